@@ -1,0 +1,192 @@
+"""The vocabulary that all stages share: the traffic schema and the facts that travel between stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+SYSTEM_END = "\x1d"
+"""Ends the system prompt in a composed text (ASCII group separator)."""
+
+TURN_END = "\x1e"
+"""Stands between two user turns in `prompt` (ASCII record separator)."""
+
+TRAFFIC_SCHEMA = pa.schema(
+    [
+        pa.field("request_id", pa.large_string(), nullable=False),
+        pa.field("account_id", pa.large_string(), nullable=False),
+        pa.field("timestamp", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("system", pa.large_string()),
+        # user turns in order, joined by TURN_END; ingest takes the separators out of the texts themselves
+        pa.field("prompt", pa.large_string(), nullable=False),
+        pa.field("model", pa.large_string()),
+        # a JSON object, e.g. {"ip_prefix": …, "payment_hash": …, "user_agent": …}
+        pa.field("metadata", pa.large_string()),
+    ]
+)
+
+FloatArray = npt.NDArray[np.float32]
+HashArray = npt.NDArray[np.uint64]
+IntArray = npt.NDArray[np.int64]
+
+SlotKind = Literal["text", "number", "code", "language"]
+Place = Literal["system", "user", "either"]
+FamilyKind = Literal["template", "topical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of fixed text; `position` is where it starts in the prompt, mean over members, 0 to 1."""
+
+    text: str
+    place: Place
+    position: float
+    coverage: float  # share of the family's members that hold it, 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What varies between two fixed segments; lengths in characters over the members."""
+
+    distinct: int
+    shortest: int
+    longest: int
+    kind: SlotKind
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Fixed segments and slots in the order they stand in a prompt."""
+
+    parts: tuple[Segment | Slot, ...]
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The fixed parts only."""
+        return tuple(p for p in self.parts if isinstance(p, Segment))
+
+    def __str__(self) -> str:
+        return " ".join(p.text if isinstance(p, Segment) else "⟨…⟩" for p in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What made a stored thing; vectors or hashes under different stamps must never be compared."""
+
+    normaliser: str  # version of the normaliser and tokeniser
+    shingle: str  # n-gram length and hash version
+    model: str  # name of the embedding model
+    revision: str  # SHA-256 of its weights
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """A family's traffic on one UTC day."""
+
+    requests: int
+    accounts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How far a family has spread; `per_day` maps ISO dates to counts."""
+
+    accounts: int
+    requests: int
+    first_seen: datetime
+    last_seen: datetime
+    per_day: dict[str, DayCount]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One named contribution to a score, in log-odds, with its plain words."""
+
+    name: str
+    value: float
+    contribution: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A family as it is stored, matched and shared; holds no text that fewer than k accounts sent.
+
+    grams: (g,) uint64, sorted, the n-gram hashes of the template's fixed text.
+    weights: (g,) float32, rarity of each gram in nats; a match's coverage is the weighted share of grams held.
+    prototypes: (p, d) float32 unit rows, sentence embeddings of the template and its modes.
+    threshold: the lowest match score that counts as a match, 0 to 1.
+    """
+
+    family_id: str
+    kind: FamilyKind
+    template: Template
+    grams: HashArray
+    weights: FloatArray
+    prototypes: FloatArray
+    threshold: float
+    spread: Spread
+    stamp: Stamp
+    version: int = 1
+    score: float = 0.0
+    flagged: bool = False
+    reasons: tuple[Reason, ...] = ()
+    label: str | None = None
+    campaign_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentHit:
+    """How much of one template segment a prompt holds (0 to 1)."""
+
+    text: str
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The answer to one lookup; `family_id` is None below the family's threshold, `candidate_id` is not."""
+
+    family_id: str | None
+    candidate_id: str | None
+    score: float
+    label: str | None
+    campaign_id: str | None
+    threshold: float | None = None
+    coverage: float | None = None
+    similarity: float | None = None
+    segments: tuple[SegmentHit, ...] = ()
+    slots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What came of reading a batch; rows_read == accepted + rejected + duplicates."""
+
+    rows_read: int
+    accepted: int
+    rejected: int
+    duplicates: int
+    reasons: dict[str, int] = field(default_factory=dict)
+    rejects_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NightReport:
+    """What one nightly run did."""
+
+    batch_id: str
+    ingest: IngestReport
+    started: datetime
+    seconds: dict[str, float]  # by stage
+    distinct_prompts: int
+    families: int
+    new_families: int
+    flagged: int
+    assigned: int
