@@ -30,6 +30,30 @@ TRAFFIC_SCHEMA = pa.schema(
     ]
 )
 
+SPREAD_SCHEMA = pa.schema(
+    [
+        pa.field("family_id", pa.large_string(), nullable=False),
+        pa.field("account_id", pa.large_string(), nullable=False),
+        pa.field("day", pa.date32(), nullable=False),  # UTC
+        pa.field("requests", pa.int64(), nullable=False),
+    ]
+)
+"""What each account sent of each family on each day."""
+
+ACTIVITY_SCHEMA = pa.schema([f for f in SPREAD_SCHEMA if f.name != "family_id"])
+"""What each account sent in all on each day, in any family or none."""
+
+ACCOUNT_META_SCHEMA = pa.schema(
+    [
+        pa.field("account_id", pa.large_string(), nullable=False),
+        pa.field("name", pa.large_string(), nullable=False),  # ip_prefix, payment_hash, user_agent
+        pa.field("value", pa.large_string(), nullable=False),
+        pa.field("first_seen", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("last_seen", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
+"""Which metadata values each account was seen with, and when."""
+
 FloatArray = npt.NDArray[np.float32]
 HashArray = npt.NDArray[np.uint64]
 IntArray = npt.NDArray[np.int64]
@@ -37,6 +61,7 @@ IntArray = npt.NDArray[np.int64]
 SlotKind = Literal["text", "number", "code", "language"]
 Place = Literal["system", "user", "either"]
 FamilyKind = Literal["template", "topical"]
+EventKind = Literal["born", "merged", "split", "pivoted", "died"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +215,73 @@ class NightReport:
     new_families: int
     flagged: int
     assigned: int
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyRow:
+    """A stored family without its arrays, as lists show it; `template` is the text with ⟨…⟩ for slots."""
+
+    family_id: str
+    kind: FamilyKind
+    score: float
+    flagged: bool
+    label: str | None
+    campaign_id: str | None
+    accounts: int
+    requests: int
+    first_seen: datetime
+    last_seen: datetime
+    version: int
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account's latest assessment; `requests` are all it sent, `families` those it sent requests of."""
+
+    account_id: str
+    score: float
+    flagged: bool
+    requests: int
+    families: tuple[str, ...] = ()
+    evidence: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRow:
+    """Families that one operator sends.
+
+    The store keeps campaign_id, label, score, flagged and families; it derives the rest when read.
+    """
+
+    campaign_id: str
+    label: str | None
+    score: float
+    flagged: bool
+    families: tuple[str, ...]
+    accounts: int = 0
+    requests: int = 0
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    templates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """One analyst's decision; `label` None withdraws the earlier one."""
+
+    family_id: str
+    label: str | None
+    campaign_id: str | None
+    reason: str | None
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a family in one night, e.g. kind merged, detail {"into": family id}."""
+
+    family_id: str
+    kind: EventKind
+    detail: dict[str, str | int | float] = field(default_factory=dict)
