@@ -65,6 +65,18 @@ EventKind = Literal["born", "merged", "split", "pivoted", "died"]
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Each item's nearest other items, nearest first, equals in the order of their ids.
+
+    ids: (n, k) int32, -1 where there is no further neighbour; an item is never its own neighbour.
+    similarity: (n, k) float32, cosine, -1 to 1, descending; -1 where there is no neighbour.
+    """
+
+    ids: npt.NDArray[np.int32]
+    similarity: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A run of fixed text; `position` is where it starts in the prompt, mean over members, 0 to 1."""
 

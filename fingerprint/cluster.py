@@ -1,0 +1,290 @@
+"""HDBSCAN over a graph of nearest neighbours, with weighted items; the one user of hdbscan.
+
+Campello, Moulavi, Sander (2013), "Density-based clustering based on hierarchical density estimates",
+over cosine distance d = 1 - similarity. The minimum spanning tree of the mutual reachability graph is
+ours (Borůvka over the neighbour lists); the condensed tree, stability and selection are hdbscan's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from hdbscan._hdbscan_tree import compute_stability, condense_tree, get_clusters
+from numba import njit
+
+from fingerprint.errors import UsageError
+from fingerprint.records import FloatArray, IntArray, Neighbours
+
+FLOOR = 1e-5
+"""Distances below this are rounding of float32 vectors; it bounds λ = 1 / distance."""
+
+FAR = 3.0
+"""Joins what no chain of neighbours joins; cosine distances end at 2."""
+
+Selection = Literal["eom", "leaf"]
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Collapsed:
+    """Distinct items in the order they first appear.
+
+    first: (m,) int64, row of each distinct item's first holder.
+    inverse: (n,) int64, the distinct item of each row.
+    weight: (m,) int64, how many rows hold the item.
+    """
+
+    first: IntArray
+    inverse: IntArray
+    weight: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """A flat clustering; clusters are numbered by their first item.
+
+    labels: (n,) int32, -1 for noise.
+    probability: (n,) float32, strength of membership, 0 (noise) to 1 (core).
+    """
+
+    labels: npt.NDArray[np.int32]
+    probability: FloatArray
+
+
+def collapse(keys: npt.NDArray[Any]) -> Collapsed:
+    """Group equal keys: (n,) content hashes, or (n, d) rows compared byte by byte."""
+    if keys.ndim == 2:
+        rows = np.ascontiguousarray(keys)
+        keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+    _, first, inverse, weight = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    order = np.argsort(first)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return Collapsed(first[order], rank[inverse], weight[order].astype(np.int64))
+
+
+def components(i: IntArray, j: IntArray, n: int) -> npt.NDArray[np.int32]:
+    """Label the connected components of the pairs (i, j) among n items, in the order of their first items."""
+    parent = np.arange(n, dtype=np.int64)
+    _unite(parent, np.asarray(i, dtype=np.int64), np.asarray(j, dtype=np.int64))
+    return collapse(_roots(parent)).inverse.astype(np.int32)
+
+
+def cluster(
+    neighbours: Neighbours,
+    weight: IntArray,
+    *,
+    min_cluster_size: int,
+    min_samples: int,
+    selection: Selection = "eom",
+    epsilon: float = 0.0,
+    floor: float = FLOOR,
+) -> Clusters:
+    """Cluster n distinct items, each of which stands for `weight` identical ones.
+
+    The result is that of hdbscan.HDBSCAN over all the identical items, with distances under `floor` raised to
+    it (no infinite λ) and a copy never parted from its twin. What no chain of neighbours joins never shares a
+    cluster. An item that alone weighs min_cluster_size is a cluster even where there is no other.
+    epsilon: cosine distance below which clusters are not split (hdbscan's cluster_selection_epsilon).
+    Raises UsageError on sizes that do not fit each other.
+    """
+    n, k = neighbours.ids.shape
+    weight = np.asarray(weight, dtype=np.int64)
+    total = int(weight.sum())
+    if len(weight) != n or (n and weight.min() < 1):
+        raise UsageError(
+            f"{n} weights of at least 1 expected, {len(weight)} given, the least {weight.min(initial=1)}"
+        )
+    if min_cluster_size < 2 or min_samples < 1:
+        raise UsageError(
+            f"min_cluster_size ≥ 2 and min_samples ≥ 1 expected, {min_cluster_size} and {min_samples} given"
+        )
+    if k < min(min_samples, n - 1):
+        raise UsageError(
+            f"{min(min_samples, n - 1)} neighbours an item expected for min_samples {min_samples}, {k} given"
+        )
+    if total < min_cluster_size:
+        return Clusters(np.full(n, -1, dtype=np.int32), np.zeros(n, dtype=np.float32))
+    distance = np.maximum(1.0 - neighbours.similarity.astype(np.float64), floor)
+    core = _core_distances(neighbours.ids, distance, weight, max(1, min(total - 1, min_samples)))
+    core = np.maximum(core, floor)
+    edges = _join(_spanning_tree(neighbours.ids, distance, core), weight, min_cluster_size, floor)
+    tree, stability = _condense(edges, weight, min_cluster_size)
+    labels, probability, _ = get_clusters(
+        tree, stability, selection, cluster_selection_epsilon=float(epsilon), max_cluster_size=total + 1
+    )
+    return _numbered(labels[:n], probability[:n], weight, min_cluster_size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    low: IntArray
+    high: IntArray
+    length: Doubles
+
+
+@njit(cache=True, nogil=True)
+def _core_distances(
+    ids: npt.NDArray[np.int32], distance: Doubles, weight: IntArray, min_samples: int
+) -> Doubles:
+    """Distance to the min_samples-th other row, copies counted; FAR where the neighbours are too few."""
+    n, k = ids.shape
+    core = np.full(n, FAR)
+    for i in range(n):
+        reached = weight[i] - 1
+        if reached >= min_samples:
+            core[i] = 0.0
+            continue
+        for c in range(k):
+            if ids[i, c] < 0:
+                break
+            reached += weight[ids[i, c]]
+            if reached >= min_samples:
+                core[i] = distance[i, c]
+                break
+    return core
+
+
+@njit(cache=True, nogil=True)
+def _root(parent: IntArray, i: int) -> int:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@njit(cache=True, nogil=True)
+def _unite(parent: IntArray, i: IntArray, j: IntArray) -> None:
+    for e in range(i.shape[0]):
+        a, b = _root(parent, i[e]), _root(parent, j[e])
+        parent[max(a, b)] = min(a, b)
+
+
+@njit(cache=True, nogil=True)
+def _roots(parent: IntArray) -> IntArray:
+    return np.array([_root(parent, i) for i in range(parent.shape[0])], dtype=np.int64)
+
+
+@njit(cache=True, nogil=True)
+def _offer(best: IntArray, length: Doubles, group: int, low: int, high: int, w: float) -> None:
+    """Keep the lesser of a group's best edge and (w, low, high), in that order of keys."""
+    if w < length[group] or (
+        w == length[group] and (low < best[group, 0] or (low == best[group, 0] and high < best[group, 1]))
+    ):
+        length[group] = w
+        best[group, 0] = low
+        best[group, 1] = high
+
+
+@njit(cache=True, nogil=True)
+def _boruvka(ids: npt.NDArray[np.int32], distance: Doubles, core: Doubles) -> tuple[IntArray, Doubles]:
+    """Minimum spanning forest of the mutual reachability graph: (edges, 2) ends and (edges,) lengths.
+
+    Edges are ordered by (length, low end, high end), so equal lengths leave one answer.
+    """
+    n, k = ids.shape
+    parent = np.arange(n)
+    first = np.zeros(n, dtype=np.int32)
+    ends = np.empty((max(n - 1, 0), 2), dtype=np.int64)
+    lengths = np.empty(max(n - 1, 0))
+    best = np.empty((n, 2), dtype=np.int64)
+    shortest = np.empty(n)
+    count, before = 0, -1
+    while count > before:
+        before = count
+        group = _roots(parent)
+        shortest[:] = FAR
+        best[:] = n
+        for i in range(n):
+            # groups only grow: leading neighbours in one's own group are never read again
+            while first[i] < k and ids[i, first[i]] >= 0 and group[ids[i, first[i]]] == group[i]:
+                first[i] += 1
+            for c in range(first[i], k):
+                j = ids[i, c]
+                if j < 0:
+                    break
+                w = max(core[i], core[j], distance[i, c])
+                if group[j] != group[i] and w < FAR:
+                    low, high = min(i, j), max(i, j)
+                    _offer(best, shortest, group[i], low, high, w)
+                    _offer(best, shortest, group[j], low, high, w)
+        for g in range(n):
+            if shortest[g] < FAR:
+                a, b = _root(parent, best[g, 0]), _root(parent, best[g, 1])
+                if a != b:
+                    parent[max(a, b)] = min(a, b)
+                    ends[count] = best[g]
+                    lengths[count] = shortest[g]
+                    count += 1
+    return ends[:count], lengths[:count]
+
+
+def _spanning_tree(ids: npt.NDArray[np.int32], distance: Doubles, core: Doubles) -> _Edges:
+    ends, length = _boruvka(ids, distance, core)
+    order = np.lexsort((ends[:, 1], ends[:, 0], length))
+    return _Edges(ends[order, 0], ends[order, 1], length[order])
+
+
+def _join(tree: _Edges, weight: IntArray, min_cluster_size: int, floor: float) -> _Edges:
+    """Add the copies of each item below the spanning tree and the joins of its components above it.
+
+    Copies of item i stand as one further leaf, n + i's rank among the items with copies. Components too
+    light for a cluster join last: so they leave the root first, and the heavy ones part at the same λ,
+    where no cluster that spans two of them has any stability.
+    """
+    n = len(weight)
+    copied = np.flatnonzero(weight > 1)
+    part = components(tree.low, tree.high, n)
+    head = collapse(part).first
+    light = np.bincount(part, weight) < min_cluster_size
+    head = np.concatenate([head[~light], head[light]])
+    return _Edges(
+        np.concatenate([copied, tree.low, head[:-1]]),
+        np.concatenate([n + np.arange(len(copied)), tree.high, head[1:]]),
+        np.concatenate([np.full(len(copied), floor), tree.length, np.full(len(head) - 1, FAR)]),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _linkage(low: IntArray, high: IntArray, length: Doubles, leaf: IntArray) -> Doubles:
+    """Single linkage in SciPy's format, (leaves - 1, 4), with leaves of any size."""
+    n = leaf.shape[0]
+    parent = np.arange(2 * n - 1)
+    size = np.concatenate((leaf, np.zeros(n - 1, dtype=np.int64)))
+    out = np.empty((n - 1, 4))
+    for e in range(n - 1):
+        a, b = _root(parent, low[e]), _root(parent, high[e])
+        parent[a] = parent[b] = n + e
+        size[n + e] = size[a] + size[b]
+        out[e, 0], out[e, 1], out[e, 2], out[e, 3] = a, b, length[e], size[n + e]
+    return out
+
+
+def _condense(
+    edges: _Edges, weight: IntArray, min_cluster_size: int
+) -> tuple[npt.NDArray[Any], dict[float, float]]:
+    """Condense the tree and weigh its clusters' stability; the tree's own leaves keep size 1.
+
+    hdbscan tells points from clusters by child_size == 1, so the true sizes go to the stability alone.
+    """
+    n = len(weight)
+    leaf = np.concatenate([np.ones(n, dtype=np.int64), weight[weight > 1] - 1])
+    tree = condense_tree(_linkage(edges.low, edges.high, edges.length, leaf), min_cluster_size)
+    weighed = tree.copy()
+    point = tree["child"] < len(leaf)
+    weighed["child_size"][point] = leaf[tree["child"][point]]
+    return tree, compute_stability(weighed)
+
+
+def _numbered(labels: IntArray, probability: Doubles, weight: IntArray, min_cluster_size: int) -> Clusters:
+    member = labels >= 0
+    numbered = np.full(len(labels), -1, dtype=np.int32)
+    strength = probability.astype(np.float32)
+    numbered[member] = collapse(labels[member]).inverse
+    if not member.any() and weight.max() >= min_cluster_size:
+        # hdbscan never selects the root: a tree without a split would lose its one heavy item
+        numbered[weight.argmax()], strength[weight.argmax()] = 0, 1.0
+    return Clusters(numbered, strength)

@@ -1,0 +1,198 @@
+"""The neighbour graph against brute force, and snapshots that survive damage and crashes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fingerprint import index
+from fingerprint.errors import SnapshotError, UsageError
+from fingerprint.index import knn_graph, open_snapshot, prune, write_snapshot
+
+
+def unit(n: int, d: int = 16, seed: int = 0) -> np.ndarray:
+    x = np.random.default_rng(seed).standard_normal((n, d))
+    return np.ascontiguousarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
+
+
+def blobs(n: int, d: int = 16, centres: int = 40) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    x = unit(centres, d)[rng.integers(0, centres, n)] + 0.05 * rng.standard_normal((n, d))
+    return np.ascontiguousarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
+
+
+def test_graph_is_exact_and_never_holds_oneself():
+    x = unit(700)
+    graph = knn_graph(x, 12)
+    brute = x.astype(np.float64) @ x.T
+    np.fill_diagonal(brute, -2)
+    expected = np.argsort(-brute, axis=1)[:, :12]
+    np.testing.assert_array_equal(graph.ids, expected)
+    np.testing.assert_allclose(graph.similarity, np.take_along_axis(brute, expected, 1), atol=1e-6)
+
+
+def test_equal_neighbours_stand_in_the_order_of_their_ids():
+    graph = knn_graph(np.repeat(unit(3), 5, axis=0), 4)
+    assert graph.ids[0].tolist() == [1, 2, 3, 4]
+    assert graph.ids[7].tolist() == [5, 6, 8, 9]
+    assert np.all(graph.similarity > 0.9999)
+
+
+def test_rows_of_zeros_have_no_neighbours_and_are_none():
+    x = unit(6)
+    x[2] = 0
+    graph = knn_graph(x, 8)
+    assert set(graph.ids[2]) == {-1}
+    assert 2 not in graph.ids
+    assert graph.ids[0].tolist()[4:] == [-1] * 4
+    assert np.all(graph.similarity[0, 4:] == -1)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_small_inputs(n):
+    graph = knn_graph(unit(n), 5)
+    assert graph.ids.shape == graph.similarity.shape == (n, 5)
+    assert np.count_nonzero(graph.ids >= 0) == (2 if n == 2 else 0)
+
+
+def test_inverted_lists_find_nearly_all_and_do_not_depend_on_threads(monkeypatch):
+    x = blobs(6000)
+    exact = knn_graph(x, 10)
+    monkeypatch.setattr(index, "EXACT_UP_TO", 5000)
+    calls: list[tuple[int, int]] = []
+    one = knn_graph(x, 10, threads=1, on_progress=lambda done, total: calls.append((done, total)))
+    two = knn_graph(x, 10, threads=2)
+    np.testing.assert_array_equal(one.ids, two.ids)
+    np.testing.assert_array_equal(one.similarity, two.similarity)
+    shared = np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(exact.ids, one.ids, strict=True)])
+    assert shared > 0.95
+    assert calls[-1] == (6000, 6000)
+
+
+def test_wrong_vectors_are_refused():
+    with pytest.raises(UsageError, match=r"row 1 has length 2"):
+        knn_graph(unit(3) * np.float32([[1], [2], [1]]), 2)
+    with pytest.raises(UsageError, match=r"float32 vectors expected, .* float64 given"):
+        knn_graph(unit(3).astype(np.float64), 2)
+    with pytest.raises(UsageError, match="k = 0"):
+        knn_graph(unit(3), 0)
+
+
+def write(home: Path, n: int = 50, seed: int = 0) -> str:
+    owners = np.arange(n, dtype=np.int32) // 2
+    grams = np.arange(n, dtype=np.uint64)
+    return write_snapshot(
+        home, vectors=unit(n, seed=seed), owners=owners, arrays={"grams": grams}, meta={"stamp": "é"}
+    )
+
+
+def listing(home: Path) -> list[str]:
+    return sorted(path.name for path in (home / "snapshots").iterdir())
+
+
+def test_snapshot_round_trip(tmp_path):
+    name = write(tmp_path)
+    snapshot = open_snapshot(tmp_path)
+    assert snapshot.id == name
+    assert snapshot.meta == {"stamp": "é"}
+    assert isinstance(snapshot.arrays["grams"], np.memmap)
+    similarity, owners = snapshot.search(unit(50)[[7, 30]], 3)
+    assert owners[:, 0].tolist() == [3, 15]
+    assert similarity[:, 0] == pytest.approx([1, 1], abs=1e-6)
+    assert np.all(np.diff(similarity) <= 0)
+    with pytest.raises(UsageError, match=r"\(q, 16\) expected, \(1, 4\) given"):
+        snapshot.search(unit(1, 4), 1)
+
+
+def test_empty_snapshot_answers_with_nobody(tmp_path):
+    write(tmp_path, 0)
+    similarity, owners = open_snapshot(tmp_path).search(unit(2), 3)
+    assert owners.tolist() == [[-1] * 3] * 2
+    assert similarity.tolist() == [[-1] * 3] * 2
+
+
+def test_more_wanted_than_there_are(tmp_path):
+    write(tmp_path, 2)
+    assert open_snapshot(tmp_path).search(unit(1), 4)[1].tolist() == [[0, 0, -1, -1]]
+
+
+def test_large_snapshots_use_inverted_lists(tmp_path, monkeypatch):
+    monkeypatch.setattr(index, "EXACT_UP_TO", 1000)
+    x = blobs(2000)
+    write_snapshot(tmp_path, vectors=x, owners=np.arange(2000, dtype=np.int32), arrays={}, meta={})
+    assert open_snapshot(tmp_path).search(x[:100], 1)[1][:, 0].tolist() == list(range(100))
+
+
+def test_new_snapshot_replaces_current_while_the_old_one_is_read(tmp_path):
+    first = write(tmp_path)
+    reader = open_snapshot(tmp_path)
+    second, third = write(tmp_path, seed=1), write(tmp_path, seed=2)
+    assert open_snapshot(tmp_path).id == third
+    assert prune(tmp_path) == [first]
+    assert listing(tmp_path) == [second, third]
+    assert reader.search(unit(50)[:1], 1)[1].tolist() == [[0]]
+
+
+def test_prune_keeps_the_live_one(tmp_path):
+    first = write(tmp_path)
+    write(tmp_path)
+    last = write(tmp_path)
+    (tmp_path / "current").write_text(first)
+    assert prune(tmp_path, keep=1) != [first]
+    assert open_snapshot(tmp_path).id == first
+    assert last in listing(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["prototypes.faiss", "grams.npy", "owners.npy", "manifest.json"])
+def test_a_flipped_byte_is_named(tmp_path, file):
+    path = tmp_path / "snapshots" / write(tmp_path) / file
+    data = bytearray(path.read_bytes())
+    data[-9] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(
+        SnapshotError, match=rf"{file} is damaged: SHA-256 [0-9a-f]+ expected, [0-9a-f]+ found"
+    ):
+        open_snapshot(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["prototypes.faiss", "grams.npy", "manifest.json"])
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_missing_file_is_named(tmp_path, file, verify):
+    (tmp_path / "snapshots" / write(tmp_path) / file).unlink()
+    with pytest.raises(SnapshotError, match=file):
+        open_snapshot(tmp_path, verify=verify)
+
+
+def test_no_snapshot(tmp_path):
+    with pytest.raises(SnapshotError, match="no snapshot in"):
+        open_snapshot(tmp_path)
+
+
+def test_a_write_that_died_leaves_the_old_one_live(tmp_path, monkeypatch):
+    first = write(tmp_path)
+    half = tmp_path / "snapshots" / ".writing"
+    half.mkdir()
+    (half / "prototypes.faiss").write_bytes(b"half")
+    assert open_snapshot(tmp_path).id == first
+    second = write(tmp_path, seed=1)
+    assert open_snapshot(tmp_path).id == second
+    assert not half.exists()
+
+
+def test_a_full_disk_leaves_the_old_one_live(tmp_path):
+    first = write(tmp_path)
+    with pytest.raises(SnapshotError, match="cannot be written"):
+        write_snapshot(
+            tmp_path, vectors=unit(1), owners=np.zeros(1, np.int32), arrays={"a" * 300: np.zeros(1)}, meta={}
+        )
+    assert open_snapshot(tmp_path).id == first
+    assert listing(tmp_path) == [first]
+
+
+def test_owners_must_fit(tmp_path):
+    with pytest.raises(UsageError, match="3 owners expected"):
+        write_snapshot(tmp_path, vectors=unit(3), owners=np.zeros(2, np.int32), arrays={}, meta={})
+    with pytest.raises(UsageError, match=r"'\.\./x' given"):
+        write_snapshot(
+            tmp_path, vectors=unit(1), owners=np.zeros(1, np.int32), arrays={"../x": np.zeros(1)}, meta={}
+        )
