@@ -159,11 +159,13 @@ def _resolve(model: str) -> tuple[Path, str]:
 
 
 def _static_folder() -> Path:
-    """Where the default model lies: FINGERPRINT_MODELS, beside the package, or where the wheel put it."""
+    """Find the default model: in FINGERPRINT_MODELS, beside the package, or where the wheel put it."""
     if MODELS_ENV in os.environ:
         places = [Path(os.environ[MODELS_ENV])]
     else:
-        places = [Path(__file__).parents[1] / "models", *_installed_models()]
+        beside = Path(__file__).parents[1]
+        # the second is where `pip install --target` leaves a wheel's data, against what its record says
+        places = [beside / "models", beside / "share/fingerprint/models", *_installed_models()]
     for place in places:
         if (place / STATIC_FOLDER / "modules.json").is_file():
             return place / STATIC_FOLDER
