@@ -7,6 +7,7 @@ ours (Borůvka over the neighbour lists); the condensed tree, stability and sele
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,6 +27,10 @@ FAR = 3.0
 
 Selection = Literal["eom", "leaf"]
 Doubles = npt.NDArray[np.float64]
+
+Outside = Callable[[IntArray, IntArray, Doubles], tuple[IntArray, FloatArray]]
+"""Asked with (rows, every item's group, every item's core distance): each row's nearest item of another group
+by mutual reachability, -1 for none, and their similarity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +87,15 @@ def cluster(
     selection: Selection = "eom",
     epsilon: float = 0.0,
     floor: float = FLOOR,
+    outside: Outside | None = None,
 ) -> Clusters:
     """Cluster n distinct items, each of which stands for `weight` identical ones.
 
     The result is that of hdbscan.HDBSCAN over all the identical items, with distances under `floor` raised to
-    it (no infinite λ) and a copy never parted from its twin. What no chain of neighbours joins never shares a
-    cluster. An item that alone weighs min_cluster_size is a cluster even where there is no other.
+    it (no infinite λ) and a copy never parted from its twin. An item that alone weighs min_cluster_size is a
+    cluster even where there is no other.
+    outside: knows distances that the lists leave out (`index.Outside`). Without it, groups that no chain of
+    neighbours joins are taken to be FAR apart: they never share a cluster, and more noise counts as theirs.
     epsilon: cosine distance below which clusters are not split (hdbscan's cluster_selection_epsilon).
     Raises UsageError on sizes that do not fit each other.
     """
@@ -111,7 +119,9 @@ def cluster(
     distance = np.maximum(1.0 - neighbours.similarity.astype(np.float64), floor)
     core = _core_distances(neighbours.ids, distance, weight, max(1, min(total - 1, min_samples)))
     core = np.maximum(core, floor)
-    edges = _join(_spanning_tree(neighbours.ids, distance, core), weight, min_cluster_size, floor)
+    edges = _join(
+        _spanning_tree(neighbours.ids, distance, core, floor, outside), weight, min_cluster_size, floor
+    )
     tree, stability = _condense(edges, weight, min_cluster_size)
     labels, probability, _ = get_clusters(
         tree, stability, selection, cluster_selection_epsilon=float(epsilon), max_cluster_size=total + 1
@@ -169,62 +179,96 @@ def _roots(parent: IntArray) -> IntArray:
 
 
 @njit(cache=True, nogil=True)
-def _offer(best: IntArray, length: Doubles, group: int, low: int, high: int, w: float) -> None:
-    """Keep the lesser of a group's best edge and (w, low, high), in that order of keys."""
-    if w < length[group] or (
-        w == length[group] and (low < best[group, 0] or (low == best[group, 0] and high < best[group, 1]))
+def _offer(best: IntArray, shortest: Doubles, group: int, i: int, j: int, w: float) -> None:
+    """Keep the lesser of a group's best edge and (w, lower end, higher end), compared in that order."""
+    low, high = min(i, j), max(i, j)
+    if w < shortest[group] or (
+        w == shortest[group] and (low < best[group, 0] or (low == best[group, 0] and high < best[group, 1]))
     ):
-        length[group] = w
+        shortest[group] = w
         best[group, 0] = low
         best[group, 1] = high
 
 
 @njit(cache=True, nogil=True)
-def _boruvka(ids: npt.NDArray[np.int32], distance: Doubles, core: Doubles) -> tuple[IntArray, Doubles]:
-    """Minimum spanning forest of the mutual reachability graph: (edges, 2) ends and (edges,) lengths.
-
-    Edges are ordered by (length, low end, high end), so equal lengths leave one answer.
-    """
+def _offer_lists(
+    ids: npt.NDArray[np.int32],
+    distance: Doubles,
+    core: Doubles,
+    group: IntArray,
+    first: IntArray,
+    best: IntArray,
+    shortest: Doubles,
+) -> None:
+    """Offer every listed edge between two groups to both of them."""
     n, k = ids.shape
-    parent = np.arange(n)
-    first = np.zeros(n, dtype=np.int32)
-    ends = np.empty((max(n - 1, 0), 2), dtype=np.int64)
-    lengths = np.empty(max(n - 1, 0))
-    best = np.empty((n, 2), dtype=np.int64)
-    shortest = np.empty(n)
-    count, before = 0, -1
+    for i in range(n):
+        # groups only grow: leading neighbours in one's own group are never read again
+        while first[i] < k and ids[i, first[i]] >= 0 and group[ids[i, first[i]]] == group[i]:
+            first[i] += 1
+        for c in range(first[i], k):
+            j = ids[i, c]
+            if j < 0:
+                break
+            w = max(core[i], core[j], distance[i, c])
+            if group[j] != group[i] and w < FAR:
+                _offer(best, shortest, group[i], i, j, w)
+                _offer(best, shortest, group[j], i, j, w)
+
+
+@njit(cache=True, nogil=True)
+def _offer_beyond(
+    beyond: IntArray, horizon: Doubles, group: IntArray, best: IntArray, shortest: Doubles
+) -> None:
+    for i in range(beyond.shape[0]):
+        j = beyond[i]
+        if j >= 0 and group[j] != group[i] and horizon[i] < FAR:
+            _offer(best, shortest, group[i], i, j, horizon[i])
+            _offer(best, shortest, group[j], i, j, horizon[i])
+
+
+@njit(cache=True, nogil=True)
+def _merge(
+    parent: IntArray, best: IntArray, shortest: Doubles, ends: IntArray, length: Doubles, count: int
+) -> int:
+    """Join each group along its best edge; returns how many edges the forest has then."""
+    for g in range(parent.shape[0]):
+        if shortest[g] < FAR:
+            a, b = _root(parent, best[g, 0]), _root(parent, best[g, 1])
+            if a != b:
+                parent[max(a, b)] = min(a, b)
+                ends[count] = best[g]
+                length[count] = shortest[g]
+                count += 1
+    return count
+
+
+def _spanning_tree(
+    ids: npt.NDArray[np.int32], distance: Doubles, core: Doubles, floor: float, outside: Outside | None
+) -> _Edges:
+    """Span the mutual reachability graph by Borůvka's rounds; edges in the order of (length, ends).
+
+    An item's list is silent beyond its horizon, the distance of its last neighbour. Where that is nearer than
+    the best edge of its group, `outside` is asked for the item's nearest in any other group; the answer
+    holds until the groups join, and from then on is the item's new horizon.
+    """
+    n = len(ids)
+    parent, first = np.arange(n), np.zeros(n, dtype=np.int64)
+    ends, length, count, before = np.empty((n, 2), dtype=np.int64), np.empty(n), 0, -1
+    horizon = np.where(ids[:, -1] >= 0, np.maximum(core, distance[:, -1]), np.inf)
+    beyond = np.full(n, -1, dtype=np.int64)
     while count > before:
-        before = count
-        group = _roots(parent)
-        shortest[:] = FAR
-        best[:] = n
-        for i in range(n):
-            # groups only grow: leading neighbours in one's own group are never read again
-            while first[i] < k and ids[i, first[i]] >= 0 and group[ids[i, first[i]]] == group[i]:
-                first[i] += 1
-            for c in range(first[i], k):
-                j = ids[i, c]
-                if j < 0:
-                    break
-                w = max(core[i], core[j], distance[i, c])
-                if group[j] != group[i] and w < FAR:
-                    low, high = min(i, j), max(i, j)
-                    _offer(best, shortest, group[i], low, high, w)
-                    _offer(best, shortest, group[j], low, high, w)
-        for g in range(n):
-            if shortest[g] < FAR:
-                a, b = _root(parent, best[g, 0]), _root(parent, best[g, 1])
-                if a != b:
-                    parent[max(a, b)] = min(a, b)
-                    ends[count] = best[g]
-                    lengths[count] = shortest[g]
-                    count += 1
-    return ends[:count], lengths[:count]
-
-
-def _spanning_tree(ids: npt.NDArray[np.int32], distance: Doubles, core: Doubles) -> _Edges:
-    ends, length = _boruvka(ids, distance, core)
-    order = np.lexsort((ends[:, 1], ends[:, 0], length))
+        group, best, shortest = _roots(parent), np.full((n, 2), n), np.full(n, FAR)
+        _offer_lists(ids, distance, core, group, first, best, shortest)
+        if outside is not None:
+            stale = (beyond < 0) | (group[beyond] == group)
+            asked = np.flatnonzero(stale & (horizon < shortest[group]))
+            found, similarity = outside(asked, group, core)
+            reach = np.maximum(np.maximum(core[asked], core[found]), np.maximum(1.0 - similarity, floor))
+            beyond[asked], horizon[asked] = found, np.where(found >= 0, reach, np.inf)
+            _offer_beyond(beyond, horizon, group, best, shortest)
+        before, count = count, _merge(parent, best, shortest, ends, length, count)
+    order = np.lexsort((ends[:count, 1], ends[:count, 0], length[:count]))
     return _Edges(ends[order, 0], ends[order, 1], length[order])
 
 

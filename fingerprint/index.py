@@ -24,7 +24,7 @@ import numpy.typing as npt
 from numba import njit
 
 from fingerprint.errors import SnapshotError, UsageError
-from fingerprint.records import FloatArray, Neighbours
+from fingerprint.records import FloatArray, IntArray, Neighbours
 
 EXACT_UP_TO = 50_000
 """Vectors above this number are searched through inverted lists."""
@@ -36,6 +36,9 @@ PROBES = 32
 """Inverted lists read per query; recall at k = 41 over 200,000 clustered 128-d vectors: 0.96."""
 
 BATCH = 8_192
+
+LANDMARKS = 16_384
+"""Vectors that `Outside` compares with."""
 
 SNAPSHOTS, CURRENT, MANIFEST, INDEX_FILE = "snapshots", "current", "manifest.json", "prototypes.faiss"
 
@@ -174,6 +177,64 @@ def _rank(
                 ids[i, t] = ids[i, t - 1]
             similarity[i, at] = s
             ids[i, at] = j
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Finds each row's nearest item of another group by mutual reachability, by brute force over landmarks.
+
+    vectors: (n, d) float32 unit rows, as given to `knn_graph`. Exact up to LANDMARKS vectors; above, the
+    landmarks are a sample of the vectors, and the distance found is an upper bound.
+    """
+
+    vectors: FloatArray
+    seed: int = 0
+
+    def __call__(
+        self, rows: IntArray, group: IntArray, core: npt.NDArray[np.float64]
+    ) -> tuple[IntArray, FloatArray]:
+        """Answer for `rows`: ids, -1 where there is one group only, and similarities; see `cluster`."""
+        n = len(self.vectors)
+        marks = np.arange(n)
+        if n > LANDMARKS:
+            marks = np.sort(np.random.default_rng(self.seed).choice(n, LANDMARKS, replace=False))
+        columns = np.ascontiguousarray(self.vectors[marks].T)
+        ids = np.full(len(rows), -1, dtype=np.int64)
+        similarity = np.full(len(rows), -1.0, dtype=np.float32)
+        for start in range(0, len(rows), BATCH // 8):
+            part = slice(start, start + BATCH // 8)
+            near = self.vectors[rows[part]] @ columns
+            _nearest_outside(near, rows[part], group, core, marks, ids[part])
+        found = np.flatnonzero(ids >= 0)
+        similarity[found] = _dots(self.vectors, rows[found], ids[found])
+        return ids, similarity
+
+
+@njit(cache=True, nogil=True)
+def _dots(vectors: FloatArray, i: IntArray, j: IntArray) -> FloatArray:
+    out = np.empty(len(i), dtype=np.float32)
+    for e in range(len(i)):
+        out[e] = _dot(vectors[i[e]], vectors[j[e]])
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _nearest_outside(
+    near: FloatArray,
+    rows: IntArray,
+    group: IntArray,
+    core: npt.NDArray[np.float64],
+    marks: IntArray,
+    ids: IntArray,
+) -> None:
+    mark_group, mark_core = group[marks], core[marks]
+    for r in range(len(rows)):
+        own, least = group[rows[r]], np.inf
+        for m in range(len(marks)):
+            reach = max(mark_core[m], 1.0 - near[r, m])
+            if reach < least and mark_group[m] != own:
+                least = reach
+                ids[r] = marks[m]
 
 
 @dataclass(frozen=True)
