@@ -57,6 +57,7 @@ ACCOUNT_META_SCHEMA = pa.schema(
 FloatArray = npt.NDArray[np.float32]
 HashArray = npt.NDArray[np.uint64]
 IntArray = npt.NDArray[np.int64]
+Ids = npt.NDArray[np.int32]
 
 SlotKind = Literal["text", "number", "code", "language"]
 Place = Literal["system", "user", "either"]

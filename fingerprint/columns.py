@@ -1,0 +1,118 @@
+"""The columnar facts that travel between the stages: arrays and sparse matrices with named fields.
+
+Throughout: n distinct prompts, p places of grams in them, k shared grams, s segments, f families.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from fingerprint.records import FloatArray, HashArray, Ids, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Shingles:
+    """The grams of n prompts in reading order.
+
+    hashes: (p,) uint64, never 0.
+    joined: (p,) bool, True where gram i + 1 continues gram i in the same section.
+    first: (p,) int64, index of the first token a gram covers.
+    last: (p,) int64, index after the last token a gram covers.
+    offsets: (n + 1,) int64, where each prompt's grams start.
+    """
+
+    hashes: HashArray
+    joined: npt.NDArray[np.bool_]
+    first: IntArray
+    last: IntArray
+    offsets: IntArray
+
+    @property
+    def prompts(self) -> int:
+        """How many prompts there are."""
+        return len(self.offsets) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class SharedGrams:
+    """The grams that enough prompts of enough accounts hold.
+
+    hashes: (k,) uint64, sorted.
+    accounts: (k,) int32, distinct accounts that sent the gram.
+    ids: (p,) int32, which shared gram stands at each place of the shingles, -1 for none.
+    postings: (k, n) CSR of float32 ones, which prompts hold which gram.
+    """
+
+    hashes: HashArray
+    accounts: Ids
+    ids: Ids
+    postings: sparse.csr_matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Runs of shared text.
+
+    of_gram: (k,) int32, the segment of each shared gram.
+    length: (s,) int64, grams in each segment.
+    postings: (s, n) CSR of float32 ones, which prompts hold which segment.
+    """
+
+    of_gram: Ids
+    length: IntArray
+    postings: sparse.csr_matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Families:
+    """Families as sets of grams and of prompts.
+
+    core: (f, k) CSR of float32 ones, the grams of each family's fixed text.
+    members: (f, n) CSR of float32 ones, the prompts that cover enough of the core.
+    known: (f,) int32, which stored signature each family continues, -1 for a new one.
+    """
+
+    core: sparse.csr_matrix
+    members: sparse.csr_matrix
+    known: Ids
+
+    @property
+    def size(self) -> IntArray:
+        """Grams in each family's core, (f,) int64."""
+        return np.diff(self.core.indptr).astype(np.int64)
+
+    @property
+    def support(self) -> IntArray:
+        """Prompts in each family, (f,) int64."""
+        return np.diff(self.members.indptr).astype(np.int64)
+
+    def __len__(self) -> int:
+        return int(self.core.shape[0])
+
+    def take(self, rows: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Families:
+        """Return only these families, in this order."""
+        return Families(self.core[rows], self.members[rows], self.known[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How a family's requests are spread over accounts and time, beside what chance would give, all (f,).
+
+    requests, accounts: counts. expected_accounts: under random senders.
+    pairs, expected_pairs: requests of two accounts within the window, seen and by chance.
+    p_pool: one-sided p-value of so few accounts. p_synchrony: of so many close pairs.
+    p_value: both combined (Fisher's method).
+    """
+
+    requests: IntArray
+    accounts: IntArray
+    expected_accounts: npt.NDArray[np.float64]
+    pairs: IntArray
+    expected_pairs: npt.NDArray[np.float64]
+    p_pool: npt.NDArray[np.float64]
+    p_synchrony: npt.NDArray[np.float64]
+    p_value: npt.NDArray[np.float64]

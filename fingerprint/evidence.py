@@ -1,0 +1,128 @@
+"""Whether a family's requests come from a pool that acts together, or from anybody at any time.
+
+Two statistics need nothing but accounts and times. Both are compared with an explicit null model:
+every request of the family is sent by an account drawn with probability proportional to its other
+traffic, at a moment drawn from the whole batch's own rhythm.
+
+- pool: distinct accounts, against a Poisson-binomial null (each account is drawn at least once with
+  probability 1 - (1 - p_a)^m; Hong 2013), normal approximation.
+- synchrony: pairs of requests by *different* accounts within a window (co-activity as in SynchroTrap,
+  Cao et al. 2014). Times are ranks in the batch, so the daily rhythm cancels; the null count is
+  overdispersed (negative binomial, standard deviation at least OVERDISPERSION of the mean), because
+  honest groups share time zones.
+
+Fisher's method combines the two p-values; Benjamini-Hochberg (1995) handles the many families.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+from scipy import sparse, stats
+
+from fingerprint.columns import Behaviour
+from fingerprint.records import Ids, IntArray
+
+WINDOW_SECONDS = 300.0
+OVERDISPERSION = 0.3
+SMOOTHING = 0.5
+"""Requests added to every account's other traffic, so that an account that sent nothing else can be drawn."""
+
+Doubles = npt.NDArray[np.float64]
+
+
+def behaviour(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> Behaviour:
+    """Test f families given as (f, r) CSR over requests, with each request's account (r,) and time (r,) in seconds."""
+    order = np.argsort(second, kind="stable")
+    rank = np.empty(len(second), dtype=np.float64)
+    rank[order] = np.arange(len(second)) / max(len(second), 1)
+    duration = float(second[order[-1]] - second[order[0]]) if len(second) else 0.0
+    window = min(0.05, WINDOW_SECONDS / duration) if duration > 0 else 0.05
+    requests = np.diff(rows.indptr).astype(np.int64)
+    by_account = (rows @ _one_hot(account)).tocsr()
+    accounts = np.diff(by_account.indptr).astype(np.int64)
+    expected, deviation = _distinct_accounts(by_account, requests, np.bincount(account).astype(np.float64))
+    p_pool = stats.norm.sf((expected - accounts) / deviation)
+    pairs = _close_pairs(rows.indptr, rows.indices, account, rank, window)
+    squares = by_account.copy()
+    squares.data = squares.data**2
+    different = (requests**2 - np.asarray(squares.sum(axis=1)).ravel()) / 2
+    expected_pairs = np.maximum(different * 2 * window, 0.05)
+    size = 1 / OVERDISPERSION**2
+    p_synchrony = stats.nbinom.sf(pairs - 1, size, size / (size + expected_pairs))
+    with np.errstate(divide="ignore"):
+        fisher = -2 * (np.log(np.maximum(p_pool, 1e-300)) + np.log(np.maximum(p_synchrony, 1e-300)))
+    p_value = stats.chi2.sf(fisher, 4)
+    return Behaviour(requests, accounts, expected, pairs, expected_pairs, p_pool, p_synchrony, p_value)
+
+
+def discoveries(p_value: Doubles, *, rate: float) -> npt.NDArray[np.bool_]:
+    """Benjamini-Hochberg: which of the tests (f,) to believe at this false-discovery rate."""
+    order = np.argsort(p_value, kind="stable")
+    below = p_value[order] <= rate * np.arange(1, len(p_value) + 1) / max(len(p_value), 1)
+    count = np.flatnonzero(below)[-1] + 1 if below.any() else 0
+    out = np.zeros(len(p_value), dtype=np.bool_)
+    out[order[:count]] = True
+    return out
+
+
+def _one_hot(account: Ids) -> sparse.csr_matrix:
+    r = len(account)
+    shape = (r, int(account.max()) + 1 if r else 0)
+    return sparse.csr_matrix((np.ones(r), account, np.arange(r + 1)), shape=shape)
+
+
+def _distinct_accounts(by_account: sparse.csr_matrix, requests: IntArray, volume: Doubles) -> tuple[Doubles, Doubles]:
+    """Mean and standard deviation of the number of distinct accounts under the null, each (f,).
+
+    Accounts outside a family enter by volume classes, so the cost is families x classes + members.
+    """
+    level, accounts_at = np.unique(volume, return_counts=True)
+    m = requests[:, None].astype(np.float64)
+    total = np.maximum(volume.sum() - requests + SMOOTHING * len(volume), 1.0)
+    miss = _missed(level[None, :] + SMOOTHING, total[:, None], m)
+    mean = ((1 - miss) * accounts_at).sum(axis=1)
+    variance = (miss * (1 - miss) * accounts_at).sum(axis=1)
+    family = np.repeat(np.arange(by_account.shape[0]), np.diff(by_account.indptr))
+    whole = volume[by_account.indices]
+    others = np.maximum(whole - by_account.data, 0)
+    before = _missed(whole + SMOOTHING, total[family], requests[family])
+    after = _missed(others + SMOOTHING, total[family], requests[family])
+    np.add.at(mean, family, before - after)
+    np.add.at(variance, family, after * (1 - after) - before * (1 - before))
+    return mean, np.sqrt(np.maximum(variance, 0.5))
+
+
+def _missed(volume: Doubles, total: Doubles, draws: Doubles | IntArray) -> Doubles:
+    """Probability that an account of this volume is drawn in none of the draws."""
+    return np.asarray(np.exp(draws * np.log1p(-np.minimum(volume / total, 1 - 1e-9))))
+
+
+@njit(cache=True, nogil=True)
+def _close_pairs(indptr: Ids, indices: Ids, account: Ids, rank: Doubles, window: float) -> IntArray:
+    out = np.zeros(len(indptr) - 1, dtype=np.int64)
+    for family in range(len(indptr) - 1):
+        members = indices[indptr[family] : indptr[family + 1]]
+        when = rank[members]
+        out[family] += _pairs_within(np.sort(when), window)
+        who = account[members]
+        order = np.argsort(who)
+        begin = 0
+        for end in range(1, len(order) + 1):
+            if end == len(order) or who[order[end]] != who[order[begin]]:
+                if end - begin > 1:
+                    out[family] -= _pairs_within(np.sort(when[order[begin:end]]), window)
+                begin = end
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _pairs_within(times: Doubles, window: float) -> int:
+    pairs = 0
+    begin = 0
+    for i in range(len(times)):
+        while times[i] - times[begin] > window:
+            begin += 1
+        pairs += i - begin
+    return pairs

@@ -1,0 +1,147 @@
+"""From clusters of segments to families: cores, merging, members, assignment, and which to keep.
+
+Design note of the measured order (DECISIONS.md): a family's core is what most of its members hold;
+families whose cores overlap are one; a prompt belongs to the family whose core it covers and whose
+evidence is strongest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from fingerprint.columns import Behaviour, Families, Segments, SharedGrams
+from fingerprint.records import Ids, IntArray
+
+CORE_SHARE = 0.7
+"""A gram is in the core if this share of the members hold it."""
+
+COVER = 0.6
+"""A prompt is a member if it holds this share of the core's grams."""
+
+OVERLAP = 0.5
+"""Families merge if their cores share this part of the larger core, and at least two grams."""
+
+LONG_CORE = 16
+"""A core of so many grams (about 19 tokens) is a template by its text alone; a shorter one needs behaviour."""
+
+Doubles = npt.NDArray[np.float64]
+
+
+def candidates(label: Ids, segments: Segments, shared: SharedGrams, stored: sparse.csr_matrix, *, least: int) -> Families:
+    """Turn clusters of segments (s,), -1 = noise, and stored cores (g, k) into merged candidate families.
+
+    A noise segment is a candidate by itself. least: fewest prompts of a new family.
+    """
+    groups = label.astype(np.int64).copy()
+    alone = np.flatnonzero(groups < 0)
+    groups[alone] = groups.max(initial=-1) + 1 + np.arange(len(alone))
+    gram_group = groups[segments.of_gram]
+    k = shared.postings.shape[0]
+    found = sparse.csr_matrix(
+        (np.ones(k, dtype=np.float32), (gram_group, np.arange(k))), shape=(groups.max(initial=-1) + 1, k)
+    )
+    known = np.concatenate([np.full(found.shape[0], -1), np.arange(stored.shape[0])]).astype(np.int32)
+    families = _with_members(sparse.vstack([found, stored], format="csr"), known, shared, least)
+    for _ in range(2):
+        families = _merge(_recore(families, shared, least))
+        families = _with_members(_recore(families, shared, least).core, families.known, shared, least)
+    return families
+
+
+def assign(families: Families, strength: Doubles, *, least: int) -> Ids:
+    """Give every prompt to its strongest family, (n,) int32, -1 = none; families that starve drop out.
+
+    strength: (f,) what a family's evidence is worth per log of its support.
+    """
+    support = families.support.astype(np.float64)
+    stored = families.known >= 0
+    label = np.full(families.members.shape[1], -1, dtype=np.int32)
+    alive = stored | (support >= least)
+    for _ in range(4):
+        value = strength * np.log1p(support) * alive
+        label = _strongest(families.members, value)
+        support = np.bincount(label[label >= 0], minlength=len(families)).astype(np.float64)
+        alive = stored | (support >= least)
+    return np.where(alive[label], label, -1).astype(np.int32) if len(families) else label
+
+
+def strength(families: Families, behaviour: Behaviour) -> Doubles:
+    """Return (f,): longer cores and pools that act together win over payload that happens to be shared."""
+    together = np.minimum(-np.log10(np.maximum(behaviour.p_value, 1e-10)), 10.0)
+    return np.asarray(np.log1p(families.size) * (1 + together / 10))
+
+
+def _with_members(core: sparse.csr_matrix, known: Ids, shared: SharedGrams, least: int) -> Families:
+    """Find the prompts that cover each core; new families with too few of them, or a core of one gram, go."""
+    cover = (core @ shared.postings).tocsr()
+    size = np.diff(core.indptr)
+    cover.data = (cover.data >= COVER * np.repeat(size, np.diff(cover.indptr))).astype(np.float32)
+    cover.eliminate_zeros()
+    keep = (known >= 0) | ((np.diff(cover.indptr) >= least) & (size >= 2))
+    return Families(core, cover, known).take(np.flatnonzero(keep))
+
+
+def _recore(families: Families, shared: SharedGrams, least: int) -> Families:
+    """Derive each core from its members anew; a stored family with few members today keeps its core."""
+    counts = (families.members @ shared.postings.T).tocsr()
+    support = families.support
+    counts.data = (counts.data >= CORE_SHARE * np.repeat(support, np.diff(counts.indptr))).astype(np.float32)
+    counts.eliminate_zeros()
+    fresh = (families.known < 0) | (support >= least)
+    core = sparse.diags(fresh.astype(np.float32)) @ counts + sparse.diags((~fresh).astype(np.float32)) @ families.core
+    core = core.tocsr()
+    core.eliminate_zeros()
+    return Families(core, families.members, families.known)
+
+
+def _merge(families: Families) -> Families:
+    """Join families whose cores overlap; two stored families never become one."""
+    f = len(families)
+    both = (families.core @ families.core.T).tocoo()
+    larger = np.maximum(families.size[both.row], families.size[both.col])
+    same = (both.row < both.col) & (both.data >= np.maximum(OVERLAP * larger, 2))
+    row, column, shares = both.row[same], both.col[same], both.data[same] / larger[same]
+    group = _components(row, column, f)
+    group = _apart(group, families.known, row, column, shares)
+    _, first, group = np.unique(group, return_index=True, return_inverse=True)
+    known = np.full(len(first), -1, dtype=np.int32)
+    np.maximum.at(known, group, families.known)
+    join = sparse.csr_matrix((np.ones(f, dtype=np.float32), (group, np.arange(f))), shape=(len(first), f))
+    members, core = (join @ families.members).tocsr(), (join @ families.core).tocsr()
+    members.data[:] = 1.0
+    core.data[:] = 1.0
+    return Families(core, members, known)
+
+
+def _components(row: Ids, column: Ids, count: int) -> Ids:
+    ones = np.ones(len(row), dtype=np.float32)
+    graph = sparse.csr_matrix((ones, (row, column)), shape=(count, count))
+    return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1], dtype=np.int32)
+
+
+def _apart(group: Ids, known: Ids, row: Ids, column: Ids, shares: npt.NDArray[np.float32]) -> IntArray:
+    """Where several stored families fell into one group, give each its own and the rest to its best overlap."""
+    stored = np.flatnonzero(known >= 0)
+    out = group.astype(np.int64)
+    crowded = np.flatnonzero(np.bincount(group[stored], minlength=group.max(initial=-1) + 1) > 1)
+    heads = stored[np.isin(group[stored], crowded)]
+    out[heads] = group.max(initial=-1) + 1 + heads
+    i, j, share = np.concatenate([row, column]), np.concatenate([column, row]), np.concatenate([shares, shares])
+    pull = np.isin(j, heads) & ~np.isin(i, heads)
+    order = np.lexsort((-j[pull], share[pull]))  # the best overlap is written last, the lower id on a tie
+    out[i[pull][order]] = out[j[pull][order]]
+    return out
+
+
+def _strongest(members: sparse.csr_matrix, value: Doubles) -> Ids:
+    """For each prompt the member family of the highest value, the lower number on a tie; -1 for none."""
+    by_prompt = members.T.tocsr()
+    prompt = np.repeat(np.arange(by_prompt.shape[0]), np.diff(by_prompt.indptr))
+    worth = value[by_prompt.indices]
+    order = np.lexsort((-by_prompt.indices, worth, prompt))
+    label = np.full(by_prompt.shape[0], -1, dtype=np.int32)
+    usable = order[worth[order] > 0]
+    label[prompt[usable]] = by_prompt.indices[usable]
+    return label
