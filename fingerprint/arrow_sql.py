@@ -1,0 +1,75 @@
+"""Rows in and out of the database in bulk: upserts, and Arrow tables to and from SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+Row = dict[str, Any]
+_Item = TypeVar("_Item")
+_CHUNK = 10_000
+
+
+def upsert(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[Row],
+    *,
+    keep: Iterable[str] = (),
+    widen: Sequence[str] = (),
+) -> None:
+    """Insert rows of equal columns, or update those whose primary key is there.
+
+    An update leaves the columns named in `keep`; of `widen`, a pair of columns, the first only falls and the second
+    only rises.
+    """
+    if not rows:
+        return
+    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    new = insert.excluded
+    changed = {name: new[name] for name in rows[0] if name not in {*keep, *table.primary_key.columns.keys()}}
+    if widen:
+        low, high = widen
+        changed[low] = sa.case((new[low] < table.c[low], new[low]), else_=table.c[low])
+        changed[high] = sa.case((new[high] > table.c[high], new[high]), else_=table.c[high])
+    if changed:
+        statement = insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
+    else:
+        statement = insert.on_conflict_do_nothing()
+    for chunk in chunks(rows):
+        connection.execute(statement, chunk)
+
+
+def arrow_rows(table: pa.Table, schema: pa.Schema) -> Iterator[list[Row]]:
+    """Cut an Arrow table of (at least) the schema's columns into chunks of rows; raises pa.ArrowInvalid, KeyError."""
+    cast = table.select(schema.names).cast(schema)
+    for batch in cast.to_batches(max_chunksize=_CHUNK):
+        yield batch.to_pylist()
+
+
+def arrow_table(connection: sa.Connection, statement: sa.Select[Any], schema: pa.Schema) -> pa.Table:
+    """Run a query into an Arrow table, sorted by the schema's string and date columns."""
+    result = connection.execution_options(yield_per=_CHUNK).execute(statement)
+    batches = [
+        pa.record_batch(
+            [
+                pa.array(values, type=field.type)
+                for field, values in zip(schema, zip(*rows, strict=True), strict=True)
+            ],
+            schema=schema,
+        )
+        for rows in result.partitions()
+    ]
+    keys = [(f.name, "ascending") for f in schema if not pa.types.is_integer(f.type)]
+    # the databases sort text by their own rules
+    return pa.Table.from_batches(batches, schema=schema).sort_by(keys)
+
+
+def chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    """Cut a sequence into pieces that one statement takes (SQLite's limit is 32,766 parameters)."""
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]

@@ -1,0 +1,257 @@
+"""What one night writes; every function works inside the caller's transaction and is safe to run again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from fingerprint import signature as codec
+from fingerprint.arrow_sql import Row, arrow_rows, chunks, upsert
+from fingerprint.errors import StampMismatch
+from fingerprint.family_rows import signatures_of, to_row
+from fingerprint.records import (
+    ACCOUNT_META_SCHEMA,
+    ACTIVITY_SCHEMA,
+    SPREAD_SCHEMA,
+    AccountRow,
+    CampaignRow,
+    DayCount,
+    Event,
+    NightReport,
+    Segment,
+    Signature,
+    Stamp,
+)
+from fingerprint.tables import (
+    account_meta,
+    accounts,
+    activity,
+    campaigns,
+    events,
+    families,
+    family_versions,
+    meta,
+    nights,
+    spread,
+)
+
+
+def stored_stamp(connection: sa.Connection) -> Stamp | None:
+    """Read what made this home's signatures; None before the first ones."""
+    value = connection.scalar(sa.select(meta.c.value).where(meta.c.name == "stamp"))
+    return None if value is None else codec.stamp_from_json(value)
+
+
+def require_stamp(connection: sa.Connection, stamp: Stamp, where: str) -> None:
+    """Raise StampMismatch unless this home is empty or `stamp` made its signatures."""
+    stored = stored_stamp(connection)
+    if stored is None or stored == stamp:
+        return
+    expected, found = codec.stamp_to_json(stored), codec.stamp_to_json(stamp)
+    differing = [name for name in expected if expected[name] != found[name]]
+    raise StampMismatch(
+        f"{where}: made by {_words(expected, differing)}; in use is {_words(found, differing)}. "
+        "Use the same model and version, or start another home (--home DIR)"
+    )
+
+
+def _words(stamp: Row, names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {stamp[name]}" for name in names)
+
+
+def save_night_row(connection: sa.Connection, night: NightReport, now: datetime) -> list[str]:
+    """Write the night, take away what an earlier run of the same batch left, and name the families that run counted."""
+    ingest = night.ingest
+    row = {
+        "batch_id": night.batch_id,
+        "started": night.started,
+        "saved": now,
+        "rows_read": ingest.rows_read,
+        "accepted": ingest.accepted,
+        "rejected": ingest.rejected,
+        "duplicates": ingest.duplicates,
+        "reject_reasons": ingest.reasons,
+        "rejects_path": ingest.rejects_path,
+        "seconds": night.seconds,
+        "distinct_prompts": night.distinct_prompts,
+        "families": night.families,
+        "new_families": night.new_families,
+        "flagged": night.flagged,
+        "assigned": night.assigned,
+    }
+    upsert(connection, nights, [row])
+    counted = sa.select(spread.c.family_id).distinct().where(spread.c.batch_id == night.batch_id)
+    family_ids = list(connection.scalars(counted))
+    for table in (spread, activity, events):
+        connection.execute(sa.delete(table).where(table.c.batch_id == night.batch_id))
+    connection.execute(
+        sa.update(families).where(families.c.retired_in == night.batch_id).values(retired_in=None)
+    )
+    return family_ids
+
+
+def save_families(
+    connection: sa.Connection,
+    signatures: Sequence[Signature],
+    now: datetime,
+    *,
+    campaign_of: Mapping[str, str],
+) -> None:
+    """Write signatures; a family whose template changed gets its next version, the old one is kept aside.
+
+    Raises StampMismatch on signatures that another model or normaliser made.
+    """
+    for stamp in {signature.stamp for signature in signatures}:
+        require_stamp(connection, stamp, "this home's signatures")
+        upsert(connection, meta, [{"name": "stamp", "value": codec.stamp_to_json(stamp)}])
+    stored = {s.family_id: s for s in signatures_of(connection, [s.family_id for s in signatures])}
+    rows, replaced = [], []
+    for signature in signatures:
+        row = to_row(signature) | {
+            "campaign_id": campaign_of.get(signature.family_id),
+            "created": now,
+            "updated": now,
+        }
+        old = stored.get(signature.family_id)
+        if old is not None:
+            row["version"] = old.version
+            if _wording(old) != _wording(signature):
+                row["version"] += 1
+                replaced.append(old)
+        rows.append(row)
+    upsert(connection, families, rows, keep=["created"], widen=["first_seen", "last_seen"])
+    upsert(
+        connection,
+        family_versions,
+        [
+            {"family_id": s.family_id, "version": s.version, "replaced": now, "signature": codec.to_json(s)}
+            for s in replaced
+        ],
+    )
+
+
+def _wording(signature: Signature) -> tuple[object, ...]:
+    """Tell one template from another; slot statistics and mean positions move every night."""
+    parts = ((p.text, p.place) if isinstance(p, Segment) else None for p in signature.template.parts)
+    return (*parts, signature.grams.tobytes())
+
+
+def save_campaigns(connection: sa.Connection, rows: Sequence[CampaignRow], now: datetime) -> None:
+    """Write campaigns' own columns; a name that one has stays."""
+    upsert(
+        connection,
+        campaigns,
+        [
+            {
+                "campaign_id": row.campaign_id,
+                "label": row.label,
+                "score": float(row.score),
+                "flagged": bool(row.flagged),
+                "created": now,
+            }
+            for row in rows
+        ],
+        keep=["created", "label"],
+    )
+
+
+def save_traffic(
+    connection: sa.Connection, batch_id: str, spread_rows: pa.Table, activity_rows: pa.Table
+) -> None:
+    """Write what each account sent in this batch."""
+    for table, rows, schema in (
+        (spread, spread_rows, SPREAD_SCHEMA),
+        (activity, activity_rows, ACTIVITY_SCHEMA),
+    ):
+        for chunk in arrow_rows(rows, schema):
+            connection.execute(sa.insert(table).values(batch_id=batch_id), chunk)
+
+
+def update_totals(
+    connection: sa.Connection, family_ids: Iterable[str], *, counted_before: Iterable[str] = ()
+) -> None:
+    """Count families' accounts, requests and days again over all batches.
+
+    A family that was never counted keeps the numbers it came with, for it was imported.
+    """
+    totals: dict[str, Row] = {f: {"accounts": 0, "requests": 0, "per_day": {}} for f in counted_before}
+    accounts_seen = sa.func.count(spread.c.account_id.distinct()).label("accounts")
+    requests = sa.cast(sa.func.sum(spread.c.requests), sa.BigInteger).label("requests")
+    for chunk in chunks(sorted({*family_ids, *totals})):
+        every = sa.select(spread.c.family_id, accounts_seen, requests).where(spread.c.family_id.in_(chunk))
+        for row in connection.execute(every.group_by(spread.c.family_id)):
+            totals[row.family_id] = {"accounts": row.accounts, "requests": row.requests, "per_day": {}}
+        daily = (
+            every.add_columns(spread.c.day).group_by(spread.c.family_id, spread.c.day).order_by(spread.c.day)
+        )
+        for row in connection.execute(daily):
+            count = DayCount(requests=row.requests, accounts=row.accounts)
+            totals[row.family_id]["per_day"] |= codec.per_day_to_json({row.day.isoformat(): count})
+    _update_families(connection, totals)
+
+
+def move_to_campaigns(connection: sa.Connection, campaign_of: Mapping[str, str]) -> None:
+    """Put stored families into campaigns."""
+    _update_families(
+        connection, {family: {"campaign_id": campaign} for family, campaign in campaign_of.items()}
+    )
+
+
+def retire(connection: sa.Connection, family_ids: Iterable[str], batch_id: str) -> None:
+    """Take families out of lists and matching; they keep their rows."""
+    _update_families(connection, {family: {"retired_in": batch_id} for family in family_ids})
+
+
+def _update_families(connection: sa.Connection, values: Mapping[str, Row]) -> None:
+    if not values:
+        return
+    columns: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in next(iter(values.values()))}
+    connection.execute(
+        sa.update(families).where(families.c.family_id == sa.bindparam("of")).values(columns),
+        [
+            {"of": family} | {f"new_{name}": value for name, value in row.items()}
+            for family, row in values.items()
+        ],
+    )
+
+
+def save_accounts(connection: sa.Connection, rows: Sequence[AccountRow], now: datetime) -> None:
+    """Write accounts' assessments over their earlier ones."""
+    upsert(
+        connection,
+        accounts,
+        [
+            {
+                "account_id": row.account_id,
+                "score": float(row.score),
+                "flagged": bool(row.flagged),
+                "requests": int(row.requests),
+                "families": list(row.families),
+                "evidence": codec.reasons_to_json(row.evidence),
+                "updated": now,
+            }
+            for row in rows
+        ],
+    )
+
+
+def save_account_meta(connection: sa.Connection, rows: pa.Table) -> None:
+    """Write which values accounts were seen with; times seen only widen."""
+    for chunk in arrow_rows(rows, ACCOUNT_META_SCHEMA):
+        upsert(connection, account_meta, chunk, widen=["first_seen", "last_seen"])
+
+
+def save_events(connection: sa.Connection, rows: Sequence[Event], batch_id: str) -> None:
+    """Write what happened to families."""
+    if rows:
+        connection.execute(
+            sa.insert(events),
+            [
+                {"batch_id": batch_id, "family_id": e.family_id, "kind": e.kind, "detail": e.detail}
+                for e in rows
+            ],
+        )

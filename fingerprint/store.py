@@ -1,0 +1,389 @@
+"""Keeps families, accounts, campaigns, labels and nights in one database."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from fingerprint import saving, tables
+from fingerprint import signature as codec
+from fingerprint.arrow_sql import arrow_table, upsert
+from fingerprint.database import Database
+from fingerprint.errors import NotFound
+from fingerprint.family_rows import CAMPAIGN, select_families, signatures_of, to_listed, to_signature
+from fingerprint.lock import HomeLock
+from fingerprint.records import (
+    ACCOUNT_META_SCHEMA,
+    AccountRow,
+    CampaignRow,
+    Event,
+    FamilyRow,
+    IngestReport,
+    LabelRow,
+    NightReport,
+    Signature,
+    Stamp,
+)
+
+__all__ = ["HomeLock", "Store"]
+
+FAMILY_ACCOUNTS_SCHEMA = pa.schema(
+    {
+        "family_id": pa.large_string(),
+        "account_id": pa.large_string(),
+        "requests": pa.int64(),
+        "first_day": pa.date32(),
+        "last_day": pa.date32(),
+    }
+)
+ACCOUNT_TOTALS_SCHEMA = pa.schema([f for f in FAMILY_ACCOUNTS_SCHEMA if f.name != "family_id"])
+FAMILY_DAYS_SCHEMA = pa.schema(
+    {"family_id": pa.large_string(), "day": pa.date32(), "requests": pa.int64(), "accounts": pa.int64()}
+)
+
+_ACTIVE = tables.families.c.retired_in.is_(None)
+_LISTED = select_families(*(c for c in tables.families.c if not isinstance(c.type, sa.LargeBinary | sa.JSON)))
+
+
+class Store:
+    """The database of one home.
+
+    Every method is one transaction. Raises StoreError, naming the database and the cause, when it cannot be read or
+    written.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, home: Path, url: str | None = None, *, read_only: bool = False) -> Self:
+        """Open home/fingerprint.db, or the PostgreSQL database of `url`, made or migrated to the current schema.
+
+        `read_only` neither makes nor migrates: a database of another schema is a StoreError then.
+        """
+        return cls(Database(home, url, read_only=read_only))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def stamp(self) -> Stamp | None:
+        """Tell what made the stored signatures; None before the first ones."""
+        with self._database.reading() as connection:
+            return saving.stored_stamp(connection)
+
+    def check_stamp(self, stamp: Stamp) -> None:
+        """Raise StampMismatch when the stored signatures were made by another model or normaliser.
+
+        The first signatures saved set the home's stamp.
+        """
+        with self._database.reading() as connection:
+            saving.require_stamp(connection, stamp, self._database.name)
+
+    def save_night(
+        self,
+        night: NightReport,
+        signatures: Sequence[Signature],
+        *,
+        spread: pa.Table,
+        activity: pa.Table,
+        account_meta: pa.Table | None = None,
+        accounts: Sequence[AccountRow] = (),
+        campaigns: Sequence[CampaignRow] = (),
+        events: Sequence[Event] = (),
+        retired: Iterable[str] = (),
+    ) -> None:
+        """Save all of a night's findings, or none.
+
+        A batch saved again replaces what it had saved. `spread`, `activity` and `account_meta` have the schemas of
+        that name in `records`. Families' accounts, requests and days are counted from `spread` over all batches,
+        first and last seen only widen, the version rises with a changed template. Labels are the analysts', so a
+        signature's label is not saved; nor is its campaign_id, for `campaigns` say which families they have. Stored
+        families in neither argument stay as they are; `retired` ones are no longer listed or matched.
+
+        Raises StampMismatch when another model or normaliser made the stored signatures.
+        """
+        now = datetime.now(UTC)
+        campaign_of = {family: row.campaign_id for row in campaigns for family in row.families}
+        with self._database.writing() as connection:
+            counted_before = saving.save_night_row(connection, night, now)
+            saving.save_campaigns(connection, campaigns, now)
+            saving.save_families(connection, signatures, now, campaign_of=campaign_of)
+            saving.move_to_campaigns(connection, campaign_of)
+            saving.save_traffic(connection, night.batch_id, spread, activity)
+            saving.update_totals(connection, (s.family_id for s in signatures), counted_before=counted_before)
+            saving.save_accounts(connection, accounts, now)
+            if account_meta is not None:
+                saving.save_account_meta(connection, account_meta)
+            saving.save_events(connection, events, night.batch_id)
+            saving.retire(connection, retired, night.batch_id)
+
+    def import_signature(self, signature: Signature) -> bool:
+        """Save a signature made elsewhere, label and campaign included; False when its family was here already.
+
+        What analysts here said of the family stays, and so do its numbers where nights here counted it.
+        Raises StampMismatch when another model or normaliser made the stored signatures.
+        """
+        now = datetime.now(UTC)
+        family_id, campaign_id = signature.family_id, signature.campaign_id
+        with self._database.writing() as connection:
+            known = signatures_of(connection, [family_id])
+            if known:
+                campaign_id = known[0].campaign_id or campaign_id
+            _add_campaign(connection, campaign_id, now)
+            campaign_of = {} if campaign_id is None else {family_id: campaign_id}
+            saving.save_families(connection, [signature], now, campaign_of=campaign_of)
+            saving.update_totals(connection, [family_id])
+            if signature.label is not None and not (known and known[0].label is not None):
+                word = LabelRow(family_id, signature.label, None, None, "import", now)
+                connection.execute(sa.insert(tables.labels), asdict(word))
+        return not known
+
+    def set_label(
+        self,
+        family_id: str,
+        label: str | None,
+        *,
+        by: str,
+        campaign: str | None = None,
+        reason: str | None = None,
+    ) -> LabelRow:
+        """Record an analyst's word on a family: "campaign", "benign" or another; None takes the last one back.
+
+        `campaign` puts the family into that campaign, made when new; "benign" takes it out of any. Words are only
+        ever added. Raises NotFound without such a family.
+        """
+        word = LabelRow(family_id, label, campaign, reason, by, datetime.now(UTC))
+        with self._database.writing() as connection:
+            if not signatures_of(connection, [family_id]):
+                raise NotFound(f"{self._database.name}: no family {family_id}")
+            _add_campaign(connection, campaign, word.at)
+            connection.execute(sa.insert(tables.labels), asdict(word))
+        return word
+
+    def labels(self, family_id: str) -> list[LabelRow]:
+        """List what analysts said of a family, oldest first."""
+        columns = [tables.labels.c[field.name] for field in fields(LabelRow)]
+        with self._database.reading() as connection:
+            chosen = (
+                sa.select(*columns).where(tables.labels.c.family_id == family_id).order_by(tables.labels.c.id)
+            )
+            return [LabelRow(*row) for row in connection.execute(chosen)]
+
+    def signature(self, family_id: str) -> Signature:
+        """Read one family's signature, retired or not; raises NotFound."""
+        with self._database.reading() as connection:
+            for signature in signatures_of(connection, [family_id]):
+                return signature
+        raise NotFound(f"{self._database.name}: no family {family_id}")
+
+    def signatures(self) -> list[Signature]:
+        """Read the signatures of all families but retired ones, in the order of their ids."""
+        with self._database.reading() as connection:
+            found = [
+                to_signature(row)
+                for row in connection.execute(select_families(tables.families).where(_ACTIVE))
+            ]
+        return sorted(found, key=lambda signature: signature.family_id)
+
+    def versions(self, family_id: str) -> list[Signature]:
+        """Read the signatures that later versions of the family replaced, oldest first."""
+        kept = tables.family_versions
+        chosen = sa.select(kept.c.signature).where(kept.c.family_id == family_id).order_by(kept.c.version)
+        with self._database.reading() as connection:
+            return [codec.from_json(value) for value in connection.scalars(chosen)]
+
+    def events(self, family_id: str) -> list[tuple[str, Event]]:
+        """List what happened to a family, oldest first, each with its batch."""
+        table = tables.events
+        chosen = sa.select(table).where(table.c.family_id == family_id).order_by(table.c.id)
+        with self._database.reading() as connection:
+            return [(r.batch_id, Event(r.family_id, r.kind, r.detail)) for r in connection.execute(chosen)]
+
+    def families(
+        self, *, flagged: bool | None = None, min_score: float | None = None, limit: int | None = None
+    ) -> list[FamilyRow]:
+        """List families but retired ones, highest score first."""
+        table = tables.families
+        ranked = _ranked(_LISTED, table, table.c.family_id, flagged=flagged, min_score=min_score).limit(limit)
+        with self._database.reading() as connection:
+            return [to_listed(row) for row in connection.execute(ranked.where(_ACTIVE))]
+
+    def accounts(
+        self, *, flagged: bool | None = None, min_score: float | None = None, limit: int | None = None
+    ) -> list[AccountRow]:
+        """List assessed accounts, highest score first."""
+        table = tables.accounts
+        ranked = _ranked(sa.select(table), table, table.c.account_id, flagged=flagged, min_score=min_score)
+        with self._database.reading() as connection:
+            return [_account(row) for row in connection.execute(ranked.limit(limit))]
+
+    def account(self, account_id: str) -> AccountRow:
+        """Read one account's assessment; raises NotFound."""
+        with self._database.reading() as connection:
+            chosen = sa.select(tables.accounts).where(tables.accounts.c.account_id == account_id)
+            for row in connection.execute(chosen):
+                return _account(row)
+        raise NotFound(f"{self._database.name}: no assessed account {account_id}")
+
+    def campaigns(
+        self, *, flagged: bool | None = None, min_score: float | None = None, limit: int | None = None
+    ) -> list[CampaignRow]:
+        """List campaigns that have families, highest score first; within one, the largest family first."""
+        table = tables.campaigns
+        ranked = _ranked(sa.select(table), table, table.c.campaign_id, flagged=flagged, min_score=min_score)
+        members = select_families(tables.families.c.family_id).where(_ACTIVE).subquery()
+        pools = (
+            sa.select(members.c.campaign, sa.func.count(tables.spread.c.account_id.distinct()))
+            .join_from(members, tables.spread, members.c.family_id == tables.spread.c.family_id)
+            .where(members.c.campaign.is_not(None))
+            .group_by(members.c.campaign)
+        )
+        families: dict[str, list[FamilyRow]] = defaultdict(list)
+        with self._database.reading() as connection:
+            found = list(connection.execute(ranked))
+            pool_of = {row[0]: row[1] for row in connection.execute(pools)}
+            for row in connection.execute(_LISTED.where(_ACTIVE, CAMPAIGN.is_not(None))):
+                families[row.campaign].append(to_listed(row))
+        return [_campaign(r, families[r.campaign_id], pool_of) for r in found if r.campaign_id in families][
+            :limit
+        ]
+
+    def nights(self) -> list[NightReport]:
+        """List the saved nights, oldest first."""
+        table = tables.nights
+        with self._database.reading() as connection:
+            chosen = sa.select(table).order_by(table.c.started, table.c.batch_id)
+            return [_night(row) for row in connection.execute(chosen)]
+
+    def family_accounts(self, *, but_batch: str | None = None) -> pa.Table:
+        """Read what each account sent of each family over all days: FAMILY_ACCOUNTS_SCHEMA, in order of the ids.
+
+        `but_batch` leaves out one batch: the one being run, maybe again.
+        """
+        table = tables.spread
+        keys = (table.c.family_id, table.c.account_id)
+        return self._history(
+            sa.select(*keys, *_totals(table)).group_by(*keys), table, but_batch, FAMILY_ACCOUNTS_SCHEMA
+        )
+
+    def account_totals(self, *, but_batch: str | None = None) -> pa.Table:
+        """Read what each account sent in all: ACCOUNT_TOTALS_SCHEMA, in order of the ids."""
+        table = tables.activity
+        key = table.c.account_id
+        return self._history(
+            sa.select(key, *_totals(table)).group_by(key), table, but_batch, ACCOUNT_TOTALS_SCHEMA
+        )
+
+    def family_days(self, *, but_batch: str | None = None) -> pa.Table:
+        """Read each family's requests and accounts by UTC day: FAMILY_DAYS_SCHEMA, in order of ids and days."""
+        table = tables.spread
+        keys = (table.c.family_id, table.c.day)
+        chosen = sa.select(*keys, _totals(table)[0], sa.func.count(table.c.account_id.distinct())).group_by(
+            *keys
+        )
+        return self._history(chosen, table, but_batch, FAMILY_DAYS_SCHEMA)
+
+    def account_meta(self) -> pa.Table:
+        """Read which metadata values each account was seen with: records.ACCOUNT_META_SCHEMA."""
+        return self._history(sa.select(tables.account_meta), tables.account_meta, None, ACCOUNT_META_SCHEMA)
+
+    def _history(
+        self, chosen: sa.Select[Any], table: sa.Table, but_batch: str | None, schema: pa.Schema
+    ) -> pa.Table:
+        if but_batch is not None:
+            chosen = chosen.where(table.c.batch_id != but_batch)
+        with self._database.reading() as connection:
+            return arrow_table(connection, chosen, schema)
+
+
+def _totals(table: sa.Table) -> tuple[sa.ColumnElement[Any], ...]:
+    # PostgreSQL sums whole numbers into decimals
+    requests = sa.cast(sa.func.sum(table.c.requests), sa.BigInteger)
+    return requests, sa.func.min(table.c.day), sa.func.max(table.c.day)
+
+
+def _ranked(
+    chosen: sa.Select[Any],
+    table: sa.Table,
+    key: sa.Column[Any],
+    *,
+    flagged: bool | None,
+    min_score: float | None,
+) -> sa.Select[Any]:
+    if flagged is not None:
+        chosen = chosen.where(table.c.flagged == flagged)
+    if min_score is not None:
+        chosen = chosen.where(table.c.score >= min_score)
+    return chosen.order_by(table.c.score.desc(), key)
+
+
+def _add_campaign(connection: sa.Connection, campaign_id: str | None, now: datetime) -> None:
+    if campaign_id is not None:
+        row = {"campaign_id": campaign_id, "label": None, "score": 0.0, "flagged": False, "created": now}
+        upsert(connection, tables.campaigns, [row], keep=row)
+
+
+def _account(row: sa.Row[Any]) -> AccountRow:
+    return AccountRow(
+        account_id=row.account_id,
+        score=row.score,
+        flagged=row.flagged,
+        requests=row.requests,
+        families=tuple(row.families),
+        evidence=codec.reasons_from_json(row.evidence),
+    )
+
+
+def _campaign(row: sa.Row[Any], families: list[FamilyRow], pool_of: Mapping[str, int]) -> CampaignRow:
+    families.sort(key=lambda family: (-family.requests, family.family_id))
+    return CampaignRow(
+        campaign_id=row.campaign_id,
+        label=row.label,
+        score=row.score,
+        flagged=row.flagged,
+        families=tuple(family.family_id for family in families),
+        # imported families bring their numbers, not their accounts
+        accounts=pool_of.get(row.campaign_id, max(family.accounts for family in families)),
+        requests=sum(family.requests for family in families),
+        first_seen=min(family.first_seen for family in families),
+        last_seen=max(family.last_seen for family in families),
+        templates=tuple(family.template for family in families),
+    )
+
+
+def _night(row: sa.Row[Any]) -> NightReport:
+    return NightReport(
+        batch_id=row.batch_id,
+        ingest=IngestReport(
+            rows_read=row.rows_read,
+            accepted=row.accepted,
+            rejected=row.rejected,
+            duplicates=row.duplicates,
+            reasons=row.reject_reasons,
+            rejects_path=row.rejects_path,
+        ),
+        started=row.started,
+        seconds=row.seconds,
+        distinct_prompts=row.distinct_prompts,
+        families=row.families,
+        new_families=row.new_families,
+        flagged=row.flagged,
+        assigned=row.assigned,
+    )

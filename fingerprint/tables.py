@@ -1,0 +1,178 @@
+"""The database's tables, the same in SQLite and PostgreSQL; `migrations` makes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+
+class UtcTime(sa.TypeDecorator[datetime]):
+    """A time with its zone; SQLite has none and keeps UTC."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        """Turn a time into UTC; raises ValueError without a zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time with its zone expected, {value.isoformat()} found")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        """Give every time its zone, UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.JSON, nullable=False),
+)
+
+nights = sa.Table(
+    "nights",
+    metadata,
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("started", UtcTime, nullable=False),
+    sa.Column("saved", UtcTime, nullable=False),
+    sa.Column("rows_read", sa.BigInteger, nullable=False),
+    sa.Column("accepted", sa.BigInteger, nullable=False),
+    sa.Column("rejected", sa.BigInteger, nullable=False),
+    sa.Column("duplicates", sa.BigInteger, nullable=False),
+    sa.Column("reject_reasons", sa.JSON, nullable=False),
+    sa.Column("rejects_path", sa.Text),
+    sa.Column("seconds", sa.JSON, nullable=False),
+    sa.Column("distinct_prompts", sa.BigInteger, nullable=False),
+    sa.Column("families", sa.BigInteger, nullable=False),
+    sa.Column("new_families", sa.BigInteger, nullable=False),
+    sa.Column("flagged", sa.BigInteger, nullable=False),
+    sa.Column("assigned", sa.BigInteger, nullable=False),
+)
+
+campaigns = sa.Table(
+    "campaigns",
+    metadata,
+    sa.Column("campaign_id", sa.Text, primary_key=True),
+    sa.Column("label", sa.Text),
+    sa.Column("score", sa.Double, nullable=False),
+    sa.Column("flagged", sa.Boolean, nullable=False),
+    sa.Column("created", UtcTime, nullable=False),
+)
+
+families = sa.Table(
+    "families",
+    metadata,
+    sa.Column("family_id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("score", sa.Double, nullable=False),
+    sa.Column("flagged", sa.Boolean, nullable=False),
+    # as the nights find it; an analyst's word in `labels` goes before it
+    sa.Column("campaign_id", sa.Text, sa.ForeignKey("campaigns.campaign_id"), index=True),
+    sa.Column("accounts", sa.BigInteger, nullable=False),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("first_seen", UtcTime, nullable=False),
+    sa.Column("last_seen", UtcTime, nullable=False),
+    sa.Column("per_day", sa.JSON, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("template", sa.JSON, nullable=False),
+    sa.Column("reasons", sa.JSON, nullable=False),
+    sa.Column("threshold", sa.Double, nullable=False),
+    sa.Column("grams", sa.LargeBinary, nullable=False),  # <u8
+    sa.Column("weights", sa.LargeBinary, nullable=False),  # <f4
+    sa.Column("prototypes", sa.LargeBinary, nullable=False),  # <f4, rows of the stamp's dimension
+    sa.Column("stamp", sa.JSON, nullable=False),
+    sa.Column("created", UtcTime, nullable=False),
+    sa.Column("updated", UtcTime, nullable=False),
+    sa.Column("retired_in", sa.Text, sa.ForeignKey("nights.batch_id")),
+)
+
+family_versions = sa.Table(
+    "family_versions",
+    metadata,
+    sa.Column("family_id", sa.Text, sa.ForeignKey("families.family_id"), primary_key=True),
+    sa.Column("version", sa.BigInteger, primary_key=True),
+    sa.Column("replaced", UtcTime, nullable=False),
+    sa.Column("signature", sa.JSON, nullable=False),
+)
+
+spread = sa.Table(
+    "spread",
+    metadata,
+    sa.Column("batch_id", sa.Text, sa.ForeignKey("nights.batch_id"), primary_key=True),
+    sa.Column("family_id", sa.Text, sa.ForeignKey("families.family_id"), primary_key=True),
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Index(None, "family_id", "day"),
+    sqlite_with_rowid=False,
+)
+
+activity = sa.Table(
+    "activity",
+    metadata,
+    sa.Column("batch_id", sa.Text, sa.ForeignKey("nights.batch_id"), primary_key=True),
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+account_meta = sa.Table(
+    "account_meta",
+    metadata,
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, primary_key=True),
+    sa.Column("first_seen", UtcTime, nullable=False),
+    sa.Column("last_seen", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("score", sa.Double, nullable=False),
+    sa.Column("flagged", sa.Boolean, nullable=False),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("families", sa.JSON, nullable=False),
+    sa.Column("evidence", sa.JSON, nullable=False),
+    sa.Column("updated", UtcTime, nullable=False),
+)
+
+labels = sa.Table(
+    "labels",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("family_id", sa.Text, sa.ForeignKey("families.family_id"), nullable=False, index=True),
+    sa.Column("label", sa.Text),  # null takes the earlier one back
+    sa.Column("campaign_id", sa.Text, sa.ForeignKey("campaigns.campaign_id")),
+    sa.Column("reason", sa.Text),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("batch_id", sa.Text, sa.ForeignKey("nights.batch_id"), nullable=False, index=True),
+    sa.Column("family_id", sa.Text, sa.ForeignKey("families.family_id"), nullable=False, index=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("detail", sa.JSON, nullable=False),
+)
