@@ -1,0 +1,169 @@
+"""Splits normalised texts into hashed tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+
+from .characters import CLASS, LETTER, MARK, SEPARATOR, SINGLE, SPACE, Bytes, decode, matching, width
+from .masks import MASKS
+from .normalise import buffers
+from .records import SYSTEM_END, HashArray, IntArray
+
+_LAST_SECTION: Final = 255
+_FIRST_MASK, _LAST_MASK = ord(min(MASKS)), ord(max(MASKS))
+_SYSTEM_END = ord(SYSTEM_END)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of n texts, in order.
+
+    row_offsets: (n + 1,) int64, where the tokens of each text start.
+    hashes: (t,) uint64, of each token's UTF-8 bytes, never 0.
+    starts, ends: (t,) int32, byte offsets into the token's own text.
+    section: (t,) uint8, 0 in the system prompt, 1 in the first user turn and so on up to 255.
+    """
+
+    row_offsets: IntArray
+    hashes: HashArray
+    starts: npt.NDArray[np.int32]
+    ends: npt.NDArray[np.int32]
+    section: npt.NDArray[np.uint8]
+
+
+def tokens(normalised: pa.Array | pa.ChunkedArray) -> Tokens:
+    """The tokens of texts that `normalise` made.
+
+    A token is a word (letters, digits and marks, with single ' and _ inside), one character of a script that is
+    written without spaces with its marks, one mask or one emoji. Punctuation makes no token, unless a text has nothing
+    else: then each sign is one.
+    """
+    data, offsets = buffers(normalised)
+    kinds = _kinds()
+    counts = np.zeros(len(offsets), np.int64)
+    _count(data, offsets, kinds, counts)
+    total = int(counts[-1])
+    found = Tokens(
+        counts,
+        np.empty(total, np.uint64),
+        np.empty(total, np.int32),
+        np.empty(total, np.int32),
+        np.empty(total, np.uint8),
+    )
+    _fill(data, offsets, kinds, counts, (found.hashes, found.starts, found.ends, found.section))
+    return found
+
+
+def _kinds() -> Bytes:
+    """The class of each code, masks included."""
+    global _cached
+    if _cached is None:
+        kinds = matching().kinds & CLASS
+        kinds[_FIRST_MASK : _LAST_MASK + 1] = SINGLE
+        _cached = kinds
+    return _cached
+
+
+_cached: Bytes | None = None
+
+
+@njit(cache=True, nogil=True)
+def _next(data: Bytes, i: int, end: int, kinds: Bytes, signs: bool) -> tuple[int, int]:
+    """Start and end of the first token or separator at or after `i`; (end, end) if there is none."""
+    while i < end:
+        size = min(width(data[i]), end - i)
+        kind = kinds[decode(data, i, size)]
+        if kind == LETTER or kind == MARK:
+            return i, _word_end(data, i + size, end, kinds)
+        if kind == SINGLE:
+            return i, _marks_end(data, i + size, end, kinds)
+        if kind == SEPARATOR or (signs and kind != SPACE):
+            return i, i + size
+        i += size
+    return end, end
+
+
+@njit(cache=True, nogil=True)
+def _word_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
+    while i < end:
+        size = min(width(data[i]), end - i)
+        kind = kinds[decode(data, i, size)]
+        if kind != LETTER and kind != MARK:
+            if (data[i] != 39 and data[i] != 95) or i + 1 >= end:  # ' and _
+                return i
+            after = min(width(data[i + 1]), end - i - 1)
+            if kinds[decode(data, i + 1, after)] != LETTER:
+                return i
+            size += after
+        i += size
+    return end
+
+
+@njit(cache=True, nogil=True)
+def _marks_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
+    while i < end:
+        size = min(width(data[i]), end - i)
+        if kinds[decode(data, i, size)] != MARK:
+            return i
+        i += size
+    return end
+
+
+@njit(cache=True, nogil=True)
+def _count(data: Bytes, offsets: IntArray, kinds: Bytes, counts: IntArray) -> None:
+    """Cumulative number of tokens of the rows."""
+    for r in range(len(offsets) - 1):
+        found = 0
+        for signs in (False, True):
+            i, end = offsets[r], offsets[r + 1]
+            while i < end:
+                a, i = _next(data, i, end, kinds, signs)
+                if a < i and kinds[data[a]] != SEPARATOR:
+                    found += 1
+            if found > 0:
+                break
+        counts[r + 1] = counts[r] + found
+
+
+@njit(cache=True, nogil=True)
+def _hash(data: Bytes, i: int, end: int) -> np.uint64:
+    """FNV-1a, mixed by the finaliser of splitmix64 (Steele et al. 2014, fig. 16); 0 becomes 1."""
+    h = np.uint64(0xCBF29CE484222325)
+    for k in range(i, end):
+        h = (h ^ np.uint64(data[k])) * np.uint64(0x100000001B3)
+    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    h ^= h >> np.uint64(31)
+    return h if h != 0 else np.uint64(1)
+
+
+@njit(cache=True, nogil=True)
+def _fill(data, offsets, kinds, counts, out):  # type: ignore[no-untyped-def]
+    hashes, starts, ends, section = out
+    for r in range(len(offsets) - 1):
+        start, end = offsets[r], offsets[r + 1]
+        turn = 1
+        for k in range(start, end):
+            if data[k] == _SYSTEM_END:
+                turn = 0
+                break
+        for signs in (False, True):
+            i, t, now = start, counts[r], turn
+            while t < counts[r + 1]:
+                a, i = _next(data, i, end, kinds, signs)
+                if a >= i:
+                    break
+                if kinds[data[a]] == SEPARATOR:
+                    now = min(now + 1, _LAST_SECTION)
+                    continue
+                hashes[t] = _hash(data, a, i)
+                starts[t], ends[t], section[t] = a - start, i - start, now
+                t += 1
+            if t == counts[r + 1]:
+                break
