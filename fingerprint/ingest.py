@@ -1,0 +1,278 @@
+"""Traffic of any known shape, streamed into Arrow batches of one schema."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from .errors import UsageError
+from .logshapes import Fields, Request, compile_mapping, expand, extract, native_fields
+from .records import TRAFFIC_SCHEMA, IngestReport
+from .rejects import BadRow, Rejects
+from .requestids import ContentHash, SeenIds, hash_strings
+from .sources import ByteStream, Source, find_sources, split_lines
+from .tabular import TableBlock, check_native, is_native, read_csv, read_parquet, renamed
+from .timestamps import EXPECTED, describe, utc_values
+
+Progress = Callable[[int, int | None, int], None]
+"""Called with bytes read, bytes in all (None when unknown) and rows read."""
+
+LINE_BYTES = 4 << 20
+BATCH_BYTES = 64 << 20
+DOCUMENT_BYTES = 64 << 20
+
+
+def read_traffic(
+    sources: Sequence[str | Path],
+    *,
+    rejects: Path | None,
+    max_rejects: int | None = None,
+    mapping: Mapping[str, str] | None = None,
+    batch_rows: int = 50_000,
+    line_bytes: int = LINE_BYTES,
+    on_progress: Progress | None = None,
+    stdin: BinaryIO | None = None,
+) -> TrafficReader:
+    """Read files, directories and "-" (JSONL on stdin) as batches of TRAFFIC_SCHEMA.
+
+    rejects: where rejected rows are listed (file, line, kind, reason; never their text); None keeps only the counts.
+    max_rejects: more rejected rows than this raise TooManyRejects; None allows any number.
+    mapping: field → path in a row (`timestamp` → `meta.times[0]`) for logs of unknown shape.
+    line_bytes: longer lines, and longer texts in tables, are rejected.
+    Raises InputError for a source that is missing, unknown or unreadable; a gzip stream that is damaged or cut short
+    raises it after the readable rows have been handed out. Raises UsageError for a bad mapping.
+    """
+    if batch_rows < 1:
+        raise UsageError(f"batch_rows: at least 1 expected, {batch_rows} found")
+    options = _Options(dict(mapping or {}), batch_rows, line_bytes, on_progress, stdin)
+    return TrafficReader(find_sources(sources), Rejects(rejects, max_rejects), options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    mapping: dict[str, str]
+    batch_rows: int
+    line_bytes: int
+    on_progress: Progress | None
+    stdin: BinaryIO | None
+
+
+class TrafficReader:
+    """Iterates once over RecordBatches of TRAFFIC_SCHEMA; `report` and `content_hash` hold when it is exhausted.
+
+    A batch has at most `batch_rows` rows and about BATCH_BYTES. A request id that came before in the same run, in
+    whatever file, is a duplicate and left out: the first one counts (see SeenIds for memory and certainty).
+    """
+
+    def __init__(self, sources: Sequence[Source], rejects: Rejects, options: _Options) -> None:
+        self._sources = sources
+        self._rejects = rejects
+        self._options = options
+        self._paths = compile_mapping(options.mapping)
+        self._seen = SeenIds()
+        self._hash = ContentHash()
+        self._rows_read = self._accepted = self._duplicates = 0
+
+    @property
+    def content_hash(self) -> str:
+        """A hash of id, account and time of all accepted rows; file names and the order of rows do not matter.
+
+        Of rows that share an id the first is hashed, so where these differ the order of files matters.
+        """
+        return self._hash.hexdigest()
+
+    def report(self) -> IngestReport:
+        """Return the counts; rows_read == accepted + rejected + duplicates."""
+        path = self._rejects.path
+        return IngestReport(
+            rows_read=self._rows_read,
+            accepted=self._accepted,
+            rejected=self._rejects.total,
+            duplicates=self._duplicates,
+            reasons=dict(sorted(self._rejects.reasons.items())),
+            rejects_path=None if path is None else str(path),
+        )
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in _coalesced(self._blocks(), self._options.batch_rows):
+                fresh = self._without_duplicates(batch)
+                if len(fresh):
+                    yield fresh
+        finally:
+            self._rejects.close()
+
+    def _without_duplicates(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        ids = hash_strings(batch.column("request_id"))
+        new = self._seen.first_time(ids)
+        fresh = batch if new.all() else batch.filter(pa.array(new))
+        times = fresh.column("timestamp").cast(pa.int64()).to_numpy()
+        self._hash.add(ids[new], hash_strings(fresh.column("account_id")), times)
+        self._accepted += len(fresh)
+        self._duplicates += len(batch) - len(fresh)
+        return fresh
+
+    def _blocks(self) -> Iterator[pa.RecordBatch]:
+        sizes = [source.size for source in self._sources]
+        total = None if None in sizes else sum(size or 0 for size in sizes)
+        done = 0
+        for source in self._sources:
+            for batch, read in self._read(source):
+                if self._options.on_progress is not None:
+                    self._options.on_progress(done + read, total, self._rows_read)
+                yield batch
+            done += source.size or 0
+
+    def _read(self, source: Source) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """Yield the good rows of one source, block by block, with the bytes read so far."""
+        rows, limit = self._options.batch_rows, self._options.line_bytes
+        if source.format == "parquet":
+            for block in read_parquet(source, rows):
+                yield self._from_table(source.label, block), int(block.share * (source.size or 0))
+            return
+        stream = ByteStream(source, self._options.stdin or sys.stdin.buffer)
+        if source.format == "csv":
+            for block in read_csv(source, stream, rows, limit):
+                yield self._from_table(source.label, block), stream.consumed
+        elif source.format == "json" and (items := _document(stream)) is not None:
+            yield self._from_items(source.label, enumerate(items, 1)), stream.consumed
+        else:
+            number = 1
+            for lines in split_lines(stream, limit):
+                yield self._from_lines(source.label, number, lines), stream.consumed
+                number += len(lines)
+
+    def _from_lines(self, label: str, first: int, lines: Sequence[bytes | None]) -> pa.RecordBatch:
+        return self._from_items(label, self._parsed(label, first, lines))
+
+    def _parsed(self, label: str, first: int, lines: Sequence[bytes | None]) -> Iterator[tuple[int, Any]]:
+        loads = orjson.loads
+        for number, line in enumerate(lines, first):
+            if line is None:
+                self._reject(
+                    label, number, BadRow("too_long", f"over {self._options.line_bytes:,} bytes in a line")
+                )
+                continue
+            try:
+                yield number, loads(line)
+            except orjson.JSONDecodeError as error:
+                if line and not line.isspace():
+                    self._reject(label, number, _unparsable(line, error))
+
+    def _from_table(self, label: str, block: TableBlock) -> pa.RecordBatch:
+        for number, bad in block.bad:
+            self._reject(label, number, bad)
+        table = renamed(block.table, self._options.mapping)
+        if table is None or not is_native(table.schema):
+            return self._from_items(label, self._objects(label, block))
+        batch, rejected = check_native(replace(block, table=table), self._options.line_bytes)
+        self._rows_read += len(batch)
+        for number, bad in rejected:
+            self._reject(label, number, bad)
+        return batch
+
+    def _objects(self, label: str, block: TableBlock) -> Iterator[tuple[int, Any]]:
+        for i, number in enumerate(block.numbers):
+            try:
+                yield int(number), block.table.slice(i, 1).to_pylist()[0]
+            except UnicodeDecodeError:
+                self._reject(label, int(number), BadRow("invalid_utf8", "a text is not valid UTF-8"))
+
+    def _from_items(self, label: str, items: Iterable[tuple[int, Any]]) -> pa.RecordBatch:
+        """Bring pairs of line number and JSON value to TRAFFIC_SCHEMA."""
+        requests: list[Fields] = []
+        numbers: list[int] = []
+        for number, item in items:
+            fields = None if self._paths else native_fields(item)
+            if fields is not None:
+                requests.append(fields)
+                numbers.append(number)
+            else:
+                for request in self._requests(label, number, item):
+                    requests.append(request)
+                    numbers.append(number)
+        return self._batch(label, requests, numbers)
+
+    def _requests(self, label: str, number: int, item: Any) -> Iterator[Request]:
+        for row in expand(item) if isinstance(item, dict) else [item]:
+            try:
+                if not isinstance(row, dict):
+                    raise BadRow("not_object", f"a JSON object expected, {type(row).__name__} found")
+                request = extract(row, self._paths)
+            except BadRow as bad:
+                self._reject(label, number, bad)
+            else:
+                yield request
+
+    def _batch(self, label: str, requests: Sequence[Fields], numbers: Sequence[int]) -> pa.RecordBatch:
+        """Turn fields into Arrow columns; a time that cannot be read rejects its row."""
+        if not requests:
+            return pa.RecordBatch.from_pylist([], TRAFFIC_SCHEMA)
+        ids, accounts, raw_times, systems, prompts, models, metadata = zip(*requests, strict=True)
+        times = utc_values(raw_times)
+        texts = [pa.array(column, pa.large_string()) for column in (ids, accounts, systems, prompts, models)]
+        # orjson writes UTF-8, so the bytes need no second check
+        packed = pa.array(metadata, pa.large_binary()).cast(pa.large_string(), safe=False)
+        columns = [*texts[:2], times, *texts[2:], packed]
+        self._rows_read += len(requests) - times.null_count
+        if times.null_count:
+            kept = times.is_valid()
+            for i in np.flatnonzero(~np.asarray(kept)).tolist():
+                reason = f"timestamp: {EXPECTED}, {describe(raw_times[i])} found"
+                self._reject(label, numbers[i], BadRow("bad_timestamp", reason))
+            columns = [column.filter(kept) for column in columns]
+        return pa.RecordBatch.from_arrays(columns, schema=TRAFFIC_SCHEMA)
+
+    def _reject(self, label: str, number: int, bad: BadRow) -> None:
+        self._rows_read += 1
+        self._rejects.add(label, number, bad)
+
+
+def _coalesced(blocks: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """Join small blocks and cut large ones, to batches of at most `rows` rows and about BATCH_BYTES."""
+    held: list[pa.RecordBatch] = []
+    count = size = 0
+    for block in blocks:
+        for start in range(0, len(block), rows):
+            piece = block.slice(start, rows) if len(block) > rows else block
+            if held and (count + len(piece) > rows or size + piece.nbytes > BATCH_BYTES):
+                yield pa.concat_batches(held)
+                held, count, size = [], 0, 0
+            held.append(piece)
+            count += len(piece)
+            size += piece.nbytes
+    if held:
+        yield pa.concat_batches(held)
+
+
+def _document(stream: ByteStream) -> list[Any] | None:
+    """Read a .json file that is one document, as a list of rows; None if it is not one, or over DOCUMENT_BYTES."""
+    data = bytearray()
+    for block in stream:
+        data += block
+        if len(data) > DOCUMENT_BYTES:
+            return None
+    if not data.strip():
+        return []
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return document if isinstance(document, list) else [document]
+
+
+def _unparsable(line: bytes, error: orjson.JSONDecodeError) -> BadRow:
+    try:
+        line.decode()
+    except UnicodeDecodeError as undecodable:
+        return BadRow("invalid_utf8", f"not valid UTF-8 at byte {undecodable.start + 1}")
+    if "surrogate" in error.msg:
+        return BadRow("invalid_utf8", f"a lone surrogate at character {error.colno}")
+    return BadRow("not_json", f"not JSON: {error.msg} at character {error.colno}")

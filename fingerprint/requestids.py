@@ -1,0 +1,89 @@
+"""Request ids seen before, and a hash of what was accepted, in eight bytes a request."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from .records import HashArray
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def mix(x: HashArray) -> HashArray:
+    """Scramble 64-bit words (the finaliser of splitmix64, Steele et al. 2014, figure 16)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def hash_strings(strings: pa.LargeStringArray) -> HashArray:
+    """Hash each string to 64 bits, the same on every machine and in every run.
+
+    strings: (n,) large_string without nulls or empty strings. Returns (n,) uint64.
+    Multilinear hashing (Lemire & Kaser 2014, section 2): each byte times a random word for its place, summed.
+    """
+    n = len(strings)
+    if n == 0:
+        return np.empty(0, np.uint64)
+    _, offset_buffer, data_buffer = strings.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int64)[strings.offset : strings.offset + n + 1]
+    data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
+    starts, lengths = offsets[:-1] - offsets[0], np.diff(offsets)
+    words = mix(np.arange(1, lengths.max() + 1, dtype=np.uint64) * _GOLDEN)
+    words = words[np.arange(len(data)) - np.repeat(starts, lengths)]
+    words *= data.astype(np.uint64) + np.uint64(1)
+    return mix(np.add.reduceat(words, starts) + lengths.astype(np.uint64) * _GOLDEN)
+
+
+class SeenIds:
+    """The hashes of all ids so far, in sorted runs of doubling size.
+
+    8 bytes an id (16 while two runs merge). Two of n different ids share a hash with probability of about n² / 2⁶⁵:
+    7 in a million for 16 million requests.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[HashArray] = []
+
+    def first_time(self, hashes: HashArray) -> npt.NDArray[np.bool_]:
+        """Tell which of (n,) uint64 hashes are new; among equal ones the first is. They are all seen from now on."""
+        unique, where = np.unique(hashes, return_index=True)
+        new = np.ones(len(unique), np.bool_)
+        for run in self._runs:
+            at = np.minimum(np.searchsorted(run, unique), len(run) - 1)
+            new &= run[at] != unique
+        self._add(unique[new])
+        mask = np.zeros(len(hashes), np.bool_)
+        mask[where[new]] = True
+        return mask
+
+    def _add(self, run: HashArray) -> None:
+        while self._runs and len(self._runs[-1]) < 2 * len(run):
+            run = np.concatenate([self._runs.pop(), run])
+            run.sort(kind="stable")  # radix or merge: fast on two sorted halves
+        if len(run):
+            self._runs.append(run)
+
+
+class ContentHash:
+    """A hash of a set of requests: the same whatever the files, their names and their order."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._sums = [0, 0]
+
+    def add(self, ids: HashArray, accounts: HashArray, times: npt.NDArray[np.int64]) -> None:
+        """Take (n,) id hashes, account hashes and times in microseconds."""
+        row = mix(ids + mix(accounts * _GOLDEN + mix(times.view(np.uint64))))
+        self._rows += len(ids)
+        for i, words in enumerate((row, mix(row + _GOLDEN))):
+            self._sums[i] = (self._sums[i] + int(words.sum())) % 2**64
+
+    def hexdigest(self) -> str:
+        """Return 32 hexadecimal digits."""
+        words = b"".join(n.to_bytes(8, "little") for n in (self._rows, *self._sums))
+        return blake2b(words, digest_size=16).hexdigest()
