@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,6 @@ from .normalise import buffers
 from .records import SYSTEM_END, HashArray, IntArray
 
 _LAST_SECTION: Final = 255
-_FIRST_MASK, _LAST_MASK = ord(min(MASKS)), ord(max(MASKS))
 _SYSTEM_END = ord(SYSTEM_END)
 
 
@@ -44,41 +44,26 @@ def tokens(normalised: pa.Array | pa.ChunkedArray) -> Tokens:
     written without spaces with its marks, one mask or one emoji. Punctuation makes no token, unless a text has nothing
     else: then each sign is one.
     """
-    data, offsets = buffers(normalised)
-    kinds = _kinds()
-    counts = np.zeros(len(offsets), np.int64)
-    _count(data, offsets, kinds, counts)
-    total = int(counts[-1])
-    found = Tokens(
-        counts,
-        np.empty(total, np.uint64),
-        np.empty(total, np.int32),
-        np.empty(total, np.int32),
-        np.empty(total, np.uint8),
-    )
-    _fill(data, offsets, kinds, counts, (found.hashes, found.starts, found.ends, found.section))
-    return found
+    return Tokens(*_scan(*buffers(normalised), _kinds()))
 
 
+@cache
 def _kinds() -> Bytes:
     """The class of each code, masks included."""
-    global _cached
-    if _cached is None:
-        kinds = matching().kinds & CLASS
-        kinds[_FIRST_MASK : _LAST_MASK + 1] = SINGLE
-        _cached = kinds
-    return _cached
-
-
-_cached: Bytes | None = None
+    kinds = matching().kinds & np.uint8(CLASS)
+    kinds[[ord(m) for m in MASKS]] = SINGLE
+    return kinds
 
 
 @njit(cache=True, nogil=True)
 def _next(data: Bytes, i: int, end: int, kinds: Bytes, signs: bool) -> tuple[int, int]:
     """Start and end of the first token or separator at or after `i`; (end, end) if there is none."""
     while i < end:
-        size = min(width(data[i]), end - i)
-        kind = kinds[decode(data, i, size)]
+        if data[i] < 0x80:
+            size, kind = 1, kinds[data[i]]
+        else:
+            size = min(width(data[i]), end - i)
+            kind = kinds[decode(data, i, size)]
         if kind == LETTER or kind == MARK:
             return i, _word_end(data, i + size, end, kinds)
         if kind == SINGLE:
@@ -92,8 +77,11 @@ def _next(data: Bytes, i: int, end: int, kinds: Bytes, signs: bool) -> tuple[int
 @njit(cache=True, nogil=True)
 def _word_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
     while i < end:
-        size = min(width(data[i]), end - i)
-        kind = kinds[decode(data, i, size)]
+        if data[i] < 0x80:
+            size, kind = 1, kinds[data[i]]
+        else:
+            size = min(width(data[i]), end - i)
+            kind = kinds[decode(data, i, size)]
         if kind != LETTER and kind != MARK:
             if (data[i] != 39 and data[i] != 95) or i + 1 >= end:  # ' and _
                 return i
@@ -116,22 +104,6 @@ def _marks_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _count(data: Bytes, offsets: IntArray, kinds: Bytes, counts: IntArray) -> None:
-    """Cumulative number of tokens of the rows."""
-    for r in range(len(offsets) - 1):
-        found = 0
-        for signs in (False, True):
-            i, end = offsets[r], offsets[r + 1]
-            while i < end:
-                a, i = _next(data, i, end, kinds, signs)
-                if a < i and kinds[data[a]] != SEPARATOR:
-                    found += 1
-            if found > 0:
-                break
-        counts[r + 1] = counts[r] + found
-
-
-@njit(cache=True, nogil=True)
 def _hash(data: Bytes, i: int, end: int) -> np.uint64:
     """FNV-1a, mixed by the finaliser of splitmix64 (Steele et al. 2014, fig. 16); 0 becomes 1."""
     h = np.uint64(0xCBF29CE484222325)
@@ -144,20 +116,32 @@ def _hash(data: Bytes, i: int, end: int) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
-def _fill(data, offsets, kinds, counts, out):  # type: ignore[no-untyped-def]
-    hashes, starts, ends, section = out
+def _first_section(data: Bytes, i: int, end: int) -> int:
+    for k in range(i, end):
+        if data[k] == _SYSTEM_END:
+            return 0
+    return 1
+
+
+@njit(cache=True, nogil=True)
+def _scan(data: Bytes, offsets: IntArray, kinds: Bytes):  # type: ignore[no-untyped-def]
+    """The columns of Tokens."""
+    rows = np.zeros(len(offsets), np.int64)
+    room = (offsets[-1] - offsets[0]) // 4 + 64
+    hashes, section = np.empty(room, np.uint64), np.empty(room, np.uint8)
+    starts, ends = np.empty(room, np.int32), np.empty(room, np.int32)
+    t = 0
     for r in range(len(offsets) - 1):
         start, end = offsets[r], offsets[r + 1]
-        turn = 1
-        for k in range(start, end):
-            if data[k] == _SYSTEM_END:
-                turn = 0
-                break
+        if t + end - start > room:  # no row has more tokens than bytes
+            room = 2 * room + end - start
+            hashes, section = _grown(hashes, room), _grown(section, room)
+            starts, ends = _grown(starts, room), _grown(ends, room)
         for signs in (False, True):
-            i, t, now = start, counts[r], turn
-            while t < counts[r + 1]:
+            i, now = start, _first_section(data, start, end)
+            while i < end:
                 a, i = _next(data, i, end, kinds, signs)
-                if a >= i:
+                if a == i:
                     break
                 if kinds[data[a]] == SEPARATOR:
                     now = min(now + 1, _LAST_SECTION)
@@ -165,5 +149,14 @@ def _fill(data, offsets, kinds, counts, out):  # type: ignore[no-untyped-def]
                 hashes[t] = _hash(data, a, i)
                 starts[t], ends[t], section[t] = a - start, i - start, now
                 t += 1
-            if t == counts[r + 1]:
+            if t > rows[r]:
                 break
+        rows[r + 1] = t
+    return rows, hashes[:t], starts[:t], ends[:t], section[:t]
+
+
+@njit(cache=True, nogil=True)
+def _grown(column, room):  # type: ignore[no-untyped-def]
+    wider = np.empty(room, column.dtype)
+    wider[: len(column)] = column
+    return wider
