@@ -232,19 +232,20 @@ class Folder:
             text = folded
         raise ValueError(f"the fold of U+{c:04X} does not settle: {text!r}")
 
-    def beside_latin(self, c: int) -> tuple[str, str] | None:
-        """What `c` folds to in a word with Latin letters, and whether those must be there before folding."""
-        script = self.u.script[c]
-        if script in NEVER or c < 0x80:
+    def capital(self, c: int) -> str | None:
+        """Return what the capital `c` folds to in a word with ASCII letters, None if the same as elsewhere."""
+        if c not in self.u.casefold or self.u.script[c] not in ALIKE or self.u.script[c] in ("Latin", "Common"):
             return None
         letters = self.latin(c)
-        if letters is None or letters == self.fold(c):
-            return None
-        if script in ALIKE and letters == "l":  # UTS #39 sends capital I there
-            return None
-        if script in ALIKE:
-            return (letters, "before") if c in self.u.casefold and script not in ("Latin", "Common") else None
-        return letters, "after"
+        # UTS #39 sends capital I to l, so an l here says nothing
+        return letters if letters not in (None, "l", self.fold(c)) else None
+
+    def foreign(self, c: int) -> str | None:
+        """Return what `c` folds to in a word that has ASCII letters once folded, None if the same as elsewhere."""
+        text = self.fold(c)
+        strange = [self.u.script[ord(x)] not in ALIKE | NEVER for x in text]
+        letters = "".join((self.latin(ord(x)) if odd else None) or x for x, odd in zip(text, strange, strict=True))
+        return letters if letters != text else None
 
 
 def spans_of(codes: list[int]) -> Iterator[tuple[int, int]]:
@@ -265,8 +266,8 @@ def fold_lines(u: Unicode, classes: list[str]) -> list[str]:
         if u.category[c] == "Cn" or folder.compatible[c] != chr(c):
             continue
         folds = [("fold", folder.fold(c))] if folder.fold(c) != chr(c) else []
-        if special := folder.beside_latin(c):
-            folds.append((special[1], special[0]))
+        folds += [("before", text)] if (text := folder.capital(c)) else []
+        folds += [("after", text)] if (text := folder.foreign(c)) else []
         lines += [f"{rule} {c:04X} " + " ".join(f"{ord(x):04X}" for x in text) for rule, text in folds]
         if folds and folds[0][0] == "fold":
             classes[c] = classes[ord(folds[0][1][0])]

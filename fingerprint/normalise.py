@@ -28,6 +28,7 @@ from .characters import (
     SINGLE,
     SPACE,
     STRIP,
+    SYMBOL,
     Bytes,
     Characters,
     decode,
@@ -208,8 +209,7 @@ def _word_flags(data, i, end, kinds):  # type: ignore[no-untyped-def]
     while i < end:
         size = min(width(data[i]), end - i)
         kind = kinds[decode(data, i, size)]
-        group = kind & CLASS
-        if group != LETTER and group != MARK and group != SINGLE:
+        if kind & CLASS in (SYMBOL, SPACE, SEPARATOR):
             break
         flags |= kind
         i += size
@@ -232,12 +232,12 @@ def _fold_wide(data, i, end, plain, folds, beside, out, o):  # type: ignore[no-u
             marks = marks + 1 if group == MARK else 0
             if marks > MAX_MARKS:
                 continue
+        elif group == DROP or group == STRIP:
+            continue
         else:
             word, marks = i, 0
             if group == SPACE:
                 gap = True
-                continue
-            if group == DROP or group == STRIP:
                 continue
         if group == SEPARATOR:
             gap, bare = False, True
