@@ -15,7 +15,7 @@ import pyarrow as pa
 from .errors import UsageError
 from .logshapes import Fields, Request, compile_mapping, expand, extract, native_fields
 from .records import TRAFFIC_SCHEMA, IngestReport
-from .rejects import BadRow, Rejects
+from .rejects import BadRow, Rejects, json_type
 from .requestids import ContentHash, SeenIds, hash_strings
 from .sources import ByteStream, Source, find_sources, split_lines
 from .tabular import TableBlock, check_native, is_native, read_csv, read_parquet, renamed
@@ -179,11 +179,14 @@ class TrafficReader:
         return batch
 
     def _objects(self, label: str, block: TableBlock) -> Iterator[tuple[int, Any]]:
-        for i, number in enumerate(block.numbers):
-            try:
-                yield int(number), block.table.slice(i, 1).to_pylist()[0]
-            except UnicodeDecodeError:
-                self._reject(label, int(number), BadRow("invalid_utf8", "a text is not valid UTF-8"))
+        try:
+            yield from zip(block.numbers.tolist(), block.table.to_pylist(), strict=True)
+        except UnicodeDecodeError:
+            for i, number in enumerate(block.numbers.tolist()):
+                try:
+                    yield number, block.table.slice(i, 1).to_pylist()[0]
+                except UnicodeDecodeError:
+                    self._reject(label, number, BadRow("invalid_utf8", "a text is not valid UTF-8"))
 
     def _from_items(self, label: str, items: Iterable[tuple[int, Any]]) -> pa.RecordBatch:
         """Bring pairs of line number and JSON value to TRAFFIC_SCHEMA."""
@@ -204,8 +207,10 @@ class TrafficReader:
         for row in expand(item) if isinstance(item, dict) else [item]:
             try:
                 if not isinstance(row, dict):
-                    raise BadRow("not_object", f"a JSON object expected, {type(row).__name__} found")
+                    raise BadRow("not_object", f"an object expected, {json_type(row)} found")
                 request = extract(row, self._paths)
+                if len(request.prompt) + len(request.system or "") > self._options.line_bytes:
+                    raise BadRow("too_long", f"over {self._options.line_bytes:,} characters of text")
             except BadRow as bad:
                 self._reject(label, number, bad)
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from .records import SYSTEM_END, TURN_END
-from .rejects import BadRow
+from .rejects import BadRow, json_type
 
 # tuples, not sets: a log may hold something unhashable where a role should be
 _SYSTEM_ROLES = ("system", "developer")
@@ -86,7 +86,5 @@ def without_separators(text: str) -> str:
 
 
 def wrong_type(name: str, expected: str, value: object) -> BadRow:
-    """Name the type that came instead of the expected one, in JSON's words."""
-    names = {str: "text", bool: "a boolean", list: "a list", dict: "an object", type(None): "null"}
-    found = names.get(type(value), "a number")
-    return BadRow("wrong_type", f"{name}: {expected} expected, {found} found")
+    """Name the type that came instead of the expected one."""
+    return BadRow("wrong_type", f"{name}: {expected} expected, {json_type(value)} found")

@@ -27,6 +27,12 @@ RejectKind = Literal[
 SHOWN = 3
 
 
+def json_type(value: object) -> str:
+    """Name a JSON value's type in words."""
+    names = {str: "text", bool: "a boolean", list: "a list", dict: "an object", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
 class BadRow(InputError):
     """One row cannot be used; caught inside ingest and written to the rejects file.
 

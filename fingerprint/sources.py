@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def _file(path: Path) -> Source:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     if kind is None:
         raise InputError(f"{path}: {_endings()} expected, '{path.name}' found")
-    return Source(str(path), path, kind, size)
+    return Source(os.fsencode(path).decode(errors="replace"), path, kind, size)
 
 
 def _endings() -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,7 +65,8 @@ def read_parquet(source: Source, rows: int) -> Iterator[TableBlock]:
     if source.size == 0:
         return
     try:
-        with pq.ParquetFile(source.path) as file:
+        with pq.ParquetFile(source.path, buffer_size=1 << 20) as file:
+            _check_names(source, file.schema_arrow.names)
             groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
             widest = max((g.total_byte_size / max(g.num_rows, 1) for g in groups), default=1.0)
             size = max(1, min(rows, int(BLOCK_BYTES / max(widest, 1.0))))
@@ -85,10 +87,11 @@ def read_csv(source: Source, blocks: ByteStream, rows: int, limit: int) -> Itera
     csv.field_size_limit(limit)
     reader = _rows(csv.reader(_text_lines(blocks, limit)))
     header = next(reader, [])
-    if isinstance(header, BadRow) or len(set(header)) < len(header):
+    if isinstance(header, BadRow) or _TOO_LONG in header:
         raise InputError(
-            f"{source.label}: a header line with different column names expected, {header} found"
+            f"{source.label}: a header line of at most {limit:,} bytes expected, a longer one found"
         )
+    _check_names(source, header)
     number = 0
     ended = not header
     while not ended:
@@ -105,9 +108,7 @@ def read_csv(source: Source, blocks: ByteStream, rows: int, limit: int) -> Itera
             if isinstance(row, BadRow):
                 bad.append((number, row))
             elif len(row) != len(header):
-                bad.append(
-                    (number, BadRow("wrong_columns", f"{len(header)} cells expected, {len(row)} found"))
-                )
+                bad.append((number, _wrong_width(len(header), row)))
             else:
                 cells.append(row)
                 numbers.append(number)
@@ -124,6 +125,8 @@ def check_native(block: TableBlock, limit: int) -> tuple[pa.RecordBatch, list[tu
     prompt, prompt_spoilt = _text_column(table, "prompt")
     model, model_spoilt = _text_column(table, "model")
     raw_time = table.column("timestamp").combine_chunks()
+    if _is_text(raw_time.type):
+        raw_time, _ = _text_column(table, "timestamp")
     time = utc_column(raw_time)
     metadata, metadata_bad = _metadata_column(table)
     no_time = _empty(raw_time) if _is_text(raw_time.type) else _mask(pc.is_null(raw_time))
@@ -233,6 +236,20 @@ def _metadata_column(table: pa.Table) -> tuple[pa.Array, Mask]:
     if where is None:
         return texts, wrong
     return texts.take(where), _mask(pc.fill_null(pa.array(wrong).take(where), False))
+
+
+def _check_names(source: Source, names: Sequence[str]) -> None:
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise InputError(
+            f"{source.label}: different column names expected, {', '.join(twice)} found more than once"
+        )
+
+
+def _wrong_width(width: int, row: Sequence[str]) -> BadRow:
+    if any(_TOO_LONG in cell for cell in row):
+        return BadRow("too_long", "a line of this row is too long")
+    return BadRow("wrong_columns", f"{width} cells expected, {len(row)} found")
 
 
 def _text_lines(blocks: ByteStream, limit: int) -> Iterator[str]:

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .rejects import json_type
+
 UTC_MICROS = pa.timestamp("us", tz="UTC")
 EXPECTED = "ISO 8601 or an epoch number, between the years 2000 and 2100, expected"
 
@@ -63,7 +65,7 @@ def describe(value: object) -> str:
         return f"'{value}'" if _SHOWABLE.fullmatch(value) else f"text of {len(value)} characters"
     if isinstance(value, (int, float)):
         return str(value)
-    return type(value).__name__
+    return json_type(value)
 
 
 def _from_text(column: pa.Array) -> pa.Array:
