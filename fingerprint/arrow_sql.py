@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -46,9 +47,36 @@ def upsert(
 
 def arrow_rows(table: pa.Table, schema: pa.Schema) -> Iterator[list[Row]]:
     """Cut an Arrow table of (at least) the schema's columns into chunks of rows; raises pa.ArrowInvalid, KeyError."""
-    cast = table.select(schema.names).cast(schema)
-    for batch in cast.to_batches(max_chunksize=_CHUNK):
+    for batch in _batches(table, schema):
         yield batch.to_pylist()
+
+
+def insert_arrow(
+    connection: sa.Connection, table: sa.Table, rows: pa.Table, schema: pa.Schema, *, batch_id: str
+) -> None:
+    """Insert an Arrow table of (at least) the schema's columns as rows of one batch.
+
+    Past SQLAlchemy's way of one set of named parameters a row, which takes two (SQLite) to five times as long.
+    """
+    names = ["batch_id", *schema.names]
+    if connection.dialect.name == "postgresql":
+        columns = [
+            sa.func.unnest(sa.bindparam(name, type_=sa.ARRAY(table.c[name].type))) for name in schema.names
+        ]
+        statement = sa.insert(table).from_select(names, sa.select(sa.literal(batch_id), *columns))
+        for batch in _batches(rows, schema):
+            connection.execute(statement, batch.to_pydict())
+        return
+    plain = pa.schema([f.with_type(pa.large_string()) if pa.types.is_date(f.type) else f for f in schema])
+    sql = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)})"  # noqa: S608
+    for batch in _batches(rows.select(schema.names).cast(schema), plain):
+        values = zip(repeat(batch_id), *(column.to_pylist() for column in batch.columns), strict=False)
+        connection.exec_driver_sql(sql, list(values))
+
+
+def _batches(table: pa.Table, schema: pa.Schema) -> list[pa.RecordBatch]:
+    batches: list[pa.RecordBatch] = table.select(schema.names).cast(schema).to_batches(max_chunksize=_CHUNK)
+    return batches
 
 
 def arrow_table(connection: sa.Connection, statement: sa.Select[Any], schema: pa.Schema) -> pa.Table:

@@ -15,8 +15,6 @@ from fingerprint.errors import StampMismatch
 from fingerprint.family_rows import signatures_of, to_row
 from fingerprint.records import (
     ACCOUNT_META_SCHEMA,
-    ACTIVITY_SCHEMA,
-    SPREAD_SCHEMA,
     AccountRow,
     CampaignRow,
     DayCount,
@@ -157,18 +155,6 @@ def save_campaigns(connection: sa.Connection, rows: Sequence[CampaignRow], now: 
         ],
         keep=["created", "label"],
     )
-
-
-def save_traffic(
-    connection: sa.Connection, batch_id: str, spread_rows: pa.Table, activity_rows: pa.Table
-) -> None:
-    """Write what each account sent in this batch."""
-    for table, rows, schema in (
-        (spread, spread_rows, SPREAD_SCHEMA),
-        (activity, activity_rows, ACTIVITY_SCHEMA),
-    ):
-        for chunk in arrow_rows(rows, schema):
-            connection.execute(sa.insert(table).values(batch_id=batch_id), chunk)
 
 
 def update_totals(

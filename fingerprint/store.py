@@ -15,13 +15,15 @@ import sqlalchemy as sa
 
 from fingerprint import saving, tables
 from fingerprint import signature as codec
-from fingerprint.arrow_sql import arrow_table, upsert
+from fingerprint.arrow_sql import arrow_table, insert_arrow, upsert
 from fingerprint.database import Database
 from fingerprint.errors import NotFound
 from fingerprint.family_rows import CAMPAIGN, select_families, signatures_of, to_listed, to_signature
 from fingerprint.lock import HomeLock
 from fingerprint.records import (
     ACCOUNT_META_SCHEMA,
+    ACTIVITY_SCHEMA,
+    SPREAD_SCHEMA,
     AccountRow,
     CampaignRow,
     Event,
@@ -126,7 +128,8 @@ class Store:
             saving.save_campaigns(connection, campaigns, now)
             saving.save_families(connection, signatures, now, campaign_of=campaign_of)
             saving.move_to_campaigns(connection, campaign_of)
-            saving.save_traffic(connection, night.batch_id, spread, activity)
+            insert_arrow(connection, tables.spread, spread, SPREAD_SCHEMA, batch_id=night.batch_id)
+            insert_arrow(connection, tables.activity, activity, ACTIVITY_SCHEMA, batch_id=night.batch_id)
             saving.update_totals(connection, (s.family_id for s in signatures), counted_before=counted_before)
             saving.save_accounts(connection, accounts, now)
             if account_meta is not None:

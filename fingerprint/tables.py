@@ -113,7 +113,7 @@ family_versions = sa.Table(
 spread = sa.Table(
     "spread",
     metadata,
-    sa.Column("batch_id", sa.Text, sa.ForeignKey("nights.batch_id"), primary_key=True),
+    sa.Column("batch_id", sa.Text, primary_key=True),
     sa.Column("family_id", sa.Text, sa.ForeignKey("families.family_id"), primary_key=True),
     sa.Column("account_id", sa.Text, primary_key=True),
     sa.Column("day", sa.Date, primary_key=True),
@@ -125,7 +125,7 @@ spread = sa.Table(
 activity = sa.Table(
     "activity",
     metadata,
-    sa.Column("batch_id", sa.Text, sa.ForeignKey("nights.batch_id"), primary_key=True),
+    sa.Column("batch_id", sa.Text, primary_key=True),
     sa.Column("account_id", sa.Text, primary_key=True),
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),

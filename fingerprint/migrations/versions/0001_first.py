@@ -70,7 +70,6 @@ def upgrade() -> None:
         sa.Column("account_id", sa.Text(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("requests", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["batch_id"], ["nights.batch_id"], name="fk_activity_batch_id"),
         sa.PrimaryKeyConstraint("batch_id", "account_id", "day", name="pk_activity"),
         sqlite_with_rowid=False,
     )
@@ -146,7 +145,6 @@ def upgrade() -> None:
         sa.Column("account_id", sa.Text(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("requests", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["batch_id"], ["nights.batch_id"], name="fk_spread_batch_id"),
         sa.ForeignKeyConstraint(["family_id"], ["families.family_id"], name="fk_spread_family_id"),
         sa.PrimaryKeyConstraint("batch_id", "family_id", "account_id", "day", name="pk_spread"),
         sqlite_with_rowid=False,
