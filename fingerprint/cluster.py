@@ -210,8 +210,10 @@ def _offer_lists(
             j = ids[i, c]
             if j < 0:
                 break
+            if group[j] == group[i]:
+                continue
             w = max(core[i], core[j], distance[i, c])
-            if group[j] != group[i] and w < FAR:
+            if w < FAR:
                 _offer(best, shortest, group[i], i, j, w)
                 _offer(best, shortest, group[j], i, j, w)
 

@@ -1,5 +1,6 @@
 """The neighbour graph against brute force, and snapshots that survive damage and crashes."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from fingerprint import index
 from fingerprint.errors import SnapshotError, UsageError
-from fingerprint.index import knn_graph, open_snapshot, prune, write_snapshot
+from fingerprint.index import Outside, knn_graph, open_snapshot, prune, write_snapshot
 
 
 def unit(n: int, d: int = 16, seed: int = 0) -> np.ndarray:
@@ -67,6 +68,18 @@ def test_inverted_lists_find_nearly_all_and_do_not_depend_on_threads(monkeypatch
     shared = np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(exact.ids, one.ids, strict=True)])
     assert shared > 0.95
     assert calls[-1] == (6000, 6000)
+
+
+def test_outside_is_the_nearest_of_another_group_by_mutual_reachability():
+    x, core = unit(300), np.random.default_rng(2).uniform(0, 0.9, 300)
+    group, rows = np.arange(300) % 3, np.array([0, 17, 299])
+    reach = np.maximum(core[rows, None], np.maximum(core, 1 - x[rows].astype(np.float64) @ x.T))
+    reach[group[rows, None] == group] = np.inf
+    ids, similarity = Outside(x)(rows, group, core)
+    got = np.maximum(core[rows], np.maximum(core[ids], 1 - similarity))
+    np.testing.assert_allclose(got, reach.min(axis=1), atol=1e-6)
+    assert np.all(group[ids] != group[rows])
+    assert Outside(x)(rows, np.zeros(300, np.int64), core)[0].tolist() == [-1] * 3
 
 
 def test_wrong_vectors_are_refused():
@@ -168,7 +181,7 @@ def test_no_snapshot(tmp_path):
         open_snapshot(tmp_path)
 
 
-def test_a_write_that_died_leaves_the_old_one_live(tmp_path, monkeypatch):
+def test_a_write_that_died_leaves_the_old_one_live(tmp_path):
     first = write(tmp_path)
     half = tmp_path / "snapshots" / ".writing"
     half.mkdir()
@@ -179,14 +192,28 @@ def test_a_write_that_died_leaves_the_old_one_live(tmp_path, monkeypatch):
     assert not half.exists()
 
 
-def test_a_full_disk_leaves_the_old_one_live(tmp_path):
+def test_a_write_that_meets_a_limit_leaves_the_old_one_live(tmp_path):
     first = write(tmp_path)
-    with pytest.raises(SnapshotError, match="cannot be written"):
-        write_snapshot(
-            tmp_path, vectors=unit(1), owners=np.zeros(1, np.int32), arrays={"a" * 300: np.zeros(1)}, meta={}
-        )
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
+    try:
+        with pytest.raises(SnapshotError, match=r"cannot be written under .*: .*File too large"):
+            write(tmp_path, 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert open_snapshot(tmp_path).id == first
     assert listing(tmp_path) == [first]
+
+
+def test_a_home_that_cannot_be_written(tmp_path):
+    home = tmp_path / "home"
+    home.write_text("a file")
+    with pytest.raises(SnapshotError, match="cannot be written under"):
+        write(home)
+
+
+def test_nothing_to_prune(tmp_path):
+    assert prune(tmp_path) == []
 
 
 def test_owners_must_fit(tmp_path):
