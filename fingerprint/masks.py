@@ -6,10 +6,11 @@ import re
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
-from .characters import Bytes
 from .records import IntArray
+from .text_buffers import Bytes
 
 UUID: Final = "\ue001"
 HEX: Final = "\ue002"
@@ -135,7 +136,7 @@ def _mask_row(data: Bytes, start: int, last: int, o: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _span(data: Bytes, i: int, end: int, allowed: Bytes) -> int:
+def _span(data: Bytes, i: int, end: int, allowed: npt.NDArray[np.bool_]) -> int:
     """Where the run of allowed bytes at `i` ends."""
     while i < end and allowed[data[i]]:
         i += 1

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from .characters import CLASS, LETTER, MARK, SEPARATOR, SINGLE, SPACE, Bytes, decode, matching, width
+from .characters import CLASS, LETTER, MARK, SEPARATOR, SINGLE, SPACE, decode, matching, width
 from .masks import MASKS
-from .normalise import buffers
 from .records import SYSTEM_END, HashArray, IntArray
+from .text_buffers import Bytes, buffers
 
 _LAST_SECTION: Final = 255
 _SYSTEM_END = ord(SYSTEM_END)

@@ -1,0 +1,36 @@
+"""Arrow string columns as the NumPy buffers that the numba kernels read and write."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from .records import IntArray
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def plain(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
+    """Return one contiguous array of the texts, "" for nulls; other string types are cast."""
+    array = (
+        pa.concat_arrays(texts.chunks or [pa.array([], texts.type)])
+        if isinstance(texts, pa.ChunkedArray)
+        else texts
+    )
+    return array.cast(pa.large_string()).fill_null("")
+
+
+def buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[Bytes, IntArray]:
+    """Return the UTF-8 bytes of the texts and (n + 1,) int64 offsets into them, which need not start at 0."""
+    array = plain(texts)
+    if len(array) == 0:
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    _, ends, data = array.buffers()
+    offsets = np.frombuffer(ends, np.int64)[array.offset : array.offset + len(array) + 1]
+    return np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8), offsets
+
+
+def strings(data: Bytes, offsets: IntArray) -> pa.LargeStringArray:
+    """Return the column of these bytes and offsets, without a copy."""
+    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
