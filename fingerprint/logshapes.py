@@ -19,6 +19,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -144,7 +145,7 @@ def compile_mapping(mapping: Mapping[str, str]) -> dict[str, Path]:
     return {name: compile_path(path) for name, path in mapping.items()}
 
 
-_PATHS = {name: tuple(compile_path(path) for path in paths) for name, paths in PATHS.items()}
+_PATHS = {name: tuple((path, compile_path(path)) for path in paths) for name, paths in PATHS.items()}
 
 
 def expand(row: Json) -> list[Any]:
@@ -256,8 +257,6 @@ def _dig(value: Any, path: Path) -> Any:
         return _dig(value[path[0]], path[1:]) if isinstance(value, list) and path[0] < len(value) else None
     if not isinstance(value, dict):
         return None
-    if path[0] in value and len(path) == 1:
-        return value[path[0]]
     for n in range(len(path), 0, -1):
         key = ".".join(map(str, path[:n]))
         if key in value:
@@ -270,11 +269,13 @@ def _find(name: str, chain: Sequence[Json], mapping: Mapping[str, Path]) -> Any:
     if name in mapping:
         return _dig(chain[0], mapping[name])
     for holder in chain:
-        for path in _PATHS[name]:
-            value = _dig(holder, path)
+        for key, path in _PATHS[name]:
+            value = holder.get(key)
+            if value is None and len(path) > 1 and path[0] in holder:
+                value = _dig(holder, path)
             if value is None or value == "":
                 continue
-            if path == (name,) or (isinstance(value, (str, int, float)) and not isinstance(value, bool)):
+            if key == name or (isinstance(value, (str, int, float)) and not isinstance(value, bool)):
                 return value
     return None
 
@@ -336,6 +337,7 @@ def _metadata(chain: Sequence[Json], mapping: Mapping[str, Path]) -> bytes | Non
     return orjson.dumps(kept) if kept else None
 
 
+@lru_cache(maxsize=1 << 16)
 def _ip_prefix(address: str) -> str:
     """Return the first three octets of an IPv4 address, the first three groups of an IPv6 one, else what came."""
     try:

@@ -21,11 +21,10 @@ from .sources import ByteStream, Source, split_lines
 from .timestamps import EXPECTED, describe, utc_column
 
 NATIVE = ("request_id", "account_id", "timestamp", "prompt")
-BLOCK_BYTES = 32 << 20
+BLOCK_BYTES = 8 << 20
 
 # marks a physical CSV line over the limit; no decoder makes this code point
 _TOO_LONG = "\ud800"
-_SEPARATORS = f"[{SYSTEM_END}{TURN_END}]"
 
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]
@@ -65,7 +64,7 @@ def read_parquet(source: Source, rows: int) -> Iterator[TableBlock]:
     if source.size == 0:
         return
     try:
-        with pq.ParquetFile(source.path, buffer_size=1 << 20) as file:
+        with pq.ParquetFile(source.path, buffer_size=1 << 20, pre_buffer=False) as file:
             _check_names(source, file.schema_arrow.names)
             groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
             widest = max((g.total_byte_size / max(g.num_rows, 1) for g in groups), default=1.0)
@@ -208,8 +207,12 @@ def _decoded(value: bytes | None) -> str | None:
 
 
 def _cleaned(column: pa.Array) -> pa.Array:
-    found = pc.match_substring_regex(column, _SEPARATORS)
-    return pc.replace_substring_regex(column, _SEPARATORS, " ") if pc.any(found).as_py() else column
+    """Replace the separators by spaces; looking at the bytes first is many times faster than the regex."""
+    buffer = column.buffers()[2]
+    data = np.frombuffer(buffer, np.uint8) if buffer is not None else np.empty(0, np.uint8)
+    if not np.any((data == ord(SYSTEM_END)) | (data == ord(TURN_END))):
+        return column
+    return pc.replace_substring_regex(column, f"[{SYSTEM_END}{TURN_END}]", " ")
 
 
 def _metadata_column(table: pa.Table) -> tuple[pa.Array, Mask]:
