@@ -96,37 +96,45 @@ def cluster(
     cluster even where there is no other.
     outside: knows distances that the lists leave out (`index.Outside`). Without it, groups that no chain of
     neighbours joins are taken to be FAR apart: they never share a cluster, and more noise counts as theirs.
+    floor: raise it to the distance that fillings of one template keep (0.05 to 0.2), and near-copies no longer
+    outweigh their family: λ = 1 / distance makes a few of them more stable than all the rest.
     epsilon: cosine distance below which clusters are not split (hdbscan's cluster_selection_epsilon).
     Raises UsageError on sizes that do not fit each other.
     """
-    n, k = neighbours.ids.shape
+    n, total = len(neighbours.ids), int(np.sum(weight))
     weight = np.asarray(weight, dtype=np.int64)
-    total = int(weight.sum())
-    if len(weight) != n or (n and weight.min() < 1):
-        raise UsageError(
-            f"{n} weights of at least 1 expected, {len(weight)} given, the least {weight.min(initial=1)}"
-        )
-    if min_cluster_size < 2 or min_samples < 1:
-        raise UsageError(
-            f"min_cluster_size ≥ 2 and min_samples ≥ 1 expected, {min_cluster_size} and {min_samples} given"
-        )
-    if k < min(min_samples, n - 1):
-        raise UsageError(
-            f"{min(min_samples, n - 1)} neighbours an item expected for min_samples {min_samples}, {k} given"
-        )
+    _check(neighbours, weight, min_cluster_size, min_samples, floor)
     if total < min_cluster_size:
         return Clusters(np.full(n, -1, dtype=np.int32), np.zeros(n, dtype=np.float32))
     distance = np.maximum(1.0 - neighbours.similarity.astype(np.float64), floor)
     core = _core_distances(neighbours.ids, distance, weight, max(1, min(total - 1, min_samples)))
     core = np.maximum(core, floor)
-    edges = _join(
-        _spanning_tree(neighbours.ids, distance, core, floor, outside), weight, min_cluster_size, floor
-    )
-    tree, stability = _condense(edges, weight, min_cluster_size)
+    tree = _spanning_tree(neighbours.ids, distance, core, floor, outside)
+    edges = _join(tree, weight, min_cluster_size, floor)
+    condensed, stability = _condense(edges, weight, min_cluster_size)
     labels, probability, _ = get_clusters(
-        tree, stability, selection, cluster_selection_epsilon=float(epsilon), max_cluster_size=total + 1
+        condensed, stability, selection, cluster_selection_epsilon=float(epsilon), max_cluster_size=total + 1
     )
     return _numbered(labels[:n], probability[:n], weight, min_cluster_size)
+
+
+def _check(
+    neighbours: Neighbours, weight: IntArray, min_cluster_size: int, min_samples: int, floor: float
+) -> None:
+    n, k = neighbours.ids.shape
+    needed = min(min_samples, n - 1)
+    least = int(weight.min()) if len(weight) else 1
+    if len(weight) != n or least < 1:
+        raise UsageError(f"{n} weights of at least 1 expected, {len(weight)} given, the least {least}")
+    if min_cluster_size < 2 or min_samples < 1:
+        given = f"{min_cluster_size} and {min_samples}"
+        raise UsageError(
+            f"min_cluster_size of at least 2 and min_samples of at least 1 expected, {given} given"
+        )
+    if k < needed:
+        raise UsageError(f"{needed} neighbours an item expected for min_samples {min_samples}, {k} given")
+    if not 0 < floor < FAR:
+        raise UsageError(f"a floor between 0 and {FAR} expected, {floor} given")
 
 
 @dataclass(frozen=True, slots=True)

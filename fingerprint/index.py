@@ -42,6 +42,8 @@ LANDMARKS = 8_192
 
 SNAPSHOTS, CURRENT, MANIFEST, INDEX_FILE = "snapshots", "current", "manifest.json", "prototypes.faiss"
 
+Doubles = npt.NDArray[np.float64]
+
 Progress = Callable[[int, int], None]
 """Called with the number of vectors done and the number of all."""
 
@@ -78,7 +80,7 @@ def knn_graph(
         return Neighbours(ids, similarity)
     with _threads(threads) as workers, ThreadPoolExecutor(workers) as pool:
         points = vectors if len(live) == len(vectors) else vectors[live]
-        index = _search_index(np.ascontiguousarray(points), seed)
+        index = _index(points, "SQ8", seed)
         wide = min(k + 1 + SPARE, len(live))
         for start in range(0, len(live), BATCH):
             rows = live[start : start + BATCH]
@@ -116,25 +118,20 @@ def _threads(count: int | None) -> Iterator[int]:
         set_threads(before)
 
 
-def _search_index(points: FloatArray, seed: int) -> Any:
-    if len(points) <= EXACT_UP_TO:
-        index = faiss.IndexFlatIP(points.shape[1])
-    else:
-        index = inverted_lists(points, "SQ8", seed)
+def _index(points: FloatArray, codes: str, seed: int) -> Any:
+    """Index points: flat, or above EXACT_UP_TO inverted lists of `codes` (HNSW differs from build to build)."""
+    points = np.ascontiguousarray(points)
+    index: Any = faiss.IndexFlatIP(points.shape[1])
+    if len(points) > EXACT_UP_TO:
+        lists = int(4 * np.sqrt(len(points)))
+        index = faiss.index_factory(points.shape[1], f"IVF{lists},{codes}", faiss.METRIC_INNER_PRODUCT)
+        index.cp.seed = seed + 1
+        index.cp.niter = 10
         index.nprobe = PROBES
+        wanted = min(len(points), 50 * lists)
+        sample = np.random.default_rng(seed).choice(len(points), wanted, replace=False)
+        index.train(points[np.sort(sample)])
     index.add(points)
-    return index
-
-
-def inverted_lists(points: FloatArray, codes: str, seed: int) -> Any:
-    """Train an empty index of about 4√n inverted lists that stores `codes` ("Flat" or "SQ8")."""
-    lists = int(4 * np.sqrt(len(points)))
-    index: Any = faiss.index_factory(points.shape[1], f"IVF{lists},{codes}", faiss.METRIC_INNER_PRODUCT)
-    index.cp.seed = seed + 1
-    index.cp.niter = 10
-    wanted = min(len(points), 50 * lists)
-    sample = np.random.default_rng(seed).choice(len(points), wanted, replace=False)
-    index.train(points[np.sort(sample)])
     return index
 
 
@@ -149,8 +146,8 @@ def _dot(a: FloatArray, b: FloatArray) -> np.float32:
 @njit(cache=True, nogil=True)
 def _rank(
     vectors: FloatArray,
-    rows: npt.NDArray[np.int64],
-    candidates: npt.NDArray[np.int64],
+    rows: IntArray,
+    candidates: IntArray,
     ids: npt.NDArray[np.int32],
     similarity: FloatArray,
 ) -> None:
@@ -183,49 +180,30 @@ def _rank(
 class Outside:
     """Finds each row's nearest item of another group by mutual reachability, by brute force over landmarks.
 
-    vectors: (n, d) float32 unit rows, as given to `knn_graph`. Exact up to LANDMARKS vectors; above, the
-    landmarks are a sample of the vectors, and the distance found is an upper bound.
+    vectors: (n, d) float32 unit rows, as given to `knn_graph`. Exact up to LANDMARKS vectors; above, every
+    second, third … vector is a landmark, and the distance found is an upper bound.
     """
 
     vectors: FloatArray
-    seed: int = 0
 
-    def __call__(
-        self, rows: IntArray, group: IntArray, core: npt.NDArray[np.float64]
-    ) -> tuple[IntArray, FloatArray]:
+    def __call__(self, rows: IntArray, group: IntArray, core: Doubles) -> tuple[IntArray, FloatArray]:
         """Answer for `rows`: ids, -1 where there is one group only, and similarities; see `cluster`."""
-        n = len(self.vectors)
-        marks = np.arange(n)
-        if n > LANDMARKS:
-            marks = np.sort(np.random.default_rng(self.seed).choice(n, LANDMARKS, replace=False))
+        count = min(len(self.vectors), LANDMARKS)
+        marks = np.arange(count) * len(self.vectors) // max(count, 1)
         columns = np.ascontiguousarray(self.vectors[marks].T)
         ids = np.full(len(rows), -1, dtype=np.int64)
         similarity = np.full(len(rows), -1.0, dtype=np.float32)
         for start in range(0, len(rows), BATCH // 8):
             part = slice(start, start + BATCH // 8)
             near = self.vectors[rows[part]] @ columns
-            _nearest_outside(near, rows[part], group, core, marks, ids[part])
-        found = np.flatnonzero(ids >= 0)
-        similarity[found] = _dots(self.vectors, rows[found], ids[found])
+            _nearest_outside(near, rows[part], marks, group, core, ids[part])
+            _compare_pairs(self.vectors, rows[part], ids[part], similarity[part])
         return ids, similarity
 
 
 @njit(cache=True, nogil=True)
-def _dots(vectors: FloatArray, i: IntArray, j: IntArray) -> FloatArray:
-    out = np.empty(len(i), dtype=np.float32)
-    for e in range(len(i)):
-        out[e] = _dot(vectors[i[e]], vectors[j[e]])
-    return out
-
-
-@njit(cache=True, nogil=True)
 def _nearest_outside(
-    near: FloatArray,
-    rows: IntArray,
-    group: IntArray,
-    core: npt.NDArray[np.float64],
-    marks: IntArray,
-    ids: IntArray,
+    near: FloatArray, rows: IntArray, marks: IntArray, group: IntArray, core: Doubles, ids: IntArray
 ) -> None:
     mark_group, mark_core = group[marks], core[marks]
     for r in range(len(rows)):
@@ -235,6 +213,13 @@ def _nearest_outside(
             if reach < least and mark_group[m] != own:
                 least = reach
                 ids[r] = marks[m]
+
+
+@njit(cache=True, nogil=True)
+def _compare_pairs(vectors: FloatArray, i: IntArray, j: IntArray, similarity: FloatArray) -> None:
+    for e in range(len(i)):
+        if j[e] >= 0:
+            similarity[e] = _dot(vectors[i[e]], vectors[j[e]])
 
 
 @dataclass(frozen=True)
@@ -304,7 +289,7 @@ def _fill(
 ) -> bytes:
     """Write the index and the arrays, and return the manifest that lists them."""
     # faiss.write_index does not tell of a disk that fills up on its last page
-    (aside / INDEX_FILE).write_bytes(faiss.serialize_index(_lookup_index(vectors)).data)
+    (aside / INDEX_FILE).write_bytes(faiss.serialize_index(_index(vectors, "Flat", 0)).data)
     for name, array in arrays.items():
         np.save(aside / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
     files = {path.name: _sha256(path) for path in sorted(aside.iterdir())}
@@ -413,15 +398,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _lookup_index(vectors: FloatArray) -> Any:
-    """Make the index of the prototypes: flat, or inverted lists of whole vectors (deterministic, unlike HNSW)."""
-    vectors = np.ascontiguousarray(vectors)
-    if len(vectors) <= EXACT_UP_TO:
-        index: Any = faiss.IndexFlatIP(vectors.shape[1])
-    else:
-        index = inverted_lists(vectors, "Flat", 0)
-        index.nprobe = PROBES
-    index.add(vectors)
-    return index

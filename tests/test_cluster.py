@@ -171,6 +171,19 @@ def test_rows_of_zeros_are_noise(outside):
     assert found.labels.tolist() == expected.tolist()
 
 
+def test_a_higher_floor_keeps_a_tight_knot_inside_its_family():
+    rng = np.random.default_rng(0)
+    centre = np.repeat(np.eye(2, 16), [200, 100], axis=0)
+    points = on_sphere(centre + 0.15 * rng.standard_normal(centre.shape))
+    points[:25] = on_sphere(points[:1] + 1e-3 * rng.standard_normal((25, 16)))
+    options = {"min_cluster_size": 20, "min_samples": 5, "outside": Outside(points)}
+    low = cluster(lists(points), ones(300), **options).labels
+    high = cluster(lists(points), ones(300), floor=0.3, **options).labels
+    assert np.mean(low[:200] == low[0]) < 0.2
+    assert np.mean(high[:200] == high[0]) > 0.9
+    assert high[0] != high[250]
+
+
 def test_order_of_the_rows_does_not_matter():
     points = np.unique(traffic(5), axis=0)
     order = np.random.default_rng(0).permutation(len(points))
@@ -199,6 +212,8 @@ def test_settings_that_do_not_fit_are_refused():
         call(ones(9), samples=5)
     with pytest.raises(UsageError, match="1 and 3 given"):
         call(ones(9), size=1)
+    with pytest.raises(UsageError, match=r"floor between 0 and 3\.0 expected, 0\.0 given"):
+        cluster(graph, ones(9), min_cluster_size=5, min_samples=3, floor=0.0)
 
 
 def test_collapse_keeps_first_appearance():
