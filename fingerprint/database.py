@@ -21,7 +21,7 @@ from fingerprint.errors import StoreError, UsageError
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 15
 CONNECT_TIMEOUT_S = 10
-_MIGRATION_LOCK = 0x66696E67  # "fing"; any number that no other program on the server takes
+_ALONE = 0x66696E67  # "fing": any number that no other program takes in the same PostgreSQL database
 
 
 class Database:
@@ -55,9 +55,12 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """Open a transaction of which all is kept, durably, or nothing."""
+    def writing(self, *, alone: bool = False) -> Iterator[sa.Connection]:
+        """Open a transaction of which all is kept, durably, or nothing; one that is `alone` waits for others such."""
         with self._border(), self._writes.begin() as connection:
+            # SQLite has one writer at a time anyway
+            if alone and connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ALONE)))
             yield connection
 
     @contextmanager
@@ -65,7 +68,8 @@ class Database:
         try:
             yield
         except sa.exc.StatementError as error:
-            raise StoreError(f"{self.name}: {str(error.orig).strip()}") from error
+            cause = " ".join(str(error.orig).split())
+            raise StoreError(f"{self.name}: {cause}") from error
         except (sa.exc.SQLAlchemyError, CommandError, OSError, ImportError) as error:
             raise StoreError(f"{self.name}: {error}") from error
 
@@ -88,9 +92,7 @@ class Database:
             )
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        with self.writing() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+        with self.writing(alone=True) as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -106,6 +108,8 @@ def _parse(url: str) -> sa.URL:
     if parsed.get_backend_name() in {"postgresql", "postgres"}:
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "sqlite":
+        if parsed.database in {None, "", ":memory:"}:
+            raise UsageError(f"a file in the sqlite:// URL expected, {parsed.database or 'none'} found")
         return parsed.set(drivername="sqlite")
     raise UsageError(f"a postgresql:// or sqlite:// URL expected, {parsed.get_backend_name()}:// found")
 

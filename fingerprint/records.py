@@ -281,7 +281,7 @@ class CampaignRow:
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """One analyst's decision; `label` None withdraws the earlier one."""
+    """One analyst's decision; `label` None takes the earlier ones back."""
 
     family_id: str
     label: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -37,6 +38,9 @@ from fingerprint.tables import (
     spread,
 )
 
+LONGEST_META = 256
+"""Metadata values of more characters are kept as their hash."""
+
 
 def stored_stamp(connection: sa.Connection) -> Stamp | None:
     """Read what made this home's signatures; None before the first ones."""
@@ -52,8 +56,8 @@ def require_stamp(connection: sa.Connection, stamp: Stamp, where: str) -> None:
     expected, found = codec.stamp_to_json(stored), codec.stamp_to_json(stamp)
     differing = [name for name in expected if expected[name] != found[name]]
     raise StampMismatch(
-        f"{where}: made by {_words(expected, differing)}; in use is {_words(found, differing)}. "
-        "Use the same model and version, or start another home (--home DIR)"
+        f"{where}: signatures made by {_words(expected, differing)} expected, {_words(found, differing)} found; "
+        "use the same model and version, or another home (--home DIR)"
     )
 
 
@@ -104,13 +108,14 @@ def save_families(
     Raises StampMismatch on signatures that another model or normaliser made.
     """
     for stamp in {signature.stamp for signature in signatures}:
-        require_stamp(connection, stamp, "this home's signatures")
+        require_stamp(connection, stamp, "this home")
         upsert(connection, meta, [{"name": "stamp", "value": codec.stamp_to_json(stamp)}])
     stored = {s.family_id: s for s in signatures_of(connection, [s.family_id for s in signatures])}
     rows, replaced = [], []
     for signature in signatures:
         row = to_row(signature) | {
             "campaign_id": campaign_of.get(signature.family_id),
+            "retired_in": None,
             "created": now,
             "updated": now,
         }
@@ -159,8 +164,8 @@ def save_campaigns(connection: sa.Connection, rows: Sequence[CampaignRow], now: 
 
 def update_totals(
     connection: sa.Connection, family_ids: Iterable[str], *, counted_before: Iterable[str] = ()
-) -> None:
-    """Count families' accounts, requests and days again over all batches.
+) -> list[str]:
+    """Count families' accounts, requests and days again over all batches, and name those left without any.
 
     A family that was never counted keeps the numbers it came with, for it was imported.
     """
@@ -178,6 +183,7 @@ def update_totals(
             count = DayCount(requests=row.requests, accounts=row.accounts)
             totals[row.family_id]["per_day"] |= codec.per_day_to_json({row.day.isoformat(): count})
     _update_families(connection, totals)
+    return [family for family, total in totals.items() if total["requests"] == 0]
 
 
 def move_to_campaigns(connection: sa.Connection, campaign_of: Mapping[str, str]) -> None:
@@ -228,7 +234,15 @@ def save_accounts(connection: sa.Connection, rows: Sequence[AccountRow], now: da
 def save_account_meta(connection: sa.Connection, rows: pa.Table) -> None:
     """Write which values accounts were seen with; times seen only widen."""
     for chunk in arrow_rows(rows, ACCOUNT_META_SCHEMA):
-        upsert(connection, account_meta, chunk, widen=["first_seen", "last_seen"])
+        storable = [row | {"value": _storable(row["value"])} for row in chunk]
+        upsert(connection, account_meta, storable, widen=["first_seen", "last_seen"])
+
+
+def _storable(value: str) -> str:
+    """Bring what any client may send within PostgreSQL's limits: no NUL, and 2.7 kB in an index."""
+    if len(value) > LONGEST_META:
+        return "sha256:" + hashlib.sha256(value.encode()).hexdigest()
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def save_events(connection: sa.Connection, rows: Sequence[Event], batch_id: str) -> None:

@@ -140,7 +140,9 @@ def reasons_from_json(value: object, path: str = "reasons") -> tuple[Reason, ...
 
 def per_day_to_json(per_day: dict[str, DayCount]) -> Json:
     """Turn counts by ISO date into an object."""
-    return {day: {"requests": int(n.requests), "accounts": int(n.accounts)} for day, n in per_day.items()}
+    return {
+        day: {"requests": int(n.requests), "accounts": int(n.accounts)} for day, n in sorted(per_day.items())
+    }
 
 
 def per_day_from_json(value: object, path: str = "per_day") -> dict[str, DayCount]:

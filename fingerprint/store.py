@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from fingerprint import saving, tables
@@ -113,29 +114,32 @@ class Store:
     ) -> None:
         """Save all of a night's findings, or none.
 
-        A batch saved again replaces what it had saved. `spread`, `activity` and `account_meta` have the schemas of
-        that name in `records`. Families' accounts, requests and days are counted from `spread` over all batches,
-        first and last seen only widen, the version rises with a changed template. Labels are the analysts', so a
-        signature's label is not saved; nor is its campaign_id, for `campaigns` say which families they have. Stored
-        families in neither argument stay as they are; `retired` ones are no longer listed or matched.
+        `spread`, `activity` and `account_meta` have the schemas of that name in `records`. Families' accounts,
+        requests and days are counted from `spread` over all batches, first and last seen only widen, the version
+        rises with a changed template. Labels are the analysts', so a signature's label is not saved; nor is its
+        campaign_id, for `campaigns` say which families they have. Stored families that no argument names stay as
+        they are; `retired` ones are no longer listed or matched.
 
+        A batch saved again replaces its traffic and events; families that only its earlier run had seen are retired.
         Raises StampMismatch when another model or normaliser made the stored signatures.
         """
         now = datetime.now(UTC)
         campaign_of = {family: row.campaign_id for row in campaigns for family in row.families}
-        with self._database.writing() as connection:
+        saved = {signature.family_id for signature in signatures}
+        touched = saved.union(pc.unique(spread["family_id"]).to_pylist())
+        with self._database.writing(alone=True) as connection:
             counted_before = saving.save_night_row(connection, night, now)
             saving.save_campaigns(connection, campaigns, now)
             saving.save_families(connection, signatures, now, campaign_of=campaign_of)
             saving.move_to_campaigns(connection, campaign_of)
             insert_arrow(connection, tables.spread, spread, SPREAD_SCHEMA, batch_id=night.batch_id)
             insert_arrow(connection, tables.activity, activity, ACTIVITY_SCHEMA, batch_id=night.batch_id)
-            saving.update_totals(connection, (s.family_id for s in signatures), counted_before=counted_before)
+            unseen = saving.update_totals(connection, touched, counted_before=counted_before)
             saving.save_accounts(connection, accounts, now)
             if account_meta is not None:
                 saving.save_account_meta(connection, account_meta)
             saving.save_events(connection, events, night.batch_id)
-            saving.retire(connection, retired, night.batch_id)
+            saving.retire(connection, {*retired, *unseen} - saved, night.batch_id)
 
     def import_signature(self, signature: Signature) -> bool:
         """Save a signature made elsewhere, label and campaign included; False when its family was here already.
@@ -144,17 +148,20 @@ class Store:
         Raises StampMismatch when another model or normaliser made the stored signatures.
         """
         now = datetime.now(UTC)
-        family_id, campaign_id = signature.family_id, signature.campaign_id
-        with self._database.writing() as connection:
+        family_id = signature.family_id
+        table = tables.families
+        with self._database.writing(alone=True) as connection:
             known = signatures_of(connection, [family_id])
-            if known:
-                campaign_id = known[0].campaign_id or campaign_id
-            _add_campaign(connection, campaign_id, now)
+            found_here = connection.scalar(
+                sa.select(table.c.campaign_id).where(table.c.family_id == family_id)
+            )
+            _add_campaign(connection, signature.campaign_id, now)
+            campaign_id = found_here or signature.campaign_id
             campaign_of = {} if campaign_id is None else {family_id: campaign_id}
             saving.save_families(connection, [signature], now, campaign_of=campaign_of)
             saving.update_totals(connection, [family_id])
             if signature.label is not None and not (known and known[0].label is not None):
-                word = LabelRow(family_id, signature.label, None, None, "import", now)
+                word = LabelRow(family_id, signature.label, signature.campaign_id, None, "import", now)
                 connection.execute(sa.insert(tables.labels), asdict(word))
         return not known
 
@@ -167,7 +174,7 @@ class Store:
         campaign: str | None = None,
         reason: str | None = None,
     ) -> LabelRow:
-        """Record an analyst's word on a family: "campaign", "benign" or another; None takes the last one back.
+        """Record an analyst's word on a family: "campaign", "benign" or another; None for no longer any.
 
         `campaign` puts the family into that campaign, made when new; "benign" takes it out of any. Words are only
         ever added. Raises NotFound without such a family.
@@ -182,11 +189,10 @@ class Store:
 
     def labels(self, family_id: str) -> list[LabelRow]:
         """List what analysts said of a family, oldest first."""
-        columns = [tables.labels.c[field.name] for field in fields(LabelRow)]
+        table = tables.labels
+        columns = [table.c[field.name] for field in fields(LabelRow)]
+        chosen = sa.select(*columns).where(table.c.family_id == family_id).order_by(table.c.id)
         with self._database.reading() as connection:
-            chosen = (
-                sa.select(*columns).where(tables.labels.c.family_id == family_id).order_by(tables.labels.c.id)
-            )
             return [LabelRow(*row) for row in connection.execute(chosen)]
 
     def signature(self, family_id: str) -> Signature:
@@ -198,11 +204,9 @@ class Store:
 
     def signatures(self) -> list[Signature]:
         """Read the signatures of all families but retired ones, in the order of their ids."""
+        active = select_families(tables.families).where(_ACTIVE)
         with self._database.reading() as connection:
-            found = [
-                to_signature(row)
-                for row in connection.execute(select_families(tables.families).where(_ACTIVE))
-            ]
+            found = [to_signature(row) for row in connection.execute(active)]
         return sorted(found, key=lambda signature: signature.family_id)
 
     def versions(self, family_id: str) -> list[Signature]:
@@ -264,9 +268,8 @@ class Store:
             pool_of = {row[0]: row[1] for row in connection.execute(pools)}
             for row in connection.execute(_LISTED.where(_ACTIVE, CAMPAIGN.is_not(None))):
                 families[row.campaign].append(to_listed(row))
-        return [_campaign(r, families[r.campaign_id], pool_of) for r in found if r.campaign_id in families][
-            :limit
-        ]
+        peopled = [row for row in found if row.campaign_id in families]
+        return [_campaign(row, families[row.campaign_id], pool_of) for row in peopled[:limit]]
 
     def nights(self) -> list[NightReport]:
         """List the saved nights, oldest first."""
@@ -282,25 +285,22 @@ class Store:
         """
         table = tables.spread
         keys = (table.c.family_id, table.c.account_id)
-        return self._history(
-            sa.select(*keys, *_totals(table)).group_by(*keys), table, but_batch, FAMILY_ACCOUNTS_SCHEMA
-        )
+        chosen = sa.select(*keys, *_totals(table)).group_by(*keys)
+        return self._history(chosen, table, but_batch, FAMILY_ACCOUNTS_SCHEMA)
 
     def account_totals(self, *, but_batch: str | None = None) -> pa.Table:
         """Read what each account sent in all: ACCOUNT_TOTALS_SCHEMA, in order of the ids."""
         table = tables.activity
         key = table.c.account_id
-        return self._history(
-            sa.select(key, *_totals(table)).group_by(key), table, but_batch, ACCOUNT_TOTALS_SCHEMA
-        )
+        chosen = sa.select(key, *_totals(table)).group_by(key)
+        return self._history(chosen, table, but_batch, ACCOUNT_TOTALS_SCHEMA)
 
     def family_days(self, *, but_batch: str | None = None) -> pa.Table:
         """Read each family's requests and accounts by UTC day: FAMILY_DAYS_SCHEMA, in order of ids and days."""
         table = tables.spread
         keys = (table.c.family_id, table.c.day)
-        chosen = sa.select(*keys, _totals(table)[0], sa.func.count(table.c.account_id.distinct())).group_by(
-            *keys
-        )
+        accounts = sa.func.count(table.c.account_id.distinct())
+        chosen = sa.select(*keys, _totals(table)[0], accounts).group_by(*keys)
         return self._history(chosen, table, but_batch, FAMILY_DAYS_SCHEMA)
 
     def account_meta(self) -> pa.Table:

