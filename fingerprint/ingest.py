@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,12 +41,13 @@ def read_traffic(
 ) -> TrafficReader:
     """Read files, directories and "-" (JSONL on stdin) as batches of TRAFFIC_SCHEMA.
 
-    rejects: where rejected rows are listed (file, line, kind, reason; never their text); None keeps only the counts.
+    rejects: where rejected rows are listed (file, line, kind, reason; never their text); None keeps only counts.
     max_rejects: more rejected rows than this raise TooManyRejects; None allows any number.
     mapping: field → path in a row (`timestamp` → `meta.times[0]`) for logs of unknown shape.
     line_bytes: longer lines, and longer texts in tables, are rejected.
-    Raises InputError for a source that is missing, unknown or unreadable; a gzip stream that is damaged or cut short
-    raises it after the readable rows have been handed out. Raises UsageError for a bad mapping.
+    Raises InputError for a source that is missing, unknown or unreadable, and while iterating, when batches may
+    already have been handed out, for one that turns out damaged or cut short: store nothing before the end.
+    Raises UsageError for a bad mapping.
     """
     if batch_rows < 1:
         raise UsageError(f"batch_rows: at least 1 expected, {batch_rows} found")
@@ -65,7 +65,7 @@ class _Options:
 
 
 class TrafficReader:
-    """Iterates once over RecordBatches of TRAFFIC_SCHEMA; `report` and `content_hash` hold when it is exhausted.
+    """Iterates once over RecordBatches of TRAFFIC_SCHEMA; `report` and `content_hash` hold at the end.
 
     A batch has at most `batch_rows` rows and about BATCH_BYTES. A request id that came before in the same run, in
     whatever file, is a duplicate and left out: the first one counts (see SeenIds for memory and certainty).
@@ -137,7 +137,7 @@ class TrafficReader:
             for block in read_parquet(source, rows):
                 yield self._from_table(source.label, block), int(block.share * (source.size or 0))
             return
-        stream = ByteStream(source, self._options.stdin or sys.stdin.buffer)
+        stream = ByteStream(source, self._options.stdin)
         if source.format == "csv":
             for block in read_csv(source, stream, rows, limit):
                 yield self._from_table(source.label, block), stream.consumed
@@ -153,15 +153,13 @@ class TrafficReader:
         return self._from_items(label, self._parsed(label, first, lines))
 
     def _parsed(self, label: str, first: int, lines: Sequence[bytes | None]) -> Iterator[tuple[int, Any]]:
-        loads = orjson.loads
+        too_long = f"over {self._options.line_bytes:,} bytes in a line"
         for number, line in enumerate(lines, first):
             if line is None:
-                self._reject(
-                    label, number, BadRow("too_long", f"over {self._options.line_bytes:,} bytes in a line")
-                )
+                self._reject(label, number, BadRow("too_long", too_long))
                 continue
             try:
-                yield number, loads(line)
+                yield number, orjson.loads(line)
             except orjson.JSONDecodeError as error:
                 if line and not line.isspace():
                     self._reject(label, number, _unparsable(line, error))
@@ -258,7 +256,7 @@ def _coalesced(blocks: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Recor
 
 
 def _document(stream: ByteStream) -> list[Any] | None:
-    """Read a .json file that is one document, as a list of rows; None if it is not one, or over DOCUMENT_BYTES."""
+    """Read a .json file as one document, a list of rows; None if it is none or over DOCUMENT_BYTES."""
     data = bytearray()
     for block in stream:
         data += block

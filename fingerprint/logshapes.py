@@ -30,7 +30,7 @@ from .records import TURN_END
 from .rejects import BadRow, RejectKind
 
 Json = dict[str, Any]
-Path = tuple[str | int, ...]
+Steps = tuple[str | int, ...]
 
 WRAPPERS = ("body", "request", "request_body", "params", "proxy_server_request", "attributes")
 TEXT_KEYS = (
@@ -107,7 +107,7 @@ META_FIELDS = ("ip_prefix", "payment_hash", "user_agent")
 MAPPABLE = ("request_id", "account_id", "timestamp", "system", "prompt", "model", "metadata", *META_FIELDS)
 
 _STEP = re.compile(r"([^.\[\]]+)((?:\[\d+\])*)")
-_NOTHING: Mapping[str, Path] = {}
+_NOTHING: Mapping[str, Steps] = {}
 
 
 class Request(NamedTuple):
@@ -126,7 +126,7 @@ Fields = tuple[str, str, object, str | None, str, str | None, bytes | None]
 """A Request or a plain tuple of the same fields, which is faster to make."""
 
 
-def compile_path(text: str) -> Path:
+def compile_path(text: str) -> Steps:
     """Turn `a.b[0].c` into its steps; UsageError if it is no such path."""
     steps: list[str | int] = []
     for piece in text.split("."):
@@ -137,7 +137,7 @@ def compile_path(text: str) -> Path:
     return tuple(steps)
 
 
-def compile_mapping(mapping: Mapping[str, str]) -> dict[str, Path]:
+def compile_mapping(mapping: Mapping[str, str]) -> dict[str, Steps]:
     """Check a `field=path` mapping and turn its paths into steps; UsageError for an unknown field or a bad path."""
     for name in mapping:
         if name not in MAPPABLE:
@@ -199,7 +199,7 @@ def native_fields(row: Json) -> Fields | None:
     return request_id, account_id, time, system, without_separators(prompt), model or None, packed
 
 
-def extract(row: Json, mapping: Mapping[str, Path] = _NOTHING) -> Request:
+def extract(row: Json, mapping: Mapping[str, Steps] = _NOTHING) -> Request:
     """Read one request; fields in `mapping` (from compile_mapping) come from their paths and nowhere else.
 
     Raises BadRow, naming what was looked for or which type was found.
@@ -249,7 +249,7 @@ def _holds_text(value: object) -> bool:
     return isinstance(value, str) or (isinstance(value, (list, dict)) and bool(value))
 
 
-def _dig(value: Any, path: Path) -> Any:
+def _dig(value: Any, path: Steps) -> Any:
     """Follow a path; keys may themselves hold dots (`user.id`), the longest key that exists is taken."""
     if not path:
         return value
@@ -264,7 +264,7 @@ def _dig(value: Any, path: Path) -> Any:
     return None
 
 
-def _find(name: str, chain: Sequence[Json], mapping: Mapping[str, Path]) -> Any:
+def _find(name: str, chain: Sequence[Json], mapping: Mapping[str, Steps]) -> Any:
     """Return a field's value; under other names than its own only text and numbers are taken for it."""
     if name in mapping:
         return _dig(chain[0], mapping[name])
@@ -280,7 +280,7 @@ def _find(name: str, chain: Sequence[Json], mapping: Mapping[str, Path]) -> Any:
     return None
 
 
-def _required(name: str, chain: Sequence[Json], mapping: Mapping[str, Path]) -> str:
+def _required(name: str, chain: Sequence[Json], mapping: Mapping[str, Steps]) -> str:
     value = _find(name, chain, mapping)
     if value is None or value == "":
         raise _missing(name, mapping)
@@ -291,7 +291,7 @@ def _required(name: str, chain: Sequence[Json], mapping: Mapping[str, Path]) -> 
     raise wrong_type(name, "text or a whole number", value)
 
 
-def _missing(name: str, mapping: Mapping[str, Path]) -> BadRow:
+def _missing(name: str, mapping: Mapping[str, Steps]) -> BadRow:
     kinds: dict[str, RejectKind] = {
         "request_id": "missing_request_id",
         "account_id": "missing_account_id",
@@ -305,7 +305,7 @@ def _missing(name: str, mapping: Mapping[str, Path]) -> BadRow:
     return BadRow(kinds[name], f"no {name}: looked for {looked or ', '.join(PATHS[name])}")
 
 
-def _texts(holder: Json, row: Json, mapping: Mapping[str, Path]) -> tuple[str | None, str]:
+def _texts(holder: Json, row: Json, mapping: Mapping[str, Steps]) -> tuple[str | None, str]:
     systems = [plain_text(name, items_in(holder[name], "type")) for name in SYSTEM_KEYS if name in holder]
     if "system" in mapping:
         systems = [plain_text("system", items_in(_dig(row, mapping["system"]), "type"))]
@@ -318,7 +318,7 @@ def _texts(holder: Json, row: Json, mapping: Mapping[str, Path]) -> tuple[str | 
     return without_separators(system) or None, TURN_END.join(without_separators(t) for t in users if t)
 
 
-def _metadata(chain: Sequence[Json], mapping: Mapping[str, Path]) -> bytes | None:
+def _metadata(chain: Sequence[Json], mapping: Mapping[str, Steps]) -> bytes | None:
     """Keep a native row's metadata whole; of other logs only the fields that the evidence uses."""
     row = chain[0]
     if "metadata" in mapping:

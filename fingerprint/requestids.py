@@ -42,8 +42,8 @@ def hash_strings(strings: pa.LargeStringArray) -> HashArray:
 class SeenIds:
     """The hashes of all ids so far, in sorted runs of doubling size.
 
-    8 bytes an id (16 while two runs merge). Two of n different ids share a hash with probability of about n² / 2⁶⁵:
-    7 in a million for 16 million requests.
+    8 bytes an id (16 while two runs merge). Some two of n different ids share a hash with a probability of about
+    n² / 2⁶⁵ (birthday bound): 7 in a million for 16 million requests; then one request would be left out.
     """
 
     def __init__(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -13,7 +14,7 @@ from .errors import InputError
 
 Format = Literal["lines", "json", "csv", "parquet"]
 
-# the endings of a file's name; each but Parquet's may also be gzipped, with or without .gz, which the first bytes tell
+# the endings of a file's name; all but Parquet may be gzipped, which the first bytes tell, with or without .gz
 FORMATS: dict[str, Format] = {
     ".jsonl": "lines",
     ".ndjson": "lines",
@@ -23,7 +24,8 @@ FORMATS: dict[str, Format] = {
     ".pq": "parquet",
 }
 
-BLOCK_BYTES = 1 << 20  # small enough for the cache: faster than 16 MiB blocks
+# 256 KiB fit the cache: 4.5 µs a row where 1 MiB took 5.1 and 2 MiB 5.6
+BLOCK_BYTES = 1 << 18
 PACKED_BYTES = 1 << 16
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -97,7 +99,7 @@ class ByteStream:
     """The bytes of one source in blocks of at most BLOCK_BYTES, unpacked if they are gzip, without a UTF-8 BOM.
 
     `consumed` counts the bytes taken from disk or pipe, before unpacking.
-    Raises InputError when the source cannot be read; a gzip stream that is damaged or ends too early is such a case,
+    Raises InputError when the source cannot be read; a gzip stream that is damaged or ends too early raises it
     after all that was readable has been handed out.
     """
 
@@ -110,8 +112,7 @@ class ByteStream:
         self.consumed = 0
         try:
             if self._source.path is None:
-                assert self._stdin is not None
-                yield from self._blocks(self._stdin)
+                yield from self._blocks(self._stdin or sys.stdin.buffer)
             else:
                 with self._source.path.open("rb") as stream:
                     yield from self._blocks(stream)
@@ -163,16 +164,16 @@ class ByteStream:
             )
 
 
-def split_lines(blocks: ByteStream, limit: int) -> Iterator[list[bytes | None]]:
-    r"""Cut blocks into lists of lines at \n only, since prompts may hold U+2028; None is a line of over `limit` bytes."""
+def split_lines(blocks: Iterable[bytes], limit: int) -> Iterator[list[bytes | None]]:
+    r"""Cut blocks into lines at \n only, since prompts may hold U+2028; None is a line of over `limit` bytes."""
     rest = b""
     skipping = False
     for block in blocks:
-        lines: list[bytes | None] = list((rest + block).split(b"\n"))
-        rest = lines.pop() or b""
-        for i, line in enumerate(lines):
-            if line is not None and len(line) > limit:
-                lines[i] = None
+        block = rest + block
+        *whole, rest = block.split(b"\n")
+        lines: list[bytes | None] = list(whole)
+        if len(block) > limit:
+            lines = [line if len(line) <= limit else None for line in whole]
         if skipping and lines:
             lines[0] = None
             skipping = False

@@ -28,11 +28,12 @@ _TOO_LONG = "\ud800"
 
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]
+Check = tuple[Mask, RejectKind, str]
 
 
 @dataclass(frozen=True, slots=True)
 class TableBlock:
-    """Some rows of a table with their 1-based numbers (int64); `bad` are rows that the file's own syntax spoils."""
+    """Some rows of a table with their 1-based numbers; `bad` are rows that the file's own syntax spoils."""
 
     table: pa.Table
     numbers: Numbers
@@ -81,7 +82,7 @@ def read_parquet(source: Source, rows: int) -> Iterator[TableBlock]:
 def read_csv(source: Source, blocks: ByteStream, rows: int, limit: int) -> Iterator[TableBlock]:
     """Read a CSV file with a header line in blocks of at most `rows` rows and about BLOCK_BYTES of text.
 
-    Rows are bad that have a wrong number of cells, a cell over `limit` bytes or invalid UTF-8. Empty cells are null.
+    Bad are rows with a wrong number of cells, a cell over `limit` bytes or invalid UTF-8. Empty cells are null.
     """
     csv.field_size_limit(limit)
     reader = _rows(csv.reader(_text_lines(blocks, limit)))
@@ -118,42 +119,45 @@ def read_csv(source: Source, blocks: ByteStream, rows: int, limit: int) -> Itera
 def check_native(block: TableBlock, limit: int) -> tuple[pa.RecordBatch, list[tuple[int, BadRow]]]:
     """Bring a native table to TRAFFIC_SCHEMA; returns the good rows, and number and reason of the bad ones."""
     table = block.table
-    ids, ids_spoilt = _text_column(table, "request_id")
-    accounts, accounts_spoilt = _text_column(table, "account_id")
-    system, system_spoilt = _text_column(table, "system")
-    prompt, prompt_spoilt = _text_column(table, "prompt")
-    model, model_spoilt = _text_column(table, "model")
+    names = ("request_id", "account_id", "system", "prompt", "model")
+    (ids, accounts, system, prompt, model), spoilt = zip(
+        *(_text_column(table, n) for n in names), strict=True
+    )
     raw_time = table.column("timestamp").combine_chunks()
     if _is_text(raw_time.type):
         raw_time, _ = _text_column(table, "timestamp")
+        raw_time = pc.if_else(pa.array(_empty(raw_time)), None, raw_time)
     time = utc_column(raw_time)
     metadata, metadata_bad = _metadata_column(table)
-    no_time = _empty(raw_time) if _is_text(raw_time.type) else _mask(pc.is_null(raw_time))
-    spoilt = ids_spoilt | accounts_spoilt | system_spoilt | prompt_spoilt | model_spoilt
-    checks: list[tuple[Mask, RejectKind, str]] = [
-        (spoilt, "invalid_utf8", "a text is not valid UTF-8"),
+    checks: list[Check] = [
+        (np.logical_or.reduce(spoilt), "invalid_utf8", "a text is not valid UTF-8"),
         (_empty(ids), "missing_request_id", "no request_id: the column is empty here"),
         (_empty(accounts), "missing_account_id", "no account_id: the column is empty here"),
-        (no_time, "missing_timestamp", "no timestamp: the column is empty here"),
-        (_mask(pc.is_null(time)), "bad_timestamp", ""),
+        (_mask(pc.is_null(raw_time)), "missing_timestamp", "no timestamp: the column is empty here"),
+        (_mask(pc.is_null(time)), "bad_timestamp", f"timestamp: {EXPECTED}, "),
         (_length(prompt) + _length(system) > limit, "too_long", f"over {limit:,} bytes"),
         (_empty(prompt) & _empty(system), "no_text", "no text: neither user nor system text found"),
         (metadata_bad, "wrong_type", "metadata: an object expected, something else found"),
     ]
-    verdict = np.full(len(table), -1, np.int8)
-    for i, (mask, _, _) in enumerate(checks):
-        verdict[mask & (verdict < 0)] = i
+    first = _first_failure(checks)
     bad = []
-    for row in np.flatnonzero(verdict >= 0):
-        _, kind, reason = checks[verdict[row]]
-        reason = reason or f"timestamp: {EXPECTED}, {describe(raw_time[row].as_py())} found"
-        bad.append((int(block.numbers[row]), BadRow(kind, reason)))
-    system, model = (pc.if_else(pa.array(_empty(c)), None, c) for c in (system, model))
+    for row in np.flatnonzero(first >= 0).tolist():
+        _, kind, reason = checks[first[row]]
+        found = f"{describe(raw_time[row].as_py())} found" if kind == "bad_timestamp" else ""
+        bad.append((int(block.numbers[row]), BadRow(kind, reason + found)))
+    system, model = (pc.if_else(pa.array(_empty(column)), None, column) for column in (system, model))
     columns = [ids, accounts, time, _cleaned(system), _cleaned(pc.fill_null(prompt, "")), model, metadata]
-    kept = pa.array(verdict < 0)
-    return pa.RecordBatch.from_arrays(
-        [c.filter(kept) if bad else c for c in columns], schema=TRAFFIC_SCHEMA
-    ), bad
+    if bad:
+        columns = [column.filter(pa.array(first < 0)) for column in columns]
+    return pa.RecordBatch.from_arrays(columns, schema=TRAFFIC_SCHEMA), bad
+
+
+def _first_failure(checks: Sequence[Check]) -> npt.NDArray[np.int8]:
+    """Return for each row the index of the first check that fails it, -1 if none does."""
+    first = np.full(len(checks[0][0]), -1, np.int8)
+    for i, (fails, _, _) in enumerate(checks):
+        first[fails & (first < 0)] = i
+    return first
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -173,8 +177,6 @@ def _length(column: pa.Array) -> Numbers:
 
 
 def _empty(column: pa.Array) -> Mask:
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
     return _mask(pc.fill_null(pc.equal(pc.binary_length(column), 0), True))
 
 
@@ -190,9 +192,8 @@ def _text_column(table: pa.Table, name: str) -> tuple[pa.Array, Mask]:
         return column.cast(pa.large_string()), spoilt
     raw = column.cast(pa.large_binary())
     try:
-        return raw.cast(
-            pa.large_string()
-        ), spoilt  # this cast validates, reading a Parquet string column does not
+        # this cast validates, reading a string column from Parquet does not
+        return raw.cast(pa.large_string()), spoilt
     except pa.ArrowInvalid:
         texts = [_decoded(value) for value in raw.to_pylist()]
         decoded = pa.array(texts, pa.large_string())
@@ -227,9 +228,8 @@ def _metadata_column(table: pa.Table) -> tuple[pa.Array, Mask]:
         where, column = encoded.indices, encoded.dictionary
     values: list[bytes | None] = []
     wrong = np.zeros(len(column), np.bool_)
-    for i, value in enumerate(
-        column.to_pylist(maps_as_pydicts="strict" if pa.types.is_map(column.type) else None)
-    ):
+    maps = "strict" if pa.types.is_map(column.type) else None
+    for i, value in enumerate(column.to_pylist(maps_as_pydicts=maps)):
         try:
             values.append(metadata_json(value))
         except BadRow:
