@@ -41,12 +41,12 @@ def read_traffic(
 ) -> TrafficReader:
     """Read files, directories and "-" (JSONL on stdin) as batches of TRAFFIC_SCHEMA.
 
-    rejects: where rejected rows are listed (file, line, kind, reason; never their text); None keeps only counts.
+    rejects: where rejected rows are listed (file, line, kind, reason; never their text); None: only counts.
     max_rejects: more rejected rows than this raise TooManyRejects; None allows any number.
     mapping: field → path in a row (`timestamp` → `meta.times[0]`) for logs of unknown shape.
     line_bytes: longer lines, and longer texts in tables, are rejected.
-    Raises InputError for a source that is missing, unknown or unreadable, and while iterating, when batches may
-    already have been handed out, for one that turns out damaged or cut short: store nothing before the end.
+    Raises InputError for a source that is missing, unknown or unreadable, and while iterating, when batches
+    may already have been handed out, for one that turns out damaged: store nothing before the end.
     Raises UsageError for a bad mapping.
     """
     if batch_rows < 1:
@@ -67,8 +67,8 @@ class _Options:
 class TrafficReader:
     """Iterates once over RecordBatches of TRAFFIC_SCHEMA; `report` and `content_hash` hold at the end.
 
-    A batch has at most `batch_rows` rows and about BATCH_BYTES. A request id that came before in the same run, in
-    whatever file, is a duplicate and left out: the first one counts (see SeenIds for memory and certainty).
+    A batch has at most `batch_rows` rows and about BATCH_BYTES. A request id that came before in the same run,
+    in whatever file, is a duplicate and left out: the first one counts (SeenIds: memory and certainty).
     """
 
     def __init__(self, sources: Sequence[Source], rejects: Rejects, options: _Options) -> None:
@@ -82,7 +82,7 @@ class TrafficReader:
 
     @property
     def content_hash(self) -> str:
-        """A hash of id, account and time of all accepted rows; file names and the order of rows do not matter.
+        """A hash of id, account and time of all accepted rows; neither file names nor the order matter.
 
         Of rows that share an id the first is hashed, so where these differ the order of files matters.
         """

@@ -1,17 +1,17 @@
 """One JSON object of a log, whatever wrote it, turned into the fields of a request.
 
-Shapes are found by their keys. What holds the texts is the object itself or what it wraps (WRAPPERS); account, time, id
-and model are looked for in the outermost object first (PATHS, in that order). Understood so far:
+Shapes are found by their keys. What holds the texts is the object itself or what it wraps (WRAPPERS); account,
+time, id and model are looked for in the outermost object first (PATHS, in that order). Understood so far:
 
 native                 request_id, account_id, timestamp, system, prompt, model, metadata
 OpenAI chat, Responses messages | instructions and input; also inside a batch line {custom_id, body}
-Anthropic messages     system and messages; also inside a batch line {custom_id, params} or a file {"requests": […]}
+Anthropic messages     system and messages; also inside a batch line {custom_id, params} or {"requests": […]}
 LiteLLM                StandardLoggingPayload, and SpendLogs rows that store prompts
 Helicone, Langfuse     {request_body, request_id, …}; {input, startTime, userId, …}
 OpenTelemetry GenAI    one span, or {"resourceSpans": […]} whose gen_ai spans become requests
 
-Texts are the system texts joined by a newline, and the user turns joined by TURN_END; assistant turns, tool results and
-all that is no text are left out.
+Texts are the system texts joined by a newline, and the user turns joined by TURN_END; assistant turns, tool
+results and all that is no text are left out.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ _NOTHING: Mapping[str, Steps] = {}
 
 
 class Request(NamedTuple):
-    """The fields of one request as its log had them; `time` is not yet parsed, `metadata` is a JSON object."""
+    """One request's fields as its log had them; `time` is not yet parsed, `metadata` is a JSON object."""
 
     request_id: str
     account_id: str
@@ -138,7 +138,7 @@ def compile_path(text: str) -> Steps:
 
 
 def compile_mapping(mapping: Mapping[str, str]) -> dict[str, Steps]:
-    """Check a `field=path` mapping and turn its paths into steps; UsageError for an unknown field or a bad path."""
+    """Turn the paths of a `field: path` mapping into steps; UsageError for an unknown field or bad path."""
     for name in mapping:
         if name not in MAPPABLE:
             raise UsageError(f"one of {', '.join(MAPPABLE)} expected in --map, '{name}' found")
@@ -151,8 +151,8 @@ _PATHS = {name: tuple((path, compile_path(path)) for path in paths) for name, pa
 def expand(row: Json) -> list[Any]:
     """Split an object that holds many requests (Anthropic batch file, OTLP export) into one item each.
 
-    Nothing comes of what a tracer saw around a model call: OTLP spans without gen_ai attributes, Langfuse observations
-    of another type than GENERATION.
+    Nothing comes of what a tracer saw around a model call: OTLP spans without gen_ai attributes, Langfuse
+    observations of another type than GENERATION.
     """
     requests = row.get("requests")
     if isinstance(requests, list) and "messages" not in row:
@@ -220,7 +220,7 @@ def extract(row: Json, mapping: Mapping[str, Steps] = _NOTHING) -> Request:
 
 
 def metadata_json(value: object) -> bytes | None:
-    """Return a metadata object, or the text of one, as compact JSON; None if there is none. BadRow if it is no object."""
+    """Return a metadata object, or the text of one, as compact JSON; None if empty, BadRow if no object."""
     if value is None or value == "":
         return None
     loaded = loaded_json(value)
@@ -339,7 +339,7 @@ def _metadata(chain: Sequence[Json], mapping: Mapping[str, Steps]) -> bytes | No
 
 @lru_cache(maxsize=1 << 16)
 def _ip_prefix(address: str) -> str:
-    """Return the first three octets of an IPv4 address, the first three groups of an IPv6 one, else what came."""
+    """Return three octets of an IPv4 address, three groups of an IPv6 one, else what came."""
     try:
         parsed = ipaddress.ip_address(address.split(",")[0].strip())
     except ValueError:

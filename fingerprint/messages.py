@@ -15,7 +15,7 @@ _REDACTED = "redacted-by-litellm"  # what LiteLLM writes for every message when 
 
 
 def turns(name: str, value: object) -> tuple[list[str], list[str]]:
-    """Return the system texts and the user turns of a prompt, a message, a list of messages or the JSON text of one."""
+    """Return system texts and user turns of a prompt, a message, a list of messages or the JSON of one."""
     if name != "prompt":
         value = items_in(value, "role")
     if value is None or isinstance(value, str):
@@ -39,7 +39,7 @@ def turns(name: str, value: object) -> tuple[list[str], list[str]]:
 
 
 def plain_text(name: str, content: object) -> str:
-    """Return the text of a message's content: text, or a list of parts of which those that are text are joined."""
+    """Return a content's text: itself, or those of its parts that are text, joined by a newline."""
     if content is None:
         return ""
     if isinstance(content, str):
@@ -59,7 +59,7 @@ def _part_text(part: object) -> str:
 
 
 def items_in(value: object, key: str) -> object:
-    """Return the messages (items with a role) or blocks (with a type) that a JSON text holds, else what came."""
+    """Return the items with `key` (role: messages, type: blocks) that a JSON text holds, else what came."""
     loaded = loaded_json(value)
     if loaded in ([], {}):  # a LiteLLM SpendLogs row without stored prompts
         return None

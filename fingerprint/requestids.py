@@ -42,15 +42,15 @@ def hash_strings(strings: pa.LargeStringArray) -> HashArray:
 class SeenIds:
     """The hashes of all ids so far, in sorted runs of doubling size.
 
-    8 bytes an id (16 while two runs merge). Some two of n different ids share a hash with a probability of about
-    n² / 2⁶⁵ (birthday bound): 7 in a million for 16 million requests; then one request would be left out.
+    8 bytes an id (16 while two runs merge). Some two of n different ids share a hash with a probability of
+    about n² / 2⁶⁵ (birthday bound): 7 in a million for 16 million requests; one of them is then left out.
     """
 
     def __init__(self) -> None:
         self._runs: list[HashArray] = []
 
     def first_time(self, hashes: HashArray) -> npt.NDArray[np.bool_]:
-        """Tell which of (n,) uint64 hashes are new; among equal ones the first is. They are all seen from now on."""
+        """Tell which of (n,) uint64 hashes are new, of equal ones the first; all are seen from now on."""
         unique, where = np.unique(hashes, return_index=True)
         new = np.ones(len(unique), np.bool_)
         for run in self._runs:

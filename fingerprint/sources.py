@@ -14,7 +14,7 @@ from .errors import InputError
 
 Format = Literal["lines", "json", "csv", "parquet"]
 
-# the endings of a file's name; all but Parquet may be gzipped, which the first bytes tell, with or without .gz
+# endings of file names; all but Parquet may be gzipped, which the first bytes tell, with or without .gz
 FORMATS: dict[str, Format] = {
     ".jsonl": "lines",
     ".ndjson": "lines",
@@ -43,7 +43,7 @@ class Source:
 
 
 def find_sources(names: Sequence[str | Path]) -> list[Source]:
-    """List the files behind names: a file, a directory (all files below it, in sorted order) or "-" for stdin.
+    """List the files behind names: a file, a directory (all files below it, sorted) or "-" for stdin.
 
     In a directory, hidden files, names that begin with "_" and unknown endings are passed over.
     Raises InputError for a missing name, an unknown ending and a directory without traffic.
@@ -96,11 +96,11 @@ def _endings() -> str:
 
 
 class ByteStream:
-    """The bytes of one source in blocks of at most BLOCK_BYTES, unpacked if they are gzip, without a UTF-8 BOM.
+    """The bytes of one source in blocks of at most BLOCK_BYTES, unpacked if gzip, without a UTF-8 BOM.
 
     `consumed` counts the bytes taken from disk or pipe, before unpacking.
-    Raises InputError when the source cannot be read; a gzip stream that is damaged or ends too early raises it
-    after all that was readable has been handed out.
+    Raises InputError when the source cannot be read, for a gzip stream that is damaged or ends too early after
+    all that was readable has been handed out.
     """
 
     def __init__(self, source: Source, stdin: BinaryIO | None = None) -> None:
@@ -165,7 +165,7 @@ class ByteStream:
 
 
 def split_lines(blocks: Iterable[bytes], limit: int) -> Iterator[list[bytes | None]]:
-    r"""Cut blocks into lines at \n only, since prompts may hold U+2028; None is a line of over `limit` bytes."""
+    r"""Cut blocks into lines at \n only (prompts hold U+2028); None is a line over `limit` bytes."""
     rest = b""
     skipping = False
     for block in blocks:

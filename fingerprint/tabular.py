@@ -60,7 +60,7 @@ def renamed(table: pa.Table, mapping: Mapping[str, str]) -> pa.Table | None:
 
 
 def read_parquet(source: Source, rows: int) -> Iterator[TableBlock]:
-    """Read a Parquet file in blocks of at most `rows` rows and about BLOCK_BYTES; InputError if it is damaged."""
+    """Read Parquet in blocks of at most `rows` rows and about BLOCK_BYTES; InputError if it is damaged."""
     assert source.path is not None
     if source.size == 0:
         return
@@ -82,7 +82,7 @@ def read_parquet(source: Source, rows: int) -> Iterator[TableBlock]:
 def read_csv(source: Source, blocks: ByteStream, rows: int, limit: int) -> Iterator[TableBlock]:
     """Read a CSV file with a header line in blocks of at most `rows` rows and about BLOCK_BYTES of text.
 
-    Bad are rows with a wrong number of cells, a cell over `limit` bytes or invalid UTF-8. Empty cells are null.
+    Bad rows have a wrong number of cells, a cell over `limit` bytes or invalid UTF-8. Empty cells are null.
     """
     csv.field_size_limit(limit)
     reader = _rows(csv.reader(_text_lines(blocks, limit)))
@@ -117,7 +117,7 @@ def read_csv(source: Source, blocks: ByteStream, rows: int, limit: int) -> Itera
 
 
 def check_native(block: TableBlock, limit: int) -> tuple[pa.RecordBatch, list[tuple[int, BadRow]]]:
-    """Bring a native table to TRAFFIC_SCHEMA; returns the good rows, and number and reason of the bad ones."""
+    """Bring a native table to TRAFFIC_SCHEMA; return the good rows, and the bad ones' numbers and reasons."""
     table = block.table
     names = ("request_id", "account_id", "system", "prompt", "model")
     (ids, accounts, system, prompt, model), spoilt = zip(
@@ -217,7 +217,7 @@ def _cleaned(column: pa.Array) -> pa.Array:
 
 
 def _metadata_column(table: pa.Table) -> tuple[pa.Array, Mask]:
-    """Return the metadata as compact JSON and which rows hold no object; texts are parsed once for equal ones."""
+    """Return the metadata as compact JSON and which rows hold no object; equal texts are parsed once."""
     bad = np.zeros(len(table), np.bool_)
     if "metadata" not in table.column_names:
         return pa.nulls(len(table), pa.large_string()), bad
@@ -262,7 +262,7 @@ def _text_lines(blocks: ByteStream, limit: int) -> Iterator[str]:
 
 
 def _rows(reader: Iterator[list[str]]) -> Iterator[list[str] | BadRow]:
-    """Yield the rows that are not blank; a row that the csv module refuses is a BadRow, and reading goes on."""
+    """Yield the rows that are not blank, a BadRow for one that the csv module refuses."""
     while True:
         try:
             row = next(reader)

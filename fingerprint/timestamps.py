@@ -18,7 +18,7 @@ EXPECTED = "ISO 8601 or an epoch number, between the years 2000 and 2100, expect
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
-# an epoch number's unit shows in its size: below the bound it counts seconds, milliseconds, microseconds, nanoseconds
+# an epoch number's unit shows in its size: below the bound it counts s, ms, µs, ns
 _UNITS = ((10**11, 1_000_000, 1), (10**14, 1_000, 1), (10**17, 1, 1), (2**63, 1, 1_000))
 
 # shorter runs of digits are ISO 8601 basic dates
@@ -29,7 +29,7 @@ _SHOWABLE = re.compile(r"[0-9TZ:+\-., /]{1,40}")
 def utc_column(column: pa.Array) -> pa.Array:
     """Turn a column of times into timestamp[us, UTC], null where a value is no time between 2000 and 2100.
 
-    Takes timestamps (naive ones are UTC), dates, ISO 8601 text (naive is UTC) and epoch numbers in s, ms, µs or ns.
+    Takes timestamps, dates, ISO 8601 text (naive ones of these are UTC) and epoch numbers in s, ms, µs or ns.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -52,7 +52,7 @@ def utc_column(column: pa.Array) -> pa.Array:
 
 
 def utc_values(values: Sequence[object]) -> pa.Array:
-    """Turn text, numbers and datetimes in any mixture into timestamp[us, UTC], null where a value is no time."""
+    """Turn text, numbers and datetimes in any mixture into timestamp[us, UTC], null for what is no time."""
     try:
         return utc_column(pa.array(values, pa.large_string()))
     except (pa.ArrowInvalid, pa.ArrowTypeError):
