@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 
 CODES = 0x110000
 ASCII_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
-CLASSES = ("symbol", "letter", "mark", "single", "space", "drop", "strip", "separator")
-SEPARATORS = (0x1D, 0x1E)
+CLASSES = ("letter", "mark", "single", "space", "drop", "strip")  # all others: "symbol"
+SEPARATORS = (0x1D, 0x1E)  # the package gives these a class itself
 SPACES = (
     *range(0x09, 0x0E),
     0x20,
@@ -36,13 +36,24 @@ SPACES = (
     0x205F,
     0x3000,
 )
-UNSPACED = frozenset(
-    "Han Hiragana Katakana Bopomofo Yi Nushu Tangut Khitan_Small_Script Thai Lao Khmer Myanmar Javanese Balinese "
-    "Tai_Le New_Tai_Lue Tai_Tham Tai_Viet".split()
+IDEOGRAPHIC = frozenset("Han Hiragana Katakana Bopomofo Yi Nushu Tangut Khitan_Small_Script".split())  # noqa: SIM905
+UNSPACED = IDEOGRAPHIC | frozenset(
+    [
+        "Thai",
+        "Lao",
+        "Khmer",
+        "Myanmar",
+        "Javanese",
+        "Balinese",
+        "Tai_Le",
+        "New_Tai_Lue",
+        "Tai_Tham",
+        "Tai_Viet",
+    ]
 )
 # whole words of these scripts are folded; letters of any other only inside a word that has Latin letters
-ALIKE = frozenset("Latin Common Inherited Greek Coptic Cyrillic Armenian Cherokee Lisu".split())
-NEVER = frozenset("Han Hiragana Katakana Bopomofo Hangul Yi Nushu Tangut Khitan_Small_Script".split())
+ALIKE = frozenset("Latin Common Inherited Greek Coptic Cyrillic Armenian Cherokee Lisu".split())  # noqa: SIM905
+NEVER = IDEOGRAPHIC | {"Hangul"}
 PALOCHKA = (0x04C0, 0x04CF)  # drawn as a bar, though UTS #39 sends the small one to i
 KEPT_MARKS = (0x3099, 0x309A)  # Japanese voicing marks tell letters apart, though their script is Inherited
 QUOTES = {
@@ -52,7 +63,7 @@ QUOTES = {
 
 
 def ranges(path: Path, wanted: str | None = None) -> Iterator[tuple[int, int, str]]:
-    """First and last code and the value of each line of a UCD property file; of `wanted` values only."""
+    """Yield first and last code and the value of each line of a UCD property file; of `wanted` values only."""
     for line in path.read_text(encoding="utf-8").splitlines():
         fields = [f.strip() for f in line.split("#")[0].split(";")]
         if len(fields) < 2 or (wanted is not None and fields[1] != wanted):
@@ -62,11 +73,12 @@ def ranges(path: Path, wanted: str | None = None) -> Iterator[tuple[int, int, st
 
 
 def nfkc(texts: list[str]) -> list[str]:
-    """NFKC by the library that the package itself uses."""
+    """Return NFKC by the library that the package itself uses."""
     return pc.utf8_normalize(pa.array(texts, pa.large_string()), form="NFKC").to_pylist()
 
 
 def text_of(codes: str) -> str:
+    """Return the characters of codes in hex."""
     return "".join(chr(int(c, 16)) for c in codes.split())
 
 
@@ -128,17 +140,17 @@ class Unicode:
         return {c for first, last, _ in ranges(path, wanted) for c in range(first, last + 1)}
 
     def decompose(self, text: str) -> str:
-        """Full canonical decomposition, Hangul left composed, marks left in the order given."""
+        """Return the full canonical decomposition, Hangul left composed, marks left in the order given."""
         return "".join(
             self.decompose(self.decomposition[ord(c)]) if ord(c) in self.decomposition else c for c in text
         )
 
 
 def class_of(u: Unicode, c: int) -> str:
-    """The class of one code, one of CLASSES."""
+    """Return the class of one code, one of CLASSES or "symbol"."""
     category, script = u.category[c], u.script[c]
     if c in SEPARATORS:
-        return "separator"
+        return "symbol"
     if c in SPACES:
         return "space"
     if (
@@ -170,12 +182,12 @@ class Folder:
         self.compatible = nfkc([chr(c) if not 0xD800 <= c <= 0xDFFF else "" for c in range(CODES)])
 
     def bare(self, text: str) -> str:
-        """`text` without the marks that matching ignores."""
+        """Return `text` without the marks that matching ignores."""
         kept = "".join(c for c in self.u.decompose(text) if self.classes[ord(c)] != "strip")
         return nfkc([kept])[0] if kept != text else text
 
     def named(self, c: int) -> str | None:
-        """The letter that a small capital or a letter in a black circle or square stands for, by its name."""
+        """Return the letter that a small capital or a letter in a black circle or square stands for, by its name."""
         found = re.fullmatch(
             r"(?:MODIFIER LETTER |LATIN LETTER )SMALL CAPITAL ([A-Z])|(?:NEGATIVE|CROSSED NEGATIVE) (?:CIRCLED|SQUARED) LATIN CAPITAL LETTER ([A-Z])",
             self.u.name[c],
@@ -185,7 +197,7 @@ class Folder:
         return (found[1] or found[2]).lower() if found else None
 
     def latin(self, c: int) -> str | None:
-        """The small Latin letters that `c` looks like (UTS #39), None if there are none."""
+        """Return the small Latin letters that `c` looks like (UTS #39), None if there are none."""
         if c < 0x80:
             return None
         if self.named(c):
@@ -203,6 +215,7 @@ class Folder:
         return letters
 
     def step(self, c: str) -> str:
+        """Return what one rule makes of `c`."""
         code = ord(c)
         if code < 0x80:
             return c.lower()
@@ -223,7 +236,7 @@ class Folder:
         return text
 
     def fold(self, c: int) -> str:
-        """What `c` folds to in any word: a fixed point."""
+        """Return what `c` folds to in any word: a fixed point."""
         text = chr(c)
         for _ in range(12):
             folded = "".join(self.step(x) for x in text)
@@ -234,7 +247,11 @@ class Folder:
 
     def capital(self, c: int) -> str | None:
         """Return what the capital `c` folds to in a word with ASCII letters, None if the same as elsewhere."""
-        if c not in self.u.casefold or self.u.script[c] not in ALIKE or self.u.script[c] in ("Latin", "Common"):
+        if (
+            c not in self.u.casefold
+            or self.u.script[c] not in ALIKE
+            or self.u.script[c] in ("Latin", "Common")
+        ):
             return None
         letters = self.latin(c)
         # UTS #39 sends capital I to l, so an l here says nothing
@@ -244,12 +261,14 @@ class Folder:
         """Return what `c` folds to in a word that has ASCII letters once folded, None if the same as elsewhere."""
         text = self.fold(c)
         strange = [self.u.script[ord(x)] not in ALIKE | NEVER for x in text]
-        letters = "".join((self.latin(ord(x)) if odd else None) or x for x, odd in zip(text, strange, strict=True))
+        letters = "".join(
+            (self.latin(ord(x)) if odd else None) or x for x, odd in zip(text, strange, strict=True)
+        )
         return letters if letters != text else None
 
 
 def spans_of(codes: list[int]) -> Iterator[tuple[int, int]]:
-    """First and last of each run of neighbours in sorted codes."""
+    """Yield first and last of each run of neighbours in sorted codes."""
     start = 0
     for i in range(1, len(codes) + 1):
         if i == len(codes) or codes[i] != codes[i - 1] + 1:
@@ -258,7 +277,7 @@ def spans_of(codes: list[int]) -> Iterator[tuple[int, int]]:
 
 
 def fold_lines(u: Unicode, classes: list[str]) -> list[str]:
-    """The lines of folds; gives a folded character the class of what it folds to."""
+    """Return the lines of folds; a folded character gets the class of what it folds to."""
     folder, lines = Folder(u, classes), []
     for c in range(CODES):
         if classes[c] not in ("letter", "single", "symbol", "mark"):
@@ -275,6 +294,7 @@ def fold_lines(u: Unicode, classes: list[str]) -> list[str]:
 
 
 def table(u: Unicode, classes: list[str], licence: str) -> list[str]:
+    """Return the lines of the table."""
     lines = [
         "# What each character is to fingerprint, and what it folds to. Made by data/make_unicode_table.py; do not edit."
     ]
@@ -283,7 +303,7 @@ def table(u: Unicode, classes: list[str], licence: str) -> list[str]:
     lines += [f"# {line}".rstrip() for line in licence.splitlines()]
     folds = fold_lines(u, classes)
     lines += ["#", "# class first last; a code that stands nowhere is a symbol"]
-    for name in CLASSES[1:]:
+    for name in CLASSES:
         lines += [
             f"{name} {a:04X} {z:04X}" for a, z in spans_of([c for c in range(CODES) if classes[c] == name])
         ]
@@ -297,6 +317,7 @@ def table(u: Unicode, classes: list[str], licence: str) -> list[str]:
 
 
 def main() -> None:
+    """Write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ucd", type=Path, required=True)
     parser.add_argument("--icu", type=Path, required=True)

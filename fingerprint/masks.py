@@ -42,7 +42,12 @@ _MASK = re.compile(f"[{''.join(MASKS)}]")
 _UUID, _HEX, _BLOB, _TIMESTAMP, _DATE, _CLOCK, _URL, _EMAIL, _NUMBER, _IP = range(1, 11)
 
 _DIGIT, _AF, _GZ = 1, 2, 4
-_MIN_HEX, _MIN_HEX_LETTERS, _MIN_BLOB, _MIN_DIGITS, _MAX_LOCAL = 6, 16, 16, 5, 64
+_MIN_HEX, _MIN_HEX_LETTERS, _MIN_BLOB, _MIN_DIGITS = 6, 16, 16, 5
+_MAX_LOCAL = 64  # of an e-mail address (RFC 5321, 4.5.3.1.1)
+_MAX_PIECE = 1024  # a longer run of letters and digits is read in parts, so that no text takes quadratic time
+
+_SPACE, _PLUS, _COMMA, _DASH, _DOT, _SLASH, _COLON, _AT = b" +,-./:@"
+_A, _M, _P, _T, _X, _Z = b"amptxz"
 
 _KIND = np.zeros(256, np.uint8)
 _KIND[ord("0") : ord("9") + 1] = _DIGIT
@@ -61,12 +66,12 @@ _TAIL[[ord(c) for c in "+/=_-"]] = True
 
 
 def unmask(text: str) -> str:
-    """`text` with each mask as people may read it, e.g. ⟨uuid⟩."""
+    """Return `text` with each mask as people may read it, e.g. ⟨uuid⟩."""
     return _MASK.sub(lambda found: f"⟨{MASKS[found[0]]}⟩", text)
 
 
 def mask(data: Bytes, offsets: IntArray) -> tuple[Bytes, IntArray]:
-    """Folded texts with their volatile tokens masked, in place: every mask is shorter than what it stands for."""
+    """Mask the volatile tokens of folded texts, in place: no mask is longer than what it stands for."""
     ends = np.empty(len(offsets), np.int64)
     _mask_rows(data, offsets, ends)
     return data[: ends[-1]], ends
@@ -82,20 +87,12 @@ def _mask_rows(data: Bytes, offsets: IntArray, ends: IntArray) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _put(data: Bytes, o: int, which: int) -> int:
-    data[o], data[o + 1], data[o + 2] = 0xEE, 0x80, 0x80 + which
-    return o + 3
-
-
-@njit(cache=True, nogil=True)
 def _mask_row(data: Bytes, start: int, last: int, o: int) -> int:
-    """Masks one row into `data` from `o` on, never past what it has read; returns where it ends."""
-    i, end, resume = start, last, -1  # `resume`: where to go on after a URL's host, which ends at `end`
-    at_sign = start
-    while True:
+    """Mask one row into `data` from `o` on, never past what is read, and return where it ends."""
+    i, end, at_sign = start, last, start
+    resume = -1  # inside a URL's host, which ends at `end`: where its path ends
+    while i < end or resume >= 0:
         if i >= end:
-            if resume < 0:
-                return o
             i, end, resume = resume, last, -1
             continue
         if _KIND[data[i]] == 0:
@@ -103,29 +100,21 @@ def _mask_row(data: Bytes, start: int, last: int, o: int) -> int:
             i, o = i + 1, o + 1
             continue
         j, bits = i, 0
-        while j < end and _KIND[data[j]] != 0:
+        while j < min(end, i + _MAX_PIECE) and _KIND[data[j]] != 0:
             bits |= _KIND[data[j]]
             j += 1
-        if resume < 0 and j + 3 < end and data[j] == 58 and data[j + 1] == 47 and data[j + 2] == 47:  # ://
-            host = j + 3
-            tail = _span(data, host, end, _HOST)
-            resume = _span(data, tail, end, _PATH)
-            if resume > host:
-                o = _put(data, o, _URL)
-                i, end = host, tail
-                continue
-            resume = -1
-        if at_sign < j:
-            at_sign = j
-            while at_sign < last and data[at_sign] != 64:
-                at_sign += 1
+        host, path = _url(data, j, end) if resume < 0 else (0, 0)
+        if path > 0:
+            o = _put(data, o, _URL)
+            i, end, resume = j + 3, host, path
+            continue
+        while at_sign < last and (at_sign < j or data[at_sign] != _AT):
+            at_sign += 1
+        stop, which = 0, _EMAIL
         if at_sign < end and at_sign - i <= _MAX_LOCAL:
-            mail = _email(data, i, at_sign, end)
-            if mail > 0:
-                o = _put(data, o, _EMAIL)
-                i = mail
-                continue
-        stop, which = _volatile(data, i, j, end, bits)
+            stop = _email(data, i, at_sign, end)
+        if stop == 0:
+            stop, which = _volatile(data, i, j, end, bits)
         if which > 0:
             o = _put(data, o, which)
         else:
@@ -133,11 +122,28 @@ def _mask_row(data: Bytes, start: int, last: int, o: int) -> int:
                 data[o] = data[k]
                 o += 1
         i = stop
+    return o
+
+
+@njit(cache=True, nogil=True)
+def _put(data: Bytes, o: int, which: int) -> int:
+    data[o], data[o + 1], data[o + 2] = 0xEE, 0x80, 0x80 + which  # UTF-8 of U+E000 + which
+    return o + 3
+
+
+@njit(cache=True, nogil=True)
+def _url(data: Bytes, i: int, end: int) -> tuple[int, int]:
+    """Return where the host and the path end if :// and something stand at `i`, else (0, 0)."""
+    if i + 3 >= end or data[i] != _COLON or data[i + 1] != _SLASH or data[i + 2] != _SLASH:
+        return 0, 0
+    host = _span(data, i + 3, end, _HOST)
+    path = _span(data, host, end, _PATH)
+    return (host, path) if path > i + 3 else (0, 0)
 
 
 @njit(cache=True, nogil=True)
 def _span(data: Bytes, i: int, end: int, allowed: npt.NDArray[np.bool_]) -> int:
-    """Where the run of allowed bytes at `i` ends."""
+    """Return where the run of allowed bytes at `i` ends."""
     while i < end and allowed[data[i]]:
         i += 1
     return i
@@ -145,7 +151,7 @@ def _span(data: Bytes, i: int, end: int, allowed: npt.NDArray[np.bool_]) -> int:
 
 @njit(cache=True, nogil=True)
 def _digits(data: Bytes, i: int, end: int) -> int:
-    """How many ASCII digits stand at `i`."""
+    """Return how many ASCII digits stand at `i`."""
     n = 0
     while i + n < end and _KIND[data[i + n]] == _DIGIT:
         n += 1
@@ -162,18 +168,18 @@ def _value(data: Bytes, i: int, n: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _edge(data: Bytes, i: int, end: int) -> bool:
-    """Whether no letter or digit stands at `i`."""
+    """Tell whether no letter or digit stands at `i`."""
     return i >= end or _KIND[data[i]] == 0
 
 
 @njit(cache=True, nogil=True)
 def _email(data: Bytes, i: int, at: int, end: int) -> int:
-    """Where the address of which `i` to `at` is the local part ends, 0 if it is none."""
+    """Return where the address ends of which `i` to `at` is the local part, 0 if there is none."""
     if _span(data, i, at, _MAIL) < at:
         return 0
     j, dot = at + 1, 0
-    while j < end and (_KIND[data[j]] != 0 or data[j] == 45 or data[j] == 46):
-        if data[j] == 46 and j > at + 1 and not _edge(data, j + 1, end):
+    while j < end and (_KIND[data[j]] != 0 or data[j] in (_DASH, _DOT)):
+        if data[j] == _DOT and j > at + 1 and not _edge(data, j + 1, end):
             dot = j
         j += 1
     if dot == 0:
@@ -185,7 +191,7 @@ def _email(data: Bytes, i: int, at: int, end: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _volatile(data: Bytes, i: int, j: int, end: int, bits: int) -> tuple[int, int]:
-    """Where to go on and which mask stands for what is passed over (0: it is kept), for the piece from i to j."""
+    """Return where to go on in the piece from `i` to `j`, and the mask of what is passed over (0: none)."""
     n = j - i
     if bits & _DIGIT == 0:
         return j, (_HEX if bits == _AF and n >= _MIN_HEX_LETTERS else 0)
@@ -218,8 +224,8 @@ def _volatile(data: Bytes, i: int, j: int, end: int, bits: int) -> tuple[int, in
 
 @njit(cache=True, nogil=True)
 def _is_hex(data: Bytes, i: int, j: int, bits: int) -> bool:
-    """Hex digits of both sorts, at least six, or any number after 0x."""
-    if j - i >= _MIN_HEX and data[i] == 48 and data[i + 1] == 120:
+    """Tell whether these are six or more hex digits, both numerals and letters, or what follows 0x."""
+    if j - i >= _MIN_HEX and data[i] == 48 and data[i + 1] == _X:
         bits = _DIGIT | _AF
         for k in range(i + 2, j):
             bits |= _KIND[data[k]]
@@ -237,17 +243,17 @@ def _is_uuid(data: Bytes, i: int, end: int) -> bool:
         return False
     for k in range(36):
         kind = _KIND[data[i + k]]
-        if k == 8 or k == 13 or k == 18 or k == 23:
-            if data[i + k] != 45:
+        if k in (8, 13, 18, 23):
+            if data[i + k] != _DASH:
                 return False
-        elif kind != _DIGIT and kind != _AF:
+        elif kind not in (_DIGIT, _AF):
             return False
     return True
 
 
 @njit(cache=True, nogil=True)
 def _is_blob(data: Bytes, i: int, j: int) -> bool:
-    """Whether letters and digits change places as often as in random text: every eighth time, at least three times."""
+    """Tell whether letters and digits change places as often as in random text: one time in eight, thrice at least."""
     changes = 0
     for k in range(i + 1, j):
         changes += (_KIND[data[k]] == _DIGIT) != (_KIND[data[k - 1]] == _DIGIT)
@@ -256,15 +262,15 @@ def _is_blob(data: Bytes, i: int, j: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def _dated(data: Bytes, i: int, lead: int, end: int) -> tuple[int, int]:
-    """A date, a date with its time, or a time at `i`, where `lead` digits stand: where it ends and its mask."""
-    if lead == 1 or lead == 2:
+    """Return the end and the mask of the date, time or both at `i`, where `lead` digits stand; (0, 0) if none."""
+    if lead <= 2:
         stop = _clock(data, i, lead, end)
         if stop > 0:
             return stop, _CLOCK
     stop = _date(data, i, lead, end)
     if stop == 0:
         return 0, 0
-    if stop < end and (data[stop] == 32 or data[stop] == 116):  # space or t
+    if stop < end and data[stop] in (_SPACE, _T):
         hours = _digits(data, stop + 1, end)
         if hours == 2:
             after = _clock(data, stop + 1, hours, end)
@@ -275,20 +281,17 @@ def _dated(data: Bytes, i: int, lead: int, end: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def _date(data: Bytes, i: int, lead: int, end: int) -> int:
-    """Where a date of year, month, day or of two short numbers and a year ends, 0 if there is none; - / . between."""
+    """Return where y-m-d, d-m-y or m-d-y, with - / or . between, ends; 0 if there is none."""
     first = i + lead
-    if first >= end or (data[first] != 45 and data[first] != 47 and data[first] != 46):
+    if first >= end or data[first] not in (_DASH, _SLASH, _DOT):
         return 0
     middle = _digits(data, first + 1, end)
     second = first + 1 + middle
     if middle < 1 or middle > 2 or second >= end or data[second] != data[first]:
         return 0
     tail = _digits(data, second + 1, end)
-    a, b, c = (
-        _value(data, i, min(lead, 4)),
-        _value(data, first + 1, middle),
-        _value(data, second + 1, min(tail, 4)),
-    )
+    a, b = _value(data, i, min(lead, 4)), _value(data, first + 1, middle)
+    c = _value(data, second + 1, min(tail, 4))
     if lead == 4 and 1 <= tail <= 2:
         good = 1000 <= a <= 2999 and 1 <= b <= 12 and 1 <= c <= 31
     elif lead <= 2 and tail == 4:
@@ -300,65 +303,62 @@ def _date(data: Bytes, i: int, lead: int, end: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _clock(data: Bytes, i: int, lead: int, end: int) -> int:
-    """Where a time of day (h:mm, h:mm:ss, fractions, am or pm) ends, 0 if there is none."""
+    """Return where a time of day (h:mm, h:mm:ss, fractions, am or pm) ends, 0 if there is none."""
     j = i + lead
-    if _value(data, i, lead) > 24 or j >= end or data[j] != 58:
+    if _value(data, i, lead) > 24 or j >= end or data[j] != _COLON:
         return 0
     for part in range(2):
-        if j < end and data[j] == 58 and _digits(data, j + 1, end) == 2 and data[j + 1] < 54:
+        if j < end and data[j] == _COLON and _digits(data, j + 1, end) == 2 and data[j + 1] < 54:  # below 60
             j += 3
         elif part == 0:
             return 0
-    if j + 1 < end and (data[j] == 46 or data[j] == 44):
+    if j + 1 < end and data[j] in (_DOT, _COMMA):
         fraction = _digits(data, j + 1, end)
         j += 1 + fraction if fraction > 0 else 0
-    half = j + 1 if j < end and data[j] == 32 else j
-    if half + 1 < end and (data[half] == 97 or data[half] == 112) and data[half + 1] == 109:
-        if _edge(data, half + 2, end):
-            return half + 2
-    if j < end and (data[j] == 122 and _edge(data, j + 1, end)):
+    half = j + 1 if j < end and data[j] == _SPACE else j
+    if half + 1 < end and data[half] in (_A, _P) and data[half + 1] == _M and _edge(data, half + 2, end):
+        return half + 2
+    if j < end and data[j] == _Z and _edge(data, j + 1, end):
         return j + 1
     return j if _edge(data, j, end) else 0
 
 
 @njit(cache=True, nogil=True)
 def _zone(data: Bytes, i: int, end: int) -> int:
-    """Where the offset from UTC at `i` ends, `i` if there is none."""
-    if i < end and (data[i] == 43 or data[i] == 45):
+    """Return where the offset from UTC at `i` ends, `i` if there is none."""
+    if i < end and data[i] in (_PLUS, _DASH):
         hours = _digits(data, i + 1, end)
         if hours == 4 and _edge(data, i + 5, end):
             return i + 5
-        if (
-            hours == 2
-            and i + 3 < end
-            and data[i + 3] == 58
-            and _digits(data, i + 4, end) == 2
-            and _edge(data, i + 6, end)
-        ):
+        colon = hours == 2 and i + 3 < end and data[i + 3] == _COLON
+        if colon and _digits(data, i + 4, end) == 2 and _edge(data, i + 6, end):
             return i + 6
     return i
 
 
 @njit(cache=True, nogil=True)
 def _numeric(data: Bytes, i: int, lead: int, end: int) -> tuple[int, int]:
-    """An IPv4 address or a long number of `lead` digits and what belongs to it: where it ends and its mask."""
+    """Return the end and the mask of the IPv4 address or long number that starts with the `lead` digits at `i`."""
     j = i + lead
     quads = j
     for _ in range(3):
-        part = _digits(data, quads + 1, end) if quads < end and data[quads] == 46 else 0
+        part = _digits(data, quads + 1, end) if quads < end and data[quads] == _DOT else 0
         quads = quads + 1 + part if 1 <= part <= 3 else -1
         if quads < 0:
             break
     if lead <= 3 and quads > 0 and _edge(data, quads, end):
         return quads, _IP
-    groups = 0
+    grouped = False
     while (
-        lead <= 3 and j < end and data[j] == 44 and _digits(data, j + 1, end) == 3 and _edge(data, j + 4, end)
+        lead <= 3
+        and j < end
+        and data[j] == _COMMA
+        and _digits(data, j + 1, end) == 3
+        and _edge(data, j + 4, end)
     ):
-        j += 4
-        groups += 1
-    fraction = _digits(data, j + 1, end) if j < end and data[j] == 46 else 0
+        j, grouped = j + 4, True
+    fraction = _digits(data, j + 1, end) if j < end and data[j] == _DOT else 0
     whole = j + 1 + fraction if fraction > 0 and _edge(data, j + 1 + fraction, end) else j
-    if groups > 0 or lead >= _MIN_DIGITS or (whole > j and fraction >= _MIN_DIGITS):
+    if grouped or lead >= _MIN_DIGITS or (whole > j and fraction >= _MIN_DIGITS):
         return whole, _NUMBER
     return 0, 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ class Tokens:
 
 
 def tokens(normalised: pa.Array | pa.ChunkedArray) -> Tokens:
-    """The tokens of texts that `normalise` made.
+    """Return the tokens of texts that `normalise` made.
 
     A token is a word (letters, digits and marks, with single ' and _ inside), one character of a script that is
     written without spaces with its marks, one mask or one emoji. Punctuation makes no token, unless a text has nothing
@@ -49,7 +49,7 @@ def tokens(normalised: pa.Array | pa.ChunkedArray) -> Tokens:
 
 @cache
 def _kinds() -> Bytes:
-    """The class of each code, masks included."""
+    """Return the class of each code, masks included."""
     kinds = matching().kinds & np.uint8(CLASS)
     kinds[[ord(m) for m in MASKS]] = SINGLE
     return kinds
@@ -57,14 +57,14 @@ def _kinds() -> Bytes:
 
 @njit(cache=True, nogil=True)
 def _next(data: Bytes, i: int, end: int, kinds: Bytes, signs: bool) -> tuple[int, int]:
-    """Start and end of the first token or separator at or after `i`; (end, end) if there is none."""
+    """Return start and end of the first token or separator at or after `i`; (end, end) if there is none."""
     while i < end:
         if data[i] < 0x80:
             size, kind = 1, kinds[data[i]]
         else:
             size = min(width(data[i]), end - i)
             kind = kinds[decode(data, i, size)]
-        if kind == LETTER or kind == MARK:
+        if kind in (LETTER, MARK):
             return i, _word_end(data, i + size, end, kinds)
         if kind == SINGLE:
             return i, _marks_end(data, i + size, end, kinds)
@@ -82,7 +82,7 @@ def _word_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
         else:
             size = min(width(data[i]), end - i)
             kind = kinds[decode(data, i, size)]
-        if kind != LETTER and kind != MARK:
+        if kind not in (LETTER, MARK):
             if (data[i] != 39 and data[i] != 95) or i + 1 >= end:  # ' and _
                 return i
             after = min(width(data[i + 1]), end - i - 1)
@@ -105,7 +105,7 @@ def _marks_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
 
 @njit(cache=True, nogil=True)
 def _hash(data: Bytes, i: int, end: int) -> np.uint64:
-    """FNV-1a, mixed by the finaliser of splitmix64 (Steele et al. 2014, fig. 16); 0 becomes 1."""
+    """Return FNV-1a, mixed by the finaliser of splitmix64 (Steele et al. 2014, fig. 16); 0 becomes 1."""
     h = np.uint64(0xCBF29CE484222325)
     for k in range(i, end):
         h = (h ^ np.uint64(data[k])) * np.uint64(0x100000001B3)
@@ -124,8 +124,8 @@ def _first_section(data: Bytes, i: int, end: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _scan(data: Bytes, offsets: IntArray, kinds: Bytes):  # type: ignore[no-untyped-def]
-    """The columns of Tokens."""
+def _scan(data: Bytes, offsets: IntArray, kinds: Bytes) -> tuple[Any, ...]:
+    """Return the columns of Tokens."""
     rows = np.zeros(len(offsets), np.int64)
     room = (offsets[-1] - offsets[0]) // 4 + 64
     hashes, section = np.empty(room, np.uint64), np.empty(room, np.uint8)
@@ -156,7 +156,7 @@ def _scan(data: Bytes, offsets: IntArray, kinds: Bytes):  # type: ignore[no-unty
 
 
 @njit(cache=True, nogil=True)
-def _grown(column, room):  # type: ignore[no-untyped-def]
+def _grown(column: npt.NDArray[Any], room: int) -> npt.NDArray[Any]:
     wider = np.empty(room, column.dtype)
     wider[: len(column)] = column
     return wider
