@@ -1,5 +1,6 @@
 import gzip
 import io
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -473,7 +474,13 @@ class TestSources:
         with pytest.raises(InputError, match="different column names expected, prompt found more than once"):
             read(tmp_path / "n.csv")
 
-    def test_directory_in_place_of_a_file_vanishes(self, night: Path) -> None:
+    def test_file_name_that_is_not_utf8(self, tmp_path: Path) -> None:
+        path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jsonl"))
+        path.write_bytes(b"not json\n")
+        read(tmp_path, rejects=tmp_path / "rejects" / "r.jsonl")
+        assert rejected(tmp_path / "rejects" / "r.jsonl")[0]["file"] == f"{tmp_path}/\ufffd.jsonl"
+
+    def test_file_that_vanishes(self, night: Path) -> None:
         reader = read_traffic([night], rejects=None)
         night.unlink()
         with pytest.raises(InputError, match="cannot be read: No such file"):
