@@ -279,7 +279,7 @@ def spans_of(codes: list[int]) -> Iterator[tuple[int, int]]:
 def fold_lines(u: Unicode, classes: list[str]) -> list[str]:
     """Return the lines of folds; a folded character gets the class of what it folds to."""
     folder, lines = Folder(u, classes), []
-    for c in range(CODES):
+    for c in range(0x80, CODES):
         if classes[c] not in ("letter", "single", "symbol", "mark"):
             continue
         if u.category[c] == "Cn" or folder.compatible[c] != chr(c):

@@ -168,8 +168,10 @@ def _value(data: Bytes, i: int, n: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _edge(data: Bytes, i: int, end: int) -> bool:
-    """Tell whether no letter or digit stands at `i`."""
-    return i >= end or _KIND[data[i]] == 0
+    """Tell whether what stands before `i` ends there: no letter or digit follows, or a long number does."""
+    if i >= end or _KIND[data[i]] == 0:
+        return True
+    return _KIND[data[i - 1]] != _DIGIT and _digits(data, i, end) >= _MIN_DIGITS
 
 
 @njit(cache=True, nogil=True)
@@ -179,12 +181,12 @@ def _email(data: Bytes, i: int, at: int, end: int) -> int:
         return 0
     j, dot = at + 1, 0
     while j < end and (_KIND[data[j]] != 0 or data[j] in (_DASH, _DOT)):
-        if data[j] == _DOT and j > at + 1 and not _edge(data, j + 1, end):
+        if data[j] == _DOT and j > at + 1 and j + 1 < end and _KIND[data[j + 1]] != 0:
             dot = j
         j += 1
     if dot == 0:
         return 0
-    while _edge(data, j - 1, end):
+    while _KIND[data[j - 1]] == 0:
         j -= 1
     return j
 
