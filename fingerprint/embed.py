@@ -122,12 +122,15 @@ def _load_offline(folder: Path, device: str | None, threads: int | None) -> Sent
     disable_progress_bar()  # type: ignore[no-untyped-call]
     if threads is not None:
         torch.set_num_threads(threads)
+    # AssertionError is torch's answer to a device that it was not built for
+    failures = (OSError, ValueError, RuntimeError, KeyError, ImportError, AssertionError, SafetensorError)
     try:
         model = SentenceTransformer(
             str(folder), device=device, local_files_only=True, model_kwargs={"use_safetensors": True}
         )
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
-        raise ModelError(f"{folder}: sentence-transformers cannot load this model: {error}") from error
+    except failures as error:
+        where = device or "any device"
+        raise ModelError(f"{folder}: sentence-transformers cannot load it on {where}: {error}") from error
     # in float16 the eps of a zero vector's normalisation underflows: NaN
     return model.float().eval()
 
@@ -219,7 +222,9 @@ def _module_types(folder: Path) -> list[str]:
 def _verified_revision(folder: Path) -> str:
     """SHA-256 of the weights, once every file in SHA256SUMS (if there is one) has been checked."""
     weights = sorted(folder.rglob("*.safetensors"))
-    pickles = [p for p in folder.rglob("*.bin") if not any(w.parent == p.parent for w in weights)]
+    pickles = [
+        p for p in folder.rglob("pytorch_model*.bin") if not any(w.parent == p.parent for w in weights)
+    ]
     if pickles or not weights:
         found = pickles[0].name if pickles else "no weights"
         raise ModelError(f"{folder}: weights as safetensors expected, found {found}")

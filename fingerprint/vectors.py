@@ -90,8 +90,9 @@ class _Generation:
         """Row of each key, -1 where it is not here."""
         if len(self.keys) == 0:
             return np.full(len(keys), -1)
-        place = np.minimum(np.searchsorted(self.sorted, keys[:, 0]), len(self.sorted) - 1)
-        rows = self.order[place]
+        # the last of equals: a row put again since the first was damaged
+        place = np.searchsorted(self.sorted, keys[:, 0], side="right") - 1
+        rows = self.order[np.maximum(place, 0)]
         return np.where((self.keys[rows] == keys).all(axis=1), rows, -1)
 
 
@@ -110,7 +111,7 @@ class VectorCache:
         self.dimension = dimension
         row = 4 * dimension + 16
         self.rows_per_generation = max(1, max_bytes // self.GENERATIONS // row)
-        numbers = sorted(int(p.stem) for p in self.folder.glob("*.keys"))
+        numbers = sorted(int(p.stem) for p in self.folder.glob("[0-9]*.keys"))
         self._generations = [_Generation(self.folder, number, dimension) for number in numbers]
 
     def __len__(self) -> int:
@@ -153,6 +154,6 @@ class VectorCache:
             number = self._generations[-1].number + 1 if self._generations else 1
             self._generations.append(_Generation(self.folder, number, self.dimension))
         while len(self._generations) > self.GENERATIONS:
-            for path in reversed(self._generations.pop(0).paths):
+            for path in self._generations.pop(0).paths:
                 path.unlink(missing_ok=True)
         return self._generations[-1]

@@ -139,7 +139,7 @@ def test_truncated_weights_without_sums_fail_by_name(model_copy: Path) -> None:
     (model_copy / "SHA256SUMS").unlink()
     with (model_copy / "model.safetensors").open("r+b") as file:
         file.truncate(1000)
-    with pytest.raises(ModelError, match="sentence-transformers cannot load this model"):
+    with pytest.raises(ModelError, match="sentence-transformers cannot load it"):
         Embedder.load(str(model_copy)).encode(["text"])
     with (model_copy / "model.safetensors").open("r+b") as file:
         file.truncate(3)
@@ -157,3 +157,15 @@ def test_pickles_and_foreign_code_are_refused(model_copy: Path) -> None:
         ModelError, match=r"only modules of sentence_transformers expected, found modeling_mine\.Model"
     ):
         Embedder.load(str(model_copy))
+
+
+def test_gpu_gives_the_same_vectors_and_its_absence_a_model_error(static: Embedder) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        np.testing.assert_allclose(
+            Embedder.load(device="cuda").encode(TEXTS), static.encode(TEXTS), atol=1e-5
+        )
+    else:
+        with pytest.raises(ModelError, match="cannot load it on cuda"):
+            Embedder.load(device="cuda").encode(TEXTS)

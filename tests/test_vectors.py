@@ -72,6 +72,7 @@ def test_damaged_block_is_embedded_again(tmp_path: Path, static: Embedder) -> No
     reopened = open_cache(tmp_path, static)
     assert reopened.get(content_keys(TEXTS))[1].sum() == 2
     np.testing.assert_array_equal(encode_cached(static, reopened, TEXTS), static.encode(TEXTS))
+    assert open_cache(tmp_path, static).get(content_keys(TEXTS))[1].all()
 
 
 def test_stamps_never_mix(tmp_path: Path, static: Embedder) -> None:
