@@ -93,6 +93,9 @@ def _mask_row(data: Bytes, start: int, last: int, o: int) -> int:
     resume = -1  # inside a URL's host, which ends at `end`: where its path ends
     while i < end or resume >= 0:
         if i >= end:
+            if resume > end and resume < last and data[resume] >= 0x80:
+                data[o] = _SPACE  # letters after the path are no part of the host
+                o += 1
             i, end, resume = resume, last, -1
             continue
         if _KIND[data[i]] == 0:

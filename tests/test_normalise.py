@@ -159,6 +159,7 @@ def test_marks_are_kept_where_they_are_text_and_never_stuffed() -> None:
         ("at 9:05 pm or 21:05:59", "at ⟨time⟩ or ⟨time⟩"),
         ("see HTTPS://www.Example.com/a/b?c=d#e, now", "see ⟨url⟩www.example.com now"),
         ("(http://localhost:8080/x) http://", "(⟨url⟩localhost:8080) http://"),
+        ("http://a.co/x是 http://a/ж", "⟨url⟩a.co 是 ⟨url⟩a ж"),
         ("Mail Jo.Doe+x@mail.example.com.", "mail ⟨email⟩."),
         ("1,234,567.89 3.14159 12345 user48213", "⟨number⟩ ⟨number⟩ ⟨number⟩ user⟨number⟩"),
         ("192.168.1.1 0xDEADBEEF", "⟨ip⟩ ⟨hex⟩"),
