@@ -62,6 +62,7 @@ def to_row(signature: Signature) -> Row:
         "template": codec.template_to_json(signature.template),
         "reasons": codec.reasons_to_json(signature.reasons),
         "threshold": float(signature.threshold),
+        "similarity": float(signature.similarity),
         "grams": np.asarray(signature.grams, dtype="<u8").tobytes(),
         "weights": np.asarray(signature.weights, dtype="<f4").tobytes(),
         "prototypes": np.asarray(signature.prototypes, dtype="<f4").tobytes(),
@@ -81,6 +82,7 @@ def to_signature(row: sa.Row[Any]) -> Signature:
         weights=np.frombuffer(row.weights, dtype="<f4").astype(np.float32, copy=False),
         prototypes=prototypes.reshape(-1, stamp.dimension),
         threshold=row.threshold,
+        similarity=row.similarity,
         spread=Spread(
             accounts=row.accounts,
             requests=row.requests,

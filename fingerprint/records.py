@@ -160,6 +160,7 @@ class Signature:
     weights: (g,) float32, rarity of each gram in nats; a match's coverage is the weighted share of grams held.
     prototypes: (p, d) float32 unit rows, sentence embeddings of the template and its modes.
     threshold: the lowest match score that counts as a match, 0 to 1.
+    similarity: the cosine to a prototype above which almost no non-member lies; 1 = meaning never counts.
     """
 
     family_id: str
@@ -171,6 +172,7 @@ class Signature:
     threshold: float
     spread: Spread
     stamp: Stamp
+    similarity: float = 1.0
     version: int = 1
     score: float = 0.0
     flagged: bool = False

@@ -61,6 +61,7 @@ def to_json(signature: Signature) -> Json:
         "flagged": bool(signature.flagged),
         "reasons": reasons_to_json(signature.reasons),
         "threshold": float(signature.threshold),
+        "similarity": float(signature.similarity),
         "template": template_to_json(signature.template),
         "spread": {
             "accounts": int(spread.accounts),
@@ -96,6 +97,7 @@ def from_json(obj: object) -> Signature:
         weights=_floats_from_json(top.take("weights"), "signature.weights", (len(grams),)),
         prototypes=_floats_from_json(top.take("prototypes"), "signature.prototypes", (None, stamp.dimension)),
         threshold=top.number("threshold", 0.0, 1.0),
+        similarity=top.number("similarity", -1.0, 1.0),
         spread=_spread_from_json(top.take("spread"), "signature.spread"),
         stamp=stamp,
         version=top.count("version", at_least=1),

@@ -92,6 +92,7 @@ families = sa.Table(
     sa.Column("template", sa.JSON, nullable=False),
     sa.Column("reasons", sa.JSON, nullable=False),
     sa.Column("threshold", sa.Double, nullable=False),
+    sa.Column("similarity", sa.Double, nullable=False),
     sa.Column("grams", sa.LargeBinary, nullable=False),  # <u8
     sa.Column("weights", sa.LargeBinary, nullable=False),  # <f4
     sa.Column("prototypes", sa.LargeBinary, nullable=False),  # <f4, rows of the stamp's dimension

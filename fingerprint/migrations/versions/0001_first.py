@@ -90,6 +90,7 @@ def upgrade() -> None:
         sa.Column("template", sa.JSON(), nullable=False),
         sa.Column("reasons", sa.JSON(), nullable=False),
         sa.Column("threshold", sa.Double(), nullable=False),
+        sa.Column("similarity", sa.Double(), nullable=False),
         sa.Column("grams", sa.LargeBinary(), nullable=False),
         sa.Column("weights", sa.LargeBinary(), nullable=False),
         sa.Column("prototypes", sa.LargeBinary(), nullable=False),

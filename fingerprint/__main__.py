@@ -1,0 +1,5 @@
+"""Lets `python -m fingerprint` run the command line."""
+
+from fingerprint.cli import main
+
+main()

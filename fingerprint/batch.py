@@ -1,0 +1,133 @@
+"""One batch of traffic, held as requests that point at distinct prompts.
+
+Prompts that consist of the same tokens are one prompt, whatever their case, spacing and punctuation.
+Memory: about 60 bytes a request (ids included) and, for each distinct prompt, its normalised text once
+and 9 bytes a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+from scipy import sparse
+
+from fingerprint.records import HashArray, Ids, IntArray
+from fingerprint.requestids import SeenIds
+
+Texts = Callable[[pa.RecordBatch], pa.LargeStringArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """r requests of a accounts over n distinct prompts, ordered as they were read.
+
+    request_id: (r,) Arrow strings. account: (r,) int32 into accounts (a,). second: (r,) float64, Unix time.
+    prompt: (r,) int32 into the distinct prompts. texts: (n,) normalised. token_hashes and section: (t,);
+    offsets: (n + 1,) into them.
+    """
+
+    request_id: pa.ChunkedArray
+    account: Ids
+    accounts: pa.Array
+    second: npt.NDArray[np.float64]
+    prompt: Ids
+    texts: pa.ChunkedArray
+    token_hashes: HashArray
+    section: npt.NDArray[np.uint8]
+    offsets: IntArray
+    metadata: pa.ChunkedArray
+
+    def __len__(self) -> int:
+        return len(self.account)
+
+    @property
+    def distinct(self) -> int:
+        """How many distinct prompts there are."""
+        return len(self.offsets) - 1
+
+    def senders(self) -> sparse.csr_matrix:
+        """Return (n, a) CSR of how many requests each account sent of each prompt."""
+        ones = np.ones(len(self), dtype=np.float32)
+        return sparse.csr_matrix((ones, (self.prompt, self.account)), shape=(self.distinct, len(self.accounts)))
+
+    def requests(self) -> sparse.csr_matrix:
+        """Return (n, r) CSR of ones, the requests of each prompt."""
+        ones = np.ones(len(self), dtype=np.float32)
+        return sparse.csr_matrix((ones, (self.prompt, np.arange(len(self)))), shape=(self.distinct, len(self)))
+
+
+def collect(batches: Iterable[pa.RecordBatch], texts: Texts, tokens: Callable[[pa.LargeStringArray], object]) -> Batch:
+    """Read all batches; `texts` gives a batch's normalised texts, `tokens` the tokens of such texts."""
+    seen = SeenIds()
+    columns: dict[str, list[pa.Array]] = {name: [] for name in ("request_id", "account_id", "timestamp", "metadata")}
+    keys: list[HashArray] = []
+    first_keys: list[HashArray] = []
+    kept_texts: list[pa.Array] = []
+    parts: list[tuple[HashArray, npt.NDArray[np.uint8], IntArray]] = []
+    for batch in batches:
+        for name, chunks in columns.items():
+            chunks.append(batch.column(name))
+        normal = texts(batch)
+        found = tokens(normal)
+        key = _sequence_hash(found.hashes, found.section, found.row_offsets)  # type: ignore[attr-defined]
+        new = seen.first_time(key)
+        keys.append(key)
+        first_keys.append(key[new])
+        kept_texts.append(normal.filter(pa.array(new)))
+        parts.append(_rows(found.hashes, found.section, found.row_offsets, np.flatnonzero(new)))  # type: ignore[attr-defined]
+    return _assembled(columns, keys, first_keys, kept_texts, parts)
+
+
+def _assembled(
+    columns: dict[str, list[pa.Array]],
+    keys: list[HashArray],
+    first_keys: list[HashArray],
+    kept_texts: list[pa.Array],
+    parts: list[tuple[HashArray, npt.NDArray[np.uint8], IntArray]],
+) -> Batch:
+    every = np.concatenate([*keys, np.empty(0, dtype=np.uint64)])
+    distinct = np.concatenate([*first_keys, np.empty(0, dtype=np.uint64)])
+    order = np.argsort(distinct)
+    prompt = order[np.searchsorted(distinct[order], every)] if len(every) else np.empty(0, dtype=np.int64)
+    account = pa.chunked_array(columns["account_id"], pa.large_string()).combine_chunks().dictionary_encode()
+    times = pa.chunked_array(columns["timestamp"], pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    lengths = np.concatenate([np.diff(p[2]) for p in parts] or [np.empty(0, dtype=np.int64)])
+    return Batch(
+        request_id=pa.chunked_array(columns["request_id"], pa.large_string()),
+        account=account.indices.to_numpy().astype(np.int32),
+        accounts=account.dictionary,
+        second=times.to_numpy().astype(np.float64) / 1e6,
+        prompt=prompt.astype(np.int32),
+        texts=pa.chunked_array(kept_texts, pa.large_string()),
+        token_hashes=np.concatenate([p[0] for p in parts] or [np.empty(0, dtype=np.uint64)]),
+        section=np.concatenate([p[1] for p in parts] or [np.empty(0, dtype=np.uint8)]),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        metadata=pa.chunked_array(columns["metadata"], pa.large_string()),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _sequence_hash(hashes: HashArray, section: npt.NDArray[np.uint8], offsets: IntArray) -> HashArray:
+    out = np.empty(len(offsets) - 1, dtype=np.uint64)
+    for row in range(len(offsets) - 1):
+        mixed = np.uint64(offsets[row + 1] - offsets[row])
+        for i in range(offsets[row], offsets[row + 1]):
+            mixed = (mixed ^ (hashes[i] + np.uint64(section[i]))) * np.uint64(0x9E3779B97F4A7C15)
+            mixed ^= mixed >> np.uint64(32)
+        out[row] = mixed
+    return out
+
+
+def _rows(
+    hashes: HashArray, section: npt.NDArray[np.uint8], offsets: IntArray, rows: IntArray
+) -> tuple[HashArray, npt.NDArray[np.uint8], IntArray]:
+    """Return the tokens of some rows only."""
+    lengths = np.diff(offsets)[rows]
+    ends = np.cumsum(lengths)
+    places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(offsets[rows] - (ends - lengths), lengths)
+    return hashes[places], section[places], np.concatenate([[0], ends]).astype(np.int64)

@@ -1,0 +1,204 @@
+"""Commands that work on traffic: nightly, lookup and try."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from fingerprint.cli_options import (
+    NIGHT_FIRST,
+    home_of,
+    home_options,
+    json_option,
+    mapping_of,
+    mapping_option,
+    max_rejects_option,
+    quiet_option,
+    told_when_stopped,
+    traffic_argument,
+)
+from fingerprint.errors import UsageError
+from fingerprint.settings import Settings
+
+_DEFAULTS = Settings()
+
+
+@click.command()
+@traffic_argument
+@home_options
+@click.option(
+    "--assignments",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="Write each request's family to OUT (.jsonl, .csv or .parquet).",
+)
+@click.option(
+    "--model",
+    default=_DEFAULTS.model,
+    show_default=True,
+    metavar="M",
+    help="static, minilm, or the folder of a sentence-transformers model.",
+)
+@click.option(
+    "--min-requests",
+    type=click.IntRange(min=2),
+    default=_DEFAULTS.min_requests,
+    show_default=True,
+    metavar="N",
+    help="Fewest distinct prompts of a new family.",
+)
+@click.option(
+    "--min-accounts",
+    type=click.IntRange(min=1),
+    default=_DEFAULTS.min_accounts,
+    show_default=True,
+    metavar="K",
+    help="Text that fewer than K accounts sent is never stored.",
+)
+@click.option(
+    "--false-positive-rate",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=_DEFAULTS.false_positive_rate,
+    show_default=True,
+    metavar="P",
+    help="Share of other traffic that a family's threshold lets through.",
+)
+@mapping_option
+@max_rejects_option
+@json_option
+@quiet_option
+def nightly(
+    traffic: tuple[str, ...],
+    path: Path | None,
+    database: str | None,
+    assignments: Path | None,
+    mapping: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+    **settings: object,
+) -> None:
+    """Find the prompt families in a night of traffic, and continue the ones the home knows.
+
+    TRAFFIC is .jsonl, .csv or .parquet files, gzipped or not, directories of them, or - for JSON lines on
+    stdin. OpenAI, Anthropic and LiteLLM logs are known by their keys; --map names the fields of any other.
+
+    \b
+    Example:
+      fingerprint nightly logs/2026-03-02/ --home home --assignments families.parquet
+
+    Out comes a summary: rows read, accepted, rejected and duplicate (they add up), families and times.
+    Families, accounts and campaigns are stored in the home, all or nothing; rejected rows are listed in
+    home/rejects. --json prints the summary as one JSON object and logs to stderr as JSON lines.
+    """
+    from fingerprint import pipeline, show
+    from fingerprint.progress import reporter
+
+    home = home_of(path, database)
+    with reporter(quiet=quiet, json=as_json) as progress, told_when_stopped(lambda: _nightly_stopped(progress.stage)):
+        report = pipeline.nightly(
+            traffic,
+            home,
+            Settings(**settings),  # type: ignore[arg-type]
+            assignments=assignments,
+            mapping=mapping_of(mapping),
+            on_progress=progress,
+        )
+    if as_json:
+        show.json_lines([report])
+    elif not quiet:
+        show.night(report, home.path, assignments)
+
+
+def _nightly_stopped(stage: str | None) -> str:
+    if stage == "store":
+        return "stopped while storing; `fingerprint nights` lists the night if it was stored; to repeat it is safe"
+    return f"stopped{f' in stage {stage}' if stage else ''}; nothing was stored"
+
+
+@click.command()
+@traffic_argument
+@home_options
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="Where to write: .jsonl, .csv or .parquet; - for JSON lines on stdout.",
+)
+@click.option("--explain", is_flag=True, help="Add each match's threshold, coverage and similarity.")
+@mapping_option
+@max_rejects_option
+@json_option
+@quiet_option
+def lookup(
+    traffic: tuple[str, ...],
+    path: Path | None,
+    database: str | None,
+    output: Path,
+    explain: bool,
+    mapping: tuple[str, ...],
+    max_rejects: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Match every request of some traffic against the families of a home.
+
+    \b
+    Example:
+      fingerprint lookup today.jsonl.gz --home home --output matches.jsonl
+
+    Out comes a row for each request, in the order of the traffic: request_id, family_id (empty without a
+    match), candidate_id (the nearest family, matched or not), score, label and campaign_id.
+    """
+    from fingerprint import pipeline, show
+    from fingerprint.progress import reporter
+
+    home = home_of(path, database, needs=NIGHT_FIRST)
+    to_stdout = str(output) == "-"
+    if to_stdout and as_json:
+        raise UsageError("--output - and --json both print on stdout; one of them expected")
+    with reporter(quiet=quiet, json=as_json) as progress, told_when_stopped(lambda: "stopped; no match was written"):
+        report = pipeline.lookup(
+            traffic,
+            home,
+            output=None if to_stdout else output,
+            mapping=mapping_of(mapping),
+            max_rejects=max_rejects,
+            explain=explain,
+            on_progress=progress,
+        )
+    if as_json:
+        show.json_lines([report])
+    elif not quiet:
+        show.lookup(report, None if to_stdout else output)
+
+
+@click.command(name="try")
+@click.argument("prompt")
+@home_options
+@click.option("--system", metavar="S", help="The system prompt that came with it.")
+@json_option
+def try_(prompt: str, path: Path | None, database: str | None, system: str | None, as_json: bool) -> None:
+    """Match one PROMPT (- reads it from stdin) and explain the answer in plain words.
+
+    \b
+    Example:
+      fingerprint try "You are an expert data analyst. Explain step by step …" --home home
+
+    Out comes the nearest family, whether the prompt matches it and why: which parts of its template the
+    prompt holds, what stands in the slots, coverage, similarity, score and threshold.
+    """
+    from fingerprint import pipeline, show
+
+    home = home_of(path, database, needs=NIGHT_FIRST)
+    text = sys.stdin.buffer.read().decode(errors="replace") if prompt == "-" else prompt
+    match = pipeline.open_matcher(home).one(text, system)
+    if as_json:
+        show.json_lines([match])
+    else:
+        show.match(match)
+
+
+COMMANDS = (nightly, lookup, try_)

@@ -1,0 +1,302 @@
+"""Commands that read what is stored, name it, or bring signatures in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fingerprint.cli_options import (
+    NIGHT_FIRST,
+    chosen,
+    flagged_option,
+    format_option,
+    home_of,
+    home_options,
+    json_option,
+    limit_option,
+    min_score_option,
+)
+from fingerprint.errors import HomeLocked, InputError, UsageError
+from fingerprint.settings import Home
+
+if TYPE_CHECKING:
+    from fingerprint.records import Signature
+    from fingerprint.store import Store
+
+_filters = chosen(flagged_option, min_score_option, limit_option)
+
+
+def _stored(home: Home) -> Store:
+    from fingerprint.store import Store
+
+    return Store.open(home.path, home.database, read_only=True)
+
+
+@click.group(invoke_without_command=True)
+@home_options
+@format_option
+@_filters
+@click.option("--label", metavar="WORD", help="Only families that analysts gave this label; none: those without.")
+@click.pass_context
+def families(
+    context: click.Context,
+    path: Path | None,
+    database: str | None,
+    format_: str,
+    flagged: bool,
+    min_score: float | None,
+    limit: int | None,
+    label: str | None,
+) -> None:
+    """List the stored families, highest score first.
+
+    \b
+    Example:
+      fingerprint families --home home --flagged
+
+    Out comes for each family its id, score, whether it is flagged as a campaign's, label, accounts,
+    requests and template, ⟨…⟩ standing for what varies; with --format jsonl all that is known.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from fingerprint import show
+
+    home = home_of(path, database, needs=NIGHT_FIRST)
+    with _stored(home) as store:
+        rows = store.families(
+            flagged=flagged or None, min_score=min_score, limit=limit if label is None else None
+        )
+    if label is not None:
+        rows = [row for row in rows if (row.label or "none") == label][:limit]
+    if format_ == "jsonl":
+        show.json_lines(rows)
+    else:
+        show.families(rows)
+
+
+@families.command(name="show")
+@click.argument("family", metavar="ID")
+@home_options
+@json_option
+def show_(family: str, path: Path | None, database: str | None, as_json: bool) -> None:
+    """Show one family: its template with slots, spread, reasons, threshold, labels and events.
+
+    \b
+    Example:
+      fingerprint families show f1c9a2b7d3e4 --home home
+
+    With --json out comes the whole signature, which `fingerprint import` loads into another home.
+    """
+    from fingerprint import show, signature
+
+    home = home_of(path, database, needs=NIGHT_FIRST)
+    with _stored(home) as store:
+        found = store.signature(family)
+        if as_json:
+            show.json_lines([signature.to_json(found)])
+        else:
+            show.family(found, store.labels(family), store.events(family))
+
+
+@click.command(name="import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@home_options
+def import_(files: tuple[str, ...], path: Path | None, database: str | None) -> None:
+    """Load signatures that `families show ID --json` printed, here or elsewhere; - reads stdin.
+
+    \b
+    Example:
+      fingerprint import shared.jsonl --home home
+
+    Out comes how many families are new and how many were known. All are checked before the first is
+    stored; lookups see them at once. What analysts here said of a family stays.
+    """
+    from fingerprint import pipeline
+    from fingerprint.store import HomeLock, Store
+
+    signatures = [found for name in files for found in _signatures(name)]
+    home = home_of(path, database)
+    with HomeLock(home.path), Store.open(home.path, home.database) as store:
+        for found in signatures:
+            store.check_stamp(found.stamp)
+        new = sum(store.import_signature(found) for found in signatures)
+    pipeline.publish_snapshot(home)
+    click.echo(f"{new} new families, {len(signatures) - new} known ones")
+
+
+def _signatures(name: str) -> list[Signature]:
+    """Read a file that holds one JSON object or one a line; raises InputError naming file and line."""
+    import orjson
+
+    from fingerprint import signature
+
+    try:
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise InputError(f"{name}: a file of signatures expected: {error.strerror}") from error
+    lines = [(number, line) for number, line in enumerate(content.split(b"\n"), 1) if line.strip()]
+    try:
+        values = [(1, orjson.loads(content))] if content.strip() else []
+    except orjson.JSONDecodeError:
+        values = []
+        for number, line in lines:
+            try:
+                values.append((number, orjson.loads(line)))
+            except orjson.JSONDecodeError as error:
+                raise InputError(f"{name} line {number}: a JSON object expected: {error.msg}") from error
+    if not values:
+        raise InputError(f"{name}: at least one signature expected, none found")
+    found = []
+    for number, value in values:
+        try:
+            found.append(signature.from_json(value))
+        except InputError as error:
+            raise InputError(f"{name} line {number}: {error}") from error
+    return found
+
+
+@click.command()
+@home_options
+@format_option
+@_filters
+def accounts(
+    path: Path | None,
+    database: str | None,
+    format_: str,
+    flagged: bool,
+    min_score: float | None,
+    limit: int | None,
+) -> None:
+    """List the assessed accounts, highest score first.
+
+    \b
+    Example:
+      fingerprint accounts --home home --flagged --limit 50
+
+    Out comes for each account its id, score, whether it is flagged, requests, the families it sent
+    requests of, and the evidence in words; with --format jsonl with its numbers.
+    """
+    from fingerprint import show
+
+    with _stored(home_of(path, database, needs=NIGHT_FIRST)) as store:
+        rows = store.accounts(flagged=flagged or None, min_score=min_score, limit=limit)
+    if format_ == "jsonl":
+        show.json_lines(rows)
+    else:
+        show.accounts(rows)
+
+
+@click.command()
+@home_options
+@format_option
+@_filters
+def campaigns(
+    path: Path | None,
+    database: str | None,
+    format_: str,
+    flagged: bool,
+    min_score: float | None,
+    limit: int | None,
+) -> None:
+    """List campaigns: families that one pool of accounts sends, or that an analyst put together.
+
+    \b
+    Example:
+      fingerprint campaigns --home home
+
+    Out comes for each campaign its id, score, label, families, accounts, requests, when it was seen, and
+    the template of its largest family.
+    """
+    from fingerprint import show
+
+    with _stored(home_of(path, database, needs=NIGHT_FIRST)) as store:
+        rows = store.campaigns(flagged=flagged or None, min_score=min_score, limit=limit)
+    if format_ == "jsonl":
+        show.json_lines(rows)
+    else:
+        show.campaigns(rows)
+
+
+@click.command()
+@click.argument("family")
+@click.argument("word", metavar="LABEL", required=False)
+@home_options
+@click.option("--campaign", metavar="C", help="The campaign it belongs to; made when new.")
+@click.option("--reason", metavar="R", help="Why, for those who read it later.")
+@click.option("--by", envvar="FINGERPRINT_BY", metavar="WHO", help="Who says so; your login name if not given.")
+@click.option("--undo", is_flag=True, help="Withdraw the label instead of giving one.")
+def label(
+    family: str,
+    word: str | None,
+    path: Path | None,
+    database: str | None,
+    campaign: str | None,
+    reason: str | None,
+    by: str | None,
+    undo: bool,
+) -> None:
+    """Say what FAMILY is: campaign, benign, or a word of your own as LABEL.
+
+    \b
+    Example:
+      fingerprint label f1c9a2b7d3e4 benign --reason "our own benchmark" --home home
+
+    Out comes one line. Labels are only ever added: the history stays, --undo adds a withdrawal. Lookups
+    answer with the new label at once.
+    """
+    from fingerprint import pipeline
+    from fingerprint.store import Store
+    from fingerprint.terminal import plain
+
+    if undo == (word is not None):
+        raise UsageError(f"a LABEL or --undo expected, {'both' if undo else 'neither'} found")
+    if word is not None and not word.strip():
+        raise UsageError("a LABEL of one letter or more expected, an empty one found")
+    home = home_of(path, database, needs=NIGHT_FIRST)
+    with Store.open(home.path, home.database) as store:
+        said = store.set_label(family, word, by=by or _login(), campaign=campaign, reason=reason)
+    try:
+        pipeline.publish_snapshot(home)
+        when = ""
+    except HomeLocked:
+        when = "; lookups see it when the job that now works on this home has ended"
+    what = "label withdrawn" if undo else f"labelled {said.label}"
+    click.echo(plain(f"{family}: {what} by {said.by}{f', campaign {campaign}' if campaign else ''}{when}"))
+
+
+def _login() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+@click.command()
+@home_options
+@format_option
+def nights(path: Path | None, database: str | None, format_: str) -> None:
+    """List the nights that this home has worked, oldest first.
+
+    \b
+    Example:
+      fingerprint nights --home home
+
+    Out comes for each night when it ran, its rows (read = accepted + rejected + duplicates), distinct
+    prompts, families, and seconds.
+    """
+    from fingerprint import show
+
+    with _stored(home_of(path, database, needs=NIGHT_FIRST)) as store:
+        rows = store.nights()
+    if format_ == "jsonl":
+        show.json_lines(rows)
+    else:
+        show.nights(rows)
+
+
+COMMANDS = (families, import_, accounts, campaigns, label, nights)

@@ -1,0 +1,108 @@
+"""Finds the families of a batch: shared text, its clusters, refinement, and the evidence to keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from fingerprint import refine, skeleton
+from fingerprint.batch import Batch
+from fingerprint.cluster import cluster
+from fingerprint.columns import Behaviour, Families, SharedGrams, Shingles
+from fingerprint.evidence import behaviour, discoveries
+from fingerprint.index import knn_graph
+from fingerprint.records import HashArray, Ids, Signature
+from fingerprint.settings import Settings
+from fingerprint.shingle import shared_grams, shingle
+
+SAME_PLACE = 0.2
+"""Segments nearer than this cosine distance (postings that overlap by 80 %) are not parted."""
+
+Stage = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What a batch holds.
+
+    families, behaviour: (f) rows each. label: (n,) int32, each prompt's family, -1 = none.
+    coverage: (n,) float32, the share of its family's core that a prompt holds.
+    """
+
+    shingles: Shingles
+    shared: SharedGrams
+    families: Families
+    behaviour: Behaviour
+    label: Ids
+    coverage: npt.NDArray[np.float32]
+
+
+def discover(batch: Batch, stored: Sequence[Signature], settings: Settings, stage: Stage) -> Discovery:
+    """Find families among a batch's distinct prompts, continuing the stored ones."""
+    stage("shingle")
+    shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
+    senders = batch.senders()
+    known = np.unique(np.concatenate([*(s.grams for s in stored), np.empty(0, dtype=np.uint64)]))
+    shared = shared_grams(
+        shingles, senders, min_prompts=settings.min_requests, min_accounts=settings.min_accounts, known=known
+    )
+    stage("cluster")
+    segments = skeleton.segments(shingles, shared)
+    graph = knn_graph(skeleton.sketch(segments.postings, seed=settings.seed), settings.neighbours, seed=settings.seed)
+    clusters = cluster(graph, segments.length, min_cluster_size=2, min_samples=1, epsilon=SAME_PLACE)
+    stage("refine")
+    cores = _stored_cores(stored, shared.hashes)
+    found = refine.candidates(clusters.labels, segments, shared, cores, least=settings.min_requests)
+    return _select(batch, found, shingles, shared, settings)
+
+
+def _select(
+    batch: Batch, found: Families, shingles: Shingles, shared: SharedGrams, settings: Settings
+) -> Discovery:
+    """Assign prompts by evidence, and keep the families that their text or their senders' behaviour proves."""
+    requests = batch.requests()
+    act = behaviour((found.members @ requests).tocsr(), batch.account, batch.second)
+    label = refine.assign(found, refine.strength(found, act), least=settings.min_requests)
+    mine = members_of(label, len(found))
+    act = behaviour((mine @ requests).tocsr(), batch.account, batch.second)
+    alive = np.diff(mine.indptr) > 0
+    together = discoveries(np.where(alive, act.p_value, 1.0), rate=settings.discovery_rate)
+    proven = (found.size >= refine.LONG_CORE) | together
+    kept = (found.known >= 0) | (alive & proven & (act.accounts >= settings.min_accounts))
+    rank = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
+    label = np.where(label >= 0, rank[label], -1).astype(np.int32) if len(found) else label
+    families = Families(found.core[kept], mine[kept], found.known[kept])
+    return Discovery(shingles, shared, families, take(act, kept), label, _coverage(families, shared, label))
+
+
+def members_of(label: Ids, families: int) -> sparse.csr_matrix:
+    """Return (families, n) CSR of ones from labels (n,), -1 = none."""
+    prompts = np.flatnonzero(label >= 0)
+    ones = np.ones(len(prompts), dtype=np.float32)
+    return sparse.csr_matrix((ones, (label[prompts], prompts)), shape=(families, len(label)))
+
+
+def take(act: Behaviour, rows: npt.NDArray[np.bool_]) -> Behaviour:
+    """Return the behaviour of some families only."""
+    return Behaviour(*(getattr(act, name)[rows] for name in Behaviour.__slots__))
+
+
+def _stored_cores(stored: Sequence[Signature], hashes: HashArray) -> sparse.csr_matrix:
+    sizes = [len(s.grams) for s in stored]
+    grams = np.concatenate([*(s.grams for s in stored), np.empty(0, dtype=np.uint64)])
+    columns = np.searchsorted(hashes, grams)
+    rows = np.repeat(np.arange(len(stored)), sizes)
+    ones = np.ones(len(grams), dtype=np.float32)
+    return sparse.csr_matrix((ones, (rows, columns)), shape=(len(stored), len(hashes)))
+
+
+def _coverage(families: Families, shared: SharedGrams, label: Ids) -> npt.NDArray[np.float32]:
+    cover = (families.core @ shared.postings).multiply(families.members).tocsc()
+    out = np.zeros(len(label), dtype=np.float32)
+    prompts = np.flatnonzero(np.diff(cover.indptr))
+    out[prompts] = cover.data / np.maximum(families.size[cover.indices], 1)
+    return np.minimum(out, 1.0)

@@ -1,0 +1,135 @@
+"""Scores prompts against stored signatures: the n-gram index proposes, coverage and meaning decide.
+
+score = sigmoid(RARE·b + COVER·c + MEAN·m - BIAS)
+
+b: weighted count of the signature's grams that the prompt holds, each counting by its rarity, at most
+CAPPED; c: the weighted share of the signature's grams held; m: how far the prompt's embedding is closer
+to a prototype than those of the batch's own non-members are (0 for none). The terms are log-odds, so
+scores of families with long and short templates compare; the constants were set on development data
+(DECISIONS.md). A family's threshold is calibrated on the batch's non-members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from fingerprint.records import FloatArray, HashArray, Ids, IntArray, Signature
+
+RARE = 1.0
+COVER = 4.0
+BIAS = 5.0
+CAPPED = 12.0
+MEAN = 10.0
+SURE = 0.9
+"""Above this score by grams alone, meaning is not asked."""
+
+FLOOR = 0.5
+"""No threshold is lower: what calibration data cannot show is not promised."""
+
+
+@dataclass(frozen=True, slots=True)
+class GramIndex:
+    """An inverted index from grams to signatures.
+
+    grams: (g,) uint64 sorted. offsets: (g + 1,). family: (e,) int32 and weight: (e,) float32, the postings.
+    total: (f,) float32, each signature's sum of weights.
+    """
+
+    grams: HashArray
+    offsets: IntArray
+    family: Ids
+    weight: FloatArray
+    total: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """The best signature of each of q prompts by its grams; family -1 where no gram is known, all (q,)."""
+
+    family: Ids
+    score: npt.NDArray[np.float64]
+    coverage: npt.NDArray[np.float64]
+
+
+def gram_index(signatures: Sequence[Signature]) -> GramIndex:
+    """Index the grams of signatures; family f of the index is signatures[f]."""
+    sizes = [len(s.grams) for s in signatures]
+    every = np.concatenate([s.grams for s in signatures] or [np.empty(0, dtype=np.uint64)])
+    weight = np.concatenate([s.weights for s in signatures] or [np.empty(0, dtype=np.float32)])
+    family = np.repeat(np.arange(len(signatures), dtype=np.int32), sizes)
+    order = np.lexsort((family, every))
+    grams, counts = np.unique(every, return_counts=True)
+    total = np.bincount(family, weights=weight, minlength=len(signatures)).astype(np.float32)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return GramIndex(grams, offsets, family[order], weight[order].astype(np.float32), total)
+
+
+def rarity(outside: IntArray, prompts: int) -> FloatArray:
+    """Weigh grams by how many of the prompts outside the family hold them (g,): 1 for none, 0 for all."""
+    top = np.log(prompts + 1.0)
+    return np.asarray(1 - np.log(outside + 1.0) / max(top, 1e-9), dtype=np.float32)
+
+
+def best(index: GramIndex, hashes: HashArray, offsets: IntArray) -> Hits:
+    """Find the best signature of q prompts, given their grams' hashes and offsets (q + 1,)."""
+    return Hits(*_best(hashes, offsets, index.grams, index.offsets, index.family, index.weight, index.total))
+
+
+def score_of(held: FloatArray, total: FloatArray) -> npt.NDArray[np.float64]:
+    """Score signatures of which grams of weight `held` out of `total` were found."""
+    share = held / np.maximum(total, 1e-9)
+    return np.asarray(1 / (1 + np.exp(BIAS - RARE * np.minimum(held, CAPPED) - COVER * share)))
+
+
+def meaning(similarity: FloatArray, usual: FloatArray) -> FloatArray:
+    """How far prompts lie beyond the similarity that non-members reach, 0 (not at all) to 1 (identical), (q,)."""
+    return np.asarray(np.clip((similarity - usual) / np.maximum(1 - usual, 1e-6), 0, 1), dtype=np.float32)
+
+
+def score_of_meaning(beyond: FloatArray) -> npt.NDArray[np.float64]:
+    """Score prompts by meaning alone, (q,)."""
+    return np.asarray(1 / (1 + np.exp(BIAS - MEAN * beyond.astype(np.float64))))
+
+
+@njit(cache=True, nogil=True)
+def _best(
+    hashes: HashArray,
+    offsets: IntArray,
+    grams: HashArray,
+    gram_offsets: IntArray,
+    family: Ids,
+    weight: FloatArray,
+    total: FloatArray,
+) -> tuple[Ids, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    rows = len(offsets) - 1
+    out = np.full(rows, -1, dtype=np.int32)
+    score = np.zeros(rows)
+    coverage = np.zeros(rows)
+    held = np.zeros(len(total), dtype=np.float32)
+    seen_in = np.full(len(grams), -1, dtype=np.int32)
+    touched = np.empty(len(total), dtype=np.int32)
+    for row in range(rows):
+        count = 0
+        for i in range(offsets[row], offsets[row + 1]):
+            at = np.searchsorted(grams, hashes[i])
+            if at == len(grams) or grams[at] != hashes[i] or seen_in[at] == row:
+                continue
+            seen_in[at] = row
+            for e in range(gram_offsets[at], gram_offsets[at + 1]):
+                if held[family[e]] == 0:
+                    touched[count] = family[e]
+                    count += 1
+                held[family[e]] += max(weight[e], np.float32(1e-6))
+        for t in range(count):
+            f = touched[t]
+            share = held[f] / max(total[f], np.float32(1e-9))
+            value = 1 / (1 + np.exp(BIAS - RARE * min(held[f], CAPPED) - COVER * share))
+            if value > score[row] or (value == score[row] and f < out[row]):
+                out[row], score[row], coverage[row] = f, value, min(share, 1.0)
+            held[f] = 0
+    return out, score, coverage

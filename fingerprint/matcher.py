@@ -1,0 +1,183 @@
+"""Looks prompts up among stored families, one at a time or in batches, from a memory-mapped snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from fingerprint import match
+from fingerprint.embed import Embedder
+from fingerprint.errors import StampMismatch
+from fingerprint.index import Snapshot, open_snapshot, prune, write_snapshot
+from fingerprint.masks import unmask
+from fingerprint.normalise import VERSION, compose, normalise
+from fingerprint.records import FloatArray, Match, SegmentHit, Signature, Stamp
+from fingerprint.shingle import VERSION as GRAMS
+from fingerprint.shingle import shingle
+from fingerprint.signature import stamp_from_json, stamp_to_json
+from fingerprint.tokenise import Tokens, tokens
+from fingerprint.topics import heads
+
+
+def stamp_of(embedder: Embedder) -> Stamp:
+    """What signatures made with this embedder carry."""
+    return Stamp(VERSION, GRAMS, embedder.name, embedder.revision, embedder.dimension)
+
+
+def publish(home: Path, signatures: Sequence[Signature], stamp: Stamp, *, night: str | None) -> str:
+    """Write the lookup snapshot of these signatures and make it the live one; returns its id.
+
+    night: the batch the signatures are as of, so that a reader can tell a snapshot that fell behind.
+    """
+    index = match.gram_index(signatures)
+    counts = [len(s.prototypes) for s in signatures]
+    vectors = np.concatenate([*(s.prototypes for s in signatures), np.empty((0, stamp.dimension), np.float32)])
+    snapshot = write_snapshot(
+        home,
+        vectors=np.ascontiguousarray(vectors, dtype=np.float32),
+        owners=np.repeat(np.arange(len(signatures), dtype=np.int32), counts),
+        arrays={
+            "grams": index.grams,
+            "offsets": index.offsets,
+            "family": index.family,
+            "weight": index.weight,
+            "total": index.total,
+            "threshold": np.array([s.threshold for s in signatures], dtype=np.float64),
+            "similarity": np.array([s.similarity for s in signatures], dtype=np.float32),
+        },
+        meta={
+            "stamp": stamp_to_json(stamp),
+            "night": night,
+            "families": [
+                {
+                    "family_id": s.family_id,
+                    "label": s.label,
+                    "campaign_id": s.campaign_id,
+                    "segments": [part.text for part in s.template.segments],
+                }
+                for s in signatures
+            ],
+        },
+    )
+    prune(home)
+    return snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The nearest family of each of q prompts, all (q,): number or -1, score, coverage, similarity, and whether it matches."""
+
+    family: np.ndarray
+    score: np.ndarray
+    coverage: np.ndarray
+    similarity: np.ndarray
+    matched: np.ndarray
+
+
+class Matcher:
+    """A snapshot and the model that reads new prompts as the snapshot's signatures were read."""
+
+    def __init__(self, snapshot: Snapshot, embedder: Embedder) -> None:
+        stamp = stamp_from_json(snapshot.meta["stamp"])
+        if stamp != stamp_of(embedder):
+            raise StampMismatch(f"signatures made by {stamp}, this program reads with {stamp_of(embedder)}")
+        self.snapshot = snapshot
+        self.families: list[dict[str, object]] = snapshot.meta["families"]
+        self._embedder = embedder
+        a = snapshot.arrays
+        self._index = match.GramIndex(a["grams"], a["offsets"], a["family"], a["weight"], a["total"])
+
+    @classmethod
+    def open(cls, home: Path, model: str = "static") -> Self:
+        """Map the live snapshot of a home. Raises SnapshotError without one, StampMismatch for another model's."""
+        return cls(open_snapshot(home), Embedder.load(model))
+
+    def find(self, texts: pa.LargeStringArray) -> Found:
+        """Find the nearest family of each normalised text (q,)."""
+        return self._find(texts, tokens(texts))
+
+    def _find(self, texts: pa.LargeStringArray, found: Tokens) -> Found:
+        grams = shingle(found.hashes, found.section, found.row_offsets)
+        hits = match.best(self._index, grams.hashes, grams.offsets)
+        family, score = hits.family.copy(), hits.score.copy()
+        similarity = np.zeros(len(texts), dtype=np.float32)
+        unsure = np.flatnonzero(score < match.SURE)
+        if len(unsure) and len(self.snapshot.owners):
+            vectors = self._embedder.encode(heads(texts.take(pa.array(unsure))))
+            self._by_meaning(vectors, unsure, family, score, similarity)
+        threshold = self.snapshot.arrays["threshold"]
+        matched = (family >= 0) & (score >= threshold[family]) if len(threshold) else np.zeros(len(texts), np.bool_)
+        return Found(family, score, np.where(family == hits.family, hits.coverage, 0.0), similarity, matched)
+
+    def _by_meaning(
+        self, vectors: FloatArray, rows: np.ndarray, family: np.ndarray, score: np.ndarray, similarity: np.ndarray
+    ) -> None:
+        """Let the nearest prototype's family replace a weaker candidate."""
+        near, owner = self.snapshot.search(vectors, 1)
+        beyond = match.meaning(near[:, 0], self.snapshot.arrays["similarity"][np.maximum(owner[:, 0], 0)])
+        worth = np.where(owner[:, 0] >= 0, match.score_of_meaning(beyond), 0.0)
+        same = owner[:, 0] == family[rows]
+        better = (worth > score[rows]) | same
+        similarity[rows[better]] = near[better, 0]
+        family[rows[better]] = owner[better, 0]
+        score[rows] = np.maximum(score[rows], worth)
+
+    def one(self, prompt: str, system: str | None = None) -> Match:
+        """Look one prompt up, and explain the answer."""
+        texts = normalise(compose(pa.array([system], pa.large_string()), pa.array([prompt], pa.large_string())))
+        words = tokens(texts)
+        found = self._find(texts, words)
+        number = int(found.family[0])
+        if number < 0:
+            return Match(None, None, 0.0, None, None)
+        facts = self.families[number]
+        segments, slots = _explain(texts[0].as_py(), words, [str(s) for s in facts["segments"]])  # type: ignore[attr-defined]
+        matched = bool(found.matched[0])
+        return Match(
+            family_id=str(facts["family_id"]) if matched else None,
+            candidate_id=str(facts["family_id"]),
+            score=float(found.score[0]),
+            label=facts["label"],  # type: ignore[arg-type]
+            campaign_id=facts["campaign_id"],  # type: ignore[arg-type]
+            threshold=float(self.snapshot.arrays["threshold"][number]),
+            coverage=float(found.coverage[0]),
+            similarity=float(found.similarity[0]),
+            segments=segments,
+            slots=slots,
+        )
+
+
+def _explain(text: str, words: Tokens, segments: Sequence[str]) -> tuple[tuple[SegmentHit, ...], tuple[str, ...]]:
+    """How much of each template segment a text holds, and what stands between the segments it holds."""
+    parts = tokens(normalise(pa.array(segments, pa.large_string())))
+    raw = text.encode()
+    hits: list[SegmentHit] = []
+    slots: list[str] = []
+    reached = 0
+    for number, segment in enumerate(segments):
+        wanted = parts.hashes[parts.row_offsets[number] : parts.row_offsets[number + 1]]
+        held = np.isin(wanted, words.hashes)
+        hits.append(SegmentHit(segment, round(float(held.mean()), 4) if len(wanted) else 0.0))
+        begin = _find_run(words.hashes, wanted)
+        if begin < 0:
+            continue
+        if begin > reached:
+            slots.append(unmask(raw[words.starts[reached] : words.ends[begin - 1]].decode()))
+        reached = max(reached, begin + len(wanted))
+    if reached < len(words.hashes):
+        slots.append(unmask(raw[words.starts[reached] : words.ends[-1]].decode()))
+    return tuple(hits), tuple(slots)
+
+
+def _find_run(hashes: np.ndarray, wanted: np.ndarray) -> int:
+    """Where a run of tokens stands word for word, -1 for nowhere."""
+    if not len(wanted) or len(wanted) > len(hashes):
+        return -1
+    windows = np.lib.stride_tricks.sliding_window_view(hashes, len(wanted))
+    at = np.flatnonzero((windows == wanted).all(axis=1))
+    return int(at[0]) if len(at) else -1

@@ -1,0 +1,293 @@
+"""The jobs: a night of traffic into families, and new traffic against them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fingerprint import campaign, matcher
+from fingerprint.batch import Batch, collect
+from fingerprint.describe import Described, describe
+from fingerprint.discover import discover
+from fingerprint.embed import Embedder, VectorCache, encode_cached
+from fingerprint.errors import InputError, SnapshotError
+from fingerprint.index import open_snapshot
+from fingerprint.ingest import read_traffic
+from fingerprint.matcher import Matcher, stamp_of
+from fingerprint.normalise import compose, normalise
+from fingerprint.records import ACTIVITY_SCHEMA, SPREAD_SCHEMA, IngestReport, NightReport, Signature
+from fingerprint.settings import Home, Settings
+from fingerprint.store import HomeLock, Store
+from fingerprint.tabulate import check_extension, write_table
+from fingerprint.tokenise import tokens
+from fingerprint.verdict import FLAGGED, verdict
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with the stage's name, what is done of it, and how much there is (None: unknown)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookupReport:
+    """What one lookup run did; `snapshot` is the one it read."""
+
+    ingest: IngestReport
+    matched: int
+    seconds: float
+    snapshot: str
+
+
+def nightly(
+    sources: Sequence[str | Path],
+    home: Home,
+    settings: Settings | None = None,
+    *,
+    assignments: Path | None = None,
+    mapping: Mapping[str, str] | None = None,
+    on_progress: Progress | None = None,
+) -> NightReport:
+    """Cluster one batch of traffic into a home, continuing from the families it knows.
+
+    assignments: where to write request_id, family_id and strength (.jsonl, .csv or .parquet).
+    Nothing is stored until all is computed; then everything is, in one transaction.
+    Raises InputError without a single valid row, and the errors of ingest, store and embed.
+    """
+    settings = settings or Settings()
+    if assignments is not None:
+        check_extension(assignments)
+    clock = _Clock(on_progress)
+    with HomeLock(home.path), Store.open(home.path, home.database) as store:
+        embedder = Embedder.load(settings.model)
+        stamp = stamp_of(embedder)
+        store.check_stamp(stamp)
+        clock.stage("read")
+        reader = read_traffic(
+            sources,
+            rejects=home.path / "rejects" / f"{clock.started:%Y%m%dT%H%M%S}.jsonl",
+            max_rejects=settings.max_rejects,
+            mapping=mapping,
+            on_progress=clock.reading,
+        )
+        batch = collect(reader, normalised, tokens)
+        if not len(batch):
+            named = ", ".join(map(str, sources))
+            raise InputError(f"at least one valid request expected in {named}, none of {reader.report().rows_read} found")
+        stored = store.signatures()
+        found = discover(batch, stored, settings, clock.stage)
+        clock.stage("describe")
+        cache = VectorCache(home.path / "cache", embedder.stamp, embedder.dimension)
+        night = describe(batch, found, stored, lambda texts: encode_cached(embedder, cache, texts), stamp, settings)
+        clock.stage("store")
+        report = _save(store, batch, night, reader.report(), reader.content_hash, clock)
+        matcher.publish(home.path, store.signatures(), stamp, night=report.batch_id)
+        if assignments is not None:
+            write_table(_assignments(batch, night), assignments)
+        clock.stage("done")
+    return report
+
+
+def lookup(
+    sources: Sequence[str | Path],
+    home: Home,
+    *,
+    output: Path | None,
+    model: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    max_rejects: int | None = None,
+    explain: bool = False,
+    on_progress: Progress | None = None,
+) -> LookupReport:
+    """Look every request of some traffic up among a home's families, in the order of the traffic.
+
+    output: request_id, family_id (null = no match), candidate_id (the nearest family, matched or not), score,
+    label and campaign_id; .jsonl, .csv or .parquet, None = JSON lines on stdout. explain adds threshold,
+    coverage and similarity. model: None finds the one of the two shipped models that made the home.
+    """
+    if output is not None:
+        check_extension(output)
+    clock = _Clock(on_progress)
+    found = open_matcher(home, model)
+    clock.stage("lookup")
+    reader = read_traffic(
+        sources,
+        rejects=None if output is None else output.with_name(output.stem + ".rejects.jsonl"),
+        max_rejects=max_rejects,
+        mapping=mapping,
+        on_progress=clock.reading,
+    )
+    parts = [_matches(found, batch, explain) for batch in reader]
+    table = pa.concat_tables(parts) if parts else _no_matches(found, explain)
+    write_table(table, output)
+    matched = table.num_rows - table.column("family_id").null_count
+    return LookupReport(reader.report(), matched, clock.total(), found.snapshot.id)
+
+
+def open_matcher(home: Home, model: str | None = None) -> Matcher:
+    """Open a home's lookup snapshot; one that is missing or older than the database is made anew.
+
+    Raises SnapshotError for a home that no night has worked on, StampMismatch if the model is not the home's.
+    """
+    with Store.open(home.path, home.database, read_only=True) as store:
+        nights, stamp = store.nights(), store.stamp()
+        if stamp is None:
+            raise SnapshotError(f"{home.path}: no families stored yet; run `fingerprint nightly TRAFFIC --home {home.path}`")
+        if _behind(home.path, nights[-1].batch_id if nights else None):
+            publish_snapshot(home)
+    embedder = Embedder.load(model or ("minilm" if stamp.model == "all-MiniLM-L6-v2" else "static"))
+    return Matcher(open_snapshot(home.path), embedder)
+
+
+def _behind(home: Path, night: str | None) -> bool:
+    """Whether the snapshot is missing, damaged, or of another night than the database's last."""
+    try:
+        return bool(open_snapshot(home, verify=False).meta["night"] != night)
+    except SnapshotError:
+        return True
+
+
+def publish_snapshot(home: Home) -> str:
+    """Make the lookup snapshot anew from the database, after a label or an import; returns its id."""
+    with HomeLock(home.path), Store.open(home.path, home.database) as store:
+        stamp, nights = store.stamp(), store.nights()
+        if stamp is None:
+            raise SnapshotError(f"{home.path}: no families stored yet")
+        return matcher.publish(home.path, store.signatures(), stamp, night=nights[-1].batch_id if nights else None)
+
+
+def normalised(batch: pa.RecordBatch) -> pa.LargeStringArray:
+    """The text of each request that is fingerprinted: system and user turns, normalised."""
+    return normalise(compose(batch.column("system"), batch.column("prompt")))
+
+
+class _Clock:
+    """Times the stages, and tells the caller how far they are."""
+
+    def __init__(self, on_progress: Progress | None) -> None:
+        self.started = datetime.now(UTC)
+        self.seconds: dict[str, float] = {}
+        self._begin = self._since = time.monotonic()
+        self._name = ""
+        self._tell = on_progress or (lambda stage, done, total: None)
+
+    def stage(self, name: str) -> None:
+        now = time.monotonic()
+        if self._name:
+            self.seconds[self._name] = round(now - self._since, 3)
+            self._tell(self._name, 1, 1)
+        self._name, self._since = name, now
+        if name != "done":
+            self._tell(name, 0, None)
+
+    def reading(self, done: int, total: int | None, rows: int) -> None:
+        self._tell(self._name, done, total)
+
+    def total(self) -> float:
+        return time.monotonic() - self._begin
+
+
+def _save(
+    store: Store, batch: Batch, night: Described, ingest: IngestReport, batch_id: str, clock: _Clock
+) -> NightReport:
+    signatures = [_judged(s, night, f) for f, s in enumerate(night.signatures)]
+    spread = _counts(batch, [s.family_id for s in signatures], night.label[batch.prompt])
+    activity = _counts(batch, None, np.zeros(len(batch), dtype=np.int32))
+    history = _with_history(spread, store.family_accounts(but_batch=batch_id))
+    names = [s.family_id for s in signatures]
+    pool, accounts = campaign.pools(history, names)
+    totals = _with_history(activity, store.account_totals(but_batch=batch_id))
+    whole = dict(zip(totals.column("account_id").to_pylist(), totals.column("requests").to_pylist(), strict=True))
+    report = NightReport(
+        batch_id=batch_id,
+        ingest=ingest,
+        started=clock.started,
+        seconds=clock.seconds,
+        distinct_prompts=batch.distinct,
+        families=int((np.bincount(night.label[night.label >= 0], minlength=len(names)) > 0).sum()),
+        new_families=int(night.born.sum()),
+        flagged=sum(s.flagged for s in signatures),
+        assigned=int((night.label[batch.prompt] >= 0).sum()),
+    )
+    store.save_night(
+        report,
+        signatures,
+        spread=spread,
+        activity=activity,
+        accounts=campaign.accounts(signatures, pool, accounts, whole),
+        campaigns=campaign.campaigns(signatures, pool, len(whole)),
+    )
+    return report
+
+
+def _judged(signature: Signature, night: Described, family: int) -> Signature:
+    if not night.behaviour.requests[family]:
+        return signature
+    score, reasons = verdict(night.behaviour, family)
+    return replace(signature, score=score, flagged=score >= FLAGGED, reasons=reasons)
+
+
+def _counts(batch: Batch, names: list[str] | None, label: np.ndarray) -> pa.Table:
+    """Requests by family, account and day (SPREAD_SCHEMA); without names by account and day (ACTIVITY_SCHEMA)."""
+    rows = np.flatnonzero(label >= 0)
+    day = np.floor(batch.second[rows] / 86400).astype(np.int64)
+    keys, requests = np.unique(np.stack([label[rows], batch.account[rows], day]), axis=1, return_counts=True)
+    columns = {
+        "account_id": batch.accounts.take(pa.array(keys[1])),
+        "day": pa.array(keys[2].astype("datetime64[D]")),
+        "requests": pa.array(requests.astype(np.int64)),
+    }
+    if names is None:
+        return pa.table(columns, schema=ACTIVITY_SCHEMA)
+    return pa.table({"family_id": pa.array(names, pa.large_string()).take(pa.array(keys[0])), **columns}, schema=SPREAD_SCHEMA)
+
+
+def _with_history(tonight: pa.Table, before: pa.Table) -> pa.Table:
+    """Sum tonight's and earlier requests by everything but the day."""
+    keys = [name for name in ("family_id", "account_id") if name in tonight.column_names]
+    columns = [*keys, "requests"]
+    both = pa.concat_tables([tonight.select(columns), before.select(columns)], promote_options="permissive")
+    summed = both.group_by(keys, use_threads=False).aggregate([("requests", "sum")])
+    return summed.rename_columns([*keys, "requests"])
+
+
+def _assignments(batch: Batch, night: Described) -> pa.Table:
+    label = night.label[batch.prompt]
+    names = pa.array([s.family_id for s in night.signatures], pa.large_string())
+    family = names.take(pa.array(label, mask=label < 0))
+    strength = pa.array(np.round(night.strength[batch.prompt].astype(np.float64), 4))
+    return pa.table({"request_id": batch.request_id, "family_id": family, "strength": strength})
+
+
+def _matches(found: Matcher, batch: pa.RecordBatch, explain: bool) -> pa.Table:
+    hits = found.find(normalised(batch))
+    number = pa.array(hits.family, mask=hits.family < 0)
+
+    def facts(name: str) -> pa.Array:
+        return pa.array([f[name] for f in found.families], pa.large_string()).take(number)
+
+    candidate = facts("family_id")
+    columns = {
+        "request_id": batch.column("request_id"),
+        "family_id": pc.if_else(pa.array(hits.matched), candidate, pa.scalar(None, pa.large_string())),
+        "candidate_id": candidate,
+        "score": pa.array(np.round(hits.score, 6), mask=hits.family < 0),
+        "label": facts("label"),
+        "campaign_id": facts("campaign_id"),
+    }
+    if explain:
+        columns["threshold"] = pa.array(found.snapshot.arrays["threshold"]).take(number)
+        columns["coverage"] = pa.array(np.round(hits.coverage.astype(np.float64), 4))
+        columns["similarity"] = pa.array(np.round(hits.similarity.astype(np.float64), 4))
+    return pa.table(columns)
+
+
+def _no_matches(found: Matcher, explain: bool) -> pa.Table:
+    from fingerprint.records import TRAFFIC_SCHEMA
+
+    empty = pa.RecordBatch.from_pylist([], schema=TRAFFIC_SCHEMA)
+    return _matches(found, empty, explain)

@@ -1,0 +1,271 @@
+"""What commands print for people: tables that fit the terminal, pages and summaries; and JSON lines."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from fingerprint.records import (
+    AccountRow,
+    CampaignRow,
+    Event,
+    FamilyRow,
+    LabelRow,
+    LookupReport,
+    Match,
+    NightReport,
+    Segment,
+    SegmentHit,
+    Signature,
+    Slot,
+)
+from fingerprint.terminal import iso, json_line, plain
+
+WIDTH = 110
+"""Of tables and pages that go to no terminal, in columns."""
+
+
+def json_lines(rows: Iterable[object]) -> None:
+    """Print each row as JSON on one line."""
+    for chunk in _chunks([json_line(row) for row in rows], 1000):
+        click.echo("\n".join(chunk))
+
+
+def families(rows: Sequence[FamilyRow]) -> None:
+    """Print a table of families."""
+    table = _table("family", ">score", "", "label", ">accounts", ">requests", "…template")
+    for row in rows:
+        mark = _flag(row.flagged)
+        words = row.template or "(shared meaning, no shared text)"
+        _add(table, row.family_id, _score(row.score), mark, row.label, row.accounts, row.requests, words)
+    _print(table if rows else "no families")
+
+
+def accounts(rows: Sequence[AccountRow]) -> None:
+    """Print a table of accounts."""
+    table = _table("account", ">score", "", ">requests", ">families", "…evidence")
+    for row in rows:
+        words = "; ".join(reason.words for reason in row.evidence)
+        _add(table, row.account_id, _score(row.score), _flag(row.flagged), row.requests, len(row.families), words)
+    _print(table if rows else "no assessed accounts")
+
+
+def campaigns(rows: Sequence[CampaignRow]) -> None:
+    """Print a table of campaigns, each with the template of its largest family."""
+    table = _table("campaign", ">score", "", "label", ">families", ">accounts", ">requests", "seen", "…template")
+    for row in rows:
+        seen = " – ".join(dict.fromkeys(f"{t:%Y-%m-%d}" for t in (row.first_seen, row.last_seen) if t))
+        counts = (len(row.families), row.accounts, row.requests)
+        words = row.templates[0] if row.templates else ""
+        _add(table, row.campaign_id, _score(row.score), _flag(row.flagged), row.label, *counts, seen, words)
+    _print(table if rows else "no campaigns")
+
+
+def nights(rows: Sequence[NightReport]) -> None:
+    """Print a table of nights."""
+    table = _table(
+        "started", ">read", ">accepted", ">rejected", ">duplicate", ">distinct", ">families", ">new", ">flagged", ">seconds"
+    )
+    for row in rows:
+        read = row.ingest
+        counts = (read.rows_read, read.accepted, read.rejected, read.duplicates, row.distinct_prompts)
+        found = (row.families, row.new_families, row.flagged)
+        _add(table, _time(row.started), *counts, *found, f"{sum(row.seconds.values()):.1f}")
+    _print(table if rows else "no nights")
+
+
+def night(report: NightReport, home: Path, assignments: Path | None) -> None:
+    """Print what a night did and what to do next."""
+    read = report.ingest
+    seconds = sum(report.seconds.values())
+    page = _Page(f"{read.rows_read:,} requests in {seconds:.1f} s ({_rate(read.rows_read, seconds)})")
+    rows = f"{read.rows_read:,} read = {read.accepted:,} accepted + {read.rejected:,} rejected + {read.duplicates:,} duplicate"
+    page.fact("rows", rows)
+    if read.rejected:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in read.reasons.items())
+        page.fact("rejected", f"{why}; listed in {read.rejects_path}" if read.rejects_path else why)
+    page.fact("prompts", f"{report.distinct_prompts:,} distinct; {report.assigned:,} requests belong to a family")
+    known = report.families - report.new_families
+    page.fact("families", f"{report.families:,} seen: {report.new_families:,} new, {known:,} known; {report.flagged:,} flagged")
+    page.fact("time", " · ".join(f"{stage} {took:.1f} s" for stage, took in report.seconds.items()))
+    if assignments is not None:
+        page.fact("written", str(assignments))
+    at = shlex.quote(str(home))
+    page.fact("next", f"fingerprint families --home {at}{' --flagged' if report.flagged else ''}")
+    page.fact("", f"fingerprint lookup NEW_TRAFFIC --home {at} --output matches.jsonl")
+    page.print()
+
+
+def lookup(report: LookupReport, output: Path | None) -> None:
+    """Print what a lookup did; on stderr when the matches are on stdout."""
+    read = report.ingest
+    page = _Page(
+        f"{read.accepted:,} requests looked up in {report.seconds:.1f} s ({_rate(read.accepted, report.seconds)}): "
+        f"{report.matched:,} matched a family ({_share(report.matched, read.accepted)})"
+    )
+    if read.rejected or read.duplicates:
+        page.fact("left out", f"{read.rejected:,} rejected, {read.duplicates:,} duplicate of {read.rows_read:,} rows read")
+    if read.rejected:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in read.reasons.items())
+        page.fact("rejected", f"{why}; listed in {read.rejects_path}" if read.rejects_path else why)
+    if output is not None:
+        page.fact("written", str(output))
+    page.print(error=output is None)
+
+
+def match(found: Match) -> None:
+    """Print one explained match in plain words."""
+    if found.candidate_id is None:
+        _print("no match: the prompt shares neither text nor meaning with any stored family")
+        return
+    threshold = found.threshold or 0.0
+    if found.family_id is not None:
+        page = _Page(f"match: family {found.family_id} (score {found.score:.3f}, at least {threshold:.3f} needed)")
+    else:
+        words = f"no match: nearest is family {found.candidate_id}"
+        page = _Page(f"{words} (score {found.score:.3f}, but {threshold:.3f} needed)")
+    if found.label or found.campaign_id:
+        page.fact("label", ", campaign ".join(filter(None, (found.label or "none", found.campaign_id))))
+    if found.coverage is not None:
+        page.fact("text", f"holds {found.coverage:.0%} of what marks the family's template, rare phrases counting more")
+    if found.similarity:
+        page.fact("meaning", f"cosine {found.similarity:.2f} to the family's prototype")
+    for number, hit in enumerate(found.segments):
+        page.fact("" if number else "segments", f"{hit.coverage:>4.0%}  {_quoted(hit)}")
+    for number, slot in enumerate(found.slots):
+        page.fact("" if number else "slots", f"{number + 1:>4}  {_shortened(slot)}")
+    page.print()
+
+
+def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tuple[str, Event]]) -> None:
+    """Print all that is known of a family."""
+    spread, stamp = signature.spread, signature.stamp
+    state = "flagged as a campaign's" if signature.flagged else "not flagged"
+    page = _Page(f"family {signature.family_id}: score {_score(signature.score)}, {state}")
+    page.fact("label", signature.label or "none yet")
+    if signature.campaign_id:
+        page.fact("campaign", signature.campaign_id)
+    page.fact("seen", f"{_time(spread.first_seen)} to {_time(spread.last_seen)}")
+    page.fact("spread", f"{spread.requests:,} requests from {spread.accounts:,} accounts")
+    for number, (day, count) in enumerate(sorted(spread.per_day.items())):
+        page.fact("" if number else "days", f"{day}  {count.requests:>9,} requests  {count.accounts:>7,} accounts")
+    page.fact("matches", f"from score {signature.threshold:.3f}; {len(signature.grams):,} phrases, {len(signature.prototypes)} prototypes")
+    page.fact("made by", f"version {signature.version}; normaliser {stamp.normaliser}, shingles {stamp.shingle}, model {stamp.model}")
+    if not signature.template.parts:
+        page.fact("template", "no shared text: the family shares a meaning only")
+    for number, part in enumerate(signature.template.parts):
+        page.fact("" if number else "template", _part(part))
+    for number, reason in enumerate(sorted(signature.reasons, key=lambda r: -abs(r.contribution))):
+        page.fact("" if number else "why", f"{reason.contribution:+6.2f}  {reason.words}")
+    for number, said in enumerate(labels):
+        page.fact("" if number else "labels", _said(said))
+    for number, (batch, event) in enumerate(events):
+        detail = ", ".join(f"{key} {value}" for key, value in event.detail.items())
+        page.fact("" if number else "events", f"{event.kind}{f' ({detail})' if detail else ''} in night {batch[:12]}")
+    page.print()
+
+
+class _Page:
+    """A heading and, below it, facts with their names in a column of their own."""
+
+    def __init__(self, heading: str) -> None:
+        self._heading = heading
+        self._facts = Table.grid(padding=(0, 2))
+        self._facts.add_column(no_wrap=True, style="dim")
+        self._facts.add_column(overflow="fold")
+
+    def fact(self, name: str, words: str) -> None:
+        self._facts.add_row(Text(name), Text(plain(words)))
+
+    def print(self, *, error: bool = False) -> None:
+        out = console(error=error)
+        out.print(Text(plain(self._heading), style="bold"))
+        out.print(Padding(self._facts, (0, 0, 0, 2)))
+
+
+def console(*, error: bool = False) -> Console:
+    """Return a console on stdout or stderr; it reads no markup and, off a terminal, is WIDTH wide."""
+    stream = sys.stderr if error else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else WIDTH
+    return Console(file=stream, markup=False, highlight=False, emoji=False, width=width)
+
+
+def _table(*names: str) -> Table:
+    """Make a table; a name that begins with > stands over numbers, one with … over text that may be cut."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for name in names:
+        cut = name.startswith("…")
+        table.add_column(
+            name.lstrip(">…"),
+            justify="right" if name.startswith(">") else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            ratio=1 if cut else None,
+            min_width=12 if cut else None,
+        )
+    return table
+
+
+def _add(table: Table, *cells: str | int | None) -> None:
+    shown = (f"{cell:,}" if isinstance(cell, int) else plain(cell or "") for cell in cells)
+    table.add_row(*(Text(cell) for cell in shown))
+
+
+def _print(what: Table | str) -> None:
+    console().print(Text(what) if isinstance(what, str) else what)
+
+
+def _part(part: Segment | Slot) -> str:
+    if isinstance(part, Segment):
+        return part.text
+    length = f"{part.shortest:,}" if part.shortest == part.longest else f"{part.shortest:,}–{part.longest:,}"
+    return f"  ⟨{part.kind}, {part.distinct:,} different, {length} characters⟩"
+
+
+def _said(said: LabelRow) -> str:
+    what = "withdrawn" if said.label is None else said.label
+    more = "".join((f", campaign {said.campaign_id}" if said.campaign_id else "", f": {said.reason}" if said.reason else ""))
+    return f"{_time(said.at)}  {what} by {said.by}{more}"
+
+
+def _quoted(hit: SegmentHit) -> str:
+    return f"“{_shortened(hit.text)}”"
+
+
+def _shortened(text: str, most: int = 160) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _flag(flagged: bool) -> str:
+    return "flagged" if flagged else ""
+
+
+def _score(score: float) -> str:
+    return f"{score:.3f}"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "none"
+
+
+def _rate(count: int, seconds: float) -> str:
+    return f"{count / seconds:,.0f}/s" if seconds else "at once"
+
+
+def _time(time: datetime) -> str:
+    return iso(time.replace(microsecond=0))
+
+
+def _chunks(lines: list[str], size: int) -> Iterable[list[str]]:
+    return (lines[start : start + size] for start in range(0, len(lines), size))

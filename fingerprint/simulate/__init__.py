@@ -1,0 +1,10 @@
+"""Traffic with ground truth, of our own wording: honest use, honest mass templates, and extraction campaigns.
+
+`simulate` yields Arrow tables, `write` makes files; the same configuration always gives the same rows.
+"""
+
+from .config import EVASIONS, PRESETS, SimulationConfig, preset
+from .output import simulate, write
+from .traffic import SIMULATED_SCHEMA, TRUTH_SCHEMA
+
+__all__ = ["EVASIONS", "PRESETS", "SIMULATED_SCHEMA", "TRUTH_SCHEMA", "SimulationConfig", "preset", "simulate", "write"]

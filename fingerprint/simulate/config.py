@@ -1,0 +1,184 @@
+"""What a simulation is made of: every knob, its default and its limits."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, get_args
+
+from ..errors import UsageError
+
+Payment = Literal["shared", "none", "mixed"]
+
+EVASIONS = (
+    "nonce",
+    "case",
+    "homoglyph",
+    "inject_start",
+    "inject_middle",
+    "inject_end",
+    "swap",
+    "shuffle",
+    "paraphrase",
+    "translation",
+    "payload_domination",
+)
+DISGUISES = ("nonce", "case", "homoglyph")
+"""Evasions that change characters; they combine with any of the others as `structural+disguise`."""
+
+MIX = (*EVASIONS, "inject_start+homoglyph", "payload_domination+case", "paraphrase+nonce", "inject_end+nonce")
+"""What `evasion="mix"` stands for."""
+
+FEWEST_REQUESTS = 12
+"""A campaign template never sends fewer requests a day than this, whatever its share says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationConfig:
+    """One simulated period; shares are of all requests, and all of it is fixed by `seed`."""
+
+    rows: int = 25_000  # of all days together
+    days: int = 1
+    seed: int = 1
+    start: date = date(2026, 3, 2)
+    accounts: int = 3_000
+
+    campaigns: int = 14
+    largest: float = 0.06  # share of the largest campaign; sizes fall geometrically to the smallest
+    smallest: float = 0.002
+    families: int = 3  # most templates in one campaign
+    evasion: str = "none"  # "none", "mix", or names from EVASIONS, comma-separated, "a+b" for two at once
+    evasion_share: float = 0.5  # share of an evading template's requests that evade
+    strength: float = 0.5  # how hard an evasion is driven, 0 to 1
+    evasion_from: int = 1  # first day on which templates evade
+    mixing: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5, 1.0)  # campaign share of an account's traffic
+    jitter: float = 0.0  # 0: sharp bursts, evenly spread; 1: requests follow the daily rhythm
+    replaced: float = 0.12  # share of a pool that is new each day
+
+    honest_templates: int = 60
+    honest_share: float = 0.15
+    repeats: float = 0.213  # share of background that is a popular prompt
+
+    metadata: bool = True
+    payment: Payment = "shared"  # do campaign accounts share payment hashes; "mixed": with honest ones too
+
+    def __post_init__(self) -> None:
+        _positive(self)
+        _shares(self)
+        if self.payment not in get_args(Payment):
+            raise UsageError(
+                f"payment: one of {', '.join(get_args(Payment))} expected, {self.payment!r} found"
+            )
+        self.evasions()
+        busy = sum(self.sizes()) + self.honest_share
+        if busy > 0.9:
+            raise UsageError(f"campaigns and honest templates may take 0.9 of the traffic, {busy:.2f} found")
+
+    def sizes(self) -> tuple[float, ...]:
+        """Share of the traffic that each campaign takes, largest first."""
+        if self.campaigns < 2:
+            return (self.largest,) * self.campaigns
+        ratio = self.smallest / self.largest
+        return tuple(self.largest * ratio ** (i / (self.campaigns - 1)) for i in range(self.campaigns))
+
+    def evasions(self) -> tuple[str, ...]:
+        """The evasions asked for, () for none; UsageError names an unknown one."""
+        if self.evasion == "none":
+            return ()
+        names = MIX if self.evasion == "mix" else tuple(part.strip() for part in self.evasion.split(","))
+        for name in names:
+            parts = name.split("+")
+            if any(part not in EVASIONS for part in parts):
+                raise UsageError(f"evasion: none, mix or {', '.join(EVASIONS)} expected, {name!r} found")
+            if len(parts) > 2 or (len(parts) == 2 and (parts[0] in DISGUISES or parts[1] not in DISGUISES)):
+                raise UsageError(
+                    f"evasion: a structural one and then a disguise ({', '.join(DISGUISES)}) expected, {name!r} found"
+                )
+        return names
+
+    def rows_on(self, day: int) -> int:
+        """Requests on a day, counted from 0."""
+        return self.rows // self.days + (day < self.rows % self.days)
+
+
+def _positive(config: SimulationConfig) -> None:
+    for name, least in (
+        ("rows", 1),
+        ("days", 1),
+        ("accounts", 20),
+        ("campaigns", 0),
+        ("families", 1),
+        ("honest_templates", 0),
+    ):
+        value = getattr(config, name)
+        if value < least:
+            raise UsageError(f"{name}: at least {least} expected, {value} found")
+    if config.rows < config.days:
+        raise UsageError(f"rows: at least one a day ({config.days}) expected, {config.rows} found")
+
+
+def _shares(config: SimulationConfig) -> None:
+    names = (
+        "largest",
+        "smallest",
+        "evasion_share",
+        "strength",
+        "jitter",
+        "replaced",
+        "honest_share",
+        "repeats",
+    )
+    for name in names:
+        value = getattr(config, name)
+        if not 0 <= value <= 1:
+            raise UsageError(f"{name}: a share from 0 to 1 expected, {value} found")
+    if not 0 < config.smallest <= config.largest:
+        raise UsageError(
+            f"smallest: above 0 and at most largest ({config.largest}) expected, {config.smallest} found"
+        )
+    if not config.mixing or not all(0 < share <= 1 for share in config.mixing):
+        raise UsageError(f"mixing: shares above 0 and up to 1 expected, {config.mixing} found")
+
+
+PRESETS: dict[str, SimulationConfig] = {
+    "default": SimulationConfig(),
+    "demo": SimulationConfig(
+        rows=24_000, days=3, accounts=1_500, campaigns=8, evasion="mix", evasion_from=2, honest_templates=40
+    ),
+    "evasive": SimulationConfig(rows=60_000, days=3, evasion="mix", evasion_from=2),
+    "hard": SimulationConfig(
+        rows=120_000,
+        days=3,
+        accounts=12_000,
+        campaigns=80,
+        largest=0.02,
+        smallest=0.0008,  # about 30 requests a day
+        families=4,
+        evasion="mix",
+        jitter=0.8,
+        payment="mixed",
+        metadata=True,
+        honest_templates=400,
+    ),
+    "bare": SimulationConfig(
+        rows=120_000, days=3, accounts=6_000, evasion="mix", evasion_from=2, jitter=0.8, metadata=False
+    ),
+    "scale": SimulationConfig(
+        rows=16_000_000,
+        accounts=24_000,
+        campaigns=16,
+        largest=0.2,
+        smallest=0.0001,
+        honest_templates=3_000,
+        evasion="mix",
+        evasion_share=0.3,
+    ),
+}
+
+
+def preset(name: str, **changes: Any) -> SimulationConfig:
+    """The named preset with some fields replaced; UsageError for an unknown name."""
+    if name not in PRESETS:
+        raise UsageError(f"preset: one of {', '.join(PRESETS)} expected, {name!r} found")
+    return dataclasses.replace(PRESETS[name], **changes)

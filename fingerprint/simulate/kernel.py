@@ -1,0 +1,300 @@
+"""Walks the grammar's tables and writes text into byte buffers.
+
+Random numbers are SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators"): a
+text depends on its own seed alone, so neither chunks nor threads change it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from .grammar import (
+    ARTICLE,
+    CAPITAL,
+    CLOCK,
+    DATE,
+    DIGITS,
+    HEX,
+    INTEGER,
+    LITERAL,
+    REPEAT,
+    RULE,
+    SAME,
+    SHUFFLE,
+    TOPIC,
+    ZETA,
+    Tables,
+)
+
+U8 = npt.NDArray[np.uint8]
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+
+_DEPTH = 96
+_STEP = 0x9E3779B97F4A7C15
+
+
+class Stack(NamedTuple):
+    """Room for the open alternatives of one expansion, the same for all expansions of a thread.
+
+    at, end: the next operation and the last. left, of: repetitions still to come, and of which rule. saved, own,
+    topic: generator, text seed and topic to return to (saved 0: none). series: the seed of an endless text's next
+    repetition, 0: none.
+    """
+
+    at: I64
+    end: I64
+    left: I64
+    of: I64
+    topic: I64
+    saved: U64
+    own: U64
+    series: U64
+
+
+@njit(cache=True, nogil=True)
+def new_stack() -> Stack:
+    """An empty stack."""
+    return Stack(
+        np.zeros(_DEPTH, np.int64),
+        np.zeros(_DEPTH, np.int64),
+        np.zeros(_DEPTH, np.int64),
+        np.zeros(_DEPTH, np.int64),
+        np.zeros(_DEPTH, np.int64),
+        np.zeros(_DEPTH, np.uint64),
+        np.zeros(_DEPTH, np.uint64),
+        np.zeros(_DEPTH, np.uint64),
+    )
+
+
+@njit(cache=True, nogil=True)
+def mix(x: np.uint64) -> np.uint64:
+    """SplitMix64's finaliser, a bijection of 64-bit numbers."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@njit(cache=True, nogil=True)
+def draw(rng: U64) -> np.uint64:
+    """The next 64 random bits; `rng[0]` is the state."""
+    rng[0] += np.uint64(_STEP)
+    return mix(rng[0])
+
+
+@njit(cache=True, nogil=True)
+def below(rng: U64, n: int) -> int:
+    """A whole number from 0 to n - 1; n below 2^31."""
+    return np.int64(((draw(rng) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+
+
+@njit(cache=True, nogil=True)
+def unit(rng: U64) -> float:
+    """A number above 0, up to 1."""
+    return (np.float64(draw(rng) >> np.uint64(11)) + 1.0) / 9007199254740992.0
+
+
+@njit(cache=True, nogil=True)
+def fraction(bits: np.uint64) -> float:
+    """Random bits as a number above 0, up to 1."""
+    return (np.float64(bits >> np.uint64(11)) + 1.0) / 9007199254740992.0
+
+
+@njit(cache=True, nogil=True)
+def scaled(bits: np.uint64, n: int) -> int:
+    """Random bits as a whole number from 0 to n - 1; n below 2^31."""
+    return np.int64(((bits >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+
+
+@njit(cache=True, nogil=True)
+def run_length(bits: np.uint64, low: int, high: int) -> int:
+    """A whole number from low to high, the density falling as 1 / (1 + n - low)."""
+    if high <= low:
+        return low
+    return low + min(high - low, np.int64(np.exp(fraction(bits) * np.log(high - low + 2.0)) - 1.0))
+
+
+@njit(cache=True, nogil=True)
+def zeta(bits: np.uint64, hundredths: int) -> np.uint64:
+    """A rank from 1 up, P(rank >= k) = k^(1 - s), s = hundredths / 100."""
+    return np.uint64(min(fraction(bits) ** (-100.0 / (hundredths - 100)), 1e12))
+
+
+@njit(cache=True, nogil=True)
+def digits(out: U8, pos: int, value: int, width: int) -> int:
+    """Writes a number, zero-padded to width."""
+    length = 1
+    rest = value // 10
+    while rest > 0:
+        length += 1
+        rest //= 10
+    length = max(length, width)
+    for i in range(length - 1, -1, -1):
+        out[pos + i] = 48 + value % 10
+        value //= 10
+    return pos + length
+
+
+@njit(cache=True, nogil=True)
+def calendar(out: U8, pos: int, days: int) -> int:
+    """Writes a day since 1970 as YYYY-MM-DD (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms")."""
+    z = days + 719468
+    era = z // 146097
+    doe = z - era * 146097
+    yoe = (doe - doe // 1460 + doe // 36524 - doe // 146096) // 365
+    doy = doe - (365 * yoe + yoe // 4 - yoe // 100)
+    mp = (5 * doy + 2) // 153
+    month = mp + 3 if mp < 10 else mp - 9
+    pos = digits(out, pos, yoe + era * 400 + (1 if month <= 2 else 0), 4)
+    out[pos] = 45
+    pos = digits(out, pos + 1, month, 2)
+    out[pos] = 45
+    return digits(out, pos + 1, doy - (153 * mp + 2) // 5 + 1, 2)
+
+
+@njit(cache=True, nogil=True)
+def figure(kind: int, low: int, high: int, bits: np.uint64, out: U8, pos: int, clock: I64) -> int:
+    """Writes a number, a date, or a time of day after running `clock[0]` (Unix seconds) on a little."""
+    if kind == INTEGER:
+        return digits(out, pos, low + scaled(bits, high - low + 1), 1)
+    if kind == DATE:
+        return calendar(out, pos, clock[0] // 86400)
+    if kind == CLOCK:
+        clock[0] += scaled(bits, 9)
+        second = clock[0] % 86400
+        pos = digits(out, pos, second // 3600, 2)
+        out[pos] = 58
+        pos = digits(out, pos + 1, second // 60 % 60, 2)
+        out[pos] = 58
+        return digits(out, pos + 1, second % 60, 2)
+    for i in range(low):
+        digit = scaled(mix(bits + np.uint64(i)), 16 if kind == HEX else 10)
+        out[pos] = 48 + digit if digit < 10 else 87 + digit
+        pos += 1
+    return pos
+
+
+@njit(cache=True, nogil=True)
+def article(first: int, capital: bool, out: U8, pos: int) -> int:
+    """Writes "a " or "an " before a word that begins with `first`."""
+    out[pos] = 65 if capital else 97
+    pos += 1
+    if first == 97 or first == 101 or first == 105 or first == 111 or first == 117:
+        out[pos] = 110
+        pos += 1
+    out[pos] = 32
+    return pos + 1
+
+
+@njit(cache=True, nogil=True)
+def shuffled(first: int, count: int, bits: np.uint64, at: I64, top: int) -> None:
+    """Puts `count` operations from `first` on in random order into `at`, above `top`."""
+    for i in range(count):
+        at[top + 1 + i] = first + i
+    for i in range(count - 1, 0, -1):
+        j = scaled(mix(bits + np.uint64(i)), i + 1)
+        at[top + 1 + i], at[top + 1 + j] = at[top + 1 + j], at[top + 1 + i]
+
+
+@njit(cache=True, nogil=True)
+def expand(t: Tables, rule: int, topic: int, topics: int, rng: U64, clock: I64, k: Stack, out: U8, pos: int, limit: int) -> int:
+    """Writes one expansion of a rule at pos and returns its end; begins no new part after `limit`."""
+    # arrays out of their tuples, and the generator in a register: inside the loop either would cost as much as the rest
+    code, arena, rules, alternatives, accept, alias, first_topic = t.code, t.arena, t.rules, t.alternatives, t.accept, t.alias, t.topics
+    k_at, k_end, k_left, k_of, k_topic = k.at, k.end, k.left, k.of, k.topic
+    k_saved, k_own, k_series = k.saved, k.own, k.series
+    step = np.uint64(_STEP)
+    zero = np.uint64(0)
+    capital = an = False
+    state = rng[0]
+    own = state
+    top, left, target = 0, 0, np.int64(rule)
+    topic = np.int64(topic)
+    k_saved[0] = k_series[0] = zero
+    while pos < limit:
+        if target >= 0:  # an alternative of this rule is to be opened at `top`, by Walker's method
+            chosen, count = np.int64(rules[target, 0]), np.int64(rules[target, 1])
+            if count > 1:
+                state += step
+                bits = mix(state)
+                chosen += scaled(bits, count)
+                if (bits & np.uint64(0xFFFFFFFF)) > np.uint64(accept[chosen]):
+                    chosen = np.int64(rules[target, 0]) + np.int64(alias[chosen])
+            k_at[top] = alternatives[chosen, 0]
+            k_end[top] = k_at[top] + alternatives[chosen, 1]
+            k_left[top], k_of[top] = left, target
+            target = -1
+        at = k_at[top]
+        if at == k_end[top]:
+            if k_left[top] > 0:
+                if k_series[top] != zero:
+                    k_series[top] += step
+                    state = mix(k_series[top])
+                target, left = k_of[top], k_left[top] - 1
+                continue
+            if k_saved[top] != zero:
+                state, own, topic = k_saved[top], k_own[top], k_topic[top]
+            if top == 0:
+                break
+            top -= 1
+            continue
+        k_at[top] = at + 1
+        kind, first, second = code[at, 0], np.int64(code[at, 1]), np.int64(code[at, 2])
+        if kind == LITERAL:
+            if an:
+                pos = article(arena[first], capital, out, pos)
+                an = capital = False
+            for i in range(second):
+                out[pos + i] = arena[first + i]
+            if capital and 97 <= out[pos] <= 122:
+                out[pos] -= 32
+            capital = False
+            pos += second
+            continue
+        if kind == CAPITAL:
+            capital = True
+            continue
+        if kind == ARTICLE:
+            an = True
+            continue
+        if kind == RULE or kind == TOPIC or kind == SAME:
+            top, left = top + 1, 0
+            k_saved[top] = k_series[top] = zero
+            target = first
+            if kind == TOPIC:
+                target = first_topic[first] + topic
+            elif kind == SAME:
+                k_saved[top], k_own[top], k_topic[top] = state, own, topic
+                state = mix(own + np.uint64(second * 7919 + first))
+            continue
+        state += step
+        bits = mix(state)
+        if kind == REPEAT:
+            top, target, left = top + 1, first, run_length(bits, second, np.int64(code[at, 3])) - 1
+            k_saved[top] = k_series[top] = zero
+        elif kind == ZETA:
+            top, target = top + 1, first
+            third = np.int64(code[at, 3])
+            seed = mix(zeta(bits, second) * np.uint64(0xD6E8FEB86659FD93) + np.uint64(first))
+            left = run_length(mix(bits), third // 1000, third % 1000) - 1
+            # an excerpt begins with one of the text's first parts
+            k_series[top] = seed + step * np.uint64(scaled(mix(bits + step), 6) if left > 0 else 0)
+            k_saved[top], k_own[top], k_topic[top] = state, own, topic
+            own, topic = seed, np.int64(seed % np.uint64(max(topics, 1)))
+            state = mix(k_series[top])
+        elif kind == SHUFFLE:
+            chosen = np.int64(rules[first, 0])
+            count = np.int64(alternatives[chosen, 1])
+            shuffled(np.int64(alternatives[chosen, 0]), count, bits, k_at, top)
+            for _ in range(count):
+                top += 1
+                k_end[top], k_left[top] = k_at[top] + 1, 0
+                k_saved[top] = k_series[top] = zero
+        else:
+            pos = figure(kind, first, second, bits, out, pos, clock)
+    rng[0] = state
+    return pos

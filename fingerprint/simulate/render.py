@@ -1,0 +1,185 @@
+"""Puts one block of requests into words: instruction, body and system prompt by layout, then the disguise."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from .disguise import homoglyph, recase, tweak
+from .grammar import Tables
+from .kernel import I64, U8, U64, Stack, below, expand, new_stack, unit
+
+LONGEST = 16_000  # bytes of a body, and of an instruction; a part that has begun is finished
+_SCRATCH = 8 * LONGEST
+
+FIRST, LAST, INSIDE, IN_SYSTEM = range(4)
+"""Layouts: where the instruction stands."""
+
+PLAIN, NONCE, CASE, HOMOGLYPH, TWEAK = range(5)
+"""Disguises."""
+
+NONE = -1
+
+
+class Requests(NamedTuple):
+    """What to write, one entry a request; rules are numbers of the grammar, NONE for no such part.
+
+    seed, body_seed, system_seed: uint64. topic: int32. clock: int64, Unix seconds. layout, disguise: int8.
+    """
+
+    seed: U64
+    body_seed: U64
+    system_seed: U64
+    topic: npt.NDArray[np.int32]
+    clock: I64
+    instruction: npt.NDArray[np.int32]
+    lead: npt.NDArray[np.int32]  # between instruction and body
+    body: npt.NDArray[np.int32]
+    tail: npt.NDArray[np.int32]  # after the body
+    system: npt.NDArray[np.int32]
+    layout: npt.NDArray[np.int8]
+    disguise: npt.NDArray[np.int8]
+
+
+class Settings(NamedTuple):
+    """What all requests share: the number of topics, the nonce rule, and the strength of disguises, 0 to 1."""
+
+    topics: int
+    nonce: int
+    strength: float
+
+
+@njit(cache=True, nogil=True)
+def _append(out: U8, pos: int, text: U8, start: int, end: int) -> int:
+    for i in range(start, end):
+        out[pos + i - start] = text[i]
+    return pos + end - start
+
+
+@njit(cache=True, nogil=True)
+def _split(body: U8, length: int, rng: U64) -> int:
+    """A place after a sentence or line in the middle third of the body, else its end."""
+    start = np.int64(length * (0.33 + 0.33 * unit(rng)))
+    for i in range(start, length):
+        if body[i] == 10 or (body[i] == 32 and body[i - 1] == 46):
+            return i + 1
+    return length
+
+
+@njit(cache=True, nogil=True)
+def _put_on(text: U8, length: int, out: U8, rng: U64, disguise: int, strength: float) -> int:
+    if disguise == HOMOGLYPH:
+        return homoglyph(text, length, out, rng, strength)
+    if disguise == CASE:
+        return recase(text, length, out, rng, strength)
+    if disguise == TWEAK and length > 0:
+        return tweak(text, length, out, rng)
+    return _append(out, 0, text, 0, length)
+
+
+@njit(cache=True, nogil=True)
+def _compose(t: Tables, r: Requests, i: int, s: Settings, rng: U64, k: Stack, a: U8, b: U8, c: U8) -> int:
+    """Writes prompt i, before disguise, into c with a and b as scratch, and returns its length."""
+    clock = r.clock[i : i + 1].copy()
+    length = 0
+    if r.body[i] != NONE:
+        rng[0] = r.body_seed[i]
+        length = expand(t, r.body[i], r.topic[i], s.topics, rng, clock, k, a, 0, LONGEST)
+    rng[0] = r.seed[i]
+    layout = r.layout[i]
+    head = 0
+    if layout != IN_SYSTEM and r.instruction[i] != NONE:
+        head = expand(t, r.instruction[i], r.topic[i], s.topics, rng, clock, k, b, 0, LONGEST)
+    pos = 0
+    if layout == FIRST:
+        pos = _append(c, 0, b, 0, head)
+    if r.lead[i] != NONE and (layout == FIRST or layout == IN_SYSTEM):
+        pos = expand(t, r.lead[i], r.topic[i], s.topics, rng, clock, k, c, pos, pos + LONGEST)
+    if layout == INSIDE:
+        middle = _split(a, length, rng)
+        pos = _append(c, pos, a, 0, middle)
+        pos = _append(c, pos, b, 0, head)
+        if middle < length:
+            c[pos] = c[pos + 1] = 10
+            pos = _append(c, pos + 2, a, middle, length)
+    else:
+        pos = _append(c, pos, a, 0, length)
+    if layout == LAST:
+        c[pos] = c[pos + 1] = 10
+        pos = _append(c, pos + 2, b, 0, head)
+    elif r.tail[i] != NONE:
+        pos = expand(t, r.tail[i], r.topic[i], s.topics, rng, clock, k, c, pos, pos + LONGEST)
+    return pos
+
+
+@njit(cache=True, nogil=True)
+def _nonces(t: Tables, i: int, r: Requests, s: Settings, rng: U64, k: Stack, a: U8, length: int, c: U8) -> int:
+    """Copies a to c with one to four nonces at its ends."""
+    clock = r.clock[i : i + 1].copy()
+    pos = 0
+    at_start = below(rng, 2) == 0
+    more = 1 + below(rng, 1 + np.int64(3 * s.strength))
+    if not at_start:
+        pos = _append(c, 0, a, 0, length)
+    for _ in range(more):
+        if not at_start:
+            c[pos] = 10 if below(rng, 2) else 32
+            pos += 1
+        pos = expand(t, s.nonce, 0, s.topics, rng, clock, k, c, pos, pos + LONGEST)
+        if at_start:
+            c[pos] = 10 if below(rng, 2) else 32
+            pos += 1
+    if at_start:
+        pos = _append(c, pos, a, 0, length)
+    return pos
+
+
+@njit(cache=True, nogil=True)
+def _trim(text: U8, length: int) -> tuple[int, int]:
+    """Where the text without white space at its ends begins and stops."""
+    start = 0
+    while start < length and (text[start] == 32 or text[start] == 10):
+        start += 1
+    while length > start and (text[length - 1] == 32 or text[length - 1] == 10):
+        length -= 1
+    return start, length
+
+
+@njit(cache=True, nogil=True)
+def write_rows(t: Tables, r: Requests, s: Settings, begin: int, prompts: U8, prompt_ends: I64, systems: U8, system_ends: I64) -> int:
+    """Writes requests from `begin` on until a buffer is full and returns the first not written.
+
+    prompt_ends, system_ends: (rows + 1,) int64, Arrow's offsets, filled up to the rows written.
+    """
+    a = np.empty(_SCRATCH, np.uint8)
+    b = np.empty(_SCRATCH, np.uint8)
+    c = np.empty(_SCRATCH, np.uint8)
+    rng = np.zeros(1, np.uint64)
+    k = new_stack()
+    for i in range(begin, len(r.seed)):
+        length = _compose(t, r, i, s, rng, k, a, b, c)
+        disguise = r.disguise[i]
+        if disguise == NONCE:
+            a, c = c, a
+            length = _nonces(t, i, r, s, rng, k, a, length, c)
+        start, length = _trim(c, length)
+        used = _put_on(c[start:], length - start, a, rng, disguise, s.strength)
+        if prompt_ends[i] + used > len(prompts):
+            return i
+        prompt_ends[i + 1] = _append(prompts, prompt_ends[i], a, 0, used)
+
+        used = 0
+        instructs = r.layout[i] == IN_SYSTEM and r.instruction[i] != NONE
+        rule = r.instruction[i] if instructs else r.system[i]
+        if rule != NONE:
+            rng[0] = r.seed[i] if instructs else r.system_seed[i]
+            length = expand(t, rule, r.topic[i], s.topics, rng, r.clock[i : i + 1].copy(), k, c, 0, LONGEST)
+            start, length = _trim(c, length)
+            used = _put_on(c[start:], length - start, b, rng, disguise if instructs else PLAIN, s.strength)
+        if system_ends[i] + used > len(systems):
+            return i
+        system_ends[i + 1] = _append(systems, system_ends[i], b, 0, used)
+    return len(r.seed)

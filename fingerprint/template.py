@@ -1,0 +1,233 @@
+"""Writes a family's template: its fixed segments and slots, in order, holding only what k accounts sent.
+
+The member that covers most of the core gives the order; every run of its tokens that core grams cover
+is a segment. Where a segment stands in the other members tells its position and what fills the slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+from scipy import sparse
+
+from fingerprint.columns import SharedGrams, Shingles
+from fingerprint.records import HashArray, Ids, IntArray, Place, Segment, Slot, SlotKind, Template
+
+SAMPLE = 200
+"""Members that are looked at for a template; chosen evenly, so the same batch gives the same ones."""
+
+
+class Tokens(Protocol):
+    """What `tokenise.tokens` returns, as far as it is read here."""
+
+    row_offsets: IntArray
+    hashes: HashArray
+    starts: Ids
+    ends: Ids
+    section: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What templates are written from: n prompts, their grams, their senders (n, a), and how to tokenise them."""
+
+    shingles: Shingles
+    shared: SharedGrams
+    texts: pa.ChunkedArray
+    senders: sparse.csr_matrix
+    tokens: Callable[[pa.Array], Tokens]
+    unmask: Callable[[str], str]
+
+
+def write_template(corpus: Corpus, core: Ids, members: Ids, *, accounts: int) -> Template:
+    """Write the template of `members` (prompt numbers) around `core` (gram numbers).
+
+    accounts: how many accounts must have sent a segment, word for word, for it to stand in the template.
+    The template is empty if nothing meets that.
+    """
+    chosen = members[np.unique(np.linspace(0, len(members) - 1, min(len(members), SAMPLE)).astype(np.int64))]
+    in_core = np.zeros(corpus.shared.postings.shape[0], dtype=np.bool_)
+    in_core[core] = True
+    offsets = corpus.shingles.offsets
+    model = chosen[_most_covered(corpus.shared.ids, offsets, chosen, in_core)]
+    sample = _Sample(corpus, chosen, corpus.tokens(corpus.texts.take(pa.array(chosen))))
+    runs = _runs(corpus, model, in_core)
+    base = int(sample.tokens.row_offsets[sample.row_of(model)])
+    runs = [part for run in runs for part in _anonymous(sample, base, run, accounts)]
+    if not runs:
+        return Template(())
+    run_of = np.full(len(in_core), -1, dtype=np.int32)
+    places = slice(int(offsets[model]), int(offsets[model + 1]))
+    ids = corpus.shared.ids[places]
+    token = corpus.shingles.first[places] - int(corpus.shingles.first[places][0])
+    last = corpus.shingles.last[places] - int(corpus.shingles.first[places][0])
+    for number, (begin, end) in enumerate(runs):
+        inside = (ids >= 0) & (token >= begin) & (last <= end)
+        run_of[ids[inside & in_core[ids]]] = number
+    return _assemble(sample, model, runs, run_of)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    corpus: Corpus
+    prompts: Ids
+    tokens: Tokens
+
+    def row_of(self, prompt: int) -> int:
+        return int(np.flatnonzero(self.prompts == prompt)[0])
+
+    def texts(self) -> list[bytes]:
+        taken = self.corpus.texts.take(pa.array(self.prompts))
+        return [text.encode() for text in taken.to_pylist()]
+
+
+def _most_covered(ids: Ids, offsets: IntArray, prompts: Ids, in_core: npt.NDArray[np.bool_]) -> int:
+    """Which of the prompts holds most core grams; the shorter one on a tie."""
+    covered = [len(set(row[(row >= 0) & in_core[row]])) for row in (ids[offsets[p] : offsets[p + 1]] for p in prompts)]
+    return int(np.lexsort((offsets[prompts + 1] - offsets[prompts], -np.array(covered)))[0])
+
+
+def _runs(corpus: Corpus, prompt: int, in_core: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Token ranges of a prompt, from its own first token, that core grams cover without a break in one section."""
+    shingles = corpus.shingles
+    places = np.arange(shingles.offsets[prompt], shingles.offsets[prompt + 1])
+    origin = int(shingles.first[places[0]])
+    ids = corpus.shared.ids[places]
+    runs: list[tuple[int, int]] = []
+    section_end = True
+    for place, fixed in zip(places, (ids >= 0) & in_core[ids], strict=True):
+        if fixed:
+            begin, end = int(shingles.first[place]) - origin, int(shingles.last[place]) - origin
+            if runs and not section_end and begin <= runs[-1][1]:
+                runs[-1] = (runs[-1][0], max(runs[-1][1], end))
+            elif end > begin:
+                runs.append((begin, end))
+            section_end = False
+        if not shingles.joined[place]:
+            section_end = True
+    return runs
+
+
+def _anonymous(sample: _Sample, base: int, run: tuple[int, int], accounts: int) -> list[tuple[int, int]]:
+    """Cut a run until every part was sent, word for word, by enough accounts of the sample."""
+    begin, end = run
+    wanted = sample.tokens.hashes[base + begin : base + end]
+    rows = np.flatnonzero(_contains(sample.tokens.hashes, sample.tokens.row_offsets, wanted))
+    if len(np.unique(sample.corpus.senders[sample.prompts[rows]].indices)) >= accounts:
+        return [run]
+    middle = (begin + end) // 2
+    if end - begin < 6:
+        return []
+    return _anonymous(sample, base, (begin, middle), accounts) + _anonymous(sample, base, (middle, end), accounts)
+
+
+@njit(cache=True, nogil=True)
+def _contains(hashes: HashArray, offsets: IntArray, wanted: HashArray) -> npt.NDArray[np.bool_]:
+    out = np.zeros(len(offsets) - 1, dtype=np.bool_)
+    for row in range(len(out)):
+        for begin in range(offsets[row], offsets[row + 1] - len(wanted) + 1):
+            same = True
+            for i in range(len(wanted)):
+                if hashes[begin + i] != wanted[i]:
+                    same = False
+                    break
+            if same:
+                out[row] = True
+                break
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _locate(
+    ids: Ids, first: IntArray, last: IntArray, offsets: IntArray, prompts: Ids, run_of: Ids, grams: IntArray
+) -> tuple[Ids, Ids]:
+    """Where each run's grams begin and end in each prompt, in tokens from its first; -1 where under 70 % are held."""
+    begin = np.full((len(prompts), len(grams)), -1, dtype=np.int32)
+    end = np.full((len(prompts), len(grams)), -1, dtype=np.int32)
+    for row in range(len(prompts)):
+        places = np.arange(offsets[prompts[row]], offsets[prompts[row] + 1])
+        held = np.zeros(len(grams), dtype=np.int64)
+        for place in places:
+            run = run_of[ids[place]] if ids[place] >= 0 else -1
+            if run >= 0:
+                held[run] += 1
+                if begin[row, run] < 0:
+                    begin[row, run] = first[place] - first[places[0]]
+                end[row, run] = last[place] - first[places[0]]
+        for run in range(len(grams)):
+            if held[run] < 0.7 * grams[run]:
+                begin[row, run] = -1
+                end[row, run] = -1
+    return begin, end
+
+
+def _assemble(sample: _Sample, model: int, runs: Sequence[tuple[int, int]], run_of: Ids) -> Template:
+    shingles, tokens = sample.corpus.shingles, sample.tokens
+    grams = np.bincount(run_of[run_of >= 0], minlength=len(runs)).astype(np.int64)
+    begin, end = _locate(
+        sample.corpus.shared.ids, shingles.first, shingles.last, shingles.offsets, sample.prompts, run_of, grams
+    )
+    texts = sample.texts()
+    lengths = np.diff(tokens.row_offsets)
+    parts: list[Segment | Slot] = []
+    row = sample.row_of(model)
+    origin = int(tokens.row_offsets[row])
+    for number, (left, right) in enumerate(runs):
+        before = end[:, number - 1] if number else np.zeros(len(begin), dtype=np.int32)
+        slot = _slot(sample, texts, before, begin[:, number])
+        if slot is not None:
+            parts.append(slot)
+        held = begin[:, number] >= 0
+        raw = texts[row][tokens.starts[origin + left] : tokens.ends[origin + right - 1]]
+        position = float(np.mean(begin[held, number] / np.maximum(lengths[held], 1))) if held.any() else 0.0
+        words = sample.corpus.unmask(raw.decode())
+        parts.append(Segment(words, _place(sample, begin[:, number]), round(position, 4), round(float(held.mean()), 4)))
+    tail = _slot(sample, texts, end[:, -1], np.where(end[:, -1] >= 0, lengths, -1))
+    return Template((*parts, tail) if tail is not None else tuple(parts))
+
+
+def _place(sample: _Sample, begin: Ids) -> Place:
+    rows = np.flatnonzero(begin >= 0)
+    system = sample.tokens.section[sample.tokens.row_offsets[rows] + begin[rows]] == 0
+    if system.all():
+        return "system"
+    return "either" if system.any() else "user"
+
+
+def _slot(sample: _Sample, texts: list[bytes], left: Ids, right: IntArray | Ids) -> Slot | None:
+    """Describe what stands between two token positions of each member, -1 = unknown; None if nothing ever does."""
+    tokens = sample.tokens
+    values = []
+    for row in np.flatnonzero((left >= 0) & (right > left)):
+        origin = int(tokens.row_offsets[row])
+        values.append(texts[row][tokens.starts[origin + left[row]] : tokens.ends[origin + right[row] - 1]])
+    if len(values) < 2:
+        return None
+    lengths = [len(value.decode()) for value in values]
+    return Slot(len(set(values)), min(lengths), max(lengths), slot_kind(values))
+
+
+def slot_kind(values: Sequence[bytes]) -> SlotKind:
+    """Tell what fills a slot: numbers, code, text that is mostly not in Latin letters ("language"), or text."""
+    kinds = [_kind_of(np.frombuffer(value, dtype=np.uint8)) for value in values]
+    return max(("text", "number", "code", "language"), key=kinds.count)
+
+
+_SYNTAX = np.isin(np.arange(256), np.frombuffer(b"{}()[];=<>_\\|&$#@/*+", dtype=np.uint8))
+_DIGIT = np.isin(np.arange(256), np.frombuffer(b"0123456789.,:%-+ ", dtype=np.uint8))
+
+
+def _kind_of(value: npt.NDArray[np.uint8]) -> SlotKind:
+    if not len(value):
+        return "text"
+    if _DIGIT[value].mean() > 0.8:
+        return "number"
+    if (value >= 0x80).mean() > 0.4:
+        return "language"
+    return "code" if _SYNTAX[value].mean() > 0.05 else "text"

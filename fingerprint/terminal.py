@@ -1,0 +1,59 @@
+"""Text that may be shown: what senders of prompts wrote must not steer the terminal it is printed on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+# C0 and C1 controls (escape sequences begin with one), direction and other invisible formatting, line and
+# paragraph separators, tags, halves of surrogate pairs, private use, noncharacters
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ue000-\uf8ff\ufdd0-\ufdef"
+    "\ufeff\ufff0-\ufffb\ufffe\uffff\U000e0000-\U0010ffff]"
+)
+_BLANKS = re.compile("[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
+
+
+def plain(text: str) -> str:
+    """Return the text on one line, what a terminal would obey or hide written as \\u escapes."""
+    return _UNSAFE.sub(_escape, _BLANKS.sub(" ", text))
+
+
+def plain_lines(text: str) -> str:
+    """Return the text as `plain` does, but with its line breaks."""
+    return "\n".join(plain(line) for line in text.splitlines())
+
+
+def json_line(value: object) -> str:
+    """Return a value (dataclasses and times included) as JSON on one line that a terminal can show.
+
+    Times become ISO 8601 in UTC with Z. Parsed again, texts are what they were.
+    """
+    return _UNSAFE.sub(_escape, json.dumps(_encodable(value), ensure_ascii=False, allow_nan=False))
+
+
+def iso(time: datetime) -> str:
+    """Return a time as ISO 8601 in UTC with Z, to the second or as exact as it is."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _escape(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return _encodable(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    return value

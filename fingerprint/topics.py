@@ -1,0 +1,51 @@
+"""The semantic pass: prompts that share no text but the same meaning, sent by a pool that acts together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
+
+from fingerprint.cluster import cluster
+from fingerprint.evidence import behaviour, discoveries
+from fingerprint.index import knn_graph
+from fingerprint.records import FloatArray, Ids
+
+EMBEDDED_CHARACTERS = 2000
+"""Only the beginning of a prompt is embedded: a long payload would drown what is asked."""
+
+
+def heads(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return the part of each text that is embedded."""
+    return pc.utf8_slice_codeunits(texts, 0, EMBEDDED_CHARACTERS)
+
+
+def topics(
+    vectors: FloatArray,
+    requests: sparse.csr_matrix,
+    account: Ids,
+    second: np.ndarray,
+    *,
+    least: int,
+    neighbours: int,
+    rate: float,
+) -> Ids:
+    """Cluster prompts by meaning, (m,) int32 labels, -1 = none; only clusters whose senders act together stay.
+
+    vectors: (m, d) float32 unit rows. requests: (m, r) CSR, the requests of each prompt; account, second: (r,).
+    rate: false-discovery rate of the behaviour test.
+    """
+    label = np.full(len(vectors), -1, dtype=np.int32)
+    if len(vectors) < least:
+        return label
+    graph = knn_graph(vectors, neighbours)
+    found = cluster(graph, np.ones(len(vectors), dtype=np.int64), min_cluster_size=least, min_samples=5).labels
+    members = np.flatnonzero(found >= 0)
+    shape = (int(found.max(initial=-1)) + 1, len(vectors))
+    ones = np.ones(len(members), dtype=np.float32)
+    rows = sparse.csr_matrix((ones, (found[members], members)), shape=shape) @ requests
+    kept = discoveries(behaviour(rows.tocsr(), account, second).p_value, rate=rate)
+    number = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
+    label[members] = number[found[members]]
+    return label
