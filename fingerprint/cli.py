@@ -40,6 +40,10 @@ class Terminated(KeyboardInterrupt):
 class Program(click.Group):
     """The root command: one line for each error, and its exit status."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """List the commands in the order in which they are used."""
+        return list(self.commands)
+
     def main(self, *args: Any, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Run and exit; never returns."""
         extra["standalone_mode"] = False

@@ -10,14 +10,15 @@ from typing import Self
 
 from fingerprint.terminal import json_line, plain
 
-UNITS = {"read": "B", "simulate": "rows"}
-"""What is counted in a stage, where it is not prompts."""
+UNITS = {"read": "B", "lookup": "B", "simulate": "rows"}
+"""What is counted in a stage, where it has a name."""
 
 
 class Progress:
     """Called by a job with the stage's name, what is done of it, and how much there is (None: unknown).
 
-    `stage` is the running one, None before the first. This one shows nothing.
+    (1, 1) only says that a stage has ended. `stage` is the running one, None before the first.
+    This one shows nothing.
     """
 
     def __init__(self) -> None:
@@ -40,8 +41,9 @@ class Progress:
                 self._end(completed=True)
             self.stage, self._began = stage, time.monotonic()
             self._begin(total)
-        self._done = done
-        self._advance(done, total)
+        if (done, total) != (1, 1):
+            self._done = done
+            self._advance(done, total)
 
     def _begin(self, total: int | None) -> None: ...
 

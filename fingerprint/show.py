@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich import box
@@ -22,7 +23,6 @@ from fingerprint.records import (
     Event,
     FamilyRow,
     LabelRow,
-    LookupReport,
     Match,
     NightReport,
     Segment,
@@ -31,6 +31,9 @@ from fingerprint.records import (
     Slot,
 )
 from fingerprint.terminal import iso, json_line, plain
+
+if TYPE_CHECKING:
+    from fingerprint.pipeline import LookupReport
 
 WIDTH = 110
 """Of tables and pages that go to no terminal, in columns."""
@@ -49,7 +52,7 @@ def families(rows: Sequence[FamilyRow]) -> None:
         mark = _flag(row.flagged)
         words = row.template or "(shared meaning, no shared text)"
         _add(table, row.family_id, _score(row.score), mark, row.label, row.accounts, row.requests, words)
-    _print(table if rows else "no families")
+    _print(table if rows else Text("no families"))
 
 
 def accounts(rows: Sequence[AccountRow]) -> None:
@@ -58,7 +61,7 @@ def accounts(rows: Sequence[AccountRow]) -> None:
     for row in rows:
         words = "; ".join(reason.words for reason in row.evidence)
         _add(table, row.account_id, _score(row.score), _flag(row.flagged), row.requests, len(row.families), words)
-    _print(table if rows else "no assessed accounts")
+    _print(table if rows else Text("no assessed accounts"))
 
 
 def campaigns(rows: Sequence[CampaignRow]) -> None:
@@ -69,7 +72,7 @@ def campaigns(rows: Sequence[CampaignRow]) -> None:
         counts = (len(row.families), row.accounts, row.requests)
         words = row.templates[0] if row.templates else ""
         _add(table, row.campaign_id, _score(row.score), _flag(row.flagged), row.label, *counts, seen, words)
-    _print(table if rows else "no campaigns")
+    _print(table if rows else Text("no campaigns"))
 
 
 def nights(rows: Sequence[NightReport]) -> None:
@@ -82,7 +85,7 @@ def nights(rows: Sequence[NightReport]) -> None:
         counts = (read.rows_read, read.accepted, read.rejected, read.duplicates, row.distinct_prompts)
         found = (row.families, row.new_families, row.flagged)
         _add(table, _time(row.started), *counts, *found, f"{sum(row.seconds.values()):.1f}")
-    _print(table if rows else "no nights")
+    _print(table if rows else Text("no nights"))
 
 
 def night(report: NightReport, home: Path, assignments: Path | None) -> None:
@@ -127,7 +130,7 @@ def lookup(report: LookupReport, output: Path | None) -> None:
 def match(found: Match) -> None:
     """Print one explained match in plain words."""
     if found.candidate_id is None:
-        _print("no match: the prompt shares neither text nor meaning with any stored family")
+        _print(Text("no match: the prompt shares neither text nor meaning with any stored family"))
         return
     threshold = found.threshold or 0.0
     if found.family_id is not None:
@@ -189,16 +192,19 @@ class _Page:
         self._facts.add_row(Text(name), Text(plain(words)))
 
     def print(self, *, error: bool = False) -> None:
-        out = console(error=error)
-        out.print(Text(plain(self._heading), style="bold"))
-        out.print(Padding(self._facts, (0, 0, 0, 2)))
+        _print(Text(plain(self._heading), style="bold"), Padding(self._facts, (0, 0, 0, 2)), error=error)
 
 
-def console(*, error: bool = False) -> Console:
-    """Return a console on stdout or stderr; it reads no markup and, off a terminal, is WIDTH wide."""
+def _print(*parts: Text | Table | Padding, error: bool = False) -> None:
+    """Print on stdout or stderr, without rich's blanks at the ends of lines; WIDTH wide off a terminal."""
     stream = sys.stderr if error else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else WIDTH
-    return Console(file=stream, markup=False, highlight=False, emoji=False, width=width)
+    console = Console(file=stream, markup=False, highlight=False, emoji=False, width=width)
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    lines = captured.get().rstrip("\n").split("\n")
+    click.echo("\n".join(line.rstrip() for line in lines), err=error)
 
 
 def _table(*names: str) -> Table:
@@ -220,10 +226,6 @@ def _table(*names: str) -> Table:
 def _add(table: Table, *cells: str | int | None) -> None:
     shown = (f"{cell:,}" if isinstance(cell, int) else plain(cell or "") for cell in cells)
     table.add_row(*(Text(cell) for cell in shown))
-
-
-def _print(what: Table | str) -> None:
-    console().print(Text(what) if isinstance(what, str) else what)
 
 
 def _part(part: Segment | Slot) -> str:

@@ -1,0 +1,132 @@
+"""Commands on simulated traffic: simulate and demo."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from fingerprint.cli_options import home_of, quiet_option, told_when_stopped
+from fingerprint.errors import UsageError
+
+PRESETS = ("default", "demo", "evasive", "hard", "bare", "scale")
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what each request really is to FILE (.jsonl, .jsonl.gz or .parquet).",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(PRESETS),
+    default="default",
+    show_default=True,
+    help="What to start from; the options below change it.",
+)
+@click.option("--rows", type=int, metavar="N", help="Requests of all days together.")
+@click.option("--days", type=int, metavar="N", help="Days from --start on.")
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="The first day, UTC.")
+@click.option("--seed", type=int, metavar="N", help="Another seed, other traffic; the same seed, the same bytes.")
+@click.option("--accounts", type=int, metavar="N", help="Honest accounts.")
+@click.option("--campaigns", type=int, metavar="N", help="Extraction campaigns.")
+@click.option("--honest-templates", type=int, metavar="N", help="Templates that honest software sends.")
+@click.option(
+    "--evasion",
+    metavar="NAME[:STRENGTH]",
+    help="none, mix, or names, comma-separated, a+b for two at once; STRENGTH from 0 to 1. Names: nonce, case, "
+    "homoglyph, inject_start, inject_middle, inject_end, swap, shuffle, paraphrase, translation, payload_domination.",
+)
+@click.option("--evasion-share", type=float, metavar="X", help="Share of an evading template's requests that evade.")
+@click.option("--jitter", type=float, metavar="X", help="0: campaigns send in sharp bursts; 1: in a daily rhythm.")
+@click.option("--metadata/--no-metadata", default=None, help="With addresses, payment hashes and user agents, or without.")
+@quiet_option
+def simulate(
+    out: Path,
+    truth: Path | None,
+    preset: str,
+    start: datetime | None,
+    evasion: str | None,
+    quiet: bool,
+    **changes: int | float | bool | None,
+) -> None:
+    """Write simulated traffic, campaigns included, to OUT.
+
+    OUT is a file (.parquet, .jsonl or .jsonl.gz) or a directory, which gets a Parquet file for each day.
+
+    \b
+    Example:
+      fingerprint simulate traffic/ --truth truth.jsonl.gz --rows 60000 --days 3 --evasion mix:0.8
+
+    Out come the traffic and, with --truth, the family, campaign and evasion of each request.
+    """
+    from fingerprint import simulate as simulator
+    from fingerprint.progress import reporter
+
+    wanted: dict[str, object] = {name: value for name, value in changes.items() if value is not None}
+    if start is not None:
+        wanted["start"] = start.replace(tzinfo=UTC).date()
+    if evasion is not None:
+        wanted |= _evasion(evasion)
+    config = simulator.preset(preset, **wanted)
+    with reporter(quiet=quiet) as progress, told_when_stopped(lambda: f"stopped; {out} is not complete"):
+        files = simulator.write(
+            config, out, truth=truth, on_progress=lambda done, total: progress("simulate", done, total)
+        )
+    if not quiet:
+        named = files if truth is None else [*files, truth]
+        click.echo(f"{config.rows:,} requests of {config.days} days in {', '.join(map(str, named))}")
+
+
+def _evasion(argument: str) -> dict[str, object]:
+    name, colon, strength = argument.partition(":")
+    if not colon:
+        return {"evasion": name}
+    try:
+        return {"evasion": name, "strength": float(strength)}
+    except ValueError:
+        raise UsageError(f"--evasion: a strength from 0 to 1 after the colon expected, {strength!r} found") from None
+
+
+@click.command()
+@click.option(
+    "--home",
+    "path",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep the home, the traffic and the matches here; a temporary directory if not given.",
+)
+@click.option(
+    "--rows", type=click.IntRange(min=2000), default=8000, show_default=True, metavar="N", help="Requests of each day."
+)
+@click.option("--seed", type=int, default=7, show_default=True, metavar="N", help="Another seed, another story.")
+def demo(path: Path | None, rows: int, seed: int) -> None:
+    """Show it all in a minute: three simulated nights, then a day of lookups.
+
+    \b
+    Example:
+      fingerprint demo
+
+    Out comes a short story with real numbers: what each night found, the families and campaigns, how much
+    of a fourth day's campaign traffic the stored signatures match, and where to look next.
+    """
+    import tempfile
+
+    from fingerprint.demo import run
+    from fingerprint.errors import StoreError
+
+    with told_when_stopped(lambda: "stopped"):
+        if path is None:
+            run(Path(tempfile.mkdtemp(prefix="fingerprint-demo-")), rows=rows, seed=seed)
+            return
+        home = home_of(path, None)
+        if home.path.exists() and any(home.path.iterdir()):
+            raise StoreError(f"{path}: a new or empty directory expected for the demo, files found in it")
+        run(home.path, rows=rows, seed=seed)
+
+
+COMMANDS = (simulate, demo)

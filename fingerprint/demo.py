@@ -1,0 +1,145 @@
+"""A short story with real numbers: three simulated nights, what they show, and a day of lookups."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fingerprint import pipeline, show
+from fingerprint import simulate as simulator
+from fingerprint.progress import reporter
+from fingerprint.records import FamilyRow
+from fingerprint.settings import Home
+from fingerprint.store import Store
+
+NIGHTS = 3
+SHOWN = 8
+"""Families and campaigns listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a day's requests of one kind fared: `flagged` matched a flagged family, `other` another one."""
+
+    kind: str
+    requests: int
+    flagged: int
+    other: int
+
+
+def run(folder: Path, *, rows: int, seed: int) -> None:
+    """Tell the story; leaves the traffic, the home and the matches in `folder`. rows: requests of each day."""
+    began = time.monotonic()
+    home = Home(folder / "home")
+    config = simulator.preset("demo", rows=rows * (NIGHTS + 1), days=NIGHTS + 1, seed=seed)
+    truth = folder / "truth.parquet"
+    _say(f"Four simulated days of API traffic, {rows:,} requests a day: honest use, honest software that sends")
+    _say(f"templates, and {config.campaigns} extraction campaigns, which begin to disguise themselves on day {config.evasion_from}.")
+    days = simulator.write(config, folder / "traffic", truth=truth)
+    _say("")
+    for number, day in enumerate(days[:NIGHTS], 1):
+        _night(number, day, home)
+    families = _families(home)
+    _campaigns(home)
+    _lookup(days[NIGHTS], home, folder / "matches.parquet", truth, families)
+    _next(home, families, days[NIGHTS])
+    _say(f"\nAll of it took {time.monotonic() - began:.0f} s.")
+
+
+def _night(number: int, day: Path, home: Home) -> None:
+    with reporter(quiet=not sys.stderr.isatty()) as progress:
+        report = pipeline.nightly([day], home, on_progress=progress)
+    known = report.families - report.new_families
+    _say(
+        f"Night {number}  {report.ingest.accepted:,} requests, {report.distinct_prompts:,} distinct prompts → "
+        f"{report.new_families} new families, {known} known ones again, {report.flagged} flagged  "
+        f"({sum(report.seconds.values()):.1f} s)"
+    )
+
+
+def _families(home: Home) -> list[FamilyRow]:
+    with Store.open(home.path, read_only=True) as store:
+        families = store.families()
+    flagged = [row for row in families if row.flagged]
+    _title(f"Families that look like campaigns: {len(flagged)} of {len(families)}", len(flagged))
+    show.families(flagged[:SHOWN])
+    honest = sorted((row for row in families if not row.flagged), key=lambda row: -row.requests)
+    if honest:
+        _title(f"Families that do not, though many accounts send them: {len(honest)}", len(honest), most=3)
+        show.families(honest[:3])
+    return families
+
+
+def _campaigns(home: Home) -> None:
+    with Store.open(home.path, read_only=True) as store:
+        rows = store.campaigns()
+    _title(f"Campaigns, that is flagged families of one pool of accounts: {len(rows)}", len(rows))
+    show.campaigns(rows[:SHOWN])
+
+
+def _lookup(day: Path, home: Home, output: Path, truth: Path, families: list[FamilyRow]) -> None:
+    with reporter(quiet=not sys.stderr.isatty()) as progress:
+        report = pipeline.lookup([day], home, output=output, on_progress=progress)
+    flagged = {row.family_id for row in families if row.flagged}
+    _title("Day 4, each request looked up as it comes")
+    _say(f"{_speed(report)}\n")
+    for outcome in _outcomes(output, truth, flagged):
+        share = outcome.flagged / max(outcome.requests, 1)
+        also = f", {outcome.other:,} another one" if outcome.other else ""
+        _say(f"  {outcome.kind:<42} {outcome.requests:>6,}   {outcome.flagged:>6,} ({share:6.2%}) matched a flagged family{also}")
+
+
+def _speed(report: pipeline.LookupReport) -> str:
+    count = report.ingest.accepted
+    return f"{count:,} requests in {report.seconds:.1f} s, {count / max(report.seconds, 1e-3):,.0f}/s."
+
+
+def _outcomes(matches: Path, truth: Path, flagged: set[str]) -> list[Outcome]:
+    """Hold the matches against the truth, campaigns' clean and disguised requests apart."""
+    both = pq.read_table(matches).join(pq.read_table(truth), "request_id", join_type="inner")
+    matched = pc.is_valid(both["family_id"])
+    alarm = pc.is_in(both["family_id"], value_set=pa.array(sorted(flagged), pa.large_string()))
+    campaign = pc.equal(both["role"], "campaign")
+    disguised = pc.not_equal(both["evasion"], "none")
+    kinds = {
+        "campaign requests, undisguised": pc.and_not(campaign, disguised),
+        "campaign requests, disguised": pc.and_(campaign, disguised),
+        "honest requests made by software's templates": pc.equal(both["role"], "benign_template"),
+        "other honest requests": pc.equal(both["role"], "background"),
+    }
+    return [
+        Outcome(kind, _count(of), _count(pc.and_(of, alarm)), _count(pc.and_(of, pc.and_not(matched, alarm))))
+        for kind, of in kinds.items()
+    ]
+
+
+def _count(mask: pa.ChunkedArray) -> int:
+    return int(pc.sum(mask).as_py() or 0)
+
+
+def _next(home: Home, families: list[FamilyRow], day: Path) -> None:
+    at = shlex.quote(str(home.path))
+    first = families[0].family_id if families else "ID"
+    _title("Where to look next")
+    _say(f"  fingerprint families show {first} --home {at}")
+    _say(f"  fingerprint accounts --flagged --limit 20 --home {at}")
+    _say(f'  fingerprint label {first} campaign --reason "seen it before" --home {at}')
+    _say(f"  fingerprint lookup {shlex.quote(str(day))} --explain --output - --home {at} | head")
+    _say("  fingerprint nightly YOUR_LOGS --home home")
+
+
+def _title(words: str, count: int = 0, most: int = SHOWN) -> None:
+    more = f", the first {most}" if count > most else ""
+    _say(f"\n{words}{more}")
+
+
+def _say(words: str) -> None:
+    click.echo(words)
