@@ -1,18 +1,20 @@
 """Scores prompts against stored signatures: the n-gram index proposes, coverage and meaning decide.
 
-score = sigmoid(RARE·b + COVER·c + MEAN·m - BIAS)
+score = sigmoid((x - MIDDLE) / SCALE), where by its grams x = LENGTH · log(1 + b) + SHARE · c, and by its
+meaning x = NEAR + BEYOND · m; the better of the two counts.
 
-b: weighted count of the signature's grams that the prompt holds, each counting by its rarity, at most
-CAPPED; c: the weighted share of the signature's grams held; m: how far the prompt's embedding is closer
-to a prototype than those of the batch's own non-members are (0 for none). The terms are log-odds, so
-scores of families with long and short templates compare; the constants were set on development data
-(DECISIONS.md). A family's threshold is calibrated on the batch's non-members.
+b: the prompt's grams of the signature, each counting by its rarity; c: their weighted share of all the
+signature's grams; m: how far the prompt lies beyond the similarity to a prototype that the batch's own
+non-members reach, 0 to 1. So eight rare grams of a long template count about as much as all of a short
+one's, and scores of families with long and short templates compare. The constants were set on
+development data (DECISIONS.md). A family's threshold is calibrated on the batch's non-members.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +22,17 @@ from numba import njit
 
 from fingerprint.records import FloatArray, HashArray, Ids, IntArray, Signature
 
-RARE = 1.0
-COVER = 4.0
-BIAS = 5.0
-CAPPED = 12.0
-MEAN = 10.0
+LENGTH = 4.0
+SHARE = 8.0
+NEAR = 4.0
+BEYOND = 20.0
+MIDDLE = 10.0
+SCALE = 2.0
+
+PREFERRED = 4.0
+"""What being a campaign is worth where a prompt holds the text of several families: an excerpt of some
+article that others sent too must not hide the injected instruction beside it."""
+
 SURE = 0.9
 """Above this score by grams alone, meaning is not asked."""
 
@@ -32,12 +40,12 @@ FLOOR = 0.5
 """No threshold is lower: what calibration data cannot show is not promised."""
 
 
-@dataclass(frozen=True, slots=True)
-class GramIndex:
+class GramIndex(NamedTuple):
     """An inverted index from grams to signatures.
 
     grams: (g,) uint64 sorted. offsets: (g + 1,). family: (e,) int32 and weight: (e,) float32, the postings.
     total: (f,) float32, each signature's sum of weights.
+    prior: (f,) float32, log-odds by which a signature is preferred where a prompt holds several.
     """
 
     grams: HashArray
@@ -45,6 +53,7 @@ class GramIndex:
     family: Ids
     weight: FloatArray
     total: FloatArray
+    prior: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,12 @@ def gram_index(signatures: Sequence[Signature]) -> GramIndex:
     grams, counts = np.unique(every, return_counts=True)
     total = np.bincount(family, weights=weight, minlength=len(signatures)).astype(np.float32)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return GramIndex(grams, offsets, family[order], weight[order].astype(np.float32), total)
+    prior = np.array([PREFERRED * _campaign_likeness(s) for s in signatures], dtype=np.float32)
+    return GramIndex(grams, offsets, family[order], weight[order].astype(np.float32), total, prior)
+
+
+def _campaign_likeness(signature: Signature) -> float:
+    return {"campaign": 1.0, "benign": 0.0}.get(signature.label or "", signature.score)
 
 
 def rarity(outside: IntArray, prompts: int) -> FloatArray:
@@ -77,13 +91,12 @@ def rarity(outside: IntArray, prompts: int) -> FloatArray:
 
 def best(index: GramIndex, hashes: HashArray, offsets: IntArray) -> Hits:
     """Find the best signature of q prompts, given their grams' hashes and offsets (q + 1,)."""
-    return Hits(*_best(hashes, offsets, index.grams, index.offsets, index.family, index.weight, index.total))
+    return Hits(*_best(hashes, offsets, index))
 
 
 def score_of(held: FloatArray, total: FloatArray) -> npt.NDArray[np.float64]:
     """Score signatures of which grams of weight `held` out of `total` were found."""
-    share = held / np.maximum(total, 1e-9)
-    return np.asarray(1 / (1 + np.exp(BIAS - RARE * np.minimum(held, CAPPED) - COVER * share)))
+    return np.asarray(_squash(LENGTH * np.log1p(held) + SHARE * held / np.maximum(total, 1e-9)), dtype=np.float64)
 
 
 def meaning(similarity: FloatArray, usual: FloatArray) -> FloatArray:
@@ -93,19 +106,18 @@ def meaning(similarity: FloatArray, usual: FloatArray) -> FloatArray:
 
 def score_of_meaning(beyond: FloatArray) -> npt.NDArray[np.float64]:
     """Score prompts by meaning alone, (q,)."""
-    return np.asarray(1 / (1 + np.exp(BIAS - MEAN * beyond.astype(np.float64))))
+    return np.asarray(_squash(np.where(beyond > 0, NEAR + BEYOND * beyond.astype(np.float64), -np.inf)))
+
+
+def _squash(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp((MIDDLE - x) / SCALE)))
 
 
 @njit(cache=True, nogil=True)
 def _best(
-    hashes: HashArray,
-    offsets: IntArray,
-    grams: HashArray,
-    gram_offsets: IntArray,
-    family: Ids,
-    weight: FloatArray,
-    total: FloatArray,
+    hashes: HashArray, offsets: IntArray, index: GramIndex
 ) -> tuple[Ids, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    grams, gram_offsets, family, weight, total, prior = index
     rows = len(offsets) - 1
     out = np.full(rows, -1, dtype=np.int32)
     score = np.zeros(rows)
@@ -125,11 +137,14 @@ def _best(
                     touched[count] = family[e]
                     count += 1
                 held[family[e]] += max(weight[e], np.float32(1e-6))
+        most = -np.inf
         for t in range(count):
             f = touched[t]
             share = held[f] / max(total[f], np.float32(1e-9))
-            value = 1 / (1 + np.exp(BIAS - RARE * min(held[f], CAPPED) - COVER * share))
-            if value > score[row] or (value == score[row] and f < out[row]):
-                out[row], score[row], coverage[row] = f, value, min(share, 1.0)
+            x = LENGTH * np.log1p(held[f]) + SHARE * share
+            if x + prior[f] > most or (x + prior[f] == most and f < out[row]):
+                most = x + prior[f]
+                out[row], coverage[row] = f, min(share, 1.0)
+                score[row] = 1 / (1 + np.exp((MIDDLE - x) / SCALE))
             held[f] = 0
     return out, score, coverage

@@ -47,6 +47,7 @@ def publish(home: Path, signatures: Sequence[Signature], stamp: Stamp, *, night:
             "family": index.family,
             "weight": index.weight,
             "total": index.total,
+            "prior": index.prior,
             "threshold": np.array([s.threshold for s in signatures], dtype=np.float64),
             "similarity": np.array([s.similarity for s in signatures], dtype=np.float32),
         },
@@ -90,7 +91,7 @@ class Matcher:
         self.families: list[dict[str, object]] = snapshot.meta["families"]
         self._embedder = embedder
         a = snapshot.arrays
-        self._index = match.GramIndex(a["grams"], a["offsets"], a["family"], a["weight"], a["total"])
+        self._index = match.GramIndex(*(a[name] for name in match.GramIndex._fields))
 
     @classmethod
     def open(cls, home: Path, model: str = "static") -> Self:

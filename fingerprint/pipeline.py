@@ -275,7 +275,7 @@ def _matches(found: Matcher, batch: pa.RecordBatch, explain: bool) -> pa.Table:
         "request_id": batch.column("request_id"),
         "family_id": pc.if_else(pa.array(hits.matched), candidate, pa.scalar(None, pa.large_string())),
         "candidate_id": candidate,
-        "score": pa.array(np.round(hits.score, 6), mask=hits.family < 0),
+        "score": pa.array(np.round(hits.score, 9), mask=hits.family < 0),
         "label": facts("label"),
         "campaign_id": facts("campaign_id"),
     }
