@@ -53,18 +53,26 @@ class Batch:
     def senders(self) -> sparse.csr_matrix:
         """Return (n, a) CSR of how many requests each account sent of each prompt."""
         ones = np.ones(len(self), dtype=np.float32)
-        return sparse.csr_matrix((ones, (self.prompt, self.account)), shape=(self.distinct, len(self.accounts)))
+        return sparse.csr_matrix(
+            (ones, (self.prompt, self.account)), shape=(self.distinct, len(self.accounts))
+        )
 
     def requests(self) -> sparse.csr_matrix:
         """Return (n, r) CSR of ones, the requests of each prompt."""
         ones = np.ones(len(self), dtype=np.float32)
-        return sparse.csr_matrix((ones, (self.prompt, np.arange(len(self)))), shape=(self.distinct, len(self)))
+        return sparse.csr_matrix(
+            (ones, (self.prompt, np.arange(len(self)))), shape=(self.distinct, len(self))
+        )
 
 
-def collect(batches: Iterable[pa.RecordBatch], texts: Texts, tokens: Callable[[pa.LargeStringArray], object]) -> Batch:
+def collect(
+    batches: Iterable[pa.RecordBatch], texts: Texts, tokens: Callable[[pa.LargeStringArray], object]
+) -> Batch:
     """Read all batches; `texts` gives a batch's normalised texts, `tokens` the tokens of such texts."""
     seen = SeenIds()
-    columns: dict[str, list[pa.Array]] = {name: [] for name in ("request_id", "account_id", "timestamp", "metadata")}
+    columns: dict[str, list[pa.Array]] = {
+        name: [] for name in ("request_id", "account_id", "timestamp", "metadata")
+    }
     keys: list[HashArray] = []
     first_keys: list[HashArray] = []
     kept_texts: list[pa.Array] = []

@@ -60,7 +60,9 @@ def campaigns(signatures: Sequence[Signature], pool: sparse.csr_matrix, accounts
     return sorted(rows, key=lambda row: row.campaign_id)
 
 
-def accounts(signatures: Sequence[Signature], pool: sparse.csr_matrix, names: pa.Array, totals: dict[str, int]) -> list[AccountRow]:
+def accounts(
+    signatures: Sequence[Signature], pool: sparse.csr_matrix, names: pa.Array, totals: dict[str, int]
+) -> list[AccountRow]:
     """Score the accounts that sent requests of any family: one minus the chance that all of them are honest.
 
     A family's score counts once a request, up to PER_REQUEST times, whatever share of the account's traffic
@@ -86,7 +88,11 @@ def accounts(signatures: Sequence[Signature], pool: sparse.csr_matrix, names: pa
             for f, count in sorted(zip(families, sent, strict=True), key=lambda x: (doubt[x[0]], x[0]))
         )
         flagged = any(signatures[f].flagged for f in families)
-        rows.append(AccountRow(name, score, flagged, total, tuple(signatures[f].family_id for f in families), evidence))
+        rows.append(
+            AccountRow(
+                name, score, flagged, total, tuple(signatures[f].family_id for f in families), evidence
+            )
+        )
     return rows
 
 

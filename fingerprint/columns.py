@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from fingerprint.records import FloatArray, HashArray, Ids, IntArray
+from fingerprint.records import HashArray, Ids, IntArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from scipy import sparse
 from fingerprint import match
 from fingerprint.batch import Batch
 from fingerprint.columns import Behaviour
-from fingerprint.discover import Discovery, members_of, take
+from fingerprint.discover import Discovery, members_of
 from fingerprint.evidence import behaviour
 from fingerprint.masks import unmask
 from fingerprint.records import DayCount, FloatArray, Ids, Signature, Spread, Stamp, Template
@@ -50,7 +50,12 @@ class Described:
 
 
 def describe(
-    batch: Batch, found: Discovery, stored: Sequence[Signature], embed: Embed, stamp: Stamp, settings: Settings
+    batch: Batch,
+    found: Discovery,
+    stored: Sequence[Signature],
+    embed: Embed,
+    stamp: Stamp,
+    settings: Settings,
 ) -> Described:
     """Describe the families that share text, then those that only share meaning."""
     loose = np.flatnonzero(found.label < 0)
@@ -65,7 +70,9 @@ def describe(
     members = members_of(label, len(signatures))
     outside = meaning[label[loose] < 0]
     spreads = _spreads(batch, members)
-    kept = [f for f, s in enumerate(signatures) if known[f] >= 0 or s.kind == "topical" or s.template.segments]
+    kept = [
+        f for f, s in enumerate(signatures) if known[f] >= 0 or s.kind == "topical" or s.template.segments
+    ]
     complete = []
     for f in kept:
         centre = _prototypes(batch, members[f].indices, signatures[f].template, embed)
@@ -76,7 +83,9 @@ def describe(
             spread=spreads[f],
         )
         old = stored[known[f]] if known[f] >= 0 else None
-        complete.append(fresh if old is None else _continued(old, fresh, int(members[f].nnz), settings.min_requests))
+        complete.append(
+            fresh if old is None else _continued(old, fresh, int(members[f].nnz), settings.min_requests)
+        )
     rank = np.full(len(signatures) + 1, -1, dtype=np.int32)
     rank[kept] = np.arange(len(kept))
     label = rank[label]
@@ -100,14 +109,28 @@ def _textual(
         grams = found.shared.hashes[core]
         old = stored[families.known[f]] if families.known[f] >= 0 else None
         members = families.members[f].indices
-        template = write_template(corpus, core, members, accounts=settings.min_accounts) if len(members) else Template(())
+        template = (
+            write_template(corpus, core, members, accounts=settings.min_accounts)
+            if len(members)
+            else Template(())
+        )
         name = old.family_id if old else _name(grams.tobytes())
         row = slice(weights.indptr[f], weights.indptr[f + 1])
-        out.append(_bare(name, template, stamp, grams=grams, weights=weights.data[row], threshold=thresholds[f]))
+        out.append(
+            _bare(name, template, stamp, grams=grams, weights=weights.data[row], threshold=thresholds[f])
+        )
     return out
 
 
-def _bare(name: str, template: Template, stamp: Stamp, *, grams: npt.NDArray[np.uint64], weights: FloatArray, threshold: float) -> Signature:
+def _bare(
+    name: str,
+    template: Template,
+    stamp: Stamp,
+    *,
+    grams: npt.NDArray[np.uint64],
+    weights: FloatArray,
+    threshold: float,
+) -> Signature:
     never = datetime.fromtimestamp(0, UTC)
     return Signature(
         family_id=name,
@@ -162,7 +185,9 @@ def _similarity(outside: FloatArray, prototypes: FloatArray, rate: float) -> flo
 
 def _prototypes(batch: Batch, members: Ids, template: Template, embed: Embed) -> FloatArray:
     """The mean embedding of some members, and the template's, as unit rows (1 or 2, d)."""
-    chosen = members[np.unique(np.linspace(0, len(members) - 1, min(len(members), PROTOTYPE_MEMBERS)).astype(np.int64))]
+    chosen = members[
+        np.unique(np.linspace(0, len(members) - 1, min(len(members), PROTOTYPE_MEMBERS)).astype(np.int64))
+    ]
     rows = [embed(heads(batch.texts.take(pa.array(chosen)))).mean(axis=0)] if len(chosen) else []
     if template.segments:
         rows.append(embed(pa.array([" ".join(s.text for s in template.segments)], pa.large_string()))[0])
@@ -202,7 +227,9 @@ def _topical(
     for topic in range(int(fresh.max(initial=-1)) + 1):
         prompts = loose[free[fresh == topic]]
         name = _name(str(batch.texts[int(prompts[0])]).encode())
-        signature = _bare(name, Template(()), stamp, grams=nothing[0], weights=nothing[1], threshold=match.FLOOR)
+        signature = _bare(
+            name, Template(()), stamp, grams=nothing[0], weights=nothing[1], threshold=match.FLOOR
+        )
         out.append((signature, -1, prompts))
     return out
 
@@ -215,7 +242,11 @@ def _continued(old: Signature, fresh: Signature, members: int, least: int) -> Si
     both = len(np.intersect1d(old.grams, fresh.grams))
     same = both >= SAME_WORDING * (len(old.grams) + len(fresh.grams) - both)
     if same:
-        return replace(kept, threshold=max(old.threshold, fresh.threshold), similarity=max(old.similarity, fresh.similarity))
+        return replace(
+            kept,
+            threshold=max(old.threshold, fresh.threshold),
+            similarity=max(old.similarity, fresh.similarity),
+        )
     return replace(fresh, label=old.label, campaign_id=old.campaign_id, version=old.version)
 
 
@@ -237,7 +268,9 @@ def _spreads(batch: Batch, members: sparse.csr_matrix) -> list[Spread]:
             str(np.datetime64(int(d), "D")): DayCount(int(r), int(a))
             for d, r, a in zip(days, requests, senders, strict=True)
         }
-        first, last = (datetime.fromtimestamp(t, UTC) for t in (batch.second[mine].min(), batch.second[mine].max()))
+        first, last = (
+            datetime.fromtimestamp(t, UTC) for t in (batch.second[mine].min(), batch.second[mine].max())
+        )
         out.append(Spread(len(np.unique(batch.account[mine])), len(mine), first, last, per_day))
     return out
 

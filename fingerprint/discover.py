@@ -52,7 +52,9 @@ def discover(batch: Batch, stored: Sequence[Signature], settings: Settings, stag
     )
     stage("cluster")
     segments = skeleton.segments(shingles, shared)
-    graph = knn_graph(skeleton.sketch(segments.postings, seed=settings.seed), settings.neighbours, seed=settings.seed)
+    graph = knn_graph(
+        skeleton.sketch(segments.postings, seed=settings.seed), settings.neighbours, seed=settings.seed
+    )
     clusters = cluster(graph, segments.length, min_cluster_size=2, min_samples=1, epsilon=SAME_PLACE)
     stage("refine")
     cores = _stored_cores(stored, shared.hashes)

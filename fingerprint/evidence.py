@@ -73,7 +73,9 @@ def _one_hot(account: Ids) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(r), account, np.arange(r + 1)), shape=shape)
 
 
-def _distinct_accounts(by_account: sparse.csr_matrix, requests: IntArray, volume: Doubles) -> tuple[Doubles, Doubles]:
+def _distinct_accounts(
+    by_account: sparse.csr_matrix, requests: IntArray, volume: Doubles
+) -> tuple[Doubles, Doubles]:
     """Mean and standard deviation of the number of distinct accounts under the null, each (f,).
 
     Accounts outside a family enter by volume classes, so the cost is families x classes + members.

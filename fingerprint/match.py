@@ -96,7 +96,9 @@ def best(index: GramIndex, hashes: HashArray, offsets: IntArray) -> Hits:
 
 def score_of(held: FloatArray, total: FloatArray) -> npt.NDArray[np.float64]:
     """Score signatures of which grams of weight `held` out of `total` were found."""
-    return np.asarray(_squash(LENGTH * np.log1p(held) + SHARE * held / np.maximum(total, 1e-9)), dtype=np.float64)
+    return np.asarray(
+        _squash(LENGTH * np.log1p(held) + SHARE * held / np.maximum(total, 1e-9)), dtype=np.float64
+    )
 
 
 def meaning(similarity: FloatArray, usual: FloatArray) -> FloatArray:

@@ -36,7 +36,9 @@ def publish(home: Path, signatures: Sequence[Signature], stamp: Stamp, *, night:
     """
     index = match.gram_index(signatures)
     counts = [len(s.prototypes) for s in signatures]
-    vectors = np.concatenate([*(s.prototypes for s in signatures), np.empty((0, stamp.dimension), np.float32)])
+    vectors = np.concatenate(
+        [*(s.prototypes for s in signatures), np.empty((0, stamp.dimension), np.float32)]
+    )
     snapshot = write_snapshot(
         home,
         vectors=np.ascontiguousarray(vectors, dtype=np.float32),
@@ -112,11 +114,18 @@ class Matcher:
             vectors = self._embedder.encode(heads(texts.take(pa.array(unsure))))
             self._by_meaning(vectors, unsure, family, score, similarity)
         threshold = self.snapshot.arrays["threshold"]
-        matched = (family >= 0) & (score >= threshold[family]) if len(threshold) else np.zeros(len(texts), np.bool_)
+        matched = (
+            (family >= 0) & (score >= threshold[family]) if len(threshold) else np.zeros(len(texts), np.bool_)
+        )
         return Found(family, score, np.where(family == hits.family, hits.coverage, 0.0), similarity, matched)
 
     def _by_meaning(
-        self, vectors: FloatArray, rows: np.ndarray, family: np.ndarray, score: np.ndarray, similarity: np.ndarray
+        self,
+        vectors: FloatArray,
+        rows: np.ndarray,
+        family: np.ndarray,
+        score: np.ndarray,
+        similarity: np.ndarray,
     ) -> None:
         """Let the nearest prototype's family replace a weaker candidate."""
         near, owner = self.snapshot.search(vectors, 1)
@@ -130,7 +139,9 @@ class Matcher:
 
     def one(self, prompt: str, system: str | None = None) -> Match:
         """Look one prompt up, and explain the answer."""
-        texts = normalise(compose(pa.array([system], pa.large_string()), pa.array([prompt], pa.large_string())))
+        texts = normalise(
+            compose(pa.array([system], pa.large_string()), pa.array([prompt], pa.large_string()))
+        )
         words = tokens(texts)
         found = self._find(texts, words)
         number = int(found.family[0])
@@ -153,7 +164,9 @@ class Matcher:
         )
 
 
-def _explain(text: str, words: Tokens, segments: Sequence[str]) -> tuple[tuple[SegmentHit, ...], tuple[str, ...]]:
+def _explain(
+    text: str, words: Tokens, segments: Sequence[str]
+) -> tuple[tuple[SegmentHit, ...], tuple[str, ...]]:
     """How much of each template segment a text holds, and what stands between the segments it holds."""
     parts = tokens(normalise(pa.array(segments, pa.large_string())))
     raw = text.encode()

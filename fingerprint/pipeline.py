@@ -77,12 +77,16 @@ def nightly(
         batch = collect(reader, normalised, tokens)
         if not len(batch):
             named = ", ".join(map(str, sources))
-            raise InputError(f"at least one valid request expected in {named}, none of {reader.report().rows_read} found")
+            raise InputError(
+                f"at least one valid request expected in {named}, none of {reader.report().rows_read} found"
+            )
         stored = store.signatures()
         found = discover(batch, stored, settings, clock.stage)
         clock.stage("describe")
         cache = VectorCache(home.path / "cache", embedder.stamp, embedder.dimension)
-        night = describe(batch, found, stored, lambda texts: encode_cached(embedder, cache, texts), stamp, settings)
+        night = describe(
+            batch, found, stored, lambda texts: encode_cached(embedder, cache, texts), stamp, settings
+        )
         clock.stage("store")
         report = _save(store, batch, night, reader.report(), reader.content_hash, clock)
         matcher.publish(home.path, store.signatures(), stamp, night=report.batch_id)
@@ -136,7 +140,9 @@ def open_matcher(home: Home, model: str | None = None) -> Matcher:
     with Store.open(home.path, home.database, read_only=True) as store:
         nights, stamp = store.nights(), store.stamp()
         if stamp is None:
-            raise SnapshotError(f"{home.path}: no families stored yet; run `fingerprint nightly TRAFFIC --home {home.path}`")
+            raise SnapshotError(
+                f"{home.path}: no families stored yet; run `fingerprint nightly TRAFFIC --home {home.path}`"
+            )
         if _behind(home.path, nights[-1].batch_id if nights else None):
             publish_snapshot(home)
     embedder = Embedder.load(model or ("minilm" if stamp.model == "all-MiniLM-L6-v2" else "static"))
@@ -157,7 +163,9 @@ def publish_snapshot(home: Home) -> str:
         stamp, nights = store.stamp(), store.nights()
         if stamp is None:
             raise SnapshotError(f"{home.path}: no families stored yet")
-        return matcher.publish(home.path, store.signatures(), stamp, night=nights[-1].batch_id if nights else None)
+        return matcher.publish(
+            home.path, store.signatures(), stamp, night=nights[-1].batch_id if nights else None
+        )
 
 
 def normalised(batch: pa.RecordBatch) -> pa.LargeStringArray:
@@ -201,7 +209,9 @@ def _save(
     names = [s.family_id for s in signatures]
     pool, accounts = campaign.pools(history, names)
     totals = _with_history(activity, store.account_totals(but_batch=batch_id))
-    whole = dict(zip(totals.column("account_id").to_pylist(), totals.column("requests").to_pylist(), strict=True))
+    whole = dict(
+        zip(totals.column("account_id").to_pylist(), totals.column("requests").to_pylist(), strict=True)
+    )
     report = NightReport(
         batch_id=batch_id,
         ingest=ingest,
@@ -243,7 +253,10 @@ def _counts(batch: Batch, names: list[str] | None, label: np.ndarray) -> pa.Tabl
     }
     if names is None:
         return pa.table(columns, schema=ACTIVITY_SCHEMA)
-    return pa.table({"family_id": pa.array(names, pa.large_string()).take(pa.array(keys[0])), **columns}, schema=SPREAD_SCHEMA)
+    return pa.table(
+        {"family_id": pa.array(names, pa.large_string()).take(pa.array(keys[0])), **columns},
+        schema=SPREAD_SCHEMA,
+    )
 
 
 def _with_history(tonight: pa.Table, before: pa.Table) -> pa.Table:

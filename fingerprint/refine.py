@@ -29,7 +29,9 @@ LONG_CORE = 16
 Doubles = npt.NDArray[np.float64]
 
 
-def candidates(label: Ids, segments: Segments, shared: SharedGrams, stored: sparse.csr_matrix, *, least: int) -> Families:
+def candidates(
+    label: Ids, segments: Segments, shared: SharedGrams, stored: sparse.csr_matrix, *, least: int
+) -> Families:
     """Turn clusters of segments (s,), -1 = noise, and stored cores (g, k) into merged candidate families.
 
     A noise segment is a candidate by itself. least: fewest prompts of a new family.
@@ -90,7 +92,10 @@ def _recore(families: Families, shared: SharedGrams, least: int) -> Families:
     counts.data = (counts.data >= CORE_SHARE * np.repeat(support, np.diff(counts.indptr))).astype(np.float32)
     counts.eliminate_zeros()
     fresh = (families.known < 0) | (support >= least)
-    core = sparse.diags(fresh.astype(np.float32)) @ counts + sparse.diags((~fresh).astype(np.float32)) @ families.core
+    core = (
+        sparse.diags(fresh.astype(np.float32)) @ counts
+        + sparse.diags((~fresh).astype(np.float32)) @ families.core
+    )
     core = core.tocsr()
     core.eliminate_zeros()
     return Families(core, families.members, families.known)
@@ -128,7 +133,11 @@ def _apart(group: Ids, known: Ids, row: Ids, column: Ids, shares: npt.NDArray[np
     crowded = np.flatnonzero(np.bincount(group[stored], minlength=group.max(initial=-1) + 1) > 1)
     heads = stored[np.isin(group[stored], crowded)]
     out[heads] = group.max(initial=-1) + 1 + heads
-    i, j, share = np.concatenate([row, column]), np.concatenate([column, row]), np.concatenate([shares, shares])
+    i, j, share = (
+        np.concatenate([row, column]),
+        np.concatenate([column, row]),
+        np.concatenate([shares, shares]),
+    )
     pull = np.isin(j, heads) & ~np.isin(i, heads)
     order = np.lexsort((-j[pull], share[pull]))  # the best overlap is written last, the lower id on a tie
     out[i[pull][order]] = out[j[pull][order]]

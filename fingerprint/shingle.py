@@ -102,13 +102,17 @@ def shared_grams(
     """
     known = np.empty(0, dtype=np.uint64) if known is None else known
     bits = max(16, int(np.ceil(np.log2(max(len(shingles.hashes), 1)))) + 1)
-    frequent = _frequent(shingles.hashes, shingles.offsets, min_prompts, bits) | _member(shingles.hashes, known)
+    frequent = _frequent(shingles.hashes, shingles.offsets, min_prompts, bits) | _member(
+        shingles.hashes, known
+    )
     places = np.flatnonzero(frequent)
     hashes, gram = np.unique(np.concatenate([shingles.hashes[places], known]), return_inverse=True)
     gram = gram[: len(places)]
     prompt = np.repeat(np.arange(shingles.prompts), np.diff(shingles.offsets))[places]
     postings = _incidence(gram, prompt, (len(hashes), shingles.prompts))
-    accounts = _distinct_accounts(postings.indptr, postings.indices, senders.indptr, senders.indices, senders.shape[1])
+    accounts = _distinct_accounts(
+        postings.indptr, postings.indices, senders.indptr, senders.indices, senders.shape[1]
+    )
     enough = (np.diff(postings.indptr) >= min_prompts) & (accounts >= min_accounts)
     kept = np.flatnonzero(enough | _member(hashes, known))
     rank = np.full(len(hashes), -1, dtype=np.int32)

@@ -43,7 +43,9 @@ def segments(shingles: Shingles, shared: SharedGrams) -> Segments:
     return Segments(of_gram.astype(np.int32), length, held(of_gram, count, shared.postings, share=HELD))
 
 
-def held(group: npt.NDArray[np.integer], groups: int, postings: sparse.csr_matrix, *, share: float) -> sparse.csr_matrix:
+def held(
+    group: npt.NDArray[np.integer], groups: int, postings: sparse.csr_matrix, *, share: float
+) -> sparse.csr_matrix:
     """Return (groups, n) CSR of ones: prompts that hold at least `share` of a group's grams (group (k,), -1 none)."""
     grams = np.flatnonzero(group >= 0)
     ones = np.ones(len(grams), dtype=np.float32)

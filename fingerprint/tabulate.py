@@ -43,7 +43,9 @@ def write_table(table: pa.Table, out: Path | None) -> None:
 def check_extension(out: Path) -> None:
     """Raise UsageError unless a table can be written under this name."""
     if out.suffix not in (".jsonl", ".csv", ".parquet"):
-        raise UsageError(f"{out}: an extension .jsonl, .csv or .parquet expected, {out.suffix or 'none'} found")
+        raise UsageError(
+            f"{out}: an extension .jsonl, .csv or .parquet expected, {out.suffix or 'none'} found"
+        )
 
 
 def _lines(table: pa.Table, file) -> None:  # type: ignore[no-untyped-def]

@@ -89,7 +89,10 @@ class _Sample:
 
 def _most_covered(ids: Ids, offsets: IntArray, prompts: Ids, in_core: npt.NDArray[np.bool_]) -> int:
     """Which of the prompts holds most core grams; the shorter one on a tie."""
-    covered = [len(set(row[(row >= 0) & in_core[row]])) for row in (ids[offsets[p] : offsets[p + 1]] for p in prompts)]
+    covered = [
+        len(set(row[(row >= 0) & in_core[row]]))
+        for row in (ids[offsets[p] : offsets[p + 1]] for p in prompts)
+    ]
     return int(np.lexsort((offsets[prompts + 1] - offsets[prompts], -np.array(covered)))[0])
 
 
@@ -124,7 +127,9 @@ def _anonymous(sample: _Sample, base: int, run: tuple[int, int], accounts: int) 
     middle = (begin + end) // 2
     if end - begin < 6:
         return []
-    return _anonymous(sample, base, (begin, middle), accounts) + _anonymous(sample, base, (middle, end), accounts)
+    return _anonymous(sample, base, (begin, middle), accounts) + _anonymous(
+        sample, base, (middle, end), accounts
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -171,7 +176,13 @@ def _assemble(sample: _Sample, model: int, runs: Sequence[tuple[int, int]], run_
     shingles, tokens = sample.corpus.shingles, sample.tokens
     grams = np.bincount(run_of[run_of >= 0], minlength=len(runs)).astype(np.int64)
     begin, end = _locate(
-        sample.corpus.shared.ids, shingles.first, shingles.last, shingles.offsets, sample.prompts, run_of, grams
+        sample.corpus.shared.ids,
+        shingles.first,
+        shingles.last,
+        shingles.offsets,
+        sample.prompts,
+        run_of,
+        grams,
     )
     texts = sample.texts()
     lengths = np.diff(tokens.row_offsets)
@@ -187,7 +198,9 @@ def _assemble(sample: _Sample, model: int, runs: Sequence[tuple[int, int]], run_
         raw = texts[row][tokens.starts[origin + left] : tokens.ends[origin + right - 1]]
         position = float(np.mean(begin[held, number] / np.maximum(lengths[held], 1))) if held.any() else 0.0
         words = sample.corpus.unmask(raw.decode())
-        parts.append(Segment(words, _place(sample, begin[:, number]), round(position, 4), round(float(held.mean()), 4)))
+        parts.append(
+            Segment(words, _place(sample, begin[:, number]), round(position, 4), round(float(held.mean()), 4))
+        )
     tail = _slot(sample, texts, end[:, -1], np.where(end[:, -1] >= 0, lengths, -1))
     return Template((*parts, tail) if tail is not None else tuple(parts))
 
