@@ -7,4 +7,13 @@ from .config import EVASIONS, PRESETS, SimulationConfig, preset
 from .output import simulate, write
 from .traffic import SIMULATED_SCHEMA, TRUTH_SCHEMA
 
-__all__ = ["EVASIONS", "PRESETS", "SIMULATED_SCHEMA", "TRUTH_SCHEMA", "SimulationConfig", "preset", "simulate", "write"]
+__all__ = [
+    "EVASIONS",
+    "PRESETS",
+    "SIMULATED_SCHEMA",
+    "TRUTH_SCHEMA",
+    "SimulationConfig",
+    "preset",
+    "simulate",
+    "write",
+]

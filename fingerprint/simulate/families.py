@@ -98,7 +98,9 @@ class Composer:
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(f"families {seed}")
-        self._banks = {head.split()[0]: (head.split()[1:], lines) for head, lines in sections(read_text("clauses.txt"))}
+        self._banks = {
+            head.split()[0]: (head.split()[1:], lines) for head, lines in sections(read_text("clauses.txt"))
+        }
         self._kinds = {name: lines for name, (options, lines) in self._banks.items() if "kind" in options}
         self._holders: dict[int, list[int]] = {}
         self._sizes: list[int] = []
@@ -122,9 +124,14 @@ class Composer:
         """Endlessly many distinct families of a kind that clauses.txt names."""
         made = tries = 0
         while True:
-            pattern, *options = (part.strip() for part in self._random.choice(self._kinds[kind]).split(" ;; "))
+            pattern, *options = (
+                part.strip() for part in self._random.choice(self._kinds[kind]).split(" ;; ")
+            )
             sentences = tuple(_sentence(unescape(self._fill(part))) for part in pattern.split(" / "))
-            given = {key: unescape(self._fill(value)) for key, value in (option.split("=", 1) for option in options)}
+            given = {
+                key: unescape(self._fill(value))
+                for key, value in (option.split("=", 1) for option in options)
+            }
             family = Family(f"{prefix}{made:03d}", sentences, kind=given.pop("kind", kind), **given)  # type: ignore[arg-type]
             tries += 1
             if self.admit(family) or tries > 12:

@@ -5,7 +5,7 @@ alternative weighs it by hand. Between « and »:
 
     name        the rule             name*2-9    2 to 9 times, short runs likelier
     a|b|c       one of these         name@1      the same text each time in this prompt
-    #10-99      a whole number       name~1.4    one of endlessly many fixed texts, chosen by a zeta law
+    #10-99      a whole number       name~1.4,50 one of endlessly many fixed texts by a power law, flat below 50
     %x8 %d4     hex, digits          name!       the parts of the rule in random order
     .n          a word of the topic  %cap %an    capitalise what follows; a or an
     %clock %date  the time of the request, the clock running on with each use
@@ -30,7 +30,7 @@ from .morphology import CLASSES, inflect
 OP_WIDTH = 4
 
 _SHAPE = re.compile(
-    r"(?P<name>[\w./:]+)(?:~(?P<zeta>[\d.]+))?(?:@(?P<slot>\d+))?(?:\*(?P<low>\d+)-(?P<high>\d+))?(?P<shuffle>!)?"
+    r"(?P<name>[\w./:]+)(?:~(?P<zeta>[\d.]+)(?:,(?P<head>\d+))?)?(?:@(?P<slot>\d+))?(?:\*(?P<low>\d+)-(?P<high>\d+))?(?P<shuffle>!)?"
 )
 _WEIGHT = re.compile(r"<(\d+)> ")
 
@@ -213,8 +213,13 @@ class _Compiler:
         rule = self.names[found["name"]]
         low, high = int(found["low"] or 1), int(found["high"] or 1)
         if found["zeta"]:
-            # the kernel reads the exponent in hundredths, and both bounds of the run from one number
-            return ZETA, rule, round(100 * float(found["zeta"])), low * 1000 + high
+            # two numbers share a place: the exponent in hundredths and the head, both bounds of the run
+            return (
+                ZETA,
+                rule,
+                round(100 * float(found["zeta"])) + 1000 * int(found["head"] or 1),
+                low * 1000 + high,
+            )
         if found["slot"]:
             return SAME, rule, int(found["slot"]), 0
         if found["low"]:

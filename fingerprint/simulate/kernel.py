@@ -119,9 +119,9 @@ def run_length(bits: np.uint64, low: int, high: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def zeta(bits: np.uint64, hundredths: int) -> np.uint64:
-    """A rank from 1 up, P(rank >= k) = k^(1 - s), s = hundredths / 100."""
-    return np.uint64(min(fraction(bits) ** (-100.0 / (hundredths - 100)), 1e12))
+def zeta(bits: np.uint64, hundredths: int, head: int) -> np.uint64:
+    """A rank from 1 up, P(rank > k) = (1 + k / head)^(1 - s), s = hundredths / 100 (Lomax's law)."""
+    return np.uint64(1.0 + min(head * (fraction(bits) ** (-100.0 / (hundredths - 100)) - 1.0), 1e12))
 
 
 @njit(cache=True, nogil=True)
@@ -201,10 +201,29 @@ def shuffled(first: int, count: int, bits: np.uint64, at: I64, top: int) -> None
 
 
 @njit(cache=True, nogil=True)
-def expand(t: Tables, rule: int, topic: int, topics: int, rng: U64, clock: I64, k: Stack, out: U8, pos: int, limit: int) -> int:
+def expand(
+    t: Tables,
+    rule: int,
+    topic: int,
+    topics: int,
+    rng: U64,
+    clock: I64,
+    k: Stack,
+    out: U8,
+    pos: int,
+    limit: int,
+) -> int:
     """Writes one expansion of a rule at pos and returns its end; begins no new part after `limit`."""
     # arrays out of their tuples, and the generator in a register: inside the loop either would cost as much as the rest
-    code, arena, rules, alternatives, accept, alias, first_topic = t.code, t.arena, t.rules, t.alternatives, t.accept, t.alias, t.topics
+    code, arena, rules, alternatives, accept, alias, first_topic = (
+        t.code,
+        t.arena,
+        t.rules,
+        t.alternatives,
+        t.accept,
+        t.alias,
+        t.topics,
+    )
     k_at, k_end, k_left, k_of, k_topic = k.at, k.end, k.left, k.of, k.topic
     k_saved, k_own, k_series = k.saved, k.own, k.series
     step = np.uint64(_STEP)
@@ -279,7 +298,9 @@ def expand(t: Tables, rule: int, topic: int, topics: int, rng: U64, clock: I64, 
         elif kind == ZETA:
             top, target = top + 1, first
             third = np.int64(code[at, 3])
-            seed = mix(zeta(bits, second) * np.uint64(0xD6E8FEB86659FD93) + np.uint64(first))
+            seed = mix(
+                zeta(bits, second % 1000, second // 1000) * np.uint64(0xD6E8FEB86659FD93) + np.uint64(first)
+            )
             left = run_length(mix(bits), third // 1000, third % 1000) - 1
             # an excerpt begins with one of the text's first parts
             k_series[top] = seed + step * np.uint64(scaled(mix(bits + step), 6) if left > 0 else 0)

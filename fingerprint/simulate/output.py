@@ -28,7 +28,9 @@ OnProgress = Callable[[int, int], None]
 """Called with the requests written so far and their total."""
 
 
-def simulate(config: SimulationConfig, *, chunk_rows: int | None = None, threads: int | None = None) -> Iterator[pa.Table]:
+def simulate(
+    config: SimulationConfig, *, chunk_rows: int | None = None, threads: int | None = None
+) -> Iterator[pa.Table]:
     """Yields SIMULATED_SCHEMA tables in order of time.
 
     chunk_rows: rows of each table (the last may be shorter); by default some ten thousand, never across midnight.
@@ -39,7 +41,9 @@ def simulate(config: SimulationConfig, *, chunk_rows: int | None = None, threads
 
 def _stretches(config: SimulationConfig, threads: int) -> Iterator[pa.Table]:
     world = build(config)
-    todo = iter([(day, begin, end) for day in range(config.days) for begin, end in stretches(config.rows_on(day))])
+    todo = iter(
+        [(day, begin, end) for day in range(config.days) for begin, end in stretches(config.rows_on(day))]
+    )
     waiting: deque[Future[pa.Table]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
@@ -72,7 +76,9 @@ def _regroup(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
         yield pa.concat_tables(held).combine_chunks()
 
 
-def write(config: SimulationConfig, out: Path, *, truth: Path | None = None, on_progress: OnProgress | None = None) -> list[Path]:
+def write(
+    config: SimulationConfig, out: Path, *, truth: Path | None = None, on_progress: OnProgress | None = None
+) -> list[Path]:
     """Writes the traffic, and the ground truth to `truth`; returns the traffic files.
 
     out: a file (.parquet, .jsonl or .jsonl.gz) of all days, or a directory that gets day1.parquet, day2.parquet …
@@ -146,7 +152,9 @@ class _Parquet:
     def write(self, table: pa.Table) -> None:
         if self._writer is None:
             repeating = [name for name in _REPEATING if name in table.column_names]
-            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd", compression_level=1, use_dictionary=repeating)
+            self._writer = pq.ParquetWriter(
+                self._path, table.schema, compression="zstd", compression_level=1, use_dictionary=repeating
+            )
         self._writer.write_table(table)
 
     def __exit__(self, *_: object) -> None:

@@ -42,7 +42,9 @@ class Population:
     def metadata(self) -> list[str]:
         """Each account's metadata as a JSON object."""
         found = []
-        for agent, address, payment in zip(self.agent.tolist(), self.address.tolist(), self.payment.tolist(), strict=True):
+        for agent, address, payment in zip(
+            self.agent.tolist(), self.address.tolist(), self.payment.tolist(), strict=True
+        ):
             entry = {"ip_prefix": f"{11 + address % 200}.{address // 200 % 256}.{address // 51200 % 256}"}
             if payment >= 0:
                 # a bijection of the number, so that different payments never share a hash

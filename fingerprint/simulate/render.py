@@ -116,7 +116,9 @@ def _compose(t: Tables, r: Requests, i: int, s: Settings, rng: U64, k: Stack, a:
 
 
 @njit(cache=True, nogil=True)
-def _nonces(t: Tables, i: int, r: Requests, s: Settings, rng: U64, k: Stack, a: U8, length: int, c: U8) -> int:
+def _nonces(
+    t: Tables, i: int, r: Requests, s: Settings, rng: U64, k: Stack, a: U8, length: int, c: U8
+) -> int:
     """Copies a to c with one to four nonces at its ends."""
     clock = r.clock[i : i + 1].copy()
     pos = 0
@@ -149,7 +151,16 @@ def _trim(text: U8, length: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def write_rows(t: Tables, r: Requests, s: Settings, begin: int, prompts: U8, prompt_ends: I64, systems: U8, system_ends: I64) -> int:
+def write_rows(
+    t: Tables,
+    r: Requests,
+    s: Settings,
+    begin: int,
+    prompts: U8,
+    prompt_ends: I64,
+    systems: U8,
+    system_ends: I64,
+) -> int:
     """Writes requests from `begin` on until a buffer is full and returns the first not written.
 
     prompt_ends, system_ends: (rows + 1,) int64, Arrow's offsets, filled up to the rows written.

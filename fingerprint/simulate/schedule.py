@@ -58,7 +58,9 @@ def schedule(rows: int, streams: list[Stream], population: Population, key: int)
     """The schedule of a day of `rows` requests; background is what the streams leave."""
     busy = sum(stream.requests for stream in streams)
     if busy > rows:
-        raise UsageError(f"rows: at least {busy} a day expected for these campaigns and honest templates, {rows} found")
+        raise UsageError(
+            f"rows: at least {busy} a day expected for these campaigns and honest templates, {rows} found"
+        )
     background = rows - busy
     zones = len(ZONES) + 1
     volume = np.array([population.volume[population.zone == zone].sum() for zone in range(zones)])
@@ -90,7 +92,9 @@ def schedule(rows: int, streams: list[Stream], population: Population, key: int)
 
 
 def _cumulative(volume: F64, first: I64) -> F64:
-    parts = [np.cumsum(volume[a:b]) / max(volume[a:b].sum(), 1e-12) for a, b in zip(first, first[1:], strict=False)]
+    parts = [
+        np.cumsum(volume[a:b]) / max(volume[a:b].sum(), 1e-12) for a, b in zip(first, first[1:], strict=False)
+    ]
     return np.concatenate(parts)
 
 
@@ -169,5 +173,3 @@ def deal(s: Schedule, begin: int, end: int) -> Dealt:
     stream, number, time, account = (array[:count] for array in arrays)
     order = np.lexsort((number, stream, time))
     return Dealt(stream[order], number[order], time[order], account[order])
-
-

@@ -106,9 +106,13 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
         taken += total
         first = int(random.integers(1, config.days)) if config.days > 1 and i % 6 == 3 else 0
         last = int(random.integers(0, config.days - 1)) if config.days > 1 and i % 6 == 5 else config.days - 1
-        pivot = (int(random.integers(1, config.days)), next(source)) if config.days > 1 and i % 6 == 1 else None
+        pivot = (
+            (int(random.integers(1, config.days)), next(source)) if config.days > 1 and i % 6 == 1 else None
+        )
         weights = random.dirichlet(np.full(count, 3.0))
-        found.append(_Campaign(f"c{i + 1:03d}", families, weights, requests, accounts, size, first, last, pivot))
+        found.append(
+            _Campaign(f"c{i + 1:03d}", families, weights, requests, accounts, size, first, last, pivot)
+        )
     return found
 
 
@@ -118,7 +122,9 @@ def _pool_size(requests: int, accounts: int) -> int:
     return max(min(usual, accounts // 4), min(requests // 400, accounts // 5), 5)
 
 
-def _campaign_day(config: SimulationConfig, campaign: _Campaign, day: int, random: np.random.Generator) -> list[Stream]:
+def _campaign_day(
+    config: SimulationConfig, campaign: _Campaign, day: int, random: np.random.Generator
+) -> list[Stream]:
     windows = _bursts(config.jitter, random)
     pool = random.permutation(campaign.pool(day, config.replaced))
     families = list(campaign.families)
@@ -130,7 +136,9 @@ def _campaign_day(config: SimulationConfig, campaign: _Campaign, day: int, rando
         evasions = _offered(config, family) if day + 1 >= config.evasion_from else ()
         if len(evasions) > 3:
             evasions = tuple(random.choice(evasions, 3, replace=False).tolist())
-        found.append(Stream(family, campaign.name, pool, requests, windows, 0.6 * config.jitter, 1.0, evasions))
+        found.append(
+            Stream(family, campaign.name, pool, requests, windows, 0.6 * config.jitter, 1.0, evasions)
+        )
     return found
 
 
@@ -164,7 +172,9 @@ def _bursts(jitter: float, random: np.random.Generator) -> Windows:
     return Windows(start, (length + (HOUR_MS - length) * jitter).astype(np.int64), share / share.sum())
 
 
-def _mix(config: SimulationConfig, population: Population, streams: list[list[Stream]], random: np.random.Generator) -> Population:
+def _mix(
+    config: SimulationConfig, population: Population, streams: list[list[Stream]], random: np.random.Generator
+) -> Population:
     """Sets the honest volume of campaign accounts so that campaigns take the wanted share of their traffic."""
     sent = np.zeros(config.accounts)
     for stream in itertools.chain.from_iterable(streams):
@@ -178,10 +188,14 @@ def _mix(config: SimulationConfig, population: Population, streams: list[list[St
     return dataclasses.replace(population, volume=np.where(sent > 0, honest, volume))
 
 
-def _share_payment(config: SimulationConfig, population: Population, campaigns: list[_Campaign], random: np.random.Generator) -> Population:
+def _share_payment(
+    config: SimulationConfig, population: Population, campaigns: list[_Campaign], random: np.random.Generator
+) -> Population:
     """Lets the accounts of half of the campaigns pay in groups; when mixed, each group has honest payers too."""
     payment, agent = population.payment.copy(), population.agent.copy()
-    honest = np.setdiff1d(np.arange(config.accounts), np.concatenate([c.accounts for c in campaigns] or [np.zeros(0, int)]))
+    honest = np.setdiff1d(
+        np.arange(config.accounts), np.concatenate([c.accounts for c in campaigns] or [np.zeros(0, int)])
+    )
     for campaign in campaigns[::2]:
         at = 0
         largest = int(random.choice([4, 8, 25]))
@@ -196,7 +210,9 @@ def _share_payment(config: SimulationConfig, population: Population, campaigns: 
     return dataclasses.replace(population, payment=payment, agent=agent)
 
 
-def _honest(config: SimulationConfig, composer: Composer, population: Population, random: np.random.Generator) -> list[list[Stream]]:
+def _honest(
+    config: SimulationConfig, composer: Composer, population: Population, random: np.random.Generator
+) -> list[list[Stream]]:
     """Honest mass templates; their pools are drawn from accounts with honest traffic."""
     known = [family for family in written("honest.txt") if composer.admit(family) or True]
     source = itertools.chain(known, composer.families("honest", "honest:"))
@@ -219,7 +235,13 @@ def _honest(config: SimulationConfig, composer: Composer, population: Population
     return days
 
 
-def _honest_pool(kind: str, expected: float, population: Population, senders: npt.NDArray[np.int64], random: np.random.Generator) -> npt.NDArray[np.int64]:
+def _honest_pool(
+    kind: str,
+    expected: float,
+    population: Population,
+    senders: npt.NDArray[np.int64],
+    random: np.random.Generator,
+) -> npt.NDArray[np.int64]:
     if kind in ("judge", "batch"):
         company = population.company[random.choice(senders)]
         return np.flatnonzero(population.company == company)[: random.integers(1, 4)]

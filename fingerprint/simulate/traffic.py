@@ -18,7 +18,21 @@ from .families import LAYOUTS, Family, register
 from .grammar import Compiled, Grammar, read_text
 from .kernel import I64, U64, mix
 from .population import LANGUAGES, MODELS, Population, populate
-from .render import CASE, FIRST, HOMOGLYPH, IN_SYSTEM, INSIDE, LAST, NONCE, NONE, PLAIN, TWEAK, Requests, Settings, write_rows
+from .render import (
+    CASE,
+    FIRST,
+    HOMOGLYPH,
+    IN_SYSTEM,
+    INSIDE,
+    LAST,
+    NONCE,
+    NONE,
+    PLAIN,
+    TWEAK,
+    Requests,
+    Settings,
+    write_rows,
+)
 from .schedule import DAY_MS, Dealt, Schedule, deal, schedule
 from .streams import Stream, Traffic, plan_traffic
 
@@ -41,6 +55,7 @@ SIMULATED_SCHEMA = pa.schema([*TRAFFIC_SCHEMA, *TRUTH_SCHEMA])
 
 _DISGUISE = {"nonce": NONCE, "case": CASE, "homoglyph": HOMOGLYPH}
 _GENERIC_SYSTEM, _APP_SYSTEM = 0.17, 0.15  # shares of requests, of companies
+_DOCUMENTS = 160  # texts that are passed around a lot, in a simulation of 25,000 requests
 _TWEAKED = 0.13  # share of popular prompts that are sent with a small change
 
 
@@ -123,7 +138,8 @@ def build(config: SimulationConfig) -> World:
     random = np.random.default_rng([config.seed, 0x5EED])
     grammar = Grammar()
     # rules may mention each other in any order, so all names come before all texts
-    texts = [read_text(name) for name in RULE_FILES]
+    passed_around = str(round(_DOCUMENTS * max(1.0, config.rows / 25_000) ** 0.5))
+    texts = [read_text(name).replace("{docs}", passed_around) for name in RULE_FILES]
     grammar.read_topics(read_text("words.txt"))
     for text in texts:
         grammar.declare(text)
@@ -162,7 +178,9 @@ class _ModeTable:
 
     def __init__(self, config: SimulationConfig, grammar: Grammar) -> None:
         self._config, self._grammar = config, grammar
-        self._rows: list[tuple[int, ...]] = [(NONE, 1, NONE, grammar.number("background"), NONE, FIRST, PLAIN)]
+        self._rows: list[tuple[int, ...]] = [
+            (NONE, 1, NONE, grammar.number("background"), NONE, FIRST, PLAIN)
+        ]
         self.labels = ["none"]
         self._runs: dict[tuple[str, tuple[str, ...]], tuple[int, int]] = {}
 
@@ -181,7 +199,10 @@ class _ModeTable:
     def table(self) -> Modes:
         """The modes as arrays."""
         columns = np.array(self._rows).T
-        return Modes(*(column.astype(np.int32) for column in columns[:5]), *(column.astype(np.int8) for column in columns[5:]))  # type: ignore[call-arg]
+        return Modes(
+            *(column.astype(np.int32) for column in columns[:5]),
+            *(column.astype(np.int8) for column in columns[5:]),
+        )  # type: ignore[call-arg]
 
     @staticmethod
     def _label(family: Family, evasion: str) -> str:
@@ -196,7 +217,12 @@ class _ModeTable:
         if kind in _DISGUISE:
             kind, disguise = "none", kind
         instruction, wordings = number(name), 1
-        lead, tail, body, layout = number(f"{name}/lead"), number(f"{name}/tail"), number(family.body), LAYOUTS[family.place]
+        lead, tail, body, layout = (
+            number(f"{name}/lead"),
+            number(f"{name}/tail"),
+            number(family.body),
+            LAYOUTS[family.place],
+        )
         if kind.startswith("inject_"):
             layout, body, tail = LAYOUTS[kind.removeprefix("inject_")], number("genuine"), NONE
         elif kind == "swap":
@@ -255,11 +281,17 @@ def stretch(world: World, number: int, begin: int, end: int) -> pa.Table:
     """The requests of a day (counted from 0) from begin up to end, ms since midnight, as SIMULATED_SCHEMA."""
     day = world.days[number]
     dealt = deal(day.plan, begin, end)
-    keys = hashed((dealt.stream << 36 | dealt.number).astype(np.uint64) | np.uint64(number << 58), world.config.seed)
+    keys = hashed(
+        (dealt.stream << 36 | dealt.number).astype(np.uint64) | np.uint64(number << 58), world.config.seed
+    )
     requests, mode, repeat = _requests(world, day, dealt, keys)
     settings = Settings(world.compiled.topic_count, world.compiled.names["nonce"], world.config.strength)
     prompts, systems = _write(world, requests, settings)
-    model = np.where(_unit(keys, 30) < 0.85, world.population.model[dealt.account], (hashed(keys, 31) % np.uint64(3)).astype(np.int64))
+    model = np.where(
+        _unit(keys, 30) < 0.85,
+        world.population.model[dealt.account],
+        (hashed(keys, 31) % np.uint64(3)).astype(np.int64),
+    )
     count = len(keys)
     times = (day.midnight * 1000 + dealt.time) * 1000
     columns = [
@@ -291,7 +323,9 @@ def _requests(world: World, day: Day, dealt: Dealt, keys: U64) -> tuple[Requests
     m = Modes(*(column[mode] for column in world.modes))
 
     language = np.where(_unit(keys, 12) < 0.8, population.language[dealt.account], 0)
-    by_language = np.array([names["background" if tag == "en" else f"background_{tag}"] for tag in LANGUAGES], np.int32)
+    by_language = np.array(
+        [names["background" if tag == "en" else f"background_{tag}"] for tag in LANGUAGES], np.int32
+    )
     body = np.where(background, by_language[language], m.body).astype(np.int32)
     body_seed = hashed(keys, 2)
     disguise = m.disguise.copy()
@@ -308,11 +342,17 @@ def _requests(world: World, day: Day, dealt: Dealt, keys: U64) -> tuple[Requests
     own_topic = _unit(keys, 16) < 0.6
     topics = world.compiled.topic_count
     drawn = (topics * _unit(keys, 17) ** 1.6).astype(np.int32)
-    topic = np.where(popular, (body_seed % np.uint64(topics)).astype(np.int32), np.where(own_topic & background, population.topic[dealt.account], drawn))
+    topic = np.where(
+        popular,
+        (body_seed % np.uint64(topics)).astype(np.int32),
+        np.where(own_topic & background, population.topic[dealt.account], drawn),
+    )
     company = hashed(population.company[dealt.account].astype(np.uint64), 5 + config.seed)
     app = background & ((company >> np.uint64(40)) % np.uint64(100) < 100 * _APP_SYSTEM)
     generic = ~app & (_unit(keys, 18) < _GENERIC_SYSTEM)
-    system = np.where(app, names["system_app"], np.where(generic, names["system_generic"], NONE)).astype(np.int32)
+    system = np.where(app, names["system_app"], np.where(generic, names["system_generic"], NONE)).astype(
+        np.int32
+    )
     wording = (_unit(keys, 19) * m.wordings).astype(np.int32)
     requests = Requests(
         seed=hashed(keys, 3),
@@ -337,13 +377,21 @@ def _write(world: World, requests: Requests, settings: Settings) -> tuple[pa.Arr
     prompts, systems = np.empty(1100 * rows + 400_000, np.uint8), np.empty(200 * rows + 400_000, np.uint8)
     prompt_ends, system_ends = np.zeros(rows + 1, np.int64), np.zeros(rows + 1, np.int64)
     done = 0
-    while (done := write_rows(world.compiled.tables, requests, settings, done, prompts, prompt_ends, systems, system_ends)) < rows:
+    while (
+        done := write_rows(
+            world.compiled.tables, requests, settings, done, prompts, prompt_ends, systems, system_ends
+        )
+    ) < rows:
         prompts, systems = np.resize(prompts, 2 * len(prompts)), np.resize(systems, 2 * len(systems))
     absent = (requests.system == NONE) & ((requests.layout != IN_SYSTEM) | (requests.instruction == NONE))
     present = np.packbits(~absent, bitorder="little")
     return (
-        pa.LargeStringArray.from_buffers(rows, pa.py_buffer(prompt_ends), pa.py_buffer(prompts[: prompt_ends[-1]])),
-        pa.LargeStringArray.from_buffers(rows, pa.py_buffer(system_ends), pa.py_buffer(systems[: system_ends[-1]]), pa.py_buffer(present)),
+        pa.LargeStringArray.from_buffers(
+            rows, pa.py_buffer(prompt_ends), pa.py_buffer(prompts[: prompt_ends[-1]])
+        ),
+        pa.LargeStringArray.from_buffers(
+            rows, pa.py_buffer(system_ends), pa.py_buffer(systems[: system_ends[-1]]), pa.py_buffer(present)
+        ),
     )
 
 
