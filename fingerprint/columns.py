@@ -83,12 +83,12 @@ class Families:
     @property
     def size(self) -> IntArray:
         """Grams in each family's core, (f,) int64."""
-        return np.diff(self.core.indptr).astype(np.int64)
+        return np.asarray(np.diff(self.core.indptr), dtype=np.int64)
 
     @property
     def support(self) -> IntArray:
         """Prompts in each family, (f,) int64."""
-        return np.diff(self.members.indptr).astype(np.int64)
+        return np.asarray(np.diff(self.members.indptr), dtype=np.int64)
 
     def __len__(self) -> int:
         return int(self.core.shape[0])

@@ -25,7 +25,7 @@ from fingerprint.topics import heads
 
 
 def stamp_of(embedder: Embedder) -> Stamp:
-    """What signatures made with this embedder carry."""
+    """Return what signatures made with this embedder carry."""
     return Stamp(VERSION, GRAMS, embedder.name, embedder.revision, embedder.dimension)
 
 

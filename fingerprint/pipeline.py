@@ -16,7 +16,7 @@ from fingerprint import campaign, matcher
 from fingerprint.batch import Batch, collect
 from fingerprint.describe import Described, describe
 from fingerprint.discover import discover
-from fingerprint.embed import Embedder, VectorCache, encode_cached
+from fingerprint.embed import Embedder, encode_cached
 from fingerprint.errors import InputError, SnapshotError
 from fingerprint.index import open_snapshot
 from fingerprint.ingest import read_traffic
@@ -27,6 +27,7 @@ from fingerprint.settings import Home, Settings
 from fingerprint.store import HomeLock, Store
 from fingerprint.tabulate import check_extension, write_table
 from fingerprint.tokenise import tokens
+from fingerprint.vectors import VectorCache
 from fingerprint.verdict import FLAGGED, verdict
 
 Progress = Callable[[str, int, int | None], None]
@@ -169,7 +170,7 @@ def publish_snapshot(home: Home) -> str:
 
 
 def normalised(batch: pa.RecordBatch) -> pa.LargeStringArray:
-    """The text of each request that is fingerprinted: system and user turns, normalised."""
+    """Return the text of each request that is fingerprinted: system and user turns, normalised."""
     return normalise(compose(batch.column("system"), batch.column("prompt")))
 
 
@@ -181,7 +182,7 @@ class _Clock:
         self.seconds: dict[str, float] = {}
         self._begin = self._since = time.monotonic()
         self._name = ""
-        self._tell = on_progress or (lambda stage, done, total: None)
+        self._on_progress = on_progress
 
     def stage(self, name: str) -> None:
         now = time.monotonic()
@@ -192,8 +193,12 @@ class _Clock:
         if name != "done":
             self._tell(name, 0, None)
 
-    def reading(self, done: int, total: int | None, rows: int) -> None:
+    def reading(self, done: int, total: int | None, _rows: int) -> None:
         self._tell(self._name, done, total)
+
+    def _tell(self, name: str, done: int, total: int | None) -> None:
+        if self._on_progress is not None:
+            self._on_progress(name, done, total)
 
     def total(self) -> float:
         return time.monotonic() - self._begin
@@ -242,7 +247,7 @@ def _judged(signature: Signature, night: Described, family: int) -> Signature:
 
 
 def _counts(batch: Batch, names: list[str] | None, label: np.ndarray) -> pa.Table:
-    """Requests by family, account and day (SPREAD_SCHEMA); without names by account and day (ACTIVITY_SCHEMA)."""
+    """Count requests by family, account and day (SPREAD_SCHEMA); without names by account and day (ACTIVITY_SCHEMA)."""
     rows = np.flatnonzero(label >= 0)
     day = np.floor(batch.second[rows] / 86400).astype(np.int64)
     keys, requests = np.unique(np.stack([label[rows], batch.account[rows], day]), axis=1, return_counts=True)

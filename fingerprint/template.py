@@ -26,11 +26,16 @@ SAMPLE = 200
 class Tokens(Protocol):
     """What `tokenise.tokens` returns, as far as it is read here."""
 
-    row_offsets: IntArray
-    hashes: HashArray
-    starts: Ids
-    ends: Ids
-    section: npt.NDArray[np.uint8]
+    @property
+    def row_offsets(self) -> IntArray: ...  # noqa: D102
+    @property
+    def hashes(self) -> HashArray: ...  # noqa: D102
+    @property
+    def starts(self) -> Ids: ...  # noqa: D102
+    @property
+    def ends(self) -> Ids: ...  # noqa: D102
+    @property
+    def section(self) -> npt.NDArray[np.uint8]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
