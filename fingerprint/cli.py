@@ -44,7 +44,7 @@ class Program(click.Group):
         """List the commands in the order in which they are used."""
         return list(self.commands)
 
-    def main(self, *args: Any, **extra: Any) -> NoReturn:  # type: ignore[override]
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run and exit; never returns."""
         extra["standalone_mode"] = False
         try:
@@ -87,7 +87,11 @@ def _unforeseen(error: Exception) -> str:
     return f"{type(error).__name__}: {error} (not foreseen; {debug})"
 
 
-@click.group(cls=Program, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Program,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="fingerprint")
 def cli() -> None:
     """Find the prompt templates that extraction campaigns send through many accounts, and match new traffic.

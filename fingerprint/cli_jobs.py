@@ -96,7 +96,10 @@ def nightly(
     from fingerprint.progress import reporter
 
     home = home_of(path, database)
-    with reporter(quiet=quiet, json=as_json) as progress, told_when_stopped(lambda: _nightly_stopped(progress.stage)):
+    with (
+        reporter(quiet=quiet, json=as_json) as progress,
+        told_when_stopped(lambda: _nightly_stopped(progress.stage)),
+    ):
         report = pipeline.nightly(
             traffic,
             home,
@@ -159,7 +162,10 @@ def lookup(
     to_stdout = str(output) == "-"
     if to_stdout and as_json:
         raise UsageError("--output - and --json both print on stdout; one of them expected")
-    with reporter(quiet=quiet, json=as_json) as progress, told_when_stopped(lambda: "stopped; no match was written"):
+    with (
+        reporter(quiet=quiet, json=as_json) as progress,
+        told_when_stopped(lambda: "stopped; no match was written"),
+    ):
         report = pipeline.lookup(
             traffic,
             home,

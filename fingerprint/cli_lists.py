@@ -39,7 +39,9 @@ def _stored(home: Home) -> Store:
 @home_options
 @format_option
 @_filters
-@click.option("--label", metavar="WORD", help="Only families that analysts gave this label; none: those without.")
+@click.option(
+    "--label", metavar="WORD", help="Only families that analysts gave this label; none: those without."
+)
 @click.pass_context
 def families(
     context: click.Context,
@@ -226,7 +228,9 @@ def campaigns(
 @home_options
 @click.option("--campaign", metavar="C", help="The campaign it belongs to; made when new.")
 @click.option("--reason", metavar="R", help="Why, for those who read it later.")
-@click.option("--by", envvar="FINGERPRINT_BY", metavar="WHO", help="Who says so; your login name if not given.")
+@click.option(
+    "--by", envvar="FINGERPRINT_BY", metavar="WHO", help="Who says so; your login name if not given."
+)
 @click.option("--undo", is_flag=True, help="Withdraw the label instead of giving one.")
 def label(
     family: str,

@@ -40,7 +40,10 @@ mapping_option = click.option(
     help="Where a field stands in logs of unknown shape, e.g. timestamp=meta.times[0]; may be repeated.",
 )
 max_rejects_option = click.option(
-    "--max-rejects", type=click.IntRange(min=0), metavar="N", help="Stop when more rows than N cannot be used."
+    "--max-rejects",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Stop when more rows than N cannot be used.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
 quiet_option = click.option("--quiet", is_flag=True, help="Print neither progress nor summary.")
@@ -84,7 +87,9 @@ def home_of(path: Path | None, database: str | None, *, needs: str | None = None
         path = path or context.params.get("path")
         database = database or context.params.get("database")
     if path is None:
-        raise UsageError("a home expected: --home DIR or the environment variable FINGERPRINT_HOME, none found")
+        raise UsageError(
+            "a home expected: --home DIR or the environment variable FINGERPRINT_HOME, none found"
+        )
     if path.exists() and not path.is_dir():
         raise StoreError(f"{path}: a directory expected as home, a file found")
     if needs is not None and database is None and not (path / "fingerprint.db").exists():

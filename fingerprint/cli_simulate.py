@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from fingerprint.cli_options import home_of, quiet_option, told_when_stopped
-from fingerprint.errors import UsageError
+from fingerprint.errors import StoreError, UsageError
+from fingerprint.settings import Home
 
 PRESETS = ("default", "demo", "evasive", "hard", "bare", "scale")
 
@@ -31,7 +32,9 @@ PRESETS = ("default", "demo", "evasive", "hard", "bare", "scale")
 @click.option("--rows", type=int, metavar="N", help="Requests of all days together.")
 @click.option("--days", type=int, metavar="N", help="Days from --start on.")
 @click.option("--start", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="The first day, UTC.")
-@click.option("--seed", type=int, metavar="N", help="Another seed, other traffic; the same seed, the same bytes.")
+@click.option(
+    "--seed", type=int, metavar="N", help="Another seed, other traffic; the same seed, the same bytes."
+)
 @click.option("--accounts", type=int, metavar="N", help="Honest accounts.")
 @click.option("--campaigns", type=int, metavar="N", help="Extraction campaigns.")
 @click.option("--honest-templates", type=int, metavar="N", help="Templates that honest software sends.")
@@ -41,9 +44,17 @@ PRESETS = ("default", "demo", "evasive", "hard", "bare", "scale")
     help="none, mix, or names, comma-separated, a+b for two at once; STRENGTH from 0 to 1. Names: nonce, case, "
     "homoglyph, inject_start, inject_middle, inject_end, swap, shuffle, paraphrase, translation, payload_domination.",
 )
-@click.option("--evasion-share", type=float, metavar="X", help="Share of an evading template's requests that evade.")
-@click.option("--jitter", type=float, metavar="X", help="0: campaigns send in sharp bursts; 1: in a daily rhythm.")
-@click.option("--metadata/--no-metadata", default=None, help="With addresses, payment hashes and user agents, or without.")
+@click.option(
+    "--evasion-share", type=float, metavar="X", help="Share of an evading template's requests that evade."
+)
+@click.option(
+    "--jitter", type=float, metavar="X", help="0: campaigns send in sharp bursts; 1: in a daily rhythm."
+)
+@click.option(
+    "--metadata/--no-metadata",
+    default=None,
+    help="With addresses, payment hashes and user agents, or without.",
+)
 @quiet_option
 def simulate(
     out: Path,
@@ -89,7 +100,9 @@ def _evasion(argument: str) -> dict[str, object]:
     try:
         return {"evasion": name, "strength": float(strength)}
     except ValueError:
-        raise UsageError(f"--evasion: a strength from 0 to 1 after the colon expected, {strength!r} found") from None
+        raise UsageError(
+            f"--evasion: a strength from 0 to 1 after the colon expected, {strength!r} found"
+        ) from None
 
 
 @click.command()
@@ -98,12 +111,19 @@ def _evasion(argument: str) -> dict[str, object]:
     "path",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Keep the home, the traffic and the matches here; a temporary directory if not given.",
+    help="The home, new or empty; traffic and matches go below it. A temporary directory if not given.",
 )
 @click.option(
-    "--rows", type=click.IntRange(min=2000), default=8000, show_default=True, metavar="N", help="Requests of each day."
+    "--rows",
+    type=click.IntRange(min=2000),
+    default=8000,
+    show_default=True,
+    metavar="N",
+    help="Requests of each day.",
 )
-@click.option("--seed", type=int, default=7, show_default=True, metavar="N", help="Another seed, another story.")
+@click.option(
+    "--seed", type=int, default=7, show_default=True, metavar="N", help="Another seed, another story."
+)
 def demo(path: Path | None, rows: int, seed: int) -> None:
     """Show it all in a minute: three simulated nights, then a day of lookups.
 
@@ -117,16 +137,14 @@ def demo(path: Path | None, rows: int, seed: int) -> None:
     import tempfile
 
     from fingerprint.demo import run
-    from fingerprint.errors import StoreError
 
     with told_when_stopped(lambda: "stopped"):
-        if path is None:
-            run(Path(tempfile.mkdtemp(prefix="fingerprint-demo-")), rows=rows, seed=seed)
-            return
-        home = home_of(path, None)
+        home = (
+            Home(Path(tempfile.mkdtemp(prefix="fingerprint-demo-"))) if path is None else home_of(path, None)
+        )
         if home.path.exists() and any(home.path.iterdir()):
             raise StoreError(f"{path}: a new or empty directory expected for the demo, files found in it")
-        run(home.path, rows=rows, seed=seed)
+        run(home, rows=rows, seed=seed)
 
 
 COMMANDS = (simulate, demo)

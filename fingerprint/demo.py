@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import textwrap
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,10 @@ from fingerprint.progress import reporter
 from fingerprint.records import FamilyRow
 from fingerprint.settings import Home
 from fingerprint.store import Store
+from fingerprint.terminal import plain
 
 NIGHTS = 3
-SHOWN = 8
+SHOWN = 10
 """Families and campaigns listed."""
 
 
@@ -35,27 +37,32 @@ class Outcome:
     other: int
 
 
-def run(folder: Path, *, rows: int, seed: int) -> None:
-    """Tell the story; leaves the traffic, the home and the matches in `folder`. rows: requests of each day."""
+def run(home: Home, *, rows: int, seed: int) -> None:
+    """Tell the story; rows: requests of each day. Traffic, truth and matches are left in home/demo."""
     began = time.monotonic()
-    home = Home(folder / "home")
+    folder = home.path / "demo"
     config = simulator.preset("demo", rows=rows * (NIGHTS + 1), days=NIGHTS + 1, seed=seed)
+    _say(
+        f"Four simulated days of API traffic, {rows:,} requests a day: people, honest software that sends templates,"
+    )
+    _say(
+        f"and {config.campaigns} extraction campaigns, which begin to disguise their requests on day {config.evasion_from}.\n"
+    )
     truth = folder / "truth.parquet"
-    _say(f"Four simulated days of API traffic, {rows:,} requests a day: honest use, honest software that sends")
-    _say(f"templates, and {config.campaigns} extraction campaigns, which begin to disguise themselves on day {config.evasion_from}.")
     days = simulator.write(config, folder / "traffic", truth=truth)
-    _say("")
     for number, day in enumerate(days[:NIGHTS], 1):
         _night(number, day, home)
     families = _families(home)
     _campaigns(home)
-    _lookup(days[NIGHTS], home, folder / "matches.parquet", truth, families)
+    matches = folder / "matches.parquet"
+    _lookup(days[NIGHTS], home, matches, truth, families)
+    _explained(days[NIGHTS], home, matches, truth)
     _next(home, families, days[NIGHTS])
     _say(f"\nAll of it took {time.monotonic() - began:.0f} s.")
 
 
 def _night(number: int, day: Path, home: Home) -> None:
-    with reporter(quiet=not sys.stderr.isatty()) as progress:
+    with reporter(quiet=not sys.stderr.isatty(), keep=False) as progress:
         report = pipeline.nightly([day], home, on_progress=progress)
     known = report.families - report.new_families
     _say(
@@ -86,20 +93,42 @@ def _campaigns(home: Home) -> None:
 
 
 def _lookup(day: Path, home: Home, output: Path, truth: Path, families: list[FamilyRow]) -> None:
-    with reporter(quiet=not sys.stderr.isatty()) as progress:
+    with reporter(quiet=not sys.stderr.isatty(), keep=False) as progress:
         report = pipeline.lookup([day], home, output=output, on_progress=progress)
-    flagged = {row.family_id for row in families if row.flagged}
-    _title("Day 4, each request looked up as it comes")
-    _say(f"{_speed(report)}\n")
-    for outcome in _outcomes(output, truth, flagged):
-        share = outcome.flagged / max(outcome.requests, 1)
-        also = f", {outcome.other:,} another one" if outcome.other else ""
-        _say(f"  {outcome.kind:<42} {outcome.requests:>6,}   {outcome.flagged:>6,} ({share:6.2%}) matched a flagged family{also}")
-
-
-def _speed(report: pipeline.LookupReport) -> str:
     count = report.ingest.accepted
-    return f"{count:,} requests in {report.seconds:.1f} s, {count / max(report.seconds, 1e-3):,.0f}/s."
+    _title(
+        f"Day 4: {count:,} requests looked up in {report.seconds:.1f} s, {count / max(report.seconds, 1e-3):,.0f}/s"
+    )
+    flagged = {row.family_id for row in families if row.flagged}
+    names = (
+        "what they really are",
+        ">requests",
+        ">matched a flagged family",
+        ">matched another family",
+    )
+    rows = (
+        (o.kind, o.requests, f"{o.flagged:,}  {o.flagged / max(o.requests, 1):6.1%}", o.other)
+        for o in _outcomes(output, truth, flagged)
+    )
+    show.table(names, rows, "no requests")
+
+
+def _explained(day: Path, home: Home, matches: Path, truth: Path) -> None:
+    """Show why one disguised request matched, the shortest of them."""
+    both = pq.read_table(matches).join(pq.read_table(truth), "request_id", join_type="inner")
+    wanted = pc.and_(pc.is_valid(both["family_id"]), pc.not_equal(both["evasion"], "none"))
+    ids = both.filter(pc.and_(wanted, pc.equal(both["role"], "campaign")))["request_id"]
+    sent = pq.read_table(day)
+    sent = sent.filter(pc.is_in(sent["request_id"], value_set=ids.combine_chunks()))
+    if not sent.num_rows:
+        return
+    row = sent.take(pc.sort_indices(pc.utf8_length(sent["prompt"]))[:1]).to_pylist()[0]
+    _title("One of the disguised requests, explained")
+    for place in ("system", "prompt"):
+        if row[place]:
+            _say(f"  {place:<7} {textwrap.shorten(plain(row[place]), 300, placeholder=' …')}")
+    _say("")
+    show.match(pipeline.open_matcher(home).one(row["prompt"], row["system"]))
 
 
 def _outcomes(matches: Path, truth: Path, flagged: set[str]) -> list[Outcome]:
@@ -110,10 +139,10 @@ def _outcomes(matches: Path, truth: Path, flagged: set[str]) -> list[Outcome]:
     campaign = pc.equal(both["role"], "campaign")
     disguised = pc.not_equal(both["evasion"], "none")
     kinds = {
-        "campaign requests, undisguised": pc.and_not(campaign, disguised),
-        "campaign requests, disguised": pc.and_(campaign, disguised),
-        "honest requests made by software's templates": pc.equal(both["role"], "benign_template"),
-        "other honest requests": pc.equal(both["role"], "background"),
+        "campaign, undisguised": pc.and_not(campaign, disguised),
+        "campaign, disguised": pc.and_(campaign, disguised),
+        "honest, from software's templates": pc.equal(both["role"], "benign_template"),
+        "honest, all others": pc.equal(both["role"], "background"),
     }
     return [
         Outcome(kind, _count(of), _count(pc.and_(of, alarm)), _count(pc.and_(of, pc.and_not(matched, alarm))))

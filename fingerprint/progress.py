@@ -36,6 +36,7 @@ class Progress:
             self._end(completed=kind is None)
 
     def __call__(self, stage: str, done: int = 0, total: int | None = None) -> None:
+        """Take note of how far the job is."""
         if stage != self.stage:
             if self.stage is not None:
                 self._end(completed=True)
@@ -60,7 +61,11 @@ class Lines(Progress):
 
     def _end(self, *, completed: bool) -> None:
         seconds = self._seconds()
-        rate = f"  {amount(self._done, self.stage)}, {amount(self._done / seconds, self.stage)}/s" if self._done else ""
+        rate = (
+            f"  {amount(self._done, self.stage)}, {amount(self._done / seconds, self.stage)}/s"
+            if self._done
+            else ""
+        )
         state = "" if completed else "  not finished"
         sys.stderr.write(f"{plain(str(self.stage)):<10} {seconds:7.1f} s{rate}{state}\n")
         sys.stderr.flush()
@@ -85,7 +90,11 @@ class JsonLog(Progress):
 
 
 class Bars(Progress):
-    """A bar for each stage on stderr, with its rate and the time left."""
+    """A bar for each stage on stderr, with its rate and the time left; `keep` leaves them there at the end."""
+
+    def __init__(self, *, keep: bool) -> None:
+        super().__init__()
+        self._keep = keep
 
     def __enter__(self) -> Self:
         # rich takes 0.1 s to load
@@ -100,7 +109,7 @@ class Bars(Progress):
             TextColumn("{task.fields[told]}", markup=False),
             TimeElapsedColumn(),
             console=Console(stderr=True),
-            transient=False,
+            transient=not self._keep,
         )
         self._rich.start()
         return self
@@ -132,13 +141,13 @@ class Bars(Progress):
         return f"{told}  {duration((total - done) / rate)} left" if total and total > done else told
 
 
-def reporter(*, quiet: bool = False, json: bool = False) -> Progress:
-    """Choose how to report: nothing, JSON, bars on a terminal, or lines."""
+def reporter(*, quiet: bool = False, json: bool = False, keep: bool = True) -> Progress:
+    """Choose how to report: nothing, JSON, bars on a terminal (gone at the end without `keep`), or lines."""
     if quiet:
         return Progress()
     if json:
         return JsonLog()
-    return Bars() if sys.stderr.isatty() else Lines()
+    return Bars(keep=keep) if sys.stderr.isatty() else Lines()
 
 
 def amount(number: float, stage: str | None = None) -> str:
@@ -160,5 +169,3 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}:{rest:02} min"
     return f"{minutes // 60}:{minutes % 60:02} h"
-
-

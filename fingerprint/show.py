@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TextIO
 
 import click
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -38,6 +40,18 @@ if TYPE_CHECKING:
 WIDTH = 110
 """Of tables and pages that go to no terminal, in columns."""
 
+WIDEST = 36
+"""A column that is not the last is cut beyond this."""
+
+NARROWEST = 12
+"""The last column is never narrower than this."""
+
+GAP = 2
+ROOM = 40
+"""No page is narrower than this."""
+
+NO_TEXT = "(a shared meaning, no shared text)"
+
 
 def json_lines(rows: Iterable[object]) -> None:
     """Print each row as JSON on one line."""
@@ -47,45 +61,89 @@ def json_lines(rows: Iterable[object]) -> None:
 
 def families(rows: Sequence[FamilyRow]) -> None:
     """Print a table of families."""
-    table = _table("family", ">score", "", "label", ">accounts", ">requests", "…template")
-    for row in rows:
-        mark = _flag(row.flagged)
-        words = row.template or "(shared meaning, no shared text)"
-        _add(table, row.family_id, _score(row.score), mark, row.label, row.accounts, row.requests, words)
-    _print(table if rows else Text("no families"))
+    names = ("family", ">score", "", "label", ">accounts", ">requests", "template")
+    lines = (
+        (
+            r.family_id,
+            _score(r.score),
+            _flag(r.flagged),
+            r.label,
+            r.accounts,
+            r.requests,
+            r.template or NO_TEXT,
+        )
+        for r in rows
+    )
+    table(names, lines, "no families")
 
 
 def accounts(rows: Sequence[AccountRow]) -> None:
     """Print a table of accounts."""
-    table = _table("account", ">score", "", ">requests", ">families", "…evidence")
-    for row in rows:
-        words = "; ".join(reason.words for reason in row.evidence)
-        _add(table, row.account_id, _score(row.score), _flag(row.flagged), row.requests, len(row.families), words)
-    _print(table if rows else Text("no assessed accounts"))
+    names = ("account", ">score", "", ">requests", ">families", "evidence")
+    lines = (
+        (r.account_id, _score(r.score), _flag(r.flagged), r.requests, len(r.families), _words(r))
+        for r in rows
+    )
+    table(names, lines, "no assessed accounts")
 
 
 def campaigns(rows: Sequence[CampaignRow]) -> None:
     """Print a table of campaigns, each with the template of its largest family."""
-    table = _table("campaign", ">score", "", "label", ">families", ">accounts", ">requests", "seen", "…template")
-    for row in rows:
-        seen = " – ".join(dict.fromkeys(f"{t:%Y-%m-%d}" for t in (row.first_seen, row.last_seen) if t))
-        counts = (len(row.families), row.accounts, row.requests)
-        words = row.templates[0] if row.templates else ""
-        _add(table, row.campaign_id, _score(row.score), _flag(row.flagged), row.label, *counts, seen, words)
-    _print(table if rows else Text("no campaigns"))
+    names = (
+        "campaign",
+        ">score",
+        "label",
+        ">families",
+        ">accounts",
+        ">requests",
+        "last seen",
+        "largest template",
+    )
+    lines = (
+        (
+            r.campaign_id,
+            _score(r.score),
+            r.label,
+            len(r.families),
+            r.accounts,
+            r.requests,
+            f"{r.last_seen:%Y-%m-%d}" if r.last_seen else None,
+            r.templates[0] if r.templates and r.templates[0] else NO_TEXT,
+        )
+        for r in rows
+    )
+    table(names, lines, "no campaigns")
 
 
 def nights(rows: Sequence[NightReport]) -> None:
     """Print a table of nights."""
-    table = _table(
-        "started", ">read", ">accepted", ">rejected", ">duplicate", ">distinct", ">families", ">new", ">flagged", ">seconds"
+    names = (
+        "started",
+        ">read",
+        ">accepted",
+        ">rejected",
+        ">duplicate",
+        ">distinct",
+        ">families",
+        ">new",
+        ">flagged",
     )
-    for row in rows:
-        read = row.ingest
-        counts = (read.rows_read, read.accepted, read.rejected, read.duplicates, row.distinct_prompts)
-        found = (row.families, row.new_families, row.flagged)
-        _add(table, _time(row.started), *counts, *found, f"{sum(row.seconds.values()):.1f}")
-    _print(table if rows else Text("no nights"))
+    lines = (
+        (
+            _time(r.started),
+            r.ingest.rows_read,
+            r.ingest.accepted,
+            r.ingest.rejected,
+            r.ingest.duplicates,
+            r.distinct_prompts,
+            r.families,
+            r.new_families,
+            r.flagged,
+            f"{sum(r.seconds.values()):.1f}",
+        )
+        for r in rows
+    )
+    table((*names, ">seconds"), lines, "no nights")
 
 
 def night(report: NightReport, home: Path, assignments: Path | None) -> None:
@@ -98,9 +156,14 @@ def night(report: NightReport, home: Path, assignments: Path | None) -> None:
     if read.rejected:
         why = ", ".join(f"{count:,} {reason}" for reason, count in read.reasons.items())
         page.fact("rejected", f"{why}; listed in {read.rejects_path}" if read.rejects_path else why)
-    page.fact("prompts", f"{report.distinct_prompts:,} distinct; {report.assigned:,} requests belong to a family")
+    page.fact(
+        "prompts", f"{report.distinct_prompts:,} distinct; {report.assigned:,} requests belong to a family"
+    )
     known = report.families - report.new_families
-    page.fact("families", f"{report.families:,} seen: {report.new_families:,} new, {known:,} known; {report.flagged:,} flagged")
+    page.fact(
+        "families",
+        f"{report.families:,} seen: {report.new_families:,} new, {known:,} known; {report.flagged:,} flagged",
+    )
     page.fact("time", " · ".join(f"{stage} {took:.1f} s" for stage, took in report.seconds.items()))
     if assignments is not None:
         page.fact("written", str(assignments))
@@ -118,7 +181,10 @@ def lookup(report: LookupReport, output: Path | None) -> None:
         f"{report.matched:,} matched a family ({_share(report.matched, read.accepted)})"
     )
     if read.rejected or read.duplicates:
-        page.fact("left out", f"{read.rejected:,} rejected, {read.duplicates:,} duplicate of {read.rows_read:,} rows read")
+        page.fact(
+            "left out",
+            f"{read.rejected:,} rejected, {read.duplicates:,} duplicate of {read.rows_read:,} rows read",
+        )
     if read.rejected:
         why = ", ".join(f"{count:,} {reason}" for reason, count in read.reasons.items())
         page.fact("rejected", f"{why}; listed in {read.rejects_path}" if read.rejects_path else why)
@@ -134,14 +200,21 @@ def match(found: Match) -> None:
         return
     threshold = found.threshold or 0.0
     if found.family_id is not None:
-        page = _Page(f"match: family {found.family_id} (score {found.score:.3f}, at least {threshold:.3f} needed)")
+        page = _Page(
+            f"match: family {found.family_id} (score {found.score:.3f}, at least {threshold:.3f} needed)"
+        )
     else:
         words = f"no match: nearest is family {found.candidate_id}"
         page = _Page(f"{words} (score {found.score:.3f}, but {threshold:.3f} needed)")
-    if found.label or found.campaign_id:
-        page.fact("label", ", campaign ".join(filter(None, (found.label or "none", found.campaign_id))))
+    if found.label:
+        page.fact("label", found.label)
+    if found.campaign_id:
+        page.fact("campaign", found.campaign_id)
     if found.coverage is not None:
-        page.fact("text", f"holds {found.coverage:.0%} of what marks the family's template, rare phrases counting more")
+        page.fact(
+            "text",
+            f"holds {found.coverage:.0%} of what marks the family's template, rare phrases counting more",
+        )
     if found.similarity:
         page.fact("meaning", f"cosine {found.similarity:.2f} to the family's prototype")
     for number, hit in enumerate(found.segments):
@@ -162,9 +235,17 @@ def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tu
     page.fact("seen", f"{_time(spread.first_seen)} to {_time(spread.last_seen)}")
     page.fact("spread", f"{spread.requests:,} requests from {spread.accounts:,} accounts")
     for number, (day, count) in enumerate(sorted(spread.per_day.items())):
-        page.fact("" if number else "days", f"{day}  {count.requests:>9,} requests  {count.accounts:>7,} accounts")
-    page.fact("matches", f"from score {signature.threshold:.3f}; {len(signature.grams):,} phrases, {len(signature.prototypes)} prototypes")
-    page.fact("made by", f"version {signature.version}; normaliser {stamp.normaliser}, shingles {stamp.shingle}, model {stamp.model}")
+        page.fact(
+            "" if number else "days", f"{day}  {count.requests:>9,} requests  {count.accounts:>7,} accounts"
+        )
+    page.fact(
+        "matches",
+        f"from score {signature.threshold:.3f}; {len(signature.grams):,} phrases, {len(signature.prototypes)} prototypes",
+    )
+    page.fact(
+        "made by",
+        f"version {signature.version}; normaliser {stamp.normaliser}, shingles {stamp.shingle}, model {stamp.model}",
+    )
     if not signature.template.parts:
         page.fact("template", "no shared text: the family shares a meaning only")
     for number, part in enumerate(signature.template.parts):
@@ -175,7 +256,10 @@ def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tu
         page.fact("" if number else "labels", _said(said))
     for number, (batch, event) in enumerate(events):
         detail = ", ".join(f"{key} {value}" for key, value in event.detail.items())
-        page.fact("" if number else "events", f"{event.kind}{f' ({detail})' if detail else ''} in night {batch[:12]}")
+        page.fact(
+            "" if number else "events",
+            f"{event.kind}{f' ({detail})' if detail else ''} in night {batch[:12]}",
+        )
     page.print()
 
 
@@ -198,8 +282,9 @@ class _Page:
 def _print(*parts: Text | Table | Padding, error: bool = False) -> None:
     """Print on stdout or stderr, without rich's blanks at the ends of lines; WIDTH wide off a terminal."""
     stream = sys.stderr if error else sys.stdout
-    width = None if stream.isatty() or "COLUMNS" in os.environ else WIDTH
-    console = Console(file=stream, markup=False, highlight=False, emoji=False, width=width)
+    console = Console(
+        file=stream, markup=False, highlight=False, emoji=False, width=max(_width(stream), ROOM)
+    )
     with console.capture() as captured:
         for part in parts:
             console.print(part)
@@ -207,25 +292,39 @@ def _print(*parts: Text | Table | Padding, error: bool = False) -> None:
     click.echo("\n".join(line.rstrip() for line in lines), err=error)
 
 
-def _table(*names: str) -> Table:
-    """Make a table; a name that begins with > stands over numbers, one with … over text that may be cut."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for name in names:
-        cut = name.startswith("…")
-        table.add_column(
-            name.lstrip(">…"),
-            justify="right" if name.startswith(">") else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            ratio=1 if cut else None,
-            min_width=12 if cut else None,
-        )
-    return table
+def table(names: Sequence[str], rows: Iterable[Sequence[str | int | None]], empty: str) -> None:
+    """Print a table, or the words for none.
+
+    A name that begins with > stands over numbers; the last column is cut to what room is left. Columns without
+    anything in them are left out.
+    """
+    cells = [[f"{cell:,}" if isinstance(cell, int) else plain(cell or "") for cell in row] for row in rows]
+    if not cells:
+        _print(Text(empty))
+        return
+    columns = [[row[i] for row in cells] for i in range(len(names))]
+    kept = [i for i, column in enumerate(columns) if any(column)]
+    widths = [min(max(map(cell_len, (names[i].lstrip(">"), *columns[i]))), WIDEST) for i in kept]
+    room = _width(sys.stdout) - sum(widths[:-1]) - GAP * (len(kept) - 1)
+    widest = max(map(cell_len, (names[kept[-1]].lstrip(">"), *columns[kept[-1]])))
+    widths[-1] = min(widest, max(room, NARROWEST))
+    grid = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style="bold"
+    )
+    for i, width in zip(kept, widths, strict=True):
+        numbers = names[i].startswith(">")
+        justify: Literal["left", "right"] = "right" if numbers else "left"
+        grid.add_column(names[i].lstrip(">"), justify=justify, no_wrap=True, overflow="ellipsis", width=width)
+    for row in cells:
+        grid.add_row(*(Text(row[i]) for i in kept))
+    _print(grid)
 
 
-def _add(table: Table, *cells: str | int | None) -> None:
-    shown = (f"{cell:,}" if isinstance(cell, int) else plain(cell or "") for cell in cells)
-    table.add_row(*(Text(cell) for cell in shown))
+def _width(stream: TextIO) -> int:
+    """Return how wide what is printed may be: the terminal's or COLUMNS, else WIDTH."""
+    if "COLUMNS" not in os.environ and not stream.isatty():
+        return WIDTH
+    return shutil.get_terminal_size().columns
 
 
 def _part(part: Segment | Slot) -> str:
@@ -237,7 +336,12 @@ def _part(part: Segment | Slot) -> str:
 
 def _said(said: LabelRow) -> str:
     what = "withdrawn" if said.label is None else said.label
-    more = "".join((f", campaign {said.campaign_id}" if said.campaign_id else "", f": {said.reason}" if said.reason else ""))
+    more = "".join(
+        (
+            f", campaign {said.campaign_id}" if said.campaign_id else "",
+            f": {said.reason}" if said.reason else "",
+        )
+    )
     return f"{_time(said.at)}  {what} by {said.by}{more}"
 
 
@@ -247,6 +351,10 @@ def _quoted(hit: SegmentHit) -> str:
 
 def _shortened(text: str, most: int = 160) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _words(row: AccountRow) -> str:
+    return "; ".join(reason.words for reason in row.evidence)
 
 
 def _flag(flagged: bool) -> str:

@@ -19,7 +19,7 @@ _BLANKS = re.compile("[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
 
 
 def plain(text: str) -> str:
-    """Return the text on one line, what a terminal would obey or hide written as \\u escapes."""
+    """Return the text on one line, with JSON's escapes for what a terminal would obey or hide."""
     return _UNSAFE.sub(_escape, _BLANKS.sub(" ", text))
 
 
