@@ -76,14 +76,14 @@ class SimulationConfig:
             raise UsageError(f"campaigns and honest templates may take 0.9 of the traffic, {busy:.2f} found")
 
     def sizes(self) -> tuple[float, ...]:
-        """Share of the traffic that each campaign takes, largest first."""
+        """Return the share of the traffic that each campaign takes, largest first."""
         if self.campaigns < 2:
             return (self.largest,) * self.campaigns
         ratio = self.smallest / self.largest
         return tuple(self.largest * ratio ** (i / (self.campaigns - 1)) for i in range(self.campaigns))
 
     def evasions(self) -> tuple[str, ...]:
-        """The evasions asked for, () for none; UsageError names an unknown one."""
+        """Return the evasions asked for, () for none; UsageError names an unknown one."""
         if self.evasion == "none":
             return ()
         names = MIX if self.evasion == "mix" else tuple(part.strip() for part in self.evasion.split(","))
@@ -98,7 +98,7 @@ class SimulationConfig:
         return names
 
     def rows_on(self, day: int) -> int:
-        """Requests on a day, counted from 0."""
+        """Return the number of requests on a day, counted from 0."""
         return self.rows // self.days + (day < self.rows % self.days)
 
 
@@ -152,7 +152,7 @@ PRESETS: dict[str, SimulationConfig] = {
         days=3,
         accounts=12_000,
         campaigns=80,
-        largest=0.02,
+        largest=0.01,
         smallest=0.0008,  # about 30 requests a day
         families=4,
         evasion="mix",
@@ -178,7 +178,7 @@ PRESETS: dict[str, SimulationConfig] = {
 
 
 def preset(name: str, **changes: Any) -> SimulationConfig:
-    """The named preset with some fields replaced; UsageError for an unknown name."""
+    """Return the named preset with some fields replaced; UsageError for an unknown name."""
     if name not in PRESETS:
         raise UsageError(f"preset: one of {', '.join(PRESETS)} expected, {name!r} found")
     return dataclasses.replace(PRESETS[name], **changes)

@@ -29,7 +29,7 @@ def _lower(byte: int) -> int:
 
 @njit(cache=True, nogil=True)
 def homoglyph(text: U8, length: int, out: U8, rng: U64, strength: float) -> int:
-    """Copies text to out with look-alike letters and invisible characters, at least one, and returns its length."""
+    """Copy text to out with look-alikes and invisible characters, one at least; return its length."""
     swap = 0.03 + 0.32 * strength
     hide = 0.01 + 0.06 * strength
     pos = 0
@@ -54,7 +54,7 @@ def homoglyph(text: U8, length: int, out: U8, rng: U64, strength: float) -> int:
 
 @njit(cache=True, nogil=True)
 def recase(text: U8, length: int, out: U8, rng: U64, strength: float) -> int:
-    """Copies text to out with its case, spacing and punctuation changed, and returns its length."""
+    """Copy text to out with its case, spacing and punctuation changed, and return its length."""
     style = below(rng, 4)  # lower, upper, word by word, letter by letter
     noise = 0.04 + 0.4 * strength
     pos = 0
@@ -92,7 +92,7 @@ def recase(text: U8, length: int, out: U8, rng: U64, strength: float) -> int:
 
 @njit(cache=True, nogil=True)
 def tweak(text: U8, length: int, out: U8, rng: U64) -> int:
-    """Copies text to out with one small change, as people make when they send a known prompt, and returns its length."""
+    """Copy text to out with one small change, as people send a known prompt; return its length."""
     kind = below(rng, 6)
     for i in range(length):
         out[i] = _lower(text[i]) if kind == 0 else text[i]

@@ -39,7 +39,7 @@ class Family:
 
     @property
     def injected(self) -> bool:
-        """Whether the template is an instruction placed in somebody's genuine prompt."""
+        """Return whether the template is an instruction placed in somebody's genuine prompt."""
         return self.place in ("start", "middle", "end")
 
 
@@ -53,7 +53,7 @@ class _Draft:
 
 
 def written(file: str) -> list[Family]:
-    """The hand-written families of a file.
+    """Return the hand-written families of a file.
 
     `@name place=… body=… kind=… weak`, then lines that begin with - (a sentence), ~ (a rewording), lead, tail
     or a language.
@@ -106,7 +106,7 @@ class Composer:
         self._sizes: list[int] = []
 
     def admit(self, family: Family) -> bool:
-        """Remembers the template's 4-grams; False, and nothing remembered, if it is too close to an earlier one."""
+        """Remember the template's 4-grams; if it is too close to an earlier one do nothing, return False."""
         words = _WORD.findall(" ".join(family.sentences).lower())
         grams = {hash(tuple(words[i : i + 4])) for i in range(len(words) - 3)}
         shared: dict[int, int] = {}
@@ -121,7 +121,7 @@ class Composer:
         return True
 
     def families(self, kind: str, prefix: str) -> Iterator[Family]:
-        """Endlessly many distinct families of a kind that clauses.txt names."""
+        """Return endlessly many distinct families of a kind that clauses.txt names."""
         made = tries = 0
         while True:
             pattern, *options = (
@@ -151,7 +151,7 @@ def _sentence(text: str) -> str:
 
 
 def register(grammar: Grammar, family: Family) -> None:
-    """Adds the rules of a family: `name` as written, `name/shuffled`, `name/lead`, `name/tail`."""
+    """Add the rules of a family: `name` as written, `name/shuffled`, `name/lead`, `name/tail`."""
     name = f"fam/{family.name}"
     grammar.add(name, [" ".join(family.sentences)])
     for i, sentence in enumerate(family.sentences):

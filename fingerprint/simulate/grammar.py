@@ -73,20 +73,20 @@ class Grammar:
         self._topics: list[str] = []
 
     def number(self, name: str) -> int:
-        """The rule's number, given out on first mention."""
+        """Return the rule's number, given out on first mention."""
         if name not in self._names:
             self._names[name] = len(self._rules)
             self._rules.append(None)
         return self._names[name]
 
     def add(self, name: str, alternatives: Sequence[str], weights: Sequence[float] | None = None) -> int:
-        """Adds a rule and returns its number."""
+        """Add a rule and return its number."""
         number = self.number(name)
         self._rules[number] = (list(alternatives), list(weights or [1.0] * len(alternatives)))
         return number
 
     def add_run(self, name: str, texts: Sequence[str]) -> int:
-        """Adds one rule for each text, numbered in sequence, and returns the first number."""
+        """Add one rule for each text, numbered in sequence, and return the first number."""
         first = len(self._rules)
         for i, text in enumerate(texts):
             self.add(f"{name}/{i}", [text])
@@ -94,16 +94,16 @@ class Grammar:
 
     @property
     def topic_count(self) -> int:
-        """The number of topics read."""
+        """Return the number of topics read."""
         return len(self._topics)
 
     def declare(self, text: str) -> None:
-        """Numbers the rules of a rule file, so that others may mention them before they are read."""
+        """Give the rules of a rule file their numbers, so that others may mention them before they are read."""
         for head, _ in sections(text):
             self.number(head.split()[0])
 
     def read(self, text: str) -> None:
-        """Adds every rule of a rule file."""
+        """Add every rule of a rule file."""
         for head, lines in sections(text):
             name, *options = head.split()
             weights = []
@@ -115,7 +115,7 @@ class Grammar:
             self.add(name, alternatives, weights)
 
     def read_topics(self, text: str) -> None:
-        """Adds the topics' words: for each topic the classes n, ns, v, vs, vd, vg, a, each weighed by rank."""
+        """Add the topics' words: for each topic the classes n, ns, v, vs, vd, vg, a, each weighed by rank."""
         topics = [(head, dict(line.split(": ", 1) for line in lines)) for head, lines in sections(text)]
         self._topics = [head for head, _ in topics]
         inflected = [inflect(words) for _, words in topics]
@@ -125,7 +125,7 @@ class Grammar:
                 self.add(f".{kind}/{topic}", words, [1 / (rank + 2.7) for rank in range(len(words))])
 
     def compile(self) -> Compiled:
-        """Compiles all rules; a rule that was named but never added is a KeyError."""
+        """Compile all rules; a rule that was named but never added is a KeyError."""
         return _Compiler(self._rules, self._names, self._topics).run()
 
 
@@ -211,24 +211,24 @@ class _Compiler:
         if not found or found["name"] not in self.names:
             raise KeyError(f"a rule, or a form that grammar.py lists, expected; «{body}» found")
         rule = self.names[found["name"]]
-        low, high = int(found["low"] or 1), int(found["high"] or 1)
+        least, most = int(found["low"] or 1), int(found["high"] or 1)
         if found["zeta"]:
             # two numbers share a place: the exponent in hundredths and the head, both bounds of the run
             return (
                 ZETA,
                 rule,
                 round(100 * float(found["zeta"])) + 1000 * int(found["head"] or 1),
-                low * 1000 + high,
+                least * 1000 + most,
             )
         if found["slot"]:
             return SAME, rule, int(found["slot"]), 0
         if found["low"]:
-            return REPEAT, rule, low, high
+            return REPEAT, rule, least, most
         return (SHUFFLE if found["shuffle"] else RULE), rule, 0, 0
 
 
 def _slots(text: str) -> list[str]:
-    """Literal text and the bodies of slots in turn; slots may hold slots."""
+    """Return literal text and the bodies of slots in turn; slots may hold slots."""
     parts, depth = [""], 0
     for piece in re.split("([«»])", text):
         depth += (piece == "«") - (piece == "»")
@@ -240,7 +240,7 @@ def _slots(text: str) -> list[str]:
 
 
 def _choices(body: str) -> list[str]:
-    """The body of a slot, split at each | outside the slots that it holds."""
+    """Return the body of a slot, split at each | outside the slots that it holds."""
     parts = _slots(body)
     choices = [""]
     for i, part in enumerate(parts):
@@ -258,7 +258,7 @@ def _builtin(name: str) -> tuple[int, int, int, int]:
 
 
 def alias_table(weights: Sequence[float]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
-    """Walker's alias table: (n,) acceptance thresholds scaled to 2^32 - 1, and (n,) int32 replacements."""
+    """Return Walker's alias table: (n,) acceptance thresholds scaled to 2^32 - 1, and (n,) int32 replacements."""
     scaled = np.array(weights, np.float64)
     scaled *= len(scaled) / scaled.sum()
     other = np.arange(len(scaled), dtype=np.int32)
@@ -276,7 +276,7 @@ def alias_table(weights: Sequence[float]) -> tuple[npt.NDArray[np.uint32], npt.N
 
 
 def sections(text: str) -> list[tuple[str, list[str]]]:
-    """Splits a rule file into (what follows the @, lines); blank lines and comments are dropped."""
+    """Split a rule file into (what follows the @, lines); blank lines and comments are dropped."""
     found: list[tuple[str, list[str]]] = []
     for line in text.split("\n"):
         if line.startswith("@"):
@@ -287,10 +287,10 @@ def sections(text: str) -> list[tuple[str, list[str]]]:
 
 
 def unescape(line: str) -> str:
-    r"""Turns \n, \t and \s (a space at an end, or an empty alternative's \e) into what they stand for."""
+    r"""Turn \n, \t and \s (a space at an end, or an empty alternative's \e) into what they stand for."""
     return line.replace("\\n", "\n").replace("\\t", "\t").replace("\\s", " ").replace("\\e", "")
 
 
 def read_text(name: str) -> str:
-    """The rule file of that name."""
+    """Return the rule file of that name."""
     return files(__package__).joinpath("text", name).read_text("utf-8")

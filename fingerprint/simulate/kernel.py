@@ -17,7 +17,6 @@ from .grammar import (
     CAPITAL,
     CLOCK,
     DATE,
-    DIGITS,
     HEX,
     INTEGER,
     LITERAL,
@@ -58,7 +57,7 @@ class Stack(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def new_stack() -> Stack:
-    """An empty stack."""
+    """Return an empty stack."""
     return Stack(
         np.zeros(_DEPTH, np.int64),
         np.zeros(_DEPTH, np.int64),
@@ -73,7 +72,7 @@ def new_stack() -> Stack:
 
 @njit(cache=True, nogil=True)
 def mix(x: np.uint64) -> np.uint64:
-    """SplitMix64's finaliser, a bijection of 64-bit numbers."""
+    """Return SplitMix64's finaliser of x, a bijection of 64-bit numbers."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
@@ -81,52 +80,52 @@ def mix(x: np.uint64) -> np.uint64:
 
 @njit(cache=True, nogil=True)
 def draw(rng: U64) -> np.uint64:
-    """The next 64 random bits; `rng[0]` is the state."""
+    """Return the next 64 random bits; `rng[0]` is the state."""
     rng[0] += np.uint64(_STEP)
     return mix(rng[0])
 
 
 @njit(cache=True, nogil=True)
 def below(rng: U64, n: int) -> int:
-    """A whole number from 0 to n - 1; n below 2^31."""
-    return np.int64(((draw(rng) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+    """Return a whole number from 0 to n - 1; n below 2^31."""
+    return int(np.int64(((draw(rng) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32)))
 
 
 @njit(cache=True, nogil=True)
 def unit(rng: U64) -> float:
-    """A number above 0, up to 1."""
+    """Return a number above 0, up to 1."""
     return (np.float64(draw(rng) >> np.uint64(11)) + 1.0) / 9007199254740992.0
 
 
 @njit(cache=True, nogil=True)
 def fraction(bits: np.uint64) -> float:
-    """Random bits as a number above 0, up to 1."""
+    """Return random bits as a number above 0, up to 1."""
     return (np.float64(bits >> np.uint64(11)) + 1.0) / 9007199254740992.0
 
 
 @njit(cache=True, nogil=True)
 def scaled(bits: np.uint64, n: int) -> int:
-    """Random bits as a whole number from 0 to n - 1; n below 2^31."""
-    return np.int64(((bits >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+    """Return random bits as a whole number from 0 to n - 1; n below 2^31."""
+    return int(np.int64(((bits >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32)))
 
 
 @njit(cache=True, nogil=True)
 def run_length(bits: np.uint64, low: int, high: int) -> int:
-    """A whole number from low to high, the density falling as 1 / (1 + n - low)."""
+    """Return a whole number from low to high, the density falling as 1 / (1 + n - low)."""
     if high <= low:
         return low
-    return low + min(high - low, np.int64(np.exp(fraction(bits) * np.log(high - low + 2.0)) - 1.0))
+    return min(high, low + int(np.exp(fraction(bits) * np.log(high - low + 2.0)) - 1.0))
 
 
 @njit(cache=True, nogil=True)
 def zeta(bits: np.uint64, hundredths: int, head: int) -> np.uint64:
-    """A rank from 1 up, P(rank > k) = (1 + k / head)^(1 - s), s = hundredths / 100 (Lomax's law)."""
+    """Return a rank from 1 up, P(rank > k) = (1 + k / head)^(1 - s), s = hundredths / 100 (Lomax's law)."""
     return np.uint64(1.0 + min(head * (fraction(bits) ** (-100.0 / (hundredths - 100)) - 1.0), 1e12))
 
 
 @njit(cache=True, nogil=True)
 def digits(out: U8, pos: int, value: int, width: int) -> int:
-    """Writes a number, zero-padded to width."""
+    """Write a number, zero-padded to width."""
     length = 1
     rest = value // 10
     while rest > 0:
@@ -141,7 +140,7 @@ def digits(out: U8, pos: int, value: int, width: int) -> int:
 
 @njit(cache=True, nogil=True)
 def calendar(out: U8, pos: int, days: int) -> int:
-    """Writes a day since 1970 as YYYY-MM-DD (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms")."""
+    """Write a day since 1970 as YYYY-MM-DD (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms")."""
     z = days + 719468
     era = z // 146097
     doe = z - era * 146097
@@ -158,7 +157,7 @@ def calendar(out: U8, pos: int, days: int) -> int:
 
 @njit(cache=True, nogil=True)
 def figure(kind: int, low: int, high: int, bits: np.uint64, out: U8, pos: int, clock: I64) -> int:
-    """Writes a number, a date, or a time of day after running `clock[0]` (Unix seconds) on a little."""
+    """Write a number, a date, or a time of day after running `clock[0]` (Unix seconds) on a little."""
     if kind == INTEGER:
         return digits(out, pos, low + scaled(bits, high - low + 1), 1)
     if kind == DATE:
@@ -180,7 +179,7 @@ def figure(kind: int, low: int, high: int, bits: np.uint64, out: U8, pos: int, c
 
 @njit(cache=True, nogil=True)
 def article(first: int, capital: bool, out: U8, pos: int) -> int:
-    """Writes "a " or "an " before a word that begins with `first`."""
+    """Write "a " or "an " before a word that begins with `first`."""
     out[pos] = 65 if capital else 97
     pos += 1
     if first == 97 or first == 101 or first == 105 or first == 111 or first == 117:
@@ -192,7 +191,7 @@ def article(first: int, capital: bool, out: U8, pos: int) -> int:
 
 @njit(cache=True, nogil=True)
 def shuffled(first: int, count: int, bits: np.uint64, at: I64, top: int) -> None:
-    """Puts `count` operations from `first` on in random order into `at`, above `top`."""
+    """Put `count` operations from `first` on in random order into `at`, above `top`."""
     for i in range(count):
         at[top + 1 + i] = first + i
     for i in range(count - 1, 0, -1):
@@ -213,7 +212,7 @@ def expand(
     pos: int,
     limit: int,
 ) -> int:
-    """Writes one expansion of a rule at pos and returns its end; begins no new part after `limit`."""
+    """Write one expansion of a rule at pos and return its end; begins no new part after `limit`."""
     # arrays out of their tuples, and the generator in a register: inside the loop either would cost as much as the rest
     code, arena, rules, alternatives, accept, alias, first_topic = (
         t.code,
@@ -231,38 +230,38 @@ def expand(
     capital = an = False
     state = rng[0]
     own = state
-    top, left, target = 0, 0, np.int64(rule)
-    topic = np.int64(topic)
+    top, left, target = 0, 0, int(rule)
+    topic = int(topic)
     k_saved[0] = k_series[0] = zero
     while pos < limit:
         if target >= 0:  # an alternative of this rule is to be opened at `top`, by Walker's method
-            chosen, count = np.int64(rules[target, 0]), np.int64(rules[target, 1])
+            chosen, count = int(rules[target, 0]), int(rules[target, 1])
             if count > 1:
                 state += step
                 bits = mix(state)
                 chosen += scaled(bits, count)
                 if (bits & np.uint64(0xFFFFFFFF)) > np.uint64(accept[chosen]):
-                    chosen = np.int64(rules[target, 0]) + np.int64(alias[chosen])
+                    chosen = int(rules[target, 0]) + int(alias[chosen])
             k_at[top] = alternatives[chosen, 0]
             k_end[top] = k_at[top] + alternatives[chosen, 1]
             k_left[top], k_of[top] = left, target
             target = -1
-        at = k_at[top]
+        at = int(k_at[top])
         if at == k_end[top]:
             if k_left[top] > 0:
                 if k_series[top] != zero:
                     k_series[top] += step
                     state = mix(k_series[top])
-                target, left = k_of[top], k_left[top] - 1
+                target, left = int(k_of[top]), int(k_left[top]) - 1
                 continue
             if k_saved[top] != zero:
-                state, own, topic = k_saved[top], k_own[top], k_topic[top]
+                state, own, topic = k_saved[top], k_own[top], int(k_topic[top])
             if top == 0:
                 break
             top -= 1
             continue
         k_at[top] = at + 1
-        kind, first, second = code[at, 0], np.int64(code[at, 1]), np.int64(code[at, 2])
+        kind, first, second = code[at, 0], int(code[at, 1]), int(code[at, 2])
         if kind == LITERAL:
             if an:
                 pos = article(arena[first], capital, out, pos)
@@ -280,12 +279,12 @@ def expand(
         if kind == ARTICLE:
             an = True
             continue
-        if kind == RULE or kind == TOPIC or kind == SAME:
+        if kind in (RULE, TOPIC, SAME):
             top, left = top + 1, 0
             k_saved[top] = k_series[top] = zero
             target = first
             if kind == TOPIC:
-                target = first_topic[first] + topic
+                target = int(first_topic[first]) + topic
             elif kind == SAME:
                 k_saved[top], k_own[top], k_topic[top] = state, own, topic
                 state = mix(own + np.uint64(second * 7919 + first))
@@ -293,11 +292,11 @@ def expand(
         state += step
         bits = mix(state)
         if kind == REPEAT:
-            top, target, left = top + 1, first, run_length(bits, second, np.int64(code[at, 3])) - 1
+            top, target, left = top + 1, first, run_length(bits, second, int(code[at, 3])) - 1
             k_saved[top] = k_series[top] = zero
         elif kind == ZETA:
             top, target = top + 1, first
-            third = np.int64(code[at, 3])
+            third = int(code[at, 3])
             seed = mix(
                 zeta(bits, second % 1000, second // 1000) * np.uint64(0xD6E8FEB86659FD93) + np.uint64(first)
             )
@@ -305,12 +304,12 @@ def expand(
             # an excerpt begins with one of the text's first parts
             k_series[top] = seed + step * np.uint64(scaled(mix(bits + step), 6) if left > 0 else 0)
             k_saved[top], k_own[top], k_topic[top] = state, own, topic
-            own, topic = seed, np.int64(seed % np.uint64(max(topics, 1)))
+            own, topic = seed, int(np.int64(seed % np.uint64(max(topics, 1))))
             state = mix(k_series[top])
         elif kind == SHUFFLE:
-            chosen = np.int64(rules[first, 0])
-            count = np.int64(alternatives[chosen, 1])
-            shuffled(np.int64(alternatives[chosen, 0]), count, bits, k_at, top)
+            chosen = int(rules[first, 0])
+            count = int(alternatives[chosen, 1])
+            shuffled(int(alternatives[chosen, 0]), count, bits, k_at, top)
             for _ in range(count):
                 top += 1
                 k_end[top], k_left[top] = k_at[top] + 1, 0

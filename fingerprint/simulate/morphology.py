@@ -9,7 +9,7 @@ _VOWELS = "aeiou"
 
 
 def plural(word: str) -> str:
-    """The plural of a noun, or the third person of a verb."""
+    """Return the plural of a noun, or the third person of a verb."""
     if word.endswith(("s", "x", "z", "ch", "sh")):
         return word + "es"
     if word.endswith("y") and word[-2] not in _VOWELS:
@@ -18,7 +18,7 @@ def plural(word: str) -> str:
 
 
 def past(word: str) -> str:
-    """The regular past tense; a trailing `+` in the list asks for a doubled consonant."""
+    """Return the regular past tense; a trailing `+` in the list asks for a doubled consonant."""
     if word.endswith("e"):
         return word + "d"
     if word.endswith("y") and word[-2] not in _VOWELS:
@@ -27,14 +27,14 @@ def past(word: str) -> str:
 
 
 def gerund(word: str) -> str:
-    """The -ing form."""
+    """Return the -ing form."""
     if word.endswith("e") and not word.endswith(("ee", "oe", "ye")):
         return word[:-1] + "ing"
     return word + "ing"
 
 
 def inflect(words: dict[str, str]) -> dict[str, list[str]]:
-    """All classes of a topic from its lists n, v and a; `plan+` doubles its last letter before -ed and -ing."""
+    """Return all classes of a topic from its lists n, v and a; `plan+` gives planned and planning."""
     nouns, adjectives = words["n"].split(), words["a"].split()
     verbs = words["v"].split()
     base = [v.rstrip("+") for v in verbs]

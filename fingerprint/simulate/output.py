@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from ..errors import UsageError
 from ..records import TRAFFIC_SCHEMA
 from .config import SimulationConfig
-from .traffic import TRUTH_SCHEMA, build, stretch, stretches
+from .traffic import TRUTH_SCHEMA, stretch
+from .world import build, stretches
 
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz")
 TRUTH_COLUMNS = ("request_id", "account_id", *TRUTH_SCHEMA.names)
@@ -31,7 +32,7 @@ OnProgress = Callable[[int, int], None]
 def simulate(
     config: SimulationConfig, *, chunk_rows: int | None = None, threads: int | None = None
 ) -> Iterator[pa.Table]:
-    """Yields SIMULATED_SCHEMA tables in order of time.
+    """Yield SIMULATED_SCHEMA tables in order of time.
 
     chunk_rows: rows of each table (the last may be shorter); by default some ten thousand, never across midnight.
     """
@@ -79,7 +80,7 @@ def _regroup(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
 def write(
     config: SimulationConfig, out: Path, *, truth: Path | None = None, on_progress: OnProgress | None = None
 ) -> list[Path]:
-    """Writes the traffic, and the ground truth to `truth`; returns the traffic files.
+    """Write the traffic, and the ground truth to `truth`, and return the traffic files.
 
     out: a file (.parquet, .jsonl or .jsonl.gz) of all days, or a directory that gets day1.parquet, day2.parquet …
     """
@@ -111,7 +112,7 @@ def write(
 
 
 def suffix(path: Path) -> str:
-    """The one of SUFFIXES that the name ends in; UsageError if none."""
+    """Return the one of SUFFIXES that the name ends in; UsageError if none."""
     for known in reversed(SUFFIXES):
         if path.name.endswith(known):
             return known
@@ -122,12 +123,12 @@ class Writer(Protocol):
     """Takes tables of one schema, one after another."""
 
     def write(self, table: pa.Table) -> None:
-        """Appends a table."""
+        """Append a table."""
 
 
 @contextmanager
 def open_writer(path: Path) -> Iterator[Writer]:
-    """A writer in the format of the path's suffix; its directory is made."""
+    """Return a writer in the format of the path's suffix; its directory is made."""
     kind = suffix(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind == ".parquet":

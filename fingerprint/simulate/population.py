@@ -40,7 +40,7 @@ class Population:
     payment: npt.NDArray[np.int64]  # -1: unknown
 
     def metadata(self) -> list[str]:
-        """Each account's metadata as a JSON object."""
+        """Return each account's metadata as a JSON object."""
         found = []
         for agent, address, payment in zip(
             self.agent.tolist(), self.address.tolist(), self.payment.tolist(), strict=True
@@ -63,10 +63,10 @@ def daily_rhythm() -> npt.NDArray[np.float64]:
 
 
 def populate(config: SimulationConfig, topics: int, random: np.random.Generator) -> Population:
-    """Draws the accounts; 15 % of them belong to companies that share address and payment."""
+    """Draw the accounts; 15 % of them belong to companies that share address and payment."""
     n = config.accounts
     ids = random.permutation(np.arange(n, dtype=np.uint64))
-    volume = (np.arange(n) + 20.0) ** -0.8
+    volume = ((np.arange(n) + 20.0) ** -0.8).astype(np.float64)
     heavy = min(5, n // 20)
     volume[:heavy] = volume.sum() * np.array([0.030, 0.022, 0.021, 0.019, 0.014])[:heavy]
     volume = random.permutation(volume)

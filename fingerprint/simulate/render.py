@@ -61,8 +61,8 @@ def _append(out: U8, pos: int, text: U8, start: int, end: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _split(body: U8, length: int, rng: U64) -> int:
-    """A place after a sentence or line in the middle third of the body, else its end."""
-    start = np.int64(length * (0.33 + 0.33 * unit(rng)))
+    """Return a place after a sentence or line in the middle third of the body, else its end."""
+    start = int(length * (0.33 + 0.33 * unit(rng)))
     for i in range(start, length):
         if body[i] == 10 or (body[i] == 32 and body[i - 1] == 46):
             return i + 1
@@ -82,7 +82,7 @@ def _put_on(text: U8, length: int, out: U8, rng: U64, disguise: int, strength: f
 
 @njit(cache=True, nogil=True)
 def _compose(t: Tables, r: Requests, i: int, s: Settings, rng: U64, k: Stack, a: U8, b: U8, c: U8) -> int:
-    """Writes prompt i, before disguise, into c with a and b as scratch, and returns its length."""
+    """Write prompt i, before disguise, into c with a and b as scratch, and return its length."""
     clock = r.clock[i : i + 1].copy()
     length = 0
     if r.body[i] != NONE:
@@ -96,7 +96,7 @@ def _compose(t: Tables, r: Requests, i: int, s: Settings, rng: U64, k: Stack, a:
     pos = 0
     if layout == FIRST:
         pos = _append(c, 0, b, 0, head)
-    if r.lead[i] != NONE and (layout == FIRST or layout == IN_SYSTEM):
+    if r.lead[i] != NONE and layout in (FIRST, IN_SYSTEM):
         pos = expand(t, r.lead[i], r.topic[i], s.topics, rng, clock, k, c, pos, pos + LONGEST)
     if layout == INSIDE:
         middle = _split(a, length, rng)
@@ -119,11 +119,11 @@ def _compose(t: Tables, r: Requests, i: int, s: Settings, rng: U64, k: Stack, a:
 def _nonces(
     t: Tables, i: int, r: Requests, s: Settings, rng: U64, k: Stack, a: U8, length: int, c: U8
 ) -> int:
-    """Copies a to c with one to four nonces at its ends."""
+    """Copy a to c with one to four nonces at its ends."""
     clock = r.clock[i : i + 1].copy()
     pos = 0
     at_start = below(rng, 2) == 0
-    more = 1 + below(rng, 1 + np.int64(3 * s.strength))
+    more = 1 + below(rng, 1 + int(3 * s.strength))
     if not at_start:
         pos = _append(c, 0, a, 0, length)
     for _ in range(more):
@@ -141,7 +141,7 @@ def _nonces(
 
 @njit(cache=True, nogil=True)
 def _trim(text: U8, length: int) -> tuple[int, int]:
-    """Where the text without white space at its ends begins and stops."""
+    """Return where the text without white space at its ends begins and stops."""
     start = 0
     while start < length and (text[start] == 32 or text[start] == 10):
         start += 1
@@ -161,7 +161,7 @@ def write_rows(
     systems: U8,
     system_ends: I64,
 ) -> int:
-    """Writes requests from `begin` on until a buffer is full and returns the first not written.
+    """Write requests from `begin` on until a buffer is full and return the first not written.
 
     prompt_ends, system_ends: (rows + 1,) int64, Arrow's offsets, filled up to the rows written.
     """

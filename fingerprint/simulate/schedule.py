@@ -6,6 +6,7 @@ j alone; so a stretch of the day can be made without the rest, and every request
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +56,7 @@ class Dealt(NamedTuple):
 
 
 def schedule(rows: int, streams: list[Stream], population: Population, key: int) -> Schedule:
-    """The schedule of a day of `rows` requests; background is what the streams leave."""
+    """Return the schedule of a day of `rows` requests; background is what the streams leave."""
     busy = sum(stream.requests for stream in streams)
     if busy > rows:
         raise UsageError(
@@ -92,9 +93,8 @@ def schedule(rows: int, streams: list[Stream], population: Population, key: int)
 
 
 def _cumulative(volume: F64, first: I64) -> F64:
-    parts = [
-        np.cumsum(volume[a:b]) / max(volume[a:b].sum(), 1e-12) for a, b in zip(first, first[1:], strict=False)
-    ]
+    """Return the cumulative share of volume within each zone."""
+    parts = [np.cumsum(volume[a:b]) / max(volume[a:b].sum(), 1e-12) for a, b in itertools.pairwise(first)]
     return np.concatenate(parts)
 
 
@@ -103,15 +103,15 @@ def _reached(s: Schedule, stream: int, time: int) -> float:
     hour = min(time // HOUR_MS, HOURS - 1)
     within = (time - hour * HOUR_MS - s.start[stream, hour]) / s.length[stream, hour]
     before, after = s.reached[stream, hour], s.reached[stream, hour + 1]
-    return before + (after - before) * min(max(within, 0.0), 1.0)
+    return float(before + (after - before) * min(max(within, 0.0), 1.0))
 
 
 @njit(cache=True, nogil=True)
 def _range(s: Schedule, stream: int, begin: int, end: int) -> tuple[int, int]:
-    """The requests that may fall between begin and end; rounding moves a request by less than 2 ms."""
-    count = s.requests[stream]
-    low = np.int64(_reached(s, stream, max(begin - 2, 0)) * count) - 2
-    high = np.int64(_reached(s, stream, min(end + 2, DAY_MS)) * count) + 2
+    """Return the requests that may fall between begin and end; rounding moves a request by less than 2 ms."""
+    count = int(s.requests[stream])
+    low = int(_reached(s, stream, max(begin - 2, 0)) * count) - 2
+    high = int(_reached(s, stream, min(end + 2, DAY_MS)) * count) + 2
     return max(low, 0), min(high, count)
 
 
@@ -122,21 +122,21 @@ def _account(s: Schedule, stream: int, number: int, hour: int, rng: npt.NDArray[
         zone = min(zone, s.zone_reached.shape[1] - 1)
         first, end = s.zone_first[zone], s.zone_first[zone + 1]
         at = first + np.searchsorted(s.sender_reached[first:end], unit(rng))
-        return s.sender[min(at, end - 1)]
+        return int(s.sender[min(at, end - 1)])
     first, size = s.pool_first[stream], s.pool_size[stream]
     if unit(rng) < s.loose[stream]:
-        return s.member[first + min(np.int64(size * unit(rng) ** s.skew[stream]), size - 1)]
+        return int(s.member[first + min(int(size * unit(rng) ** s.skew[stream]), size - 1)])
     # each round deals one request to every account, in an order of its own: an affine permutation
     rng[0] = mix(np.uint64(number // size) + s.key + np.uint64(stream) * np.uint64(0x9E3779B97F4A7C15))
     step = 1 + below(rng, size)
     while np.gcd(step, size) != 1:
         step = step % size + 1
-    return s.member[first + (step * (number % size) + below(rng, size)) % size]
+    return int(s.member[first + (step * (number % size) + below(rng, size)) % size])
 
 
 @njit(cache=True, nogil=True)
 def _deal(s: Schedule, begin: int, end: int, stream: I64, number: I64, time: I64, account: I64) -> int:
-    """Fills the arrays with the requests from begin up to end and returns their number."""
+    """Fill the arrays with the requests from begin up to end and return their number."""
     rng = np.zeros(1, np.uint64)
     found = 0
     for i in range(len(s.requests)):
@@ -166,7 +166,7 @@ def _most(s: Schedule, begin: int, end: int) -> int:
 
 
 def deal(s: Schedule, begin: int, end: int) -> Dealt:
-    """The requests from begin up to end, ms since midnight."""
+    """Return the requests from begin up to end, ms since midnight."""
     room = _most(s, begin, end)
     arrays = [np.empty(room, np.int64) for _ in range(4)]
     count = _deal(s, begin, end, *arrays)

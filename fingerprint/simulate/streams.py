@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import UsageError
 from .config import DISGUISES, FEWEST_REQUESTS, SimulationConfig
 from .families import Composer, Family, written
 from .population import HOURS, Population, daily_rhythm
@@ -59,7 +60,7 @@ class _Campaign:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """All streams, by day, and the families they draw on; the population holds the volumes and payments that follow."""
+    """All streams by day, their families, and the population with the volumes and payments that follow."""
 
     population: Population
     streams: list[list[Stream]]
@@ -67,13 +68,14 @@ class Traffic:
 
 
 def plan_traffic(config: SimulationConfig, population: Population, random: np.random.Generator) -> Traffic:
-    """Draws campaigns and honest templates and fits the accounts' honest volumes to the mixing asked for."""
+    """Draw campaigns and honest templates and fit the accounts' honest volumes to the mixing asked for."""
     composer = Composer(config.seed)
     campaigns = _campaigns(config, composer, random)
     streams: list[list[Stream]] = [[] for _ in range(config.days)]
     for campaign in campaigns:
         for day in range(campaign.first, campaign.last + 1):
             streams[day].extend(_campaign_day(config, campaign, day, random))
+    _check_room(config, streams)
     population = _mix(config, population, streams, random)
     if config.payment != "none":
         population = _share_payment(config, population, campaigns, random)
@@ -86,7 +88,7 @@ def plan_traffic(config: SimulationConfig, population: Population, random: np.ra
 
 def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.Generator) -> list[_Campaign]:
     known = [family for family in written("campaigns.txt") if composer.admit(family) or True]
-    random.shuffle(known)  # type: ignore[arg-type]
+    known = [known[i] for i in random.permutation(len(known))]
     source = itertools.chain(known, composer.families("campaign", "composed:"))
     order = random.permutation(config.accounts)[: max(20, int(0.6 * config.accounts))]
     found: list[_Campaign] = []
@@ -94,7 +96,7 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
     rows = config.rows // config.days
     for i, share in enumerate(config.sizes()):
         requests = max(FEWEST_REQUESTS, round(share * rows))
-        count = int(min(random.integers(1, config.families + 1), max(1, requests // FEWEST_REQUESTS)))
+        count = min(int(random.integers(1, config.families + 1)), max(1, requests // FEWEST_REQUESTS))
         families = list(itertools.islice(source, count))
         size = _pool_size(requests, config.accounts)
         total = size + math.ceil(config.replaced * size * (config.days - 1))
@@ -143,7 +145,7 @@ def _campaign_day(
 
 
 def _offered(config: SimulationConfig, family: Family) -> tuple[str, ...]:
-    """The evasions asked for that this family can do."""
+    """Return the evasions asked for that this family can do."""
 
     def able(name: str) -> bool:
         if name in DISGUISES:
@@ -162,7 +164,7 @@ def _offered(config: SimulationConfig, family: Family) -> tuple[str, ...]:
 
 
 def _bursts(jitter: float, random: np.random.Generator) -> Windows:
-    """Six to eighteen bursts of 4 to 20 minutes; jitter widens each towards its hour and fills the other hours."""
+    """Return 6 to 18 bursts of 4 to 20 minutes; jitter widens them and fills the other hours."""
     hours = random.permutation(HOURS)[: random.integers(6, 19)]
     share = np.zeros(HOURS)
     share[hours] = random.uniform(0.5, 1.5, len(hours))
@@ -172,10 +174,21 @@ def _bursts(jitter: float, random: np.random.Generator) -> Windows:
     return Windows(start, (length + (HOUR_MS - length) * jitter).astype(np.int64), share / share.sum())
 
 
+def _check_room(config: SimulationConfig, streams: list[list[Stream]]) -> None:
+    """Raise UsageError where campaigns, none of which goes below FEWEST_REQUESTS, leave no honest traffic."""
+    for day, campaigns in enumerate(streams):
+        busy = sum(stream.requests for stream in campaigns) + round(config.honest_share * config.rows_on(day))
+        if busy > 0.95 * config.rows_on(day):
+            raise UsageError(
+                f"rows: more than {busy} a day expected for these campaigns and honest templates, "
+                f"{config.rows_on(day)} found"
+            )
+
+
 def _mix(
     config: SimulationConfig, population: Population, streams: list[list[Stream]], random: np.random.Generator
 ) -> Population:
-    """Sets the honest volume of campaign accounts so that campaigns take the wanted share of their traffic."""
+    """Set the honest volume of campaign accounts so that campaigns take the wanted share of their traffic."""
     sent = np.zeros(config.accounts)
     for stream in itertools.chain.from_iterable(streams):
         np.add.at(sent, stream.pool, stream.requests / len(stream.pool))
@@ -191,7 +204,7 @@ def _mix(
 def _share_payment(
     config: SimulationConfig, population: Population, campaigns: list[_Campaign], random: np.random.Generator
 ) -> Population:
-    """Lets the accounts of half of the campaigns pay in groups; when mixed, each group has honest payers too."""
+    """Let the accounts of half of the campaigns pay in groups; when mixed, each group has honest payers too."""
     payment, agent = population.payment.copy(), population.agent.copy()
     honest = np.setdiff1d(
         np.arange(config.accounts), np.concatenate([c.accounts for c in campaigns] or [np.zeros(0, int)])
@@ -213,7 +226,7 @@ def _share_payment(
 def _honest(
     config: SimulationConfig, composer: Composer, population: Population, random: np.random.Generator
 ) -> list[list[Stream]]:
-    """Honest mass templates; their pools are drawn from accounts with honest traffic."""
+    """Return honest mass templates; their pools are drawn from accounts with honest traffic."""
     known = [family for family in written("honest.txt") if composer.admit(family) or True]
     source = itertools.chain(known, composer.families("honest", "honest:"))
     families = list(itertools.islice(source, config.honest_templates))
