@@ -65,8 +65,8 @@ def accounts(
 ) -> list[AccountRow]:
     """Score the accounts that sent requests of any family: one minus the chance that all of them are honest.
 
-    A family's score counts once a request, up to PER_REQUEST times, whatever share of the account's traffic
-    it is: mixing campaign requests into honest traffic does not dilute them.
+    A family's score counts whatever share of the account's traffic it is: mixing campaign requests into
+    honest traffic does not dilute them. Further requests of the family add little, up to PER_REQUEST.
     """
     doubt = np.log1p(-np.minimum(np.array([s.score for s in signatures]), 1 - 1e-6))
     by_account = pool.T.tocsr()
@@ -76,13 +76,13 @@ def accounts(
         sent = by_account.data[by_account.indptr[number] : by_account.indptr[number + 1]]
         if not len(families):
             continue
-        score = float(1 - np.exp((np.minimum(sent, PER_REQUEST) / PER_REQUEST * doubt[families]).sum()))
+        score = float(1 - np.exp((_counted(sent) * doubt[families]).sum()))
         total = totals.get(name, int(sent.sum()))
         evidence = tuple(
             Reason(
                 signatures[f].family_id,
                 float(count),
-                float(-doubt[f] * min(count, PER_REQUEST) / PER_REQUEST),
+                float(-doubt[f] * _counted(count)),
                 f"{int(count)} of {total} requests are of family {signatures[f].family_id} (score {signatures[f].score:.2f})",
             )
             for f, count in sorted(zip(families, sent, strict=True), key=lambda x: (doubt[x[0]], x[0]))
@@ -94,6 +94,11 @@ def accounts(
             )
         )
     return rows
+
+
+def _counted(requests: np.ndarray) -> np.ndarray:
+    """What a number of requests of one family weighs: 1 for the first, 1.5 from PER_REQUEST on."""
+    return 1 + 0.5 * (np.minimum(requests, PER_REQUEST) - 1) / (PER_REQUEST - 1)
 
 
 def _name(members: Sequence[Signature]) -> str:

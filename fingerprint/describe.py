@@ -191,7 +191,9 @@ def _prototypes(batch: Batch, members: Ids, template: Template, embed: Embed) ->
     rows = [embed(heads(batch.texts.take(pa.array(chosen)))).mean(axis=0)] if len(chosen) else []
     if template.segments:
         rows.append(embed(pa.array([" ".join(s.text for s in template.segments)], pa.large_string()))[0])
-    centre = np.array(rows, dtype=np.float32).reshape(len(rows), -1)
+    if not rows:
+        return np.empty((0, 0), dtype=np.float32)
+    centre = np.array(rows, dtype=np.float32)
     norm = np.linalg.norm(centre, axis=1, keepdims=True)
     return (centre / np.maximum(norm, 1e-12)).astype(np.float32)[norm.ravel() > 0]
 

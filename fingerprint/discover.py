@@ -68,12 +68,18 @@ def _select(
     """Assign prompts by evidence, and keep the families that their text or their senders' behaviour proves."""
     requests = batch.requests()
     act = behaviour((found.members @ requests).tocsr(), batch.account, batch.second)
+    own = ~refine.nested(found, act)
+    found, act = found.take(np.flatnonzero(own)), take(act, own)
+    label = refine.assign(found, refine.strength(found, act), least=settings.min_requests)
+    # what is left to a family after assignment shows its whole template, not what it shares with its siblings
+    found = refine.renewed(found, members_of(label, len(found)), shared, least=settings.min_requests)
+    act = behaviour((found.members @ requests).tocsr(), batch.account, batch.second)
     label = refine.assign(found, refine.strength(found, act), least=settings.min_requests)
     mine = members_of(label, len(found))
     act = behaviour((mine @ requests).tocsr(), batch.account, batch.second)
     alive = np.diff(mine.indptr) > 0
     together = discoveries(np.where(alive, act.p_value, 1.0), rate=settings.discovery_rate)
-    proven = (found.size >= refine.LONG_CORE) | together
+    proven = together | ((found.size >= refine.LONG_CORE) & ~refine.ordinary(found, act))
     kept = (found.known >= 0) | (alive & proven & (act.accounts >= settings.min_accounts))
     rank = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
     label = np.where(label >= 0, rank[label], -1).astype(np.int32) if len(found) else label
