@@ -148,12 +148,12 @@ def _bare(
 def _weights(found: Discovery) -> sparse.csr_matrix:
     """Rarity of each family's grams among the prompts outside the family, (f, k) CSR float32."""
     families, postings = found.families, found.shared.postings
-    inside = (families.members @ postings.T).multiply(families.core).tocsr()
-    core = families.core.tocoo()
-    holders = np.diff(postings.indptr)[core.col]
-    outside = holders - np.asarray(inside[core.row, core.col]).ravel().astype(np.int64)
-    weight = match.rarity(outside, postings.shape[1])
-    return sparse.csr_matrix((weight, (core.row, core.col)), shape=core.shape, dtype=np.float32)
+    inside = (families.members @ postings.T).multiply(families.core)
+    weights = (inside + families.core).tocsr()  # at least 1 for each gram of the core
+    weights.sort_indices()
+    outside = np.diff(postings.indptr)[weights.indices] - (weights.data.astype(np.int64) - 1)
+    weights.data = match.rarity(outside, postings.shape[1])
+    return weights
 
 
 def _thresholds(found: Discovery, weights: sparse.csr_matrix, rate: float) -> Doubles:

@@ -83,7 +83,9 @@ def _select(
     kept = (found.known >= 0) | (alive & proven & (act.accounts >= settings.min_accounts))
     rank = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
     label = np.where(label >= 0, rank[label], -1).astype(np.int32) if len(found) else label
-    families = Families(found.core[kept], mine[kept], found.known[kept])
+    core = found.core[kept]
+    core.sort_indices()  # grams are stored sorted, and weights are kept beside them
+    families = Families(core, mine[kept], found.known[kept])
     return Discovery(shingles, shared, families, take(act, kept), label, _coverage(families, shared, label))
 
 
