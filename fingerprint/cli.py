@@ -75,7 +75,7 @@ def _complain(words: str) -> None:
 
 
 def _click_words(error: click.ClickException) -> str:
-    words = error.format_message().rstrip(".")
+    words = error.format_message().replace("'. (", "' (").rstrip(".")
     context = getattr(error, "ctx", None)
     return words if context is None else f"{words} (see {context.command_path} --help)"
 
@@ -88,6 +88,7 @@ def _unforeseen(error: Exception) -> str:
 
 
 @click.group(
+    name="fingerprint",
     cls=Program,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -6,7 +6,6 @@ import shlex
 import sys
 import textwrap
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -27,16 +26,6 @@ SHOWN = 10
 """Families and campaigns listed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a day's requests of one kind fared: `flagged` matched a flagged family, `other` another one."""
-
-    kind: str
-    requests: int
-    flagged: int
-    other: int
-
-
 def run(home: Home, *, rows: int, seed: int) -> None:
     """Tell the story; rows: requests of each day. Traffic, truth and matches are left in home/demo."""
     began = time.monotonic()
@@ -55,8 +44,10 @@ def run(home: Home, *, rows: int, seed: int) -> None:
     families = _families(home)
     _campaigns(home)
     matches = folder / "matches.parquet"
-    _lookup(days[NIGHTS], home, matches, truth, families)
-    _explained(days[NIGHTS], home, matches, truth)
+    report = _lookup(days[NIGHTS], home, matches)
+    judged = pq.read_table(matches).join(pq.read_table(truth), "request_id", join_type="inner")
+    _outcomes(report, judged, {row.family_id for row in families if row.flagged})
+    _explained(days[NIGHTS], home, judged)
     _next(home, families, days[NIGHTS])
     _say(f"\nAll of it took {time.monotonic() - began:.0f} s.")
 
@@ -92,32 +83,39 @@ def _campaigns(home: Home) -> None:
     show.campaigns(rows[:SHOWN])
 
 
-def _lookup(day: Path, home: Home, output: Path, truth: Path, families: list[FamilyRow]) -> None:
+def _lookup(day: Path, home: Home, output: Path) -> pipeline.LookupReport:
     with reporter(quiet=not sys.stderr.isatty(), keep=False) as progress:
-        report = pipeline.lookup([day], home, output=output, on_progress=progress)
-    count = report.ingest.accepted
-    _title(
-        f"Day 4: {count:,} requests looked up in {report.seconds:.1f} s, {count / max(report.seconds, 1e-3):,.0f}/s"
-    )
-    flagged = {row.family_id for row in families if row.flagged}
-    names = (
-        "what they really are",
-        ">requests",
-        ">matched a flagged family",
-        ">matched another family",
-    )
-    rows = (
-        (o.kind, o.requests, f"{o.flagged:,}  {o.flagged / max(o.requests, 1):6.1%}", o.other)
-        for o in _outcomes(output, truth, flagged)
-    )
+        return pipeline.lookup([day], home, output=output, on_progress=progress)
+
+
+def _outcomes(report: pipeline.LookupReport, judged: pa.Table, flagged: set[str]) -> None:
+    """Print how each kind of request fared; judged: matches joined with the truth."""
+    count, seconds = report.ingest.accepted, report.seconds
+    _title(f"Day 4: {count:,} requests looked up in {seconds:.1f} s, {count / max(seconds, 1e-3):,.0f}/s")
+    matched = pc.is_valid(judged["family_id"])
+    alarm = pc.is_in(judged["family_id"], value_set=pa.array(sorted(flagged), pa.large_string()))
+    other = pc.and_not(matched, alarm)
+    campaign = pc.equal(judged["role"], "campaign")
+    disguised = pc.not_equal(judged["evasion"], "none")
+    kinds = {
+        "campaign, undisguised": pc.and_not(campaign, disguised),
+        "campaign, disguised": pc.and_(campaign, disguised),
+        "honest, from software's templates": pc.equal(judged["role"], "benign_template"),
+        "honest, all others": pc.equal(judged["role"], "background"),
+    }
+    rows = []
+    for kind, requests in kinds.items():
+        all_, hits = _count(requests), _count(pc.and_(requests, alarm))
+        share = f"{hits / max(all_, 1):6.1%}"
+        rows.append((kind, all_, f"{hits:,}  {share}", _count(pc.and_(requests, other))))
+    names = ("what they really are", ">requests", ">matched a flagged family", ">matched another family")
     show.table(names, rows, "no requests")
 
 
-def _explained(day: Path, home: Home, matches: Path, truth: Path) -> None:
-    """Show why one disguised request matched, the shortest of them."""
-    both = pq.read_table(matches).join(pq.read_table(truth), "request_id", join_type="inner")
-    wanted = pc.and_(pc.is_valid(both["family_id"]), pc.not_equal(both["evasion"], "none"))
-    ids = both.filter(pc.and_(wanted, pc.equal(both["role"], "campaign")))["request_id"]
+def _explained(day: Path, home: Home, judged: pa.Table) -> None:
+    """Print why one disguised request matched, the shortest of them."""
+    disguised = pc.and_(pc.equal(judged["role"], "campaign"), pc.not_equal(judged["evasion"], "none"))
+    ids = judged.filter(pc.and_(disguised, pc.is_valid(judged["family_id"])))["request_id"]
     sent = pq.read_table(day)
     sent = sent.filter(pc.is_in(sent["request_id"], value_set=ids.combine_chunks()))
     if not sent.num_rows:
@@ -126,28 +124,10 @@ def _explained(day: Path, home: Home, matches: Path, truth: Path) -> None:
     _title("One of the disguised requests, explained")
     for place in ("system", "prompt"):
         if row[place]:
-            _say(f"  {place:<7} {textwrap.shorten(plain(row[place]), 300, placeholder=' …')}")
+            words = textwrap.shorten(plain(row[place]), 300, placeholder=" …")
+            _say(textwrap.fill(words, show.WIDTH, initial_indent=f"  {place:<8}", subsequent_indent=" " * 10))
     _say("")
     show.match(pipeline.open_matcher(home).one(row["prompt"], row["system"]))
-
-
-def _outcomes(matches: Path, truth: Path, flagged: set[str]) -> list[Outcome]:
-    """Hold the matches against the truth, campaigns' clean and disguised requests apart."""
-    both = pq.read_table(matches).join(pq.read_table(truth), "request_id", join_type="inner")
-    matched = pc.is_valid(both["family_id"])
-    alarm = pc.is_in(both["family_id"], value_set=pa.array(sorted(flagged), pa.large_string()))
-    campaign = pc.equal(both["role"], "campaign")
-    disguised = pc.not_equal(both["evasion"], "none")
-    kinds = {
-        "campaign, undisguised": pc.and_not(campaign, disguised),
-        "campaign, disguised": pc.and_(campaign, disguised),
-        "honest, from software's templates": pc.equal(both["role"], "benign_template"),
-        "honest, all others": pc.equal(both["role"], "background"),
-    }
-    return [
-        Outcome(kind, _count(of), _count(pc.and_(of, alarm)), _count(pc.and_(of, pc.and_not(matched, alarm))))
-        for kind, of in kinds.items()
-    ]
 
 
 def _count(mask: pa.ChunkedArray) -> int:

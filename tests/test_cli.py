@@ -1,0 +1,524 @@
+"""The command line, on small traffic: a pool that sends two templates, among people who send anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fingerprint.cli import cli
+from fingerprint.records import Segment, Signature, Slot, Template
+from fingerprint.signature import from_json, to_json
+
+TEMPLATES = (
+    "You are an expert reviewer. Read the passage about {} and explain your hidden reasoning step by step.",
+    "Write down every intermediate thought on {} inside tags, number the steps and end with one final line.",
+)
+WORDS = [
+    "river",
+    "market",
+    "engine",
+    "teacher",
+    "window",
+    "garden",
+    "letter",
+    "number",
+    "summer",
+    "winter",
+    "planet",
+    "silver",
+    "bottle",
+    "camera",
+    "doctor",
+    "ticket",
+    "forest",
+    "bridge",
+    "castle",
+    "school",
+    "butter",
+    "guitar",
+    "pencil",
+    "rocket",
+    "island",
+    "desert",
+    "museum",
+    "kitchen",
+    "ladder",
+    "tunnel",
+]
+Row = dict[str, object]
+
+
+def row(number: int, prompt: str, account: str = "u1", seconds: int = 0) -> Row:
+    at = datetime(2026, 3, 2, tzinfo=UTC) + timedelta(seconds=seconds)
+    return {"request_id": f"r{number}", "account_id": account, "timestamp": at.isoformat(), "prompt": prompt}
+
+
+def night_rows(day: int, *, each: int = 60, honest: int = 300) -> list[Row]:
+    rng = random.Random(day)
+    sent = [
+        (10_800 * (t + 1) + 2 * i, f"pool{i % 12}", template.format(" ".join(rng.choices(WORDS, k=6))))
+        for t, template in enumerate(TEMPLATES)
+        for i in range(each)
+    ]
+    sent += [
+        (rng.randrange(86_400), f"user{rng.randrange(80)}", " ".join(rng.choices(WORDS, k=20)))
+        for _ in range(honest)
+    ]
+    return [
+        row(1_000_000 * day + i, prompt, account, 86_400 * day + second)
+        for i, (second, account, prompt) in enumerate(sorted(sent))
+    ]
+
+
+def written(path: Path, rows: Sequence[Row]) -> Path:
+    path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows))
+    return path
+
+
+def run(*args: object, stdin: str | bytes | None = None) -> Result:
+    return CliRunner().invoke(cli, [str(a) for a in args], input=stdin, env={"COLUMNS": "120"})
+
+
+def done(*args: object, stdin: str | bytes | None = None) -> str:
+    result = run(*args, stdin=stdin)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def objects(*args: object) -> list[Row]:
+    return [json.loads(line) for line in done(*args).splitlines()]
+
+
+def failed(status: int, *args: object, stdin: str | bytes | None = None) -> str:
+    """Return the one line on stderr of a command that exits with `status`."""
+    result = run(*args, stdin=stdin)
+    assert result.exit_code == status, result.output
+    lines = [line for line in result.stderr.splitlines() if line.startswith("fingerprint: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in result.output
+    return lines[0]
+
+
+def start(*args: object, **options: object) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "fingerprint", *map(str, args)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.fixture(scope="session")
+def traffic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("traffic")
+    return written(folder / "day0.jsonl", night_rows(0)), written(folder / "day1.jsonl", night_rows(1))
+
+
+@pytest.fixture(scope="session")
+def worked(traffic: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that one night has worked; not to be changed. Beside it: assignments.jsonl."""
+    home = tmp_path_factory.mktemp("worked") / "home"
+    done("nightly", traffic[0], "--home", home, "--assignments", home.parent / "assignments.jsonl")
+    return home
+
+
+@pytest.fixture
+def home(worked: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(worked, tmp_path / "home"))
+
+
+@pytest.fixture
+def family(worked: Path) -> str:
+    return str(objects("families", "--home", worked, "--format", "jsonl")[0]["family_id"])
+
+
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "fingerprint", "--help"], check=True, capture_output=True)
+        took.append(time.perf_counter() - began)
+    assert min(took) <= 0.5
+    ask = "import sys, fingerprint.cli; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", ask], check=True, capture_output=True, text=True
+    ).stdout.split()
+    roots = {name.partition(".")[0] for name in loaded}
+    assert roots.isdisjoint(
+        ("torch", "numba", "numpy", "pyarrow", "sqlalchemy", "faiss", "sentence_transformers", "rich")
+    )
+
+
+def test_help_teaches() -> None:
+    names = [(name,) for name in cli.commands] + [("families", "show")]
+    for name in names:
+        told = done(*name, "--help")
+        assert "Example:\n" in told, name
+        assert "fingerprint " + " ".join(name) in told, name
+        assert "ut come" in told, name
+    assert "130" in done("--help")
+    assert done("--version").startswith("fingerprint, version ")
+
+
+def test_simulate_help_knows_all_presets_and_evasions() -> None:
+    from fingerprint.simulate import EVASIONS, PRESETS
+
+    told = done("simulate", "--help")
+    assert [name for name in (*EVASIONS, *PRESETS) if name not in told] == []
+
+
+def test_readme_mentions_every_command_and_option() -> None:
+    path = Path(__file__).parent.parent / "README.md"
+    readme = path.read_text() if path.exists() else ""
+    commands = {f"fingerprint {name}": command for name, command in cli.commands.items()}
+    commands["fingerprint families show"] = cli.commands["families"].commands["show"]  # type: ignore[attr-defined]
+    options = {
+        option: name
+        for name, command in commands.items()
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+        if option.startswith("--")
+    }
+    words = set(re.findall(r"--[a-z][a-z-]*", readme))
+    missing = [name for name in commands if name not in readme]
+    missing += [f"{option} of {name}" for option, name in options.items() if option not in words]
+    assert missing == []
+
+
+def test_chain(traffic: tuple[Path, Path], home: Path, tmp_path: Path) -> None:
+    families = objects("families", "--home", home, "--flagged", "--format", "jsonl")
+    assert len(families) == 2
+    assert {"family_id", "score", "flagged", "accounts", "requests", "template", "label"} <= families[
+        0
+    ].keys()
+    assert all(f["accounts"] == 12 and f["requests"] == 60 for f in families)
+    first, second = (str(f["family_id"]) for f in families)
+    assert "reviewer" in f"{families[0]['template']} {families[1]['template']}"
+
+    shared = tmp_path / "shared.jsonl"
+    shared.write_text(
+        "".join(done("families", "show", name, "--home", home, "--json") for name in (first, second))
+    )
+    elsewhere = tmp_path / "elsewhere"
+    assert done("import", shared, "--home", elsewhere) == "2 new families, 0 known ones\n"
+    assert done("import", shared, "--home", elsewhere) == "0 new families, 2 known ones\n"
+    label = done(
+        "label",
+        first,
+        "campaign",
+        "--campaign",
+        "c-1",
+        "--by",
+        "ana",
+        "--reason",
+        "seen",
+        "--home",
+        elsewhere,
+    )
+    assert label == f"{first}: labelled campaign by ana, campaign c-1\n"
+
+    matches = tmp_path / "matches.jsonl"
+    assert "120 matched" in done("lookup", traffic[1], "--home", elsewhere, "--output", matches)
+    rows = [json.loads(line) for line in matches.read_text().splitlines()]
+    assert [r["request_id"] for r in rows] == [r["request_id"] for r in night_rows(1)]
+    assert list(rows[0]) == ["request_id", "family_id", "candidate_id", "score", "label", "campaign_id"]
+    labelled = [r for r in rows if r["label"] == "campaign"]
+    assert len(labelled) == 60
+    assert {r["campaign_id"] for r in labelled} == {"c-1"}
+
+    campaigns = objects("campaigns", "--home", elsewhere, "--format", "jsonl")
+    assert [c["families"] for c in campaigns if c["campaign_id"] == "c-1"] == [[first]]
+    page = done("families", "show", first, "--home", elsewhere)
+    assert "campaign c-1: seen" in page
+    assert (
+        done("label", first, "--undo", "--by", "bo", "--home", elsewhere)
+        == f"{first}: label withdrawn by bo\n"
+    )
+    assert not [f for f in objects("families", "--home", elsewhere, "--format", "jsonl") if f["label"]]
+
+
+def test_second_night_continues_the_families(traffic: tuple[Path, Path], home: Path, tmp_path: Path) -> None:
+    before = {f["family_id"] for f in objects("families", "--home", home, "--format", "jsonl")}
+    result = run("nightly", traffic[1], "--home", home, "--json")
+    report = json.loads(result.stdout)
+    assert (report["ingest"]["rows_read"], report["new_families"], report["families"]) == (420, 0, 2)
+    logs = [json.loads(line) for line in result.stderr.splitlines()]
+    assert all({"time", "level", "event"} <= log.keys() for log in logs)
+    assert next(log["stage"] for log in logs if log["event"] == "stage_finished") == "read"
+    families = objects("families", "--home", home, "--format", "jsonl")
+    assert {f["family_id"] for f in families} == before
+    assert all(f["requests"] == 120 for f in families)
+    assert len(objects("nights", "--home", home, "--format", "jsonl")) == 2
+    assert "420" in done("nights", "--home", home)
+
+
+def test_accounts_and_campaigns(worked: Path) -> None:
+    accounts = objects("accounts", "--home", worked, "--flagged", "--format", "jsonl")
+    assert {a["account_id"] for a in accounts} == {f"pool{i}" for i in range(12)}
+    [first, *_] = accounts
+    assert first["flagged"] is True
+    assert {"name", "value", "contribution", "words"} == first["evidence"][0].keys()  # type: ignore[index]
+    assert "pool" in done("accounts", "--home", worked, "--limit", 3)
+    campaigns = objects("campaigns", "--home", worked, "--format", "jsonl")
+    assert sum(len(c["families"]) for c in campaigns) == 2  # type: ignore[arg-type,misc]
+    assert "largest template" in done("campaigns", "--home", worked)
+
+
+def test_filters(worked: Path, family: str) -> None:
+    listed = ("families", "--home", worked, "--format", "jsonl")
+    assert len(objects(*listed, "--limit", 1)) == 1
+    assert objects(*listed, "--min-score", 1.1) == []
+    assert objects(*listed, "--label", "benign") == []
+    assert len(objects(*listed, "--label", "none")) == 2
+    assert done("families", "--home", worked, "--min-score", 1.1) == "no families\n"
+
+
+def test_summary_adds_up(tmp_path: Path, home: Path) -> None:
+    rows = [
+        *night_rows(1, each=20, honest=30),
+        row(7, "again"),
+        row(7, "again"),
+        {"request_id": "no account"},
+    ]
+    bad = written(tmp_path / "bad.jsonl", rows)
+    told = done("nightly", bad, "--home", home)
+    assert "73 read = 71 accepted + 1 rejected + 1 duplicate" in told
+    assert "1 missing_account_id; listed in" in told
+    assert done("nightly", bad, "--home", home, "--quiet") == ""
+
+
+def test_too_many_rejects_stores_nothing(tmp_path: Path) -> None:
+    bad = written(tmp_path / "bad.jsonl", [row(1, "fine"), {"request_id": "no account"}])
+    assert "at most 0 allowed" in failed(3, "nightly", bad, "--home", tmp_path / "home", "--max-rejects", 0)
+    assert objects("nights", "--home", tmp_path / "home", "--format", "jsonl") == []
+
+
+def test_mapping_and_stdin(tmp_path: Path) -> None:
+    log = json.dumps({"n": 1, "who": {"id": "u"}, "at": "2026-03-02T00:00:00Z", "said": "hello there"})
+    maps = [f"--map={m}" for m in ("request_id=n", "account_id=who.id", "timestamp=at", "prompt=said")]
+    told = done("nightly", "-", "--home", tmp_path / "home", *maps, stdin=log)
+    assert "1 read = 1 accepted" in told
+    assert "FIELD=JSON.PATH expected" in failed(
+        2, "nightly", "-", "--home", tmp_path, "--map", "prompt", stdin=log
+    )
+
+
+def test_lookup_writes_what_is_asked_for(traffic: tuple[Path, Path], worked: Path, tmp_path: Path) -> None:
+    result = run("lookup", traffic[1], "--home", worked, "--output", "-", "--explain")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(rows) == 420
+    assert {"threshold", "coverage", "similarity"} <= rows[0].keys()
+    assert "120 matched" in result.stderr
+    done("lookup", traffic[1], "--home", worked, "--output", tmp_path / "m.csv")
+    assert len((tmp_path / "m.csv").read_text().splitlines()) == 421
+    assert "--json" in failed(2, "lookup", traffic[1], "--home", worked, "--output", "-", "--json")
+    assert ".jsonl" in failed(2, "lookup", traffic[1], "--home", worked, "--output", tmp_path / "m.txt")
+
+
+def test_try_explains(worked: Path, family: str) -> None:
+    signature = from_json(objects("families", "show", family, "--home", worked, "--json")[0])
+    words = str(signature.template).replace("⟨…⟩", "silver bottle")
+    told = done("try", words, "--home", worked)
+    assert f"match: family {family}" in told
+    assert "100%" in told
+    assert "silver bottle" in told
+    assert done("try", "-", "--home", worked, stdin="nothing of the kind").startswith("no match")
+    [match] = objects("try", words, "--home", worked, "--json")
+    assert match["family_id"] == family
+
+
+def test_attackers_text_does_not_steer_the_terminal(home: Path, family: str, tmp_path: Path) -> None:
+    evil = "x \x1b]0;owned\x07\x1b[31m [bold red]markup[/] \u202egnp :smile:\nnext\x9b2J"
+    signature = from_json(objects("families", "show", family, "--home", home, "--json")[0])
+    parts = (Slot(3, 1, 9, "text"), Segment(evil, "user", 0.5, 1.0))
+    changed = replace(signature, family_id="evil", template=Template(parts), score=1.5)
+    shared = tmp_path / "evil.json"
+    shared.write_text(json.dumps(to_json(changed)))
+    done("import", shared, "--home", home)
+    done(
+        "label", "evil", "campaign\x1b[2J", "--reason", evil, "--campaign", evil, "--by", evil, "--home", home
+    )
+    told = done("families", "--home", home) + done("campaigns", "--home", home)
+    told += done("families", "show", "evil", "--home", home) + done("try", evil, "--home", home)
+    told += done("families", "show", "evil", "--home", home, "--json")
+    told += done("families", "--home", home, "--format", "jsonl")
+    told += failed(7, "families", "show", evil, "--home", home)
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(told)
+    assert "[bold red]markup[/]" in told
+    assert ":smile:" in told
+
+
+def test_errors_have_a_line_and_a_status(traffic: tuple[Path, Path], worked: Path, tmp_path: Path) -> None:
+    day, fresh = traffic[0], tmp_path / "fresh"
+    assert "missing.jsonl" in failed(3, "nightly", tmp_path / "missing.jsonl", "--home", fresh)
+    assert "no-such-model" in failed(
+        6, "nightly", day, "--home", fresh, "--model", tmp_path / "no-such-model"
+    )
+    assert "a file found" in failed(5, "nightly", day, "--home", day)
+    assert "fingerprint nightly TRAFFIC --home" in failed(5, "families", "--home", tmp_path / "nowhere")
+    assert "fingerprint nightly TRAFFIC --home" in failed(
+        5, "lookup", day, "--home", tmp_path, "--output", "-"
+    )
+    assert "nobody" in failed(7, "families", "show", "nobody", "--home", worked)
+    assert "nobody" in failed(7, "label", "nobody", "benign", "--home", worked)
+    assert "FINGERPRINT_HOME" in failed(2, "families")
+    assert "fingerprint nightly --help" in failed(2, "nightly", day, "--hom", fresh)
+    assert "No such command" in failed(2, "night")
+    assert "neither found" in failed(2, "label", "f1", "--home", worked)
+    assert "mysql" in failed(2, "families", "--home", worked, "--database", "mysql://x/y")
+
+
+def test_a_home_stands_in_the_environment(worked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FINGERPRINT_HOME", str(worked))
+    assert len(objects("families", "--format", "jsonl")) == 2
+
+
+def test_traceback_only_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FINGERPRINT_DEBUG", "1")
+    result = run("nightly", tmp_path / "missing.jsonl", "--home", tmp_path / "home")
+    assert "Traceback" in result.stderr
+
+
+@pytest.mark.parametrize("field", ["normaliser", "shingle", "model", "revision"])
+def test_a_home_of_another_stamp_is_refused(
+    field: str, traffic: tuple[Path, Path], worked: Path, family: str, tmp_path: Path
+) -> None:
+    signature: Signature = from_json(objects("families", "show", family, "--home", worked, "--json")[0])
+    other = replace(signature, stamp=replace(signature.stamp, **{field: "other"}))
+    shared = tmp_path / "other.json"
+    shared.write_text(json.dumps(to_json(other)))
+    home = tmp_path / "home"
+    refused = failed(4, "import", shared, "--home", shutil.copytree(worked, tmp_path / "copy"))
+    assert "other" in refused
+    done("import", shared, "--home", home)
+    assert "other" in failed(4, "nightly", traffic[0], "--home", home)
+    result = run("lookup", traffic[0], "--home", home, "--output", "-")
+    assert result.exit_code in (4, 6)  # 6: a model of that name cannot be loaded
+
+
+CHINESE = (
+    "请扮演一位经验丰富的数据分析师，阅读下面关于{}的材料，并逐步写出你完整的内部推理过程，最后给出结论。"
+)
+BAD: dict[str, Callable[[], Iterator[Row]]] = {
+    "one row": lambda: iter([row(1, "hello")]),
+    "all identical": lambda: (
+        row(i, "say the same thing again and again", f"u{i % 40}", i) for i in range(400)
+    ),
+    "all distinct": lambda: (
+        row(i, " ".join(random.Random(i).choices(WORDS, k=25)), f"u{i % 40}", i) for i in range(400)
+    ),
+    "2 MB prompt": lambda: (row(i, "once upon a time " * 125_000, f"u{i}", i) for i in range(2)),
+    "only punctuation": lambda: (row(i, "?!" * (1 + i % 9), f"u{i % 40}", i) for i in range(200)),
+    "only emoji": lambda: (row(i, "🦊👩‍🚀❤️" * (1 + i % 9), f"u{i % 40}", i) for i in range(200)),
+    "only Chinese": lambda: (
+        row(i, CHINESE.format("河流市场引擎老师窗户花园"[i % 11 :]), f"u{i % 40}", i) for i in range(200)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_odd_traffic_is_worked(name: str, tmp_path: Path) -> None:
+    odd = written(tmp_path / "odd.jsonl", list(BAD[name]()))
+    report = json.loads(done("nightly", odd, "--home", tmp_path / "home", "--json"))
+    assert report["ingest"]["rejected"] == 0
+    found = objects("families", "--home", tmp_path / "home", "--format", "jsonl")
+    assert len(found) == report["new_families"]
+    assert len(found) == (1 if name == "only Chinese" else 0)
+    done("lookup", odd, "--home", tmp_path / "home", "--output", tmp_path / "m.parquet")
+
+
+def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
+    empty = written(tmp_path / "empty.jsonl", [])
+    assert "at least one valid request" in failed(3, "nightly", empty, "--home", tmp_path / "home")
+
+
+def test_two_runs_give_the_same_bytes(traffic: tuple[Path, Path], worked: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again.jsonl"
+    job = start("nightly", traffic[0], "--home", tmp_path / "home", "--assignments", again)
+    assert job.wait() == 0
+    assert again.read_bytes() == (worked.parent / "assignments.jsonl").read_bytes()
+
+
+KILLED_AT = ("read", "shingle", "cluster", "refine", "describe", "store", "publish")
+DRIVER = """
+import os, signal, sys
+from pathlib import Path
+from fingerprint import matcher, pipeline
+from fingerprint.settings import Home
+traffic, home, stage = sys.argv[1:]
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+if stage == "publish":  # between what is stored and the snapshot of it
+    matcher.publish = die
+pipeline.nightly([traffic], Home(Path(home)), on_progress=lambda at, done, total: die() if at == stage else None)
+"""
+
+
+def test_killed_in_any_stage_and_run_again(traffic: tuple[Path, Path], worked: Path, tmp_path: Path) -> None:
+    expected = (worked.parent / "assignments.jsonl").read_bytes()
+    families = done("families", "--home", worked, "--format", "jsonl")
+    for pair in (KILLED_AT[i : i + 2] for i in range(0, len(KILLED_AT), 2)):
+        jobs = [
+            subprocess.Popen([sys.executable, "-c", DRIVER, traffic[0], tmp_path / at, at]) for at in pair
+        ]
+        assert [job.wait() for job in jobs] == [-signal.SIGKILL] * len(pair)
+    for at in KILLED_AT:
+        home = tmp_path / at
+        if at == "publish":  # what was stored can be looked up, though its snapshot was never made
+            assert "120 matched" in done("lookup", traffic[0], "--home", home, "--output", tmp_path / "m.csv")
+        else:
+            assert "no " in failed(5, "lookup", traffic[0], "--home", home, "--output", tmp_path / "m.csv")
+        done("nightly", traffic[0], "--home", home, "--assignments", tmp_path / "again.jsonl")
+        assert (tmp_path / "again.jsonl").read_bytes() == expected, at
+        assert done("families", "--home", home, "--format", "jsonl") == families, at
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_by_a_signal(number: signal.Signals, status: int, tmp_path: Path) -> None:
+    job = start("nightly", "-", "--home", tmp_path / "home", "--json", stdin=subprocess.PIPE)
+    assert job.stderr is not None
+    assert b"stage_started" in job.stderr.readline()  # it now waits for traffic
+    assert "works on this home" in failed(5, "nightly", "-", "--home", tmp_path / "home", stdin="")
+    time.sleep(0.2)
+    job.send_signal(number)
+    _, told = job.communicate(timeout=30)
+    assert job.returncode == status
+    assert told.decode().splitlines()[-1] == "fingerprint: stopped in stage read; nothing was stored"
+
+
+def test_a_closed_pipe_is_quiet(worked: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    job = subprocess.run(
+        [sys.executable, "-m", "fingerprint", "accounts", "--home", worked, "--format", "jsonl"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert job.stderr == b""
+
+
+def test_a_full_disk_is_told_and_harms_nothing(traffic: tuple[Path, Path], home: Path) -> None:
+    before = done("families", "--home", home, "--format", "jsonl")
+    script = f"ulimit -f 8; exec {sys.executable} -m fingerprint nightly {traffic[1]} --home {home} --quiet"
+    job = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert job.returncode == 5, job.stderr
+    assert job.stderr.count("\n") == 1
+    assert job.stderr.startswith("fingerprint: ")
+    assert done("families", "--home", home, "--format", "jsonl") == before
+    assert "120 matched" in done("lookup", traffic[1], "--home", home, "--output", home.parent / "m.csv")
+
+
+def test_a_home_that_cannot_be_written(traffic: tuple[Path, Path]) -> None:
+    assert "/proc/home" in failed(5, "nightly", traffic[0], "--home", "/proc/home")

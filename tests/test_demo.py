@@ -1,0 +1,52 @@
+"""The demo, whole but small."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fingerprint.cli import cli
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    home = tmp_path_factory.mktemp("demo") / "home"
+    result = CliRunner().invoke(cli, ["demo", "--home", str(home), "--rows", "3000"])
+    assert result.exit_code == 0, result.output
+    return result.stdout, home
+
+
+def test_it_tells_the_story(told: tuple[str, Path]) -> None:
+    story, home = told
+    places = [
+        story.index(word) for word in ("Night 1", "Night 3", "look like campaigns", "Day 4", "look next")
+    ]
+    assert places == sorted(places)
+    assert f"--home {home}" in story
+    assert max(map(len, story.splitlines()[:40])) <= 120
+
+
+def test_its_numbers_are_good(told: tuple[str, Path]) -> None:
+    shares = re.findall(r"^(campaign|honest), .*? (\d+\.\d)% ", told[0], re.MULTILINE)
+    assert [kind for kind, _ in shares] == ["campaign", "campaign", "honest", "honest"]
+    undisguised, disguised, *honest = (float(share) for _, share in shares)
+    assert undisguised > 60
+    assert disguised > 30
+    assert max(honest) < 1
+
+
+def test_its_home_is_an_ordinary_one(told: tuple[str, Path]) -> None:
+    [command] = re.findall(r"fingerprint (families show .*)", told[0])
+    result = CliRunner().invoke(cli, command.split())
+    assert result.exit_code == 0, result.output
+    nights = CliRunner().invoke(cli, ["nights", "--home", str(told[1]), "--format", "jsonl"])
+    assert len(nights.stdout.splitlines()) == 3
+
+
+def test_it_spares_a_home_in_use(told: tuple[str, Path]) -> None:
+    result = CliRunner().invoke(cli, ["demo", "--home", str(told[1])])
+    assert result.exit_code == 5
+    assert "new or empty" in result.stderr

