@@ -4,6 +4,7 @@ import gzip
 import re
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -222,7 +223,7 @@ def test_payment_groups_hold_honest_accounts_only_when_mixed() -> None:
 def test_pools_change_from_day_to_day(evasive: pa.Table) -> None:
     largest = only(evasive, "campaign", "c001")
     days = [set(only(largest, "day", day)["account_id"].to_pylist()) for day in ("day1", "day2", "day3")]
-    for before, after in zip(days, days[1:], strict=False):
+    for before, after in pairwise(days):
         assert 0.75 < len(before & after) / len(before) < 1
 
 
@@ -337,7 +338,7 @@ def test_bad_settings_are_named(changes: dict[str, object], message: str) -> Non
 def test_bad_requests_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'nope' found"):
         preset("nope")
-    with pytest.raises(UsageError, match="ending in .parquet, .jsonl, .jsonl.gz expected, 'a.csv' found"):
+    with pytest.raises(UsageError, match=r"\.parquet, \.jsonl, \.jsonl\.gz expected, 'a\.csv' found"):
         write(SMALL, tmp_path / "a.csv")
     with pytest.raises(UsageError, match="a day expected for these campaigns"):
         list(simulate(replace(SMALL, rows=60, accounts=50, campaigns=20)))

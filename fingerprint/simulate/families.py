@@ -105,6 +105,11 @@ class Composer:
         self._holders: dict[int, list[int]] = {}
         self._sizes: list[int] = []
 
+    def keep(self, families: list[Family]) -> None:
+        """Remember given templates, so that composed ones stay away from them."""
+        for family in families:
+            self.admit(family)
+
     def admit(self, family: Family) -> bool:
         """Remember the template's 4-grams; if it is too close to an earlier one do nothing, return False."""
         words = _WORD.findall(" ".join(family.sentences).lower())

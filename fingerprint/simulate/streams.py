@@ -87,9 +87,11 @@ def plan_traffic(config: SimulationConfig, population: Population, random: np.ra
 
 
 def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.Generator) -> list[_Campaign]:
-    known = [family for family in written("campaigns.txt") if composer.admit(family) or True]
-    known = [known[i] for i in random.permutation(len(known))]
-    source = itertools.chain(known, composer.families("campaign", "composed:"))
+    known = written("campaigns.txt")
+    composer.keep(known)
+    source = itertools.chain(
+        [known[i] for i in random.permutation(len(known))], composer.families("campaign", "composed:")
+    )
     order = random.permutation(config.accounts)[: max(20, int(0.6 * config.accounts))]
     found: list[_Campaign] = []
     taken = 0
@@ -103,8 +105,8 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
         accounts = np.resize(np.roll(order, -taken), total)
         if found and i % 5 == 4:
             # every fifth campaign shares a part of its pool with the one before
-            common = min(size // 3, found[-1].size // 2)
-            accounts[:common] = found[-1].accounts[:common]
+            common = found[-1].accounts[: min(size // 3, found[-1].size // 2)]
+            accounts = np.concatenate([common, accounts[~np.isin(accounts, common)]])
         taken += total
         first = int(random.integers(1, config.days)) if config.days > 1 and i % 6 == 3 else 0
         last = int(random.integers(0, config.days - 1)) if config.days > 1 and i % 6 == 5 else config.days - 1
@@ -227,7 +229,8 @@ def _honest(
     config: SimulationConfig, composer: Composer, population: Population, random: np.random.Generator
 ) -> list[list[Stream]]:
     """Return honest mass templates; their pools are drawn from accounts with honest traffic."""
-    known = [family for family in written("honest.txt") if composer.admit(family) or True]
+    known = written("honest.txt")
+    composer.keep(known)
     source = itertools.chain(known, composer.families("honest", "honest:"))
     families = list(itertools.islice(source, config.honest_templates))
     if not families:
