@@ -96,9 +96,14 @@ class Matcher:
         self._index = match.GramIndex(*(a[name] for name in match.GramIndex._fields))
 
     @classmethod
-    def open(cls, home: Path, model: str = "static") -> Self:
-        """Map the live snapshot of a home. Raises SnapshotError without one, StampMismatch for another model's."""
-        return cls(open_snapshot(home), Embedder.load(model))
+    def open(cls, home: Path, model: str | None = None) -> Self:
+        """Map the live snapshot of a home; model None takes the one of the two shipped models that made it.
+
+        Raises SnapshotError without a snapshot, StampMismatch for another model's.
+        """
+        snapshot = open_snapshot(home)
+        maker = stamp_from_json(snapshot.meta["stamp"]).model
+        return cls(snapshot, Embedder.load(model or ("minilm" if maker == "all-MiniLM-L6-v2" else "static")))
 
     def find(self, texts: pa.LargeStringArray) -> Found:
         """Find the nearest family of each normalised text (q,)."""

@@ -140,14 +140,13 @@ def open_matcher(home: Home, model: str | None = None) -> Matcher:
     """
     with Store.open(home.path, home.database, read_only=True) as store:
         nights, stamp = store.nights(), store.stamp()
-        if stamp is None:
-            raise SnapshotError(
-                f"{home.path}: no families stored yet; run `fingerprint nightly TRAFFIC --home {home.path}`"
-            )
-        if _behind(home.path, nights[-1].batch_id if nights else None):
-            publish_snapshot(home)
-    embedder = Embedder.load(model or ("minilm" if stamp.model == "all-MiniLM-L6-v2" else "static"))
-    return Matcher(open_snapshot(home.path), embedder)
+    if not nights and stamp is None:
+        raise SnapshotError(
+            f"{home.path}: no families stored yet; run `fingerprint nightly TRAFFIC --home {home.path}`"
+        )
+    if _behind(home.path, nights[-1].batch_id if nights else None):
+        publish_snapshot(home)
+    return Matcher.open(home.path, model)
 
 
 def _behind(home: Path, night: str | None) -> bool:
