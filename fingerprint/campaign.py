@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse, stats
 
@@ -96,9 +97,9 @@ def accounts(
     return rows
 
 
-def _counted(requests: np.ndarray) -> np.ndarray:
+def _counted(requests: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """What a number of requests of one family weighs: 1 for the first, 1.5 from PER_REQUEST on."""
-    return 1 + 0.5 * (np.minimum(requests, PER_REQUEST) - 1) / (PER_REQUEST - 1)
+    return np.asarray(1 + 0.5 * (np.minimum(requests, PER_REQUEST) - 1) / (PER_REQUEST - 1))
 
 
 def _name(members: Sequence[Signature]) -> str:

@@ -159,8 +159,7 @@ def _merge(families: Families) -> Families:
     larger = np.maximum(families.size[both.row], families.size[both.col])
     same = (both.row < both.col) & (both.data >= np.maximum(OVERLAP * larger, 2))
     row, column, shares = both.row[same], both.col[same], both.data[same] / larger[same]
-    group = _components(row, column, f)
-    group = _apart(group, families.known, row, column, shares)
+    group = _apart(_components(row, column, f), families.known, row, column, shares)
     _, first, group = np.unique(group, return_index=True, return_inverse=True)
     known = np.full(len(first), -1, dtype=np.int32)
     np.maximum.at(known, group, families.known)
