@@ -28,7 +28,6 @@ from fingerprint.records import (
     Match,
     NightReport,
     Segment,
-    SegmentHit,
     Signature,
     Slot,
 )
@@ -217,10 +216,8 @@ def match(found: Match) -> None:
         )
     if found.similarity:
         page.fact("meaning", f"cosine {found.similarity:.2f} to the family's prototype")
-    for number, hit in enumerate(found.segments):
-        page.fact("" if number else "segments", f"{hit.coverage:>4.0%}  {_quoted(hit)}")
-    for number, slot in enumerate(found.slots):
-        page.fact("" if number else "slots", f"{number + 1:>4}  {_shortened(slot)}")
+    page.list("segments", ((f"{hit.coverage:.0%}", f"“{_shortened(hit.text)}”") for hit in found.segments))
+    page.list("slots", ((str(number), _shortened(slot)) for number, slot in enumerate(found.slots, 1)))
     page.print()
 
 
@@ -234,32 +231,27 @@ def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tu
         page.fact("campaign", signature.campaign_id)
     page.fact("seen", f"{_time(spread.first_seen)} to {_time(spread.last_seen)}")
     page.fact("spread", f"{spread.requests:,} requests from {spread.accounts:,} accounts")
-    for number, (day, count) in enumerate(sorted(spread.per_day.items())):
-        page.fact(
-            "" if number else "days", f"{day}  {count.requests:>9,} requests  {count.accounts:>7,} accounts"
-        )
+    page.list(
+        "days",
+        (
+            (day, f"{n.requests:>9,} requests  {n.accounts:>7,} accounts")
+            for day, n in sorted(spread.per_day.items())
+        ),
+    )
     page.fact(
         "matches",
         f"from score {signature.threshold:.3f}; {len(signature.grams):,} phrases, {len(signature.prototypes)} prototypes",
     )
     page.fact(
         "made by",
-        f"version {signature.version}; normaliser {stamp.normaliser}, shingles {stamp.shingle}, model {stamp.model}",
+        f"signature version {signature.version}; normaliser {stamp.normaliser}, shingles {stamp.shingle}, model {stamp.model}",
     )
-    if not signature.template.parts:
-        page.fact("template", "no shared text: the family shares a meaning only")
-    for number, part in enumerate(signature.template.parts):
-        page.fact("" if number else "template", _part(part))
-    for number, reason in enumerate(sorted(signature.reasons, key=lambda r: -abs(r.contribution))):
-        page.fact("" if number else "why", f"{reason.contribution:+6.2f}  {reason.words}")
-    for number, said in enumerate(labels):
-        page.fact("" if number else "labels", _said(said))
-    for number, (batch, event) in enumerate(events):
-        detail = ", ".join(f"{key} {value}" for key, value in event.detail.items())
-        page.fact(
-            "" if number else "events",
-            f"{event.kind}{f' ({detail})' if detail else ''} in night {batch[:12]}",
-        )
+    parts = signature.template.parts
+    page.list("template", (_part(part) for part in parts) if parts else [("", NO_TEXT)])
+    reasons = sorted(signature.reasons, key=lambda r: -abs(r.contribution))
+    page.list("why", ((f"{reason.contribution:+.2f}", reason.words) for reason in reasons))
+    page.list("labels", ((_time(said.at), _said(said)) for said in labels))
+    page.list("events", ((batch[:12], _happened(event)) for batch, event in events))
     page.print()
 
 
@@ -274,6 +266,16 @@ class _Page:
 
     def fact(self, name: str, words: str) -> None:
         self._facts.add_row(Text(name), Text(plain(words)))
+
+    def list(self, name: str, items: Iterable[tuple[str, str]]) -> None:
+        """Add a fact of several lines, each with a number or time before its words."""
+        lines = Table.grid(padding=(0, 2))
+        lines.add_column(justify="right", no_wrap=True)
+        lines.add_column(overflow="fold")
+        for mark, words in items:
+            lines.add_row(Text(plain(mark)), Text(plain(words)))
+        if lines.row_count:
+            self._facts.add_row(Text(name), lines)
 
     def print(self, *, error: bool = False) -> None:
         _print(Text(plain(self._heading), style="bold"), Padding(self._facts, (0, 0, 0, 2)), error=error)
@@ -327,26 +329,22 @@ def _width(stream: TextIO) -> int:
     return shutil.get_terminal_size().columns
 
 
-def _part(part: Segment | Slot) -> str:
+def _part(part: Segment | Slot) -> tuple[str, str]:
     if isinstance(part, Segment):
-        return part.text
+        return part.place, part.text
     length = f"{part.shortest:,}" if part.shortest == part.longest else f"{part.shortest:,}–{part.longest:,}"
-    return f"  ⟨{part.kind}, {part.distinct:,} different, {length} characters⟩"
+    return "⟨…⟩", f"{part.kind}, {part.distinct:,} different, {length} characters"
 
 
 def _said(said: LabelRow) -> str:
     what = "withdrawn" if said.label is None else said.label
-    more = "".join(
-        (
-            f", campaign {said.campaign_id}" if said.campaign_id else "",
-            f": {said.reason}" if said.reason else "",
-        )
-    )
-    return f"{_time(said.at)}  {what} by {said.by}{more}"
+    campaign = f", campaign {said.campaign_id}" if said.campaign_id else ""
+    return f"{what} by {said.by}{campaign}{f': {said.reason}' if said.reason else ''}"
 
 
-def _quoted(hit: SegmentHit) -> str:
-    return f"“{_shortened(hit.text)}”"
+def _happened(event: Event) -> str:
+    detail = ", ".join(f"{key} {value}" for key, value in event.detail.items())
+    return f"{event.kind}: {detail}" if detail else event.kind
 
 
 def _shortened(text: str, most: int = 160) -> str:

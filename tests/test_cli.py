@@ -192,7 +192,7 @@ def test_readme_mentions_every_command_and_option() -> None:
     words = set(re.findall(r"--[a-z][a-z-]*", readme))
     missing = [name for name in commands if name not in readme]
     missing += [f"{option} of {name}" for option, name in options.items() if option not in words]
-    assert missing == []
+    assert not missing, f"README.md lacks {', '.join(missing)}"
 
 
 def test_chain(traffic: tuple[Path, Path], home: Path, tmp_path: Path) -> None:
@@ -409,6 +409,7 @@ def test_a_home_of_another_stamp_is_refused(
 CHINESE = (
     "请扮演一位经验丰富的数据分析师，阅读下面关于{}的材料，并逐步写出你完整的内部推理过程，最后给出结论。"
 )
+HANZI = "河流市场引擎老师窗户花园数字夏天冬季行星银瓶相机医生车票森林桥梁城堡学校黄油吉他铅笔火箭岛屿沙漠博物馆厨房"
 BAD: dict[str, Callable[[], Iterator[Row]]] = {
     "one row": lambda: iter([row(1, "hello")]),
     "all identical": lambda: (
@@ -420,8 +421,15 @@ BAD: dict[str, Callable[[], Iterator[Row]]] = {
     "2 MB prompt": lambda: (row(i, "once upon a time " * 125_000, f"u{i}", i) for i in range(2)),
     "only punctuation": lambda: (row(i, "?!" * (1 + i % 9), f"u{i % 40}", i) for i in range(200)),
     "only emoji": lambda: (row(i, "🦊👩‍🚀❤️" * (1 + i % 9), f"u{i % 40}", i) for i in range(200)),
-    "only Chinese": lambda: (
-        row(i, CHINESE.format("河流市场引擎老师窗户花园"[i % 11 :]), f"u{i % 40}", i) for i in range(200)
+    "only Chinese": lambda: iter(
+        [
+            row(i, CHINESE.format("".join(random.Random(i).choices(HANZI, k=9))), f"u{i % 40}", i)
+            for i in range(100)
+        ]
+        + [
+            row(i, "".join(random.Random(i).choices(HANZI, k=40)), f"v{i % 40}", 200 * i)
+            for i in range(1000, 1300)
+        ]
     ),
 }
 
