@@ -17,7 +17,7 @@ from fingerprint.evidence import behaviour, discoveries
 from fingerprint.index import knn_graph
 from fingerprint.records import HashArray, Ids, Signature
 from fingerprint.settings import Settings
-from fingerprint.shingle import shared_grams, shingle
+from fingerprint.shingle import boundary_grams, shared_grams, shingle
 
 SAME_PLACE = 0.2
 """Segments nearer than this cosine distance (postings that overlap by 80 %) are not parted."""
@@ -67,26 +67,43 @@ def _select(
 ) -> Discovery:
     """Assign prompts by evidence, and keep the families that their text or their senders' behaviour proves."""
     requests = batch.requests()
-    act = behaviour((found.members @ requests).tocsr(), batch.account, batch.second)
-    own = ~refine.nested(found, act)
-    found, act = found.take(np.flatnonzero(own)), take(act, own)
-    label = refine.assign(found, refine.strength(found, act), least=settings.min_requests)
-    # what is left to a family after assignment shows its whole template, not what it shares with its siblings
-    found = refine.renewed(found, members_of(label, len(found)), shared, least=settings.min_requests)
-    act = behaviour((found.members @ requests).tocsr(), batch.account, batch.second)
-    label = refine.assign(found, refine.strength(found, act), least=settings.min_requests)
-    mine = members_of(label, len(found))
-    act = behaviour((mine @ requests).tocsr(), batch.account, batch.second)
-    alive = np.diff(mine.indptr) > 0
+    least = settings.min_requests
+
+    def tested(families: Families) -> Behaviour:
+        return behaviour((families.members @ requests).tocsr(), batch.account, batch.second)
+
+    act = tested(found)
+    own = np.flatnonzero(~refine.nested(found, act))
+    found, act = found.take(own), take(act, own)
+    # a common phrase that goes in the first round gives its prompts back to the others in the second
+    for _ in range(2):
+        label = refine.assign(found, refine.strength(found, act), least=least)
+        # what is left to a family after assignment shows its whole template, not what it shares with siblings
+        found = refine.renewed(found, members_of(label, len(found)), shared, least=least)
+        label = refine.assign(found, refine.strength(found, tested(found)), least=least)
+        mine = Families(found.core, members_of(label, len(found)), found.known)
+        act = tested(mine)
+        kept = np.flatnonzero(_proven(mine, act, boundary_grams(shingles, shared), settings))
+        found, act = found.take(kept), take(act, kept)
+    label = refine.assign(found, refine.strength(found, act), least=least)
+    families = Families(found.core, members_of(label, len(found)), found.known)
+    return Discovery(shingles, shared, families, tested(families), label, _coverage(families, shared, label))
+
+
+def _proven(
+    families: Families, act: Behaviour, boundary: npt.NDArray[np.bool_], settings: Settings
+) -> npt.NDArray[np.bool_]:
+    """Tell which families (f,) are more than common language or a document that people pass around.
+
+    A pool that acts together proves any of them. Without it a template must be long, stand at the beginning
+    or the end of what is sent, as documents do not, and not be sent by anybody at any time.
+    """
+    alive = families.support > 0
     together = discoveries(np.where(alive, act.p_value, 1.0), rate=settings.discovery_rate)
-    proven = together | ((found.size >= refine.LONG_CORE) & ~refine.ordinary(found, act))
-    kept = (found.known >= 0) | (alive & proven & (act.accounts >= settings.min_accounts))
-    rank = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
-    label = np.where(label >= 0, rank[label], -1).astype(np.int32) if len(found) else label
-    core = found.core[kept]
-    core.sort_indices()  # grams are stored sorted, and weights are kept beside them
-    families = Families(core, mine[kept], found.known[kept])
-    return Discovery(shingles, shared, families, take(act, kept), label, _coverage(families, shared, label))
+    together &= act.p_synchrony <= refine.TOGETHER
+    anchored = np.asarray(families.core @ boundary.astype(np.float32)).ravel() > 0
+    long = (families.size >= refine.LONG_CORE) & anchored & ~refine.ordinary(families, act)
+    return np.asarray((families.known >= 0) | (alive & (together | long) & (act.accounts >= settings.min_accounts)))
 
 
 def members_of(label: Ids, families: int) -> sparse.csr_matrix:
@@ -96,7 +113,7 @@ def members_of(label: Ids, families: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((ones, (label[prompts], prompts)), shape=(families, len(label)))
 
 
-def take(act: Behaviour, rows: npt.NDArray[np.bool_]) -> Behaviour:
+def take(act: Behaviour, rows: npt.NDArray[np.integer]) -> Behaviour:
     """Return the behaviour of some families only."""
     return Behaviour(*(getattr(act, name)[rows] for name in Behaviour.__slots__))
 

@@ -24,7 +24,9 @@ from scipy import sparse, stats
 from fingerprint.columns import Behaviour
 from fingerprint.records import Ids, IntArray
 
-WINDOW_SECONDS = 300.0
+WINDOWS_SECONDS = (120.0, 600.0, 3000.0)
+"""Bursts of accounts that act together last minutes to an hour; the most telling window counts (Bonferroni)."""
+
 OVERDISPERSION = 0.3
 SMOOTHING = 0.5
 """Requests added to every account's other traffic, so that an account that sent nothing else can be drawn."""
@@ -38,23 +40,36 @@ def behaviour(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> Behavio
     rank = np.empty(len(second), dtype=np.float64)
     rank[order] = np.arange(len(second)) / max(len(second), 1)
     duration = float(second[order[-1]] - second[order[0]]) if len(second) else 0.0
-    window = min(0.05, WINDOW_SECONDS / duration) if duration > 0 else 0.05
     requests = np.diff(rows.indptr).astype(np.int64)
     by_account = (rows @ _one_hot(account)).tocsr()
     accounts = np.diff(by_account.indptr).astype(np.int64)
     expected, deviation = _distinct_accounts(by_account, requests, np.bincount(account).astype(np.float64))
     p_pool = stats.norm.sf((expected - accounts) / deviation)
-    pairs = _close_pairs(rows.indptr, rows.indices, account, rank, window)
     squares = by_account.copy()
     squares.data = squares.data**2
     different = (requests**2 - np.asarray(squares.sum(axis=1)).ravel()) / 2
-    expected_pairs = np.maximum(different * 2 * window, 0.05)
-    size = 1 / OVERDISPERSION**2
-    p_synchrony = stats.nbinom.sf(pairs - 1, size, size / (size + expected_pairs))
+    pairs, expected_pairs, p_synchrony = _synchrony(rows, account, rank, different, duration)
     with np.errstate(divide="ignore"):
         fisher = -2 * (np.log(np.maximum(p_pool, 1e-300)) + np.log(np.maximum(p_synchrony, 1e-300)))
     p_value = stats.chi2.sf(fisher, 4)
     return Behaviour(requests, accounts, expected, pairs, expected_pairs, p_pool, p_synchrony, p_value)
+
+
+def _synchrony(
+    rows: sparse.csr_matrix, account: Ids, rank: Doubles, different: Doubles, duration: float
+) -> tuple[IntArray, Doubles, Doubles]:
+    """Close pairs, their number by chance and the p-value, each (f,), in each family's most telling window."""
+    size = 1 / OVERDISPERSION**2
+    pairs, expected, p_value = [], [], []
+    for seconds in WINDOWS_SECONDS:
+        window = min(0.05, seconds / duration) if duration > 0 else 0.05
+        pairs.append(_close_pairs(rows.indptr, rows.indices, account, rank, window))
+        expected.append(np.maximum(different * 2 * window, 0.05))
+        p_value.append(stats.nbinom.sf(pairs[-1] - 1, size, size / (size + expected[-1])))
+    best = np.argmin(np.array(p_value), axis=0)
+    families = np.arange(rows.shape[0])
+    p_best = np.minimum(np.array(p_value)[best, families] * len(WINDOWS_SECONDS), 1.0)
+    return np.array(pairs)[best, families], np.array(expected)[best, families], p_best
 
 
 def discoveries(p_value: Doubles, *, rate: float) -> npt.NDArray[np.bool_]:

@@ -122,6 +122,16 @@ def shared_grams(
     return SharedGrams(hashes[kept], accounts[kept], ids, postings[kept])
 
 
+def boundary_grams(shingles: Shingles, shared: SharedGrams) -> npt.NDArray[np.bool_]:
+    """Tell which shared grams (k,) hold a start or end mark: text at the beginning or the end of a section."""
+    ends = ~shingles.joined
+    starts = np.concatenate([[True], ends[:-1]])[: len(ends)]
+    out = np.zeros(len(shared.hashes), dtype=np.bool_)
+    marked = shared.ids[(starts | ends) & (shared.ids >= 0)]
+    out[marked] = True
+    return out
+
+
 def _member(hashes: HashArray, sorted_set: HashArray) -> npt.NDArray[np.bool_]:
     if not len(sorted_set):
         return np.zeros(len(hashes), dtype=np.bool_)
