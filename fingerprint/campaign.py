@@ -98,7 +98,7 @@ def accounts(
 
 
 def _counted(requests: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """What a number of requests of one family weighs: 1 for the first, 1.5 from PER_REQUEST on."""
+    """Weigh a number of requests of one family: 1 for the first, 1.5 from PER_REQUEST on."""
     return np.asarray(1 + 0.5 * (np.minimum(requests, PER_REQUEST) - 1) / (PER_REQUEST - 1))
 
 

@@ -27,6 +27,9 @@ from fingerprint.topics import heads, topics
 PROTOTYPE_MEMBERS = 64
 """Members whose mean embedding is a family's prototype."""
 
+MARGIN = 1e-6
+"""Between a non-member's score and the threshold: lookups sum in another order."""
+
 SAME_WORDING = 0.7
 """A stored family keeps its grams while today's core and the stored one overlap by this Jaccard index."""
 
@@ -71,7 +74,9 @@ def describe(
     outside = meaning[label[loose] < 0]
     spreads = _spreads(batch, members)
     kept = [
-        f for f, s in enumerate(signatures) if known[f] >= 0 or s.kind == "topical" or s.template.segments
+        f
+        for f, s in enumerate(signatures)
+        if f >= len(textual) or (len(s.grams) and (known[f] >= 0 or s.template.segments))
     ]
     complete = []
     for f in kept:
@@ -105,7 +110,8 @@ def _textual(
     thresholds = _thresholds(found, weights, settings.false_positive_rate)
     out = []
     for f in range(len(families)):
-        core = families.core[f].indices
+        row = slice(weights.indptr[f], weights.indptr[f + 1])
+        core = weights.indices[row]
         grams = found.shared.hashes[core]
         old = stored[families.known[f]] if families.known[f] >= 0 else None
         members = families.members[f].indices
@@ -115,7 +121,6 @@ def _textual(
             else Template(())
         )
         name = old.family_id if old else _name(grams.tobytes())
-        row = slice(weights.indptr[f], weights.indptr[f + 1])
         out.append(
             _bare(name, template, stamp, grams=grams, weights=weights.data[row], threshold=thresholds[f])
         )
@@ -171,12 +176,12 @@ def _thresholds(found: Discovery, weights: sparse.csr_matrix, rate: float) -> Do
         scores = np.sort(match.score_of(held.data[row][others], total[f]))[::-1]
         allowed = int(rate * (len(found.label) - found.families.support[f] + 1))
         worst = scores[max(allowed - 1, 0)] if len(scores) > max(allowed - 1, 0) else 0.0
-        out[f] = min(max(match.FLOOR, float(np.nextafter(worst, 2))), 0.999)
+        out[f] = min(max(match.FLOOR, float(worst) + MARGIN), 0.999)
     return out
 
 
 def _similarity(outside: FloatArray, prototypes: FloatArray, rate: float) -> float:
-    """The cosine to the nearest prototype that at most `rate` of the prompts in no family reach."""
+    """Return the cosine to the nearest prototype that at most `rate` of the prompts in no family reach."""
     if not len(outside) or not len(prototypes):
         return 1.0
     nearest = np.sort((outside @ prototypes.T).max(axis=1))[::-1]
@@ -184,7 +189,7 @@ def _similarity(outside: FloatArray, prototypes: FloatArray, rate: float) -> flo
 
 
 def _prototypes(batch: Batch, members: Ids, template: Template, embed: Embed) -> FloatArray:
-    """The mean embedding of some members, and the template's, as unit rows (1 or 2, d)."""
+    """Return the mean embedding of some members, and the template's, as unit rows (1 or 2, d)."""
     chosen = members[
         np.unique(np.linspace(0, len(members) - 1, min(len(members), PROTOTYPE_MEMBERS)).astype(np.int64))
     ]
@@ -195,7 +200,8 @@ def _prototypes(batch: Batch, members: Ids, template: Template, embed: Embed) ->
         return np.empty((0, 0), dtype=np.float32)
     centre = np.array(rows, dtype=np.float32)
     norm = np.linalg.norm(centre, axis=1, keepdims=True)
-    return np.asarray(centre / np.maximum(norm, 1e-12), dtype=np.float32)[norm.ravel() > 0]
+    unit: FloatArray = (centre / np.maximum(norm, 1e-12)).astype(np.float32)
+    return unit[norm.ravel() > 0]
 
 
 def _topical(
@@ -223,9 +229,7 @@ def _topical(
         rate=settings.discovery_rate,
     )
     nothing = np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.float32)
-    out = []
-    for number in np.unique(taken[taken >= 0]):
-        out.append((stored[number], int(number), loose[taken == number]))
+    out = [(stored[number], int(number), loose[taken == number]) for number in np.unique(taken[taken >= 0])]
     for topic in range(int(fresh.max(initial=-1)) + 1):
         prompts = loose[free[fresh == topic]]
         name = _name(str(batch.texts[int(prompts[0])]).encode())
@@ -237,7 +241,7 @@ def _topical(
 
 
 def _continued(old: Signature, fresh: Signature, members: int, least: int) -> Signature:
-    """What a stored family learns tonight: from too few members nothing but its spread."""
+    """Return what a stored family is after tonight: from too few members nothing but its spread."""
     kept = replace(old, spread=fresh.spread) if fresh.spread.requests else old
     if members < least or old.kind == "topical":
         return kept

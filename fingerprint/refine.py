@@ -137,18 +137,19 @@ def _with_members(core: sparse.csr_matrix, known: Ids, shared: SharedGrams, leas
 
 
 def _recore(families: Families, shared: SharedGrams, least: int) -> Families:
-    """Derive each core from its members anew; a stored family with few members today keeps its core."""
+    """Derive each core from its members anew; a stored one stays where too few members, or grams, would make it."""
     counts = (families.members @ shared.postings.T).tocsr()
     support = families.support
     counts.data = (counts.data >= CORE_SHARE * np.repeat(support, np.diff(counts.indptr))).astype(np.float32)
     counts.eliminate_zeros()
-    fresh = (families.known < 0) | (support >= least)
+    fresh = (families.known < 0) | ((support >= least) & (np.diff(counts.indptr) >= 2))
     core = (
         sparse.diags(fresh.astype(np.float32)) @ counts
         + sparse.diags((~fresh).astype(np.float32)) @ families.core
     )
     core = core.tocsr()
     core.eliminate_zeros()
+    core.sort_indices()  # sums of sparse matrices come unsorted; signatures keep their grams sorted
     return Families(core, families.members, families.known)
 
 
