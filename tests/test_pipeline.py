@@ -24,6 +24,7 @@ RUBRIC = (
     "you will be shown one answer of a student and must grade it strictly by the rubric below",
     "return only the grade as a whole number between one and ten and explain every deduction you made",
 )
+KITCHEN = "bread dough oven flour yeast butter sugar bake cake pastry salt milk egg cream recipe"
 
 
 def campaign(random: np.random.Generator, count: int, *, pool: int = 12, day: int = 0) -> list[Sent]:
@@ -325,3 +326,27 @@ def test_accounts_of_any_name(tmp_path: Path) -> None:
     assert report.families == 1
     with Store.open(tmp_path / "home", read_only=True) as store:
         assert {a.account_id for a in store.accounts(limit=50)} == set(names)
+
+
+def test_a_family_of_meaning_goes_on_over_nights(tmp_path: Path, store_url: str | None) -> None:
+    home = Home(tmp_path / "home", store_url)
+    for night in range(3):
+        random = np.random.default_rng(night)
+        # any order of the words: no shared text, the same subject, sent at once by few
+        sent = [
+            Sent(
+                " ".join(random.permutation(KITCHEN.split())[:10]),
+                f"pool{n % 6}",
+                40_000 + random.uniform(0, 300),
+            )
+            for n in range(40 if night < 2 else 0)
+        ]
+        traffic = write(tmp_path / "t.jsonl", sent + background(random, 200), prefix=f"n{night}-")
+        report = nightly([traffic], home)
+        assert report.new_families == (night == 0)
+        with Store.open(home.path, store_url, read_only=True) as store:
+            (family,) = store.signatures()
+        assert family.kind == "topical"
+        assert not family.template.parts
+        assert family.spread.requests >= 40 * min(night + 1, 2)
+        assert lookup([traffic], home, output=tmp_path / "m.jsonl").matched >= 36 * (night < 2)
