@@ -200,8 +200,7 @@ def _prototypes(batch: Batch, members: Ids, template: Template, embed: Embed) ->
         return np.empty((0, 0), dtype=np.float32)
     centre = np.array(rows, dtype=np.float32)
     norm = np.linalg.norm(centre, axis=1, keepdims=True)
-    unit: FloatArray = (centre / np.maximum(norm, 1e-12)).astype(np.float32)
-    return unit[norm.ravel() > 0]
+    return np.asarray((centre / np.maximum(norm, 1e-12))[norm.ravel() > 0], dtype=np.float32)
 
 
 def _topical(
