@@ -13,6 +13,7 @@ import click
 
 from fingerprint import __version__, cli_jobs, cli_lists, cli_simulate
 from fingerprint.errors import FingerprintError
+from fingerprint.progress import JsonLog
 from fingerprint.terminal import plain
 
 EPILOG = """\b
@@ -46,45 +47,43 @@ class Program(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run and exit; never returns."""
-        extra["standalone_mode"] = False
+        running: dict[str, Any] = {}
         try:
-            status = super().main(*args, **extra)
+            status = super().main(*args, **{**extra, "standalone_mode": False, "obj": running})
         except click.exceptions.NoArgsIsHelpError as help_wanted:
             help_wanted.show()
             sys.exit(help_wanted.exit_code)
-        except click.ClickException as error:
-            _complain(_click_words(error))
-            sys.exit(error.exit_code)
-        except click.Abort as abort:
-            stop = abort.__cause__
-            _complain("; ".join(getattr(stop, "__notes__", ["stopped"])))
-            sys.exit(143 if isinstance(stop, Terminated) else 130)
-        except FingerprintError as error:
-            _complain(str(error))
-            sys.exit(error.exit_code)
         except Exception as error:
-            _complain(_unforeseen(error))
-            sys.exit(1)
+            status, words = _judged(error)
+            if os.environ.get("FINGERPRINT_DEBUG") == "1":
+                traceback.print_exc()
+            if isinstance(log := running.get("progress"), JsonLog):
+                log.log("failed", level="error", message=words, exit_status=status)
+            else:
+                click.echo(f"fingerprint: {plain(words)}", err=True)
+            sys.exit(status)
         sys.exit(status if isinstance(status, int) else 0)
 
 
-def _complain(words: str) -> None:
-    if os.environ.get("FINGERPRINT_DEBUG") == "1":
-        traceback.print_exc()
-    click.echo(f"fingerprint: {plain(words)}", err=True)
+def _judged(error: Exception) -> tuple[int, str]:
+    """Return the exit status and the words for an error."""
+    if isinstance(error, FingerprintError):
+        return error.exit_code, str(error)
+    if isinstance(error, click.ClickException):
+        return error.exit_code, _click_words(error)
+    if isinstance(error, click.Abort):
+        stop = error.__cause__
+        words = "; ".join(getattr(stop, "__notes__", ["stopped"]))
+        return (143 if isinstance(stop, Terminated) else 130), words
+    if isinstance(error, OSError) and error.filename is not None:
+        return 1, f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return 1, f"{type(error).__name__}: {error} (not foreseen; FINGERPRINT_DEBUG=1 shows where)"
 
 
 def _click_words(error: click.ClickException) -> str:
     words = error.format_message().replace("'. (", "' (").rstrip(".")
     context = getattr(error, "ctx", None)
     return words if context is None else f"{words} (see {context.command_path} --help)"
-
-
-def _unforeseen(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{os.fsdecode(error.filename)}: {error.strerror}"
-    debug = "FINGERPRINT_DEBUG=1 shows where"
-    return f"{type(error).__name__}: {error} (not foreseen; {debug})"
 
 
 @click.group(

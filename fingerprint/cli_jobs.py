@@ -16,6 +16,7 @@ from fingerprint.cli_options import (
     mapping_option,
     max_rejects_option,
     quiet_option,
+    reporting,
     told_when_stopped,
     traffic_argument,
 )
@@ -93,11 +94,10 @@ def nightly(
     home/rejects. --json prints the summary as one JSON object and logs to stderr as JSON lines.
     """
     from fingerprint import pipeline, show
-    from fingerprint.progress import reporter
 
     home = home_of(path, database)
     with (
-        reporter(quiet=quiet, json=as_json) as progress,
+        reporting(quiet=quiet, as_json=as_json) as progress,
         told_when_stopped(lambda: _nightly_stopped(progress.stage)),
     ):
         report = pipeline.nightly(
@@ -156,14 +156,13 @@ def lookup(
     match), candidate_id (the nearest family, matched or not), score, label and campaign_id.
     """
     from fingerprint import pipeline, show
-    from fingerprint.progress import reporter
 
     home = home_of(path, database, needs=NIGHT_FIRST)
     to_stdout = str(output) == "-"
     if to_stdout and as_json:
         raise UsageError("--output - and --json both print on stdout; one of them expected")
     with (
-        reporter(quiet=quiet, json=as_json) as progress,
+        reporting(quiet=quiet, as_json=as_json) as progress,
         told_when_stopped(lambda: "stopped; no match was written"),
     ):
         report = pipeline.lookup(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from fingerprint.errors import StoreError, UsageError
+from fingerprint.progress import Progress, reporter
 from fingerprint.settings import Home
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -111,6 +112,13 @@ def mapping_of(pairs: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--map: each field once expected, {name} found twice")
         mapping[name] = where
     return mapping
+
+
+def reporting(*, quiet: bool, as_json: bool = False) -> Progress:
+    """Choose how the running command reports; with JSON logs its error becomes a log entry too."""
+    chosen = reporter(quiet=quiet, json=as_json)
+    click.get_current_context().find_root().ensure_object(dict)["progress"] = chosen
+    return chosen
 
 
 @contextmanager

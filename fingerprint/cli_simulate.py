@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fingerprint.cli_options import home_of, quiet_option, told_when_stopped
+from fingerprint.cli_options import home_of, quiet_option, reporting, told_when_stopped
 from fingerprint.errors import StoreError, UsageError
 from fingerprint.settings import Home
 
@@ -76,7 +76,6 @@ def simulate(
     Out come the traffic and, with --truth, the family, campaign and evasion of each request.
     """
     from fingerprint import simulate as simulator
-    from fingerprint.progress import reporter
 
     wanted: dict[str, object] = {name: value for name, value in changes.items() if value is not None}
     if start is not None:
@@ -84,7 +83,7 @@ def simulate(
     if evasion is not None:
         wanted |= _evasion(evasion)
     config = simulator.preset(preset, **wanted)
-    with reporter(quiet=quiet) as progress, told_when_stopped(lambda: f"stopped; {out} is not complete"):
+    with reporting(quiet=quiet) as progress, told_when_stopped(lambda: f"stopped; {out} is not complete"):
         files = simulator.write(
             config, out, truth=truth, on_progress=lambda done, total: progress("simulate", done, total)
         )

@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fingerprint.cli import cli
+from fingerprint.lock import HomeLock
 from fingerprint.records import Segment, Signature, Slot, Template
 from fingerprint.signature import from_json, to_json
 
@@ -378,6 +379,35 @@ def test_errors_have_a_line_and_a_status(traffic: tuple[Path, Path], worked: Pat
     assert "mysql" in failed(2, "families", "--home", worked, "--database", "mysql://x/y")
 
 
+def test_errors_are_log_entries_where_logs_are_json(tmp_path: Path) -> None:
+    result = run("nightly", tmp_path / "missing.jsonl", "--home", tmp_path / "home", "--json")
+    logs = [json.loads(line) for line in result.stderr.splitlines()]
+    assert (logs[-1]["event"], logs[-1]["exit_status"], result.exit_code) == ("failed", 3, 3)
+    assert "missing.jsonl" in logs[-1]["message"]
+    assert result.stdout == ""
+
+
+def test_a_label_is_kept_while_another_job_has_the_home(home: Path, family: str) -> None:
+    with HomeLock(home):
+        told = done("label", family, "benign", "--home", home)
+    assert "lookups see it when the job" in told
+    assert (
+        objects("families", "--home", home, "--label", "benign", "--format", "jsonl")[0]["family_id"]
+        == family
+    )
+
+
+def test_simulate(tmp_path: Path) -> None:
+    out, truth = tmp_path / "t.jsonl.gz", tmp_path / "truth.parquet"
+    told = done("simulate", out, "--truth", truth, "--rows", 2000, "--days", 2, "--evasion", "nonce:0.9")
+    assert told == f"2,000 requests of 2 days in {out}, {truth}\n"
+    assert truth.exists()
+    report = json.loads(done("nightly", out, "--home", tmp_path / "home", "--json"))
+    assert report["ingest"]["accepted"] == 2000
+    assert "nonse" in failed(2, "simulate", out, "--evasion", "nonse")
+    assert "'hard'" in failed(2, "simulate", out, "--evasion", "nonce:hard")
+
+
 def test_a_home_stands_in_the_environment(worked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FINGERPRINT_HOME", str(worked))
     assert len(objects("families", "--format", "jsonl")) == 2
@@ -501,7 +531,9 @@ def test_stopped_by_a_signal(number: signal.Signals, status: int, tmp_path: Path
     job.send_signal(number)
     _, told = job.communicate(timeout=30)
     assert job.returncode == status
-    assert told.decode().splitlines()[-1] == "fingerprint: stopped in stage read; nothing was stored"
+    failure = json.loads(told.splitlines()[-1])
+    assert (failure["level"], failure["exit_status"]) == ("error", status)
+    assert failure["message"] == "stopped in stage read; nothing was stored"
 
 
 def test_a_closed_pipe_is_quiet(worked: Path) -> None:
