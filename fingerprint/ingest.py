@@ -17,7 +17,16 @@ from .records import TRAFFIC_SCHEMA, IngestReport
 from .rejects import BadRow, Rejects, json_type
 from .requestids import ContentHash, SeenIds, hash_strings
 from .sources import ByteStream, Source, find_sources, split_lines
-from .tabular import TableBlock, check_native, is_native, read_csv, read_parquet, renamed
+from .tabular import (
+    ID_EXPECTED,
+    TableBlock,
+    check_native,
+    is_native,
+    read_csv,
+    read_parquet,
+    renamed,
+    unusable,
+)
 from .timestamps import EXPECTED, describe, utc_values
 
 Progress = Callable[[int, int | None, int], None]
@@ -215,7 +224,7 @@ class TrafficReader:
                 yield request
 
     def _batch(self, label: str, requests: Sequence[Fields], numbers: Sequence[int]) -> pa.RecordBatch:
-        """Turn fields into Arrow columns; a time that cannot be read rejects its row."""
+        """Turn fields into Arrow columns; an id that cannot be stored or a time that cannot be read rejects its row."""
         if not requests:
             return pa.RecordBatch.from_pylist([], TRAFFIC_SCHEMA)
         ids, accounts, raw_times, systems, prompts, models, metadata = zip(*requests, strict=True)
@@ -224,13 +233,19 @@ class TrafficReader:
         # orjson writes UTF-8, so the bytes need no second check
         packed = pa.array(metadata, pa.large_binary()).cast(pa.large_string(), safe=False)
         columns = [*texts[:2], times, *texts[2:], packed]
-        self._rows_read += len(requests) - times.null_count
-        if times.null_count:
-            kept = times.is_valid()
-            for i in np.flatnonzero(~np.asarray(kept)).tolist():
-                reason = f"timestamp: {EXPECTED}, {describe(raw_times[i])} found"
-                self._reject(label, numbers[i], BadRow("bad_timestamp", reason))
-            columns = [column.filter(kept) for column in columns]
+        timeless, nameless, senderless = np.asarray(times.is_null()), unusable(texts[0]), unusable(texts[1])
+        bad = timeless | nameless | senderless
+        self._rows_read += len(requests) - int(bad.sum())
+        for i in np.flatnonzero(bad).tolist():
+            if nameless[i]:
+                row = BadRow("bad_id", f"request_id: {ID_EXPECTED}")
+            elif senderless[i]:
+                row = BadRow("bad_account", f"account_id: {ID_EXPECTED}")
+            else:
+                row = BadRow("bad_timestamp", f"timestamp: {EXPECTED}, {describe(raw_times[i])} found")
+            self._reject(label, numbers[i], row)
+        if bad.any():
+            columns = [column.filter(pa.array(~bad)) for column in columns]
         return pa.RecordBatch.from_arrays(columns, schema=TRAFFIC_SCHEMA)
 
     def _reject(self, label: str, number: int, bad: BadRow) -> None:

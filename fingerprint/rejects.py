@@ -19,6 +19,8 @@ RejectKind = Literal[
     "missing_request_id",
     "missing_account_id",
     "missing_timestamp",
+    "bad_id",
+    "bad_account",
     "bad_timestamp",
     "wrong_type",
     "no_text",

@@ -22,9 +22,12 @@ from .timestamps import EXPECTED, describe, utc_column
 
 NATIVE = ("request_id", "account_id", "timestamp", "prompt")
 BLOCK_BYTES = 8 << 20
+ID_BYTES = 2_000  # PostgreSQL indexes no longer ones, and takes no NUL in a text
 
 # marks a physical CSV line over the limit; no decoder makes this code point
 _TOO_LONG = "\ud800"
+
+ID_EXPECTED = f"at most {ID_BYTES:,} bytes without a NUL expected, others found"
 
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]
@@ -133,6 +136,8 @@ def check_native(block: TableBlock, limit: int) -> tuple[pa.RecordBatch, list[tu
         (np.logical_or.reduce(spoilt), "invalid_utf8", "a text is not valid UTF-8"),
         (_empty(ids), "missing_request_id", "no request_id: the column is empty here"),
         (_empty(accounts), "missing_account_id", "no account_id: the column is empty here"),
+        (unusable(ids), "bad_id", f"request_id: {ID_EXPECTED}"),
+        (unusable(accounts), "bad_account", f"account_id: {ID_EXPECTED}"),
         (_mask(pc.is_null(raw_time)), "missing_timestamp", "no timestamp: the column is empty here"),
         (_mask(pc.is_null(time)), "bad_timestamp", f"timestamp: {EXPECTED}, "),
         (_length(prompt) + _length(system) > limit, "too_long", f"over {limit:,} bytes"),
@@ -150,6 +155,11 @@ def check_native(block: TableBlock, limit: int) -> tuple[pa.RecordBatch, list[tu
     if bad:
         columns = [column.filter(pa.array(first < 0)) for column in columns]
     return pa.RecordBatch.from_arrays(columns, schema=TRAFFIC_SCHEMA), bad
+
+
+def unusable(ids: pa.Array) -> Mask:
+    """Tell which ids no database can hold."""
+    return _mask(pc.fill_null(pc.match_substring(ids, "\0"), False)) | (_length(ids) > ID_BYTES)
 
 
 def _first_failure(checks: Sequence[Check]) -> npt.NDArray[np.int8]:

@@ -273,6 +273,13 @@ BAD_LINES: list[tuple[bytes, str, str]] = [
         "no account_id: looked for",
     ),
     (orjson.dumps(row(1, request_id=None)), "missing_request_id", "no request_id: looked for"),
+    (
+        orjson.dumps(row(1, account_id="secret\0")),
+        "bad_account",
+        "account_id: at most 2,000 bytes without a NUL",
+    ),
+    (orjson.dumps(row(1, account_id="é" * 1001)), "bad_account", "account_id: at most 2,000 bytes"),
+    (orjson.dumps(row(1, request_id="secret\0x")), "bad_id", "request_id: at most 2,000 bytes without a NUL"),
     (orjson.dumps(row(1, timestamp="")), "missing_timestamp", "no timestamp: looked for"),
     (orjson.dumps(row(1, timestamp="secret day")), "bad_timestamp", "expected, text of 10 characters found"),
     (orjson.dumps(row(1, timestamp="2026-02-30T00:00:00Z")), "bad_timestamp", "'2026-02-30T00:00:00Z' found"),
@@ -314,6 +321,9 @@ class TestRejects:
             ({"request_id": None}, "missing_request_id"),
             ({"request_id": ""}, "missing_request_id"),
             ({"account_id": None}, "missing_account_id"),
+            ({"account_id": "a" * 2001}, "bad_account"),
+            ({"account_id": "a\0"}, "bad_account"),
+            ({"request_id": "\0"}, "bad_id"),
             ({"timestamp": None}, "missing_timestamp"),
             ({"timestamp": "yesterday"}, "bad_timestamp"),
             ({"prompt": None, "system": ""}, "no_text"),
@@ -521,7 +531,8 @@ good_or_bad = st.one_of(
     st.integers(0, 30).map(lambda n: orjson.dumps(row(n))),
     st.sampled_from([line for line, _, _ in BAD_LINES]),
     st.sampled_from([b"", b"  ", b"\t\r"]),
-    st.binary(max_size=20).map(lambda b: b.replace(b"\n", b"")),
+    # a byte order mark at the beginning is no row
+    st.binary(max_size=20).map(lambda b: b.replace(b"\n", b"").replace(b"\xef\xbb\xbf", b"")),
     st.text(max_size=20).map(lambda t: orjson.dumps(row(3, request_id=t, prompt=t))),
 )
 
