@@ -43,9 +43,16 @@ def bars(found: Quality) -> list[Bar]:
 
 
 def told(rows: Sequence[Bar]) -> str:
-    """Lay out bars with ✓ and ✗."""
+    """Lay out bars with ✓ and ✗, and count them."""
     head = ("", "found", "first bar", "final bar")
-    return table(head, [(bar.what, bar.value, _mark(bar, bar.first), _mark(bar, bar.final)) for bar in rows])
+    lines = table(head, [(bar.what, bar.value, _mark(bar, bar.first), _mark(bar, bar.final)) for bar in rows])
+    first = _count([bar.reached(bar.first) for bar in rows])
+    final = _count([bar.reached(bar.final) for bar in rows])
+    return f"{lines}\n\n  first bars reached: {first}; final bars: {final}"
+
+
+def _count(reached: Sequence[bool | None]) -> str:
+    return f"{reached.count(True)} of {len(reached) - reached.count(None)}"
 
 
 def _mark(bar: Bar, limit: float | None) -> str | None:

@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import report
 import scores
+from bars import Bar
 from labelled import ASSIGNMENTS, MATCHES, Names, Truth, assigned, read, read_truth
 
 from fingerprint import simulate
@@ -59,17 +60,23 @@ def main() -> None:
         before = machine.facts()
         night = ["--model", options.model] if options.model else []
         found = one_batch(traffic, work, night) if options.one_batch else nights(traffic, work, night)
-    limits = bars.bars(found)
-    if options.with_metadata:
-        limits += bars.without_metadata(found, json.loads(options.with_metadata.read_text()))
+        limits = bars.bars(found)
+        if options.with_metadata:
+            limits += bars.without_metadata(found, json.loads(options.with_metadata.read_text()))
+        if options.twice:
+            limits.append(Bar("two runs: equal", float(equal_again(traffic, work, night)), 1.0, 1.0))
     print(report.told(traffic.name, found, limits))
     if options.json:
         how = {"traffic": traffic.name, "one_batch": options.one_batch, "metadata": not options.no_metadata}
-        marked = [
-            {**asdict(bar), "first_reached": bar.reached(bar.first), "final_reached": bar.reached(bar.final)}
-            for bar in limits
-        ]
-        machine.save({"machine": before, "run": how, **asdict(found), "bars": marked}, options.json)
+        machine.save(
+            {"machine": before, "run": how, **asdict(found), "bars": [_marked(b) for b in limits]},
+            options.json,
+        )
+
+
+def _marked(bar: Bar) -> dict[str, object]:
+    reached = {"first_reached": bar.reached(bar.first), "final_reached": bar.reached(bar.final)}
+    return {**asdict(bar), **reached}
 
 
 def nights(traffic: Labelled, work: Path, options: Sequence[str] = ()) -> figures.Quality:
@@ -108,6 +115,16 @@ def one_batch(traffic: Labelled, work: Path, options: Sequence[str] = ()) -> fig
     campaigns = {"all": scores.campaigns(traffic.truth, whole, _only(after.families, whole))}
     accounts = {"all": scores.accounts(traffic.truth, after.accounts)}
     return figures.Quality(traffic.days, (done,), families, {}, campaigns, accounts, {})
+
+
+def equal_again(traffic: Labelled, work: Path, options: Sequence[str]) -> bool:
+    """Whether the first day worked again, in another home, gives the same assignments, byte for byte, and families."""
+    homes = (work / "first", work / "second")
+    for home in homes:
+        home.mkdir()
+        _night("once", traffic.files[:1], home, options)
+    first, second = (_assignments(home, "once").read_bytes() for home in homes)
+    return first == second and _after(homes[0]) == _after(homes[1])
 
 
 def _night(name: str, files: Sequence[Path], work: Path, options: Sequence[str]) -> figures.Night:
@@ -253,6 +270,7 @@ def _options() -> argparse.Namespace:
         metavar="JSON",
         help="with --no-metadata: the --json of a run with it, to compare recall",
     )
+    parser.add_argument("--twice", action="store_true", help="work the first day twice more and compare")
     parser.add_argument("--model", help="static, minilm, or the folder of a sentence-transformers model")
     parser.add_argument(
         "--json", type=Path, metavar="OUT", help="write all figures, by family too, with machine and versions"

@@ -42,9 +42,10 @@ def _nights(found: Quality) -> str:
         "cpu_seconds",
         "peak_mb",
     )
-    rows = [_row(column, found.nights, column) for column in columns]
+    rows = [_row(column.replace("_", " "), found.nights, column) for column in columns]
     stages = [
-        (f"  {name}", *(night.stages.get(name) for night in found.nights)) for name in found.nights[0].stages
+        (f"  {stage}, seconds", *(f"{night.stages[stage]:.1f}" for night in found.nights))
+        for stage in found.nights[0].stages
     ]
     return table(["", *(night.name for night in found.nights)], [*rows, *stages])
 

@@ -22,7 +22,7 @@ def _line(line: Sequence[str], wide: Sequence[int]) -> str:
 
 
 def cell(value: object) -> str:
-    """Write one value: shares to four places, - for none."""
+    """Write one value: floats to four places, or one from 2 on; - for none."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
     if isinstance(value, float):
