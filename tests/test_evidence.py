@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from fingerprint.columns import Behaviour
+from fingerprint.evidence import WINDOWS_SECONDS, behaviour, discoveries
+
+DAY = 86_400.0
+
+
+def rows_of(families: list[np.ndarray], requests: int) -> sparse.csr_matrix:
+    """(f, r) CSR of ones from each family's request numbers."""
+    indptr = np.concatenate([[0], np.cumsum([len(f) for f in families])])
+    indices = np.concatenate([*(np.sort(f) for f in families), np.empty(0, dtype=np.int64)])
+    return sparse.csr_matrix(
+        (np.ones(len(indices), np.float32), indices, indptr), shape=(len(families), requests)
+    )
+
+
+def daily_rhythm(random: np.random.Generator, count: int) -> np.ndarray:
+    """Times over one day, most of them in working hours."""
+    hour = np.concatenate([random.normal(14, 3, count - count // 4), random.uniform(0, 24, count // 4)])
+    return random.permutation(np.clip(hour, 0, 23.99)) * 3600
+
+
+def zipf_accounts(random: np.random.Generator, count: int, accounts: int) -> np.ndarray:
+    share = 1 / np.arange(1, accounts + 1)
+    return random.choice(accounts, count, p=share / share.sum()).astype(np.int32)
+
+
+@pytest.mark.parametrize("size", [2, 8, 30, 200])
+def test_p_values_of_random_senders_at_random_times_are_not_too_small(size: int) -> None:
+    random = np.random.default_rng(size)
+    requests, families = 20_000, 300
+    account, second = zipf_accounts(random, requests, 1500), daily_rhythm(random, requests)
+    act = behaviour(
+        rows_of([random.choice(requests, size, replace=False) for _ in range(families)], requests),
+        account,
+        second,
+    )
+    for p in (act.p_pool, act.p_synchrony, act.p_value):
+        assert (p < 0.01).mean() <= 0.02
+        assert (p < 0.1).mean() <= 0.14
+        assert ((p >= 0) & (p <= 1)).all()
+    assert not discoveries(act.p_value, rate=0.01).any()
+    assert act.expected_accounts.mean() == pytest.approx(act.accounts.mean(), rel=0.05)
+
+
+def planted(
+    random: np.random.Generator, requests: int, pool: int, bursts: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Accounts 0 to pool - 1 send together in a few bursts."""
+    starts = random.uniform(0, DAY - 300, bursts)
+    return (
+        random.integers(0, pool, requests).astype(np.int32),
+        random.choice(starts, requests) + random.uniform(0, 60, requests),
+    )
+
+
+def among_others(
+    account: np.ndarray, second: np.ndarray, *, seed: int = 0, others: int = 20_000
+) -> tuple[np.ndarray, np.ndarray, sparse.csr_matrix]:
+    """One family's requests, followed by other traffic of the same and of 1,500 other accounts."""
+    random = np.random.default_rng(seed)
+    everybody = zipf_accounts(random, others, 1500)
+    when = daily_rhythm(random, others)
+    rows = rows_of([np.arange(len(account))], len(account) + others)
+    return np.concatenate([account, everybody]).astype(np.int32), np.concatenate([second, when]), rows
+
+
+def of_one(account: np.ndarray, second: np.ndarray) -> Behaviour:
+    who, when, rows = among_others(account, second)
+    return behaviour(rows, who, when)
+
+
+def test_a_pool_that_acts_together_stands_out() -> None:
+    random = np.random.default_rng(1)
+    account, second = planted(random, 100, pool=20, bursts=4)
+    act = of_one(account + 1000, second)
+    assert act.p_pool[0] < 1e-6
+    assert act.p_synchrony[0] < 1e-6
+    assert act.p_value[0] < 1e-10
+    assert act.pairs[0] > 5 * act.expected_pairs[0]
+    assert act.accounts[0] == 20 < 0.5 * act.expected_accounts[0]
+
+
+def test_synchrony_alone_stands_out() -> None:
+    random = np.random.default_rng(2)
+    _, second = planted(random, 100, pool=20, bursts=4)
+    act = of_one(zipf_accounts(random, 100, 1500), second)
+    assert act.p_synchrony[0] < 1e-6
+    assert act.p_pool[0] > 0.01
+
+
+def test_a_small_pool_alone_stands_out() -> None:
+    random = np.random.default_rng(3)
+    act = of_one((random.integers(0, 10, 100) + 1200).astype(np.int32), daily_rhythm(random, 100))
+    assert act.p_pool[0] < 1e-6
+    assert act.p_synchrony[0] > 0.01
+
+
+def test_one_accounts_own_burst_is_no_synchrony() -> None:
+    act = of_one(np.full(100, 1400, dtype=np.int32), np.linspace(40_000, 40_100, 100))
+    assert act.pairs[0] == 0
+    assert act.p_synchrony[0] == 1
+
+
+def test_each_accounts_own_burst_is_no_synchrony() -> None:
+    random = np.random.default_rng(4)
+    who = np.repeat(np.arange(20, dtype=np.int32), 10)
+    start = daily_rhythm(random, 20)
+    act = of_one(who + 1000, np.repeat(start, 10) + random.uniform(0, 60, 200))
+    assert act.p_synchrony[0] > 1e-3
+
+
+def test_pairs_are_those_of_a_plain_loop() -> None:
+    random = np.random.default_rng(5)
+    r = 400
+    account, second = random.integers(0, 9, r).astype(np.int32), random.uniform(0, 3600, r)
+    member = random.choice(r, 60, replace=False)
+    act = behaviour(rows_of([member], r), account, second)
+    rank = np.argsort(np.argsort(second)) / r
+    distance = np.abs(rank[member][:, None] - rank[member])
+    other = account[member][:, None] != account[member]
+    duration = second.max() - second.min()
+    seen = {
+        round(other.sum() * w, 6): ((distance <= w) & other).sum() // 2
+        for w in (min(0.05, seconds / duration) for seconds in WINDOWS_SECONDS)
+    }
+    # the most telling window is the one that is reported
+    assert act.pairs[0] == seen[round(act.expected_pairs[0], 6)]
+
+
+def test_times_that_are_all_the_same_tell_nothing() -> None:
+    # a log of whole days, say; in the file a family's requests may stand together
+    who, when, rows = among_others(np.arange(60, dtype=np.int32), np.zeros(60), others=2000)
+    act = behaviour(rows, who, np.zeros(len(when)))
+    assert act.p_synchrony[0] > 0.01
+
+
+def test_times_in_whole_minutes_do_not_depend_on_the_order_of_the_file() -> None:
+    random = np.random.default_rng(6)
+    who, when, rows = among_others(zipf_accounts(random, 80, 1500), daily_rhythm(random, 80), others=5000)
+    when = np.floor(when / 1800) * 1800
+    assert behaviour(rows, who, when).p_synchrony[0] > 0.01
+
+
+def test_a_single_request() -> None:
+    act = behaviour(rows_of([np.array([0])], 1), np.zeros(1, dtype=np.int32), np.zeros(1))
+    assert (act.requests[0], act.accounts[0], act.pairs[0]) == (1, 1, 0)
+    assert act.p_value[0] > 0.1
+
+
+def test_a_family_without_requests() -> None:
+    act = behaviour(rows_of([np.empty(0, dtype=np.int64)], 5), np.arange(5, dtype=np.int32), np.arange(5.0))
+    assert (act.requests[0], act.accounts[0], act.pairs[0]) == (0, 0, 0)
+    assert act.p_value[0] > 0.1
+
+
+@pytest.mark.parametrize("requests", [0, 7])
+def test_no_families(requests: int) -> None:
+    act = behaviour(rows_of([], requests), np.zeros(requests, dtype=np.int32), np.zeros(requests))
+    assert all(len(getattr(act, name)) == 0 for name in Behaviour.__slots__)
+    assert discoveries(act.p_value, rate=0.1).shape == (0,)
+
+
+def test_results_do_not_depend_on_the_order_of_families() -> None:
+    random = np.random.default_rng(7)
+    r = 3000
+    account, second = zipf_accounts(random, r, 200), daily_rhythm(random, r)
+    families = [random.choice(r, n, replace=False) for n in (5, 50, 500)]
+    forth, back = (behaviour(rows_of(f, r), account, second) for f in (families, families[::-1]))
+    for name in Behaviour.__slots__:
+        np.testing.assert_array_equal(getattr(forth, name), getattr(back, name)[::-1])
+
+
+@given(st.lists(st.floats(0, 1), max_size=40), st.floats(1e-4, 0.5))
+def test_discoveries_are_those_of_the_definition(p_values: list[float], rate: float) -> None:
+    found = discoveries(np.array(p_values), rate=rate)
+    m, ranked = len(p_values), sorted(p_values)
+    count = max((i for i in range(1, m + 1) if ranked[i - 1] <= rate * i / m), default=0)
+    assert found.sum() == count
+    if 0 < count < m:
+        assert max(np.array(p_values)[found]) <= min(np.array(p_values)[~found])
+
+
+def test_few_discoveries_are_false() -> None:
+    random = np.random.default_rng(8)
+    shares = []
+    for _ in range(200):
+        p_values = np.concatenate([random.uniform(0, 1, 180), random.uniform(0, 1e-5, 20)])
+        found = discoveries(p_values, rate=0.1)
+        assert found[180:].all()
+        shares.append(found[:180].sum() / found.sum())
+    assert np.mean(shares) <= 0.1
