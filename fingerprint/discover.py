@@ -69,23 +69,26 @@ def _select(
     requests = batch.requests()
     least = settings.min_requests
 
+    boundary = boundary_grams(shingles, shared)
+
     def tested(families: Families) -> Behaviour:
         return behaviour((families.members @ requests).tocsr(), batch.account, batch.second)
 
+    def strength(families: Families, act: Behaviour) -> npt.NDArray[np.float64]:
+        return refine.strength(families, act, _proven(families, act, boundary, settings))
+
     act = tested(found)
-    own = np.flatnonzero(~refine.nested(found, act))
-    found, act = found.take(own), take(act, own)
     # a common phrase that goes in the first round gives its prompts back to the others in the second
     for _ in range(2):
-        label = refine.assign(found, refine.strength(found, act), least=least)
+        label = refine.assign(found, strength(found, act), least=least)
         # what is left to a family after assignment shows its whole template, not what it shares with siblings
         found = refine.renewed(found, members_of(label, len(found)), shared, least=least)
-        label = refine.assign(found, refine.strength(found, tested(found)), least=least)
+        label = refine.assign(found, strength(found, tested(found)), least=least)
         mine = Families(found.core, members_of(label, len(found)), found.known)
         act = tested(mine)
-        kept = np.flatnonzero(_proven(mine, act, boundary_grams(shingles, shared), settings))
+        kept = np.flatnonzero(_proven(mine, act, boundary, settings))
         found, act = found.take(kept), take(act, kept)
-    label = refine.assign(found, refine.strength(found, act), least=least)
+    label = refine.assign(found, strength(found, act), least=least)
     families = Families(found.core, members_of(label, len(found)), found.known)
     return Discovery(shingles, shared, families, tested(families), label, _coverage(families, shared, label))
 
@@ -95,14 +98,17 @@ def _proven(
 ) -> npt.NDArray[np.bool_]:
     """Tell which families (f,) are more than common language or a document that people pass around.
 
-    A pool that acts together proves any of them. Without it a template must be long, stand at the beginning
-    or the end of what is sent, as documents do not, and not be sent by anybody at any time.
+    Accounts that act together in time prove any of them. Without that a template must be long, and come from
+    a pool of accounts, or stand at the beginning or the end of what is sent, as documents do not, without
+    being sent by anybody at any time.
     """
     alive = families.support > 0
-    together = discoveries(np.where(alive, act.p_value, 1.0), rate=settings.discovery_rate)
-    together &= act.p_synchrony <= refine.TOGETHER
+    pooled = discoveries(np.where(alive, act.p_value, 1.0), rate=settings.discovery_rate)
+    together = pooled & (act.p_synchrony <= refine.TOGETHER)
     anchored = np.asarray(families.core @ boundary.astype(np.float32)).ravel() > 0
-    long = (families.size >= refine.LONG_CORE) & anchored & ~refine.ordinary(families, act)
+    close = pooled & (act.p_pool <= refine.CLOSED_POOL) & (act.accounts >= refine.POOL)
+    together |= close & (families.size >= refine.LONG_CORE // 2)
+    long = (families.size >= refine.LONG_CORE) & (pooled | (anchored & ~refine.ordinary(families, act)))
     return np.asarray((families.known >= 0) | (alive & (together | long) & (act.accounts >= settings.min_accounts)))
 
 

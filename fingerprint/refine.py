@@ -26,14 +26,17 @@ OVERLAP = 0.5
 LONG_CORE = 16
 """A core of so many grams (about 19 tokens) is a template by its text alone; a shorter one needs behaviour."""
 
-A_PART = 0.3
-"""... and it is at most this part of the other: several large parts are templates that share a preamble."""
-
 MANY = 60
 """Requests from which on the spread of a family over accounts and time is telling."""
 
-NESTED = 0.8
-"""A family is inside another one if they share this part of its members and of the other's core."""
+CLOSED_POOL = 1e-6
+"""A pool is closed where so few accounts send so many requests this rarely by chance."""
+
+POOL = 10
+"""Accounts from which on a closed pool is more than one customer's."""
+
+YIELDING = 0.5
+"""What the strength of a family without proof is worth."""
 
 TOGETHER = 1e-4
 """Senders act together where chance does so this rarely."""
@@ -89,31 +92,13 @@ def assign(families: Families, strength: Doubles, *, least: int) -> Ids:
     return np.where(alive[label], label, -1).astype(np.int32) if len(families) else label
 
 
-def strength(families: Families, behaviour: Behaviour) -> Doubles:
-    """Return (f,): longer cores and pools that act together win over payload that happens to be shared."""
-    together = np.minimum(-np.log10(np.maximum(behaviour.p_value, 1e-10)), 10.0)
-    return np.asarray(np.log1p(families.size) * (1 + together / 10))
+def strength(families: Families, behaviour: Behaviour, proven: npt.NDArray[np.bool_]) -> Doubles:
+    """Return (f,): longer cores and pools that act together win over payload and phrases that happen to be shared.
 
-
-def nested(families: Families, behaviour: Behaviour) -> npt.NDArray[np.bool_]:
-    """Tell which families (f,) are another's template with one of its slots filled, so not families of their own.
-
-    That other family has nearly all of this one's members, this one's core has nearly all of its core, and its
-    senders act together: a campaign inside an honest template's traffic is no slot value of that template.
+    proven: (f,) bool, families that could stay as they are; the others yield where a prompt holds both.
     """
-    f = len(families)
-    together = (behaviour.p_value <= TOGETHER) & (families.size >= 4)
-    inner = (families.members @ families.members.T).tocoo()
-    whole = (families.core @ families.core.T).tocsr()
-    row, column = inner.row, inner.col
-    apart = (row != column) & (families.known[row] < 0) & together[column]
-    row, column, both = row[apart], column[apart], inner.data[apart]
-    held = np.asarray(whole[row, column]).ravel()
-    inside = (both >= NESTED * families.support[row]) & (held >= NESTED * families.size[column])
-    smaller = families.support[row] <= A_PART * families.support[column]
-    out = np.zeros(f, dtype=np.bool_)
-    out[row[inside & smaller]] = True
-    return out
+    together = np.minimum(-np.log10(np.maximum(behaviour.p_value, 1e-10)), 10.0)
+    return np.asarray(np.log1p(families.size) * (1 + together / 10) * np.where(proven, 1.0, YIELDING))
 
 
 def ordinary(families: Families, behaviour: Behaviour) -> npt.NDArray[np.bool_]:
@@ -123,7 +108,7 @@ def ordinary(families: Families, behaviour: Behaviour) -> npt.NDArray[np.bool_]:
     """
     anybody = behaviour.accounts >= 0.8 * behaviour.expected_accounts
     any_time = behaviour.pairs < 1.5 * behaviour.expected_pairs + 3
-    return np.asarray(anybody & any_time & (behaviour.requests >= MANY) & (families.size < 4 * LONG_CORE))
+    return np.asarray(anybody & any_time & (behaviour.requests >= MANY) & (families.size < 2 * LONG_CORE))
 
 
 def _with_members(core: sparse.csr_matrix, known: Ids, shared: SharedGrams, least: int) -> Families:
