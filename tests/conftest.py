@@ -10,6 +10,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
+
+# the first call of a kernel compiles it
+settings.register_profile("kernels", deadline=None)
+settings.load_profile("kernels")
 
 _numbers = itertools.count()
 
