@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -113,6 +114,9 @@ for command in (*cli_jobs.COMMANDS, *cli_lists.COMMANDS, *cli_simulate.COMMANDS)
 def main() -> NoReturn:
     """Run the command line of this process."""
     signal.signal(signal.SIGTERM, _terminated)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # ⟨…⟩ on a terminal without it
     cli.main(prog_name="fingerprint")
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from fingerprint.cli_options import (
-    NIGHT_FIRST,
     home_of,
     home_options,
     json_option,
@@ -19,6 +18,7 @@ from fingerprint.cli_options import (
     reporting,
     told_when_stopped,
     traffic_argument,
+    worked_home_of,
 )
 from fingerprint.errors import UsageError
 from fingerprint.settings import Settings
@@ -157,7 +157,7 @@ def lookup(
     """
     from fingerprint import pipeline, show
 
-    home = home_of(path, database, needs=NIGHT_FIRST)
+    home = worked_home_of(path, database)
     to_stdout = str(output) == "-"
     if to_stdout and as_json:
         raise UsageError("--output - and --json both print on stdout; one of them expected")
@@ -197,7 +197,7 @@ def try_(prompt: str, path: Path | None, database: str | None, system: str | Non
     """
     from fingerprint import pipeline, show
 
-    home = home_of(path, database, needs=NIGHT_FIRST)
+    home = worked_home_of(path, database)
     text = sys.stdin.buffer.read().decode(errors="replace") if prompt == "-" else prompt
     match = pipeline.open_matcher(home).one(text, system)
     if as_json:

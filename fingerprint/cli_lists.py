@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from fingerprint.cli_options import (
-    NIGHT_FIRST,
-    chosen,
-    flagged_option,
     format_option,
     home_of,
     home_options,
     json_option,
-    limit_option,
-    min_score_option,
+    list_options,
+    worked_home_of,
 )
 from fingerprint.errors import HomeLocked, InputError, UsageError
 from fingerprint.settings import Home
@@ -25,8 +22,6 @@ from fingerprint.settings import Home
 if TYPE_CHECKING:
     from fingerprint.records import Signature
     from fingerprint.store import Store
-
-_filters = chosen(flagged_option, min_score_option, limit_option)
 
 
 def _stored(home: Home) -> Store:
@@ -38,7 +33,7 @@ def _stored(home: Home) -> Store:
 @click.group(invoke_without_command=True)
 @home_options
 @format_option
-@_filters
+@list_options
 @click.option(
     "--label", metavar="WORD", help="Only families that analysts gave this label; none: those without."
 )
@@ -66,7 +61,7 @@ def families(
         return
     from fingerprint import show
 
-    home = home_of(path, database, needs=NIGHT_FIRST)
+    home = worked_home_of(path, database)
     with _stored(home) as store:
         rows = store.families(
             flagged=flagged or None, min_score=min_score, limit=limit if label is None else None
@@ -94,7 +89,7 @@ def show_(family: str, path: Path | None, database: str | None, as_json: bool) -
     """
     from fingerprint import show, signature
 
-    home = home_of(path, database, needs=NIGHT_FIRST)
+    home = worked_home_of(path, database)
     with _stored(home) as store:
         found = store.signature(family)
         if as_json:
@@ -163,7 +158,7 @@ def _signatures(name: str) -> list[Signature]:
 @click.command()
 @home_options
 @format_option
-@_filters
+@list_options
 def accounts(
     path: Path | None,
     database: str | None,
@@ -183,7 +178,7 @@ def accounts(
     """
     from fingerprint import show
 
-    with _stored(home_of(path, database, needs=NIGHT_FIRST)) as store:
+    with _stored(worked_home_of(path, database)) as store:
         rows = store.accounts(flagged=flagged or None, min_score=min_score, limit=limit)
     if format_ == "jsonl":
         show.json_lines(rows)
@@ -194,7 +189,7 @@ def accounts(
 @click.command()
 @home_options
 @format_option
-@_filters
+@list_options
 def campaigns(
     path: Path | None,
     database: str | None,
@@ -214,7 +209,7 @@ def campaigns(
     """
     from fingerprint import show
 
-    with _stored(home_of(path, database, needs=NIGHT_FIRST)) as store:
+    with _stored(worked_home_of(path, database)) as store:
         rows = store.campaigns(flagged=flagged or None, min_score=min_score, limit=limit)
     if format_ == "jsonl":
         show.json_lines(rows)
@@ -259,7 +254,7 @@ def label(
         raise UsageError(f"a LABEL or --undo expected, {'both' if undo else 'neither'} found")
     if word is not None and not word.strip():
         raise UsageError("a LABEL of one letter or more expected, an empty one found")
-    home = home_of(path, database, needs=NIGHT_FIRST)
+    home = worked_home_of(path, database)
     with Store.open(home.path, home.database) as store:
         said = store.set_label(family, word, by=by or _login(), campaign=campaign, reason=reason)
     try:
@@ -295,7 +290,7 @@ def nights(path: Path | None, database: str | None, format_: str) -> None:
     """
     from fingerprint import show
 
-    with _stored(home_of(path, database, needs=NIGHT_FIRST)) as store:
+    with _stored(worked_home_of(path, database)) as store:
         rows = store.nights()
     if format_ == "jsonl":
         show.json_lines(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +30,9 @@ _home = click.option(
 _database = click.option(
     "--database",
     envvar="FINGERPRINT_DATABASE",
+    show_envvar=True,
     metavar="URL",
-    help="postgresql://… or sqlite:///…; DIR/fingerprint.db if not given.  [env var: FINGERPRINT_DATABASE]",
+    help="postgresql://… or sqlite:///…; DIR/fingerprint.db if not given.",
 )
 
 mapping_option = click.option(
@@ -56,9 +58,9 @@ format_option = click.option(
     show_default=True,
     help="A table for people, or one JSON object a line with all fields.",
 )
-flagged_option = click.option("--flagged", is_flag=True, help="Only flagged ones.")
-min_score_option = click.option("--min-score", type=float, metavar="X", help="Only scores of X or more.")
-limit_option = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N.")
+_flagged = click.option("--flagged", is_flag=True, help="Only flagged ones.")
+_min_score = click.option("--min-score", type=float, metavar="X", help="Only scores of X or more.")
+_limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N.")
 
 
 def home_options(command: Command) -> Command:
@@ -66,22 +68,13 @@ def home_options(command: Command) -> Command:
     return _home(_database(command))
 
 
-def chosen(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Join options into one decorator, listed in the order given."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+def list_options(command: Command) -> Command:
+    """Add --flagged, --min-score and --limit."""
+    return _flagged(_min_score(_limit(command)))
 
 
-def home_of(path: Path | None, database: str | None, *, needs: str | None = None) -> Home:
-    """Return the home that --home and --database name, those of an outer command included.
-
-    needs: a command that has to come first; StoreError names it when there is no home yet.
-    """
+def home_of(path: Path | None, database: str | None) -> Home:
+    """Return the home that --home and --database name, those of an outer command included."""
     context = click.get_current_context()
     while context.parent is not None and (path is None or database is None):
         context = context.parent
@@ -93,12 +86,16 @@ def home_of(path: Path | None, database: str | None, *, needs: str | None = None
         )
     if path.exists() and not path.is_dir():
         raise StoreError(f"{path}: a directory expected as home, a file found")
-    if needs is not None and database is None and not (path / "fingerprint.db").exists():
-        raise StoreError(f"{path}: no home here yet; first run: {needs.format(home=path)}")
     return Home(path, database)
 
 
-NIGHT_FIRST = "fingerprint nightly TRAFFIC --home {home}"
+def worked_home_of(path: Path | None, database: str | None) -> Home:
+    """Return the home as `home_of` does; StoreError says what to run first when there is none yet."""
+    home = home_of(path, database)
+    if home.database is None and not (home.path / "fingerprint.db").exists():
+        first = f"fingerprint nightly TRAFFIC --home {shlex.quote(str(home.path))}"
+        raise StoreError(f"{home.path}: no home here yet; first run: {first}")
+    return home
 
 
 def mapping_of(pairs: Sequence[str]) -> dict[str, str]:

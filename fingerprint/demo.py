@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from fingerprint import pipeline, show
 from fingerprint import simulate as simulator
-from fingerprint.progress import reporter
+from fingerprint.progress import Progress, reporter
 from fingerprint.records import FamilyRow
 from fingerprint.settings import Home
 from fingerprint.store import Store
@@ -31,14 +31,22 @@ def run(home: Home, *, rows: int, seed: int) -> None:
     began = time.monotonic()
     folder = home.path / "demo"
     config = simulator.preset("demo", rows=rows * (NIGHTS + 1), days=NIGHTS + 1, seed=seed)
-    _say(
-        f"Four simulated days of API traffic, {rows:,} requests a day: people, honest software that sends templates,"
+    click.echo(
+        f"Four simulated days of API traffic, {rows:,} requests a day: people, honest software that sends"
     )
-    _say(
-        f"and {config.campaigns} extraction campaigns, which begin to disguise their requests on day {config.evasion_from}.\n"
+    click.echo(
+        f"templates, and {config.campaigns} extraction campaigns, in disguise from day {config.evasion_from} on.\n"
     )
     truth = folder / "truth.parquet"
-    days = simulator.write(config, folder / "traffic", truth=truth)
+    if not list((Path(__file__).parent / "__pycache__").glob("*.nbi")):
+        click.echo("(The first run compiles the numeric kernels, once: about half a minute more.)\n")
+    with _bars() as progress:
+        days = simulator.write(
+            config,
+            folder / "traffic",
+            truth=truth,
+            on_progress=lambda done, of: progress("simulate", done, of),
+        )
     for number, day in enumerate(days[:NIGHTS], 1):
         _night(number, day, home)
     families = _families(home)
@@ -49,14 +57,14 @@ def run(home: Home, *, rows: int, seed: int) -> None:
     _outcomes(report, judged, {row.family_id for row in families if row.flagged})
     _explained(days[NIGHTS], home, judged)
     _next(home, families, days[NIGHTS])
-    _say(f"\nAll of it took {time.monotonic() - began:.0f} s.")
+    click.echo(f"\nAll of it took {time.monotonic() - began:.0f} s.")
 
 
 def _night(number: int, day: Path, home: Home) -> None:
-    with reporter(quiet=not sys.stderr.isatty(), keep=False) as progress:
+    with _bars() as progress:
         report = pipeline.nightly([day], home, on_progress=progress)
     known = report.families - report.new_families
-    _say(
+    click.echo(
         f"Night {number}  {report.ingest.accepted:,} requests, {report.distinct_prompts:,} distinct prompts → "
         f"{report.new_families} new families, {known} known ones again, {report.flagged} flagged  "
         f"({sum(report.seconds.values()):.1f} s)"
@@ -84,7 +92,7 @@ def _campaigns(home: Home) -> None:
 
 
 def _lookup(day: Path, home: Home, output: Path) -> pipeline.LookupReport:
-    with reporter(quiet=not sys.stderr.isatty(), keep=False) as progress:
+    with _bars() as progress:
         return pipeline.lookup([day], home, output=output, on_progress=progress)
 
 
@@ -125,8 +133,10 @@ def _explained(day: Path, home: Home, judged: pa.Table) -> None:
     for place in ("system", "prompt"):
         if row[place]:
             words = textwrap.shorten(plain(row[place]), 300, placeholder=" …")
-            _say(textwrap.fill(words, show.WIDTH, initial_indent=f"  {place:<8}", subsequent_indent=" " * 10))
-    _say("")
+            click.echo(
+                textwrap.fill(words, show.WIDTH, initial_indent=f"  {place:<8}", subsequent_indent=" " * 10)
+            )
+    click.echo("")
     show.match(pipeline.open_matcher(home).one(row["prompt"], row["system"]))
 
 
@@ -138,17 +148,17 @@ def _next(home: Home, families: list[FamilyRow], day: Path) -> None:
     at = shlex.quote(str(home.path))
     first = families[0].family_id if families else "ID"
     _title("Where to look next")
-    _say(f"  fingerprint families show {first} --home {at}")
-    _say(f"  fingerprint accounts --flagged --limit 20 --home {at}")
-    _say(f'  fingerprint label {first} campaign --reason "seen it before" --home {at}')
-    _say(f"  fingerprint lookup {shlex.quote(str(day))} --explain --output - --home {at} | head")
-    _say("  fingerprint nightly YOUR_LOGS --home home")
+    click.echo(f"  fingerprint families show {first} --home {at}")
+    click.echo(f"  fingerprint accounts --flagged --limit 20 --home {at}")
+    click.echo(f'  fingerprint label {first} campaign --reason "seen it before" --home {at}')
+    click.echo(f"  fingerprint lookup {shlex.quote(str(day))} --explain --output - --home {at} | head")
+    click.echo("  fingerprint nightly YOUR_LOGS --home home")
+
+
+def _bars() -> Progress:
+    return reporter(quiet=not sys.stderr.isatty(), keep=False)
 
 
 def _title(words: str, count: int = 0, most: int = SHOWN) -> None:
     more = f", the first {most}" if count > most else ""
-    _say(f"\n{words}{more}")
-
-
-def _say(words: str) -> None:
-    click.echo(words)
+    click.echo(f"\n{words}{more}")

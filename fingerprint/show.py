@@ -24,6 +24,7 @@ from fingerprint.records import (
     CampaignRow,
     Event,
     FamilyRow,
+    IngestReport,
     LabelRow,
     Match,
     NightReport,
@@ -54,8 +55,8 @@ NO_TEXT = "(a shared meaning, no shared text)"
 
 def json_lines(rows: Iterable[object]) -> None:
     """Print each row as JSON on one line."""
-    for chunk in _chunks([json_line(row) for row in rows], 1000):
-        click.echo("\n".join(chunk))
+    for row in rows:
+        click.echo(json_line(row))
 
 
 def families(rows: Sequence[FamilyRow]) -> None:
@@ -153,8 +154,7 @@ def night(report: NightReport, home: Path, assignments: Path | None) -> None:
     rows = f"{read.rows_read:,} read = {read.accepted:,} accepted + {read.rejected:,} rejected + {read.duplicates:,} duplicate"
     page.fact("rows", rows)
     if read.rejected:
-        why = ", ".join(f"{count:,} {reason}" for reason, count in read.reasons.items())
-        page.fact("rejected", f"{why}; listed in {read.rejects_path}" if read.rejects_path else why)
+        page.fact("rejected", _rejects(read))
     page.fact(
         "prompts", f"{report.distinct_prompts:,} distinct; {report.assigned:,} requests belong to a family"
     )
@@ -185,8 +185,7 @@ def lookup(report: LookupReport, output: Path | None) -> None:
             f"{read.rejected:,} rejected, {read.duplicates:,} duplicate of {read.rows_read:,} rows read",
         )
     if read.rejected:
-        why = ", ".join(f"{count:,} {reason}" for reason, count in read.reasons.items())
-        page.fact("rejected", f"{why}; listed in {read.rejects_path}" if read.rejects_path else why)
+        page.fact("rejected", _rejects(read))
     if output is not None:
         page.fact("written", str(output))
     page.print(error=output is None)
@@ -329,6 +328,11 @@ def _width(stream: TextIO) -> int:
     return shutil.get_terminal_size().columns
 
 
+def _rejects(read: IngestReport) -> str:
+    why = ", ".join(f"{count:,} {reason}" for reason, count in read.reasons.items())
+    return f"{why}; listed in {read.rejects_path}" if read.rejects_path else why
+
+
 def _part(part: Segment | Slot) -> tuple[str, str]:
     if isinstance(part, Segment):
         return part.place, part.text
@@ -373,7 +377,3 @@ def _rate(count: int, seconds: float) -> str:
 
 def _time(time: datetime) -> str:
     return iso(time.replace(microsecond=0))
-
-
-def _chunks(lines: list[str], size: int) -> Iterable[list[str]]:
-    return (lines[start : start + size] for start in range(0, len(lines), size))

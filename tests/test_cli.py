@@ -408,6 +408,17 @@ def test_simulate(tmp_path: Path) -> None:
     assert "'hard'" in failed(2, "simulate", out, "--evasion", "nonce:hard")
 
 
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_postgresql(store_url: str, traffic: tuple[Path, Path], worked: Path, tmp_path: Path) -> None:
+    at = ("--home", tmp_path / "home", "--database", store_url)
+    done("nightly", traffic[0], *at)
+    assert done("families", *at, "--format", "jsonl") == done(
+        "families", "--home", worked, "--format", "jsonl"
+    )
+    assert "120 matched" in done("lookup", traffic[1], *at, "--output", tmp_path / "m.csv")
+    assert not (tmp_path / "home" / "fingerprint.db").exists()
+
+
 def test_a_home_stands_in_the_environment(worked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FINGERPRINT_HOME", str(worked))
     assert len(objects("families", "--format", "jsonl")) == 2
@@ -547,6 +558,13 @@ def test_a_closed_pipe_is_quiet(worked: Path) -> None:
     )
     os.close(writing)
     assert job.stderr == b""
+
+
+def test_a_terminal_without_unicode(worked: Path) -> None:
+    job = start("families", "--home", worked, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    told, _ = job.communicate()
+    assert job.returncode == 0
+    assert b"\\u27e8" in told
 
 
 def test_a_full_disk_is_told_and_harms_nothing(traffic: tuple[Path, Path], home: Path) -> None:
