@@ -74,8 +74,12 @@ def _select(
     def tested(families: Families) -> Behaviour:
         return behaviour((families.members @ requests).tocsr(), batch.account, batch.second)
 
+    def proven(families: Families, act: Behaviour) -> npt.NDArray[np.bool_]:
+        edged = np.asarray(families.core @ boundary.astype(np.float32)).ravel() > 0
+        return _proven(families, act, edged | refine.crisp(families, shared), settings)
+
     def strength(families: Families, act: Behaviour) -> npt.NDArray[np.float64]:
-        return refine.strength(families, act, _proven(families, act, boundary, settings))
+        return refine.strength(families, act, proven(families, act))
 
     act = tested(found)
     # a common phrase that goes in the first round gives its prompts back to the others in the second
@@ -86,7 +90,7 @@ def _select(
         label = refine.assign(found, strength(found, tested(found)), least=least)
         mine = Families(found.core, members_of(label, len(found)), found.known)
         act = tested(mine)
-        kept = np.flatnonzero(_proven(mine, act, boundary, settings))
+        kept = np.flatnonzero(proven(mine, act))
         found, act = found.take(kept), take(act, kept)
     label = refine.assign(found, strength(found, act), least=least)
     families = Families(found.core, members_of(label, len(found)), found.known)
@@ -94,21 +98,20 @@ def _select(
 
 
 def _proven(
-    families: Families, act: Behaviour, boundary: npt.NDArray[np.bool_], settings: Settings
+    families: Families, act: Behaviour, edged: npt.NDArray[np.bool_], settings: Settings
 ) -> npt.NDArray[np.bool_]:
     """Tell which families (f,) are more than common language or a document that people pass around.
 
     Accounts that act together in time prove any of them. Without that a template must be long, and come from
-    a pool of accounts, or stand at the beginning or the end of what is sent, as documents do not, without
-    being sent by anybody at any time.
+    a pool of accounts, or have edges, as excerpts of documents do not, without being sent by anybody at any
+    time. edged: (f,) bool, it stands at the beginning or the end of what is sent, or is crisp.
     """
     alive = families.support > 0
     pooled = discoveries(np.where(alive, act.p_value, 1.0), rate=settings.discovery_rate)
     together = pooled & (act.p_synchrony <= refine.TOGETHER)
-    anchored = np.asarray(families.core @ boundary.astype(np.float32)).ravel() > 0
     close = pooled & (act.p_pool <= refine.CLOSED_POOL) & (act.accounts >= refine.POOL)
     together |= close & (families.size >= refine.LONG_CORE // 2)
-    long = (families.size >= refine.LONG_CORE) & (pooled | (anchored & ~refine.ordinary(families, act)))
+    long = (families.size >= refine.LONG_CORE) & (pooled | (edged & ~refine.ordinary(families, act)))
     return np.asarray((families.known >= 0) | (alive & (together | long) & (act.accounts >= settings.min_accounts)))
 
 

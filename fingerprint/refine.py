@@ -26,6 +26,9 @@ OVERLAP = 0.5
 LONG_CORE = 16
 """A core of so many grams (about 19 tokens) is a template by its text alone; a shorter one needs behaviour."""
 
+SHARP, FRAYED = 0.75, 0.15
+"""A text has sharp edges if this part of its core is in 95 % of the members, and so few grams beside it in some."""
+
 MANY = 60
 """Requests from which on the spread of a family over accounts and time is telling."""
 
@@ -99,6 +102,20 @@ def strength(families: Families, behaviour: Behaviour, proven: npt.NDArray[np.bo
     """
     together = np.minimum(-np.log10(np.maximum(behaviour.p_value, 1e-10)), 10.0)
     return np.asarray(np.log1p(families.size) * (1 + together / 10) * np.where(proven, 1.0, YIELDING))
+
+
+def crisp(families: Families, shared: SharedGrams) -> npt.NDArray[np.bool_]:
+    """Tell which families (f,) hold one text with sharp edges, not excerpts of a longer one cut at random.
+
+    Nearly all members hold nearly all of the core, and few grams are held by only a part of the members.
+    """
+    counts = (families.members @ shared.postings.T).tocsr()
+    family = np.repeat(np.arange(len(families)), np.diff(counts.indptr))
+    share = counts.data / np.maximum(families.support[family], 1)
+    whole = np.bincount(family[share >= 0.95], minlength=len(families))
+    core = np.bincount(family[share >= CORE_SHARE], minlength=len(families))
+    ragged = np.bincount(family[(share >= 0.2) & (share < CORE_SHARE)], minlength=len(families))
+    return np.asarray((whole >= SHARP * core) & (ragged <= FRAYED * core))
 
 
 def ordinary(families: Families, behaviour: Behaviour) -> npt.NDArray[np.bool_]:
