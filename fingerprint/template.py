@@ -6,6 +6,7 @@ is a segment. Where a segment stands in the other members tells its position and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +22,9 @@ from fingerprint.records import HashArray, Ids, IntArray, Place, Segment, Slot, 
 
 SAMPLE = 200
 """Members that are looked at for a template; chosen evenly, so the same batch gives the same ones."""
+
+MOST_SIGNS = 12
+"""Bytes of punctuation that may stand between two words of a segment."""
 
 
 class Tokens(Protocol):
@@ -54,8 +58,10 @@ def write_template(corpus: Corpus, core: Ids, members: Ids, *, accounts: int) ->
     """Write the template of `members` (prompt numbers) around `core` (gram numbers).
 
     accounts: how many accounts must have sent a segment, word for word, for it to stand in the template.
-    The template is empty if nothing meets that.
+    The template is empty if nothing meets that, or there are no members.
     """
+    if not len(core) or not len(members):
+        return Template(())
     chosen = members[np.unique(np.linspace(0, len(members) - 1, min(len(members), SAMPLE)).astype(np.int64))]
     in_core = np.zeros(corpus.shared.postings.shape[0], dtype=np.bool_)
     in_core[core] = True
@@ -67,15 +73,7 @@ def write_template(corpus: Corpus, core: Ids, members: Ids, *, accounts: int) ->
     runs = [part for run in runs for part in _anonymous(sample, base, run, accounts)]
     if not runs:
         return Template(())
-    run_of = np.full(len(in_core), -1, dtype=np.int32)
-    places = slice(int(offsets[model]), int(offsets[model + 1]))
-    ids = corpus.shared.ids[places]
-    token = corpus.shingles.first[places] - int(corpus.shingles.first[places][0])
-    last = corpus.shingles.last[places] - int(corpus.shingles.first[places][0])
-    for number, (begin, end) in enumerate(runs):
-        inside = (ids >= 0) & (token >= begin) & (last <= end)
-        run_of[ids[inside & in_core[ids]]] = number
-    return _assemble(sample, model, runs, run_of)
+    return _assemble(sample, model, *_own_grams(corpus, model, runs, in_core))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,8 @@ def _runs(corpus: Corpus, prompt: int, in_core: npt.NDArray[np.bool_]) -> list[t
     for place, fixed in zip(places, (ids >= 0) & in_core[ids], strict=True):
         if fixed:
             begin, end = int(shingles.first[place]) - origin, int(shingles.last[place]) - origin
-            if runs and not section_end and begin <= runs[-1][1]:
+            # runs that only touch are two: between them is a slot that is empty in this prompt
+            if runs and not section_end and begin < runs[-1][1]:
                 runs[-1] = (runs[-1][0], max(runs[-1][1], end))
             elif end > begin:
                 runs.append((begin, end))
@@ -120,6 +119,26 @@ def _runs(corpus: Corpus, prompt: int, in_core: npt.NDArray[np.bool_]) -> list[t
         if not shingles.joined[place]:
             section_end = True
     return runs
+
+
+def _own_grams(
+    corpus: Corpus, prompt: int, runs: Sequence[tuple[int, int]], in_core: npt.NDArray[np.bool_]
+) -> tuple[list[tuple[int, int]], Ids]:
+    """Return the runs that have grams of their own, and each gram's run (k,), -1 for none.
+
+    Text that comes again in a template stands in it once, where it comes first.
+    """
+    places = slice(int(corpus.shingles.offsets[prompt]), int(corpus.shingles.offsets[prompt + 1]))
+    ids, first, last = corpus.shared.ids[places], corpus.shingles.first[places], corpus.shingles.last[places]
+    run_of = np.full(len(in_core), -1, dtype=np.int32)
+    kept: list[tuple[int, int]] = []
+    for begin, end in runs:
+        inside = (ids >= 0) & in_core[ids] & (first - first[0] >= begin) & (last - first[0] <= end)
+        own = ids[inside & (run_of[ids] < 0)]
+        if len(own):
+            run_of[own] = len(kept)
+            kept.append((begin, end))
+    return kept, run_of
 
 
 def _anonymous(sample: _Sample, base: int, run: tuple[int, int], accounts: int) -> list[tuple[int, int]]:
@@ -200,14 +219,23 @@ def _assemble(sample: _Sample, model: int, runs: Sequence[tuple[int, int]], run_
         if slot is not None:
             parts.append(slot)
         held = begin[:, number] >= 0
-        raw = texts[row][tokens.starts[origin + left] : tokens.ends[origin + right - 1]]
         position = float(np.mean(begin[held, number] / np.maximum(lengths[held], 1))) if held.any() else 0.0
-        words = sample.corpus.unmask(raw.decode())
+        words = sample.corpus.unmask(_written(texts[row], tokens, origin + left, origin + right))
         parts.append(
             Segment(words, _place(sample, begin[:, number]), round(position, 4), round(float(held.mean()), 4))
         )
     tail = _slot(sample, texts, end[:, -1], np.where(end[:, -1] >= 0, lengths, -1))
     return Template((*parts, tail) if tail is not None else tuple(parts))
+
+
+def _written(text: bytes, tokens: Tokens, first: int, last: int) -> str:
+    """Return the text of some tokens; accounts vouch for tokens only, so long runs of signs between them go."""
+    out = text[tokens.starts[first] : tokens.ends[first]]
+    for token in range(first + 1, last):
+        between = text[tokens.ends[token - 1] : tokens.starts[token]]
+        out += between if len(between.strip()) <= MOST_SIGNS else b" "
+        out += text[tokens.starts[token] : tokens.ends[token]]
+    return out.decode()
 
 
 def _place(sample: _Sample, begin: Ids) -> Place:
@@ -227,16 +255,22 @@ def _slot(sample: _Sample, texts: list[bytes], left: Ids, right: IntArray | Ids)
         values.append(texts[row][tokens.starts[origin + left[row]] : tokens.ends[origin + right[row] - 1]])
     if len(values) < 2:
         return None
-    lengths = [len(value.decode()) for value in values]
-    return Slot(len(set(values)), min(lengths), max(lengths), slot_kind(values))
+    shown = [value.decode() for value in values]
+    lengths = [len(value) for value in shown]
+    return Slot(
+        len(set(values)), min(lengths), max(lengths), slot_kind([sample.corpus.unmask(s) for s in shown])
+    )
 
 
-def slot_kind(values: Sequence[bytes]) -> SlotKind:
+def slot_kind(values: Sequence[str]) -> SlotKind:
     """Tell what fills a slot: numbers, code, text that is mostly not in Latin letters ("language"), or text."""
-    kinds = [_kind_of(np.frombuffer(value, dtype=np.uint8)) for value in values]
+    plain = [_MASKED.sub(lambda m: "0" if m[1] in _NUMBERS else m[1], value) for value in values]
+    kinds = [_kind_of(np.frombuffer(value.encode(), dtype=np.uint8)) for value in plain]
     return max(("text", "number", "code", "language"), key=kinds.count)
 
 
+_MASKED = re.compile("⟨([a-z]+)⟩")
+_NUMBERS = ("number", "date", "time", "timestamp")
 _SYNTAX = np.isin(np.arange(256), np.frombuffer(b"{}()[];=<>_\\|&$#@/*+", dtype=np.uint8))
 _DIGIT = np.isin(np.arange(256), np.frombuffer(b"0123456789.,:%-+ ", dtype=np.uint8))
 
