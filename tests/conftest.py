@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from hypothesis import settings
+from small_traffic import done, night_rows, objects, written
 
 # the first call of a kernel compiles it
 settings.register_profile("kernels", deadline=None)
@@ -48,3 +50,30 @@ def store_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
         connection.execute(f"CREATE DATABASE {name}")
         yield server.replace("/postgres?", f"/{name}?")
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def traffic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two days of small traffic."""
+    folder = tmp_path_factory.mktemp("traffic")
+    return written(folder / "day0.jsonl", night_rows(0)), written(folder / "day1.jsonl", night_rows(1))
+
+
+@pytest.fixture(scope="session")
+def worked(traffic: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that one night has worked; not to be changed. Beside it: assignments.jsonl."""
+    home = tmp_path_factory.mktemp("worked") / "home"
+    done("nightly", traffic[0], "--home", home, "--assignments", home.parent / "assignments.jsonl")
+    return home
+
+
+@pytest.fixture
+def home(worked: Path, tmp_path: Path) -> Path:
+    """A copy of `worked` that may be changed."""
+    return Path(shutil.copytree(worked, tmp_path / "home"))
+
+
+@pytest.fixture
+def family(worked: Path) -> str:
+    """The id of a family in `worked`."""
+    return str(objects("families", "--home", worked, "--format", "jsonl")[0]["family_id"])

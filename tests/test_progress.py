@@ -30,10 +30,15 @@ def test_a_line_for_each_stage(capsys: pytest.CaptureFixture[str]) -> None:
     assert cluster.split() == ["cluster", "0.0", "s"]
 
 
-def test_a_stage_that_fails_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ValueError, match="broken"), Lines() as progress:
+def failing(progress: Progress) -> None:
+    with progress:
         progress("read", 0, None)
         raise ValueError("broken")
+
+
+def test_a_stage_that_fails_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="broken"):
+        failing(Lines())
     assert capsys.readouterr().err.rstrip().endswith("not finished")
 
 
@@ -78,6 +83,11 @@ def test_what_is_chosen() -> None:
 
 
 def test_amounts_and_durations() -> None:
-    assert [amount(n, "read") for n in (12, 1_234, 5_600_000, 7.8e9)] == ["12 B", "1.2 kB", "5.6 MB", "7.8 GB"]
+    assert [amount(n, "read") for n in (12, 1_234, 5_600_000, 7.8e9)] == [
+        "12 B",
+        "1.2 kB",
+        "5.6 MB",
+        "7.8 GB",
+    ]
     assert amount(12_345) == "12,345"
     assert [duration(s) for s in (3.6, 65, 3_700)] == ["4 s", "1:05 min", "1:01 h"]
