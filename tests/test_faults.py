@@ -95,23 +95,27 @@ import os, signal, sys
 from pathlib import Path
 from fingerprint import matcher, pipeline
 from fingerprint.settings import Home
-traffic, home, stage = sys.argv[1:]
+
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
-if stage == "publish":  # between what is stored and the snapshot of it
-    matcher.publish = die
-pipeline.nightly([traffic], Home(Path(home)), on_progress=lambda at, done, total: die() if at == stage else None)
+
+traffic, homes, *stages = sys.argv[1:]
+for stage in stages:  # nothing has run here yet that minds a fork
+    if not (child := os.fork()):
+        if stage == "publish":  # between what is stored and the snapshot of it
+            matcher.publish = die
+        tell = lambda at, done, total: die() if at == stage else None
+        pipeline.nightly([traffic], Home(Path(homes, stage)), on_progress=tell)
+    print(os.WTERMSIG(os.waitpid(child, 0)[1]))
 """
 
 
 def test_killed_in_any_stage_and_run_again(traffic: tuple[Path, Path], worked: Path, tmp_path: Path) -> None:
     expected = (worked.parent / "assignments.jsonl").read_bytes()
     families = done("families", "--home", worked, "--format", "jsonl")
-    for pair in (KILLED_AT[i : i + 2] for i in range(0, len(KILLED_AT), 2)):
-        jobs = [
-            subprocess.Popen([sys.executable, "-c", DRIVER, traffic[0], tmp_path / at, at]) for at in pair
-        ]
-        assert [job.wait() for job in jobs] == [-signal.SIGKILL] * len(pair)
+    command = [sys.executable, "-c", DRIVER, str(traffic[0]), str(tmp_path), *KILLED_AT]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert ended == [str(int(signal.SIGKILL))] * len(KILLED_AT)
     for at in KILLED_AT:
         home = tmp_path / at
         if at == "publish":  # what was stored can be looked up, though its snapshot was never made
