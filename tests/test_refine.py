@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from fingerprint import refine
+from fingerprint.columns import Families, Segments, SharedGrams
+
+LEAST = 8
+
+
+def csr(dense: object) -> sparse.csr_matrix:
+    return sparse.csr_matrix(np.asarray(dense, dtype=np.float32))
+
+
+def shared_of(postings: np.ndarray) -> SharedGrams:
+    k = len(postings)
+    return SharedGrams(
+        np.arange(1, k + 1, dtype=np.uint64), np.full(k, 9, np.int32), np.empty(0, np.int32), csr(postings)
+    )
+
+
+def one_gram_segments(postings: np.ndarray) -> Segments:
+    k = len(postings)
+    return Segments(np.arange(k, dtype=np.int32), np.ones(k, np.int64), csr(postings))
+
+
+def candidates(
+    postings: np.ndarray, label: list[int], stored: np.ndarray | None = None
+) -> tuple[Families, SharedGrams]:
+    shared = shared_of(postings)
+    cores = csr(np.zeros((0, len(postings)))) if stored is None else csr(stored)
+    found = refine.candidates(
+        np.array(label, dtype=np.int32), one_gram_segments(postings), shared, cores, least=LEAST
+    )
+    return found, shared
+
+
+def cores_of(families: Families) -> list[list[int]]:
+    return [families.core[f].indices.tolist() for f in range(len(families))]
+
+
+def members_of(families: Families) -> list[list[int]]:
+    return [sorted(families.members[f].indices.tolist()) for f in range(len(families))]
+
+
+def block(grams: slice, prompts: slice, shape: tuple[int, int]) -> np.ndarray:
+    out = np.zeros(shape, dtype=np.float32)
+    out[grams, prompts] = 1
+    return out
+
+
+def test_a_repeated_slot_value_is_not_a_family_beside_its_template() -> None:
+    # grams 0-9 are the template of prompts 0-29, grams 10-12 a filling that 12 of them have
+    postings = block(slice(0, 10), slice(0, 30), (13, 40)) + block(slice(10, 13), slice(0, 12), (13, 40))
+    found, _ = candidates(postings, [0] * 10 + [1] * 3)
+    assert cores_of(found) == [list(range(10))]
+    assert members_of(found) == [list(range(30))]
+
+
+def test_templates_that_share_little_stay_apart() -> None:
+    # both have grams 0-2, four of ten each
+    shape = (17, 40)
+    postings = block(slice(0, 3), slice(0, 40), shape)
+    postings += block(slice(3, 10), slice(0, 20), shape) + block(slice(10, 17), slice(20, 40), shape)
+    found, _ = candidates(postings, [0] * 3 + [1] * 7 + [2] * 7)
+    assert sorted(zip(members_of(found), cores_of(found), strict=True)) == [
+        (list(range(20)), list(range(10))),
+        (list(range(40)), [0, 1, 2]),
+        (list(range(20, 40)), [0, 1, 2, *range(10, 17)]),
+    ]
+
+
+def test_noise_segments_are_candidates_of_their_own() -> None:
+    shape = (5, 60)
+    postings = block(slice(0, 2), slice(0, 20), shape) + block(slice(2, 4), slice(20, 40), shape)
+    postings[4, 40:] = 1
+    segments = Segments(np.array([0, 0, 1, 1, 2], np.int32), np.array([2, 2, 1]), csr(postings[[0, 2, 4]]))
+    noise = np.array([-1, -1, -1], dtype=np.int32)
+    found = refine.candidates(noise, segments, shared_of(postings), csr(np.zeros((0, 5))), least=LEAST)
+    assert sorted(cores_of(found)) == [[0, 1], [2, 3]]  # one gram is no core
+
+
+def test_too_few_prompts_are_no_family() -> None:
+    shape = (6, 20)
+    found, _ = candidates(block(slice(0, 6), slice(0, LEAST - 1), shape), [0] * 6)
+    assert len(found) == 0
+    found, _ = candidates(block(slice(0, 6), slice(0, LEAST), shape), [0] * 6)
+    assert len(found) == 1
+
+
+def test_two_stored_families_never_become_one() -> None:
+    # stored cores overlap by nine of ten grams, and the batch holds both
+    shape = (11, 40)
+    postings = block(slice(0, 9), slice(0, 40), shape)
+    postings[9, :20] = postings[10, 20:] = 1
+    stored = np.zeros((2, 11), dtype=np.float32)
+    stored[0, :10] = 1
+    stored[1, [*range(9), 10]] = 1
+    found, _ = candidates(postings, [0] * 9 + [1, 2], stored)
+    assert sorted(found.known[found.known >= 0].tolist()) == [0, 1]
+    assert len(found) == 2  # what was found joins one of them
+
+
+def test_a_stored_family_goes_on_with_what_was_found() -> None:
+    postings = block(slice(0, 10), slice(0, 30), (12, 40))
+    stored = np.zeros((1, 12), dtype=np.float32)
+    stored[0, 2:12] = 1  # grams 10 and 11 are no longer sent
+    found, _ = candidates(postings, [0] * 10 + [-1, -1], stored)
+    assert found.known.tolist() == [0]
+    assert cores_of(found) == [list(range(10))]
+    assert found.support.tolist() == [30]
+
+
+@pytest.mark.parametrize("members", [0, 1, LEAST - 1])
+def test_a_stored_family_with_few_members_keeps_its_core(members: int) -> None:
+    shape = (10, 30)
+    postings = block(slice(0, 8), slice(0, members), shape)
+    stored = np.ones((1, 10), dtype=np.float32)
+    found, _ = candidates(postings, [-1] * 10, stored)
+    assert found.known.tolist() == [0]
+    assert cores_of(found) == [list(range(10))]
+    assert found.support.tolist() == [members]
+
+
+def test_a_stored_core_never_melts_away() -> None:
+    # every member lacks other four of ten grams: none is in seven of ten members
+    random = np.random.default_rng(0)
+    postings = np.ones((10, 30), dtype=np.float32)
+    for prompt in range(30):
+        postings[(np.arange(4) + prompt) % 10, prompt] = 0
+    found, _ = candidates(postings[:, random.permutation(30)], [-1] * 10, np.ones((1, 10), np.float32))
+    assert found.known.tolist() == [0]
+    assert cores_of(found) == [list(range(10))]
+
+
+def test_cores_are_sorted() -> None:
+    random = np.random.default_rng(1)
+    found, _ = candidates(
+        (random.random((60, 80)) < 0.8).astype(np.float32), random.integers(0, 3, 60).tolist()
+    )
+    assert len(found) > 0
+    assert found.core.has_sorted_indices
+    assert all(c == sorted(c) for c in cores_of(found))
+
+
+def test_renewed_cores_are_what_the_assigned_prompts_hold() -> None:
+    shape = (12, 40)
+    shared = shared_of(block(slice(0, 10), slice(0, 30), shape) + block(slice(10, 12), slice(0, 12), shape))
+    families = Families(csr(np.ones((2, 12))), csr(np.ones((2, 40))), np.array([-1, -1], dtype=np.int32))
+    assigned = np.zeros((2, 40))
+    assigned[0, :12] = 1
+    assigned[1, 12:14] = 1  # too few
+    fresh = refine.renewed(families, csr(assigned), shared, least=LEAST)
+    assert cores_of(fresh) == [list(range(12))]
+    # the template's other prompts cover ten of the twelve grams
+    assert members_of(fresh) == [list(range(30))]
+
+
+def families_with(members: object, known: list[int] | None = None) -> Families:
+    held = csr(members)
+    f = held.shape[0]
+    return Families(csr(np.ones((f, 3))), held, np.array(known or [-1] * f, dtype=np.int32))
+
+
+def test_a_shared_payload_does_not_steal_members() -> None:
+    # family 0: 30 prompts; family 1: a payload in ten of them and in ten others
+    members = np.zeros((2, 50))
+    members[0, :30] = 1
+    members[1, 20:40] = 1
+    label = refine.assign(families_with(members), np.array([2.0, 1.5]), least=LEAST)
+    assert label.tolist() == [0] * 30 + [1] * 10 + [-1] * 10
+
+
+def test_a_family_that_starves_gives_its_prompts_back() -> None:
+    members = np.zeros((3, 30))
+    members[0, :20] = 1
+    members[1, 15:30] = 1  # stronger, but family 2 takes most of it
+    members[2, 19:30] = 1
+    label = refine.assign(families_with(members), np.array([1.0, 2.0, 9.0]), least=LEAST)
+    assert label.tolist() == [0] * 19 + [2] * 11
+
+
+def test_stored_families_do_not_starve() -> None:
+    members = np.zeros((2, 30))
+    members[0, :20] = 1
+    members[1, 28:] = 1
+    label = refine.assign(families_with(members, [-1, 4]), np.array([1.0, 1.0]), least=LEAST)
+    assert label.tolist() == [0] * 20 + [-1] * 8 + [1] * 2
+
+
+def test_ties_go_to_the_first_family() -> None:
+    label = refine.assign(families_with(np.ones((4, 20))), np.ones(4), least=LEAST)
+    assert label.tolist() == [0] * 20
+
+
+@given(st.integers(0, 6), st.integers(0, 30), st.integers(0, 99))
+def test_labels_name_families_that_a_prompt_belongs_to(f: int, n: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    members = random.random((f, n)) < 0.5
+    families = families_with(members)
+    label = refine.assign(families, random.random(f), least=3)
+    assert label.shape == (n,)
+    assert all(family == -1 or members[family, p] for p, family in enumerate(label))
+    sizes = np.bincount(label[label >= 0], minlength=f)
+    assert ((sizes == 0) | (sizes >= 3)).all()
+
+
+def test_nothing() -> None:
+    found, _ = candidates(np.zeros((0, 0), np.float32), [])
+    assert len(found) == 0
+    assert refine.assign(found, np.zeros(0), least=LEAST).shape == (0,)
+    found, _ = candidates(np.zeros((0, 5), np.float32), [])
+    assert refine.assign(found, np.zeros(0), least=LEAST).tolist() == [-1] * 5
+    assert len(refine.renewed(found, csr(np.zeros((0, 5))), shared_of(np.zeros((0, 5))), least=LEAST)) == 0
+    # stored families in a batch without any shared text
+    found, _ = candidates(np.zeros((2, 5), np.float32), [-1, -1], np.ones((1, 2), np.float32))
+    assert (found.known.tolist(), found.support.tolist()) == ([0], [0])
