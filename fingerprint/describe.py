@@ -224,6 +224,7 @@ def _topical(
         batch.account,
         batch.second,
         least=settings.min_requests,
+        accounts=settings.min_accounts,
         neighbours=settings.neighbours,
         rate=settings.discovery_rate,
     )

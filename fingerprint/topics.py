@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
@@ -25,16 +26,17 @@ def topics(
     vectors: FloatArray,
     requests: sparse.csr_matrix,
     account: Ids,
-    second: np.ndarray,
+    second: npt.NDArray[np.float64],
     *,
     least: int,
+    accounts: int,
     neighbours: int,
     rate: float,
 ) -> Ids:
     """Cluster prompts by meaning, (m,) int32 labels, -1 = none; only clusters whose senders act together stay.
 
     vectors: (m, d) float32 unit rows. requests: (m, r) CSR, the requests of each prompt; account, second: (r,).
-    rate: false-discovery rate of the behaviour test.
+    least, accounts: fewest prompts and accounts of a cluster. rate: false-discovery rate of the behaviour test.
     """
     label = np.full(len(vectors), -1, dtype=np.int32)
     if len(vectors) < least:
@@ -47,7 +49,8 @@ def topics(
     shape = (int(found.max(initial=-1)) + 1, len(vectors))
     ones = np.ones(len(members), dtype=np.float32)
     rows = sparse.csr_matrix((ones, (found[members], members)), shape=shape) @ requests
-    kept = discoveries(behaviour(rows.tocsr(), account, second).p_value, rate=rate)
+    act = behaviour(rows.tocsr(), account, second)
+    kept = discoveries(act.p_value, rate=rate) & (act.accounts >= accounts)
     number = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
     label[members] = number[found[members]]
     return label
