@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import bars
 import figures
@@ -68,10 +69,16 @@ def main() -> None:
     print(report.told(traffic.name, found, limits))
     if options.json:
         how = {"traffic": traffic.name, "one_batch": options.one_batch, "metadata": not options.no_metadata}
-        machine.save(
-            {"machine": before, "run": how, **asdict(found), "bars": [_marked(b) for b in limits]},
-            options.json,
+        told = (
+            asdict(found) if options.details else _without(asdict(found), ("by_family", "recall_by_campaign"))
         )
+        machine.save(
+            {"machine": before, "run": how, **told, "bars": [_marked(b) for b in limits]}, options.json
+        )
+
+
+def _without(facts: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {k: _without(v, names) if isinstance(v, dict) else v for k, v in facts.items() if k not in names}
 
 
 def _marked(bar: Bar) -> dict[str, object]:
@@ -273,7 +280,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--twice", action="store_true", help="work the first day twice more and compare")
     parser.add_argument("--model", help="static, minilm, or the folder of a sentence-transformers model")
     parser.add_argument(
-        "--json", type=Path, metavar="OUT", help="write all figures, by family too, with machine and versions"
+        "--json", type=Path, metavar="OUT", help="write the figures, with machine and versions"
+    )
+    parser.add_argument(
+        "--details", action="store_true", help="with --json: figures by template and campaign too"
     )
     parser.add_argument(
         "--keep",
