@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import sparse
+
+from fingerprint.errors import UsageError
+from fingerprint.records import FloatArray, Ids
+from fingerprint.topics import EMBEDDED_CHARACTERS, heads, topics
+
+DAY = 86_400.0
+
+
+def around(random: np.random.Generator, centre: np.ndarray, count: int, spread: float = 0.05) -> FloatArray:
+    points = centre + spread * random.standard_normal((count, len(centre)))
+    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+
+
+def directions(random: np.random.Generator, count: int) -> FloatArray:
+    return around(random, np.zeros(32), count, 1.0)
+
+
+def found(
+    vectors: FloatArray, account: np.ndarray, second: np.ndarray, *, least: int = 8, accounts: int = 3
+) -> Ids:
+    """Topics among prompts that are sent once each."""
+    once = sparse.identity(len(vectors), dtype=np.float32, format="csr")
+    return topics(
+        vectors,
+        once,
+        account.astype(np.int32),
+        second,
+        least=least,
+        accounts=accounts,
+        neighbours=15,
+        rate=1e-3,
+    )
+
+
+def traffic(
+    random: np.random.Generator, account: np.ndarray, second: np.ndarray
+) -> tuple[FloatArray, np.ndarray, np.ndarray]:
+    """One subject's prompts, followed by 400 of two other subjects, of 200 accounts over a day."""
+    subject = around(random, directions(random, 1)[0], len(account))
+    others = np.concatenate([around(random, centre, 200) for centre in directions(random, 2)])
+    return (
+        np.concatenate([subject, others]),
+        np.concatenate([account, 100 + random.integers(0, 200, 400)]),
+        np.concatenate([second, random.uniform(0, DAY, 400)]),
+    )
+
+
+def test_a_subject_that_a_pool_sends_together_is_a_topic() -> None:
+    random = np.random.default_rng(0)
+    label = found(*traffic(random, random.integers(0, 6, 40), 3000 + random.uniform(0, 200, 40)))
+    assert (label[:40] == 0).mean() > 0.9
+    assert (label[40:] == -1).all()
+
+
+def test_a_subject_that_anybody_sends_at_any_time_is_none() -> None:
+    random = np.random.default_rng(1)
+    label = found(*traffic(random, 100 + random.integers(0, 200, 40), random.uniform(0, DAY, 40)))
+    assert (label == -1).all()
+
+
+def test_a_subject_of_too_few_accounts_is_none() -> None:
+    random = np.random.default_rng(2)
+    sent = traffic(random, random.integers(0, 2, 40), 3000 + random.uniform(0, 200, 40))
+    assert (found(*sent) == -1).all()
+    assert (found(*sent, accounts=2)[:40] == 0).mean() > 0.9
+
+
+def test_topics_are_numbered_without_gaps() -> None:
+    random = np.random.default_rng(3)
+    centres = directions(random, 3)
+    vectors = np.concatenate([around(random, c, 30) for c in centres] + [directions(random, 300)])
+    # the second subject is everybody's
+    account = np.concatenate(
+        [
+            np.arange(30) % 5,
+            100 + random.integers(0, 200, 30),
+            10 + np.arange(30) % 5,
+            100 + np.arange(300) % 200,
+        ]
+    )
+    second = np.concatenate(
+        [
+            np.linspace(0, 99, 30),
+            random.uniform(0, DAY, 30),
+            np.linspace(5e4, 5e4 + 99, 30),
+            random.uniform(0, DAY, 300),
+        ]
+    )
+    label = found(vectors, account, second)
+    assert set(label.tolist()) == {-1, 0, 1}
+    assert (label[30:60] == -1).all()
+    assert len(set(label[:30].tolist()) & set(label[60:90].tolist()) - {-1}) == 0
+
+
+@pytest.mark.parametrize("prompts", [0, 1, 7])
+def test_too_few_prompts(prompts: int) -> None:
+    random = np.random.default_rng(4)
+    assert (
+        found(directions(random, prompts), np.arange(prompts), np.arange(float(prompts))).tolist()
+        == [-1] * prompts
+    )
+
+
+def test_all_prompts_mean_the_same_or_nothing() -> None:
+    random = np.random.default_rng(5)
+    same = np.repeat(directions(random, 1), 50, axis=0)
+    # with no other traffic there is nobody to compare with
+    assert len(set(found(same, np.arange(50) % 5, np.arange(50.0)).tolist())) == 1
+    nothing = np.zeros((50, 32), dtype=np.float32)
+    assert found(nothing, np.arange(50) % 5, np.arange(50.0)).tolist() == [-1] * 50
+
+
+def test_too_few_neighbours_are_a_named_error() -> None:
+    random = np.random.default_rng(6)
+    once = sparse.identity(50, dtype=np.float32, format="csr")
+    with pytest.raises(UsageError, match="5 neighbours an item expected"):
+        topics(
+            directions(random, 50),
+            once,
+            np.zeros(50, np.int32),
+            np.zeros(50),
+            least=8,
+            accounts=3,
+            neighbours=3,
+            rate=1e-3,
+        )
+
+
+def test_only_the_beginning_of_a_prompt_is_embedded() -> None:
+    long = "é" * 5000
+    assert heads(pa.array(["short", long], pa.large_string())).to_pylist() == [
+        "short",
+        long[:EMBEDDED_CHARACTERS],
+    ]
