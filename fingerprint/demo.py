@@ -53,7 +53,10 @@ def run(home: Home, *, rows: int, seed: int) -> None:
     _campaigns(home)
     matches = folder / "matches.parquet"
     report = _lookup(days[NIGHTS], home, matches)
-    judged = pq.read_table(matches).join(pq.read_table(truth), "request_id", join_type="inner")
+    real = pq.read_table(truth)
+    judged = pq.read_table(matches).join(real, "request_id", join_type="inner")
+    before = pc.unique(real.filter(pc.not_equal(real["day"], days[NIGHTS].stem))["family"])
+    judged = judged.append_column("pivot", pc.invert(pc.is_in(judged["family"], value_set=before)))
     _outcomes(report, judged, {row.family_id for row in families if row.flagged})
     _explained(days[NIGHTS], home, judged)
     _next(home, families, days[NIGHTS])
@@ -97,17 +100,22 @@ def _lookup(day: Path, home: Home, output: Path) -> pipeline.LookupReport:
 
 
 def _outcomes(report: pipeline.LookupReport, judged: pa.Table, flagged: set[str]) -> None:
-    """Print how each kind of request fared; judged: matches joined with the truth."""
+    """Print how each kind of request fared; judged: matches joined with the truth.
+
+    pivot: the template was not sent before.
+    """
     count, seconds = report.ingest.accepted, report.seconds
     _title(f"Day 4: {count:,} requests looked up in {seconds:.1f} s, {count / max(seconds, 1e-3):,.0f}/s")
     matched = pc.is_valid(judged["family_id"])
     alarm = pc.is_in(judged["family_id"], value_set=pa.array(sorted(flagged), pa.large_string()))
     other = pc.and_not(matched, alarm)
     campaign = pc.equal(judged["role"], "campaign")
+    known = pc.and_not(campaign, judged["pivot"])
     disguised = pc.not_equal(judged["evasion"], "none")
     kinds = {
-        "campaign, undisguised": pc.and_not(campaign, disguised),
-        "campaign, disguised": pc.and_(campaign, disguised),
+        "campaign, as on earlier days": pc.and_not(known, disguised),
+        "campaign, disguised": pc.and_(known, disguised),
+        "campaign, template never seen before": pc.and_(campaign, judged["pivot"]),
         "honest, from software's templates": pc.equal(judged["role"], "benign_template"),
         "honest, all others": pc.equal(judged["role"], "background"),
     }

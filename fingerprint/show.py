@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 WIDTH = 110
 """Of tables and pages that go to no terminal, in columns."""
 
-WIDEST = 36
+WIDEST = 40
 """A column that is not the last is cut beyond this."""
 
 NARROWEST = 12

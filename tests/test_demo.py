@@ -31,9 +31,9 @@ def test_it_tells_the_story(told: tuple[str, Path]) -> None:
 
 def test_its_numbers_are_good(told: tuple[str, Path]) -> None:
     shares = re.findall(r"^(campaign|honest), .*? (\d+\.\d)% ", told[0], re.MULTILINE)
-    assert [kind for kind, _ in shares] == ["campaign", "campaign", "honest", "honest"]
-    undisguised, disguised, software, people = (float(share) for _, share in shares)
-    assert undisguised > 60
+    assert [kind for kind, _ in shares] == ["campaign", "campaign", "campaign", "honest", "honest"]
+    undisguised, disguised, _, software, people = (float(share) for _, share in shares)
+    assert undisguised > 80
     assert disguised > 30
     assert software < 10
     assert people < 1
