@@ -18,11 +18,13 @@ from fingerprint.columns import Behaviour
 from fingerprint.discover import Discovery, members_of
 from fingerprint.evidence import behaviour
 from fingerprint.masks import unmask
+from fingerprint.normalise import normalise
 from fingerprint.records import DayCount, FloatArray, Ids, Signature, Spread, Stamp, Template
 from fingerprint.settings import Settings
 from fingerprint.template import Corpus, write_template
 from fingerprint.tokenise import tokens
 from fingerprint.topics import heads, topics
+from fingerprint.variants import Wording, originals, sentences
 
 PROTOTYPE_MEMBERS = 64
 """Members whose mean embedding is a family's prototype."""
@@ -32,6 +34,9 @@ MARGIN = 1e-6
 
 SAME_WORDING = 0.7
 """A stored family keeps its grams while today's core and the stored one overlap by this Jaccard index."""
+
+COMMON_WORDS = 300
+"""Most frequent tokens of a batch; text that hardly uses them is in another language than the rest."""
 
 Doubles = npt.NDArray[np.float64]
 Embed = Callable[[pa.Array | pa.ChunkedArray], FloatArray]
@@ -94,10 +99,51 @@ def describe(
     rank = np.full(len(signatures) + 1, -1, dtype=np.int32)
     rank[kept] = np.arange(len(kept))
     label = rank[label]
-    act = behaviour((members[kept] @ batch.requests()).tocsr(), batch.account, batch.second)
     strength = np.where(label >= 0, np.where(found.label >= 0, found.coverage, 1.0), 0.0).astype(np.float32)
     born = np.array([known[f] < 0 for f in kept], dtype=np.bool_)
-    return Described(tuple(complete), label, strength, act, born)
+    wordings, owner = _with_variants(batch, complete, members[kept], born, embed)
+    label = np.where(label >= 0, owner[label], -1).astype(np.int32) if len(owner) else label
+    members = members_of(label, len(kept))
+    spreads = _spreads(batch, members)
+    act = behaviour((members @ batch.requests()).tocsr(), batch.account, batch.second)
+    final = tuple(replace(s, spread=spreads[f]) if members[f].nnz else s for f, s in enumerate(wordings))
+    return Described(final, label, strength, act, born & (owner == np.arange(len(kept))))
+
+
+def _with_variants(
+    batch: Batch,
+    signatures: Sequence[Signature],
+    members: sparse.csr_matrix,
+    born: npt.NDArray[np.bool_],
+    embed: Embed,
+) -> tuple[list[Signature], Ids]:
+    """Mark new families that are other wordings of stored ones; also return which row owns each row's prompts, (f,)."""
+    place = {s.family_id: f for f, s in enumerate(signatures)}
+    owner = np.array([place.get(s.variant_of or "", f) for f, s in enumerate(signatures)], dtype=np.int32)
+    templates = [s.template for s in signatures]
+    said = [sentences(t) for t in templates]
+    # a stored variant's prompts and sentences count for its original
+    spoken = [[s for v in np.flatnonzero(owner == f) for s in said[v]] or said[f] for f in range(len(owner))]
+    length = np.array([len(str(t)) for t in templates], dtype=np.int64)
+    join = sparse.csr_matrix((np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), shape=(len(owner),) * 2)
+    wording = Wording(spoken, (join @ members).tocsr(), _familiar(batch, templates), length)
+    found = originals(wording, born, batch.senders(), embed)
+    out = [
+        replace(s, variant_of=signatures[found[f]].family_id) if found[f] >= 0 else s
+        for f, s in enumerate(signatures)
+    ]
+    return out, np.where(found >= 0, found, owner).astype(np.int32)
+
+
+def _familiar(batch: Batch, templates: Sequence[Template]) -> Doubles:
+    """The share of each template's tokens that are among the batch's COMMON_WORDS most frequent ones, (f,)."""
+    words, counts = np.unique(batch.token_hashes, return_counts=True)
+    common = np.sort(words[np.argsort(-counts, kind="stable")[:COMMON_WORDS]])
+    found = tokens(normalise(pa.array([str(t) for t in templates], pa.large_string())))
+    frequent = np.isin(found.hashes, common).astype(np.float64)
+    sums = np.concatenate([[0.0], np.cumsum(frequent)])
+    ends = found.row_offsets
+    return np.asarray((sums[ends[1:]] - sums[ends[:-1]]) / np.maximum(np.diff(ends), 1))
 
 
 def _textual(

@@ -49,6 +49,7 @@ def to_row(signature: Signature) -> Row:
     return {
         "family_id": signature.family_id,
         "kind": signature.kind,
+        "variant_of": signature.variant_of,
         "version": int(signature.version),
         "score": float(signature.score),
         "flagged": bool(signature.flagged),
@@ -97,6 +98,7 @@ def to_signature(row: sa.Row[Any]) -> Signature:
         reasons=codec.reasons_from_json(row.reasons),
         label=row.label,
         campaign_id=row.campaign,
+        variant_of=row.variant_of,
     )
 
 

@@ -34,6 +34,8 @@ def publish(home: Path, signatures: Sequence[Signature], stamp: Stamp, *, night:
 
     night: the batch the signatures are as of, so that a reader can tell a snapshot that fell behind.
     """
+    named = {s.family_id: s for s in signatures}
+    owner = {s.family_id: named.get(s.variant_of or "", s) for s in signatures}
     index = match.gram_index(signatures)
     counts = [len(s.prototypes) for s in signatures]
     vectors = np.concatenate(
@@ -58,9 +60,9 @@ def publish(home: Path, signatures: Sequence[Signature], stamp: Stamp, *, night:
             "night": night,
             "families": [
                 {
-                    "family_id": s.family_id,
-                    "label": s.label,
-                    "campaign_id": s.campaign_id,
+                    "family_id": owner[s.family_id].family_id,
+                    "label": owner[s.family_id].label,
+                    "campaign_id": owner[s.family_id].campaign_id,
                     "segments": [part.text for part in s.template.segments],
                 }
                 for s in signatures

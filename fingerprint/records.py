@@ -160,6 +160,7 @@ class Signature:
     weights: (g,) float32, rarity of each gram in nats; a match's coverage is the weighted share of grams held.
     prototypes: (p, d) float32 unit rows, sentence embeddings of the template and its modes.
     threshold: the lowest match score that counts as a match, 0 to 1.
+    variant_of: the family that this is another wording of; what matches it belongs to that family.
     similarity: the cosine to a prototype above which almost no non-member lies; 1 = meaning never counts.
     """
 
@@ -179,6 +180,7 @@ class Signature:
     reasons: tuple[Reason, ...] = ()
     label: str | None = None
     campaign_id: str | None = None
+    variant_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

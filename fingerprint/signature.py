@@ -57,6 +57,7 @@ def to_json(signature: Signature) -> Json:
         "version": int(signature.version),
         "label": signature.label,
         "campaign_id": signature.campaign_id,
+        "variant_of": signature.variant_of,
         "score": float(signature.score),
         "flagged": bool(signature.flagged),
         "reasons": reasons_to_json(signature.reasons),
@@ -106,6 +107,7 @@ def from_json(obj: object) -> Signature:
         reasons=reasons_from_json(top.take("reasons"), "signature.reasons"),
         label=top.optional_text("label"),
         campaign_id=top.optional_text("campaign_id"),
+        variant_of=top.optional_text("variant_of"),
     )
     found = top.text("content_hash")
     top.done()

@@ -53,6 +53,7 @@ FAMILY_DAYS_SCHEMA = pa.schema(
 )
 
 _ACTIVE = tables.families.c.retired_in.is_(None)
+_OWN = sa.and_(_ACTIVE, tables.families.c.variant_of.is_(None))
 _LISTED = select_families(*(c for c in tables.families.c if not isinstance(c.type, sa.LargeBinary | sa.JSON)))
 
 
@@ -230,7 +231,7 @@ class Store:
         table = tables.families
         ranked = _ranked(_LISTED, table, table.c.family_id, flagged=flagged, min_score=min_score).limit(limit)
         with self._database.reading() as connection:
-            return [to_listed(row) for row in connection.execute(ranked.where(_ACTIVE))]
+            return [to_listed(row) for row in connection.execute(ranked.where(_OWN))]
 
     def accounts(
         self, *, flagged: bool | None = None, min_score: float | None = None, limit: int | None = None
@@ -255,7 +256,7 @@ class Store:
         """List campaigns that have families, highest score first; within one, the largest family first."""
         table = tables.campaigns
         ranked = _ranked(sa.select(table), table, table.c.campaign_id, flagged=flagged, min_score=min_score)
-        members = select_families(tables.families.c.family_id).where(_ACTIVE).subquery()
+        members = select_families(tables.families.c.family_id).where(_OWN).subquery()
         pools = (
             sa.select(members.c.campaign, sa.func.count(tables.spread.c.account_id.distinct()))
             .join_from(members, tables.spread, members.c.family_id == tables.spread.c.family_id)
@@ -266,7 +267,7 @@ class Store:
         with self._database.reading() as connection:
             found = list(connection.execute(ranked))
             pool_of = {row[0]: row[1] for row in connection.execute(pools)}
-            for row in connection.execute(_LISTED.where(_ACTIVE, CAMPAIGN.is_not(None))):
+            for row in connection.execute(_LISTED.where(_OWN, CAMPAIGN.is_not(None))):
                 families[row.campaign].append(to_listed(row))
         peopled = [row for row in found if row.campaign_id in families]
         return [_campaign(row, families[row.campaign_id], pool_of) for row in peopled[:limit]]

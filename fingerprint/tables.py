@@ -78,6 +78,8 @@ families = sa.Table(
     metadata,
     sa.Column("family_id", sa.Text, primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
+    # another wording of that family; such a row is matched, but not listed
+    sa.Column("variant_of", sa.Text),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("score", sa.Double, nullable=False),
     sa.Column("flagged", sa.Boolean, nullable=False),

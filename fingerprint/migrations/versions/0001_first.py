@@ -77,6 +77,7 @@ def upgrade() -> None:
         "families",
         sa.Column("family_id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("variant_of", sa.Text()),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("score", sa.Double(), nullable=False),
         sa.Column("flagged", sa.Boolean(), nullable=False),

@@ -1,0 +1,102 @@
+"""Recognises a new family as another wording, or a translation, of one that the same pool already sends.
+
+A rewording shares meaning but little text with its original; a translation shares neither words nor,
+for a model of one language, meaning. What both share is the senders. So a family born tonight becomes a
+variant of a stored one if its accounts come from that family's pool, far beyond chance, while that
+family goes on, and its sentences mean what the other's sentences mean, or it is foreign: written in words
+that the rest of the traffic hardly uses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy import sparse, stats
+
+from fingerprint.records import FloatArray, Ids, Template
+
+SAME_POOL = 0.7
+"""This share of the variant's accounts must send the original too."""
+
+FEWEST = 5
+"""Accounts below which a pool says nothing."""
+
+CHANCE = 1e-6
+"""How rarely random pools may overlap so much (hypergeometric)."""
+
+A_PART = 0.5
+"""A rewording has at most this part of the original's prompts; of two large families neither is the other's."""
+
+FOREIGN = 0.5
+"""A template is foreign to another if it has less than this part of the other's share of common words."""
+
+SAME_MEANING = 0.45
+"""Mean cosine of each sentence of the variant to its nearest sentence of the original."""
+
+_SENTENCE = re.compile(r"[.;:!?\n。！？；：]+\s*")
+
+Embed = Callable[[pa.Array], FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What is compared of f families.
+
+    sentences: of each family's template and of the variants it has already. members: (f, n) CSR, variants'
+    included. familiar: (f,) share of common words in the template. length: (f,) of the template, in characters.
+    """
+
+    sentences: Sequence[Sequence[str]]
+    members: sparse.csr_matrix
+    familiar: npt.NDArray[np.float64]
+    length: npt.NDArray[np.int64]
+
+
+def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr_matrix, embed: Embed) -> Ids:
+    """Find the family that each new one is a variant of, (f,) int32 row numbers, -1 = none.
+
+    born: (f,) bool, new tonight; only others can be originals. senders: (n, a) CSR.
+    """
+    out = np.full(len(born), -1, dtype=np.int32)
+    pool = (wording.members @ senders).sign().tocsr()
+    size = np.diff(pool.indptr)
+    both = np.asarray((pool @ pool.T).todense()) if len(born) else np.zeros((0, 0))
+    cache: dict[int, FloatArray] = {}
+    for new in np.flatnonzero(born & (size >= FEWEST)):
+        shared = both[new]
+        chance = stats.hypergeom.sf(shared - 1, senders.shape[1], size, size[new])
+        near = ~born & (shared >= SAME_POOL * size[new]) & (chance < CHANCE)
+        candidates = np.flatnonzero(near)
+        if not len(candidates):
+            continue
+        meaning = np.array([_alike(wording, int(new), int(old), embed, cache) for old in candidates])
+        foreign = wording.familiar[new] < FOREIGN * wording.familiar[candidates]
+        smaller = wording.members[new].nnz <= A_PART * np.diff(wording.members.indptr)[candidates]
+        meaning = np.where(smaller, meaning, -1.0)
+        if meaning.max() >= SAME_MEANING:
+            out[new] = candidates[np.argmax(meaning)]
+        elif foreign.all():
+            # of several originals the one of the most similar length
+            length = np.log(np.maximum(wording.length, 1))
+            out[new] = candidates[np.argmin(np.abs(length[candidates] - length[new]))]
+    return out
+
+
+def _alike(wording: Wording, new: int, old: int, embed: Embed, cache: dict[int, FloatArray]) -> float:
+    """How closely the sentences of one family are found in another, by mean cosine to the nearest."""
+    for family in (new, old):
+        if family not in cache:
+            cache[family] = embed(pa.array(wording.sentences[family], pa.large_string()))
+    a, b = cache[new], cache[old]
+    return float((a @ b.T).max(axis=1).mean()) if len(a) and len(b) else 0.0
+
+
+def sentences(template: Template) -> list[str]:
+    """Split a template's fixed text into sentences of at least three words."""
+    parts = [part for segment in template.segments for part in _SENTENCE.split(segment.text)]
+    return [part for part in parts if len(part.split()) >= 3 or (part and not part.isascii())]
