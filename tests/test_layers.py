@@ -21,6 +21,7 @@ STAGES = {  # each with the modules that are its own
     "verdict": set(),
     "campaign": set(),
     "template": set(),
+    "variants": set(),
     "match": set(),
     "index": set(),
     "cluster": set(),
