@@ -34,7 +34,9 @@ def test_nothing_a_terminal_obeys_is_left(text: str) -> None:
     assert not [c for c in plain(text) if unicodedata.category(c) in DANGEROUS]
 
 
-@given(st.dictionaries(st.text(), st.text() | st.integers() | st.none() | st.booleans() | st.lists(st.text())))
+@given(
+    st.dictionaries(st.text(), st.text() | st.integers() | st.none() | st.booleans() | st.lists(st.text()))
+)
 def test_json_lines_are_safe_and_lose_nothing(value: dict[str, object]) -> None:
     line = json_line(value)
     assert not [c for c in line if unicodedata.category(c) in DANGEROUS]
