@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 import pyarrow as pa
@@ -37,7 +39,8 @@ def write_table(table: pa.Table, out: Path | None) -> None:
     except OSError as error:
         raise StoreError(f"{out} cannot be written: {error}") from error
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink()
 
 
 def check_extension(out: Path) -> None:
@@ -48,6 +51,6 @@ def check_extension(out: Path) -> None:
         )
 
 
-def _lines(table: pa.Table, file) -> None:  # type: ignore[no-untyped-def]
+def _lines(table: pa.Table, file: BinaryIO) -> None:
     for batch in table.to_batches(max_chunksize=20_000):
         file.write(b"".join(orjson.dumps(row) + b"\n" for row in batch.to_pylist()))
