@@ -52,5 +52,5 @@ def check_extension(out: Path) -> None:
 
 
 def _lines(table: pa.Table, file: BinaryIO) -> None:
-    for batch in table.to_batches(max_chunksize=20_000):
-        file.write(b"".join(orjson.dumps(row) + b"\n" for row in batch.to_pylist()))
+    batches = table.to_batches(max_chunksize=20_000)
+    file.writelines(b"".join(orjson.dumps(row) + b"\n" for row in batch.to_pylist()) for batch in batches)
