@@ -299,7 +299,7 @@ def _continued(old: Signature, fresh: Signature, members: int, least: int) -> Si
             threshold=max(old.threshold, fresh.threshold),
             similarity=max(old.similarity, fresh.similarity),
         )
-    return replace(fresh, label=old.label, campaign_id=old.campaign_id, version=old.version)
+    return replace(fresh, label=old.label, campaign_id=old.campaign_id, version=old.version, variant_of=old.variant_of)
 
 
 def _spreads(batch: Batch, members: sparse.csr_matrix) -> list[Spread]:

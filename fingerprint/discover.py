@@ -93,7 +93,11 @@ def _select(
         kept = np.flatnonzero(proven(mine, act))
         found, act = found.take(kept), take(act, kept)
     label = refine.assign(found, strength(found, act), least=least)
-    families = Families(found.core, members_of(label, len(found)), found.known)
+    mine = Families(found.core, members_of(label, len(found)), found.known)
+    kept = np.flatnonzero((mine.known >= 0) | (mine.support >= least))
+    rank = np.full(len(found) + 1, -1, dtype=np.int32)
+    rank[kept] = np.arange(len(kept))
+    families, label = mine.take(kept), rank[label]
     return Discovery(shingles, shared, families, tested(families), label, _coverage(families, shared, label))
 
 
@@ -111,6 +115,8 @@ def _proven(
     together = pooled & (act.p_synchrony <= refine.TOGETHER)
     close = pooled & (act.p_pool <= refine.CLOSED_POOL) & (act.accounts >= refine.POOL)
     together |= close & (families.size >= refine.LONG_CORE // 2)
+    # no phrase of ordinary language is in so much of a day's traffic
+    together |= families.support >= refine.DOMINANT * families.members.shape[1]
     long = (families.size >= refine.LONG_CORE) & (pooled | (edged & ~refine.ordinary(families, act)))
     return np.asarray((families.known >= 0) | (alive & (together | long) & (act.accounts >= settings.min_accounts)))
 

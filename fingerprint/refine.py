@@ -38,6 +38,9 @@ CLOSED_POOL = 1e-6
 POOL = 10
 """Accounts from which on a closed pool is more than one customer's."""
 
+DOMINANT = 0.2
+"""A family that is this part of all distinct prompts is one whoever sends it."""
+
 YIELDING = 0.5
 """What the strength of a family without proof is worth."""
 
