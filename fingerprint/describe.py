@@ -125,7 +125,9 @@ def _with_variants(
     # a stored variant's prompts and sentences count for its original
     spoken = [[s for v in np.flatnonzero(owner == f) for s in said[v]] or said[f] for f in range(len(owner))]
     length = np.array([len(str(t)) for t in templates], dtype=np.int64)
-    join = sparse.csr_matrix((np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), shape=(len(owner),) * 2)
+    join = sparse.csr_matrix(
+        (np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), shape=(len(owner),) * 2
+    )
     wording = Wording(spoken, (join @ members).tocsr(), _familiar(batch, templates), length)
     found = originals(wording, born, batch.senders(), embed)
     out = [
@@ -136,7 +138,7 @@ def _with_variants(
 
 
 def _familiar(batch: Batch, templates: Sequence[Template]) -> Doubles:
-    """The share of each template's tokens that are among the batch's COMMON_WORDS most frequent ones, (f,)."""
+    """Return the share of each template's tokens that are among the batch's COMMON_WORDS most frequent ones, (f,)."""
     words, counts = np.unique(batch.token_hashes, return_counts=True)
     common = np.sort(words[np.argsort(-counts, kind="stable")[:COMMON_WORDS]])
     found = tokens(normalise(pa.array([str(t) for t in templates], pa.large_string())))
@@ -299,7 +301,9 @@ def _continued(old: Signature, fresh: Signature, members: int, least: int) -> Si
             threshold=max(old.threshold, fresh.threshold),
             similarity=max(old.similarity, fresh.similarity),
         )
-    return replace(fresh, label=old.label, campaign_id=old.campaign_id, version=old.version, variant_of=old.variant_of)
+    return replace(
+        fresh, label=old.label, campaign_id=old.campaign_id, version=old.version, variant_of=old.variant_of
+    )
 
 
 def _spreads(batch: Batch, members: sparse.csr_matrix) -> list[Spread]:

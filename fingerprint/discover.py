@@ -118,7 +118,9 @@ def _proven(
     # no phrase of ordinary language is in so much of a day's traffic
     together |= families.support >= refine.DOMINANT * families.members.shape[1]
     long = (families.size >= refine.LONG_CORE) & (pooled | (edged & ~refine.ordinary(families, act)))
-    return np.asarray((families.known >= 0) | (alive & (together | long) & (act.accounts >= settings.min_accounts)))
+    return np.asarray(
+        (families.known >= 0) | (alive & (together | long) & (act.accounts >= settings.min_accounts))
+    )
 
 
 def members_of(label: Ids, families: int) -> sparse.csr_matrix:

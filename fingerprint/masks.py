@@ -38,6 +38,8 @@ MASKS: Final = {
 """Mask character → what it stands for. Private-use characters never survive in a text, so none can be forged."""
 
 _MASK = re.compile(f"[{''.join(MASKS)}]")
+_READABLE = re.compile("⟨([a-z]+)⟩")
+_NAMED = {name: character for character, name in MASKS.items()}
 
 _UUID, _HEX, _BLOB, _TIMESTAMP, _DATE, _CLOCK, _URL, _EMAIL, _NUMBER, _IP = range(1, 11)
 
@@ -68,6 +70,11 @@ _TAIL[[ord(c) for c in "+/=_-"]] = True
 def unmask(text: str) -> str:
     """Return `text` with each mask as people may read it, e.g. ⟨uuid⟩."""
     return _MASK.sub(lambda found: f"⟨{MASKS[found[0]]}⟩", text)
+
+
+def remask(text: str) -> str:
+    """Return what `unmask` returned with its masks again."""
+    return _READABLE.sub(lambda found: _NAMED.get(found[1], found[0]), text)
 
 
 def mask(data: Bytes, offsets: IntArray) -> tuple[Bytes, IntArray]:

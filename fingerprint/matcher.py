@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +14,16 @@ from fingerprint import match
 from fingerprint.embed import Embedder
 from fingerprint.errors import StampMismatch
 from fingerprint.index import Snapshot, open_snapshot, prune, write_snapshot
-from fingerprint.masks import unmask
+from fingerprint.masks import remask, unmask
 from fingerprint.normalise import VERSION, compose, normalise
-from fingerprint.records import FloatArray, Match, SegmentHit, Signature, Stamp
+from fingerprint.records import SYSTEM_END, TURN_END, FloatArray, Match, SegmentHit, Signature, Stamp
 from fingerprint.shingle import VERSION as GRAMS
 from fingerprint.shingle import shingle
 from fingerprint.signature import stamp_from_json, stamp_to_json
 from fingerprint.tokenise import Tokens, tokens
 from fingerprint.topics import heads
+
+_TURNS = str.maketrans({SYSTEM_END: "\n", TURN_END: "\n"})
 
 
 def stamp_of(embedder: Embedder) -> Stamp:
@@ -92,7 +94,7 @@ class Matcher:
         if stamp != stamp_of(embedder):
             raise StampMismatch(f"signatures made by {stamp}, this program reads with {stamp_of(embedder)}")
         self.snapshot = snapshot
-        self.families: list[dict[str, object]] = snapshot.meta["families"]
+        self.families: list[dict[str, Any]] = snapshot.meta["families"]
         self._embedder = embedder
         a = snapshot.arrays
         self._index = match.GramIndex(*(a[name] for name in match.GramIndex._fields))
@@ -155,14 +157,14 @@ class Matcher:
         if number < 0:
             return Match(None, None, 0.0, None, None)
         facts = self.families[number]
-        segments, slots = _explain(texts[0].as_py(), words, [str(s) for s in facts["segments"]])  # type: ignore[attr-defined]
+        segments, slots = _explain(texts[0].as_py(), words, facts["segments"])
         matched = bool(found.matched[0])
         return Match(
-            family_id=str(facts["family_id"]) if matched else None,
-            candidate_id=str(facts["family_id"]),
+            family_id=facts["family_id"] if matched else None,
+            candidate_id=facts["family_id"],
             score=float(found.score[0]),
-            label=facts["label"],  # type: ignore[arg-type]
-            campaign_id=facts["campaign_id"],  # type: ignore[arg-type]
+            label=facts["label"],
+            campaign_id=facts["campaign_id"],
             threshold=float(self.snapshot.arrays["threshold"][number]),
             coverage=float(found.coverage[0]),
             similarity=float(found.similarity[0]),
@@ -175,7 +177,8 @@ def _explain(
     text: str, words: Tokens, segments: Sequence[str]
 ) -> tuple[tuple[SegmentHit, ...], tuple[str, ...]]:
     """How much of each template segment a text holds, and what stands between the segments it holds."""
-    parts = tokens(normalise(pa.array(segments, pa.large_string())))
+    # templates hold normalised text, with its masks written out
+    parts = tokens(pa.array([remask(segment) for segment in segments], pa.large_string()))
     raw = text.encode()
     hits: list[SegmentHit] = []
     slots: list[str] = []
@@ -188,17 +191,22 @@ def _explain(
         if begin < 0:
             continue
         if begin > reached:
-            slots.append(unmask(raw[words.starts[reached] : words.ends[begin - 1]].decode()))
+            slots.append(_shown(raw[words.starts[reached] : words.ends[begin - 1]]))
         reached = max(reached, begin + len(wanted))
     if reached < len(words.hashes):
-        slots.append(unmask(raw[words.starts[reached] : words.ends[-1]].decode()))
+        slots.append(_shown(raw[words.starts[reached] : words.ends[-1]]))
     return tuple(hits), tuple(slots)
+
+
+def _shown(raw: bytes) -> str:
+    return unmask(raw.decode()).translate(_TURNS)
 
 
 def _find_run(hashes: np.ndarray, wanted: np.ndarray) -> int:
     """Where a run of tokens stands word for word, -1 for nowhere."""
     if not len(wanted) or len(wanted) > len(hashes):
         return -1
-    windows = np.lib.stride_tricks.sliding_window_view(hashes, len(wanted))
-    at = np.flatnonzero((windows == wanted).all(axis=1))
+    at = np.flatnonzero(hashes[: len(hashes) - len(wanted) + 1] == wanted[0])
+    for i in range(1, len(wanted)):
+        at = at[hashes[at + i] == wanted[i]]
     return int(at[0]) if len(at) else -1
