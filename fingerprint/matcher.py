@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,11 +37,16 @@ def publish(home: Path, signatures: Sequence[Signature], stamp: Stamp, *, night:
     night: the batch the signatures are as of, so that a reader can tell a snapshot that fell behind.
     """
     named = {s.family_id: s for s in signatures}
-    owner = {s.family_id: named.get(s.variant_of or "", s) for s in signatures}
+    # what matches a variant belongs to its original, with all that analysts and nights said of that
+    owner = [named.get(s.variant_of or "", s) for s in signatures]
+    signatures = [
+        replace(s, family_id=o.family_id, score=o.score, label=o.label, campaign_id=o.campaign_id)
+        for s, o in zip(signatures, owner, strict=True)
+    ]
     index = match.gram_index(signatures)
     counts = [len(s.prototypes) for s in signatures]
     vectors = np.concatenate(
-        [*(s.prototypes for s in signatures), np.empty((0, stamp.dimension), np.float32)]
+        [*(s.prototypes for s in signatures if len(s.prototypes)), np.empty((0, stamp.dimension), np.float32)]
     )
     snapshot = write_snapshot(
         home,
@@ -62,9 +67,9 @@ def publish(home: Path, signatures: Sequence[Signature], stamp: Stamp, *, night:
             "night": night,
             "families": [
                 {
-                    "family_id": owner[s.family_id].family_id,
-                    "label": owner[s.family_id].label,
-                    "campaign_id": owner[s.family_id].campaign_id,
+                    "family_id": s.family_id,
+                    "label": s.label,
+                    "campaign_id": s.campaign_id,
                     "segments": [part.text for part in s.template.segments],
                 }
                 for s in signatures
