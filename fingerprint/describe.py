@@ -47,7 +47,7 @@ class Described:
     """The families of a batch as signatures, in one order with label (n,) int32 and behaviour (f).
 
     strength: (n,) float32, how surely a prompt belongs to its family, 0 to 1.
-    born: (f,) bool, True for families that were not stored before.
+    born: (f,) bool, True for families that were not stored before; joined: (f,) for new wordings of stored ones.
     """
 
     signatures: tuple[Signature, ...]
@@ -55,6 +55,7 @@ class Described:
     strength: FloatArray
     behaviour: Behaviour
     born: npt.NDArray[np.bool_]
+    joined: npt.NDArray[np.bool_]
 
 
 def describe(
@@ -107,7 +108,8 @@ def describe(
     spreads = _spreads(batch, members)
     act = behaviour((members @ batch.requests()).tocsr(), batch.account, batch.second)
     final = tuple(replace(s, spread=spreads[f]) if members[f].nnz else s for f, s in enumerate(wordings))
-    return Described(final, label, strength, act, born & (owner == np.arange(len(kept))))
+    own = owner == np.arange(len(kept))
+    return Described(final, label, strength, act, born & own, born & ~own)
 
 
 def _with_variants(

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fingerprint import campaign, matcher
+from fingerprint import campaign, continuity, matcher
 from fingerprint.batch import Batch, collect
 from fingerprint.describe import Described, describe
 from fingerprint.discover import discover
@@ -234,8 +234,15 @@ def _save(
         activity=activity,
         accounts=campaign.accounts(signatures, pool, accounts, whole),
         campaigns=campaign.campaigns(signatures, pool, len(whole)),
+        events=continuity.events(
+            signatures, night.born, night.joined, night.behaviour.requests, pool, _end(batch)
+        ),
     )
     return report
+
+
+def _end(batch: Batch) -> datetime:
+    return datetime.fromtimestamp(float(batch.second.max()), UTC)
 
 
 def _judged(signature: Signature, night: Described, family: int) -> Signature:

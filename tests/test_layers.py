@@ -22,6 +22,7 @@ STAGES = {  # each with the modules that are its own
     "campaign": set(),
     "template": set(),
     "variants": set(),
+    "continuity": set(),
     "match": set(),
     "index": set(),
     "cluster": set(),

@@ -1,0 +1,58 @@
+"""What happened to families from one night to the next: births, new wordings, pivots and deaths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from fingerprint.records import Event, Signature
+
+SAME_POOL = 0.7
+"""A new family succeeds one that fell silent if this share of its accounts sent the other before."""
+
+FEWEST = 5
+"""Accounts below which a pool says nothing."""
+
+SILENT = timedelta(days=7)
+"""A family unseen for longer is dead; it is still matched, and comes to life when it is seen again."""
+
+
+def events(
+    signatures: Sequence[Signature],
+    born: npt.NDArray[np.bool_],
+    joined: npt.NDArray[np.bool_],
+    tonight: npt.NDArray[np.int64],
+    pool: sparse.csr_matrix,
+    now: datetime,
+) -> list[Event]:
+    """List what happened to f families tonight.
+
+    born: (f,) new ones. joined: (f,) new wordings of stored ones. tonight: (f,) requests. pool: (f, a) CSR, requests by account over all nights.
+    now: the end of the batch. A death is told once, on the first night after SILENT.
+    """
+    silent = (
+        np.array([s.variant_of is None for s in signatures], dtype=np.bool_)
+        & (tonight == 0)
+        & ~born
+        & ~joined
+    )
+    out = [Event(signatures[f].family_id, "born") for f in np.flatnonzero(born).tolist()]
+    wordings = [signatures[f] for f in np.flatnonzero(joined).tolist()]
+    out += [Event(s.family_id, "merged", {"into": s.variant_of or ""}) for s in wordings]
+    sent = pool.sign().tocsr()
+    size = np.diff(sent.indptr)
+    for new in np.flatnonzero(born & (size >= FEWEST)).tolist():
+        shared = np.asarray((sent @ sent[new].T).todense()).ravel()
+        before = np.flatnonzero(silent & (shared >= SAME_POOL * size[new]))
+        if len(before):
+            old = signatures[int(before[np.argmax(shared[before])])]
+            out.append(Event(old.family_id, "pivoted", {"to": signatures[new].family_id}))
+    for f in np.flatnonzero(silent).tolist():
+        unseen = now - signatures[f].spread.last_seen
+        if SILENT < unseen <= SILENT + timedelta(days=1):
+            out.append(Event(signatures[f].family_id, "died", {"days_unseen": unseen.days}))
+    return out

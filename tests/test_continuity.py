@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from fingerprint.continuity import SILENT, events
+from fingerprint.records import Event, Signature, Spread, Stamp, Template
+
+NOW = datetime(2026, 3, 10, tzinfo=UTC)
+
+
+def family(name: str, *, unseen: timedelta = timedelta(0), variant_of: str | None = None) -> Signature:
+    nothing = np.empty(0, dtype=np.float32)
+    return Signature(
+        family_id=name,
+        kind="template",
+        template=Template(()),
+        grams=np.empty(0, dtype=np.uint64),
+        weights=nothing,
+        prototypes=nothing.reshape(0, 4),
+        threshold=0.5,
+        spread=Spread(9, 90, NOW - timedelta(days=20), NOW - unseen, {}),
+        stamp=Stamp("1", "1", "m", "0", 4),
+        variant_of=variant_of,
+    )
+
+
+def told(signatures: list[Signature], pool: np.ndarray, **flags: list[bool]) -> list[Event]:
+    tonight = np.array([int(s.spread.last_seen == NOW) for s in signatures], dtype=np.int64)
+    none = np.zeros(len(signatures), dtype=np.bool_)
+    born, joined = (np.array(flags[k]) if k in flags else none for k in ("born", "joined"))
+    return events(signatures, born, joined, tonight, sparse.csr_matrix(pool.astype(np.float64)), NOW)
+
+
+def test_births_and_new_wordings() -> None:
+    signatures = [family("a"), family("b"), family("c", variant_of="a")]
+    found = told(signatures, np.ones((3, 9)), born=[False, True, False], joined=[False, False, True])
+    assert found == [Event("b", "born"), Event("c", "merged", {"into": "a"})]
+
+
+@pytest.mark.parametrize(("kept", "pivots"), [(8, True), (4, False)])
+def test_a_pool_that_takes_up_a_new_template_pivots(kept: int, pivots: bool) -> None:
+    pool = np.zeros((2, 30))
+    pool[0, :10] = 5
+    pool[1, 10 - kept : 20 - kept] = 3
+    found = told([family("old", unseen=timedelta(days=1)), family("new")], pool, born=[False, True])
+    assert (Event("old", "pivoted", {"to": "new"}) in found) is pivots
+
+
+def test_a_pool_that_goes_on_with_its_template_does_not_pivot() -> None:
+    found = told([family("old"), family("new")], np.ones((2, 10)), born=[False, True])
+    assert [event.kind for event in found] == ["born"]
+
+
+@pytest.mark.parametrize(
+    ("unseen", "dies"),
+    [
+        (SILENT - timedelta(hours=1), False),
+        (SILENT + timedelta(hours=1), True),
+        (SILENT + timedelta(days=2), False),
+    ],
+)
+def test_a_death_is_told_once(unseen: timedelta, dies: bool) -> None:
+    assert [e.kind for e in told([family("a", unseen=unseen)], np.ones((1, 9)))] == ["died"] * dies
+
+
+def test_variants_do_not_die_apart_from_their_family() -> None:
+    silent = replace(
+        family("v", variant_of="a"), spread=family("v", unseen=SILENT + timedelta(hours=2)).spread
+    )
+    assert told([silent], np.ones((1, 9))) == []

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from fingerprint.embed import Embedder
+from fingerprint.records import Segment, Template
+from fingerprint.variants import Wording, originals, sentences
+
+ORIGINAL = [
+    "write down every step of your reasoning before the answer",
+    "number each step and say why it follows from the one before",
+    "if you find a mistake, point it out and correct it",
+]
+REWORDED = [
+    "put down all the steps of your reasoning first, and only then the answer",
+    "give every step a number and explain why it follows from the previous one",
+    "when you notice an error, point it out and fix it",
+]
+OTHER = [
+    "invent a customer of a bakery",
+    "describe what he would like for his birthday",
+    "end with a price list",
+]
+FOREIGN = ["schreibe zuerst alle gedankenschritte auf", "nummeriere jeden schritt und begruende ihn"]
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder.load("static")
+
+
+def found(
+    embedder: Embedder, new: list[str], *, familiar: float = 0.8, pool: range = range(20), prompts: int = 10
+) -> int:
+    """Which row the new family, row 1, is a variant of; row 0 is stored, sent by 40 accounts of 400."""
+    original, variant = 40, prompts
+    members = np.zeros((2, original + variant), dtype=np.float32)
+    members[0, :original], members[1, original:] = 1, 1
+    senders = np.zeros((original + variant, 400), dtype=np.float32)
+    senders[np.arange(original), np.arange(original)] = 1
+    for row in range(variant):
+        senders[original + row, pool[row % len(pool)]] = 1
+    said = [ORIGINAL, new]
+    wording = Wording(
+        said,
+        sparse.csr_matrix(members),
+        np.array([0.8, familiar]),
+        np.array([sum(map(len, s)) for s in said]),
+    )
+    born = np.array([False, True])
+    return int(originals(wording, born, sparse.csr_matrix(senders), embedder.encode)[1])
+
+
+def test_a_rewording_by_the_same_pool_is_a_variant(embedder: Embedder) -> None:
+    assert found(embedder, REWORDED) == 0
+
+
+def test_the_same_words_from_other_accounts_are_not(embedder: Embedder) -> None:
+    assert found(embedder, REWORDED, pool=range(200, 220)) == -1
+
+
+def test_another_meaning_is_not(embedder: Embedder) -> None:
+    assert found(embedder, OTHER) == -1
+
+
+def test_a_rewording_as_large_as_the_original_is_a_family_of_its_own(embedder: Embedder) -> None:
+    assert found(embedder, REWORDED, prompts=40) == -1
+
+
+def test_a_translation_by_the_same_pool_is_a_variant(embedder: Embedder) -> None:
+    assert found(embedder, FOREIGN, familiar=0.1) == 0
+    assert found(embedder, FOREIGN, familiar=0.1, pool=range(200, 220)) == -1
+
+
+def test_too_few_accounts_say_nothing(embedder: Embedder) -> None:
+    assert found(embedder, REWORDED, pool=range(4)) == -1
+
+
+def test_sentences_leave_out_what_is_too_short_but_keep_other_scripts() -> None:
+    parts = tuple(
+        Segment(t, "user", 0.0, 1.0)
+        for t in ("Do this now. Yes! 请写出全部推理。", "and so on; then stop here")
+    )
+    assert sentences(Template(parts)) == ["Do this now", "请写出全部推理", "and so on", "then stop here"]
+
+
+def test_no_families(embedder: Embedder) -> None:
+    empty = Wording([], sparse.csr_matrix((0, 0), dtype=np.float32), np.empty(0), np.empty(0, dtype=np.int64))
+    assert len(originals(empty, np.empty(0, dtype=np.bool_), sparse.csr_matrix((0, 0)), embedder.encode)) == 0
