@@ -137,14 +137,14 @@ def test_a_stored_family_keeps_its_id_label_and_grams(first: tuple[Batch, Discov
 
 def test_a_stored_family_learns_another_wording(first: tuple[Batch, Discovery, Described]) -> None:
     (old,) = first[2].signatures
-    spoken = LONG.split()
-    changed = " ".join([*spoken[:20], *words(np.random.default_rng(5), 14).split()])
+    # two thirds of the text stay, so it is the same family; its old grams would miss the rest
+    changed = " ".join([*LONG.split()[:24], words(np.random.default_rng(5), 10)])
     _, _, described = worked(night(6, template=changed), [old])
-    same = [s for s in described.signatures if s.family_id == old.family_id]
-    assert len(same) == 1
-    if same[0].spread.requests == 40:
-        assert same[0].grams.tolist() != old.grams.tolist()
-        assert same[0].template.segments[0].text == changed
+    (new,) = described.signatures
+    assert new.family_id == old.family_id
+    assert new.spread.requests == 40
+    assert new.template.segments[0].text == changed
+    assert 0 < len(np.intersect1d(new.grams, old.grams)) < len(new.grams)
 
 
 @pytest.mark.parametrize("count", [0, 3])
@@ -154,8 +154,8 @@ def test_too_few_members_teach_nothing_but_that_they_were_seen(
     (old,) = first[2].signatures
     _, _, described = worked(night(7, count=count), [old])
     (new,) = described.signatures
-    assert replace(new, spread=old.spread) == replace(old, spread=old.spread) or new.grams is old.grams
     assert new.template == old.template
+    assert new.grams.tolist() == old.grams.tolist()
     assert new.threshold == old.threshold
     assert (new.prototypes == old.prototypes).all()
     assert described.behaviour.requests.tolist() == [count]
