@@ -25,8 +25,10 @@ $(VENV)/.torch:
 	$(BIN)/python -m pip install --quiet torch==2.13.0
 	touch $@
 
+# the small demo compiles the numba kernels, once and for all later runs
 $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/fingerprint demo --rows 2000 > /dev/null
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml

@@ -125,12 +125,14 @@ def lookup(truth: Truth, known: str, stored: Names, matches: pa.Table) -> Lookup
     background, benign = later.is_role("background"), later.is_role("benign_template")
     is_known = np.isin(later.family.of, templates)
     positive, new = later.strong & is_known, later.strong & ~is_known
-    cuts = {}
-    for name, negative in (("background", background), ("background+benign", background | benign)):
-        false = score[negative & np.isin(best_is, alarming)]
-        for rate in RATES:
-            if negative.any():
-                cuts[f"{name}@{rate:g}"] = threshold(false, int(negative.sum()), rate)
+    candidate = np.isin(best_is, alarming)
+    negatives = {"background": background, "background+benign": background | benign}
+    cuts = {
+        f"{name}@{rate:g}": threshold(score[negative & candidate], int(negative.sum()), rate)
+        for name, negative in negatives.items()
+        for rate in RATES
+        if negative.any()
+    }
     right = own_is == later.family.of
     found = any_best & (best_is == later.family.of)
 
