@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -20,6 +20,7 @@ from fingerprint.evidence import behaviour
 from fingerprint.masks import unmask
 from fingerprint.normalise import normalise
 from fingerprint.records import DayCount, FloatArray, Ids, Signature, Spread, Stamp, Template
+from fingerprint.refine import COVER
 from fingerprint.settings import Settings
 from fingerprint.template import Corpus, write_template
 from fingerprint.tokenise import tokens
@@ -158,7 +159,7 @@ def _textual(
     corpus = Corpus(found.shingles, found.shared, batch.texts, batch.senders(), tokens, unmask)
     weights = _weights(found)
     thresholds = _thresholds(found, weights, settings.false_positive_rate)
-    out = []
+    out, taken = [], {s.family_id for s in stored}
     for f in range(len(families)):
         row = slice(weights.indptr[f], weights.indptr[f + 1])
         core = weights.indices[row]
@@ -170,7 +171,8 @@ def _textual(
             if len(members)
             else Template(())
         )
-        name = old.family_id if old else _name(grams.tobytes())
+        name = old.family_id if old else _name(grams.tobytes(), taken)
+        taken.add(name)
         out.append(
             _bare(name, template, stamp, grams=grams, weights=weights.data[row], threshold=thresholds[f])
         )
@@ -212,17 +214,18 @@ def _weights(found: Discovery) -> sparse.csr_matrix:
 
 
 def _thresholds(found: Discovery, weights: sparse.csr_matrix, rate: float) -> Doubles:
-    """For each family the lowest score that at most `rate` of the batch's non-members reach (f,).
+    """Return for each family the lowest score that at most `rate` of the batch's non-members reach, (f,).
 
     Split-conformal quantile with the +1 correction (Angelopoulos & Bates 2023, section 1): with fewer than
-    1 / rate non-members that is above every one of them.
+    1 / rate non-members that is above every one of them. A prompt that holds the template, but another
+    family's too and was given to that one, is no evidence against the threshold.
     """
     held = (weights @ found.shared.postings).tocsr()
     total = np.asarray(weights.sum(axis=1), dtype=np.float32).ravel()
     out = np.full(weights.shape[0], match.FLOOR)
     for f in range(weights.shape[0]):
         row = slice(held.indptr[f], held.indptr[f + 1])
-        others = found.label[held.indices[row]] != f
+        others = (found.label[held.indices[row]] != f) & (held.data[row] < COVER * total[f])
         scores = np.sort(match.score_of(held.data[row][others], total[f]))[::-1]
         allowed = int(rate * (len(found.label) - found.families.support[f] + 1))
         worst = scores[max(allowed - 1, 0)] if len(scores) > max(allowed - 1, 0) else 0.0
@@ -282,7 +285,7 @@ def _topical(
     out = [(stored[number], int(number), loose[taken == number]) for number in np.unique(taken[taken >= 0])]
     for topic in range(int(fresh.max(initial=-1)) + 1):
         prompts = loose[free[fresh == topic]]
-        name = _name(str(batch.texts[int(prompts[0])]).encode())
+        name = _name(str(batch.texts[int(prompts[0])]).encode(), {s.family_id for s in stored})
         signature = _bare(
             name, Template(()), stamp, grams=nothing[0], weights=nothing[1], threshold=match.FLOOR
         )
@@ -333,6 +336,7 @@ def _spreads(batch: Batch, members: sparse.csr_matrix) -> list[Spread]:
     return out
 
 
-def _name(content: bytes) -> str:
-    """Name a family after its content, so that the same batch always gives the same names."""
-    return "f" + hashlib.blake2b(content, digest_size=6).hexdigest()
+def _name(content: bytes, taken: Collection[str]) -> str:
+    """Name a family after its content, so that the same batch always gives the same names, but no name twice."""
+    name = "f" + hashlib.blake2b(content, digest_size=6).hexdigest()
+    return name if name not in taken else _name(content + b"+", taken)

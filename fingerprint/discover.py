@@ -116,7 +116,8 @@ def _proven(
     close = pooled & (act.p_pool <= refine.CLOSED_POOL) & (act.accounts >= refine.POOL)
     together |= close & (families.size >= refine.LONG_CORE // 2)
     # no phrase of ordinary language is in so much of a day's traffic
-    together |= families.support >= refine.DOMINANT * families.members.shape[1]
+    dominant = families.support >= refine.DOMINANT * families.members.shape[1]
+    together |= dominant & (families.size >= refine.LONG_CORE // 2)
     long = (families.size >= refine.LONG_CORE) & (pooled | (edged & ~refine.ordinary(families, act)))
     return np.asarray(
         (families.known >= 0) | (alive & (together | long) & (act.accounts >= settings.min_accounts))

@@ -103,8 +103,13 @@ def strength(families: Families, behaviour: Behaviour, proven: npt.NDArray[np.bo
 
     proven: (f,) bool, families that could stay as they are; the others yield where a prompt holds both.
     """
-    together = np.minimum(-np.log10(np.maximum(behaviour.p_value, 1e-10)), 10.0)
+    together = _decades(behaviour.p_value) + _decades(behaviour.p_synchrony)
     return np.asarray(np.log1p(families.size) * (1 + together / 10) * np.where(proven, 1.0, YIELDING))
+
+
+def _decades(p_value: Doubles) -> Doubles:
+    """Return -log10 of p-values, at most 10."""
+    return np.asarray(np.minimum(-np.log10(np.maximum(p_value, 1e-10)), 10.0))
 
 
 def crisp(families: Families, shared: SharedGrams) -> npt.NDArray[np.bool_]:
