@@ -1,8 +1,8 @@
 """One batch of traffic, held as requests that point at distinct prompts.
 
 Prompts that consist of the same tokens are one prompt, whatever their case, spacing and punctuation.
-Memory: about 60 bytes a request (ids included) and, for each distinct prompt, its normalised text once
-and 9 bytes a token.
+Memory: about 60 bytes a request (ids included) and, for each distinct prompt, its text twice
+(normalised and as shown) and 9 bytes a token.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Batch:
     """r requests of a accounts over n distinct prompts, ordered as they were read.
 
     request_id: (r,) Arrow strings. account: (r,) int32 into accounts (a,). second: (r,) float64, Unix time.
-    prompt: (r,) int32 into the distinct prompts. texts: (n,) normalised. token_hashes and section: (t,);
-    offsets: (n + 1,) into them.
+    prompt: (r,) int32 into the distinct prompts. texts: (n,) normalised; shown: (n,) as a person may see them.
+    token_hashes and section: (t,); offsets: (n + 1,) into them.
     """
 
     request_id: pa.ChunkedArray
@@ -37,6 +37,7 @@ class Batch:
     second: npt.NDArray[np.float64]
     prompt: Ids
     texts: pa.ChunkedArray
+    shown: pa.ChunkedArray
     token_hashes: HashArray
     section: npt.NDArray[np.uint8]
     offsets: IntArray
@@ -66,9 +67,12 @@ class Batch:
 
 
 def collect(
-    batches: Iterable[pa.RecordBatch], texts: Texts, tokens: Callable[[pa.LargeStringArray], object]
+    batches: Iterable[pa.RecordBatch],
+    texts: Texts,
+    tokens: Callable[[pa.LargeStringArray], object],
+    shown: Texts,
 ) -> Batch:
-    """Read all batches; `texts` gives a batch's normalised texts, `tokens` the tokens of such texts."""
+    """Read all batches; `texts` and `shown` give a batch's texts to match and to show, `tokens` those of `texts`."""
     seen = SeenIds()
     columns: dict[str, list[pa.Array]] = {
         name: [] for name in ("request_id", "account_id", "timestamp", "metadata")
@@ -76,6 +80,7 @@ def collect(
     keys: list[HashArray] = []
     first_keys: list[HashArray] = []
     kept_texts: list[pa.Array] = []
+    kept_shown: list[pa.Array] = []
     parts: list[tuple[HashArray, npt.NDArray[np.uint8], IntArray]] = []
     for batch in batches:
         for name, chunks in columns.items():
@@ -87,15 +92,16 @@ def collect(
         keys.append(key)
         first_keys.append(key[new])
         kept_texts.append(normal.filter(pa.array(new)))
+        kept_shown.append(shown(batch.filter(pa.array(new))))
         parts.append(_rows(found.hashes, found.section, found.row_offsets, np.flatnonzero(new)))  # type: ignore[attr-defined]
-    return _assembled(columns, keys, first_keys, kept_texts, parts)
+    return _assembled(columns, keys, first_keys, (kept_texts, kept_shown), parts)
 
 
 def _assembled(
     columns: dict[str, list[pa.Array]],
     keys: list[HashArray],
     first_keys: list[HashArray],
-    kept_texts: list[pa.Array],
+    kept: tuple[list[pa.Array], list[pa.Array]],
     parts: list[tuple[HashArray, npt.NDArray[np.uint8], IntArray]],
 ) -> Batch:
     every = np.concatenate([*keys, np.empty(0, dtype=np.uint64)])
@@ -111,7 +117,8 @@ def _assembled(
         accounts=account.dictionary,
         second=times.to_numpy().astype(np.float64) / 1e6,
         prompt=prompt.astype(np.int32),
-        texts=pa.chunked_array(kept_texts, pa.large_string()),
+        texts=pa.chunked_array(kept[0], pa.large_string()),
+        shown=pa.chunked_array(kept[1], pa.large_string()),
         token_hashes=np.concatenate([p[0] for p in parts] or [np.empty(0, dtype=np.uint64)]),
         section=np.concatenate([p[1] for p in parts] or [np.empty(0, dtype=np.uint8)]),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),

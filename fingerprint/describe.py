@@ -156,7 +156,9 @@ def _textual(
 ) -> list[Signature]:
     """Signatures of the families that share text, without prototypes and spread."""
     families = found.families
-    corpus = Corpus(found.shingles, found.shared, batch.texts, batch.senders(), tokens, unmask)
+    corpus = Corpus(
+        found.shingles, found.shared, batch.texts, batch.shown, batch.senders(), tokens, normalise, unmask
+    )
     weights = _weights(found)
     thresholds = _thresholds(found, weights, settings.false_positive_rate)
     out, taken = [], {s.family_id for s in stored}

@@ -21,7 +21,7 @@ from fingerprint.errors import InputError, SnapshotError
 from fingerprint.index import open_snapshot
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, stamp_of
-from fingerprint.normalise import compose, normalise
+from fingerprint.normalise import compose, display, normalise
 from fingerprint.records import ACTIVITY_SCHEMA, SPREAD_SCHEMA, IngestReport, NightReport, Signature
 from fingerprint.settings import Home, Settings
 from fingerprint.store import HomeLock, Store
@@ -75,7 +75,7 @@ def nightly(
             mapping=mapping,
             on_progress=clock.reading,
         )
-        batch = collect(reader, normalised, tokens)
+        batch = collect(reader, normalised, tokens, shown)
         if not len(batch):
             named = ", ".join(map(str, sources))
             raise InputError(
@@ -171,6 +171,11 @@ def publish_snapshot(home: Home) -> str:
 def normalised(batch: pa.RecordBatch) -> pa.LargeStringArray:
     """Return the text of each request that is fingerprinted: system and user turns, normalised."""
     return normalise(compose(batch.column("system"), batch.column("prompt")))
+
+
+def shown(batch: pa.RecordBatch) -> pa.LargeStringArray:
+    """Return each request's text as a person may see it, with its own letters and case."""
+    return display(compose(batch.column("system"), batch.column("prompt")))
 
 
 class _Clock:

@@ -44,13 +44,19 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What templates are written from: n prompts, their grams, their senders (n, a), and how to tokenise them."""
+    """What templates are written from: n prompts, their grams, their senders (n, a), and how to tokenise them.
+
+    texts: (n,) normalised; shown: (n,) the same prompts with their own letters and case. fold makes the first
+    from the second.
+    """
 
     shingles: Shingles
     shared: SharedGrams
     texts: pa.ChunkedArray
+    shown: pa.ChunkedArray
     senders: sparse.csr_matrix
     tokens: Callable[[pa.Array], Tokens]
+    fold: Callable[[pa.Array], pa.Array]
     unmask: Callable[[str], str]
 
 
@@ -67,13 +73,14 @@ def write_template(corpus: Corpus, core: Ids, members: Ids, *, accounts: int) ->
     in_core[core] = True
     offsets = corpus.shingles.offsets
     model = chosen[_most_covered(corpus.shared.ids, offsets, chosen, in_core)]
-    sample = _Sample(corpus, chosen, corpus.tokens(corpus.texts.take(pa.array(chosen))))
+    texts, shown = (column.take(pa.array(chosen)) for column in (corpus.texts, corpus.shown))
+    sample = _Sample(corpus, chosen, corpus.tokens(texts), _bytes(texts), corpus.tokens(shown), _bytes(shown))
     runs = _runs(corpus, model, in_core)
     base = int(sample.tokens.row_offsets[sample.row_of(model)])
     runs = [part for run in runs for part in _anonymous(sample, base, run, accounts)]
     if not runs:
         return Template(())
-    return _assemble(sample, model, *_own_grams(corpus, model, runs, in_core))
+    return _assemble(sample, model, *_own_grams(corpus, model, runs, in_core), accounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +88,20 @@ class _Sample:
     corpus: Corpus
     prompts: Ids
     tokens: Tokens
+    texts: list[bytes]
+    shown_tokens: Tokens
+    shown: list[bytes]
 
     def row_of(self, prompt: int) -> int:
         return int(np.flatnonzero(self.prompts == prompt)[0])
 
-    def texts(self) -> list[bytes]:
-        taken = self.corpus.texts.take(pa.array(self.prompts))
-        return [text.encode() for text in taken.to_pylist()]
+    def senders(self, rows: IntArray) -> int:
+        """How many accounts sent any of these rows of the sample."""
+        return len(np.unique(self.corpus.senders[self.prompts[rows]].indices))
+
+
+def _bytes(texts: pa.ChunkedArray) -> list[bytes]:
+    return [text.encode() for text in texts.to_pylist()]
 
 
 def _most_covered(ids: Ids, offsets: IntArray, prompts: Ids, in_core: npt.NDArray[np.bool_]) -> int:
@@ -145,8 +159,8 @@ def _anonymous(sample: _Sample, base: int, run: tuple[int, int], accounts: int) 
     """Cut a run until every part was sent, word for word, by enough accounts of the sample."""
     begin, end = run
     wanted = sample.tokens.hashes[base + begin : base + end]
-    rows = np.flatnonzero(_contains(sample.tokens.hashes, sample.tokens.row_offsets, wanted))
-    if len(np.unique(sample.corpus.senders[sample.prompts[rows]].indices)) >= accounts:
+    rows = np.flatnonzero(_find(sample.tokens.hashes, sample.tokens.row_offsets, wanted) >= 0)
+    if sample.senders(rows) >= accounts:
         return [run]
     middle = (begin + end) // 2
     if end - begin < 6:
@@ -157,8 +171,9 @@ def _anonymous(sample: _Sample, base: int, run: tuple[int, int], accounts: int) 
 
 
 @njit(cache=True, nogil=True)
-def _contains(hashes: HashArray, offsets: IntArray, wanted: HashArray) -> npt.NDArray[np.bool_]:
-    out = np.zeros(len(offsets) - 1, dtype=np.bool_)
+def _find(hashes: HashArray, offsets: IntArray, wanted: HashArray) -> IntArray:
+    """Where each row holds the wanted tokens word for word, in tokens from its first; -1 for nowhere."""
+    out = np.full(len(offsets) - 1, -1, dtype=np.int64)
     for row in range(len(out)):
         for begin in range(offsets[row], offsets[row + 1] - len(wanted) + 1):
             same = True
@@ -167,7 +182,7 @@ def _contains(hashes: HashArray, offsets: IntArray, wanted: HashArray) -> npt.ND
                     same = False
                     break
             if same:
-                out[row] = True
+                out[row] = begin - offsets[row]
                 break
     return out
 
@@ -196,7 +211,9 @@ def _locate(
     return begin, end
 
 
-def _assemble(sample: _Sample, model: int, runs: Sequence[tuple[int, int]], run_of: Ids) -> Template:
+def _assemble(
+    sample: _Sample, model: int, runs: Sequence[tuple[int, int]], run_of: Ids, accounts: int
+) -> Template:
     shingles, tokens = sample.corpus.shingles, sample.tokens
     grams = np.bincount(run_of[run_of >= 0], minlength=len(runs)).astype(np.int64)
     begin, end = _locate(
@@ -208,7 +225,7 @@ def _assemble(sample: _Sample, model: int, runs: Sequence[tuple[int, int]], run_
         run_of,
         grams,
     )
-    texts = sample.texts()
+    texts = sample.texts
     lengths = np.diff(tokens.row_offsets)
     parts: list[Segment | Slot] = []
     row = sample.row_of(model)
@@ -220,12 +237,37 @@ def _assemble(sample: _Sample, model: int, runs: Sequence[tuple[int, int]], run_
             parts.append(slot)
         held = begin[:, number] >= 0
         position = float(np.mean(begin[held, number] / np.maximum(lengths[held], 1))) if held.any() else 0.0
-        words = sample.corpus.unmask(_written(texts[row], tokens, origin + left, origin + right))
+        words = _as_sent(sample, tokens.hashes[origin + left : origin + right], accounts)
+        if words is None:
+            words = sample.corpus.unmask(_written(texts[row], tokens, origin + left, origin + right))
         parts.append(
             Segment(words, _place(sample, begin[:, number]), round(position, 4), round(float(held.mean()), 4))
         )
     tail = _slot(sample, texts, end[:, -1], np.where(end[:, -1] >= 0, lengths, -1))
     return Template((*parts, tail) if tail is not None else tuple(parts))
+
+
+def _as_sent(sample: _Sample, wanted: HashArray, accounts: int) -> str | None:
+    """Write some tokens as most accounts wrote them; None if no one spelling was sent by enough of them.
+
+    Tokens of the shown text are paired with those of the normalised one by number, so a prompt in which a mask
+    replaced several is passed over, and what came out is folded again to be sure.
+    """
+    begin = _find(sample.tokens.hashes, sample.tokens.row_offsets, wanted)
+    paired = np.diff(sample.tokens.row_offsets) == np.diff(sample.shown_tokens.row_offsets)
+    spelled: dict[str, list[int]] = {}
+    for row in np.flatnonzero((begin >= 0) & paired).tolist():
+        first = int(sample.shown_tokens.row_offsets[row] + begin[row])
+        words = _written(sample.shown[row], sample.shown_tokens, first, first + len(wanted))
+        spelled.setdefault(words, []).append(row)
+    vouched = {
+        words: sample.senders(np.array(rows)) for words, rows in spelled.items() if len(rows) >= accounts
+    }
+    if not vouched or max(vouched.values()) < accounts:
+        return None
+    best = min(vouched, key=lambda words: (-vouched[words], words))
+    folded = sample.corpus.tokens(sample.corpus.fold(pa.array([best], pa.large_string())))
+    return best if np.array_equal(folded.hashes, wanted) else None
 
 
 def _written(text: bytes, tokens: Tokens, first: int, last: int) -> str:

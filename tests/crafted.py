@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from fingerprint.batch import Batch, collect
 from fingerprint.columns import SharedGrams, Shingles
-from fingerprint.pipeline import normalised
+from fingerprint.pipeline import normalised, shown
 from fingerprint.records import TRAFFIC_SCHEMA
 from fingerprint.shingle import shared_grams, shingle
 from fingerprint.tokenise import tokens
@@ -54,7 +54,7 @@ def record_batch(sent: Sequence[Sent], *, first: int = 0) -> pa.RecordBatch:
 
 
 def batch_of(sent: Sequence[Sent]) -> Batch:
-    return collect([record_batch(sent)], normalised, tokens)
+    return collect([record_batch(sent)], normalised, tokens, shown)
 
 
 def grams_of(batch: Batch, *, min_prompts: int = 3, min_accounts: int = 2) -> tuple[Shingles, SharedGrams]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint.batch import Batch, collect
-from fingerprint.pipeline import normalised
+from fingerprint.pipeline import normalised, shown
 from fingerprint.records import TURN_END
 from fingerprint.tokenise import tokens
 
@@ -29,7 +29,7 @@ SENT = st.builds(
 
 
 def collected(batches: list[pa.RecordBatch]) -> Batch:
-    return collect(batches, normalised, tokens)
+    return collect(batches, normalised, tokens, shown)
 
 
 def same(one: Batch, other: Batch) -> bool:

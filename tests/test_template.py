@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fingerprint.masks import unmask
+from fingerprint.normalise import normalise
 from fingerprint.records import Segment, Slot, Template
 from fingerprint.template import Corpus, slot_kind, write_template
 from fingerprint.tokenise import tokens
@@ -22,7 +23,7 @@ def template_of(sent: Sequence[Sent], *, accounts: int = 3, share: float = 0.7) 
     batch = batch_of(sent)
     found, shared = grams_of(batch, min_prompts=2, min_accounts=1)
     core = np.flatnonzero(np.diff(shared.postings.indptr) >= share * batch.distinct).astype(np.int32)
-    corpus = Corpus(found, shared, batch.texts, batch.senders(), tokens, unmask)
+    corpus = Corpus(found, shared, batch.texts, batch.shown, batch.senders(), tokens, normalise, unmask)
     return write_template(corpus, core, np.arange(batch.distinct, dtype=np.int32), accounts=accounts)
 
 
@@ -181,3 +182,26 @@ def test_no_signs_of_one_account_stand_in_a_template() -> None:
 def test_the_same_family_gives_the_same_template() -> None:
     sent = by_accounts(filled(300, ASK + " {} " + END), 9)
     assert template_of(sent) == template_of(sent)
+
+
+def test_a_template_is_shown_as_most_accounts_wrote_it() -> None:
+    said = "Act as Corvid, the command line Agent of Papertrail Notes"
+    prompts = [f"{said if n % 4 else said.upper()}: {n} {'xyz'[n % 3]}" for n in range(24)]
+    assert template_of(by_accounts(prompts, 6)).segments[0].text == said
+
+
+def test_cyrillic_is_folded_for_matching_only() -> None:
+    said = "Напиши подробный ответ на вопрос и объясни каждый шаг решения"
+    assert (
+        template_of(by_accounts([f"{said}: {n} {'xyz'[n % 3]}" for n in range(24)], 6)).segments[0].text
+        == said
+    )
+
+
+def test_a_spelling_of_one_account_is_not_shown() -> None:
+    said = "list the facts that you need one by one and then answer"
+    prompts = [
+        "".join(c.upper() if (n >> i % 8) & 1 else c for i, c in enumerate(said)) + f" {n}"
+        for n in range(1, 24)
+    ]
+    assert template_of(by_accounts(prompts, 6)).segments[0].text == said
