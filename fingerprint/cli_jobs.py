@@ -120,6 +120,13 @@ def _nightly_stopped(stage: str | None) -> str:
     return f"stopped{f' in stage {stage}' if stage else ''}; nothing was stored"
 
 
+made_with_option = click.option(
+    "--model",
+    metavar="M",
+    help="The model that the home was made with, if that was a folder of your own.",
+)
+
+
 @click.command()
 @traffic_argument
 @home_options
@@ -131,6 +138,7 @@ def _nightly_stopped(stage: str | None) -> str:
     help="Where to write: .jsonl, .csv or .parquet; - for JSON lines on stdout.",
 )
 @click.option("--explain", is_flag=True, help="Add each match's threshold, coverage and similarity.")
+@made_with_option
 @mapping_option
 @max_rejects_option
 @json_option
@@ -141,6 +149,7 @@ def lookup(
     database: str | None,
     output: Path,
     explain: bool,
+    model: str | None,
     mapping: tuple[str, ...],
     max_rejects: int | None,
     as_json: bool,
@@ -169,6 +178,7 @@ def lookup(
             traffic,
             home,
             output=None if to_stdout else output,
+            model=model,
             mapping=mapping_of(mapping),
             max_rejects=max_rejects,
             explain=explain,
@@ -184,8 +194,16 @@ def lookup(
 @click.argument("prompt")
 @home_options
 @click.option("--system", metavar="S", help="The system prompt that came with it.")
+@made_with_option
 @json_option
-def try_(prompt: str, path: Path | None, database: str | None, system: str | None, as_json: bool) -> None:
+def try_(
+    prompt: str,
+    path: Path | None,
+    database: str | None,
+    system: str | None,
+    model: str | None,
+    as_json: bool,
+) -> None:
     """Match one PROMPT (- reads it from stdin) and explain the answer in plain words.
 
     \b
@@ -199,7 +217,7 @@ def try_(prompt: str, path: Path | None, database: str | None, system: str | Non
 
     home = worked_home_of(path, database)
     text = sys.stdin.buffer.read().decode(errors="replace") if prompt == "-" else prompt
-    match = pipeline.open_matcher(home).one(text, system)
+    match = pipeline.open_matcher(home, model).one(text, system)
     if as_json:
         show.json_lines([match])
     else:

@@ -97,7 +97,10 @@ class Matcher:
     def __init__(self, snapshot: Snapshot, embedder: Embedder) -> None:
         stamp = stamp_from_json(snapshot.meta["stamp"])
         if stamp != stamp_of(embedder):
-            raise StampMismatch(f"signatures made by {stamp}, this program reads with {stamp_of(embedder)}")
+            raise StampMismatch(
+                f"the home's signatures were made by {stamp}, this program reads with {stamp_of(embedder)}; "
+                "give the same --model, or work the traffic again into another --home"
+            )
         self.snapshot = snapshot
         self.families: list[dict[str, Any]] = snapshot.meta["families"]
         self._embedder = embedder
