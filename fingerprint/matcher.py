@@ -185,8 +185,9 @@ def _explain(
     text: str, words: Tokens, segments: Sequence[str]
 ) -> tuple[tuple[SegmentHit, ...], tuple[str, ...]]:
     """How much of each template segment a text holds, and what stands between the segments it holds."""
-    # templates hold normalised text, with its masks written out
-    parts = tokens(pa.array([remask(segment) for segment in segments], pa.large_string()))
+    # templates are written for people, with their own letters and with the masks written out
+    folded = normalise(pa.array(segments, pa.large_string())).to_pylist()
+    parts = tokens(pa.array([remask(segment) for segment in folded], pa.large_string()))
     raw = text.encode()
     hits: list[SegmentHit] = []
     slots: list[str] = []

@@ -174,3 +174,15 @@ def test_the_same_signatures_make_the_same_snapshot(tmp_path: Path, embedder: Em
     signatures = [family(embedder, ASK), family(embedder, END, name="f2")]
     names = {publish(tmp_path / n, signatures, stamp_of(embedder), night="n1") for n in "ab"}
     assert len(names) == 1
+
+
+def test_segments_with_their_own_letters_are_found_in_any_spelling(
+    tmp_path: Path, embedder: Embedder
+) -> None:
+    said = "Ответь как Опытный Редактор and List every Claim of the Text"
+    template = Template((Segment(said, "user", 0.0, 1.0),))
+    got = opened(tmp_path, embedder, replace(family(embedder, said), template=template)).one(
+        said.upper() + " THIRD"
+    )
+    assert [(s.text, s.coverage) for s in got.segments] == [(said, 1.0)]
+    assert got.slots == ("third",)
