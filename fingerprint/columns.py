@@ -116,3 +116,40 @@ class Behaviour:
     p_pool: npt.NDArray[np.float64]
     p_synchrony: npt.NDArray[np.float64]
     p_value: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """One statistic of f families beside its null model, all (f,).
+
+    value, expected: seen and by chance, NaN where nothing is known.
+    evidence: log10 of how much the value speaks for a campaign (-log10 p or a likelihood ratio), 0 where unknown.
+    """
+
+    value: npt.NDArray[np.float64]
+    expected: npt.NDArray[np.float64]
+    evidence: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Further statistics of f families; what each one measures is said in `traits`.
+
+    customer: (f,) share of the accounts that have one payment hash or address block in common, NaN if unknown.
+    circle: (f,) accounts of the family, or of the larger family that its accounts belong to beyond chance.
+    """
+
+    concentration: Trait
+    evenness: Trait
+    alike: Trait
+    overlap: Trait
+    clock: Trait
+    regularity: Trait
+    payment: Trait
+    address: Trait
+    agent: Trait
+    returning: Trait
+    growth: Trait
+    copied: Trait
+    customer: npt.NDArray[np.float64]
+    circle: npt.NDArray[np.float64]

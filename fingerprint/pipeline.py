@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fingerprint import campaign, continuity, matcher
+from fingerprint import campaign, continuity, learn, matcher
 from fingerprint.batch import Batch, collect
 from fingerprint.describe import Described, describe
-from fingerprint.discover import discover
+from fingerprint.discover import discover, members_of
 from fingerprint.embed import Embedder, encode_cached
 from fingerprint.errors import InputError, SnapshotError
+from fingerprint.features import findings
 from fingerprint.index import open_snapshot
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, stamp_of
@@ -27,6 +28,7 @@ from fingerprint.settings import Home, Settings
 from fingerprint.store import HomeLock, Store
 from fingerprint.tabulate import check_extension, write_table
 from fingerprint.tokenise import tokens
+from fingerprint.traits import past, traits
 from fingerprint.vectors import VectorCache
 from fingerprint.verdict import FLAGGED, verdict
 
@@ -211,13 +213,13 @@ class _Clock:
 def _save(
     store: Store, batch: Batch, night: Described, ingest: IngestReport, batch_id: str, clock: _Clock
 ) -> NightReport:
-    signatures = [_judged(s, night, f) for f, s in enumerate(night.signatures)]
-    spread = _counts(batch, [s.family_id for s in signatures], night.label[batch.prompt])
+    names = [s.family_id for s in night.signatures]
+    spread = _counts(batch, names, night.label[batch.prompt])
     activity = _counts(batch, None, np.zeros(len(batch), dtype=np.int32))
-    history = _with_history(spread, store.family_accounts(but_batch=batch_id))
-    names = [s.family_id for s in signatures]
-    pool, accounts = campaign.pools(history, names)
-    totals = _with_history(activity, store.account_totals(but_batch=batch_id))
+    earlier, sent = store.family_accounts(but_batch=batch_id), store.account_totals(but_batch=batch_id)
+    signatures = _judged(batch, night, earlier, pc.sum(sent["requests"]).as_py() or 0, store.signatures())
+    pool, accounts = campaign.pools(_with_history(spread, earlier), names)
+    totals = _with_history(activity, sent)
     whole = dict(
         zip(totals.column("account_id").to_pylist(), totals.column("requests").to_pylist(), strict=True)
     )
@@ -250,11 +252,26 @@ def _end(batch: Batch) -> datetime:
     return datetime.fromtimestamp(float(batch.second.max()), UTC)
 
 
-def _judged(signature: Signature, night: Described, family: int) -> Signature:
-    if not night.behaviour.requests[family]:
-        return signature
-    score, reasons = verdict(night.behaviour, family)
-    return replace(signature, score=score, flagged=score >= FLAGGED, reasons=reasons)
+def _judged(
+    batch: Batch, night: Described, earlier: pa.Table, whole: int, stored: Sequence[Signature]
+) -> list[Signature]:
+    """Score the families seen tonight; earlier: what accounts sent of them on other nights, of `whole` requests."""
+    names = [s.family_id for s in night.signatures]
+    more = traits(
+        (members_of(night.label, len(names)) @ batch.requests()).tocsr(),
+        batch.account,
+        batch.second,
+        prompt=batch.prompt,
+        metadata=batch.metadata,
+        history=past(earlier, names, batch.accounts, whole=whole),
+    )
+    found, weights = findings(night.behaviour, more), learn.weights(stored)
+    out, last = list(night.signatures), {s.family_id: s.reasons for s in stored}
+    for f in np.flatnonzero(night.behaviour.requests):
+        before = last.get(out[f].family_id, ())
+        score, reasons = verdict(found, int(f), weights, label=out[f].label, before=before)
+        out[f] = replace(out[f], score=score, flagged=score >= FLAGGED, reasons=reasons)
+    return out
 
 
 def _counts(batch: Batch, names: list[str] | None, label: np.ndarray) -> pa.Table:

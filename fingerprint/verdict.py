@@ -1,51 +1,82 @@
 """How likely a family is an extraction campaign: a sum of named contributions in log-odds.
 
-The weights are priors set by hand on development data, not learned; every contribution is capped, so no
-single statistic decides alone. Honest templates come from many unrelated senders at any time, or from
-one company; a campaign's pool is small for its volume and acts together.
+Every contribution is a weight times a capped feature (`features`), so no single statistic decides alone.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from fingerprint.columns import Behaviour
+import numpy as np
+import numpy.typing as npt
+
+from fingerprint.features import FEATURES, NAMES, PRIOR, PRIOR_WEIGHTS, Findings
 from fingerprint.records import Reason
 
-PRIOR = -4.0
 FLAGGED = 0.9
-"""A family of at least this score is flagged."""
+"""The precision aimed at: a family is flagged from this probability of being a campaign on."""
 
-FEW_ACCOUNTS = 5
+ENOUGH = 20
+"""From fewer requests than this a night lowers a family's score by half only; not at all if its pool is the same."""
+
+SAME_POOL = 2.0
+"""A pool is the same if more accounts came back than chance gives, p below 1e-2."""
+
+LABEL = 20.0
+"""What an analyst's own word on the family adds or takes away: it decides."""
 
 
-def verdict(act: Behaviour, family: int) -> tuple[float, tuple[Reason, ...]]:
-    """Score family number `family`: probability 0 to 1, and what it is made of, strongest first."""
-    accounts, requests = int(act.accounts[family]), int(act.requests[family])
-    pairs, usual = int(act.pairs[family]), float(act.expected_pairs[family])
-    together = min(-np.log10(max(act.p_synchrony[family], 1e-300)), 12.0) if pairs >= 1.5 * usual else 0.0
-    pool = min(-np.log10(max(act.p_pool[family], 1e-300)), 10.0) if accounts >= FEW_ACCOUNTS else 0.0
-    spread = -4.0 if accounts < FEW_ACCOUNTS else 1.0
+def verdict(
+    found: Findings,
+    family: int,
+    weights: npt.NDArray[np.float64] = PRIOR_WEIGHTS,
+    *,
+    label: str | None = None,
+    before: Sequence[Reason] = (),
+) -> tuple[float, tuple[Reason, ...]]:
+    """Score family number `family`: probability 0 to 1, and what it is made of, strongest first.
+
+    A reason's value is the feature, its contribution that times the weight. label: what an analyst said.
+    before: the reasons of the family's last score.
+    """
     reasons = [
         Reason(
-            "synchrony",
-            pairs / usual,
-            0.5 * together,
-            f"{pairs} pairs of requests by different accounts within minutes; chance gives {usual:.1f}",
-        ),
-        Reason(
-            "pool",
-            float(act.expected_accounts[family]),
-            0.3 * pool,
-            f"{requests} requests from {accounts} accounts; random senders would be {act.expected_accounts[family]:.0f}",
-        ),
-        Reason(
-            "spread",
-            accounts,
-            spread,
-            f"sent by {accounts} accounts" + ("" if spread > 0 else ", as one customer's own job would be"),
-        ),
-        Reason("prior", PRIOR, PRIOR, "most templates are honest"),
+            name,
+            float(value),
+            float(weights[number] * value),
+            _words(FEATURES[name].words, found.seen[family, number], found.expected[family, number]),
+        )
+        for number, (name, value) in enumerate(zip(NAMES, found.values[family], strict=True))
+        if value or name == PRIOR
     ]
-    score = 1 / (1 + np.exp(-sum(r.contribution for r in reasons)))
+    if label in ("campaign", "benign"):
+        side = 1.0 if label == "campaign" else -1.0
+        reasons.append(Reason("label", side, LABEL * side, f"an analyst said: {label}"))
+    elif before:
+        lost = _total(before) - _total(reasons)
+        if lost > 0 and (leaning := _leaning(found, family)):
+            words = "so few requests tonight say little; its score of earlier nights counts"
+            reasons.append(Reason("earlier", leaning, leaning * lost, words))
+    score = 1 / (1 + np.exp(-_total(reasons)))
     return float(score), tuple(sorted(reasons, key=lambda r: (-abs(r.contribution), r.name)))
+
+
+def _total(reasons: Sequence[Reason]) -> float:
+    return sum(r.contribution for r in reasons)
+
+
+def _leaning(found: Findings, family: int) -> float:
+    """How far a score stays where it was, 0 to 1: few requests settle little, and nothing if the pool is the same."""
+    if found.requests[family] >= ENOUGH:
+        return 0.0
+    return 1.0 if found.values[family, NAMES.index("returning")] >= SAME_POOL else 0.5
+
+
+def _words(pattern: str, seen: float, expected: float) -> str:
+    return pattern.format(seen=_number(seen), expected=_number(expected))
+
+
+def _number(value: float) -> str:
+    if np.isnan(value):
+        return "unknown"
+    return f"{value:.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.2g}"

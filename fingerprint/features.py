@@ -1,0 +1,142 @@
+"""What is known of a family as features: statistics, capped, with a prior weight and plain words each.
+
+The weights are set by hand on development data and on simulated traffic; analysts' labels move them (`learn`).
+What a pool looks like (pool, overlap, concentration, evenness, alike, agent, returning) adds up to less than a flag asks for: an
+honest tool with several templates has such a pool, too. A flag takes accounts that act together in time, or
+that share addresses or payment. One customer's job does all that, but from few accounts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprint.columns import Behaviour, Trait, Traits
+from fingerprint.records import IntArray
+
+FEW_ACCOUNTS = 4
+"""So many accounts are few; up to twice as many are so in part."""
+
+CUSTOMER_ACCOUNTS = 10
+"""Fewer accounts than this with one payment hash or address block between them are one customer's."""
+
+ONE_CUSTOMER = 0.8
+"""... if at least this share of the accounts has it."""
+
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What one statistic may contribute: weight, log-odds per unit; cap, its largest value; words, with the numbers to fill in."""
+
+    weight: float
+    cap: float
+    words: str
+
+
+PRIOR = "prior"
+FEATURES: dict[str, Feature] = {
+    PRIOR: Feature(-4.0, 1.0, "most templates are honest"),
+    "synchrony": Feature(
+        0.5, 12.0, "{seen} pairs of requests by different accounts within minutes; chance gives {expected}"
+    ),
+    "pool": Feature(0.12, 10.0, "sent by {seen} accounts; as many random requests would be by {expected}"),
+    "overlap": Feature(0.375, 8.0, "shares {seen} accounts with another family; chance gives {expected}"),
+    "concentration": Feature(
+        0.04, 10.0, "a mean {seen} of each account's requests are in it; chance gives {expected}"
+    ),
+    "evenness": Feature(
+        0.04,
+        10.0,
+        "its accounts send evenly: variance over mean {seen}; {expected} if it followed their other traffic",
+    ),
+    "alike": Feature(
+        0.08,
+        5.0,
+        "its accounts are alike in size: log-volumes deviate by {seen}; of random accounts by {expected}",
+    ),
+    "payment": Feature(
+        0.4, 10.0, "{seen} pairs of its accounts share a payment hash; chance gives {expected}"
+    ),
+    "address": Feature(
+        0.35, 10.0, "{seen} pairs of its accounts share an address block; chance gives {expected}"
+    ),
+    "agent": Feature(0.06, 5.0, "{seen} pairs of its accounts share a user agent; chance gives {expected}"),
+    "returning": Feature(0.04, 10.0, "{seen} accounts are back from earlier nights; chance gives {expected}"),
+    "growth": Feature(0.0, 10.0, "{seen} requests tonight; {expected} by its earlier share of traffic"),
+    "clock": Feature(0.0, 5.0, "round the clock: hours have an entropy of {seen}; chance gives {expected}"),
+    "regularity": Feature(
+        0.0, 10.0, "evenly paced: squared gaps are {seen} of those of chance, where {expected} is usual"
+    ),
+    "copied": Feature(
+        -0.15, 10.0, "a share of {seen} of its requests is copied by several accounts; {expected} is usual"
+    ),
+    "strangers": Feature(
+        -1.5, 1.0, "only {seen} pairs of its accounts share an address block, as by chance ({expected})"
+    ),
+    "few": Feature(
+        -5.0, 1.0, "sent by {seen} accounts only, as one customer's own job or a benchmark would be"
+    ),
+    "customer": Feature(
+        -12.0, 1.0, "a share of {seen} of its few accounts has one payment or address: one customer"
+    ),
+}
+"""Features and prior weights; a weight of 0 waits for labels: honest jobs run round the clock and grow as well."""
+
+NAMES = tuple(FEATURES)
+PRIOR_WEIGHTS: Doubles = np.array([f.weight for f in FEATURES.values()])
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The features of f families.
+
+    values: (f, len(NAMES)), capped, 0 where nothing is known. seen, expected: the numbers to tell, NaN for none.
+    requests: (f,) how many they were told from.
+    """
+
+    values: Doubles
+    seen: Doubles
+    expected: Doubles
+    requests: IntArray
+
+
+def findings(act: Behaviour, more: Traits) -> Findings:
+    """Turn statistics of f families into features."""
+    count = len(act.requests)
+    blank = np.full(count, np.nan)
+    one = np.ones(count)
+    few = np.clip(2 - more.circle / FEW_ACCOUNTS, 0, 1)
+    together = np.where(act.pairs >= 1.5 * act.expected_pairs, _log10(act.p_synchrony), 0.0)
+    address = more.address
+    known = np.nan_to_num(address.expected)
+    strangers = (known >= 3) & (np.nan_to_num(address.value) < 1.5 * known)
+    customer = (np.nan_to_num(more.customer) >= ONE_CUSTOMER) & (more.circle < CUSTOMER_ACCOUNTS)
+    facts: dict[str, Trait] = {
+        PRIOR: Trait(blank, blank, one),
+        "synchrony": Trait(act.pairs.astype(float), act.expected_pairs, together),
+        "pool": Trait(
+            act.accounts.astype(float),
+            act.expected_accounts,
+            np.where(act.accounts > FEW_ACCOUNTS, _log10(act.p_pool), 0.0),
+        ),
+        **{name: getattr(more, name) for name in NAMES if hasattr(more, name) and name != "customer"},
+        "strangers": Trait(address.value, address.expected, strangers.astype(float)),
+        "few": Trait(more.circle, blank, few),
+        "customer": Trait(more.customer, blank, customer.astype(float)),
+    }
+    caps = np.array([f.cap for f in FEATURES.values()])
+    evidence = np.stack([facts[name].evidence for name in NAMES], axis=1)
+    return Findings(
+        np.clip(np.nan_to_num(evidence, posinf=1e300), 0, caps),
+        np.stack([facts[name].value for name in NAMES], axis=1),
+        np.stack([facts[name].expected for name in NAMES], axis=1),
+        act.requests,
+    )
+
+
+def _log10(p_value: Doubles) -> Doubles:
+    return np.asarray(-np.log10(np.maximum(p_value, 1e-300)))
