@@ -220,9 +220,11 @@ def _overlap(pool: sparse.csr_matrix, volume: Doubles) -> tuple[Trait, Doubles]:
     f = pool.shape[0]
     sent = pool.sign().tocsr()
     both = (sent @ sent.T).tocoo()
-    other = both.row != both.col
-    row, column, seen = both.row[other], both.col[other], both.data[other]
+    some = (both.row != both.col) & (both.data >= 2)
+    row, column, seen = both.row[some], both.col[some], both.data[some]
     expected = _met(sent, row, column, sum_of(pool, pool.data), volume)
+    clear = seen >= 1.5 * expected
+    row, column, seen, expected = row[clear], column[clear], seen[clear], expected[clear]
     evidence = np.maximum(-log_tail(seen, expected) / np.log(10) - np.log10(max(f - 1, 1)), 0.0)
     accounts = np.diff(pool.indptr).astype(np.float64)
     inside = (evidence >= INSIDE) & (seen >= accounts[row] / 2)
