@@ -1,9 +1,12 @@
 """What is known of a family as features: statistics, capped, with a prior weight and plain words each.
 
 The weights are set by hand on development data and on simulated traffic; analysts' labels move them (`learn`).
-What a pool looks like (pool, overlap, concentration, evenness, alike, agent, returning) adds up to less than a flag asks for: an
-honest tool with several templates has such a pool, too. A flag takes accounts that act together in time, or
-that share addresses or payment. One customer's job does all that, but from few accounts.
+What a pool looks like (pool, overlap, concentration, evenness, alike, agent, returning) adds up to less than a flag
+asks for: an honest tool with several templates has such a pool, too. A flag takes accounts that act together in
+time, or that share addresses or payment. One customer's job does all that, but from few accounts.
+
+Many families are judged at once, so small p-values come about by chance: the base rate stands against them, and
+evidence of one in a thousand is worth 1.5 of log-odds at most, where a flag takes 6.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ Doubles = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """What one statistic may contribute: weight, log-odds per unit; cap, its largest value; words, with the numbers to fill in."""
+    """What a statistic may contribute: log-odds per unit, its largest value, and words with numbers to fill in."""
 
     weight: float
     cap: float

@@ -53,7 +53,7 @@ def verdict(
         side = 1.0 if label == "campaign" else -1.0
         reasons.append(Reason("label", side, LABEL * side, f"an analyst said: {label}"))
     elif before:
-        lost = _total(before) - _total(reasons)
+        lost = _total([r for r in before if r.name != "label"]) - _total(reasons)
         if lost > 0 and (leaning := _leaning(found, family)):
             words = "so few requests tonight say little; its score of earlier nights counts"
             reasons.append(Reason("earlier", leaning, leaning * lost, words))

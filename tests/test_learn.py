@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from small_traffic import night_rows, written
 
 from fingerprint.features import FEATURES, NAMES, PRIOR, PRIOR_WEIGHTS
 from fingerprint.learn import fit, weights
+from fingerprint.pipeline import nightly
 from fingerprint.records import Reason, Signature, Spread, Stamp, Template
+from fingerprint.settings import Home
+from fingerprint.store import Store
 
 CAPS = np.array([f.cap for f in FEATURES.values()])
 NEVER = datetime.fromtimestamp(0, UTC)
@@ -97,3 +102,23 @@ def test_any_labels_give_finite_weights_of_the_right_sign_and_always_the_same(
     assert ((found <= 0) | (PRIOR_WEIGHTS >= 0)).all()
     assert ((found >= 0) | (PRIOR_WEIGHTS < 0)).all()
     assert (found == fit(values * CAPS, np.array(labels))).all()
+
+
+def test_an_analysts_labels_count_from_the_next_night_on(tmp_path: Path) -> None:
+    nights = [written(tmp_path / f"{day}.jsonl", night_rows(day)) for day in (1, 2)]
+    scores: dict[str | None, list[float]] = {}
+    for label in (None, "benign"):
+        home = Home(tmp_path / str(label))
+        nightly([nights[0]], home)
+        with Store.open(home.path) as store:
+            first, second = (s.family_id for s in store.signatures())
+            if label:
+                store.set_label(first, label, by="ana")
+        nightly([nights[1]], home)
+        with Store.open(home.path) as store:
+            after = [store.signature(name) for name in (first, second)]
+        scores[label] = [s.score for s in after]
+        assert after[0].flagged == (label is None)
+    assert scores["benign"][0] < 0.01
+    # the other family looks the same, so one word against the first makes it less likely
+    assert 0.5 < scores["benign"][1] < scores[None][1]

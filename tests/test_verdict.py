@@ -155,6 +155,8 @@ def test_few_requests_hardly_lower_a_score_and_not_at_all_from_the_same_pool(
     assert low <= score <= high
     assert score == pytest.approx(1 / (1 + np.exp(-sum(r.contribution for r in reasons))))
     assert verdict(found, 0, before=before, label="benign")[0] < 0.01
+    taken_back = (*before, Reason("label", 1.0, 20.0, "last night"))
+    assert verdict(found, 0, before=taken_back)[0] == score
     lower = (Reason("prior", 1.0, -9.0, "last night"),)
     assert verdict(found, 0, before=lower) == verdict(found, 0)
 
