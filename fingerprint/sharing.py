@@ -38,9 +38,10 @@ def _main(values: list[str | None], place: Ids, account: Ids, accounts: int) -> 
     out = np.full(accounts, -1, dtype=np.int64)
     known = np.flatnonzero(value >= 0)
     if len(known):
-        pairs, count = np.unique(np.stack([account[known], value[known]]), axis=1, return_counts=True)
-        order = np.lexsort((-pairs[1], count))
-        out[pairs[0][order]] = pairs[1][order]
+        pairs, count = np.unique(value[known] * accounts + account[known], return_counts=True)
+        held, who = np.divmod(pairs, accounts)
+        order = np.lexsort((-held, count))  # the most frequent is written last
+        out[who[order]] = held[order]
     return out
 
 

@@ -327,8 +327,9 @@ def _copied(rows: sparse.csr_matrix, account: Ids, prompt: Ids) -> Trait:
 
     It speaks against a campaign: one that harvests answers gives each account other prompts.
     """
-    pairs = np.unique(np.stack([prompt, account]), axis=1)
-    several = (np.bincount(pairs[0]) > 1)[prompt].astype(np.float64)
+    accounts = int(account.max(initial=0)) + 1
+    pairs = np.unique(prompt.astype(np.int64) * accounts + account)
+    several = (np.bincount(pairs // accounts) > 1)[prompt].astype(np.float64)
     requests = np.maximum(np.diff(rows.indptr), 1)
     usual = float(several.mean()) if len(several) else 0.0
     deviation = np.sqrt((usual * (1 - usual) + 1 / requests) / requests)
