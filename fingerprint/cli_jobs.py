@@ -137,7 +137,9 @@ made_with_option = click.option(
     metavar="OUT",
     help="Where to write: .jsonl, .csv or .parquet; - for JSON lines on stdout.",
 )
-@click.option("--explain", is_flag=True, help="Add each match's threshold, coverage and similarity.")
+@click.option(
+    "--explain", is_flag=True, help="Add each match's threshold, coverage, similarity and known_sender."
+)
 @made_with_option
 @mapping_option
 @max_rejects_option
@@ -194,6 +196,9 @@ def lookup(
 @click.argument("prompt")
 @home_options
 @click.option("--system", metavar="S", help="The system prompt that came with it.")
+@click.option(
+    "--account", metavar="A", help="The account that sent it; one that sent the family before counts."
+)
 @made_with_option
 @json_option
 def try_(
@@ -201,6 +206,7 @@ def try_(
     path: Path | None,
     database: str | None,
     system: str | None,
+    account: str | None,
     model: str | None,
     as_json: bool,
 ) -> None:
@@ -217,7 +223,7 @@ def try_(
 
     home = worked_home_of(path, database)
     text = sys.stdin.buffer.read().decode(errors="replace") if prompt == "-" else prompt
-    match = pipeline.open_matcher(home, model).one(text, system)
+    match = pipeline.open_matcher(home, model).one(text, system, account)
     if as_json:
         show.json_lines([match])
     else:

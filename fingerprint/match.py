@@ -36,6 +36,9 @@ article that others sent too must not hide the injected instruction beside it.""
 SURE = 0.9
 """Above this score by grams alone, meaning is not asked."""
 
+KNOWN_SENDER = 2.0
+"""What it adds to x that the account sent the family before: honest users of the same words did not."""
+
 FLOOR = 0.5
 """No threshold is lower: what calibration data cannot show is not promised."""
 
@@ -109,6 +112,12 @@ def meaning(similarity: FloatArray, usual: FloatArray) -> FloatArray:
 def score_of_meaning(beyond: FloatArray) -> npt.NDArray[np.float64]:
     """Score prompts by meaning alone, (q,)."""
     return np.asarray(_squash(np.where(beyond > 0, NEAR + BEYOND * beyond.astype(np.float64), -np.inf)))
+
+
+def from_known_sender(score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Raise scores of requests from accounts that sent their family before, (q,)."""
+    odds = score / np.maximum(1 - score, 1e-300) * np.exp(KNOWN_SENDER / SCALE)
+    return np.asarray(odds / (1 + odds))
 
 
 def _squash(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

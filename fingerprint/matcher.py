@@ -17,6 +17,7 @@ from fingerprint.index import Snapshot, open_snapshot, prune, write_snapshot
 from fingerprint.masks import remask, unmask
 from fingerprint.normalise import VERSION, compose, normalise
 from fingerprint.records import SYSTEM_END, TURN_END, FloatArray, Match, SegmentHit, Signature, Stamp
+from fingerprint.senders import known, sender_keys
 from fingerprint.shingle import VERSION as GRAMS
 from fingerprint.shingle import shingle
 from fingerprint.signature import stamp_from_json, stamp_to_json
@@ -31,10 +32,17 @@ def stamp_of(embedder: Embedder) -> Stamp:
     return Stamp(VERSION, GRAMS, embedder.name, embedder.revision, embedder.dimension)
 
 
-def publish(home: Path, signatures: Sequence[Signature], stamp: Stamp, *, night: str | None) -> str:
+def publish(
+    home: Path,
+    signatures: Sequence[Signature],
+    stamp: Stamp,
+    *,
+    night: str | None,
+    senders: pa.Table | None = None,
+) -> str:
     """Write the lookup snapshot of these signatures and make it the live one; returns its id.
 
-    night: the batch the signatures are as of, so that a reader can tell a snapshot that fell behind.
+    senders: account_id and family_id of who sent what before, if known. night: the batch the signatures are as of, so that a reader can tell a snapshot that fell behind.
     """
     named = {s.family_id: s for s in signatures}
     # what matches a variant belongs to its original, with all that analysts and nights said of that
@@ -61,6 +69,11 @@ def publish(home: Path, signatures: Sequence[Signature], stamp: Stamp, *, night:
             "prior": index.prior,
             "threshold": np.array([s.threshold for s in signatures], dtype=np.float64),
             "similarity": np.array([s.similarity for s in signatures], dtype=np.float32),
+            "senders": np.unique(
+                sender_keys(senders.column("account_id"), senders.column("family_id"))
+                if senders is not None
+                else np.empty(0, dtype=np.uint64)
+            ),
         },
         meta={
             "stamp": stamp_to_json(stamp),
@@ -82,12 +95,16 @@ def publish(home: Path, signatures: Sequence[Signature], stamp: Stamp, *, night:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The nearest family of each of q prompts, all (q,): number or -1, score, coverage, similarity, and whether it matches."""
+    """The nearest family of each of q prompts, all (q,).
+
+    family: its number or -1. known_sender: whether the account sent that family before. matched: bool.
+    """
 
     family: np.ndarray
     score: np.ndarray
     coverage: np.ndarray
     similarity: np.ndarray
+    known_sender: np.ndarray
     matched: np.ndarray
 
 
@@ -103,6 +120,7 @@ class Matcher:
             )
         self.snapshot = snapshot
         self.families: list[dict[str, Any]] = snapshot.meta["families"]
+        self._names = [facts["family_id"] for facts in self.families]
         self._embedder = embedder
         a = snapshot.arrays
         self._index = match.GramIndex(*(a[name] for name in match.GramIndex._fields))
@@ -117,11 +135,11 @@ class Matcher:
         maker = stamp_from_json(snapshot.meta["stamp"]).model
         return cls(snapshot, Embedder.load(model or ("minilm" if maker == "all-MiniLM-L6-v2" else "static")))
 
-    def find(self, texts: pa.LargeStringArray) -> Found:
-        """Find the nearest family of each normalised text (q,)."""
-        return self._find(texts, tokens(texts))
+    def find(self, texts: pa.LargeStringArray, accounts: pa.Array | None = None) -> Found:
+        """Find the nearest family of each normalised text (q,); accounts: (q,) who sent them, if known."""
+        return self._find(texts, tokens(texts), accounts)
 
-    def _find(self, texts: pa.LargeStringArray, found: Tokens) -> Found:
+    def _find(self, texts: pa.LargeStringArray, found: Tokens, accounts: pa.Array | None) -> Found:
         grams = shingle(found.hashes, found.section, found.row_offsets)
         hits = match.best(self._index, grams.hashes, grams.offsets)
         family, score = hits.family.copy(), hits.score.copy()
@@ -130,11 +148,16 @@ class Matcher:
         if len(unsure) and len(self.snapshot.owners):
             vectors = self._embedder.encode(heads(texts.take(pa.array(unsure))))
             self._by_meaning(vectors, unsure, family, score, similarity)
+        sent_before = np.zeros(len(texts), dtype=np.bool_)
+        if accounts is not None:
+            sent_before = known(self.snapshot.arrays["senders"], accounts, family, self._names)
+            score = np.where(sent_before, match.from_known_sender(score), score)
         threshold = self.snapshot.arrays["threshold"]
         matched = (
             (family >= 0) & (score >= threshold[family]) if len(threshold) else np.zeros(len(texts), np.bool_)
         )
-        return Found(family, score, np.where(family == hits.family, hits.coverage, 0.0), similarity, matched)
+        coverage = np.where(family == hits.family, hits.coverage, 0.0)
+        return Found(family, score, coverage, similarity, sent_before, matched)
 
     def _by_meaning(
         self,
@@ -154,13 +177,13 @@ class Matcher:
         family[rows[better]] = owner[better, 0]
         score[rows] = np.maximum(score[rows], worth)
 
-    def one(self, prompt: str, system: str | None = None) -> Match:
-        """Look one prompt up, and explain the answer."""
+    def one(self, prompt: str, system: str | None = None, account: str | None = None) -> Match:
+        """Look one prompt up, and explain the answer; account: who sent it, if known."""
         texts = normalise(
             compose(pa.array([system], pa.large_string()), pa.array([prompt], pa.large_string()))
         )
         words = tokens(texts)
-        found = self._find(texts, words)
+        found = self._find(texts, words, None if account is None else pa.array([account], pa.large_string()))
         number = int(found.family[0])
         if number < 0:
             return Match(None, None, 0.0, None, None)
@@ -176,6 +199,7 @@ class Matcher:
             threshold=float(self.snapshot.arrays["threshold"][number]),
             coverage=float(found.coverage[0]),
             similarity=float(found.similarity[0]),
+            known_sender=None if account is None else bool(found.known_sender[0]),
             segments=segments,
             slots=slots,
         )

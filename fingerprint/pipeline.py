@@ -92,7 +92,9 @@ def nightly(
         )
         clock.stage("store")
         report = _save(store, batch, night, reader.report(), reader.content_hash, clock)
-        matcher.publish(home.path, store.signatures(), stamp, night=report.batch_id)
+        matcher.publish(
+            home.path, store.signatures(), stamp, night=report.batch_id, senders=store.family_accounts()
+        )
         if assignments is not None:
             write_table(_assignments(batch, night), assignments)
         clock.stage("done")
@@ -114,7 +116,7 @@ def lookup(
 
     output: request_id, family_id (null = no match), candidate_id (the nearest family, matched or not), score,
     label and campaign_id; .jsonl, .csv or .parquet, None = JSON lines on stdout. explain adds threshold,
-    coverage and similarity. model: None finds the one of the two shipped models that made the home.
+    coverage, similarity and known_sender. model: None finds the one of the two shipped models that made the home.
     """
     if output is not None:
         check_extension(output)
@@ -166,7 +168,11 @@ def publish_snapshot(home: Home) -> str:
         if stamp is None:
             raise SnapshotError(f"{home.path}: no families stored yet")
         return matcher.publish(
-            home.path, store.signatures(), stamp, night=nights[-1].batch_id if nights else None
+            home.path,
+            store.signatures(),
+            stamp,
+            night=nights[-1].batch_id if nights else None,
+            senders=store.family_accounts(),
         )
 
 
@@ -310,7 +316,7 @@ def _assignments(batch: Batch, night: Described) -> pa.Table:
 
 
 def _matches(found: Matcher, batch: pa.RecordBatch, explain: bool) -> pa.Table:
-    hits = found.find(normalised(batch))
+    hits = found.find(normalised(batch), batch.column("account_id"))
     number = pa.array(hits.family, mask=hits.family < 0)
 
     def facts(name: str) -> pa.Array:
@@ -329,6 +335,7 @@ def _matches(found: Matcher, batch: pa.RecordBatch, explain: bool) -> pa.Table:
         columns["threshold"] = pa.array(found.snapshot.arrays["threshold"]).take(number)
         columns["coverage"] = pa.array(np.round(hits.coverage.astype(np.float64), 4))
         columns["similarity"] = pa.array(np.round(hits.similarity.astype(np.float64), 4))
+        columns["known_sender"] = pa.array(hits.known_sender)
     return pa.table(columns)
 
 

@@ -203,6 +203,7 @@ class Match:
     threshold: float | None = None
     coverage: float | None = None
     similarity: float | None = None
+    known_sender: bool | None = None
     segments: tuple[SegmentHit, ...] = ()
     slots: tuple[str, ...] = ()
 

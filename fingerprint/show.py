@@ -213,6 +213,8 @@ def match(found: Match) -> None:
             "text",
             f"holds {found.coverage:.0%} of what marks the family's template, rare phrases counting more",
         )
+    if found.known_sender:
+        page.fact("account", "sent requests of this family before, which counts")
     if found.similarity:
         page.fact("meaning", f"cosine {found.similarity:.2f} to the family's prototype")
     page.list("segments", ((f"{hit.coverage:.0%}", f"“{_shortened(hit.text)}”") for hit in found.segments))

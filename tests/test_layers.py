@@ -25,6 +25,7 @@ STAGES = {  # each with the modules that are its own
     "template": set(),
     "variants": set(),
     "continuity": set(),
+    "senders": {"requestids"},
     "match": set(),
     "index": set(),
     "cluster": set(),

@@ -186,3 +186,16 @@ def test_segments_with_their_own_letters_are_found_in_any_spelling(
     )
     assert [(s.text, s.coverage) for s in got.segments] == [(said, 1.0)]
     assert got.slots == ("third",)
+
+
+def test_an_account_that_sent_the_family_before_counts(tmp_path: Path, embedder: Embedder) -> None:
+    senders = pa.table({"account_id": ["a1"], "family_id": ["f1"]})
+    signatures = [family(embedder, ASK, END)]
+    publish(tmp_path, signatures, stamp_of(embedder), night="n1", senders=senders)
+    found = Matcher.open(tmp_path)
+    half = f"{ASK} {words(np.random.default_rng(5), 30)}"
+    known, other, nobody = found.one(half, account="a1"), found.one(half, account="a2"), found.one(half)
+    assert (known.known_sender, other.known_sender, nobody.known_sender) == (True, False, None)
+    assert known.score > other.score == nobody.score
+    batch = found.find(normalise(pa.array([half, half])), pa.array(["a1", "a2"], pa.large_string()))
+    assert batch.score.tolist() == [known.score, other.score]
