@@ -185,7 +185,7 @@ def test_lookup_in_batches_and_one_by_one_agree(worked: tuple[Path, NightReport]
     lookup([write(tmp_path / "t.jsonl", sent)], Home(folder / "home"), output=tmp_path / "m.jsonl")
     found = open_matcher(Home(folder / "home"))
     for s, row in zip(sent, read(tmp_path / "m.jsonl"), strict=True):
-        one = found.one(s.prompt, s.system)
+        one = found.one(s.prompt, s.system, s.account)
         assert one.family_id == row["family_id"]
         assert one.candidate_id == row["candidate_id"]
         assert one.score == pytest.approx(row["score"] or 0.0, abs=1e-6)
