@@ -23,7 +23,14 @@ from fingerprint.index import open_snapshot
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, stamp_of
 from fingerprint.normalise import compose, display, normalise
-from fingerprint.records import ACTIVITY_SCHEMA, SPREAD_SCHEMA, IngestReport, NightReport, Signature
+from fingerprint.records import (
+    ACTIVITY_SCHEMA,
+    SPREAD_SCHEMA,
+    TRAFFIC_SCHEMA,
+    IngestReport,
+    NightReport,
+    Signature,
+)
 from fingerprint.settings import Home, Settings
 from fingerprint.store import HomeLock, Store
 from fingerprint.tabulate import check_extension, write_table
@@ -79,9 +86,10 @@ def nightly(
         )
         batch = collect(reader, normalised, tokens, shown)
         if not len(batch):
-            named = ", ".join(map(str, sources))
+            named, read = ", ".join(map(str, sources)), reader.report()
+            where = f"; {read.rejects_path} says why" if read.rejected else ""
             raise InputError(
-                f"at least one valid request expected in {named}, none of {reader.report().rows_read} found"
+                f"at least one valid request expected in {named}, none of {read.rows_read} found{where}"
             )
         stored = store.signatures()
         found = discover(batch, stored, settings, clock.stage)
@@ -340,7 +348,5 @@ def _matches(found: Matcher, batch: pa.RecordBatch, explain: bool) -> pa.Table:
 
 
 def _no_matches(found: Matcher, explain: bool) -> pa.Table:
-    from fingerprint.records import TRAFFIC_SCHEMA
-
     empty = pa.RecordBatch.from_pylist([], schema=TRAFFIC_SCHEMA)
     return _matches(found, empty, explain)

@@ -23,11 +23,6 @@ def plain(text: str) -> str:
     return _UNSAFE.sub(_escape, _BLANKS.sub(" ", text))
 
 
-def plain_lines(text: str) -> str:
-    """Return the text as `plain` does, but with its line breaks."""
-    return "\n".join(plain(line) for line in text.splitlines())
-
-
 def json_line(value: object) -> str:
     """Return a value (dataclasses and times included) as JSON on one line that a terminal can show.
 

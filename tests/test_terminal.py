@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint.records import Reason
-from fingerprint.terminal import iso, json_line, plain, plain_lines
+from fingerprint.terminal import iso, json_line, plain
 
 ANY = st.text(st.characters(exclude_categories=()))
 DANGEROUS = ("Cc", "Zl", "Zp", "Cs", "Co")
@@ -19,9 +19,8 @@ def test_escape_sequences_and_direction_marks_become_visible() -> None:
     assert plain("abc\u202edcb\u200d\U000e0041") == "abc\\u202edcb\\u200d\\udb40\\udc41"
 
 
-def test_line_breaks_become_blanks_or_stay() -> None:
+def test_line_breaks_become_blanks() -> None:
     assert plain("one\r\n\ttwo\u2028three") == "one two three"
-    assert plain_lines("one\ntwo\x1b") == "one\ntwo\\u001b"
 
 
 def test_words_of_all_scripts_stay() -> None:
