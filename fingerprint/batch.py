@@ -87,7 +87,7 @@ def collect(
             chunks.append(batch.column(name))
         normal = texts(batch)
         found = tokens(normal)
-        key = _sequence_hash(found.hashes, found.section, found.row_offsets)  # type: ignore[attr-defined]
+        key = sequence_hash(found.hashes, found.section, found.row_offsets)  # type: ignore[attr-defined]
         new = seen.first_time(key)
         keys.append(key)
         first_keys.append(key[new])
@@ -117,8 +117,8 @@ def _assembled(
         accounts=account.dictionary,
         second=times.to_numpy().astype(np.float64) / 1e6,
         prompt=prompt.astype(np.int32),
-        texts=pa.chunked_array(kept[0], pa.large_string()),
-        shown=pa.chunked_array(kept[1], pa.large_string()),
+        texts=_one_chunk(kept[0]),
+        shown=_one_chunk(kept[1]),
         token_hashes=np.concatenate([p[0] for p in parts] or [np.empty(0, dtype=np.uint64)]),
         section=np.concatenate([p[1] for p in parts] or [np.empty(0, dtype=np.uint8)]),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
@@ -126,8 +126,16 @@ def _assembled(
     )
 
 
+def _one_chunk(parts: list[pa.Array]) -> pa.ChunkedArray:
+    """Join the parts and let them go: to take rows from many chunks costs a copy of all of them."""
+    whole = pa.concat_arrays(parts) if parts else pa.array([], pa.large_string())
+    parts.clear()
+    return pa.chunked_array([whole])
+
+
 @njit(cache=True, nogil=True)
-def _sequence_hash(hashes: HashArray, section: npt.NDArray[np.uint8], offsets: IntArray) -> HashArray:
+def sequence_hash(hashes: HashArray, section: npt.NDArray[np.uint8], offsets: IntArray) -> HashArray:
+    """Hash each row's tokens, in their order and sections, (n,) uint64: rows of one hash are one prompt."""
     out = np.empty(len(offsets) - 1, dtype=np.uint64)
     for row in range(len(offsets) - 1):
         mixed = np.uint64(offsets[row + 1] - offsets[row])

@@ -19,7 +19,17 @@ from fingerprint.discover import Discovery, members_of
 from fingerprint.evidence import behaviour
 from fingerprint.masks import unmask
 from fingerprint.normalise import normalise
-from fingerprint.records import DayCount, FloatArray, Ids, Signature, Spread, Stamp, Template
+from fingerprint.records import (
+    DayCount,
+    FloatArray,
+    HashArray,
+    Ids,
+    IntArray,
+    Signature,
+    Spread,
+    Stamp,
+    Template,
+)
 from fingerprint.refine import COVER
 from fingerprint.settings import Settings
 from fingerprint.template import Corpus, write_template
@@ -59,6 +69,19 @@ class Described:
     joined: npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What a batch of some prompts is a sample of: n prompts, assigned to the batch's families by their text.
+
+    batch: all requests, without texts. label, coverage: (n,) as in Discovery. sampled: numbers of the sample's prompts.
+    """
+
+    batch: Batch
+    label: Ids
+    coverage: FloatArray
+    sampled: IntArray
+
+
 def describe(
     batch: Batch,
     found: Discovery,
@@ -66,8 +89,14 @@ def describe(
     embed: Embed,
     stamp: Stamp,
     settings: Settings,
+    *,
+    whole: Whole | None = None,
 ) -> Described:
-    """Describe the families that share text, then those that only share meaning."""
+    """Describe the families that share text, then those that only share meaning.
+
+    whole: where given, `batch` is only a sample of it. Texts are then taken from the sample, and senders, times
+    and counts from the whole, of which label and strength are, too.
+    """
     loose = np.flatnonzero(found.label < 0)
     meaning = embed(heads(batch.texts.take(pa.array(loose))))
     textual = _textual(batch, found, stored, stamp, settings)
@@ -103,7 +132,11 @@ def describe(
     label = rank[label]
     strength = np.where(label >= 0, np.where(found.label >= 0, found.coverage, 1.0), 0.0).astype(np.float32)
     born = np.array([known[f] < 0 for f in kept], dtype=np.bool_)
-    wordings, owner = _with_variants(batch, complete, members[kept], born, embed)
+    common = _common(batch)
+    if whole is not None:
+        batch, label, strength = _over(whole, rank, label, strength)
+    members = members_of(label, len(kept))
+    wordings, owner = _with_variants(batch.senders(), complete, members, born, (common, embed))
     label = np.where(label >= 0, owner[label], -1).astype(np.int32) if len(owner) else label
     members = members_of(label, len(kept))
     spreads = _spreads(batch, members)
@@ -113,12 +146,21 @@ def describe(
     return Described(final, label, strength, act, born & own, born & ~own)
 
 
+def _over(whole: Whole, rank: Ids, label: Ids, strength: FloatArray) -> tuple[Batch, Ids, FloatArray]:
+    """Carry what was said of the sample's prompts to the whole: families by text are all its prompts' already."""
+    every = rank[whole.label]
+    every[whole.sampled] = label
+    worth = np.where(every >= 0, whole.coverage, 0.0).astype(np.float32)
+    worth[whole.sampled] = strength
+    return whole.batch, every, worth
+
+
 def _with_variants(
-    batch: Batch,
+    senders: sparse.csr_matrix,
     signatures: Sequence[Signature],
     members: sparse.csr_matrix,
     born: npt.NDArray[np.bool_],
-    embed: Embed,
+    language: tuple[HashArray, Embed],
 ) -> tuple[list[Signature], Ids]:
     """Mark new families that are other wordings of stored ones; also return which row owns each row's prompts, (f,)."""
     place = {s.family_id: f for f, s in enumerate(signatures)}
@@ -131,8 +173,9 @@ def _with_variants(
     join = sparse.csr_matrix(
         (np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), shape=(len(owner),) * 2
     )
-    wording = Wording(spoken, (join @ members).tocsr(), _familiar(batch, templates), length)
-    found = originals(wording, born, batch.senders(), embed)
+    common, embed = language
+    wording = Wording(spoken, (join @ members).tocsr(), _familiar(common, templates), length)
+    found = originals(wording, born, senders, embed)
     out = [
         replace(s, variant_of=signatures[found[f]].family_id) if found[f] >= 0 else s
         for f, s in enumerate(signatures)
@@ -140,10 +183,14 @@ def _with_variants(
     return out, np.where(found >= 0, found, owner).astype(np.int32)
 
 
-def _familiar(batch: Batch, templates: Sequence[Template]) -> Doubles:
-    """Return the share of each template's tokens that are among the batch's COMMON_WORDS most frequent ones, (f,)."""
+def _common(batch: Batch) -> HashArray:
+    """Return the batch's COMMON_WORDS most frequent tokens, sorted."""
     words, counts = np.unique(batch.token_hashes, return_counts=True)
-    common = np.sort(words[np.argsort(-counts, kind="stable")[:COMMON_WORDS]])
+    return np.sort(words[np.argsort(-counts, kind="stable")[:COMMON_WORDS]])
+
+
+def _familiar(common: HashArray, templates: Sequence[Template]) -> Doubles:
+    """Return the share of each template's tokens that are among these common ones, (f,)."""
     found = tokens(normalise(pa.array([str(t) for t in templates], pa.large_string())))
     frequent = np.isin(found.hashes, common).astype(np.float64)
     sums = np.concatenate([[0.0], np.cumsum(frequent)])

@@ -74,12 +74,12 @@ def _select(
     def tested(families: Families) -> Behaviour:
         return behaviour((families.members @ requests).tocsr(), batch.account, batch.second)
 
-    def proven(families: Families, act: Behaviour) -> npt.NDArray[np.bool_]:
+    def believed(families: Families, act: Behaviour) -> npt.NDArray[np.bool_]:
         edged = np.asarray(families.core @ boundary.astype(np.float32)).ravel() > 0
-        return _proven(families, act, edged | refine.crisp(families, shared), settings)
+        return proven(families, act, edged | refine.crisp(families, shared), settings)
 
     def strength(families: Families, act: Behaviour) -> npt.NDArray[np.float64]:
-        return refine.strength(families, act, proven(families, act))
+        return refine.strength(families, act, believed(families, act))
 
     act = tested(found)
     # a common phrase that goes in the first round gives its prompts back to the others in the second
@@ -90,7 +90,7 @@ def _select(
         label = refine.assign(found, strength(found, tested(found)), least=least)
         mine = Families(found.core, members_of(label, len(found)), found.known)
         act = tested(mine)
-        kept = np.flatnonzero(proven(mine, act))
+        kept = np.flatnonzero(believed(mine, act))
         found, act = found.take(kept), take(act, kept)
     label = refine.assign(found, strength(found, act), least=least)
     mine = Families(found.core, members_of(label, len(found)), found.known)
@@ -101,7 +101,7 @@ def _select(
     return Discovery(shingles, shared, families, tested(families), label, _coverage(families, shared, label))
 
 
-def _proven(
+def proven(
     families: Families, act: Behaviour, edged: npt.NDArray[np.bool_], settings: Settings
 ) -> npt.NDArray[np.bool_]:
     """Tell which families (f,) are more than common language or a document that people pass around.

@@ -13,16 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fingerprint import campaign, continuity, learn, matcher
-from fingerprint.batch import Batch, collect
-from fingerprint.describe import Described, describe
-from fingerprint.discover import discover, members_of
+from fingerprint.batch import Batch
+from fingerprint.checkpoint import Checkpoints
+from fingerprint.describe import Described
+from fingerprint.discover import members_of
 from fingerprint.embed import Embedder, encode_cached
-from fingerprint.errors import InputError, SnapshotError
+from fingerprint.errors import SnapshotError
 from fingerprint.features import findings
 from fingerprint.index import open_snapshot
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, stamp_of
-from fingerprint.normalise import compose, display, normalise
+from fingerprint.night import Stored, job_key, normalised, worked
 from fingerprint.records import (
     ACTIVITY_SCHEMA,
     SPREAD_SCHEMA,
@@ -31,10 +32,10 @@ from fingerprint.records import (
     NightReport,
     Signature,
 )
+from fingerprint.rounds import Job
 from fingerprint.settings import Home, Settings
 from fingerprint.store import HomeLock, Store
 from fingerprint.tabulate import check_extension, write_table
-from fingerprint.tokenise import tokens
 from fingerprint.traits import past, traits
 from fingerprint.vectors import VectorCache
 from fingerprint.verdict import FLAGGED, verdict
@@ -76,6 +77,9 @@ def nightly(
         embedder = Embedder.load(settings.model)
         stamp = stamp_of(embedder)
         store.check_stamp(stamp)
+        stored = Stored(store.signatures(), stamp, [n.batch_id for n in store.nights()])
+        work = Checkpoints(home.path / "work", job_key(sources, mapping, stored, settings))
+        cache = VectorCache(home.path / "cache", embedder.stamp, embedder.dimension)
         clock.stage("read")
         reader = read_traffic(
             sources,
@@ -84,27 +88,20 @@ def nightly(
             mapping=mapping,
             on_progress=clock.reading,
         )
-        batch = collect(reader, normalised, tokens, shown)
-        if not len(batch):
-            named, read = ", ".join(map(str, sources)), reader.report()
-            where = f"; {read.rejects_path} says why" if read.rejected else ""
-            raise InputError(
-                f"at least one valid request expected in {named}, none of {read.rows_read} found{where}"
-            )
-        stored = store.signatures()
-        found = discover(batch, stored, settings, clock.stage)
-        clock.stage("describe")
-        cache = VectorCache(home.path / "cache", embedder.stamp, embedder.dimension)
-        night = describe(
-            batch, found, stored, lambda texts: encode_cached(embedder, cache, texts), stamp, settings
+        found = worked(
+            reader,
+            stored,
+            lambda texts: encode_cached(embedder, cache, texts),
+            Job(work, settings, clock.at),
         )
         clock.stage("store")
-        report = _save(store, batch, night, reader.report(), reader.content_hash, clock)
+        report = _save(store, found.batch, found.described, found.ingest, found.content_hash, clock)
         matcher.publish(
             home.path, store.signatures(), stamp, night=report.batch_id, senders=store.family_accounts()
         )
         if assignments is not None:
-            write_table(_assignments(batch, night), assignments)
+            write_table(_assignments(found.batch, found.described), assignments)
+        work.remove()
         clock.stage("done")
     return report
 
@@ -184,16 +181,6 @@ def publish_snapshot(home: Home) -> str:
         )
 
 
-def normalised(batch: pa.RecordBatch) -> pa.LargeStringArray:
-    """Return the text of each request that is fingerprinted: system and user turns, normalised."""
-    return normalise(compose(batch.column("system"), batch.column("prompt")))
-
-
-def shown(batch: pa.RecordBatch) -> pa.LargeStringArray:
-    """Return each request's text as a person may see it, with its own letters and case."""
-    return display(compose(batch.column("system"), batch.column("prompt")))
-
-
 class _Clock:
     """Times the stages, and tells the caller how far they are."""
 
@@ -212,6 +199,13 @@ class _Clock:
         self._name, self._since = name, now
         if name != "done":
             self._tell(name, 0, None)
+
+    def at(self, name: str, done: int, total: int | None) -> None:
+        """Tell how far a stage is, which begins when it is first named."""
+        if name != self._name:
+            self.stage(name)
+        if total is not None:
+            self._tell(name, done, total)
 
     def reading(self, done: int, total: int | None, _rows: int) -> None:
         self._tell(self._name, done, total)

@@ -1,0 +1,217 @@
+"""Families of a night too large to be looked at at once: found in samples, then claimed from all of it.
+
+Each round takes a sample of the prompts that no family holds yet, in the order of their hashes, finds families in it
+as in a small night, and gives them all prompts that hold their text. What is explained leaves the next sample to
+what is rarer: a template that a sample of everything shows twice is shown thirty times by a sample of what
+the large families left. Behaviour is tested again on all requests, where it tells more than in a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from fingerprint import refine
+from fingerprint.checkpoint import Checkpoints
+from fingerprint.claim import Claims, cores
+from fingerprint.columns import Behaviour, Families
+from fingerprint.discover import Discovery, discover, members_of, proven, take
+from fingerprint.evidence import behaviour
+from fingerprint.parallel import workers
+from fingerprint.records import HashArray, Ids, IntArray
+from fingerprint.settings import Settings
+from fingerprint.shingle import boundary_grams
+from fingerprint.spool import Spool, arrays_of, claimed, claims_in, sample
+
+ROUNDS = 3
+"""Samples that are looked at; a round that finds nothing is the last."""
+
+Tell = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """The families that rounds found, stored ones first.
+
+    grams: of each core, sorted. edged: (f,) bool, their text stands at an edge or is crisp. known: (f,) int32,
+    the stored signature each one continues, -1 for a new one.
+    """
+
+    grams: tuple[HashArray, ...]
+    edged: npt.NDArray[np.bool_]
+    known: Ids
+
+    def __add__(self, other: Cores) -> Cores:
+        return Cores(
+            self.grams + other.grams,
+            np.concatenate([self.edged, other.edged]),
+            np.concatenate([self.known, other.known]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """What a large night holds: f families over all n prompts, and which prompts were looked at closely.
+
+    families: core (f, k) over hashes (k,), members (f, n) as assigned. label: (n,) int32. coverage: (n,) float32.
+    sampled: numbers of the prompts of the first sample, ascending.
+    """
+
+    families: Families
+    hashes: HashArray
+    behaviour: Behaviour
+    label: Ids
+    coverage: npt.NDArray[np.float32]
+    sampled: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all stages of one night need: where they are kept, how it is worked, and whom to tell."""
+
+    work: Checkpoints
+    settings: Settings
+    tell: Tell
+
+    @property
+    def threads(self) -> int:
+        """How many threads read and match."""
+        return self.settings.threads or workers()
+
+
+def searched(
+    spool: Spool, held: Claims, known: Cores, job: Job, *, most: int
+) -> tuple[Cores, Claims, IntArray]:
+    """Find families round by round; held: what the stored ones (`known`) claim already.
+
+    most: bytes of text in a sample. Returns all families, all claims, and the prompts of the first sample.
+    """
+    looked = np.zeros(spool.prompts, dtype=np.bool_)
+    first = np.empty(0, dtype=np.int64)
+    for number in range(1, ROUNDS + 1):
+        free = ~looked
+        free[held.prompt] = False
+        chosen = sampled(spool, free, most)
+        looked[chosen] = True
+        first = chosen if number == 1 else first
+        if not len(chosen):
+            break
+        found = _looked_at(spool, chosen, number, job)
+        if not len(found.grams):
+            break
+        held = _both(held, _claimed(spool, found, number, job), len(known.grams))
+        known += found
+    return known, held, first
+
+
+def sampled(spool: Spool, free: npt.NDArray[np.bool_], most: int) -> IntArray:
+    """Choose prompts of `free` (n,) by the order of their hashes until their texts fill `most` bytes; ascending."""
+    prompts = np.flatnonzero(free)
+    prompts = prompts[np.argsort(spool.key[prompts], kind="stable")]
+    full = np.searchsorted(np.cumsum(spool.size[prompts], dtype=np.int64), most, side="right")
+    return np.sort(prompts[:full])
+
+
+def _looked_at(spool: Spool, chosen: IntArray, number: int, job: Job) -> Cores:
+    stage = f"cores-{number}"
+    if not job.work.has(stage):
+        job.tell(f"sample {number}", 0, None)
+        batch = sample(spool, chosen)
+        found = discover(batch, [], job.settings, lambda name: job.tell(f"{name} {number}", 0, None))
+        grams, offsets, edged = _columns(found)
+        job.work.finish(stage, {}, grams=grams, offsets=offsets, edged=edged)
+    read = job.work.arrays(stage)
+    each = tuple(read["grams"][a:b] for a, b in pairwise(read["offsets"].tolist()))
+    return Cores(each, read["edged"], np.full(len(each), -1, dtype=np.int32))
+
+
+def _columns(found: Discovery) -> tuple[HashArray, IntArray, npt.NDArray[np.bool_]]:
+    """Return the cores of a sample's families, one after the other, their offsets, and which of them are edged."""
+    core = found.families.core
+    boundary = boundary_grams(found.shingles, found.shared)
+    edged = np.asarray(core @ boundary.astype(np.float32)).ravel() > 0
+    edged |= refine.crisp(found.families, found.shared)
+    return found.shared.hashes[core.indices], core.indptr.astype(np.int64), edged
+
+
+def _claimed(spool: Spool, found: Cores, number: int, job: Job) -> Claims:
+    stage = f"claims-{number}"
+    if not job.work.has(stage):
+        name = f"claim {number}"
+        job.tell(name, 0, spool.prompts)
+        new = claimed(
+            spool,
+            cores(found.grams),
+            share=refine.COVER,
+            threads=job.threads,
+            told=lambda done: job.tell(name, done, spool.prompts),
+        )
+        job.work.finish(stage, {}, **arrays_of(new))
+    return claims_in(job.work.arrays(stage))
+
+
+def _both(held: Claims, more: Claims, families: int) -> Claims:
+    return Claims(
+        np.concatenate([held.prompt, more.prompt]),
+        np.concatenate([held.family, more.family + np.int32(families)]),
+        np.concatenate([held.held, more.held]),
+    )
+
+
+def settled(spool: Spool, known: Cores, held: Claims, first: IntArray, settings: Settings) -> Large:
+    """Test all families on all requests, drop those that nothing proves, and give each prompt to its strongest."""
+    hashes = np.unique(np.concatenate([*known.grams, np.empty(0, dtype=np.uint64)]))
+    families = _families(known, held, hashes, spool.prompts)
+    number, least = np.arange(len(families)), settings.min_requests
+    requests = spool.requests.requests()
+
+    def tested(some: Families) -> Behaviour:
+        return behaviour((some.members @ requests).tocsr(), spool.requests.account, spool.requests.second)
+
+    def assigned(some: Families, act: Behaviour) -> Ids:
+        believed = proven(some, act, known.edged[number], settings)
+        return refine.assign(some, refine.strength(some, act, believed), least=least)
+
+    act = tested(families)
+    for _ in range(2):
+        label = assigned(families, act)
+        mine = Families(families.core, members_of(label, len(families)), families.known)
+        act = tested(mine)
+        kept = np.flatnonzero(proven(mine, act, known.edged[number], settings))
+        families, act, number = families.take(kept), take(act, kept), number[kept]
+    label = assigned(families, act)
+    support = np.bincount(label[label >= 0], minlength=len(families))
+    kept = np.flatnonzero((families.known >= 0) | (support >= least))
+    rank = np.full(len(families) + 1, -1, dtype=np.int32)
+    rank[kept] = np.arange(len(kept))
+    label = rank[label]
+    coverage = _coverage(known, held, number[kept], label)
+    final = Families(families.core[kept], members_of(label, len(kept)), families.known[kept])
+    return Large(final, hashes, tested(final), label, coverage, first)
+
+
+def _families(known: Cores, held: Claims, hashes: HashArray, prompts: int) -> Families:
+    sizes = [len(core) for core in known.grams]
+    grams = np.concatenate([*known.grams, np.empty(0, dtype=np.uint64)])
+    at = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    ones = np.ones(len(grams), dtype=np.float32)
+    core = sparse.csr_matrix((ones, np.searchsorted(hashes, grams), at), shape=(len(sizes), len(hashes)))
+    ones = np.ones(len(held), dtype=np.float32)
+    members = sparse.csr_matrix((ones, (held.family, held.prompt)), shape=(len(sizes), prompts))
+    return Families(core, members, known.known)
+
+
+def _coverage(known: Cores, held: Claims, number: IntArray, label: Ids) -> npt.NDArray[np.float32]:
+    """Return the share of its family's core that each prompt holds, 0 without a family; number: each row's core."""
+    size = np.array([len(core) for core in known.grams], dtype=np.int64)
+    of = np.full(len(size), -1, dtype=np.int32)
+    of[number] = np.arange(len(number))
+    own = np.flatnonzero((of[held.family] >= 0) & (of[held.family] == label[held.prompt]))
+    out = np.zeros(len(label), dtype=np.float32)
+    out[held.prompt[own]] = held.held[own] / size[held.family[own]]
+    return out
