@@ -372,8 +372,8 @@ def _spreads(batch: Batch, members: sparse.csr_matrix) -> list[Spread]:
             out.append(Spread(0, 0, never, never, {}))
             continue
         days, at = np.unique(day[mine], return_inverse=True)
-        pairs = np.unique(np.stack([at, batch.account[mine]]), axis=1)
-        senders, requests = np.bincount(pairs[0]), np.bincount(at)
+        pairs = np.unique(at * len(batch.accounts) + batch.account[mine])
+        senders, requests = np.bincount(pairs // len(batch.accounts)), np.bincount(at)
         per_day = {
             str(np.datetime64(int(d), "D")): DayCount(int(r), int(a))
             for d, r, a in zip(days, requests, senders, strict=True)

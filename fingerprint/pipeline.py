@@ -286,16 +286,21 @@ def _counts(batch: Batch, names: list[str] | None, label: np.ndarray) -> pa.Tabl
     """Count requests by family, account and day (SPREAD_SCHEMA); without names by account and day (ACTIVITY_SCHEMA)."""
     rows = np.flatnonzero(label >= 0)
     day = np.floor(batch.second[rows] / 86400).astype(np.int64)
-    keys, requests = np.unique(np.stack([label[rows], batch.account[rows], day]), axis=1, return_counts=True)
+    begin, end = (int(day.min()), int(day.max())) if len(day) else (0, 0)
+    days, accounts = end - begin + 1, len(batch.accounts)
+    key = (label[rows].astype(np.int64) * accounts + batch.account[rows]) * days + (day - begin)
+    key, requests = np.unique(key, return_counts=True)
+    sent, on = np.divmod(key, days)
+    family, account = np.divmod(sent, accounts)
     columns = {
-        "account_id": batch.accounts.take(pa.array(keys[1])),
-        "day": pa.array(keys[2].astype("datetime64[D]")),
+        "account_id": batch.accounts.take(pa.array(account)),
+        "day": pa.array((on + begin).astype("datetime64[D]")),
         "requests": pa.array(requests.astype(np.int64)),
     }
     if names is None:
         return pa.table(columns, schema=ACTIVITY_SCHEMA)
     return pa.table(
-        {"family_id": pa.array(names, pa.large_string()).take(pa.array(keys[0])), **columns},
+        {"family_id": pa.array(names, pa.large_string()).take(pa.array(family)), **columns},
         schema=SPREAD_SCHEMA,
     )
 

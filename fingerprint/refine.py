@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 from scipy import sparse
 
 from fingerprint.columns import Behaviour, Families, Segments, SharedGrams
@@ -86,13 +87,13 @@ def assign(families: Families, strength: Doubles, *, least: int) -> Ids:
 
     strength: (f,) what a family's evidence is worth per log of its support.
     """
-    support = families.support.astype(np.float64)
+    members, support = families.members, families.support.astype(np.float64)
     stored = families.known >= 0
     label = np.full(families.members.shape[1], -1, dtype=np.int32)
     alive = stored | (support >= least)
     for _ in range(4):
         value = strength * np.log1p(support) * alive
-        label = _strongest(families.members, value)
+        label = _strongest(members.indptr, members.indices, value, members.shape[1])
         support = np.bincount(label[label >= 0], minlength=len(families)).astype(np.float64)
         alive = stored | (support >= least)
     return np.where(alive[label], label, -1).astype(np.int32) if len(families) else label
@@ -205,13 +206,13 @@ def _apart(group: Ids, known: Ids, row: Ids, column: Ids, shares: npt.NDArray[np
     return out
 
 
-def _strongest(members: sparse.csr_matrix, value: Doubles) -> Ids:
-    """For each prompt the member family of the highest value, the lower number on a tie; -1 for none."""
-    by_prompt = members.T.tocsr()
-    prompt = np.repeat(np.arange(by_prompt.shape[0]), np.diff(by_prompt.indptr))
-    worth = value[by_prompt.indices]
-    order = np.lexsort((-by_prompt.indices, worth, prompt))
-    label = np.full(by_prompt.shape[0], -1, dtype=np.int32)
-    usable = order[worth[order] > 0]
-    label[prompt[usable]] = by_prompt.indices[usable]
+@njit(cache=True, nogil=True)
+def _strongest(indptr: Ids, indices: Ids, value: Doubles, prompts: int) -> Ids:
+    """For each prompt the member family of the highest value above 0, the lower number on a tie; -1 for none."""
+    label = np.full(prompts, -1, dtype=np.int32)
+    most = np.zeros(prompts)
+    for family in range(len(indptr) - 1):
+        for i in range(indptr[family], indptr[family + 1]):
+            if value[family] > most[indices[i]]:
+                label[indices[i]], most[indices[i]] = family, value[family]
     return label
