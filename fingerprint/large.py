@@ -55,7 +55,7 @@ def night(stored: Sequence[Signature], embed: Embed, stamp: Stamp, job: Job) -> 
     chosen = np.union1d(found.sampled, _some_members(found.label, spool, MEMBERS))
     part = sample(spool, chosen)
     whole = Whole(spool.requests, found.label, found.coverage, chosen)
-    told = describe(part, _closely(part, found, chosen), stored, embed, stamp, job.settings, whole=whole)
+    told = describe(part, _closely(part, found, chosen), stored, embed, stamp, job.settings, of=whole)
     return spool.requests, told
 
 
