@@ -16,7 +16,7 @@ import pyarrow as pa
 from numba import njit
 from scipy import sparse
 
-from fingerprint.records import HashArray, Ids, IntArray
+from fingerprint.records import FloatArray, HashArray, Ids, IntArray
 from fingerprint.requestids import SeenIds
 
 Texts = Callable[[pa.RecordBatch], pa.LargeStringArray]
@@ -64,6 +64,27 @@ class Batch:
         return sparse.csr_matrix(
             (ones, (self.prompt, np.arange(len(self)))), shape=(self.distinct, len(self))
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What a batch of some prompts is a sample of: n prompts, given to the batch's families by their text.
+
+    batch: all requests, without texts. label: (n,) int32, each prompt's family, -1 = none. coverage: (n,) float32,
+    the share of its family's core that a prompt holds. sampled: (m,) numbers of the sample's prompts.
+    """
+
+    batch: Batch
+    label: Ids
+    coverage: FloatArray
+    sampled: IntArray
+
+    def told(self, rank: Ids, label: Ids, strength: FloatArray) -> tuple[Ids, FloatArray]:
+        """Carry label and strength of the sample (m,) to all n prompts; rank: new number of each old label, -1 last."""
+        every = rank[self.label]
+        worth = np.where(every >= 0, self.coverage, 0.0).astype(np.float32)
+        every[self.sampled], worth[self.sampled] = label, strength
+        return every, worth
 
 
 def collect(

@@ -57,7 +57,7 @@ class SharedGrams:
 class Segments:
     """Runs of shared text.
 
-    of_gram: (k,) int32, the segment of each shared gram.
+    of_gram: (k,) int32, the segment of each shared gram, -1 for none.
     length: (s,) int64, grams in each segment.
     postings: (s, n) CSR of float32 ones, which prompts hold which segment.
     """
@@ -65,6 +65,15 @@ class Segments:
     of_gram: Ids
     length: IntArray
     postings: sparse.csr_matrix
+
+    def only(self, shortest: int) -> Segments:
+        """Return the segments of at least so many grams, in this order."""
+        kept = np.flatnonzero(self.length >= shortest)
+        if len(kept) == len(self.length):
+            return self
+        rank = np.full(len(self.length) + 1, -1, dtype=np.int32)
+        rank[kept] = np.arange(len(kept))
+        return Segments(rank[self.of_gram], self.length[kept], self.postings[kept])
 
 
 @dataclass(frozen=True, slots=True)

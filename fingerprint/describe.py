@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint import calibrate, match, meaning
-from fingerprint.batch import Batch
+from fingerprint.batch import Batch, Whole
 from fingerprint.calibrate import Others
 from fingerprint.columns import Behaviour
 from fingerprint.discover import Discovery, members_of
@@ -26,7 +27,6 @@ from fingerprint.records import (
     FloatArray,
     HashArray,
     Ids,
-    IntArray,
     Signature,
     Spread,
     Stamp,
@@ -41,6 +41,9 @@ from fingerprint.variants import Wording, originals
 
 PROTOTYPE_MEMBERS = 64
 """Members whose mean embedding is a family's prototype."""
+
+MOST_LOOSE = 50_000
+"""Prompts in no family that are embedded, to find families of meaning among them."""
 
 SAME_WORDING = 0.7
 """A stored family keeps its grams while today's core and the stored one overlap by this Jaccard index."""
@@ -69,19 +72,6 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """What a batch of some prompts is a sample of: n prompts, assigned to the batch's families by their text.
-
-    batch: all requests, without texts. label, coverage: (n,) as in Discovery. sampled: numbers of the sample's prompts.
-    """
-
-    batch: Batch
-    label: Ids
-    coverage: FloatArray
-    sampled: IntArray
-
-
-@dataclass(frozen=True, slots=True)
 class _Outside:
     """The prompts in no family (n,), and vectors (n, d) of their beginnings."""
 
@@ -104,7 +94,7 @@ def describe(
     of: where given, `batch` is only a sample of it. Texts are then taken from the sample, and senders, times
     and counts from the whole, of which label and strength are, too.
     """
-    loose = np.flatnonzero(found.label < 0)
+    loose = _evenly(np.flatnonzero(found.label < 0), MOST_LOOSE)
     whole = embed(heads(batch.texts.take(pa.array(loose))))
     textual = _textual(batch, found, stored, stamp, settings)
     label, signatures, known = found.label.copy(), list(textual), found.families.known.tolist()
@@ -133,7 +123,7 @@ def describe(
     born = np.array([known[f] < 0 for f in kept], dtype=np.bool_)
     common = _common(batch)
     if of is not None:
-        batch, label, strength = _over(of, rank, label, strength)
+        batch, (label, strength) = of.batch, of.told(rank, label, strength)
     members = members_of(label, len(kept))
     wordings, owner = _with_variants(batch.senders(), complete, members, born, common)
     label = np.where(label >= 0, owner[label], -1).astype(np.int32) if len(owner) else label
@@ -143,15 +133,6 @@ def describe(
     final = tuple(replace(s, spread=spreads[f]) if members[f].nnz else s for f, s in enumerate(wordings))
     own = owner == np.arange(len(kept))
     return Described(final, label, strength, act, born & own, born & ~own)
-
-
-def _over(whole: Whole, rank: Ids, label: Ids, strength: FloatArray) -> tuple[Batch, Ids, FloatArray]:
-    """Carry what was said of the sample's prompts to the whole: families by text are all its prompts' already."""
-    every = rank[whole.label]
-    every[whole.sampled] = label
-    worth = np.where(every >= 0, whole.coverage, 0.0).astype(np.float32)
-    worth[whole.sampled] = strength
-    return whole.batch, every, worth
 
 
 def _with_variants(
@@ -290,14 +271,19 @@ def _seen(batch: Batch, signatures: Sequence[Signature], members: sparse.csr_mat
 
 def _centre(batch: Batch, members: Ids, embed: Embed) -> FloatArray:
     """Return the mean embedding of some members as a unit row, (1, d); (0, 0) for none."""
-    chosen = members[
-        np.unique(np.linspace(0, len(members) - 1, min(len(members), PROTOTYPE_MEMBERS)).astype(np.int64))
-    ]
+    chosen = _evenly(members, PROTOTYPE_MEMBERS)
     if not len(chosen):
         return np.empty((0, 0), dtype=np.float32)
     centre = embed(heads(batch.texts.take(pa.array(chosen)))).mean(axis=0, keepdims=True)
     norm = np.linalg.norm(centre, axis=1, keepdims=True)
     return np.asarray((centre / np.maximum(norm, 1e-12))[norm.ravel() > 0], dtype=np.float32)
+
+
+def _evenly(prompts: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
+    """Return all prompts, or at most `most` of them, evenly chosen."""
+    if len(prompts) <= most:
+        return prompts
+    return prompts[np.unique(np.linspace(0, len(prompts) - 1, most).astype(np.int64))]
 
 
 def _sentences(templates: Sequence[Template], embed: Embed) -> list[FloatArray]:

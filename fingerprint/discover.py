@@ -41,8 +41,13 @@ class Discovery:
     coverage: npt.NDArray[np.float32]
 
 
-def discover(batch: Batch, stored: Sequence[Signature], settings: Settings, stage: Stage) -> Discovery:
-    """Find families among a batch's distinct prompts, continuing the stored ones."""
+def discover(
+    batch: Batch, stored: Sequence[Signature], settings: Settings, stage: Stage, *, shortest: int = 1
+) -> Discovery:
+    """Find families among a batch's distinct prompts, continuing the stored ones.
+
+    shortest: fewest grams of a segment that families begin with; their cores take in shorter ones afterwards.
+    """
     stage("shingle")
     shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
     senders = batch.senders()
@@ -51,7 +56,7 @@ def discover(batch: Batch, stored: Sequence[Signature], settings: Settings, stag
         shingles, senders, min_prompts=settings.min_requests, min_accounts=settings.min_accounts, known=known
     )
     stage("cluster")
-    segments = skeleton.segments(shingles, shared)
+    segments = skeleton.segments(shingles, shared).only(shortest)
     graph = knn_graph(
         skeleton.sketch(segments.postings, seed=settings.seed), settings.neighbours, seed=settings.seed
     )

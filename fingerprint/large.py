@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint import memory, refine
-from fingerprint.batch import Batch
+from fingerprint.batch import Batch, Whole
 from fingerprint.claim import cores
 from fingerprint.columns import Families
-from fingerprint.describe import Described, Embed, Whole, describe
+from fingerprint.describe import Described, Embed, describe
 from fingerprint.discover import Discovery, members_of
 from fingerprint.records import Ids, IntArray, Signature, Stamp
 from fingerprint.rounds import Cores, Job, Large, searched, settled
@@ -42,7 +42,8 @@ def night(stored: Sequence[Signature], embed: Embed, stamp: Stamp, job: Job) -> 
     """Find and describe the families of a night that `read` has spooled."""
     arrays = job.work.arrays("read")
     spool, held = opened(job.work.path("read"), arrays), claims_in(arrays)
-    most = memory.sample(job.settings.memory_gb, len(spool.requests))
+    text = int(spool.size.sum(dtype=np.int64))
+    most = memory.sample(job.settings.memory_gb, len(spool.requests), text)
     known = Cores(
         tuple(s.grams for s in stored),
         np.ones(len(stored), dtype=np.bool_),

@@ -17,8 +17,13 @@ TEXT_BYTE = 18.0
 REQUEST = 220.0
 """Bytes for each request of a large night: its columns, and the matrices of evidence made of them."""
 
-MOST_TEXT = 200_000_000
-"""No more text than this is looked at in one go; a night under it is worked in memory."""
+MOST_WHOLE = 100_000_000
+"""A night of more text than this goes by way of the disk, which is faster from there on."""
+
+SAMPLE_SHARE = 8
+"""A sample has this part of a large night's text, within the limits below."""
+
+LEAST_SAMPLE, MOST_SAMPLE = 60_000_000, 200_000_000
 
 LEAST_TEXT = 2_000_000
 """A sample of less text finds nothing."""
@@ -26,11 +31,11 @@ LEAST_TEXT = 2_000_000
 
 def whole(memory_gb: float) -> int:
     """Return how many bytes of text a night may have that is worked in memory."""
-    return int(max(0.0, min(MOST_TEXT, (memory_gb * 1e9 - BASE) / TEXT_BYTE)))
+    return int(max(0.0, min(MOST_WHOLE, (memory_gb * 1e9 - BASE) / TEXT_BYTE)))
 
 
-def sample(memory_gb: float, requests: int) -> int:
-    """Return how many bytes of text a sample of a large night may have.
+def sample(memory_gb: float, requests: int, text: int) -> int:
+    """Return how many bytes of text a sample may have of a large night with so many requests and bytes of text.
 
     Raises UsageError where so many requests do not fit at all.
     """
@@ -40,4 +45,5 @@ def sample(memory_gb: float, requests: int) -> int:
         raise UsageError(
             f"--memory: at least {needed:.1f} GB expected for {requests:,} requests, {memory_gb:g} GB found"
         )
-    return int(min(MOST_TEXT, free / TEXT_BYTE))
+    wanted = min(max(text // SAMPLE_SHARE, LEAST_SAMPLE), MOST_SAMPLE)
+    return int(min(wanted, free / TEXT_BYTE))

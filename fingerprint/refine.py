@@ -61,10 +61,11 @@ def candidates(
     groups = label.astype(np.int64).copy()
     alone = np.flatnonzero(groups < 0)
     groups[alone] = groups.max(initial=-1) + 1 + np.arange(len(alone))
-    gram_group = groups[segments.of_gram]
     k = shared.postings.shape[0]
+    grams = np.flatnonzero(segments.of_gram >= 0)
+    ones = np.ones(len(grams), dtype=np.float32)
     found = sparse.csr_matrix(
-        (np.ones(k, dtype=np.float32), (gram_group, np.arange(k))), shape=(groups.max(initial=-1) + 1, k)
+        (ones, (groups[segments.of_gram[grams]], grams)), shape=(groups.max(initial=-1) + 1, k)
     )
     known = np.concatenate([np.full(found.shape[0], -1), np.arange(stored.shape[0])]).astype(np.int32)
     families = _with_members(sparse.vstack([found, stored], format="csr"), known, shared, least)

@@ -31,6 +31,9 @@ from fingerprint.spool import Spool, arrays_of, claimed, claims_in, sample
 ROUNDS = 3
 """Samples that are looked at; a round that finds nothing is the last."""
 
+SHORTEST = 2
+"""Grams of a segment that families of a sample begin with: single shared grams are ordinary language, and most."""
+
 Tell = Callable[[str, int, int | None], None]
 
 
@@ -122,7 +125,9 @@ def _looked_at(spool: Spool, chosen: IntArray, number: int, job: Job) -> Cores:
     if not job.work.has(stage):
         job.tell(f"sample {number}", 0, None)
         batch = sample(spool, chosen)
-        found = discover(batch, [], job.settings, lambda name: job.tell(f"{name} {number}", 0, None))
+        found = discover(
+            batch, [], job.settings, lambda name: job.tell(f"{name} {number}", 0, None), shortest=SHORTEST
+        )
         grams, offsets, edged = _columns(found)
         job.work.finish(stage, {}, grams=grams, offsets=offsets, edged=edged)
     read = job.work.arrays(stage)
