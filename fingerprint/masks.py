@@ -66,12 +66,9 @@ _PATH[[ord(c) for c in "\"'`<>()[]{}|\\^"]] = False
 _TAIL = _KIND != 0
 _TAIL[[ord(c) for c in "+/=_-"]] = True
 
-# what a mask may begin with or hold: digits, @ and :// count by themselves, a to f by the length of their run
-_CALM, _HEX_LETTER, _ALARM = range(3)
-_SIGNAL = np.zeros(256, np.uint8)
-_SIGNAL[_KIND == _AF] = _HEX_LETTER
-_SIGNAL[_KIND == _DIGIT] = _ALARM
-_SIGNAL[[ord(c) for c in "@:"]] = _ALARM
+# beside long runs of the letters a to f, what any mask holds: a digit, @ or ://
+_ALARMS = _KIND == _DIGIT
+_ALARMS[[ord(c) for c in "@:"]] = True
 # after a space these may belong to what stood before it: 2026-03-02 04:05, 4:05 pm
 _GOES_ON = _KIND == _DIGIT
 _GOES_ON[[ord(c) for c in "ap"]] = True
@@ -116,17 +113,24 @@ def _mask_rows(data: Bytes, offsets: IntArray, ends: IntArray) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _alarm(data: Bytes, i: int, last: int) -> int:
-    """Return the first place at or after `i` that a mask may cover, `last` if there is none; most text has few."""
-    run = 0
+def _alarm(data: Bytes, first: int, last: int) -> int:
+    """Return a place at or after `first` that the first mask covers, `last` if there is none; most text has few."""
+    i = first
     while i < last:
-        signal = _SIGNAL[data[i]]
-        if signal == _ALARM and (data[i] != _COLON or (i + 1 < last and data[i + 1] == _SLASH)):
-            return i
-        run = run + 1 if signal == _HEX_LETTER else 0
-        if run >= _MIN_HEX_LETTERS:
-            return i
-        i += 1
+        stop = min(i + _MIN_HEX_LETTERS, last)
+        while i < stop:
+            if _ALARMS[data[i]] and (data[i] != _COLON or (i + 1 < last and data[i + 1] == _SLASH)):
+                return i
+            i += 1
+        # letters enough to be hex hold the last byte of some such step
+        if _KIND[data[stop - 1]] == _AF:
+            a, b = stop - 1, stop
+            while a > first and _KIND[data[a - 1]] == _AF:
+                a -= 1
+            while b < last and _KIND[data[b]] == _AF:
+                b += 1
+            if b - a >= _MIN_HEX_LETTERS:
+                return a
     return last
 
 

@@ -19,7 +19,7 @@ from .text_buffers import Bytes, buffers
 _LAST_SECTION: Final = 255
 _SYSTEM_END = ord(SYSTEM_END)
 _OTHER, _PLAIN, _BLANK = range(3)
-_OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+OFFSET, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +108,15 @@ def _marks_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
 @njit(cache=True, nogil=True)
 def _hash(data: Bytes, i: int, end: int) -> np.uint64:
     """Return FNV-1a, mixed by the finaliser of splitmix64 (Steele et al. 2014, fig. 16); 0 becomes 1."""
-    h = _OFFSET
+    h = OFFSET
     for k in range(i, end):
-        h = (h ^ np.uint64(data[k])) * _PRIME
-    return _finished(h)
+        h = (h ^ np.uint64(data[k])) * PRIME
+    return finished(h)
 
 
 @njit(cache=True, nogil=True)
-def _finished(h: np.uint64) -> np.uint64:
+def finished(h: np.uint64) -> np.uint64:
+    """Scramble a sum of FNV-1a (OFFSET, PRIME); never 0."""
     h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     h ^= h >> np.uint64(31)
@@ -158,13 +159,13 @@ def _scan_row(
                 i += 1
                 continue
             glance = _OTHER
-        a, h = i, _OFFSET
+        a, h = i, OFFSET
         while glance == _PLAIN:  # its FNV-1a as it is read: most words are ASCII letters
-            h = (h ^ np.uint64(data[i])) * _PRIME
+            h = (h ^ np.uint64(data[i])) * PRIME
             i += 1
             glance = first[data[i]] if i < end else _BLANK
         if glance == _BLANK:
-            h = _finished(h)
+            h = finished(h)
         else:  # ', _ and what is not ASCII may be inside a word
             a, i = _next(data, a, end, kinds, signs)
             if a == i:
