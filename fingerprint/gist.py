@@ -237,9 +237,7 @@ def _add_words(
 
 
 @njit(cache=True, nogil=True)
-def _noted(
-    words: _Words, at: int, key: np.uint64, data: Bytes, place: tuple[int, int], fresh: _Fresh
-) -> np.int32:
+def _noted(words: _Words, at: int, key: np.uint64, data: Bytes, place: tuple[int, int], fresh: _Fresh) -> int:
     """Give a new word the next slot, note its spelling and return the slot."""
     number = fresh.counts[1]
     words.keys[at], words.slots[at] = key, fresh.counts[2] + number
@@ -249,4 +247,4 @@ def _noted(
         end += 1
     fresh.ends[number + 1] = end
     fresh.counts[1] += 1
-    return words.slots[at]
+    return int(words.slots[at])
