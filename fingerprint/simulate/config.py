@@ -30,6 +30,7 @@ class SimulationConfig:
     largest: float = 0.06  # share of the largest campaign; sizes fall geometrically to the smallest
     smallest: float = 0.002
     families: int = 3  # most templates in one campaign
+    load: int = 12  # requests that an account of a campaign sends a day, in pools of 15 to 300 accounts
     evasion: str = (
         "none"  # as evasion.parse reads it: "none", "mix", "nonce,case:0.9", "inject_end+homoglyph"
     )
@@ -82,6 +83,7 @@ def _positive(config: SimulationConfig) -> None:
         ("accounts", 20),
         ("campaigns", 0),
         ("families", 1),
+        ("load", 1),
         ("honest_templates", 0),
     ):
         value = getattr(config, name)

@@ -101,7 +101,7 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
         requests = max(FEWEST_REQUESTS, round(share * rows))
         count = min(int(random.integers(1, config.families + 1)), max(1, requests // FEWEST_REQUESTS))
         families = list(itertools.islice(source, count))
-        size = _pool_size(requests, config.accounts)
+        size = _pool_size(requests, config)
         total = size + math.ceil(config.replaced * size * (config.days - 1))
         accounts = np.resize(np.roll(order, -taken), total)
         if found and i % 5 == 4:
@@ -121,10 +121,10 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
     return found
 
 
-def _pool_size(requests: int, accounts: int) -> int:
+def _pool_size(requests: int, config: SimulationConfig) -> int:
     """15 to 300 accounts; more where each would have to send over 400 requests a day."""
-    usual = min(max(requests // 12, 15), 300)
-    return max(min(usual, accounts // 4), min(requests // 400, accounts // 5), 5)
+    usual = min(max(requests // config.load, 15), 300)
+    return max(min(usual, config.accounts // 4), min(requests // 400, config.accounts // 5), 5)
 
 
 def _campaign_day(
