@@ -88,6 +88,19 @@ class Embedder:
             rows[start : start + len(part)] = self._encode_chunk(part)
         return rows
 
+    def sums(self, texts: Texts) -> FloatArray:
+        """(n, d) float32, the sum of the vectors of each text's tokens; of a static model only.
+
+        The sum over a text is that over its parts where these end at spaces or ASCII punctuation, and `encode` gives
+        its direction.
+        """
+        if not self.is_static:
+            raise ModelError(f"{self.folder}: a static model expected, one of {self._modules} found")
+        model: Any = self._model()
+        strings = as_strings(texts).to_pylist()
+        counts = [len(e.ids) for e in model[0].tokenizer.encode_batch_fast(strings, add_special_tokens=False)]
+        return np.asarray(_token_means(model, strings) * np.array(counts, np.float32)[:, None])
+
     def _encode_chunk(self, texts: list[str]) -> FloatArray:
         rows = self._raw(texts)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
