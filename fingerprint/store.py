@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -16,10 +15,12 @@ import sqlalchemy as sa
 
 from fingerprint import saving, tables
 from fingerprint import signature as codec
-from fingerprint.arrow_sql import arrow_table, insert_arrow, upsert
+from fingerprint.access import Access
+from fingerprint.arrow_sql import arrow_table, insert_arrow
 from fingerprint.database import Database
 from fingerprint.errors import NotFound
 from fingerprint.family_rows import CAMPAIGN, select_families, signatures_of, to_listed, to_signature
+from fingerprint.labelling import add_campaign, add_import, add_label, facts_of, labels_of, revision
 from fingerprint.lock import HomeLock
 from fingerprint.records import (
     ACCOUNT_META_SCHEMA,
@@ -28,6 +29,7 @@ from fingerprint.records import (
     AccountRow,
     CampaignRow,
     Event,
+    FamilyFacts,
     FamilyRow,
     IngestReport,
     LabelRow,
@@ -66,6 +68,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.access = Access(database)
 
     @classmethod
     def open(cls, home: Path, url: str | None = None, *, read_only: bool = False) -> Self:
@@ -156,14 +159,12 @@ class Store:
             found_here = connection.scalar(
                 sa.select(table.c.campaign_id).where(table.c.family_id == family_id)
             )
-            _add_campaign(connection, signature.campaign_id, now)
+            add_campaign(connection, signature.campaign_id, now)
             campaign_id = found_here or signature.campaign_id
             campaign_of = {} if campaign_id is None else {family_id: campaign_id}
             saving.save_families(connection, [signature], now, campaign_of=campaign_of)
             saving.update_totals(connection, [family_id])
-            if signature.label is not None and not (known and known[0].label is not None):
-                word = LabelRow(family_id, signature.label, signature.campaign_id, None, "import", now)
-                connection.execute(sa.insert(tables.labels), asdict(word))
+            add_import(connection, signature, new_label=not (known and known[0].label is not None), now=now)
         return not known
 
     def set_label(
@@ -174,27 +175,35 @@ class Store:
         by: str,
         campaign: str | None = None,
         reason: str | None = None,
+        expected: int | None = None,
     ) -> LabelRow:
         """Record an analyst's word on a family: "campaign", "benign" or another; None for no longer any.
 
         `campaign` puts the family into that campaign, made when new; "benign" takes it out of any. Words are only
-        ever added. Raises NotFound without such a family.
+        ever added, and stand in the audit log. `expected`: what `access.revision` said when it was read.
+        Raises NotFound without such a family, Conflict when somebody changed it since.
         """
         word = LabelRow(family_id, label, campaign, reason, by, datetime.now(UTC))
-        with self._database.writing() as connection:
+        with self._database.writing(alone=expected is not None) as connection:
             if not signatures_of(connection, [family_id]):
                 raise NotFound(f"{self._database.name}: no family {family_id}")
-            _add_campaign(connection, campaign, word.at)
-            connection.execute(sa.insert(tables.labels), asdict(word))
+            add_label(connection, word, expected=expected)
         return word
 
     def labels(self, family_id: str) -> list[LabelRow]:
         """List what analysts said of a family, oldest first."""
-        table = tables.labels
-        columns = [table.c[field.name] for field in fields(LabelRow)]
-        chosen = sa.select(*columns).where(table.c.family_id == family_id).order_by(table.c.id)
         with self._database.reading() as connection:
-            return [LabelRow(*row) for row in connection.execute(chosen)]
+            return labels_of(connection, family_id)
+
+    def revision(self) -> int:
+        """Return the number of the latest change that people made to any family, 0 for none."""
+        with self._database.reading() as connection:
+            return revision(connection)
+
+    def facts(self) -> tuple[int, list[FamilyFacts]]:
+        """Read what lookups tell of each family that is not retired, variants too, and the revision it is as of."""
+        with self._database.reading() as connection:
+            return revision(connection), facts_of(connection, _ACTIVE)
 
     def signature(self, family_id: str) -> Signature:
         """Read one family's signature, retired or not; raises NotFound."""
@@ -336,12 +345,6 @@ def _ranked(
     if min_score is not None:
         chosen = chosen.where(table.c.score >= min_score)
     return chosen.order_by(table.c.score.desc(), key)
-
-
-def _add_campaign(connection: sa.Connection, campaign_id: str | None, now: datetime) -> None:
-    if campaign_id is not None:
-        row = {"campaign_id": campaign_id, "label": None, "score": 0.0, "flagged": False, "created": now}
-        upsert(connection, tables.campaigns, [row], keep=row)
 
 
 def _account(row: sa.Row[Any]) -> AccountRow:

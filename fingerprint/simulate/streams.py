@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
-from .config import DISGUISES, FEWEST_REQUESTS, SimulationConfig
+from .config import FEWEST_REQUESTS, SimulationConfig
+from .evasion import CHARACTERS, Evasion
 from .families import Composer, Family, written
 from .population import HOURS, Population, daily_rhythm
 
@@ -38,7 +39,7 @@ class Stream:
     windows: Windows
     loose: float
     skew: float  # above 1 some accounts of the pool send more than others
-    evasions: tuple[str, ...]
+    evasions: tuple[Evasion, ...]
 
 
 @dataclass(slots=True)
@@ -100,7 +101,7 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
         requests = max(FEWEST_REQUESTS, round(share * rows))
         count = min(int(random.integers(1, config.families + 1)), max(1, requests // FEWEST_REQUESTS))
         families = list(itertools.islice(source, count))
-        size = _pool_size(requests, config.accounts)
+        size = _pool_size(requests, config)
         total = size + math.ceil(config.replaced * size * (config.days - 1))
         accounts = np.resize(np.roll(order, -taken), total)
         if found and i % 5 == 4:
@@ -120,10 +121,10 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
     return found
 
 
-def _pool_size(requests: int, accounts: int) -> int:
+def _pool_size(requests: int, config: SimulationConfig) -> int:
     """15 to 300 accounts; more where each would have to send over 400 requests a day."""
-    usual = min(max(requests // 12, 15), 300)
-    return max(min(usual, accounts // 4), min(requests // 400, accounts // 5), 5)
+    usual = min(max(requests // config.load, 15), 300)
+    return max(min(usual, config.accounts // 4), min(requests // 400, config.accounts // 5), 5)
 
 
 def _campaign_day(
@@ -139,30 +140,32 @@ def _campaign_day(
         requests = max(1, round(campaign.requests * weight * random.uniform(0.9, 1.1)))
         evasions = _offered(config, family) if day + 1 >= config.evasion_from else ()
         if len(evasions) > 3:
-            evasions = tuple(random.choice(evasions, 3, replace=False).tolist())
+            evasions = tuple(evasions[i] for i in random.choice(len(evasions), 3, replace=False))
         found.append(
             Stream(family, campaign.name, pool, requests, windows, 0.6 * config.jitter, 1.0, evasions)
         )
     return found
 
 
-def _offered(config: SimulationConfig, family: Family) -> tuple[str, ...]:
-    """Return the evasions asked for that this family can do."""
+def _offered(config: SimulationConfig, family: Family) -> tuple[Evasion, ...]:
+    """Return the evasions asked for of which this family can do every part."""
 
-    def able(name: str) -> bool:
-        if name in DISGUISES:
+    def able(part: str) -> bool:
+        if part in CHARACTERS:
             return True
-        if name.startswith("inject_"):
+        if part.startswith("inject_"):
             return family.injected or (family.place == "first" and len(family.sentences) > 1)
         return {
             "swap": not family.injected,
             "shuffle": len(family.sentences) > 2 and not family.injected,
-            "paraphrase": bool(family.paraphrases),
+            "drop": len(family.sentences) > 1,
+            "reword": True,
+            "paraphrase": True,
             "translation": bool(family.translations),
             "payload_domination": family.place == "first",
-        }[name]
+        }[part]
 
-    return tuple(name for name in config.evasions() if able(name.split("+")[0]))
+    return tuple(evasion for evasion in config.evasions() if all(map(able, evasion.parts)))
 
 
 def _bursts(jitter: float, random: np.random.Generator) -> Windows:
