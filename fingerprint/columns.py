@@ -36,6 +36,21 @@ class Shingles:
         """How many prompts there are."""
         return len(self.offsets) - 1
 
+    def only(self, prompts: npt.NDArray[np.integer]) -> Shingles:
+        """Return the grams of some prompts only; first and last stay indices into all tokens."""
+        lengths = np.diff(self.offsets)[prompts]
+        ends = np.cumsum(lengths)
+        at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(
+            self.offsets[prompts] - (ends - lengths), lengths
+        )
+        return Shingles(
+            self.hashes[at],
+            self.joined[at],
+            self.first[at],
+            self.last[at],
+            np.concatenate([[0], ends]).astype(np.int64),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SharedGrams:

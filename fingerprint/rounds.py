@@ -3,7 +3,8 @@
 Each round takes a sample of the prompts that no family holds yet, in the order of their hashes, finds families in it
 as in a small night, and gives them all prompts that hold their text. What is explained leaves the next sample to
 what is rarer: a template that a sample of everything shows twice is shown thirty times by a sample of what
-the large families left. Behaviour is tested again on all requests, where it tells more than in a sample.
+the large families left. And text that only a few prompts of a sample share sends for all others that hold it: what
+two of a sample share is shared by many more in the night, so the next sample begins with them. Behaviour is tested again on all requests, where it tells more than in a sample.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from fingerprint import refine
+from fingerprint import refine, skeleton
+from fingerprint.batch import Batch
 from fingerprint.checkpoint import Checkpoints
 from fingerprint.claim import Claims, cores
 from fingerprint.columns import Behaviour, Families
@@ -25,14 +27,17 @@ from fingerprint.evidence import behaviour
 from fingerprint.parallel import workers
 from fingerprint.records import HashArray, Ids, IntArray
 from fingerprint.settings import Settings
-from fingerprint.shingle import boundary_grams
+from fingerprint.shingle import boundary_grams, shared_grams
 from fingerprint.spool import Spool, arrays_of, claimed, claims_in, sample
 
 ROUNDS = 3
-"""Samples that are looked at; a round that finds nothing is the last."""
+"""Samples that are looked at, if there are prompts left."""
 
 SHORTEST = 2
 """Grams of a segment that families of a sample begin with: single shared grams are ordinary language, and most."""
+
+SEED, MOST_SEEDS = 8, 50_000
+"""Grams in a row (11 words) that two accounts of a sample share; prompts that hold such text are looked at next."""
 
 Tell = Callable[[str, int, int | None], None]
 
@@ -94,33 +99,45 @@ def searched(
 
     most: bytes of text in a sample. Returns all families, all claims, and the prompts of the first sample.
     """
-    looked = np.zeros(spool.prompts, dtype=np.bool_)
+    looked, likely = np.zeros((2, spool.prompts), dtype=np.uint8)
     first = np.empty(0, dtype=np.int64)
     for number in range(1, ROUNDS + 1):
-        free = ~looked
+        # a likely prompt may be looked at twice: with the others that hold its text
+        free = looked <= likely
         free[held.prompt] = False
-        chosen = sampled(spool, free, most)
-        looked[chosen] = True
+        if not (free & (looked == 0)).any():
+            break
+        chosen = sampled(spool, free, likely, most)
+        looked[chosen] += 1
         first = chosen if number == 1 else first
-        if not len(chosen):
-            break
-        found = _looked_at(spool, chosen, number, job)
-        if not len(found.grams):
-            break
-        held = _both(held, _claimed(spool, found, number, job), len(known.grams))
-        known += found
+        found, seeds = _looked_at(spool, chosen, number, job)
+        new, promising = _claimed(spool, found, seeds, number, job)
+        held, known = _both(held, new, len(known.grams)), known + found
+        likely[promising] = 1
     return known, held, first
 
 
-def sampled(spool: Spool, free: npt.NDArray[np.bool_], most: int) -> IntArray:
-    """Choose prompts of `free` (n,) by the order of their hashes until their texts fill `most` bytes; ascending."""
-    prompts = np.flatnonzero(free)
-    prompts = prompts[np.argsort(spool.key[prompts], kind="stable")]
-    full = np.searchsorted(np.cumsum(spool.size[prompts], dtype=np.int64), most, side="right")
-    return np.sort(prompts[:full])
+def sampled(
+    spool: Spool, free: npt.NDArray[np.bool_], likely: npt.NDArray[np.uint8], most: int
+) -> IntArray:
+    """Choose prompts of `free` (n,) until their texts fill `most` bytes, in the order of their hashes; ascending.
+
+    Up to half of the bytes go to `likely` ones (n,), 0 or 1, which alone would be no sample to test behaviour on.
+    """
+
+    def filled(prompts: IntArray, room: int) -> IntArray:
+        prompts = prompts[np.argsort(spool.key[prompts], kind="stable")]
+        return prompts[: np.searchsorted(np.cumsum(spool.size[prompts], dtype=np.int64), room, side="right")]
+
+    first = filled(np.flatnonzero(free & (likely > 0)), most // 2)
+    rest = free.copy()
+    rest[first] = False
+    room = most - int(spool.size[first].sum(dtype=np.int64))
+    return np.sort(np.concatenate([first, filled(np.flatnonzero(rest), room)]))
 
 
-def _looked_at(spool: Spool, chosen: IntArray, number: int, job: Job) -> Cores:
+def _looked_at(spool: Spool, chosen: IntArray, number: int, job: Job) -> tuple[Cores, list[HashArray]]:
+    """Return the families of a sample, and seeds: long text in it that two accounts share, in no family yet."""
     stage = f"cores-{number}"
     if not job.work.has(stage):
         job.tell(f"sample {number}", 0, None)
@@ -129,10 +146,14 @@ def _looked_at(spool: Spool, chosen: IntArray, number: int, job: Job) -> Cores:
             batch, [], job.settings, lambda name: job.tell(f"{name} {number}", 0, None), shortest=SHORTEST
         )
         grams, offsets, edged = _columns(found)
-        job.work.finish(stage, {}, grams=grams, offsets=offsets, edged=edged)
+        shared, ends = _seeds(batch, found)
+        job.work.finish(
+            stage, {}, grams=grams, offsets=offsets, edged=edged, seed_grams=shared, seed_offsets=ends
+        )
     read = job.work.arrays(stage)
-    each = tuple(read["grams"][a:b] for a, b in pairwise(read["offsets"].tolist()))
-    return Cores(each, read["edged"], np.full(len(each), -1, dtype=np.int32))
+    texts = tuple(read["grams"][a:b] for a, b in pairwise(read["offsets"].tolist()))
+    seeds = [read["seed_grams"][a:b] for a, b in pairwise(read["seed_offsets"].tolist())]
+    return Cores(texts, read["edged"], np.full(len(texts), -1, dtype=np.int32)), seeds
 
 
 def _columns(found: Discovery) -> tuple[HashArray, IntArray, npt.NDArray[np.bool_]]:
@@ -144,20 +165,51 @@ def _columns(found: Discovery) -> tuple[HashArray, IntArray, npt.NDArray[np.bool
     return found.shared.hashes[core.indices], core.indptr.astype(np.int64), edged
 
 
-def _claimed(spool: Spool, found: Cores, number: int, job: Job) -> Claims:
+def _seeds(batch: Batch, found: Discovery) -> tuple[HashArray, IntArray]:
+    """Return the grams of seeds, one after the other, and their offsets; the longest MOST_SEEDS of them."""
+    loose = np.flatnonzero(found.label < 0)
+    shingles = found.shingles.only(loose)
+    shared = shared_grams(shingles, batch.senders()[loose], min_prompts=2, min_accounts=2)
+    segments = skeleton.segments(shingles, shared).only(SEED)
+    longest = np.sort(np.argsort(-segments.length, kind="stable")[:MOST_SEEDS])
+    rank = np.full(len(segments.length) + 1, -1, dtype=np.int64)
+    rank[longest] = np.arange(len(longest))
+    of = rank[segments.of_gram]
+    grams = np.flatnonzero(of >= 0)
+    grams = grams[np.argsort(of[grams], kind="stable")]
+    ends = np.cumsum(np.bincount(of[grams], minlength=len(longest)))
+    return shared.hashes[grams], np.concatenate([[0], ends]).astype(np.int64)
+
+
+def _claimed(
+    spool: Spool, found: Cores, seeds: list[HashArray], number: int, job: Job
+) -> tuple[Claims, IntArray]:
+    """Return what of the night holds the families, and which prompts hold seeds that many hold."""
     stage = f"claims-{number}"
     if not job.work.has(stage):
         name = f"claim {number}"
         job.tell(name, 0, spool.prompts)
-        new = claimed(
+        every = claimed(
             spool,
-            cores(found.grams),
+            cores([*found.grams, *seeds]),
             share=refine.COVER,
             threads=job.threads,
             told=lambda done: job.tell(name, done, spool.prompts),
         )
-        job.work.finish(stage, {}, **arrays_of(new))
-    return claims_in(job.work.arrays(stage))
+        new, promising = _parted(every, len(found.grams), job.settings.min_requests)
+        job.work.finish(stage, {}, **arrays_of(new), promising=promising)
+    read = job.work.arrays(stage)
+    return claims_in(read), read["promising"]
+
+
+def _parted(every: Claims, families: int, least: int) -> tuple[Claims, IntArray]:
+    """Part the claims of families from those of seeds; of these only the prompts matter, where `least` hold the seed."""
+    seed = every.family >= families
+    own = ~seed
+    held = np.bincount(every.family[seed] - families)
+    strong = np.flatnonzero(held >= least) + families
+    promising = np.unique(every.prompt[np.isin(every.family, strong)])
+    return Claims(every.prompt[own], every.family[own], every.held[own]), promising
 
 
 def _both(held: Claims, more: Claims, families: int) -> Claims:
