@@ -22,6 +22,7 @@ STAGES = {  # each with the modules that are its own
     "verdict": {"features"},
     "learn": {"features"},
     "campaign": set(),
+    "departure": set(),
     "template": set(),
     "variants": set(),
     "continuity": set(),
@@ -33,8 +34,18 @@ STAGES = {  # each with the modules that are its own
     "signature": {"strict_json"},
     "tabulate": set(),
 }
-STORE = {"store", "lock", "saving", "tables", "database", "family_rows", "arrow_sql", "migrations"}
-COMPOSERS = {"batch", "topics", "discover", "describe", "matcher", "pipeline"}
+STORE = {
+    "store",
+    "lock",
+    "saving",
+    "tables",
+    "database",
+    "family_rows",
+    "listed_rows",
+    "arrow_sql",
+    "migrations",
+}
+COMPOSERS = {"batch", "topics", "discover", "describe", "judge", "matcher", "pipeline"}
 JOBS = {"pipeline", "store", "settings", "signature", "simulate"}
 SHELL = {
     "cli",
@@ -130,7 +141,7 @@ def test_a_library_has_its_door(library: str) -> None:
 
 
 def test_pipeline_composers_import_one_way() -> None:
-    order = ["batch", "topics", "discover", "describe", "matcher", "pipeline"]
+    order = ["batch", "topics", "discover", "describe", "judge", "matcher", "pipeline"]
     for module in order:
         later = set(order[order.index(module) + 1 :])
         assert inside(module) & later == set()

@@ -481,7 +481,7 @@ def test_other_schemas_are_refused(tmp_path: Path, store_url: str | None) -> Non
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     for read_only in (True, False):
-        with pytest.raises(StoreError, match="schema 0001 expected, 9999 found: a newer fingerprint made it"):
+        with pytest.raises(StoreError, match="schema 0002 expected, 9999 found: a newer fingerprint made it"):
             Store.open(tmp_path, store_url, read_only=read_only)
 
 
