@@ -56,6 +56,11 @@ FEATURES: dict[str, Feature] = {
         10.0,
         "its accounts send evenly: variance over mean {seen}; {expected} if it followed their other traffic",
     ),
+    "balance": Feature(
+        0.5,
+        8.0,
+        "its accounts share the load as if dealt in turn: variance over mean {seen}; people's use gives over {expected}",
+    ),
     "alike": Feature(
         0.08,
         5.0,
@@ -69,6 +74,10 @@ FEATURES: dict[str, Feature] = {
     ),
     "agent": Feature(0.06, 5.0, "{seen} pairs of its accounts share a user agent; chance gives {expected}"),
     "returning": Feature(0.04, 10.0, "{seen} accounts are back from earlier nights; chance gives {expected}"),
+    "newcomers": Feature(
+        0.1, 5.0, "{seen} of its accounts are new; of accounts of their volume {expected} are"
+    ),
+    "turnover": Feature(0.2, 5.0, "{seen} accounts replaced ones that went silent; chance gives {expected}"),
     "growth": Feature(0.0, 10.0, "{seen} requests tonight; {expected} by its earlier share of traffic"),
     "clock": Feature(0.0, 5.0, "round the clock: hours have an entropy of {seen}; chance gives {expected}"),
     "regularity": Feature(
@@ -76,6 +85,12 @@ FEATURES: dict[str, Feature] = {
     ),
     "copied": Feature(
         -0.15, 10.0, "a share of {seen} of its requests is copied by several accounts; {expected} is usual"
+    ),
+    "repeats": Feature(
+        0.0, 5.0, "its fillings come back {seen} times; those of other families would {expected} times"
+    ),
+    "coverage": Feature(
+        0.1, 5.0, "a list is worked through evenly: variance {seen} of that of random choice, {expected}"
     ),
     "strangers": Feature(
         -1.5, 1.0, "only {seen} pairs of its accounts share an address block, as by chance ({expected})"

@@ -17,7 +17,9 @@ from fingerprint.departure import FEATURES, FEWEST, Departures, departures, feat
 from fingerprint.describe import Described
 from fingerprint.discover import members_of
 from fingerprint.features import findings
+from fingerprint.fillings import Fillings, fillings
 from fingerprint.records import FEATURES_SCHEMA, AccountRow, FloatArray, Ids, Reason, Signature
+from fingerprint.shingle import shingle
 from fingerprint.topics import heads
 from fingerprint.traits import past, traits
 from fingerprint.verdict import FLAGGED, verdict
@@ -46,9 +48,9 @@ class Windows:
 
 
 def judged(
-    batch: Batch, night: Described, earlier: pa.Table, whole: int, stored: Sequence[Signature]
+    batch: Batch, night: Described, earlier: pa.Table, sent: pa.Table, stored: Sequence[Signature]
 ) -> list[Signature]:
-    """Score the families seen tonight; earlier: what accounts sent of them on other nights, of `whole` requests."""
+    """Score the families seen tonight; earlier, sent: what accounts sent of them, and in all, on other nights."""
     names = [s.family_id for s in night.signatures]
     more = traits(
         (members_of(night.label, len(names)) @ batch.requests()).tocsr(),
@@ -56,7 +58,8 @@ def judged(
         batch.second,
         prompt=batch.prompt,
         metadata=batch.metadata,
-        history=past(earlier, names, batch.accounts, whole=whole),
+        history=past(earlier, sent, names, batch.accounts),
+        filled=_filled(batch, night),
     )
     found, weights = findings(night.behaviour, more), learn.weights(stored)
     out, last = list(night.signatures), {s.family_id: s.reasons for s in stored}
@@ -65,6 +68,12 @@ def judged(
         score, reasons = verdict(found, int(f), weights, label=out[f].label, before=before)
         out[f] = replace(out[f], score=score, flagged=score >= FLAGGED, reasons=reasons)
     return out
+
+
+def _filled(batch: Batch, night: Described) -> Fillings:
+    shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
+    grams = [s.grams for s in night.signatures]
+    return fillings(shingles, batch.token_hashes, batch.offsets, night.label, grams)
 
 
 def windows(batch: Batch, label: Ids, embed: Embed) -> Windows:

@@ -232,9 +232,7 @@ def _save(
     spread = _counts(batch, names, night.label[batch.prompt])
     activity = _counts(batch, None, np.zeros(len(batch), dtype=np.int32))
     earlier, sent = store.family_accounts(but_batch=batch_id), store.account_totals(but_batch=batch_id)
-    signatures = judge.judged(
-        batch, night, earlier, pc.sum(sent["requests"]).as_py() or 0, store.signatures()
-    )
+    signatures = judge.judged(batch, night, earlier, sent, store.signatures())
     pool, accounts = campaign.pools(_with_history(spread, earlier), names)
     totals = _with_history(activity, sent)
     whole = dict(

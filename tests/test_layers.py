@@ -18,7 +18,7 @@ STAGES = {  # each with the modules that are its own
     "skeleton": set(),
     "refine": set(),
     "evidence": set(),
-    "traits": {"sharing"},
+    "traits": {"balance", "fillings", "sharing", "turnover"},
     "verdict": {"features"},
     "learn": {"features"},
     "campaign": set(),
