@@ -2,7 +2,10 @@
 
 The users of one tool differ in how much they use it. So the loads of honest accounts are Poisson variables whose rates
 follow a gamma distribution (negative binomial; Greenwood & Yule 1920) with a coefficient of variation of 0.7, 1 or 1.4,
-whichever fits best, or they follow the accounts' other traffic (`traits`). Loads that are dealt have one rate.
+whichever fits best. Loads that are dealt have one rate.
+
+Only pools that send several templates are looked at: one template that every installation of some software sends
+equally often is honest as a rule.
 """
 
 from __future__ import annotations
@@ -27,18 +30,14 @@ Doubles = npt.NDArray[np.float64]
 def balance(pool: sparse.csr_matrix, related: sparse.csr_matrix) -> Trait:
     """Index of dispersion of the accounts' loads, by chance 1 or more; evidence is a log10 likelihood ratio.
 
-    pool: (f, a) CSR of requests. related: (f, f) CSR of ones, which families have that family's accounts, too. The
-    loads are those of the family alone or of all related ones on its accounts, whichever tell more (halved for that).
+    pool: (f, a) CSR of requests. related: (f, f) CSR of ones, which families have that family's accounts, too; the
+    loads are of all these on its accounts. Unknown without any.
     """
-    every = (related @ pool + pool).multiply(pool.sign()).tocsr()
-    every.sort_indices()
-    own, whole = _ratio(pool), _ratio(every)
-    accounts = np.diff(pool.indptr)
-    known = accounts >= FEWEST
-    ratio = np.where(own >= whole, own, whole) - np.log10(2)
-    seen = np.where(own >= whole, _dispersion(pool), _dispersion(every))
+    loads = (related @ pool + pool).multiply(pool.sign()).tocsr()
+    loads.sort_indices()
+    known = (np.diff(pool.indptr) >= FEWEST) & (np.diff(related.indptr) > 0)
     nan = np.where(known, 0.0, np.nan)
-    return Trait(seen + nan, 1.0 + nan, np.where(known, np.maximum(ratio, 0.0), 0.0))
+    return Trait(_dispersion(loads) + nan, 1.0 + nan, np.where(known, np.maximum(_ratio(loads), 0.0), 0.0))
 
 
 def _dispersion(loads: sparse.csr_matrix) -> Doubles:
