@@ -135,28 +135,34 @@ def together(found: Windows, earlier: pa.Table) -> Windows:
 
 
 def with_departures(rows: Sequence[AccountRow], found: Windows, totals: dict[str, int]) -> list[AccountRow]:
-    """Add to assessed accounts how far they depart; accounts in no family that depart become rows of score 0."""
+    """Add to assessed accounts how far they depart; those in no family that do become rows of score 0."""
     suspected = pa.array([row.account_id for row in rows if row.flagged], pa.large_string())
     honest = ~pc.is_in(found.accounts, suspected).to_numpy(zero_copy_only=False)
     result = departures(found.sums, found.requests, honest, found.covariance)
     place = {name: number for number, name in enumerate(found.accounts.to_pylist())}
     known = {row.account_id for row in rows}
-    tested = np.flatnonzero(np.isfinite(result.value))
-    added = [name for name in found.accounts.take(pa.array(tested)).to_pylist() if name not in known]
-    fresh = [AccountRow(name, 0.0, False, totals.get(name, 0)) for name in added]
+    departed = found.accounts.take(pa.array(np.flatnonzero(result.departed))).to_pylist()
+    fresh = [AccountRow(name, 0.0, False, totals.get(name, 0)) for name in departed if name not in known]
     return [_told(row, result, place.get(row.account_id, -1), found) for row in (*rows, *fresh)]
 
 
 def _told(row: AccountRow, result: Departures, at: int, found: Windows) -> AccountRow:
     if at < 0 or np.isnan(result.value[at]):
         return row
-    value, q_value = float(result.value[at]), float(result.q_value[at])
+    value, q_value, departed = float(result.value[at]), float(result.q_value[at]), bool(result.departed[at])
     rank = None if np.isnan(result.rank[at]) else float(result.rank[at])
     evidence = row.evidence
-    if rank is not None and result.departed[at]:
+    if departed:
         words = (
             f"{found.requests[at]:.0f} prompts in no family are unlike honest traffic (MMD² {value:.2g}, q {q_value:.1g}); "
-            f"{rank:.1%} of honest-looking accounts of its volume are so unlike"
+            f"so are {rank:.1%} of honest-looking accounts of its volume"
         )
         evidence = (*evidence, Reason("departure", value, 0.0, words))
-    return replace(row, evidence=evidence, departure=value, departure_q=q_value, departure_rank=rank)
+    return replace(
+        row,
+        evidence=evidence,
+        departure=value,
+        departure_q=q_value,
+        departure_rank=rank,
+        departed=departed,
+    )

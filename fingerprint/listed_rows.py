@@ -23,6 +23,7 @@ def account(row: sa.Row[Any]) -> AccountRow:
         departure=row.departure,
         departure_q=row.departure_q,
         departure_rank=row.departure_rank,
+        departed=row.departed,
     )
 
 

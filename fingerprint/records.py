@@ -268,6 +268,7 @@ class AccountRow:
 
     departure: how far its requests in no family are from honest traffic (MMD²), departure_q: q-value of that,
     departure_rank: share of honest-looking accounts of like volume that depart as far; None where unknown.
+    departed: both are so small that it is told.
     """
 
     account_id: str
@@ -279,6 +280,7 @@ class AccountRow:
     departure: float | None = None
     departure_q: float | None = None
     departure_rank: float | None = None
+    departed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

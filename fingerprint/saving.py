@@ -232,10 +232,14 @@ def save_accounts(connection: sa.Connection, rows: Sequence[AccountRow], now: da
                 "departure": row.departure,
                 "departure_q": row.departure_q,
                 "departure_rank": row.departure_rank,
+                "departed": row.departed,
             }
             for row in rows
         ],
     )
+    # an account in no family is listed as long as it departs, and it does so no longer
+    gone = sa.and_(accounts.c.score == 0, accounts.c.departed, accounts.c.updated < now)
+    connection.execute(sa.delete(accounts).where(gone))
 
 
 def drop_old_features(connection: sa.Connection) -> None:

@@ -240,11 +240,17 @@ class Store:
             return [to_listed(row) for row in connection.execute(ranked.where(_OWN))]
 
     def accounts(
-        self, *, flagged: bool | None = None, min_score: float | None = None, limit: int | None = None
+        self,
+        *,
+        flagged: bool | None = None,
+        min_score: float | None = None,
+        limit: int | None = None,
+        departed: bool = False,
     ) -> list[AccountRow]:
-        """List assessed accounts, highest score first."""
+        """List assessed accounts, highest score first; departed: only those unlike honest traffic."""
         table = tables.accounts
-        ranked = _ranked(sa.select(table), table, table.c.account_id, flagged=flagged, min_score=min_score)
+        chosen = sa.select(table).where(table.c.departed) if departed else sa.select(table)
+        ranked = _ranked(chosen, table, table.c.account_id, flagged=flagged, min_score=min_score)
         with self._database.reading() as connection:
             return [listed_rows.account(row) for row in connection.execute(ranked.limit(limit))]
 

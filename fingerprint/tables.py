@@ -170,6 +170,7 @@ accounts = sa.Table(
     sa.Column("departure", sa.Double),
     sa.Column("departure_q", sa.Double),
     sa.Column("departure_rank", sa.Double),
+    sa.Column("departed", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 labels = sa.Table(

@@ -20,3 +20,5 @@ def upgrade() -> None:
     )
     for name in ("departure", "departure_q", "departure_rank"):
         op.add_column("accounts", sa.Column(name, sa.Double()))
+    departed: sa.Column[bool] = sa.Column("departed", sa.Boolean(), nullable=False, server_default=sa.false())
+    op.add_column("accounts", departed)
