@@ -71,9 +71,19 @@ def judged(
 
 
 def _filled(batch: Batch, night: Described) -> Fillings:
-    shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
+    """Return what all distinct prompts of families are filled with; the others' fillings are empty."""
+    members = np.flatnonzero(night.label >= 0)
+    lengths = np.diff(batch.offsets)[members]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    places = np.arange(offsets[-1]) + np.repeat(batch.offsets[members] - offsets[:-1], lengths)
+    tokens = batch.token_hashes[places]
     grams = [s.grams for s in night.signatures]
-    return fillings(shingles, batch.token_hashes, batch.offsets, night.label, grams)
+    shingles = shingle(tokens, batch.section[places], offsets)
+    found = fillings(shingles, tokens, offsets, night.label[members], grams)
+    whole = np.zeros(batch.distinct, dtype=np.uint64)
+    slots = np.zeros((batch.distinct, found.slots.shape[1]), dtype=np.uint64)
+    whole[members], slots[members] = found.whole, found.slots
+    return Fillings(whole, slots)
 
 
 def windows(batch: Batch, label: Ids, embed: Embed) -> Windows:
