@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from fingerprint.embed import Embedder
 from fingerprint.errors import InputError, NotFound, StampMismatch
-from fingerprint.index import set_threads
+from fingerprint.index import open_snapshot, set_threads
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, publish, stamp_of
 from fingerprint.normalise import compose, normalise
@@ -70,7 +70,8 @@ class HuntOptions:
     def embedder(self, quarry: Quarry) -> Embedder:
         """Load the model that reads as the signatures were read."""
         maker = quarry.signatures[0].stamp.model
-        return Embedder.load(self.model or ("minilm" if maker == "all-MiniLM-L6-v2" else "static"))
+        name = self.model or ("minilm" if maker == "all-MiniLM-L6-v2" else "static")
+        return Embedder.load(name, light=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class Hunter:
             # mapped files stay readable once their names are gone
             publish(Path(folder), signatures, here, night=None, senders=quarry.senders)
             set_threads(1)
-            self._matcher = Matcher.open(Path(folder), str(embedder.folder))
+            self._matcher = Matcher(open_snapshot(Path(folder)), embedder)
 
     def find(self, batch: pa.RecordBatch) -> pa.Table:
         """Return the hits among some requests, in their order (HIT_SCHEMA)."""

@@ -95,12 +95,13 @@ def gram_index(signatures: Sequence[Signature]) -> GramIndex:
     total = np.bincount(family, weights=weight, minlength=len(signatures)).astype(np.float32)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     stand = np.array([standing(s.seen, s.strays) for s in signatures], dtype=np.float32)
-    prior = np.array([PREFERRED * _campaign_likeness(s) for s in signatures], dtype=np.float32)
+    prior = np.array([preference(s.label, s.score) for s in signatures], dtype=np.float32)
     return GramIndex(grams, offsets, family[order], weight[order].astype(np.float32), total, stand, prior)
 
 
-def _campaign_likeness(signature: Signature) -> float:
-    return {"campaign": 1.0, "benign": 0.0}.get(signature.label or "", signature.score)
+def preference(label: str | None, score: float) -> float:
+    """Return the log-odds by which a family of that label and score is preferred."""
+    return PREFERRED * {"campaign": 1.0, "benign": 0.0}.get(label or "", score)
 
 
 def rarity(outside: IntArray, prompts: int) -> FloatArray:
@@ -160,15 +161,14 @@ def _best(
     score = np.zeros(rows)
     coverage = np.zeros(rows)
     held = np.zeros(len(total), dtype=np.float32)
-    seen_in = np.full(len(grams), -1, dtype=np.int32)
     touched = np.empty(len(total), dtype=np.int32)
     for row in range(rows):
         count = 0
+        seen = _no_places(offsets[row + 1] - offsets[row])
         for i in range(offsets[row], offsets[row + 1]):
             at = np.searchsorted(grams, hashes[i])
-            if at == len(grams) or grams[at] != hashes[i] or seen_in[at] == row:
+            if at == len(grams) or grams[at] != hashes[i] or not _is_new(seen, at):
                 continue
-            seen_in[at] = row
             for e in range(gram_offsets[at], gram_offsets[at + 1]):
                 if held[family[e]] == 0:
                     touched[count] = family[e]
@@ -185,3 +185,24 @@ def _best(
                 score[row] = 1 / (1 + np.exp((MIDDLE - x) / SCALE - shift[f]))
             held[f] = 0
     return out, score, coverage
+
+
+@njit(cache=True, nogil=True)
+def _no_places(most: int) -> Ids:
+    """Make an empty set of up to `most` places; an array of all grams would take longer to clear than a prompt to read."""
+    size = 16
+    while size < 2 * most:
+        size *= 2
+    return np.full(size, -1, dtype=np.int32)
+
+
+@njit(cache=True, nogil=True)
+def _is_new(seen: Ids, place: int) -> bool:
+    """Add a place to the set, and tell whether it was not there."""
+    i = (place * 0x9E3779B1 >> 7) & (len(seen) - 1)
+    while seen[i] >= 0:
+        if seen[i] == place:
+            return False
+        i = (i + 1) & (len(seen) - 1)
+    seen[i] = place
+    return True
