@@ -165,6 +165,7 @@ class Traits:
 
     concentration: Trait
     evenness: Trait
+    balance: Trait
     alike: Trait
     overlap: Trait
     clock: Trait
@@ -173,7 +174,11 @@ class Traits:
     address: Trait
     agent: Trait
     returning: Trait
+    newcomers: Trait
+    turnover: Trait
     growth: Trait
     copied: Trait
+    repeats: Trait
+    coverage: Trait
     customer: npt.NDArray[np.float64]
     circle: npt.NDArray[np.float64]

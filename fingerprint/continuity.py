@@ -57,7 +57,7 @@ def events(
             old = signatures[int(before[np.argmax(shared[before])])]
             out.append(Event(old.family_id, "pivoted", {"to": signatures[new].family_id}))
         beside = np.flatnonzero(goes_on & same_pool)
-        texts = [_shared_text(signatures[new], signatures[f]) for f in beside]
+        texts = [_shared_text(signatures[new], signatures[f]) for f in beside.tolist()]
         if max(texts, default=0.0) >= SAME_TEXT:
             old = signatures[int(beside[np.argmax(texts)])]
             out.append(Event(old.family_id, "split", {"off": signatures[new].family_id}))

@@ -80,24 +80,21 @@ def _select(
         return behaviour((families.members @ requests).tocsr(), batch.account, batch.second)
 
     def believed(families: Families, act: Behaviour) -> npt.NDArray[np.bool_]:
-        edged = np.asarray(families.core @ boundary.astype(np.float32)).ravel() > 0
-        return proven(families, act, edged | refine.crisp(families, shared), settings)
+        return proven(families, act, refine.outlined(families, shared, boundary), settings)
 
-    def strength(families: Families, act: Behaviour) -> npt.NDArray[np.float64]:
-        return refine.strength(families, act, believed(families, act))
+    def assigned(families: Families) -> Ids:
+        # what an account's behaviour proves, it proves of all prompts that hold the text, and of no part of them
+        families = refine.without_fragments(families, believed(families, tested(families)))
+        act = tested(families)
+        return refine.assign(families, refine.strength(families, act, believed(families, act)), least=least)
 
-    act = tested(found)
     # a common phrase that goes in the first round gives its prompts back to the others in the second
     for _ in range(2):
-        label = refine.assign(found, strength(found, act), least=least)
         # what is left to a family after assignment shows its whole template, not what it shares with siblings
-        found = refine.renewed(found, members_of(label, len(found)), shared, least=least)
-        label = refine.assign(found, strength(found, tested(found)), least=least)
-        mine = Families(found.core, members_of(label, len(found)), found.known)
-        act = tested(mine)
-        kept = np.flatnonzero(believed(mine, act))
-        found, act = found.take(kept), take(act, kept)
-    label = refine.assign(found, strength(found, act), least=least)
+        found = refine.renewed(found, members_of(assigned(found), len(found)), shared, least=least)
+        mine = Families(found.core, members_of(assigned(found), len(found)), found.known)
+        found = found.take(np.flatnonzero(believed(mine, tested(mine))))
+    label = assigned(found)
     mine = Families(found.core, members_of(label, len(found)), found.known)
     kept = np.flatnonzero((mine.known >= 0) | (mine.support >= least))
     rank = np.full(len(found) + 1, -1, dtype=np.int32)
@@ -107,13 +104,13 @@ def _select(
 
 
 def proven(
-    families: Families, act: Behaviour, edged: npt.NDArray[np.bool_], settings: Settings
+    families: Families, act: Behaviour, outlined: npt.NDArray[np.bool_], settings: Settings
 ) -> npt.NDArray[np.bool_]:
     """Tell which families (f,) are more than common language or a document that people pass around.
 
     Accounts that act together in time prove any of them. Without that a template must be long, and come from
-    a pool of accounts, or have edges, as excerpts of documents do not, without being sent by anybody at any
-    time. edged: (f,) bool, it stands at the beginning or the end of what is sent, or is crisp.
+    a pool of accounts, or have an outline, as excerpts of documents do not, without being sent by anybody at any
+    time. outlined: (f,) bool, as `refine.outlined` tells.
     """
     alive = families.support > 0
     pooled = discoveries(np.where(alive, act.p_value, 1.0), rate=settings.discovery_rate)
@@ -123,7 +120,7 @@ def proven(
     # no phrase of ordinary language is in so much of a day's traffic
     dominant = families.support >= refine.DOMINANT * families.members.shape[1]
     together |= dominant & (families.size >= refine.LONG_CORE // 2)
-    long = (families.size >= refine.LONG_CORE) & (pooled | (edged & ~refine.ordinary(families, act)))
+    long = (families.size >= refine.LONG_CORE) & (pooled | (outlined & ~refine.ordinary(families, act)))
     return np.asarray(
         (families.known >= 0) | (alive & (together | long) & (act.accounts >= settings.min_accounts))
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from fingerprint import large, memory
@@ -16,12 +17,15 @@ from fingerprint.checkpoint import key_of
 from fingerprint.describe import Described, Embed, describe
 from fingerprint.discover import discover
 from fingerprint.errors import InputError
+from fingerprint.fillings import Fillings, fillings
 from fingerprint.ingest import TrafficReader
 from fingerprint.normalise import compose, display, normalise
-from fingerprint.records import IngestReport, Signature, Stamp
+from fingerprint.records import IngestReport, IntArray, Signature, Stamp
 from fingerprint.rounds import Job
 from fingerprint.settings import Settings
+from fingerprint.shingle import shingle
 from fingerprint.sources import find_sources
+from fingerprint.spool import texts_of
 from fingerprint.tokenise import tokens
 
 
@@ -36,12 +40,18 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """What a night holds; content_hash names its rows, whatever files they came in."""
+    """What a night holds; content_hash names its rows, whatever files they came in.
+
+    texts: gives the normalised texts of some distinct prompts, by their ascending numbers.
+    filled: gives what the prompts of the night's families are filled with.
+    """
 
     batch: Batch
     described: Described
     ingest: IngestReport
     content_hash: str
+    texts: Callable[[IntArray], pa.Array | pa.ChunkedArray]
+    filled: Callable[[], Fillings]
 
 
 def job_key(
@@ -80,8 +90,16 @@ def worked(reader: TrafficReader, stored: Stored, embed: Embed, job: Job) -> Nig
             lambda: {"ingest": asdict(reader.report()), "content_hash": reader.content_hash},
         )
     facts = job.work.facts("read")
-    batch, told = large.night(stored.signatures, embed, stored.stamp, job)
-    return Night(batch, told, IngestReport(**facts["ingest"]), facts["content_hash"])
+    spool = large.resumed(job)
+    told = large.described(spool, stored.signatures, embed, stored.stamp, job)
+    return Night(
+        spool.requests,
+        told,
+        IngestReport(**facts["ingest"]),
+        facts["content_hash"],
+        lambda prompts: texts_of(spool, prompts),
+        lambda: large.filled(spool, told.label, [s.grams for s in told.signatures], job),
+    )
 
 
 def normalised(batch: pa.RecordBatch) -> pa.LargeStringArray:
@@ -126,4 +144,28 @@ def _in_memory(
     found = discover(batch, stored.signatures, job.settings, lambda stage: job.tell(stage, 0, None))
     job.tell("describe", 0, None)
     told = describe(batch, found, stored.signatures, embed, stored.stamp, job.settings)
-    return Night(batch, told, read, reader.content_hash)
+    return Night(
+        batch,
+        told,
+        read,
+        reader.content_hash,
+        lambda prompts: batch.texts.take(pa.array(prompts)),
+        lambda: _filled(batch, told),
+    )
+
+
+def _filled(batch: Batch, night: Described) -> Fillings:
+    """Return what all distinct prompts of families are filled with; the others' fillings are empty."""
+    members = np.flatnonzero(night.label >= 0)
+    lengths = np.diff(batch.offsets)[members]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    places = np.arange(offsets[-1]) + np.repeat(batch.offsets[members] - offsets[:-1], lengths)
+    hashes = batch.token_hashes[places]
+    grams = [s.grams for s in night.signatures]
+    found = fillings(
+        shingle(hashes, batch.section[places], offsets), hashes, offsets, night.label[members], grams
+    )
+    whole = np.zeros(batch.distinct, dtype=np.uint64)
+    slots = np.zeros((batch.distinct, found.slots.shape[1]), dtype=np.uint64)
+    whole[members], slots[members] = found.whole, found.slots
+    return Fillings(whole, slots)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,33 +12,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fingerprint import campaign, continuity, learn, matcher
+from fingerprint import campaign, continuity, judge, matcher
 from fingerprint.batch import Batch
 from fingerprint.checkpoint import Checkpoints
 from fingerprint.describe import Described
-from fingerprint.discover import members_of
 from fingerprint.embed import Embedder, encode_cached
 from fingerprint.errors import SnapshotError
-from fingerprint.features import findings
 from fingerprint.index import open_snapshot
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, stamp_of
-from fingerprint.night import Stored, job_key, normalised, worked
+from fingerprint.night import Night, Stored, job_key, normalised, worked
 from fingerprint.records import (
     ACTIVITY_SCHEMA,
     SPREAD_SCHEMA,
     TRAFFIC_SCHEMA,
+    FloatArray,
     IngestReport,
     NightReport,
-    Signature,
 )
 from fingerprint.rounds import Job
 from fingerprint.settings import Home, Settings
 from fingerprint.store import HomeLock, Store
 from fingerprint.tabulate import check_extension, write_table
-from fingerprint.traits import past, traits
 from fingerprint.vectors import VectorCache
-from fingerprint.verdict import FLAGGED, verdict
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage's name, what is done of it, and how much there is (None: unknown)."""
@@ -80,6 +76,10 @@ def nightly(
         stored = Stored(store.signatures(), stamp, [n.batch_id for n in store.nights()])
         work = Checkpoints(home.path / "work", job_key(sources, mapping, stored, settings))
         cache = VectorCache(home.path / "cache", embedder.stamp, embedder.dimension)
+
+        def embed(texts: pa.Array | pa.ChunkedArray) -> FloatArray:
+            return encode_cached(embedder, cache, texts)
+
         clock.stage("read")
         reader = read_traffic(
             sources,
@@ -88,14 +88,10 @@ def nightly(
             mapping=mapping,
             on_progress=clock.reading,
         )
-        found = worked(
-            reader,
-            stored,
-            lambda texts: encode_cached(embedder, cache, texts),
-            Job(work, settings, clock.at),
-        )
-        clock.stage("store")
-        report = _save(store, found.batch, found.described, found.ingest, found.content_hash, clock)
+        found = worked(reader, stored, embed, Job(work, settings, clock.at))
+        clock.stage("judge")
+        unlike = judge.windows(found.batch, found.described.label, embed, found.texts)
+        report = _save(store, found, unlike, clock)
         revision = store.revision()
         matcher.publish(
             home.path,
@@ -226,22 +222,25 @@ class _Clock:
         return time.monotonic() - self._begin
 
 
-def _save(
-    store: Store, batch: Batch, night: Described, ingest: IngestReport, batch_id: str, clock: _Clock
-) -> NightReport:
+def _save(store: Store, found: Night, unlike: judge.Windows, clock: _Clock) -> NightReport:
+    batch, night, batch_id = found.batch, found.described, found.content_hash
     names = [s.family_id for s in night.signatures]
     spread = _counts(batch, names, night.label[batch.prompt])
     activity = _counts(batch, None, np.zeros(len(batch), dtype=np.int32))
     earlier, sent = store.family_accounts(but_batch=batch_id), store.account_totals(but_batch=batch_id)
-    signatures = _judged(batch, night, earlier, pc.sum(sent["requests"]).as_py() or 0, store.signatures())
+    before = judge.Before(earlier, sent)
+    signatures = judge.judged(batch, night, found.filled(), before, store.signatures())
     pool, accounts = campaign.pools(_with_history(spread, earlier), names)
     totals = _with_history(activity, sent)
     whole = dict(
         zip(totals.column("account_id").to_pylist(), totals.column("requests").to_pylist(), strict=True)
     )
+    both = judge.together(unlike, store.account_features(but_batch=batch_id))
+    assessed = judge.with_departures(campaign.accounts(signatures, pool, accounts, whole), both, whole)
+    clock.stage("store")
     report = NightReport(
         batch_id=batch_id,
-        ingest=ingest,
+        ingest=found.ingest,
         started=clock.started,
         seconds=clock.seconds,
         distinct_prompts=batch.distinct,
@@ -255,7 +254,8 @@ def _save(
         signatures,
         spread=spread,
         activity=activity,
-        accounts=campaign.accounts(signatures, pool, accounts, whole),
+        features=judge.to_store(unlike),
+        accounts=assessed,
         campaigns=campaign.campaigns(signatures, pool, len(whole)),
         events=continuity.events(
             signatures, night.born, night.joined, night.behaviour.requests, pool, _end(batch)
@@ -266,28 +266,6 @@ def _save(
 
 def _end(batch: Batch) -> datetime:
     return datetime.fromtimestamp(float(batch.second.max()), UTC)
-
-
-def _judged(
-    batch: Batch, night: Described, earlier: pa.Table, whole: int, stored: Sequence[Signature]
-) -> list[Signature]:
-    """Score the families seen tonight; earlier: what accounts sent of them on other nights, of `whole` requests."""
-    names = [s.family_id for s in night.signatures]
-    more = traits(
-        (members_of(night.label, len(names)) @ batch.requests()).tocsr(),
-        batch.account,
-        batch.second,
-        prompt=batch.prompt,
-        metadata=batch.metadata,
-        history=past(earlier, names, batch.accounts, whole=whole),
-    )
-    found, weights = findings(night.behaviour, more), learn.weights(stored)
-    out, last = list(night.signatures), {s.family_id: s.reasons for s in stored}
-    for f in np.flatnonzero(night.behaviour.requests):
-        before = last.get(out[f].family_id, ())
-        score, reasons = verdict(found, int(f), weights, label=out[f].label, before=before)
-        out[f] = replace(out[f], score=score, flagged=score >= FLAGGED, reasons=reasons)
-    return out
 
 
 def _counts(batch: Batch, names: list[str] | None, label: np.ndarray) -> pa.Table:

@@ -42,8 +42,18 @@ POOL = 10
 DOMINANT = 0.2
 """A family that is this part of all distinct prompts is one whoever sends it."""
 
-YIELDING = 0.5
-"""What the strength of a family without proof is worth."""
+YIELDING = 0.1
+"""What the strength of a family without proof is worth: a phrase that half the traffic holds must not starve a template."""
+
+EDGED = 0.4
+"""A text has edges if sections begin or end with it in this share of its prompts; a document's excerpts have not."""
+
+SOLID = 12
+"""Prompts from which on it is no chance that nearly all of them hold nearly all of a core: no excerpt ends in it."""
+
+WITHIN, LONGER, ACCOUNTED = 0.9, 1.5, 0.5
+"""A core lies within one that has this share of its grams and is so many times longer. It is a fragment if proven
+families with such cores account for this share of its prompts."""
 
 TOGETHER = 1e-4
 """Senders act together where chance does so this rarely."""
@@ -114,18 +124,49 @@ def _decades(p_value: Doubles) -> Doubles:
     return np.asarray(np.minimum(-np.log10(np.maximum(p_value, 1e-10)), 10.0))
 
 
-def crisp(families: Families, shared: SharedGrams) -> npt.NDArray[np.bool_]:
-    """Tell which families (f,) hold one text with sharp edges, not excerpts of a longer one cut at random.
+def outlined(
+    families: Families, shared: SharedGrams, boundary: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Tell which families (f,) hold one text with an outline, not excerpts of a longer one cut at random.
 
-    Nearly all members hold nearly all of the core, and few grams are held by only a part of the members.
+    It is crisp: nearly all members hold nearly all of the core, and few grams are held by only a part of them. Or it is
+    solid, so that no cut falls into it, in SOLID members at least. Or sections begin or end with it in EDGED of them.
+    boundary: (k,) bool, grams at the beginning or the end of a section.
     """
     counts = (families.members @ shared.postings.T).tocsr()
     family = np.repeat(np.arange(len(families)), np.diff(counts.indptr))
     share = counts.data / np.maximum(families.support[family], 1)
-    whole = np.bincount(family[share >= 0.95], minlength=len(families))
-    core = np.bincount(family[share >= CORE_SHARE], minlength=len(families))
-    ragged = np.bincount(family[(share >= 0.2) & (share < CORE_SHARE)], minlength=len(families))
-    return np.asarray((whole >= SHARP * core) & (ragged <= FRAYED * core))
+
+    def number(of: npt.NDArray[np.bool_]) -> IntArray:
+        return np.bincount(family[of], minlength=len(families))
+
+    whole, core = number(share >= 0.95), number(share >= CORE_SHARE)
+    ragged = number((share >= 0.2) & (share < CORE_SHARE))
+    crisp = (whole >= SHARP * core) & (ragged <= FRAYED * core)
+    solid = (whole >= 0.95 * core) & (families.support >= SOLID)
+    return np.asarray(crisp | solid | (number(boundary[counts.indices] & (share >= EDGED)) > 0))
+
+
+def without_fragments(families: Families, proven: npt.NDArray[np.bool_]) -> Families:
+    """Take from fragments of longer templates the prompts that hold those templates.
+
+    Templates that share a sentence make a family of it, too, which many accounts send and which would win over each.
+    proven: (f,) bool. A fragment keeps its other prompts; a stored family is none.
+    """
+    both = (families.core @ families.core.T).tocoo()
+    size, long = families.size, proven & (families.size >= LONG_CORE)
+    inside = (both.data >= WITHIN * size[both.row]) & (size[both.col] >= LONGER * size[both.row])
+    inside &= long[both.col] & (families.known[both.row] < 0)
+    holders = sparse.csr_matrix(
+        (np.ones(int(inside.sum()), dtype=np.float32), (both.row[inside], both.col[inside])),
+        shape=(len(families), len(families)),
+    )
+    held = (holders @ families.members).tocsr().multiply(families.members).sign().tocsr()
+    fragment = np.diff(held.indptr) >= np.maximum(ACCOUNTED * families.support, 1)
+    left = (families.members - sparse.diags(fragment.astype(np.float32)) @ held).tocsr()
+    left.eliminate_zeros()
+    left.sort_indices()
+    return Families(families.core, left, families.known)
 
 
 def ordinary(families: Families, behaviour: Behaviour) -> npt.NDArray[np.bool_]:

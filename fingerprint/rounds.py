@@ -9,7 +9,7 @@ two of a sample share is shared by many more in the night, so the next sample be
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,7 +22,7 @@ from fingerprint.batch import Batch
 from fingerprint.checkpoint import Checkpoints
 from fingerprint.claim import Claims, cores
 from fingerprint.columns import Behaviour, Families
-from fingerprint.discover import Discovery, discover, members_of, proven, take
+from fingerprint.discover import Discovery, discover, members_of, proven
 from fingerprint.evidence import behaviour
 from fingerprint.parallel import workers
 from fingerprint.records import HashArray, Ids, IntArray
@@ -46,18 +46,18 @@ Tell = Callable[[str, int, int | None], None]
 class Cores:
     """The families that rounds found, stored ones first.
 
-    grams: of each core, sorted. edged: (f,) bool, their text stands at an edge or is crisp. known: (f,) int32,
+    grams: of each core, sorted. outlined: (f,) bool, as `refine` tells it of the sample. known: (f,) int32,
     the stored signature each one continues, -1 for a new one.
     """
 
     grams: tuple[HashArray, ...]
-    edged: npt.NDArray[np.bool_]
+    outlined: npt.NDArray[np.bool_]
     known: Ids
 
     def __add__(self, other: Cores) -> Cores:
         return Cores(
             self.grams + other.grams,
-            np.concatenate([self.edged, other.edged]),
+            np.concatenate([self.outlined, other.outlined]),
             np.concatenate([self.known, other.known]),
         )
 
@@ -117,9 +117,7 @@ def searched(
     return known, held, first
 
 
-def sampled(
-    spool: Spool, free: npt.NDArray[np.bool_], likely: npt.NDArray[np.uint8], most: int
-) -> IntArray:
+def sampled(spool: Spool, free: npt.NDArray[np.bool_], likely: npt.NDArray[np.uint8], most: int) -> IntArray:
     """Choose prompts of `free` (n,) until their texts fill `most` bytes, in the order of their hashes; ascending.
 
     Up to half of the bytes go to `likely` ones (n,), 0 or 1, which alone would be no sample to test behaviour on.
@@ -145,24 +143,23 @@ def _looked_at(spool: Spool, chosen: IntArray, number: int, job: Job) -> tuple[C
         found = discover(
             batch, [], job.settings, lambda name: job.tell(f"{name} {number}", 0, None), shortest=SHORTEST
         )
-        grams, offsets, edged = _columns(found)
+        grams, offsets, outlined = _columns(found)
         shared, ends = _seeds(batch, found)
         job.work.finish(
-            stage, {}, grams=grams, offsets=offsets, edged=edged, seed_grams=shared, seed_offsets=ends
+            stage, {}, grams=grams, offsets=offsets, outlined=outlined, seed_grams=shared, seed_offsets=ends
         )
     read = job.work.arrays(stage)
     texts = tuple(read["grams"][a:b] for a, b in pairwise(read["offsets"].tolist()))
     seeds = [read["seed_grams"][a:b] for a, b in pairwise(read["seed_offsets"].tolist())]
-    return Cores(texts, read["edged"], np.full(len(texts), -1, dtype=np.int32)), seeds
+    return Cores(texts, read["outlined"], np.full(len(texts), -1, dtype=np.int32)), seeds
 
 
 def _columns(found: Discovery) -> tuple[HashArray, IntArray, npt.NDArray[np.bool_]]:
-    """Return the cores of a sample's families, one after the other, their offsets, and which of them are edged."""
+    """Return the cores of a sample's families, one after the other, their offsets, and which of them are outlined."""
     core = found.families.core
     boundary = boundary_grams(found.shingles, found.shared)
-    edged = np.asarray(core @ boundary.astype(np.float32)).ravel() > 0
-    edged |= refine.crisp(found.families, found.shared)
-    return found.shared.hashes[core.indices], core.indptr.astype(np.int64), edged
+    outlined = refine.outlined(found.families, found.shared, boundary)
+    return found.shared.hashes[core.indices], core.indptr.astype(np.int64), outlined
 
 
 def _seeds(batch: Batch, found: Discovery) -> tuple[HashArray, IntArray]:
@@ -220,8 +217,24 @@ def _both(held: Claims, more: Claims, families: int) -> Claims:
     )
 
 
-def settled(spool: Spool, known: Cores, held: Claims, first: IntArray, settings: Settings) -> Large:
+def settled(spool: Spool, known: Cores, held: Claims, first: IntArray, job: Job) -> Large:
     """Test all families on all requests, drop those that nothing proves, and give each prompt to its strongest."""
+    if not job.work.has("settled"):
+        job.tell("settle", 0, None)
+        number, label = _settled(spool, known, held, job.settings)
+        job.work.finish("settled", {}, number=number, label=label)
+    read = job.work.arrays("settled")
+    number, label = read["number"], read["label"]
+    hashes = np.unique(np.concatenate([*(known.grams[n] for n in number), np.empty(0, dtype=np.uint64)]))
+    core = _core([known.grams[n] for n in number], hashes)
+    families = Families(core, members_of(label, len(number)), known.known[number])
+    whole = spool.requests
+    act = behaviour((families.members @ whole.requests()).tocsr(), whole.account, whole.second)
+    return Large(families, hashes, act, label, _coverage(known, held, number, label), first)
+
+
+def _settled(spool: Spool, known: Cores, held: Claims, settings: Settings) -> tuple[IntArray, Ids]:
+    """Return the numbers of the families that stay, and each prompt's row among them (n,), -1 = none."""
     hashes = np.unique(np.concatenate([*known.grams, np.empty(0, dtype=np.uint64)]))
     families = _families(known, held, hashes, spool.prompts)
     number, least = np.arange(len(families)), settings.min_requests
@@ -230,37 +243,40 @@ def settled(spool: Spool, known: Cores, held: Claims, first: IntArray, settings:
     def tested(some: Families) -> Behaviour:
         return behaviour((some.members @ requests).tocsr(), spool.requests.account, spool.requests.second)
 
-    def assigned(some: Families, act: Behaviour) -> Ids:
-        believed = proven(some, act, known.edged[number], settings)
-        return refine.assign(some, refine.strength(some, act, believed), least=least)
+    def believed(some: Families) -> npt.NDArray[np.bool_]:
+        return proven(some, tested(some), known.outlined[number], settings)
 
-    act = tested(families)
+    def assigned(some: Families) -> Ids:
+        some = refine.without_fragments(some, believed(some))
+        act = tested(some)
+        worth = refine.strength(some, act, proven(some, act, known.outlined[number], settings))
+        return refine.assign(some, worth, least=least)
+
     for _ in range(2):
-        label = assigned(families, act)
-        mine = Families(families.core, members_of(label, len(families)), families.known)
-        act = tested(mine)
-        kept = np.flatnonzero(proven(mine, act, known.edged[number], settings))
-        families, act, number = families.take(kept), take(act, kept), number[kept]
-    label = assigned(families, act)
+        mine = Families(families.core, members_of(assigned(families), len(families)), families.known)
+        kept = np.flatnonzero(believed(mine))
+        families, number = families.take(kept), number[kept]
+    label = assigned(families)
     support = np.bincount(label[label >= 0], minlength=len(families))
     kept = np.flatnonzero((families.known >= 0) | (support >= least))
     rank = np.full(len(families) + 1, -1, dtype=np.int32)
     rank[kept] = np.arange(len(kept))
-    label = rank[label]
-    coverage = _coverage(known, held, number[kept], label)
-    final = Families(families.core[kept], members_of(label, len(kept)), families.known[kept])
-    return Large(final, hashes, tested(final), label, coverage, first)
+    return number[kept], rank[label]
 
 
 def _families(known: Cores, held: Claims, hashes: HashArray, prompts: int) -> Families:
-    sizes = [len(core) for core in known.grams]
-    grams = np.concatenate([*known.grams, np.empty(0, dtype=np.uint64)])
-    at = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    ones = np.ones(len(grams), dtype=np.float32)
-    core = sparse.csr_matrix((ones, np.searchsorted(hashes, grams), at), shape=(len(sizes), len(hashes)))
+    sizes = len(known.grams)
     ones = np.ones(len(held), dtype=np.float32)
-    members = sparse.csr_matrix((ones, (held.family, held.prompt)), shape=(len(sizes), prompts))
-    return Families(core, members, known.known)
+    members = sparse.csr_matrix((ones, (held.family, held.prompt)), shape=(sizes, prompts))
+    return Families(_core(known.grams, hashes), members, known.known)
+
+
+def _core(each: Sequence[HashArray], hashes: HashArray) -> sparse.csr_matrix:
+    """Return cores as (f, k) CSR of ones over sorted hashes (k,)."""
+    grams = np.concatenate([*each, np.empty(0, dtype=np.uint64)])
+    at = np.cumsum([0, *(len(core) for core in each)]).astype(np.int64)
+    ones = np.ones(len(grams), dtype=np.float32)
+    return sparse.csr_matrix((ones, np.searchsorted(hashes, grams), at), shape=(len(each), len(hashes)))
 
 
 def _coverage(known: Cores, held: Claims, number: IntArray, label: Ids) -> npt.NDArray[np.float32]:

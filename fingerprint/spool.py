@@ -6,7 +6,7 @@ and `sent.arrow` as sent. Memory: 40 bytes a request, 16 a distinct prompt, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from fingerprint.batch import Batch, sequence_hash
 from fingerprint.claim import Claims, Cores, claims, joined
 from fingerprint.errors import StoreError
+from fingerprint.fillings import SLOTS, Fillings, fillings
 from fingerprint.normalise import compose, display, normalise
 from fingerprint.parallel import in_order
 from fingerprint.records import HashArray, Ids, IntArray
@@ -43,12 +44,14 @@ class Spool:
 
     folder: of the two files of texts. requests: a Batch whose texts and tokens are left out.
     key: (n,) uint64, each prompt's hash. size: (n,) int32, bytes of its normalised text.
+    pieces: (b + 1,) int64, number of the first prompt in each batch of the files.
     """
 
     folder: Path
     requests: Batch
     key: HashArray
     size: Ids
+    pieces: IntArray
 
     @property
     def prompts(self) -> int:
@@ -120,6 +123,7 @@ def spooled(
         files.write_names(accounts.strings(), metadata.strings())
     arrays = {name: np.concatenate([*parts, np.empty(0, _COLUMNS[name])]) for name, parts in columns.items()}
     arrays["prompt"] = _numbers(arrays["key"], arrays.pop("request_key"))
+    arrays["pieces"] = np.array([*starts, count], dtype=np.int64)
     return arrays | arrays_of(joined(found, starts))
 
 
@@ -162,25 +166,46 @@ def opened(folder: Path, arrays: Arrays) -> Spool:
             [pa.DictionaryArray.from_arrays(pa.array(arrays["metadata"]), names["metadata"].combine_chunks())]
         ),
     )
-    return Spool(folder, requests, arrays["key"], arrays["size"])
+    return Spool(folder, requests, arrays["key"], arrays["size"], arrays["pieces"])
 
 
 def claimed(spool: Spool, known: Cores, *, share: float, threads: int, told: Told) -> Claims:
     """Find the families that the prompts hold, reading all their texts once."""
-    starts, done = [], 0
     found = []
 
-    def work(texts: pa.LargeStringArray) -> tuple[int, Claims]:
-        words = tokens(texts)
+    def work(piece: tuple[int, pa.LargeStringArray]) -> Claims:
+        words = tokens(piece[1])
         grams = shingle(words.hashes, words.section, words.row_offsets)
-        return len(texts), claims(known, grams.hashes, grams.offsets, share=share)
+        return claims(known, grams.hashes, grams.offsets, share=share)
 
-    for rows, held in in_order(work, _column(spool.folder / "texts.arrow"), threads=threads):
-        starts.append(done)
+    for number, held in enumerate(in_order(work, _column(spool, "texts"), threads=threads), 1):
         found.append(held)
-        done += rows
-        told(done)
-    return joined(found, starts)
+        told(int(spool.pieces[number]))
+    return joined(found, spool.pieces[:-1].tolist())
+
+
+def filled(spool: Spool, label: Ids, grams: Sequence[HashArray], *, threads: int, told: Told) -> Fillings:
+    """Return what the prompts of families are filled with, reading all texts once; label: (n,), -1 = none."""
+    whole = np.zeros(spool.prompts, dtype=np.uint64)
+    slots = np.zeros((spool.prompts, SLOTS), dtype=np.uint64)
+
+    def work(piece: tuple[int, pa.LargeStringArray]) -> tuple[IntArray, Fillings]:
+        first, texts = piece
+        of = label[first : first + len(texts)]
+        rows = np.flatnonzero(of >= 0)
+        words = tokens(texts.take(pa.array(rows)))
+        shingles = shingle(words.hashes, words.section, words.row_offsets)
+        return first + rows, fillings(shingles, words.hashes, words.row_offsets, of[rows], grams)
+
+    for number, (prompts, found) in enumerate(in_order(work, _column(spool, "texts"), threads=threads), 1):
+        whole[prompts], slots[prompts] = found.whole, found.slots
+        told(int(spool.pieces[number]))
+    return Fillings(whole, slots)
+
+
+def texts_of(spool: Spool, prompts: IntArray) -> pa.LargeStringArray:
+    """Return the normalised texts of some prompts (ascending numbers)."""
+    return _chosen(spool, "texts", prompts)
 
 
 def sample(spool: Spool, prompts: IntArray) -> Batch:
@@ -188,8 +213,8 @@ def sample(spool: Spool, prompts: IntArray) -> Batch:
 
     Its accounts are all those of the night, under the same numbers.
     """
-    texts = _chosen(spool.folder / "texts.arrow", prompts)
-    shown = display(_chosen(spool.folder / "sent.arrow", prompts))
+    texts = _chosen(spool, "texts", prompts)
+    shown = display(_chosen(spool, "sent", prompts))
     words = tokens(texts)
     rank = np.full(spool.prompts, -1, dtype=np.int32)
     rank[prompts] = np.arange(len(prompts), dtype=np.int32)
@@ -291,19 +316,21 @@ def _table(path: Path) -> pa.Table:
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
 
-def _column(path: Path) -> Iterator[pa.LargeStringArray]:
-    with pa.memory_map(str(path)) as file:
+def _column(spool: Spool, name: str) -> Iterator[tuple[int, pa.LargeStringArray]]:
+    """Yield the batches of a file with the number of each one's first prompt."""
+    with pa.memory_map(str(spool.folder / f"{name}.arrow")) as file:
         reader = pa.ipc.open_file(file)
-        for number in range(reader.num_record_batches):
-            yield reader.get_batch(number).column(0)
+        for number, first in enumerate(spool.pieces[:-1].tolist()):
+            yield first, reader.get_batch(number).column(0)
 
 
-def _chosen(path: Path, rows: IntArray) -> pa.LargeStringArray:
-    """Return some rows (ascending) of a file's column."""
-    parts = []
-    done = 0
-    for column in _column(path):
-        mine = rows[np.searchsorted(rows, done) : np.searchsorted(rows, done + len(column))]
-        parts.append(column.take(pa.array(mine - done)))
-        done += len(column)
-    return pa.concat_arrays(parts) if parts else pa.array([], pa.large_string())
+def _chosen(spool: Spool, name: str, rows: IntArray) -> pa.LargeStringArray:
+    """Return some rows (ascending) of a file's column; batches without any of them are not unpacked."""
+    cuts = np.searchsorted(rows, spool.pieces)
+    parts = [pa.array([], pa.large_string())]
+    with pa.memory_map(str(spool.folder / f"{name}.arrow")) as file:
+        reader = pa.ipc.open_file(file)
+        for number in np.flatnonzero(np.diff(cuts)).tolist():
+            mine = rows[cuts[number] : cuts[number + 1]] - spool.pieces[number]
+            parts.append(reader.get_batch(number).column(0).take(pa.array(mine)))
+    return pa.concat_arrays(parts)

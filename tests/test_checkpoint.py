@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def test_another_job_finds_nothing(tmp_path: Path) -> None:
 
 def test_others_may_not_read_it(tmp_path: Path) -> None:
     Checkpoints(tmp_path / "work", "k")
-    assert stat.S_IMODE(os.stat(tmp_path / "work").st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "work").stat().st_mode) == 0o700
 
 
 def test_a_file_in_its_place_is_told(tmp_path: Path) -> None:

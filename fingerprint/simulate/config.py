@@ -25,9 +25,11 @@ class SimulationConfig:
     seed: int = 1
     start: date = date(2026, 3, 2)
     accounts: int = 3_000
+    volume: int = 0  # requests of every account a day; 0: few accounts send much, most little
 
     campaigns: int = 14
     largest: float = 0.06  # share of the largest campaign; sizes fall geometrically to the smallest
+    # with `volume` they are shares of the accounts, of whose traffic each campaign takes one of `mixing`
     smallest: float = 0.002
     families: int = 3  # most templates in one campaign
     load: int = 12  # requests that an account of a campaign sends a day, in pools of 15 to 300 accounts
@@ -43,6 +45,7 @@ class SimulationConfig:
 
     honest_templates: int = 60
     honest_share: float = 0.15
+    suites: int = 0  # honest products of 3 to 5 templates, each with one set of users for all of them
     repeats: float = 0.213  # share of background that is a popular prompt
 
     metadata: bool = True
@@ -85,6 +88,8 @@ def _positive(config: SimulationConfig) -> None:
         ("families", 1),
         ("load", 1),
         ("honest_templates", 0),
+        ("suites", 0),
+        ("volume", 0),
     ):
         value = getattr(config, name)
         if value < least:

@@ -83,6 +83,9 @@ def plan_traffic(config: SimulationConfig, population: Population, random: np.ra
     honest = _honest(config, composer, population, random)
     for day in range(config.days):
         streams[day].extend(honest[day])
+    suites = _suites(config, composer, population)
+    for day in range(config.days):
+        streams[day].extend(suites[day])
     families = {stream.family.name: stream.family for day in streams for stream in day}
     return Traffic(population, streams, list(families.values()))
 
@@ -98,10 +101,13 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
     taken = 0
     rows = config.rows // config.days
     for i, share in enumerate(config.sizes()):
-        requests = max(FEWEST_REQUESTS, round(share * rows))
+        mixing = config.mixing[i % len(config.mixing)]
+        requests = max(FEWEST_REQUESTS, round(share * rows * (mixing if config.volume else 1.0)))
         count = min(int(random.integers(1, config.families + 1)), max(1, requests // FEWEST_REQUESTS))
         families = list(itertools.islice(source, count))
         size = _pool_size(requests, config)
+        if config.volume:
+            size = min(max(round(share * config.accounts), 5), config.accounts // 2)
         total = size + math.ceil(config.replaced * size * (config.days - 1))
         accounts = np.resize(np.roll(order, -taken), total)
         if found and i % 5 == 4:
@@ -197,6 +203,9 @@ def _mix(
     sent = np.zeros(config.accounts)
     for stream in itertools.chain.from_iterable(streams):
         np.add.at(sent, stream.pool, stream.requests / len(stream.pool))
+    if config.volume:
+        whole = config.volume * config.days * (1 - config.honest_share)
+        return dataclasses.replace(population, volume=np.maximum(whole - sent, 0))
     share = random.choice(np.array(config.mixing), config.accounts)
     honest = sent * (1 - share) / share
     rows = config.rows * (1 - config.honest_share) - sent.sum()
@@ -251,6 +260,23 @@ def _honest(
             count = int(random.poisson(expected))
             if count:
                 day.append(Stream(family, None, pool, count, windows, 1.0, 1.6 if crowd else 1.0, ()))
+    return days
+
+
+def _suites(config: SimulationConfig, composer: Composer, population: Population) -> list[list[Stream]]:
+    """Return the templates of honest products that have one set of users each; a few of them use it far more."""
+    random = np.random.default_rng([config.seed, 0x50175])
+    source = composer.families("honest", "suite:")
+    senders = np.flatnonzero(population.volume > 0)
+    days: list[list[Stream]] = [[] for _ in range(config.days)]
+    for _ in range(config.suites):
+        users = random.choice(senders, min(int(random.integers(12, 120)), len(senders)), replace=False)
+        windows = _honest_windows("harness", random)
+        for family in itertools.islice(source, int(random.integers(3, 6))):
+            expected = len(users) * random.uniform(1.0, 4.0)
+            for day in days:
+                count = max(1, int(random.poisson(expected)))
+                day.append(Stream(family, None, users, count, windows, 1.0, 2.0, ()))
     return days
 
 
