@@ -162,6 +162,13 @@ def save_campaigns(connection: sa.Connection, rows: Sequence[CampaignRow], now: 
     )
 
 
+def add_campaign(connection: sa.Connection, campaign_id: str | None, now: datetime) -> None:
+    """Write a campaign that is only a name yet; one that is there stays, and None is none."""
+    if campaign_id is not None:
+        row = {"campaign_id": campaign_id, "label": None, "score": 0.0, "flagged": False, "created": now}
+        upsert(connection, campaigns, [row], keep=row)
+
+
 def update_totals(
     connection: sa.Connection, family_ids: Iterable[str], *, counted_before: Iterable[str] = ()
 ) -> list[str]:
