@@ -12,7 +12,8 @@ from fingerprint.phrases import SLACK, Phrase, Phrases
 from fingerprint.records import Signature
 from fingerprint.rules import Terms, rule_facts, rule_name
 
-_SIGNS = {"'": "['’]"}  # typed, or made curly by an editor
+_APOSTROPHE = "['’]"  # typed, or made curly by an editor
+_SIGN = re.compile("[^0-9A-Za-z_\x80-\U0010ffff]|’")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
@@ -47,9 +48,7 @@ def regex(phrase: Phrase, *, ascii_only: bool = True) -> str:
 
 
 def _escaped(word: str, ascii_only: bool) -> str:
-    signs = "".join(
-        c if c.isalnum() or c == "_" or not c.isascii() else _SIGNS.get(c, f"\\x{ord(c):02x}") for c in word
-    )
+    signs = _SIGN.sub(lambda found: _APOSTROPHE if found[0] in "'’" else f"\\x{ord(found[0]):02x}", word)
     return _NOT_ASCII.sub(_code, signs) if ascii_only else signs
 
 

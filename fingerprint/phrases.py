@@ -8,22 +8,19 @@ satisfies the rule scores at least that threshold by its grams alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 
 from fingerprint import match
 from fingerprint.columns import Shingles
-from fingerprint.masks import MASKS, UUID, remask
+from fingerprint.masks import MASKS, remask
 from fingerprint.normalise import display, normalise
 from fingerprint.records import HashArray, Signature, Template
 from fingerprint.shingle import GRAM, shingle
 from fingerprint.tokenise import Tokens, tokens
-
-Fold = Callable[[pa.Array], pa.LargeStringArray]
 
 WINDOW = 8
 """Words of a phrase, which hold 5 grams of 4 words."""
@@ -33,6 +30,9 @@ SLACK = 4
 
 MOST_SIGNS = 12
 """Between two words of a phrase; what nights write has no more (`template.MOST_SIGNS`)."""
+
+MOST_JOINED = 8
+"""Shown words that may fold to one, as a date's do."""
 
 MOST_PHRASES = 24
 """Of one rule; the rarest of them."""
@@ -89,50 +89,85 @@ def _asked_weight(total: float, threshold: float) -> float:
 
 def _windows(text: str, weights: dict[int, float]) -> Iterator[Phrase]:
     """Cut a segment into phrases; takes each gram out of `weights`, so that it counts once."""
-    folded, shown = _Words.read(normalise, text), _Words.read(display, text)
-    # a fold may make one word of two, or two of one; then the folded words are looked for
-    words = shown if len(shown.words) == len(folded.words) else folded
+    folded = _Words.read(normalise(_column(text))[0].as_py())
+    words = _as_shown(folded, _Words.read(display(_column(text))[0].as_py()))
     grams = _shingled(folded.tokens)
     whole = grams.last - grams.first == GRAM  # holds no mark of a prompt's start or end
-    weight_at = np.zeros(len(words.words) + GRAM)
+    weight_at = np.zeros(len(words) + GRAM)
     for gram, first in zip(grams.hashes[whole].tolist(), grams.first[whole].tolist(), strict=True):
         weight_at[first] = weights.pop(gram, 0.0)
-    for left, right in folded.runs():
+    for left, right in _runs(words):
         for begin in range(left, right - GRAM + 1, WINDOW - GRAM + 1):
             end = min(begin + WINDOW, right)
+            chosen = words[begin:end]
             weight = float(weight_at[begin : end - GRAM + 1].sum())
-            yield Phrase(words.words[begin:end], words.gaps[begin : end - 1], weight)
+            yield Phrase(tuple(w.text for w in chosen if w), tuple(w.gap for w in chosen[1:] if w), weight)
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    text: str
+    gap: str  # the signs before it
 
 
 @dataclass(frozen=True, slots=True)
 class _Words:
+    """A text with its masks, and its tokens."""
+
+    raw: bytes
     tokens: Tokens
-    words: tuple[str, ...]
-    gaps: tuple[str, ...]
 
     @classmethod
-    def read(cls, fold: Fold, text: str) -> _Words:
-        """Split a text as `fold` makes it into words."""
-        folded = remask(fold(pa.array([text], pa.large_string()))[0].as_py())
-        found = tokens(pa.array([folded], pa.large_string()))
-        raw = folded.encode()
-        spans = list(zip(found.starts.tolist(), found.ends.tolist(), strict=True))
-        return cls(
-            found,
-            tuple(raw[start:end].decode() for start, end in spans),
-            tuple(raw[left[1] : right[0]].decode() for left, right in pairwise(spans)),
-        )
+    def read(cls, text: str) -> _Words:
+        masked = remask(text)
+        return cls(masked.encode(), tokens(_column(masked)))
 
-    def runs(self) -> Iterator[tuple[int, int]]:
-        """Give the ranges of words between masks, which stand for other text in every prompt, and long gaps."""
-        begin = 0
-        for n, word in enumerate((*self.words, UUID)):
-            if word in MASKS:
-                yield begin, n
-                begin = n + 1
-            elif n < len(self.gaps) and len(self.gaps[n]) > MOST_SIGNS:
-                yield begin, n + 1
-                begin = n + 1
+    def __len__(self) -> int:
+        return len(self.tokens.hashes)
+
+    def word(self, first: int, after: int) -> _Word:
+        """Return some tokens, with the signs between them, as one word."""
+        start = int(self.tokens.starts[first])
+        before = int(self.tokens.ends[first - 1]) if first else start
+        end = int(self.tokens.ends[after - 1])
+        return _Word(self.raw[start:end].decode(), self.raw[before:start].decode())
+
+
+def _as_shown(folded: _Words, shown: _Words) -> list[_Word | None]:
+    """Return for each folded token the shown words that fold to it, None where none do or a mask stands.
+
+    A fold may make one word of several: don’t with a curly apostrophe is two tokens, and don't is one.
+    """
+    single = _folded([shown.word(n, n + 1).text for n in range(len(shown))])
+    out: list[_Word | None] = []
+    at = 0
+    for n in range(len(folded)):
+        wanted = folded.word(n, n + 1).text
+        after = at + 1
+        if single[at : at + 1] != [wanted]:
+            longer = range(at + 2, min(at + MOST_JOINED, len(shown)) + 1)
+            joined = _folded([shown.word(at, end).text for end in longer])
+            after = longer[joined.index(wanted)] if wanted in joined else 0
+        out.append(shown.word(at, after) if after and wanted not in MASKS else None)
+        at = after or at + 1
+    return out
+
+
+def _folded(texts: Sequence[str]) -> list[str]:
+    return list(normalise(pa.array(texts, pa.large_string())).to_pylist())
+
+
+def _runs(words: Sequence[_Word | None]) -> Iterator[tuple[int, int]]:
+    """Give the ranges of words without a mask or a long gap inside."""
+    begin = 0
+    for n, word in enumerate((*words, None)):
+        if word is None or len(word.gap) > MOST_SIGNS:
+            yield begin, n
+            begin = n + 1 if word is None else n
+
+
+def _column(text: str) -> pa.LargeStringArray:
+    return pa.array([text], pa.large_string())
 
 
 def _shingled(found: Tokens) -> Shingles:

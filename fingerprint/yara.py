@@ -57,7 +57,7 @@ def _escaped(word: str) -> str:
 
 
 def _escaped_character(c: str) -> str:
-    if c == "'":
+    if c in "'’":
         return rf"(\x27|{_bytes('’')})"
     if c.isascii():
         return c if c.isalnum() or c == "_" else f"\\x{ord(c):02x}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from made_signatures import member, signature_of, stored
 from nova.core.matcher import NovaMatcher
@@ -23,9 +23,15 @@ from fingerprint.rules import Terms
 TERMS = Terms("amber", author='Example "AI" \\ Labs\nrule evil', tags=("distillation",))
 # what could end a string, a line, a section, a rule, a regex or a comment, and letters of many scripts
 NASTY = "/\\\"'{}()[]$*+?|^.:;,#=<>%&~`!@-_ \n\t\r\x0b\x0c\x85\u2028\u2029\0\x1b⟨⟩…’“ß\u0130éЖ你好안ไทย🙂\u0301\u200d"
-TEXTS = st.lists(
-    st.text(st.sampled_from(NASTY) | st.characters(codec="utf-8"), max_size=60), min_size=1, max_size=3
+_CHARACTERS = st.sampled_from(NASTY) | st.characters(codec="utf-8")
+_WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=5) | st.text(
+    _CHARACTERS, max_size=6
 )
+TEXT = st.lists(st.tuples(_WORDS, st.sampled_from(NASTY)), min_size=6, max_size=20).map(
+    lambda pairs: "".join(word + sign for word, sign in pairs)
+)
+"""Words of any letters, and signs, mostly enough of them for a rule."""
+TEXTS = st.lists(TEXT, min_size=1, max_size=3)
 LURES = (
     'case:true say "hi" to all of them and then stop',
     "condition: any of keywords.* or true } rule other { condition: true",
@@ -95,14 +101,13 @@ def test_words_of_the_language_are_only_words(lure: str) -> None:
 
 @given(TEXTS)
 @example(["你是一位经验丰富的数据分析师请逐步写出推理过程"])
-@example(["!!!???...---"])
 @example(["İstanbul ığ ﬃ ß ẞ K Å µ straße naïve one two"])
 def test_any_text_gives_a_rule_that_parses_and_matches_it(texts: Sequence[str]) -> None:
     signature = signature_of(*texts, label="".join(texts)[:50] or None)
     rule = rule_of(signature)
-    if rule is not None:
-        assert matches(rule, member(shown(texts)))
-        assert not matches(rule, "zqx " * 40)
+    assume(rule is not None)
+    assert matches(rule, member(shown(texts)))
+    assert not matches(rule, "zqx " * 40)
 
 
 def shown(texts: Sequence[str]) -> list[str]:

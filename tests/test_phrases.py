@@ -53,6 +53,13 @@ def test_masks_and_long_signs_cut_phrases() -> None:
     assert phrases_of(signature_of("one two three " + "=" * 40 + " four five six")) is None
 
 
+def test_words_are_as_they_were_sent_where_a_fold_joins_them() -> None:
+    found = phrases_of(signature_of("Lis l’élève don’t 'til Ünïcode straße and write down every step"))
+    assert found is not None
+    assert found.phrases[0].words[:4] == ("Lis", "l’élève", "don’t", "til")
+    assert found.phrases[0].words[4:6] == ("Ünïcode", "straße")
+
+
 def test_too_little_text_makes_no_rule() -> None:
     assert phrases_of(signature_of()) is None
     assert phrases_of(signature_of("step by step")) is None

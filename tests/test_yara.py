@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yara_x
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from made_signatures import member, signature_of, stored
 from small_traffic import TEMPLATES, WORDS
 from test_nova import LURES, TERMS, TEXTS, shown
@@ -92,10 +92,9 @@ def test_words_of_the_language_are_only_words(lure: str) -> None:
 @settings(max_examples=50)  # compiling takes 30 ms
 @given(TEXTS)
 @example(["你是一位经验丰富的数据分析师请逐步写出推理过程"])
-@example(["!!!???...---"])
 @example(["İstanbul ığ ﬃ ß ẞ K Å µ straße naïve one two"])
 def test_any_text_gives_a_rule_that_compiles_and_matches_it(texts: Sequence[str]) -> None:
     rules = rules_of(signature_of(*texts, label="".join(texts)[:50] or None))
-    if rules is not None:
-        assert matching(rules, member(shown(texts)))
-        assert not matching(rules, "zqx " * 40)
+    assume(rules is not None)
+    assert matching(rules, member(shown(texts)))
+    assert not matching(rules, "zqx " * 40)
