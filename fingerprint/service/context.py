@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Lock
 
 import structlog
@@ -14,7 +15,10 @@ from fastapi.requests import HTTPConnection
 from fingerprint.access import StoredKey
 from fingerprint.errors import FingerprintError, StoreError
 from fingerprint.live import Live
+from fingerprint.service import metrics
 from fingerprint.service.config import Config
+from fingerprint.service.engine import Engine
+from fingerprint.service.policy import Policy
 from fingerprint.store import Store
 
 log = structlog.get_logger()
@@ -26,6 +30,8 @@ class Service:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.live = Live(config.home, config.model)
+        self.engine = Engine(self.live, most_waiting=config.max_waiting)
+        self.policy = Policy() if config.policy is None else Policy.load(Path(config.policy))
         self.keys: dict[str, StoredKey] | None = None
         self.secret: bytes | None = None
         self.draining = False
@@ -53,6 +59,7 @@ class Service:
             if self.live.refresh(store):
                 serving = self.live.serving
                 assert serving is not None
+                metrics.SWAPS.inc()
                 log.info("swapped", snapshot=serving.snapshot_id, revision=serving.revision)
         except FingerprintError as error:
             log.warning("snapshot", error=type(error).__name__, message=str(error))
