@@ -83,6 +83,14 @@ class Live:
         self._swap(store, said)
         return True
 
+    def is_behind(self, store: Store) -> bool:
+        """Tell whether the snapshot lacks something that people said or a night stored; raises StoreError."""
+        mapped, serving = self._mapped, self.serving
+        if mapped is None or serving is None:
+            return store.pages.last_night() is not None
+        said_later = mapped.meta.get("revision", -1) < serving.revision
+        return bool(said_later or mapped.meta["night"] != store.pages.last_night())
+
     def _swap(self, store: Store | None, said: int | None) -> None:
         mapped = self._mapped
         assert mapped is not None

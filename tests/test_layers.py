@@ -45,6 +45,7 @@ STORE = {
     "migrations",
     "access",
     "labelling",
+    "paging",
 }
 COMPOSERS = {"batch", "topics", "discover", "calibrate", "describe", "matcher", "pipeline", "live"}
 SERVICE = {"service"}

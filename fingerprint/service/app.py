@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 
 from fingerprint import __version__
-from fingerprint.service import console, lookups, openapi, operations, problems
+from fingerprint.service import console, families, gateways, lookups, openapi, operations, problems
 from fingerprint.service.config import Config
 from fingerprint.service.context import Service
 from fingerprint.service.headers import SecurityHeaders
@@ -31,6 +31,9 @@ def create_app(config: Config) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     app.include_router(lookups.router)
+    app.include_router(families.router)
+    app.include_router(gateways.router)
+    app.router.routes.append(gateways.ENVOY_ROUTE)
     app.include_router(operations.router)
     app.include_router(console.router)
     app.add_middleware(SecurityHeaders)
