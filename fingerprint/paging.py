@@ -44,9 +44,9 @@ class Pages:
         if min_score is not None:
             chosen = chosen.where(t.c.score >= min_score)
         if label is not None:
-            chosen = chosen.where(LABEL.is_(None) if label == "none" else label == LABEL)
+            chosen = chosen.where(LABEL.is_(None) if label == "none" else LABEL.in_([label]))
         if campaign is not None:
-            chosen = chosen.where(campaign == CAMPAIGN)
+            chosen = chosen.where(CAMPAIGN.in_([campaign]))
         if after is not None:
             lower = t.c.score < after.score
             chosen = chosen.where(sa.or_(lower, sa.and_(t.c.score == after.score, t.c.family_id > after.id)))
