@@ -159,6 +159,11 @@ def _signatures(name: str) -> list[Signature]:
 @home_options
 @format_option
 @list_options
+@click.option(
+    "--departed",
+    is_flag=True,
+    help="Only accounts whose requests in no family are unlike honest traffic: a weaker sign, and no flag.",
+)
 def accounts(
     path: Path | None,
     database: str | None,
@@ -166,6 +171,7 @@ def accounts(
     flagged: bool,
     min_score: float | None,
     limit: int | None,
+    departed: bool,
 ) -> None:
     """List the assessed accounts, highest score first.
 
@@ -174,12 +180,13 @@ def accounts(
       fingerprint accounts --home home --flagged --limit 50
 
     Out comes for each account its id, score, whether it is flagged, requests, the families it sent
-    requests of, and the evidence in words; with --format jsonl with its numbers.
+    requests of, and the evidence in words; with --format jsonl with its numbers. Accounts that departed
+    from honest traffic, but sent requests of no family, have the score 0.
     """
     from fingerprint import show
 
     with _stored(worked_home_of(path, database)) as store:
-        rows = store.accounts(flagged=flagged or None, min_score=min_score, limit=limit)
+        rows = store.accounts(flagged=flagged or None, min_score=min_score, limit=limit, departed=departed)
     if format_ == "jsonl":
         show.json_lines(rows)
     else:

@@ -141,6 +141,7 @@ class Traits:
 
     concentration: Trait
     evenness: Trait
+    balance: Trait
     alike: Trait
     overlap: Trait
     clock: Trait
@@ -149,7 +150,11 @@ class Traits:
     address: Trait
     agent: Trait
     returning: Trait
+    newcomers: Trait
+    turnover: Trait
     growth: Trait
     copied: Trait
+    repeats: Trait
+    coverage: Trait
     customer: npt.NDArray[np.float64]
     circle: npt.NDArray[np.float64]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from fingerprint.columns import Behaviour, Trait, Traits
 from fingerprint.records import IntArray
@@ -56,6 +57,11 @@ FEATURES: dict[str, Feature] = {
         10.0,
         "its accounts send evenly: variance over mean {seen}; {expected} if it followed their other traffic",
     ),
+    "balance": Feature(
+        0.5,
+        8.0,
+        "its accounts share the load as if dealt in turn: variance over mean {seen}; people's use gives over {expected}",
+    ),
     "alike": Feature(
         0.08,
         5.0,
@@ -69,6 +75,10 @@ FEATURES: dict[str, Feature] = {
     ),
     "agent": Feature(0.06, 5.0, "{seen} pairs of its accounts share a user agent; chance gives {expected}"),
     "returning": Feature(0.04, 10.0, "{seen} accounts are back from earlier nights; chance gives {expected}"),
+    "newcomers": Feature(
+        0.1, 5.0, "{seen} of its accounts are new; of accounts of their volume {expected} are"
+    ),
+    "turnover": Feature(0.2, 5.0, "{seen} accounts replaced ones that went silent; chance gives {expected}"),
     "growth": Feature(0.0, 10.0, "{seen} requests tonight; {expected} by its earlier share of traffic"),
     "clock": Feature(0.0, 5.0, "round the clock: hours have an entropy of {seen}; chance gives {expected}"),
     "regularity": Feature(
@@ -76,6 +86,12 @@ FEATURES: dict[str, Feature] = {
     ),
     "copied": Feature(
         -0.15, 10.0, "a share of {seen} of its requests is copied by several accounts; {expected} is usual"
+    ),
+    "repeats": Feature(
+        0.0, 5.0, "its fillings come back {seen} times; those of other families would {expected} times"
+    ),
+    "coverage": Feature(
+        0.1, 5.0, "a list is worked through evenly: variance {seen} of that of random choice, {expected}"
     ),
     "strangers": Feature(
         -1.5, 1.0, "only {seen} pairs of its accounts share an address block, as by chance ({expected})"
@@ -88,6 +104,9 @@ FEATURES: dict[str, Feature] = {
     ),
 }
 """Features and prior weights; a weight of 0 waits for labels: honest jobs run round the clock and grow as well."""
+
+STATED = (PRIOR, "strangers", "few", "customer")
+"""Features that are no tests."""
 
 NAMES = tuple(FEATURES)
 PRIOR_WEIGHTS: Doubles = np.array([f.weight for f in FEATURES.values()])
@@ -133,12 +152,23 @@ def findings(act: Behaviour, more: Traits) -> Findings:
     }
     caps = np.array([f.cap for f in FEATURES.values()])
     evidence = np.stack([facts[name].evidence for name in NAMES], axis=1)
-    return Findings(
-        np.clip(np.nan_to_num(evidence, posinf=1e300), 0, caps),
-        np.stack([facts[name].value for name in NAMES], axis=1),
-        np.stack([facts[name].expected for name in NAMES], axis=1),
-        act.requests,
-    )
+    evidence = np.nan_to_num(evidence, posinf=300.0)
+    seen = np.stack([facts[name].value for name in NAMES], axis=1)
+    expected = np.stack([facts[name].expected for name in NAMES], axis=1)
+    tested = np.array([name not in STATED for name in NAMES]) & ~np.isnan(seen) & (act.requests > 0)[:, None]
+    evidence[tested] = corrected(evidence[tested])
+    return Findings(np.clip(evidence, 0, caps), seen, expected, act.requests)
+
+
+def corrected(evidence: Doubles) -> Doubles:
+    """Turn -log10 of the p-values of a night's tests (n,) into -log10 of their q-values (Benjamini & Hochberg 1995).
+
+    A likelihood ratio counts as a p-value of 1 / ratio, which it is by Markov's inequality (Vovk & Wang 2021).
+    """
+    if not len(evidence):
+        return evidence
+    q_value = stats.false_discovery_control(10.0 ** -np.clip(evidence, 0, 300))
+    return np.asarray(np.maximum(-np.log10(np.maximum(q_value, 1e-300)), 0.0))
 
 
 def _log10(p_value: Doubles) -> Doubles:

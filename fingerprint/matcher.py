@@ -144,7 +144,7 @@ def with_facts(snapshot: Snapshot, facts: Sequence[FamilyFacts]) -> Snapshot:
 def embedder_of(snapshot: Snapshot, model: str | None = None) -> Embedder:
     """Load `model`, or the one of the two shipped models that made the snapshot."""
     maker = stamp_from_json(snapshot.meta["stamp"]).model
-    return Embedder.load(model or ("minilm" if maker == "all-MiniLM-L6-v2" else "static"))
+    return Embedder.load(model or ("minilm" if maker == "all-MiniLM-L6-v2" else "static"), light=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,32 +12,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fingerprint import campaign, continuity, learn, matcher
+from fingerprint import campaign, continuity, judge, matcher
 from fingerprint.batch import Batch, collect
 from fingerprint.describe import Described, describe
-from fingerprint.discover import discover, members_of
+from fingerprint.discover import discover
 from fingerprint.embed import Embedder, encode_cached
 from fingerprint.errors import InputError, SnapshotError
-from fingerprint.features import findings
 from fingerprint.index import open_snapshot
-from fingerprint.ingest import read_traffic
+from fingerprint.ingest import TrafficReader, read_traffic
 from fingerprint.matcher import Matcher, stamp_of
 from fingerprint.normalise import compose, display, normalise
 from fingerprint.records import (
     ACTIVITY_SCHEMA,
     SPREAD_SCHEMA,
     TRAFFIC_SCHEMA,
+    FloatArray,
     IngestReport,
     NightReport,
-    Signature,
 )
 from fingerprint.settings import Home, Settings
 from fingerprint.store import HomeLock, Store
 from fingerprint.tabulate import check_extension, write_table
 from fingerprint.tokenise import tokens
-from fingerprint.traits import past, traits
 from fingerprint.vectors import VectorCache
-from fingerprint.verdict import FLAGGED, verdict
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage's name, what is done of it, and how much there is (None: unknown)."""
@@ -95,11 +92,14 @@ def nightly(
         found = discover(batch, stored, settings, clock.stage)
         clock.stage("describe")
         cache = VectorCache(home.path / "cache", embedder.stamp, embedder.dimension)
-        night = describe(
-            batch, found, stored, lambda texts: encode_cached(embedder, cache, texts), stamp, settings
-        )
-        clock.stage("store")
-        report = _save(store, batch, night, reader.report(), reader.content_hash, clock)
+
+        def embed(texts: pa.Array | pa.ChunkedArray) -> FloatArray:
+            return encode_cached(embedder, cache, texts)
+
+        night = describe(batch, found, stored, embed, stamp, settings)
+        clock.stage("judge")
+        unlike = judge.windows(batch, night.label, embed)
+        report = _save(store, batch, night, unlike, reader, clock)
         revision = store.revision()
         matcher.publish(
             home.path,
@@ -240,21 +240,25 @@ class _Clock:
 
 
 def _save(
-    store: Store, batch: Batch, night: Described, ingest: IngestReport, batch_id: str, clock: _Clock
+    store: Store, batch: Batch, night: Described, unlike: judge.Windows, ingest: TrafficReader, clock: _Clock
 ) -> NightReport:
+    batch_id = ingest.content_hash
     names = [s.family_id for s in night.signatures]
     spread = _counts(batch, names, night.label[batch.prompt])
     activity = _counts(batch, None, np.zeros(len(batch), dtype=np.int32))
     earlier, sent = store.family_accounts(but_batch=batch_id), store.account_totals(but_batch=batch_id)
-    signatures = _judged(batch, night, earlier, pc.sum(sent["requests"]).as_py() or 0, store.signatures())
+    signatures = judge.judged(batch, night, earlier, sent, store.signatures())
     pool, accounts = campaign.pools(_with_history(spread, earlier), names)
     totals = _with_history(activity, sent)
     whole = dict(
         zip(totals.column("account_id").to_pylist(), totals.column("requests").to_pylist(), strict=True)
     )
+    both = judge.together(unlike, store.account_features(but_batch=batch_id))
+    assessed = judge.with_departures(campaign.accounts(signatures, pool, accounts, whole), both, whole)
+    clock.stage("store")
     report = NightReport(
         batch_id=batch_id,
-        ingest=ingest,
+        ingest=ingest.report(),
         started=clock.started,
         seconds=clock.seconds,
         distinct_prompts=batch.distinct,
@@ -268,7 +272,8 @@ def _save(
         signatures,
         spread=spread,
         activity=activity,
-        accounts=campaign.accounts(signatures, pool, accounts, whole),
+        features=judge.to_store(unlike),
+        accounts=assessed,
         campaigns=campaign.campaigns(signatures, pool, len(whole)),
         events=continuity.events(
             signatures, night.born, night.joined, night.behaviour.requests, pool, _end(batch)
@@ -279,28 +284,6 @@ def _save(
 
 def _end(batch: Batch) -> datetime:
     return datetime.fromtimestamp(float(batch.second.max()), UTC)
-
-
-def _judged(
-    batch: Batch, night: Described, earlier: pa.Table, whole: int, stored: Sequence[Signature]
-) -> list[Signature]:
-    """Score the families seen tonight; earlier: what accounts sent of them on other nights, of `whole` requests."""
-    names = [s.family_id for s in night.signatures]
-    more = traits(
-        (members_of(night.label, len(names)) @ batch.requests()).tocsr(),
-        batch.account,
-        batch.second,
-        prompt=batch.prompt,
-        metadata=batch.metadata,
-        history=past(earlier, names, batch.accounts, whole=whole),
-    )
-    found, weights = findings(night.behaviour, more), learn.weights(stored)
-    out, last = list(night.signatures), {s.family_id: s.reasons for s in stored}
-    for f in np.flatnonzero(night.behaviour.requests):
-        before = last.get(out[f].family_id, ())
-        score, reasons = verdict(found, int(f), weights, label=out[f].label, before=before)
-        out[f] = replace(out[f], score=score, flagged=score >= FLAGGED, reasons=reasons)
-    return out
 
 
 def _counts(batch: Batch, names: list[str] | None, label: np.ndarray) -> pa.Table:
