@@ -24,11 +24,11 @@ import pyarrow as pa
 from fingerprint.embed import Embedder
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher
+from fingerprint.meaning import heads
 from fingerprint.pipeline import nightly, normalised
 from fingerprint.settings import Home
 from fingerprint.shingle import shingle
 from fingerprint.tokenise import tokens
-from fingerprint.topics import heads
 
 Result = TypeVar("Result")
 

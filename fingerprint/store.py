@@ -23,6 +23,7 @@ from fingerprint.exchange import Taken
 from fingerprint.family_rows import CAMPAIGN, select_families, signatures_of, to_listed, to_signature
 from fingerprint.labelling import add_label, facts_of, labels_of, revision
 from fingerprint.lock import HomeLock
+from fingerprint.paging import Pages
 from fingerprint.records import (
     ACCOUNT_META_SCHEMA,
     ACTIVITY_SCHEMA,
@@ -70,6 +71,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.access = Access(database)
+        self.pages = Pages(database)
 
     @classmethod
     def open(cls, home: Path, url: str | None = None, *, read_only: bool = False) -> Self:

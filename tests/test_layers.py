@@ -48,6 +48,7 @@ STORE = {
     "migrations",
     "access",
     "labelling",
+    "paging",
 }
 COMPOSERS = {
     "batch",
