@@ -28,11 +28,11 @@ from tables import table, title
 from fingerprint import simulate
 from fingerprint.departure import FEATURES, departures, features
 from fingerprint.embed import Embedder, encode_cached
+from fingerprint.meaning import heads
 from fingerprint.night import normalised
 from fingerprint.records import TRAFFIC_SCHEMA
 from fingerprint.simulate import SimulationConfig
 from fingerprint.store import Store
-from fingerprint.topics import heads
 from fingerprint.vectors import VectorCache
 
 SHARES = {0.05: "<=0.075", 0.1: "0.075-0.175", 0.25: "0.175-0.375"}

@@ -36,7 +36,7 @@ from fingerprint.refine import TOGETHER
 from fingerprint.settings import Settings
 from fingerprint.template import Corpus, write_template
 from fingerprint.tokenise import tokens
-from fingerprint.topics import heads, topics
+from fingerprint.topics import topics
 from fingerprint.variants import Wording, originals
 
 PROTOTYPE_MEMBERS = 64
@@ -95,7 +95,7 @@ def describe(
     and counts from the whole, of which label and strength are, too.
     """
     loose = _evenly(np.flatnonzero(found.label < 0), MOST_LOOSE)
-    whole = embed(heads(batch.texts.take(pa.array(loose))))
+    whole = embed(meaning.heads(batch.texts.take(pa.array(loose))))
     textual = _textual(batch, found, stored, stamp, settings)
     label, signatures, known = found.label.copy(), list(textual), found.families.known.tolist()
     for signature, origin, prompts in _topical(batch, loose, whole, stored, stamp, settings):
@@ -274,7 +274,7 @@ def _centre(batch: Batch, members: Ids, embed: Embed) -> FloatArray:
     chosen = _evenly(members, PROTOTYPE_MEMBERS)
     if not len(chosen):
         return np.empty((0, 0), dtype=np.float32)
-    centre = embed(heads(batch.texts.take(pa.array(chosen)))).mean(axis=0, keepdims=True)
+    centre = embed(meaning.heads(batch.texts.take(pa.array(chosen)))).mean(axis=0, keepdims=True)
     norm = np.linalg.norm(centre, axis=1, keepdims=True)
     return np.asarray((centre / np.maximum(norm, 1e-12))[norm.ravel() > 0], dtype=np.float32)
 

@@ -34,7 +34,6 @@ from fingerprint.shingle import VERSION as GRAMS
 from fingerprint.shingle import shingle
 from fingerprint.signature import stamp_from_json, stamp_to_json
 from fingerprint.tokenise import Tokens, tokens
-from fingerprint.topics import heads
 
 NEAR = 8
 """Prototypes nearest to each sentence of a prompt whose families are compared in full."""
@@ -224,7 +223,7 @@ class Matcher:
         families, held = self._nearest(self._embedder.encode(flat), offsets)
         if a["topical"].any():
             heads_of = np.arange(len(texts) + 1)
-            whole, near = self._nearest(self._embedder.encode(heads(texts)), heads_of)
+            whole, near = self._nearest(self._embedder.encode(meaning.heads(texts)), heads_of)
             families = np.concatenate([np.where(a["topical"][families], -1, families), whole], axis=1)
             held = np.concatenate([held, np.where(a["topical"][whole], near, -1.0)], axis=1)
         beyond = np.where(

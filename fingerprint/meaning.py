@@ -25,10 +25,18 @@ FEWEST_WORDS = 3
 MOST_SENTENCES = 32
 """Sentences of a text that are compared: its first ones, and its last ones as the last quarter."""
 
+EMBEDDED_CHARACTERS = 2000
+"""Of a prompt embedded as a whole only the beginning is read: a long payload would drown what is asked."""
+
 MATRIX = 1 << 24
 """Cosines held at once while prompts are compared with all templates."""
 
 _BETWEEN = rf"[.;:!?\n{SYSTEM_END}{TURN_END}。！？；：]+\s*"
+
+
+def heads(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return the part of each text that is embedded as a whole."""
+    return pc.utf8_slice_codeunits(texts, 0, EMBEDDED_CHARACTERS)
 
 
 def sentences(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.LargeStringArray, IntArray]:

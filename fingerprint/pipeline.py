@@ -149,19 +149,26 @@ def open_matcher(home: Home, model: str | None = None) -> Matcher:
 
     Raises SnapshotError for a home that no night has worked on, StampMismatch if the model is not the home's.
     """
+    if is_behind(home):
+        publish_snapshot(home)
+    return Matcher.open(home.path, model)
+
+
+def is_behind(home: Home) -> bool:
+    """Tell whether the snapshot is missing, damaged, or older than the database's last night or label.
+
+    Raises SnapshotError for a home that no night has worked on.
+    """
     with Store.open(home.path, home.database, read_only=True) as store:
         nights, stamp, revision = store.nights(), store.stamp(), store.revision()
     if not nights and stamp is None:
         raise SnapshotError(
             f"{home.path}: no families stored yet; run `fingerprint nightly TRAFFIC --home {home.path}`"
         )
-    if _behind(home.path, nights[-1].batch_id if nights else None, revision):
-        publish_snapshot(home)
-    return Matcher.open(home.path, model)
+    return _behind(home.path, nights[-1].batch_id if nights else None, revision)
 
 
 def _behind(home: Path, night: str | None, revision: int) -> bool:
-    """Whether the snapshot is missing, damaged, or older than the database's last night or label."""
     try:
         meta = open_snapshot(home, verify=False).meta
         return bool(meta["night"] != night or meta.get("revision", -1) < revision)

@@ -13,15 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from fingerprint import listed_rows, saving, tables
+from fingerprint import exchange, listed_rows, saving, tables
 from fingerprint import signature as codec
 from fingerprint.access import Access
 from fingerprint.arrow_sql import arrow_table, insert_arrow
 from fingerprint.database import Database
 from fingerprint.errors import NotFound
+from fingerprint.exchange import Taken
 from fingerprint.family_rows import CAMPAIGN, select_families, signatures_of, to_listed, to_signature
-from fingerprint.labelling import add_campaign, add_import, add_label, facts_of, labels_of, revision
+from fingerprint.labelling import add_label, facts_of, labels_of, revision
 from fingerprint.lock import HomeLock
+from fingerprint.paging import Pages
 from fingerprint.records import (
     ACCOUNT_META_SCHEMA,
     ACTIVITY_SCHEMA,
@@ -38,7 +40,7 @@ from fingerprint.records import (
     Stamp,
 )
 
-__all__ = ["HomeLock", "Store"]
+__all__ = ["HomeLock", "Store", "Taken"]
 
 FAMILY_ACCOUNTS_SCHEMA = pa.schema(
     {
@@ -69,6 +71,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.access = Access(database)
+        self.pages = Pages(database)
 
     @classmethod
     def open(cls, home: Path, url: str | None = None, *, read_only: bool = False) -> Self:
@@ -151,27 +154,34 @@ class Store:
             saving.save_events(connection, events, night.batch_id)
             saving.retire(connection, {*retired, *unseen} - saved, night.batch_id)
 
-    def import_signature(self, signature: Signature) -> bool:
-        """Save a signature made elsewhere, label and campaign included; False when its family was here already.
+    def import_signatures(
+        self,
+        signatures: Sequence[Signature],
+        *,
+        overwrite: bool = False,
+        with_labels: bool = True,
+        source: str | None = None,
+    ) -> Taken:
+        """Save signatures of distinct families made elsewhere, all or none, and say what became of each.
 
-        What analysts here said of the family stays, and so do its numbers where nights here counted it.
+        What nights here counted, and what analysts here said, stays; with `overwrite` the imported text goes before
+        ours. `source` is kept as the reason of labels that come along, unless `with_labels` is False.
         Raises StampMismatch when another model or normaliser made the stored signatures.
         """
-        now = datetime.now(UTC)
-        family_id = signature.family_id
-        table = tables.families
         with self._database.writing(alone=True) as connection:
-            known = signatures_of(connection, [family_id])
-            found_here = connection.scalar(
-                sa.select(table.c.campaign_id).where(table.c.family_id == family_id)
+            return exchange.take_in(
+                connection,
+                signatures,
+                datetime.now(UTC),
+                overwrite=overwrite,
+                with_labels=with_labels,
+                source=source,
             )
-            add_campaign(connection, signature.campaign_id, now)
-            campaign_id = found_here or signature.campaign_id
-            campaign_of = {} if campaign_id is None else {family_id: campaign_id}
-            saving.save_families(connection, [signature], now, campaign_of=campaign_of)
-            saving.update_totals(connection, [family_id])
-            add_import(connection, signature, new_label=not (known and known[0].label is not None), now=now)
-        return not known
+
+    def last_changes(self) -> dict[str, datetime]:
+        """Tell when each family, or what analysts said of it, last changed."""
+        with self._database.reading() as connection:
+            return exchange.last_changes(connection)
 
     def set_label(
         self,

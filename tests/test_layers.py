@@ -40,6 +40,7 @@ STORE = {
     "store",
     "lock",
     "saving",
+    "exchange",
     "tables",
     "database",
     "family_rows",
@@ -48,6 +49,7 @@ STORE = {
     "migrations",
     "access",
     "labelling",
+    "paging",
 }
 COMPOSERS = {
     "batch",
@@ -70,7 +72,11 @@ COMPOSERS = {
 SUPPORT: dict[str, set[str]] = {"memory": {"errors"}, "parallel": set(), "checkpoint": {"errors"}}
 """What composers use that knows nothing of traffic, with all it may import."""
 SERVICE = {"service"}
-JOBS = {"pipeline", "hunt", "store", "settings", "signature", "simulate"}
+# what others take: from a signature to a rule and a document, and back; it reads texts as the stages do
+FORMATS = {"phrases", "rules", "nova", "yara", "stix", "misp"}
+READERS = {"normalise", "masks", "tokenise", "shingle", "match"}
+SHARING = {"exports", "imports"}
+JOBS = {"pipeline", "hunt", "store", "settings", "signature", "simulate", "exports", "imports"}
 SEEN_BY_SERVICE = {"live", "pipeline", "store", "access", "apikeys", "settings", "signature"}
 SHELL = {
     "cli",
@@ -79,6 +85,7 @@ SHELL = {
     "cli_lists",
     "cli_options",
     "cli_serve",
+    "cli_sharing",
     "cli_simulate",
     "demo",
     "show",
@@ -152,6 +159,10 @@ def allowed(module: str) -> set[str]:
         return VOCABULARY | {"settings", "store"} | STAGE_SIDE | COMPOSERS | set(SUPPORT)
     if module in SUPPORT:
         return SUPPORT[module]
+    if module in FORMATS:
+        return VOCABULARY | {"signature", "strict_json"} | READERS | FORMATS
+    if module in SHARING:
+        return VOCABULARY | {"signature", "strict_json", "settings"} | READERS | FORMATS
     if module in SHELL:
         return {"records", "errors", "service"} | JOBS | SHELL
     if module in SERVICE:
@@ -168,6 +179,8 @@ def test_every_module_has_its_layer() -> None:
         | STORE
         | COMPOSERS
         | SERVICE
+        | FORMATS
+        | SHARING
         | SHELL
         | set(SUPPORT)
         | {"simulate", "settings", "apikeys", "__init__"}
