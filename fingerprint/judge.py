@@ -18,9 +18,9 @@ from fingerprint.describe import Described
 from fingerprint.discover import members_of
 from fingerprint.features import findings
 from fingerprint.fillings import Fillings, fillings
+from fingerprint.meaning import heads
 from fingerprint.records import FEATURES_SCHEMA, AccountRow, FloatArray, Ids, Reason, Signature
 from fingerprint.shingle import shingle
-from fingerprint.topics import heads
 from fingerprint.traits import past, traits
 from fingerprint.verdict import FLAGGED, verdict
 

@@ -28,7 +28,7 @@ STAGES = {  # each with the modules that are its own
     "continuity": set(),
     "senders": {"requestids"},
     "match": set(),
-    "meaning": set(),
+    "meaning": {"text_buffers"},
     "index": set(),
     "cluster": set(),
     "embed": {"static_model", "vectors"},
