@@ -29,7 +29,7 @@ STAGES = {  # each with the modules that are its own
     "senders": {"requestids"},
     "match": set(),
     "claim": set(),
-    "meaning": set(),
+    "meaning": {"text_buffers"},
     "index": set(),
     "cluster": set(),
     "embed": {"static_model", "vectors"},
