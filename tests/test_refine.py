@@ -262,10 +262,14 @@ def test_fragments_give_back_the_prompts_of_longer_templates() -> None:
 
 def test_a_template_is_no_fragment_of_what_fills_it_now_and_then() -> None:
     # the first family is the second's template and a popular document
-    cores, members = [range(40), range(10)], [range(20), range(60)]
+    cores, members = [range(40), range(10)], [range(15), range(60)]
     found = refine.without_fragments(of(cores, members, (40, 60)), np.array([True, True]))
     assert members_of(found)[1] == list(range(60))
-    # a stored family keeps its prompts whatever is found
+    # a long one keeps its prompts however often it is filled like that, and a stored one whatever is found
+    found = refine.without_fragments(
+        of([range(40), range(16)], members[1:] * 2, (40, 60)), np.array([True, True])
+    )
+    assert members_of(found)[1] == list(range(60))
     found = refine.without_fragments(
         of(cores, [range(50), range(60)], (40, 60), [-1, 0]), np.array([True, True])
     )
