@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fingerprint.columns import Behaviour, Trait, Traits
-from fingerprint.features import FEATURES, NAMES, PRIOR, findings
+from fingerprint.features import FEATURES, NAMES, PRIOR, corrected, findings
 from fingerprint.records import Reason
 from fingerprint.verdict import FLAGGED, verdict
 
@@ -64,6 +64,24 @@ def test_the_shape_of_a_pool_alone_is_never_flagged() -> None:
     shape = {name: trait(1e3) for name in names}
     score, _ = judge(HARNESS, shape)
     assert 0.5 < score < FLAGGED
+
+
+def test_several_templates_dealt_in_turn_over_a_pool_are_flagged_and_uneven_use_is_not() -> None:
+    shape = {name: trait(20) for name in ("overlap", "concentration", "evenness", "alike")}
+    assert judge(HARNESS, {**shape, "balance": trait(4)})[0] > FLAGGED
+    assert judge(HARNESS, {"balance": trait(4)})[0] < FLAGGED
+    assert judge(HARNESS, {**shape, "uneven": trait(20)})[0] < 0.5
+    assert judge(None, {**shape, "uneven": trait(20)})[0] > FLAGGED
+
+
+def test_one_small_p_value_among_many_tests_counts_for_less() -> None:
+    alone = corrected(np.array([3.0]))
+    among = corrected(np.array([3.0, *[0.1] * 99]))
+    assert alone[0] == 3
+    assert among[0] == pytest.approx(1.0, abs=0.01)
+    assert (corrected(np.array([3.0] * 100)) == pytest.approx(3.0)) is True
+    assert corrected(np.array([np.inf, 400.0]))[0] <= 300
+    assert len(corrected(np.empty(0))) == 0
 
 
 def test_strangers_are_told_from_a_pool_by_their_addresses() -> None:
