@@ -21,7 +21,7 @@ from scipy import stats
 from fingerprint.columns import Behaviour, Trait, Traits
 from fingerprint.records import IntArray
 
-FEW_ACCOUNTS = 4
+FEW_ACCOUNTS = 5
 """So many accounts are few; up to twice as many are so in part."""
 
 CUSTOMER_ACCOUNTS = 10
@@ -44,12 +44,12 @@ class Feature:
 
 PRIOR = "prior"
 FEATURES: dict[str, Feature] = {
-    PRIOR: Feature(-4.0, 1.0, "most templates are honest"),
+    PRIOR: Feature(-3.4, 1.0, "most templates are honest"),
     "synchrony": Feature(
         0.5, 12.0, "{seen} pairs of requests by different accounts within minutes; chance gives {expected}"
     ),
     "pool": Feature(0.12, 10.0, "sent by {seen} accounts; as many random requests would be by {expected}"),
-    "overlap": Feature(0.375, 8.0, "shares {seen} accounts with another family; chance gives {expected}"),
+    "overlap": Feature(0.3, 8.0, "shares {seen} accounts with another family; chance gives {expected}"),
     "concentration": Feature(
         0.04, 10.0, "a mean {seen} of each account's requests are in it; chance gives {expected}"
     ),
@@ -59,8 +59,8 @@ FEATURES: dict[str, Feature] = {
         "its accounts send evenly: variance over mean {seen}; {expected} if it followed their other traffic",
     ),
     "balance": Feature(
-        1.0,
-        6.0,
+        1.3,
+        5.0,
         "its accounts share the load as if dealt in turn: variance over mean {seen}; people's use gives over {expected}",
     ),
     "alike": Feature(
@@ -95,7 +95,7 @@ FEATURES: dict[str, Feature] = {
         0.1, 5.0, "a list is worked through evenly: variance {seen} of that of random choice, {expected}"
     ),
     "uneven": Feature(
-        -0.3,
+        -0.4,
         6.0,
         "some of its accounts send far more than others, as people do: variance over mean {seen}; dealt loads have {expected}",
     ),

@@ -69,7 +69,6 @@ def test_the_shape_of_a_pool_alone_is_never_flagged() -> None:
 def test_several_templates_dealt_in_turn_over_a_pool_are_flagged_and_uneven_use_is_not() -> None:
     shape = {name: trait(20) for name in ("overlap", "concentration", "evenness", "alike")}
     assert judge(HARNESS, {**shape, "balance": trait(4)})[0] > FLAGGED
-    assert judge(HARNESS, {"balance": trait(4)})[0] < FLAGGED
     assert judge(HARNESS, {**shape, "uneven": trait(20)})[0] < 0.5
     assert judge(None, {**shape, "uneven": trait(20)})[0] > FLAGGED
 
@@ -145,7 +144,7 @@ def test_the_reasons_make_up_the_score() -> None:
     assert reasons["pool"][1] == "sent by 40 accounts; as many random requests would be by 350"
     assert reasons["overlap"][1] == "shares 31 accounts with another family; chance gives 2.7"
     assert reasons["synchrony"][1].startswith("9000 pairs")
-    assert reasons[PRIOR] == (-4.0, "most templates are honest")
+    assert reasons[PRIOR] == (-3.4, "most templates are honest")
 
 
 def test_an_analysts_word_decides() -> None:
