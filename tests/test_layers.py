@@ -61,11 +61,13 @@ COMPOSERS = {
     "hunt",
     "pipeline",
     "live",
+    "watchlog",
+    "watch",
 }
-SUPPORT: dict[str, set[str]] = {"parallel": set()}
+SUPPORT: dict[str, set[str]] = {"parallel": set(), "feeds": {"errors"}}
 """What composers use that knows nothing of traffic, with all it may import."""
 SERVICE = {"service"}
-JOBS = {"pipeline", "hunt", "store", "settings", "signature", "simulate"}
+JOBS = {"pipeline", "hunt", "watch", "feeds", "store", "settings", "signature", "simulate"}
 SEEN_BY_SERVICE = {"live", "pipeline", "store", "access", "apikeys", "settings", "signature"}
 SHELL = {
     "cli",
@@ -75,6 +77,7 @@ SHELL = {
     "cli_options",
     "cli_serve",
     "cli_simulate",
+    "cli_watch",
     "demo",
     "show",
     "progress",
@@ -184,7 +187,7 @@ def test_a_library_has_its_door(library: str) -> None:
 
 def test_pipeline_composers_import_one_way() -> None:
     order = ["batch", "topics", "discover", "calibrate", "describe", "judge", "matcher"]
-    order += ["gist", "prefilter", "hunt", "pipeline", "live"]
+    order += ["gist", "prefilter", "hunt", "pipeline", "live", "watchlog", "watch"]
     for module in order:
         later = set(order[order.index(module) + 1 :])
         assert inside(module) & later == set()
