@@ -72,7 +72,7 @@ def _with(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command]
     "format_",
     required=True,
     type=click.Choice(["json", "stix", "misp", "nova", "yara"]),
-    help="What to write; see below.",
+    help="What to write; see above.",
 )
 @click.option(
     "--output",

@@ -88,9 +88,10 @@ def take_in(
 
 def last_changes(connection: sa.Connection) -> dict[str, datetime]:
     """Tell when each family, or what is said of it, last changed."""
-    out = dict(connection.execute(sa.select(families.c.family_id, families.c.updated)).tuples().all())
+    written = sa.select(families.c.family_id, families.c.updated)
+    out = {row.family_id: row.updated for row in connection.execute(written)}
     said = sa.select(labels.c.family_id, sa.func.max(labels.c.at)).group_by(labels.c.family_id)
-    for family, at in connection.execute(said).tuples():
+    for family, at in connection.execute(said):
         out[family] = max(out[family], at)
     return out
 
@@ -162,7 +163,10 @@ def _save(connection: sa.Connection, signatures: Sequence[Signature], now: datet
         saving.add_campaign(connection, campaign, now)
     ours = sa.select(families.c.family_id, families.c.campaign_id).where(families.c.campaign_id.is_not(None))
     for chunk in chunks([s.family_id for s in signatures]):
-        campaign_of |= dict(connection.execute(ours.where(families.c.family_id.in_(chunk))).tuples().all())
+        campaign_of |= {
+            r.family_id: r.campaign_id
+            for r in connection.execute(ours.where(families.c.family_id.in_(chunk)))
+        }
     saving.save_families(connection, signatures, now, campaign_of=campaign_of)
     saving.update_totals(connection, [s.family_id for s in signatures])
 
