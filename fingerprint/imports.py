@@ -34,7 +34,8 @@ LEAST_SIMILARITY = 0.3
 """A signature that asks for less likeness of meaning matches ordinary prompts; nights set 0.5 and more."""
 
 _LONGEST = {"family_id": 64, "label": 200, "campaign_id": 200, "variant_of": 64}
-_MOST_GRAMS, _MOST_PROTOTYPES, _MOST_TEXT = 100_000, 64, 1_000_000
+_MOST_GRAMS, _MOST_PROTOTYPES, _MOST_TEXT, _MOST_REASONS = 100_000, 64, 1_000_000, 100
+_MOST_EVIDENCE = 100.0  # of a reason; labels teach by them, so one must not drown all others
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,9 @@ def check(signature: Signature) -> None:
         if text is not None and not (0 < len(text) <= longest and "\0" not in text):
             raise InputError(f"signature.{name}: 1 to {longest} characters expected, {len(text)} found")
     _check_size(signature)
+    for reason in signature.reasons:
+        _between("reasons.value", reason.value, -_MOST_EVIDENCE, _MOST_EVIDENCE)
+        _between("reasons.contribution", reason.contribution, -_MOST_EVIDENCE, _MOST_EVIDENCE)
     _between("score", signature.score, 0, 1)
     _between("threshold", signature.threshold, FLOOR, 1)
     if len(signature.prototypes):
@@ -114,6 +118,7 @@ def _check_size(signature: Signature) -> None:
         ("grams", len(signature.grams), _MOST_GRAMS),
         ("prototypes", len(signature.prototypes), _MOST_PROTOTYPES),
         ("template", text, _MOST_TEXT),
+        ("reasons", len(signature.reasons), _MOST_REASONS),
     ):
         if size > most:
             raise InputError(f"signature.{name}: at most {most} expected, {size} found")
