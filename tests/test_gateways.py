@@ -232,7 +232,7 @@ def test_a_service_that_is_away_lets_envoy_pass(service: tuple[str, str], envoy_
     got = httpx2.post(
         f"{url}/v1/envoy/authz/v1/x", json={"prompt": SENT}, headers={"x-fingerprint-key": "fpk_x"}
     )
-    assert (got.status_code, got.content) == (503, b"")
+    assert got.status_code == 503
     own = httpx2.post(
         f"{url}/v1/envoy/authz/v1/x", json={"prompt": SENT}, headers={"authorization": "Bearer y"}
     )
