@@ -15,7 +15,7 @@ import orjson
 from fingerprint import signature as codec
 from fingerprint import stix
 from fingerprint.errors import InputError, StampMismatch
-from fingerprint.match import FLOOR
+from fingerprint.match import FLOOR, score_of
 from fingerprint.normalise import VERSION
 from fingerprint.phrases import template_grams
 from fingerprint.records import Signature
@@ -27,8 +27,8 @@ LARGEST = 1 << 30
 MOST_SHOWN = 5
 """Problems that an error names; it counts the others."""
 
-LEAST_SHOWN = 0.9
-"""Share of a signature's weight whose grams must stand in its template."""
+LEAST_SHOWN = 0.5
+"""Share of a signature's weight whose grams must stand in its template; nights cut what too few sent word for word."""
 
 LEAST_SIMILARITY = 0.3
 """A signature that asks for less likeness of meaning matches ordinary prompts; nights set 0.5 and more."""
@@ -127,13 +127,20 @@ def _check_size(signature: Signature) -> None:
 
 
 def _check_shown(signature: Signature) -> None:
+    """Refuse what matches by text that it does not show: by itself, or for the most part."""
     shown = np.isin(signature.grams, template_grams(signature.template))
     total = float(signature.weights.sum(dtype=np.float64))
-    share = float(signature.weights[shown].sum(dtype=np.float64)) / total if total else 0.0
-    if share < LEAST_SHOWN:
+    hidden = float(signature.weights[~shown].sum(dtype=np.float64))
+    if hidden > (1 - LEAST_SHOWN) * total or not total:
         raise InputError(
             f"signature.grams: at least {LEAST_SHOWN:.0%} of their weight expected in the template's text, "
-            f"{share:.0%} found: it matches by text that it does not show"
+            f"{1 - hidden / (total or 1):.0%} found: it matches by text that it does not show"
+        )
+    alone = float(score_of(np.array([hidden], np.float32), np.array([total], np.float32))[0])
+    if hidden and alone >= signature.threshold:
+        raise InputError(
+            f"signature.grams: those that do not stand in the template score {alone:.3f} by themselves, less than the "
+            f"threshold of {signature.threshold:.3f} expected: it matches by text that it does not show"
         )
 
 
