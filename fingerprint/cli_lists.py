@@ -99,6 +99,11 @@ def show_(family: str, path: Path | None, database: str | None, as_json: bool) -
 @home_options
 @format_option
 @list_options
+@click.option(
+    "--departed",
+    is_flag=True,
+    help="Only accounts whose requests in no family are unlike honest traffic: a weaker sign, and no flag.",
+)
 def accounts(
     path: Path | None,
     database: str | None,
@@ -106,6 +111,7 @@ def accounts(
     flagged: bool,
     min_score: float | None,
     limit: int | None,
+    departed: bool,
 ) -> None:
     """List the assessed accounts, highest score first.
 
@@ -114,12 +120,13 @@ def accounts(
       fingerprint accounts --home home --flagged --limit 50
 
     Out comes for each account its id, score, whether it is flagged, requests, the families it sent
-    requests of, and the evidence in words; with --format jsonl with its numbers.
+    requests of, and the evidence in words; with --format jsonl with its numbers. Accounts that departed
+    from honest traffic, but sent requests of no family, have the score 0.
     """
     from fingerprint import show
 
     with _stored(worked_home_of(path, database)) as store:
-        rows = store.accounts(flagged=flagged or None, min_score=min_score, limit=limit)
+        rows = store.accounts(flagged=flagged or None, min_score=min_score, limit=limit, departed=departed)
     if format_ == "jsonl":
         show.json_lines(rows)
     else:
@@ -196,7 +203,7 @@ def label(
         raise UsageError("a LABEL of one letter or more expected, an empty one found")
     home = worked_home_of(path, database)
     with Store.open(home.path, home.database) as store:
-        said = store.set_label(family, word, by=by or _login(), campaign=campaign, reason=reason)
+        said = store.set_label(family, word, by=by or login(), campaign=campaign, reason=reason)
     try:
         pipeline.publish_snapshot(home)
         when = ""
@@ -206,7 +213,8 @@ def label(
     click.echo(plain(f"{family}: {what} by {said.by}{f', campaign {campaign}' if campaign else ''}{when}"))
 
 
-def _login() -> str:
+def login() -> str:
+    """Return the name of whoever runs this."""
     import getpass
 
     try:

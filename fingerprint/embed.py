@@ -8,9 +8,7 @@ import importlib.util
 import json
 import os
 import re
-import struct
 from functools import cached_property
-from itertools import chain, pairwise
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -20,6 +18,7 @@ import pyarrow as pa
 
 from fingerprint.errors import ModelError
 from fingerprint.records import FloatArray, HashArray, IntArray
+from fingerprint.static_model import StaticModel, matrix_in, token_batches
 from fingerprint.vectors import Texts, VectorCache, as_strings, content_keys
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ STATIC_FOLDER = "static-minilm-256"
 CHUNK = 16_384
 """Texts embedded at once: bounds memory, and what a killed job loses of its cache."""
 
-BATCH_CHARS = 1 << 20
-"""Characters tokenised at once: a token takes some 150 bytes until its batch is done."""
-
 
 class Embedder:
     """A sentence-transformers model; torch is imported and the weights are read at the first `encode`.
@@ -40,27 +36,42 @@ class Embedder:
     name: what the stamp calls the model. revision: SHA-256 (hex) of its safetensors files.
     """
 
-    def __init__(self, folder: Path, name: str, *, device: str | None = None, threads: int | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        light: bool = False,
+    ):
         self.folder = folder
         self.name = name
+        self.light = light
         self.device = device
         self.threads = threads
         self._modules = _module_types(folder)
         self.revision = _verified_revision(folder)
         self._loading = Lock()
-        self._loaded: SentenceTransformer | None = None
+        self._loaded: SentenceTransformer | StaticModel | None = None
 
     @classmethod
     def load(
-        cls, model: str = "static", *, device: str | None = None, threads: int | None = None
+        cls,
+        model: str = "static",
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        light: bool = False,
     ) -> Embedder:
         """Take `static`, `minilm` or the folder of a sentence-transformers model, and verify its checksums.
 
         device: as torch names it; None takes a GPU where torch sees one. threads: torch's, for the process.
+        light: read a static model without torch, for processes that look prompts up; same vectors, up to 1e-6.
         Raises ModelError when the model is missing, damaged, or not made of safetensors alone.
         """
         folder, name = _resolve(model)
-        return cls(folder, name, device=device, threads=threads)
+        return cls(folder, name, device=device, threads=threads, light=light)
 
     @property
     def is_static(self) -> bool:
@@ -71,8 +82,8 @@ class Embedder:
     def dimension(self) -> int:
         """Columns of a vector; read from the file's header for a static model, which needs no torch."""
         if self.is_static:
-            return _safetensors_shape(self.folder / "model.safetensors")[1]
-        return int(self._model().encode([""]).shape[1])
+            return matrix_in(self.folder / "model.safetensors").shape[1]
+        return int(self._raw([""]).shape[1])
 
     @property
     def stamp(self) -> str:
@@ -92,24 +103,61 @@ class Embedder:
             rows[start : start + len(part)] = self._encode_chunk(part)
         return rows
 
+    def sums(self, texts: Texts) -> FloatArray:
+        """(n, d) float32, the sum of the vectors of each text's tokens; of a static model only.
+
+        The sum over a text is that over its parts where these end at spaces or ASCII punctuation, and `encode` gives
+        its direction.
+        """
+        if not self.is_static:
+            raise ModelError(f"{self.folder}: a static model expected, one of {self._modules} found")
+        model: Any = self._model()
+        tokenizer = model.tokenizer if isinstance(model, StaticModel) else model[0].tokenizer
+        strings = as_strings(texts).to_pylist()
+        counts = [len(e.ids) for e in tokenizer.encode_batch_fast(strings, add_special_tokens=False)]
+        return np.asarray(self._raw(strings) * np.array(counts, np.float32)[:, None])
+
     def _encode_chunk(self, texts: list[str]) -> FloatArray:
-        model = self._model()
-        if self.is_static:
-            rows = _token_means(model, texts)
-        else:
-            batch = 32 if model.device.type == "cpu" else 256
-            # encode sorts by length, so that a batch holds texts of like length
-            rows = model.encode(texts, batch_size=batch, show_progress_bar=False, convert_to_numpy=True)
+        rows = self._raw(texts)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         rows /= np.where(norms > 0, norms, 1)
         rows[[not text for text in texts]] = 0
         return rows
 
-    def _model(self) -> SentenceTransformer:
+    def _raw(self, texts: list[str]) -> FloatArray:
+        model = self._model()
+        if isinstance(model, StaticModel):
+            return model.means(texts)
+        if self.is_static:
+            return _token_means(model, texts)
+        batch = 32 if model.device.type == "cpu" else 256
+        # encode sorts by length, so that a batch holds texts of like length
+        rows = model.encode(texts, batch_size=batch, show_progress_bar=False, convert_to_numpy=True)
+        return np.asarray(rows)
+
+    def _model(self) -> SentenceTransformer | StaticModel:
         with self._loading:
             if self._loaded is None:
-                self._loaded = _load_offline(self.folder, self.device, self.threads)
+                without_torch = self.light and self.is_static and self.device in (None, "cpu")
+                self._loaded = (
+                    StaticModel(self.folder)
+                    if without_torch
+                    else _load_offline(self.folder, self.device, self.threads)
+                )
             return self._loaded
+
+
+def _token_means(model: SentenceTransformer, texts: list[str]) -> FloatArray:
+    """Run the StaticEmbedding module as `encode` would, without its per-call and per-text overhead."""
+    import torch
+
+    static: Any = model[0]
+    rows = []
+    with torch.inference_mode():
+        for ids, offsets in token_batches(static.tokenizer, texts):
+            tokens, places = (torch.from_numpy(x).to(model.device) for x in (ids, offsets[:-1]))
+            rows.append(static.embedding(tokens, places).cpu().numpy())
+    return np.concatenate(rows)
 
 
 def _load_offline(folder: Path, device: str | None, threads: int | None) -> SentenceTransformer:
@@ -133,25 +181,6 @@ def _load_offline(folder: Path, device: str | None, threads: int | None) -> Sent
         raise ModelError(f"{folder}: sentence-transformers cannot load it on {where}: {error}") from error
     # in float16 the eps of a zero vector's normalisation underflows: NaN
     return model.float().eval()
-
-
-def _token_means(model: SentenceTransformer, texts: list[str]) -> FloatArray:
-    """Run the StaticEmbedding module as `encode` would, without its per-call and per-text overhead."""
-    import torch
-
-    static: Any = model[0]
-    ends = np.cumsum([len(text) for text in texts])
-    cuts = [0, *(np.flatnonzero(np.diff(ends // BATCH_CHARS)) + 1).tolist(), len(texts)]
-    rows = []
-    with torch.inference_mode():
-        for a, b in pairwise(cuts):
-            encodings = static.tokenizer.encode_batch_fast(texts[a:b], add_special_tokens=False)
-            ids = [encoding.ids for encoding in encodings]
-            sizes = np.fromiter(map(len, ids), np.int64, len(ids))
-            flat = np.fromiter(chain.from_iterable(ids), np.int64, int(sizes.sum()))
-            tokens, starts = (torch.from_numpy(x).to(model.device) for x in (flat, np.cumsum(sizes) - sizes))
-            rows.append(static.embedding(tokens, starts).cpu().numpy())
-    return np.concatenate(rows)
 
 
 def _resolve(model: str) -> tuple[Path, str]:
@@ -243,19 +272,6 @@ def _verified_revision(folder: Path) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _safetensors_shape(path: Path) -> tuple[int, int]:
-    """Shape of a file's only matrix, from the header (a length, then JSON)."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(min(length, 1 << 20)))
-        (shape,) = [entry["shape"] for key, entry in header.items() if key != "__metadata__"]
-        rows, columns = shape
-    except (OSError, ValueError, KeyError, struct.error) as error:
-        raise ModelError(f"{path}: one matrix of token vectors expected, found: {error}") from error
-    return int(rows), int(columns)
 
 
 def _distinct(keys: HashArray) -> tuple[IntArray, IntArray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -13,6 +13,7 @@ from fingerprint import saving
 from fingerprint import signature as codec
 from fingerprint.arrow_sql import chunks
 from fingerprint.family_rows import signatures_of
+from fingerprint.labelling import add_campaign, add_label, record_import
 from fingerprint.records import HashArray, IntArray, LabelRow, Signature
 from fingerprint.tables import families, labels, spread
 
@@ -153,14 +154,24 @@ def _placed(given: Signature, here: _Here, taken: Taken) -> Signature:
 def _content(signature: Signature) -> dict[str, object]:
     """Return what a signature matches by, and its text; not who sent it, nor what is said of it."""
     content = codec.to_json(signature)
-    names = ("kind", "variant_of", "template", "grams", "weights", "prototypes", "threshold", "similarity")
+    names = (
+        "kind",
+        "variant_of",
+        "template",
+        "grams",
+        "weights",
+        "prototypes",
+        "threshold",
+        "similarity",
+        "usual",
+    )
     return {name: content[name] for name in names}
 
 
 def _save(connection: sa.Connection, signatures: Sequence[Signature], now: datetime) -> None:
     campaign_of = {s.family_id: s.campaign_id for s in signatures if s.campaign_id is not None}
     for campaign in sorted(set(campaign_of.values())):
-        saving.add_campaign(connection, campaign, now)
+        add_campaign(connection, campaign, now)
     ours = sa.select(families.c.family_id, families.c.campaign_id).where(families.c.campaign_id.is_not(None))
     for chunk in chunks([s.family_id for s in signatures]):
         campaign_of |= {
@@ -169,6 +180,8 @@ def _save(connection: sa.Connection, signatures: Sequence[Signature], now: datet
         }
     saving.save_families(connection, signatures, now, campaign_of=campaign_of)
     saving.update_totals(connection, [s.family_id for s in signatures])
+    for signature in signatures:
+        record_import(connection, signature, IMPORTER, now)
 
 
 def _label(
@@ -189,9 +202,7 @@ def _label(
         if by != IMPORTER or family in here.counted:
             taken.disputed[family] = (word or "none", str(signature.label))
             continue
-        saving.add_campaign(connection, signature.campaign_id, now)
-        row = LabelRow(family, signature.label, signature.campaign_id, source, IMPORTER, now)
-        connection.execute(sa.insert(labels), asdict(row))
+        add_label(connection, LabelRow(family, signature.label, signature.campaign_id, source, IMPORTER, now))
 
 
 def _named(signature: Signature, here: _Here, taken: Taken) -> str:

@@ -54,6 +54,15 @@ ACCOUNT_META_SCHEMA = pa.schema(
 )
 """Which metadata values each account was seen with, and when."""
 
+FEATURES_SCHEMA = pa.schema(
+    [
+        pa.field("account_id", pa.large_string(), nullable=False),
+        pa.field("requests", pa.int64(), nullable=False),
+        pa.field("features", pa.large_binary(), nullable=False),  # <f2, their mean
+    ]
+)
+"""What the prompts of each account that are in no family are like: mean random features of so many (`departure`)."""
+
 FloatArray = npt.NDArray[np.float32]
 HashArray = npt.NDArray[np.uint64]
 IntArray = npt.NDArray[np.int64]
@@ -158,10 +167,13 @@ class Signature:
 
     grams: (g,) uint64, sorted, the n-gram hashes of the template's fixed text.
     weights: (g,) float32, rarity of each gram in nats; a match's coverage is the weighted share of grams held.
-    prototypes: (p, d) float32 unit rows, sentence embeddings of the template and its modes.
+    prototypes: (p, d) float32 unit rows, embeddings of the template's sentences; of a topical family, its centre.
     threshold: the lowest match score that counts as a match, 0 to 1.
     variant_of: the family that this is another wording of; what matches it belongs to that family.
-    similarity: the cosine to a prototype above which almost no non-member lies; 1 = meaning never counts.
+    similarity: how much of the prototypes' meaning almost no non-member holds, a mean cosine; 1 = meaning never
+    counts. usual: what half of the non-members hold.
+    seen: its requests on the last night that described it. strays: those of them that no other account's stood near
+    in time, where its accounts act together; 0 where they do not.
     """
 
     family_id: str
@@ -174,6 +186,9 @@ class Signature:
     spread: Spread
     stamp: Stamp
     similarity: float = 1.0
+    usual: float = 0.0
+    seen: int = 0
+    strays: int = 0
     version: int = 1
     score: float = 0.0
     flagged: bool = False
@@ -254,8 +269,25 @@ class FamilyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FamilyFacts:
+    """What a lookup tells of a family that it found, as people and nights last said it."""
+
+    family_id: str
+    variant_of: str | None
+    label: str | None
+    campaign_id: str | None
+    score: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account's latest assessment; `requests` are all it sent, `families` those it sent requests of."""
+    """An account's latest assessment; `requests` are all it sent, `families` those it sent requests of.
+
+    departure: how far its requests in no family are from honest traffic (MMD²), departure_q: q-value of that,
+    departure_rank: share of honest-looking accounts of like volume that depart as far; None where unknown.
+    departed: both are so small that it is told.
+    """
 
     account_id: str
     score: float
@@ -263,6 +295,10 @@ class AccountRow:
     requests: int
     families: tuple[str, ...] = ()
     evidence: tuple[Reason, ...] = ()
+    departure: float | None = None
+    departure_q: float | None = None
+    departure_rank: float | None = None
+    departed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,3 +339,29 @@ class Event:
     family_id: str
     kind: EventKind
     detail: dict[str, str | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """An API key as lists show it: everything but its secret."""
+
+    key_id: str
+    name: str
+    scopes: tuple[str, ...]
+    created: datetime
+    created_by: str
+    expires: datetime | None = None
+    revoked: datetime | None = None
+    last_used: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One change that somebody made: a label, an edit, a key; `id` rises with time."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, str | int | float | list[str] | None] = field(default_factory=dict)

@@ -35,8 +35,10 @@ def known(
     rows = np.flatnonzero(family >= 0)
     if not len(rows) or not len(keys):
         return out
-    nearest = pa.array(names, pa.large_string()).take(pa.array(family[rows]))
-    asked = sender_keys(accounts.take(pa.array(rows)), nearest)
+    # a few strings are joined sooner here than by Arrow
+    senders = accounts.take(pa.array(rows)).to_pylist()
+    pairs = [f"{a}{_BETWEEN}{names[f]}" for a, f in zip(senders, family[rows].tolist(), strict=True)]
+    asked = hash_strings(pa.array(pairs, pa.large_string()))
     at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
     out[rows] = keys[at] == asked
     return out

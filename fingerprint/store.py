@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -14,23 +13,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from fingerprint import exchange, saving, tables
+from fingerprint import exchange, listed_rows, saving, tables
 from fingerprint import signature as codec
+from fingerprint.access import Access
 from fingerprint.arrow_sql import arrow_table, insert_arrow
 from fingerprint.database import Database
 from fingerprint.errors import NotFound
 from fingerprint.exchange import Policy, Taken
 from fingerprint.family_rows import CAMPAIGN, select_families, signatures_of, to_listed, to_signature
+from fingerprint.labelling import add_label, facts_of, labels_of, revision
 from fingerprint.lock import HomeLock
+from fingerprint.paging import Pages
 from fingerprint.records import (
     ACCOUNT_META_SCHEMA,
     ACTIVITY_SCHEMA,
+    FEATURES_SCHEMA,
     SPREAD_SCHEMA,
     AccountRow,
     CampaignRow,
     Event,
+    FamilyFacts,
     FamilyRow,
-    IngestReport,
     LabelRow,
     NightReport,
     Signature,
@@ -67,6 +70,8 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.access = Access(database)
+        self.pages = Pages(database)
 
     @classmethod
     def open(cls, home: Path, url: str | None = None, *, read_only: bool = False) -> Self:
@@ -109,6 +114,7 @@ class Store:
         spread: pa.Table,
         activity: pa.Table,
         account_meta: pa.Table | None = None,
+        features: pa.Table | None = None,
         accounts: Sequence[AccountRow] = (),
         campaigns: Sequence[CampaignRow] = (),
         events: Sequence[Event] = (),
@@ -116,7 +122,7 @@ class Store:
     ) -> None:
         """Save all of a night's findings, or none.
 
-        `spread`, `activity` and `account_meta` have the schemas of that name in `records`. Families' accounts,
+        `spread`, `activity`, `account_meta` and `features` have the schemas of that name in `records`. Families' accounts,
         requests and days are counted from `spread` over all batches, first and last seen only widen, the version
         rises with a changed template. Labels are the analysts', so a signature's label is not saved; nor is its
         campaign_id, for `campaigns` say which families they have. Stored families that no argument names stay as
@@ -136,6 +142,11 @@ class Store:
             saving.move_to_campaigns(connection, campaign_of)
             insert_arrow(connection, tables.spread, spread, SPREAD_SCHEMA, batch_id=night.batch_id)
             insert_arrow(connection, tables.activity, activity, ACTIVITY_SCHEMA, batch_id=night.batch_id)
+            if features is not None:
+                insert_arrow(
+                    connection, tables.account_features, features, FEATURES_SCHEMA, batch_id=night.batch_id
+                )
+            saving.drop_old_features(connection)
             unseen = saving.update_totals(connection, touched, counted_before=counted_before)
             saving.save_accounts(connection, accounts, now)
             if account_meta is not None:
@@ -165,27 +176,35 @@ class Store:
         by: str,
         campaign: str | None = None,
         reason: str | None = None,
+        expected: int | None = None,
     ) -> LabelRow:
         """Record an analyst's word on a family: "campaign", "benign" or another; None for no longer any.
 
         `campaign` puts the family into that campaign, made when new; "benign" takes it out of any. Words are only
-        ever added. Raises NotFound without such a family.
+        ever added, and stand in the audit log. `expected`: what `access.revision` said when it was read.
+        Raises NotFound without such a family, Conflict when somebody changed it since.
         """
         word = LabelRow(family_id, label, campaign, reason, by, datetime.now(UTC))
-        with self._database.writing() as connection:
+        with self._database.writing(alone=expected is not None) as connection:
             if not signatures_of(connection, [family_id]):
                 raise NotFound(f"{self._database.name}: no family {family_id}")
-            saving.add_campaign(connection, campaign, word.at)
-            connection.execute(sa.insert(tables.labels), asdict(word))
+            add_label(connection, word, expected=expected)
         return word
 
     def labels(self, family_id: str) -> list[LabelRow]:
         """List what analysts said of a family, oldest first."""
-        table = tables.labels
-        columns = [table.c[field.name] for field in fields(LabelRow)]
-        chosen = sa.select(*columns).where(table.c.family_id == family_id).order_by(table.c.id)
         with self._database.reading() as connection:
-            return [LabelRow(*row) for row in connection.execute(chosen)]
+            return labels_of(connection, family_id)
+
+    def revision(self) -> int:
+        """Return the number of the latest change that people made to any family, 0 for none."""
+        with self._database.reading() as connection:
+            return revision(connection)
+
+    def facts(self) -> tuple[int, list[FamilyFacts]]:
+        """Read what lookups tell of each family that is not retired, variants too, and the revision it is as of."""
+        with self._database.reading() as connection:
+            return revision(connection), facts_of(connection, _ACTIVE)
 
     def signature(self, family_id: str) -> Signature:
         """Read one family's signature, retired or not; raises NotFound."""
@@ -225,20 +244,26 @@ class Store:
             return [to_listed(row) for row in connection.execute(ranked.where(_OWN))]
 
     def accounts(
-        self, *, flagged: bool | None = None, min_score: float | None = None, limit: int | None = None
+        self,
+        *,
+        flagged: bool | None = None,
+        min_score: float | None = None,
+        limit: int | None = None,
+        departed: bool = False,
     ) -> list[AccountRow]:
-        """List assessed accounts, highest score first."""
+        """List assessed accounts, highest score first; departed: only those unlike honest traffic."""
         table = tables.accounts
-        ranked = _ranked(sa.select(table), table, table.c.account_id, flagged=flagged, min_score=min_score)
+        chosen = sa.select(table).where(table.c.departed) if departed else sa.select(table)
+        ranked = _ranked(chosen, table, table.c.account_id, flagged=flagged, min_score=min_score)
         with self._database.reading() as connection:
-            return [_account(row) for row in connection.execute(ranked.limit(limit))]
+            return [listed_rows.account(row) for row in connection.execute(ranked.limit(limit))]
 
     def account(self, account_id: str) -> AccountRow:
         """Read one account's assessment; raises NotFound."""
         with self._database.reading() as connection:
             chosen = sa.select(tables.accounts).where(tables.accounts.c.account_id == account_id)
             for row in connection.execute(chosen):
-                return _account(row)
+                return listed_rows.account(row)
         raise NotFound(f"{self._database.name}: no assessed account {account_id}")
 
     def campaigns(
@@ -261,14 +286,14 @@ class Store:
             for row in connection.execute(_LISTED.where(_OWN, CAMPAIGN.is_not(None))):
                 families[row.campaign].append(to_listed(row))
         peopled = [row for row in found if row.campaign_id in families]
-        return [_campaign(row, families[row.campaign_id], pool_of) for row in peopled[:limit]]
+        return [listed_rows.campaign(row, families[row.campaign_id], pool_of) for row in peopled[:limit]]
 
     def nights(self) -> list[NightReport]:
         """List the saved nights, oldest first."""
         table = tables.nights
         with self._database.reading() as connection:
             chosen = sa.select(table).order_by(table.c.started, table.c.batch_id)
-            return [_night(row) for row in connection.execute(chosen)]
+            return [listed_rows.night(row) for row in connection.execute(chosen)]
 
     def family_accounts(self, *, but_batch: str | None = None) -> pa.Table:
         """Read what each account sent of each family over all days: FAMILY_ACCOUNTS_SCHEMA, in order of the ids.
@@ -299,6 +324,12 @@ class Store:
         """Read which metadata values each account was seen with: records.ACCOUNT_META_SCHEMA."""
         return self._history(sa.select(tables.account_meta), tables.account_meta, None, ACCOUNT_META_SCHEMA)
 
+    def account_features(self, *, but_batch: str | None = None) -> pa.Table:
+        """Read the features of accounts of the last nights: records.FEATURES_SCHEMA, a row for each of their nights."""
+        table = tables.account_features
+        chosen = sa.select(table.c.account_id, table.c.requests, table.c.features)
+        return self._history(chosen, table, but_batch, FEATURES_SCHEMA)
+
     def _history(
         self, chosen: sa.Select[Any], table: sa.Table, but_batch: str | None, schema: pa.Schema
     ) -> pa.Table:
@@ -327,52 +358,3 @@ def _ranked(
     if min_score is not None:
         chosen = chosen.where(table.c.score >= min_score)
     return chosen.order_by(table.c.score.desc(), key)
-
-
-def _account(row: sa.Row[Any]) -> AccountRow:
-    return AccountRow(
-        account_id=row.account_id,
-        score=row.score,
-        flagged=row.flagged,
-        requests=row.requests,
-        families=tuple(row.families),
-        evidence=codec.reasons_from_json(row.evidence),
-    )
-
-
-def _campaign(row: sa.Row[Any], families: list[FamilyRow], pool_of: Mapping[str, int]) -> CampaignRow:
-    families.sort(key=lambda family: (-family.requests, family.family_id))
-    return CampaignRow(
-        campaign_id=row.campaign_id,
-        label=row.label,
-        score=row.score,
-        flagged=row.flagged,
-        families=tuple(family.family_id for family in families),
-        # imported families bring their numbers, not their accounts
-        accounts=pool_of.get(row.campaign_id, max(family.accounts for family in families)),
-        requests=sum(family.requests for family in families),
-        first_seen=min(family.first_seen for family in families),
-        last_seen=max(family.last_seen for family in families),
-        templates=tuple(family.template for family in families),
-    )
-
-
-def _night(row: sa.Row[Any]) -> NightReport:
-    return NightReport(
-        batch_id=row.batch_id,
-        ingest=IngestReport(
-            rows_read=row.rows_read,
-            accepted=row.accepted,
-            rejected=row.rejected,
-            duplicates=row.duplicates,
-            reasons=row.reject_reasons,
-            rejects_path=row.rejects_path,
-        ),
-        started=row.started,
-        seconds=row.seconds,
-        distinct_prompts=row.distinct_prompts,
-        families=row.families,
-        new_families=row.new_families,
-        flagged=row.flagged,
-        assigned=row.assigned,
-    )

@@ -95,6 +95,9 @@ families = sa.Table(
     sa.Column("reasons", sa.JSON, nullable=False),
     sa.Column("threshold", sa.Double, nullable=False),
     sa.Column("similarity", sa.Double, nullable=False),
+    sa.Column("usual", sa.Double, nullable=False),
+    sa.Column("seen", sa.BigInteger, nullable=False),
+    sa.Column("strays", sa.BigInteger, nullable=False),
     sa.Column("grams", sa.LargeBinary, nullable=False),  # <u8
     sa.Column("weights", sa.LargeBinary, nullable=False),  # <f4
     sa.Column("prototypes", sa.LargeBinary, nullable=False),  # <f4, rows of the stamp's dimension
@@ -136,6 +139,16 @@ activity = sa.Table(
     sqlite_with_rowid=False,
 )
 
+account_features = sa.Table(
+    "account_features",
+    metadata,
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("features", sa.LargeBinary, nullable=False),  # <f2
+    sqlite_with_rowid=False,
+)
+
 account_meta = sa.Table(
     "account_meta",
     metadata,
@@ -157,6 +170,10 @@ accounts = sa.Table(
     sa.Column("families", sa.JSON, nullable=False),
     sa.Column("evidence", sa.JSON, nullable=False),
     sa.Column("updated", UtcTime, nullable=False),
+    sa.Column("departure", sa.Double),
+    sa.Column("departure_q", sa.Double),
+    sa.Column("departure_rank", sa.Double),
+    sa.Column("departed", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 labels = sa.Table(
@@ -178,5 +195,31 @@ events = sa.Table(
     sa.Column("batch_id", sa.Text, sa.ForeignKey("nights.batch_id"), nullable=False, index=True),
     sa.Column("family_id", sa.Text, sa.ForeignKey("families.family_id"), nullable=False, index=True),
     sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("detail", sa.JSON, nullable=False),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("key_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),  # SHA-256 of the whole key, hex
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("created", UtcTime, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("expires", UtcTime),
+    sa.Column("revoked", UtcTime),
+    sa.Column("last_used", UtcTime),
+)
+
+# triggers, made by the migrations, refuse to change or delete its rows
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, index=True),
     sa.Column("detail", sa.JSON, nullable=False),
 )

@@ -2,23 +2,21 @@
 
 A rewording shares meaning but little text with its original; a translation shares neither words nor,
 for a model of one language, meaning. What both share is the senders. So a family born tonight becomes a
-variant of a stored one if its accounts come from that family's pool, far beyond chance, while that
-family goes on, and its sentences mean what the other's sentences mean, or it is foreign: written in words
-that the rest of the traffic hardly uses.
+variant of a stored one, or of a much larger one born tonight as well, if its accounts come from that family's
+pool, far beyond chance, while that family goes on, and its sentences mean what the other's sentences mean, or it
+is foreign: written in words that the rest of the traffic hardly uses.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from scipy import sparse, stats
 
-from fingerprint.records import FloatArray, Ids, Template
+from fingerprint.records import FloatArray, Ids
 
 SAME_POOL = 0.7
 """This share of the variant's accounts must send the original too."""
@@ -32,52 +30,55 @@ CHANCE = 1e-6
 A_PART = 0.5
 """A rewording has at most this part of the original's prompts; of two large families neither is the other's."""
 
+A_SMALL_PART = 1 / 3
+"""... and of one that is new itself so much: which of the two came first is not known."""
+
 FOREIGN = 0.5
 """A template is foreign to another if it has less than this part of the other's share of common words."""
 
-SAME_MEANING = 0.45
+SAME_MEANING = 0.5
 """Mean cosine of each sentence of the variant to its nearest sentence of the original."""
-
-_SENTENCE = re.compile(r"[.;:!?\n。！？；：]+\s*")
-
-Embed = Callable[[pa.Array], FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
     """What is compared of f families.
 
-    sentences: of each family's template and of the variants it has already. members: (f, n) CSR, variants'
-    included. familiar: (f,) share of common words in the template. length: (f,) of the template, in characters.
+    sentences: (p, d) unit rows, of each family's template and of the variants it has already. members: (f, n) CSR,
+    variants' included. familiar: (f,) share of common words in the template. length: (f,) of the template, in
+    characters.
     """
 
-    sentences: Sequence[Sequence[str]]
+    sentences: Sequence[FloatArray]
     members: sparse.csr_matrix
     familiar: npt.NDArray[np.float64]
     length: npt.NDArray[np.int64]
 
 
-def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr_matrix, embed: Embed) -> Ids:
+def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr_matrix) -> Ids:
     """Find the family that each new one is a variant of, (f,) int32 row numbers, -1 = none.
 
-    born: (f,) bool, new tonight; only others can be originals. senders: (n, a) CSR.
+    born: (f,) bool, new tonight. senders: (n, a) CSR. A variant is nobody's original.
     """
     out = np.full(len(born), -1, dtype=np.int32)
     pool = (wording.members @ senders).sign().tocsr()
     size = np.diff(pool.indptr)
     both = np.asarray((pool @ pool.T).todense()) if len(born) else np.zeros((0, 0))
-    cache: dict[int, FloatArray] = {}
-    for new in np.flatnonzero(born & (size >= FEWEST)):
+    prompts = np.diff(wording.members.indptr)
+    fresh = np.flatnonzero(born & (size >= FEWEST))
+    for new in fresh[np.argsort(-prompts[fresh], kind="stable")]:
         shared = both[new]
         chance = stats.hypergeom.sf(shared - 1, senders.shape[1], size, size[new])
-        near = ~born & (shared >= SAME_POOL * size[new]) & (chance < CHANCE)
+        older = np.where(born, (prompts[new] <= A_SMALL_PART * prompts) & (out < 0), True)
+        near = older & (shared >= SAME_POOL * size[new]) & (chance < CHANCE)
         candidates = np.flatnonzero(near)
         if not len(candidates):
             continue
-        meaning = np.array([_alike(wording, int(new), int(old), embed, cache) for old in candidates])
+        meaning = np.array(
+            [_alike(wording.sentences[int(new)], wording.sentences[int(old)]) for old in candidates]
+        )
         foreign = wording.familiar[new] < FOREIGN * wording.familiar[candidates]
-        smaller = wording.members[new].nnz <= A_PART * np.diff(wording.members.indptr)[candidates]
-        meaning = np.where(smaller, meaning, -1.0)
+        meaning = np.where(prompts[new] <= A_PART * prompts[candidates], meaning, -1.0)
         if meaning.max() >= SAME_MEANING:
             out[new] = candidates[np.argmax(meaning)]
         elif foreign.all():
@@ -87,16 +88,6 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
     return out
 
 
-def _alike(wording: Wording, new: int, old: int, embed: Embed, cache: dict[int, FloatArray]) -> float:
-    """How closely the sentences of one family are found in another, by mean cosine to the nearest."""
-    for family in (new, old):
-        if family not in cache:
-            cache[family] = embed(pa.array(wording.sentences[family], pa.large_string()))
-    a, b = cache[new], cache[old]
+def _alike(a: FloatArray, b: FloatArray) -> float:
+    """How closely the sentences a (p, d) are found among b, by mean cosine to the nearest."""
     return float((a @ b.T).max(axis=1).mean()) if len(a) and len(b) else 0.0
-
-
-def sentences(template: Template) -> list[str]:
-    """Split a template's fixed text into sentences of at least three words."""
-    parts = [part for segment in template.segments for part in _SENTENCE.split(segment.text)]
-    return [part for part in parts if len(part.split()) >= 3 or (part and not part.isascii())]

@@ -118,7 +118,10 @@ def bundle_of_json(carried: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("secret", "message"),
     [
-        ("You are a helpful assistant and you always answer truthfully, at great length and in very good English", "at least 50%"),
+        (
+            "You are a helpful assistant and you always answer truthfully, at great length and in very good English",
+            "at least 50%",
+        ),
         ("You are a helpful assistant", None),
         (
             "You are a helpful assistant and you always answer",

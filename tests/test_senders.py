@@ -15,7 +15,13 @@ def test_only_the_very_pairs_are_known() -> None:
     stored = keys([("a1", "f1"), ("a2", "f1"), ("a2", "f2")])
     accounts = pa.array(["a1", "a1", "a2", "a3", "a2"], pa.large_string())
     nearest = np.array([0, 1, 1, 0, -1], dtype=np.int32)
-    assert known(stored, accounts, nearest, ["f1", "f2"]).tolist() == [True, False, True, False, False]
+    assert known(stored, accounts, nearest, ["f1", "f2"]).tolist() == [
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_account_and_family_do_not_run_together() -> None:

@@ -22,11 +22,14 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
+from fingerprint.database import MIGRATIONS
 from fingerprint.errors import HomeLocked, NotFound, StampMismatch, StoreError, UsageError
 from fingerprint.records import (
     ACCOUNT_META_SCHEMA,
     ACTIVITY_SCHEMA,
+    FEATURES_SCHEMA,
     SPREAD_SCHEMA,
     AccountRow,
     CampaignRow,
@@ -42,12 +45,14 @@ from fingerprint.records import (
     Stamp,
     Template,
 )
+from fingerprint.saving import FEATURE_NIGHTS
 from fingerprint.store import HomeLock, Store
 from fingerprint.tables import metadata
 
 STAMP = Stamp(normaliser="n1", shingle="s1", model="static", revision="ab12", dimension=4)
 NOON = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 TODAY, TOMORROW = date(2026, 3, 2), date(2026, 3, 3)
+HEAD = ScriptDirectory(str(MIGRATIONS)).get_current_head()
 SPAWNED = multiprocessing.get_context("fork")
 
 
@@ -95,6 +100,7 @@ def save_first(store: Store, batch_id: str = "n1") -> None:
         [make_signature("f1"), make_signature("f2", seed=2)],
         spread=FIRST_SPREAD,
         activity=FIRST_ACTIVITY,
+        features=table(FEATURES_SCHEMA, ("a", 5, b"12"), ("b", 4, b"34")),
         account_meta=table(ACCOUNT_META_SCHEMA, ("a", "payment_hash", "p", NOON, NOON + timedelta(hours=1))),
         accounts=[AccountRow("a", 0.9, True, 10, ("f1", "f2"), (Reason("rare", 2.0, 1.5, "rare text"),))],
         campaigns=[CampaignRow("c1", "Graders", 0.8, True, ("f1", "f2"))],
@@ -110,7 +116,8 @@ def save_next(store: Store, batch_id: str = "n2") -> None:
         spread=NEXT_SPREAD,
         activity=NEXT_ACTIVITY,
         account_meta=table(ACCOUNT_META_SCHEMA, ("a", "payment_hash", "p", NOON - timedelta(days=9), NOON)),
-        accounts=[AccountRow("c", 0.4, False, 3, ("f1",))],
+        features=table(FEATURES_SCHEMA, ("a", 6, b"56")),
+        accounts=[AccountRow("c", 0.4, False, 3, ("f1",), (), 0.1, 0.02, 0.5)],
         events=[Event("f1", "pivoted")],
     )
 
@@ -171,7 +178,7 @@ def test_nights_add_up(store: Store) -> None:
     assert store.nights() == [make_night("n1"), make_night("n2", started=NOON + timedelta(days=1))]
     assert store.accounts() == [
         AccountRow("a", 0.9, True, 10, ("f1", "f2"), (Reason("rare", 2.0, 1.5, "rare text"),)),
-        AccountRow("c", 0.4, False, 3, ("f1",)),
+        AccountRow("c", 0.4, False, 3, ("f1",), (), 0.1, 0.02, 0.5),
     ]
     assert store.events("f1") == [("n1", Event("f1", "born")), ("n2", Event("f1", "pivoted"))]
 
@@ -201,6 +208,38 @@ def test_history_as_arrow(store: Store) -> None:
     seen = ("a", "payment_hash", "p", NOON - timedelta(days=9), NOON + timedelta(hours=1))
     assert store.account_meta() == table(ACCOUNT_META_SCHEMA, seen)
     assert store.family_accounts(but_batch="n1").schema == store.family_accounts().schema
+
+
+def test_features_of_accounts_are_kept_for_some_nights_and_replaced_with_their_batch(store: Store) -> None:
+    save_first(store)
+    save_next(store)
+    save_next(store)
+    assert store.account_features() == table(
+        FEATURES_SCHEMA, ("a", 5, b"12"), ("a", 6, b"56"), ("b", 4, b"34")
+    )
+    assert store.account_features(but_batch="n2").num_rows == 2
+    for night in range(FEATURE_NIGHTS - 1):
+        later = make_night(f"m{night}", started=NOON + timedelta(days=2 + night))
+        store.save_night(later, [], spread=table(SPREAD_SCHEMA), activity=table(ACTIVITY_SCHEMA))
+    assert store.account_features() == table(FEATURES_SCHEMA, ("a", 6, b"56"))
+
+
+def test_accounts_in_no_family_are_listed_while_they_depart(store: Store) -> None:
+    def night(batch_id: str, *accounts: AccountRow) -> None:
+        store.save_night(
+            make_night(batch_id),
+            [],
+            spread=table(SPREAD_SCHEMA),
+            activity=table(ACTIVITY_SCHEMA),
+            accounts=accounts,
+        )
+
+    away = AccountRow("d", 0.0, False, 9, (), (), 0.4, 1e-9, 0.001, departed=True)
+    known = AccountRow("e", 0.3, False, 9, ("f1",), (), 0.3, 1e-9, 0.002, departed=True)
+    night("n1", away, known)
+    assert store.accounts(departed=True) == [known, away]
+    night("n2", AccountRow("g", 0.5, True, 1))
+    assert [a.account_id for a in store.accounts()] == ["g", "e"]
 
 
 def test_history_of_nothing_has_its_columns(store: Store) -> None:
@@ -474,14 +513,16 @@ def test_opens_at_once_in_many_threads(tmp_path: Path, store_url: str | None) ->
 
 
 def test_other_schemas_are_refused(tmp_path: Path, store_url: str | None) -> None:
-    with pytest.raises(StoreError, match=r"nothing found|schema 0001 expected, an empty database found"):
+    with pytest.raises(StoreError, match=rf"nothing found|schema {HEAD} expected, an empty database found"):
         Store.open(tmp_path, store_url, read_only=True)
     Store.open(tmp_path, store_url).close()
     engine = engine_of(tmp_path, store_url)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     for read_only in (True, False):
-        with pytest.raises(StoreError, match="schema 0001 expected, 9999 found: a newer fingerprint made it"):
+        with pytest.raises(
+            StoreError, match=f"schema {HEAD} expected, 9999 found: a newer fingerprint made it"
+        ):
             Store.open(tmp_path, store_url, read_only=read_only)
 
 

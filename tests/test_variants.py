@@ -5,8 +5,7 @@ import pytest
 from scipy import sparse
 
 from fingerprint.embed import Embedder
-from fingerprint.records import Segment, Template
-from fingerprint.variants import Wording, originals, sentences
+from fingerprint.variants import Wording, originals
 
 ORIGINAL = [
     "write down every step of your reasoning before the answer",
@@ -32,9 +31,15 @@ def embedder() -> Embedder:
 
 
 def found(
-    embedder: Embedder, new: list[str], *, familiar: float = 0.8, pool: range = range(20), prompts: int = 10
+    embedder: Embedder,
+    new: list[str],
+    *,
+    familiar: float = 0.8,
+    pool: range = range(20),
+    prompts: int = 10,
+    stored: bool = True,
 ) -> int:
-    """Which row the new family, row 1, is a variant of; row 0 is stored, sent by 40 accounts of 400."""
+    """Which row the new family, row 1, is a variant of; row 0, stored or as new, is sent by 40 accounts of 400."""
     original, variant = 40, prompts
     members = np.zeros((2, original + variant), dtype=np.float32)
     members[0, :original], members[1, original:] = 1, 1
@@ -44,13 +49,13 @@ def found(
         senders[original + row, pool[row % len(pool)]] = 1
     said = [ORIGINAL, new]
     wording = Wording(
-        said,
+        [embedder.encode(s) for s in said],
         sparse.csr_matrix(members),
         np.array([0.8, familiar]),
         np.array([sum(map(len, s)) for s in said]),
     )
-    born = np.array([False, True])
-    return int(originals(wording, born, sparse.csr_matrix(senders), embedder.encode)[1])
+    born = np.array([not stored, True])
+    return int(originals(wording, born, sparse.csr_matrix(senders))[1])
 
 
 def test_a_rewording_by_the_same_pool_is_a_variant(embedder: Embedder) -> None:
@@ -69,6 +74,14 @@ def test_a_rewording_as_large_as_the_original_is_a_family_of_its_own(embedder: E
     assert found(embedder, REWORDED, prompts=40) == -1
 
 
+def test_a_small_part_of_a_family_as_new_may_be_its_variant(embedder: Embedder) -> None:
+    assert found(embedder, REWORDED, stored=False) == 0
+    assert found(embedder, FOREIGN, familiar=0.1, stored=False) == 0
+    assert found(embedder, REWORDED, prompts=16) == 0
+    assert found(embedder, REWORDED, prompts=16, stored=False) == -1
+    assert found(embedder, REWORDED, pool=range(200, 220), stored=False) == -1
+
+
 def test_a_translation_by_the_same_pool_is_a_variant(embedder: Embedder) -> None:
     assert found(embedder, FOREIGN, familiar=0.1) == 0
     assert found(embedder, FOREIGN, familiar=0.1, pool=range(200, 220)) == -1
@@ -78,14 +91,6 @@ def test_too_few_accounts_say_nothing(embedder: Embedder) -> None:
     assert found(embedder, REWORDED, pool=range(4)) == -1
 
 
-def test_sentences_leave_out_what_is_too_short_but_keep_other_scripts() -> None:
-    parts = tuple(
-        Segment(t, "user", 0.0, 1.0)
-        for t in ("Do this now. Yes! 请写出全部推理。", "and so on; then stop here")
-    )
-    assert sentences(Template(parts)) == ["Do this now", "请写出全部推理", "and so on", "then stop here"]
-
-
-def test_no_families(embedder: Embedder) -> None:
+def test_no_families() -> None:
     empty = Wording([], sparse.csr_matrix((0, 0), dtype=np.float32), np.empty(0), np.empty(0, dtype=np.int64))
-    assert len(originals(empty, np.empty(0, dtype=np.bool_), sparse.csr_matrix((0, 0)), embedder.encode)) == 0
+    assert len(originals(empty, np.empty(0, dtype=np.bool_), sparse.csr_matrix((0, 0)))) == 0
