@@ -17,7 +17,7 @@ from fingerprint import stix
 from fingerprint.errors import InputError, StampMismatch
 from fingerprint.match import FLOOR, score_of
 from fingerprint.normalise import VERSION
-from fingerprint.phrases import template_grams
+from fingerprint.phrases import base_threshold, template_grams
 from fingerprint.records import Signature
 from fingerprint.shingle import VERSION as GRAMS
 
@@ -30,11 +30,12 @@ MOST_SHOWN = 5
 LEAST_SHOWN = 0.5
 """Share of a signature's weight whose grams must stand in its template; nights cut what too few sent word for word."""
 
-LEAST_SIMILARITY = 0.3
-"""A signature that asks for less likeness of meaning matches ordinary prompts; nights set 0.5 and more."""
+LEAST_SIMILARITY = 0.1
+"""A signature that asks for less likeness of meaning matches ordinary prompts."""
 
 _LONGEST = {"family_id": 64, "label": 200, "campaign_id": 200, "variant_of": 64}
 _MOST_GRAMS, _MOST_PROTOTYPES, _MOST_TEXT, _MOST_REASONS = 100_000, 64, 1_000_000, 100
+_ROUNDING = 1e-6
 _MOST_EVIDENCE = 100.0  # of a reason; labels teach by them, so one must not drown all others
 
 
@@ -100,9 +101,11 @@ def check(signature: Signature) -> None:
         _between("reasons.value", reason.value, -_MOST_EVIDENCE, _MOST_EVIDENCE)
         _between("reasons.contribution", reason.contribution, -_MOST_EVIDENCE, _MOST_EVIDENCE)
     _between("score", signature.score, 0, 1)
-    _between("threshold", signature.threshold, FLOOR, 1)
+    _between("strays", signature.strays, 0, signature.seen)
+    _between("threshold without standing", base_threshold(signature), FLOOR - _ROUNDING, 1)
     if len(signature.prototypes):
         _between("similarity", signature.similarity, LEAST_SIMILARITY, 1)
+        _between("usual", signature.usual, -1, signature.similarity)
         norms = np.linalg.norm(signature.prototypes.astype(np.float64), axis=1)
         _between("prototypes", float(norms.min()), 0.999, 1.001, "a row's length")
         _between("prototypes", float(norms.max()), 0.999, 1.001, "a row's length")
@@ -137,10 +140,10 @@ def _check_shown(signature: Signature) -> None:
             f"{1 - hidden / (total or 1):.0%} found: it matches by text that it does not show"
         )
     alone = float(score_of(np.array([hidden], np.float32), np.array([total], np.float32))[0])
-    if hidden and alone >= signature.threshold:
+    if hidden and alone >= base_threshold(signature):
         raise InputError(
             f"signature.grams: those that do not stand in the template score {alone:.3f} by themselves, less than the "
-            f"threshold of {signature.threshold:.3f} expected: it matches by text that it does not show"
+            f"threshold of {base_threshold(signature):.3f} expected: it matches by text that it does not show"
         )
 
 
