@@ -29,7 +29,8 @@ from fingerprint.ingest import read_traffic
 from fingerprint.judge import judged
 from fingerprint.live import Live
 from fingerprint.matcher import stamp_of
-from fingerprint.pipeline import normalised, publish_snapshot, shown
+from fingerprint.night import normalised, shown
+from fingerprint.pipeline import publish_snapshot
 from fingerprint.records import FloatArray, Signature
 from fingerprint.settings import Home, Settings
 from fingerprint.store import HomeLock, Store
