@@ -510,7 +510,7 @@ def test_opens_at_once_in_many_threads(tmp_path: Path, store_url: str | None) ->
 
 
 def test_other_schemas_are_refused(tmp_path: Path, store_url: str | None) -> None:
-    with pytest.raises(StoreError, match=r"nothing found|schema 0001 expected, an empty database found"):
+    with pytest.raises(StoreError, match=r"nothing found|schema 0002 expected, an empty database found"):
         Store.open(tmp_path, store_url, read_only=True)
     Store.open(tmp_path, store_url).close()
     engine = engine_of(tmp_path, store_url)
