@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 
 from fingerprint import campaign, continuity, learn, matcher
 from fingerprint.batch import Batch, collect
+from fingerprint.casework import Rhythm
 from fingerprint.describe import Described, describe
-from fingerprint.discover import discover, members_of
+from fingerprint.discover import Discovery, discover, members_of
 from fingerprint.embed import Embedder, encode_cached
 from fingerprint.errors import InputError, SnapshotError
 from fingerprint.features import findings
@@ -31,6 +32,7 @@ from fingerprint.records import (
     NightReport,
     Signature,
 )
+from fingerprint.rhythm import Sent, hours, patterns
 from fingerprint.settings import Home, Settings
 from fingerprint.store import HomeLock, Store
 from fingerprint.tabulate import check_extension, write_table
@@ -99,7 +101,8 @@ def nightly(
             batch, found, stored, lambda texts: encode_cached(embedder, cache, texts), stamp, settings
         )
         clock.stage("store")
-        report = _save(store, batch, night, reader.report(), reader.content_hash, clock)
+        rhythm = _rhythm(batch, found, night)
+        report = _save(store, batch, night, reader.report(), reader.content_hash, clock, rhythm)
         matcher.publish(
             home.path, store.signatures(), stamp, night=report.batch_id, senders=store.family_accounts()
         )
@@ -225,7 +228,13 @@ class _Clock:
 
 
 def _save(
-    store: Store, batch: Batch, night: Described, ingest: IngestReport, batch_id: str, clock: _Clock
+    store: Store,
+    batch: Batch,
+    night: Described,
+    ingest: IngestReport,
+    batch_id: str,
+    clock: _Clock,
+    rhythm: Rhythm,
 ) -> NightReport:
     names = [s.family_id for s in night.signatures]
     spread = _counts(batch, names, night.label[batch.prompt])
@@ -253,6 +262,7 @@ def _save(
         signatures,
         spread=spread,
         activity=activity,
+        rhythm=rhythm,
         accounts=campaign.accounts(signatures, pool, accounts, whole),
         campaigns=campaign.campaigns(signatures, pool, len(whole)),
         events=continuity.events(
@@ -260,6 +270,12 @@ def _save(
         ),
     )
     return report
+
+
+def _rhythm(batch: Batch, found: Discovery, night: Described) -> Rhythm:
+    sent = Sent(night.label, batch.prompt, batch.account, batch.second)
+    by_hour = hours(sent, [s.family_id for s in night.signatures], batch.accounts)
+    return Rhythm(*by_hour, patterns(sent, night.signatures, found.shared.hashes, found.shared.postings))
 
 
 def _end(batch: Batch) -> datetime:

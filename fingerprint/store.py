@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -16,10 +15,22 @@ import sqlalchemy as sa
 
 from fingerprint import saving, tables
 from fingerprint import signature as codec
-from fingerprint.arrow_sql import arrow_table, insert_arrow, upsert
+from fingerprint.access import Access
+from fingerprint.arrow_sql import arrow_table, insert_arrow
+from fingerprint.casework import Rhythm
 from fingerprint.database import Database
 from fingerprint.errors import NotFound
-from fingerprint.family_rows import CAMPAIGN, select_families, signatures_of, to_listed, to_signature
+from fingerprint.family_rows import (
+    ACTIVE,
+    CAMPAIGN,
+    OWNER,
+    select_families,
+    signatures_of,
+    to_listed,
+    to_signature,
+)
+from fingerprint.labelling import add_campaign, add_import, add_label, facts_of, labels_of, revision
+from fingerprint.listed_rows import to_account, to_campaign, to_night
 from fingerprint.lock import HomeLock
 from fingerprint.records import (
     ACCOUNT_META_SCHEMA,
@@ -28,8 +39,8 @@ from fingerprint.records import (
     AccountRow,
     CampaignRow,
     Event,
+    FamilyFacts,
     FamilyRow,
-    IngestReport,
     LabelRow,
     NightReport,
     Signature,
@@ -52,8 +63,8 @@ FAMILY_DAYS_SCHEMA = pa.schema(
     {"family_id": pa.large_string(), "day": pa.date32(), "requests": pa.int64(), "accounts": pa.int64()}
 )
 
-_ACTIVE = tables.families.c.retired_in.is_(None)
-_OWN = sa.and_(_ACTIVE, tables.families.c.variant_of.is_(None))
+_OWN = sa.and_(ACTIVE, tables.families.c.variant_of.is_(None))
+_SENT = tables.spread.join(tables.families, tables.families.c.family_id == tables.spread.c.family_id)
 _LISTED = select_families(*(c for c in tables.families.c if not isinstance(c.type, sa.LargeBinary | sa.JSON)))
 
 
@@ -66,6 +77,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.access = Access(database)
 
     @classmethod
     def open(cls, home: Path, url: str | None = None, *, read_only: bool = False) -> Self:
@@ -74,6 +86,11 @@ class Store:
         `read_only` neither makes nor migrates: a database of another schema is a StoreError then.
         """
         return cls(Database(home, url, read_only=read_only))
+
+    @property
+    def database(self) -> Database:
+        """The database, for the console's `desk`, `worklist` and `dossier`."""
+        return self._database
 
     def close(self) -> None:
         """Close the connections."""
@@ -108,6 +125,7 @@ class Store:
         spread: pa.Table,
         activity: pa.Table,
         account_meta: pa.Table | None = None,
+        rhythm: Rhythm | None = None,
         accounts: Sequence[AccountRow] = (),
         campaigns: Sequence[CampaignRow] = (),
         events: Sequence[Event] = (),
@@ -115,7 +133,7 @@ class Store:
     ) -> None:
         """Save all of a night's findings, or none.
 
-        `spread`, `activity` and `account_meta` have the schemas of that name in `records`. Families' accounts,
+        `spread`, `activity` and `account_meta` have the schemas of that name in `records`, `rhythm` in `casework`. Families' accounts,
         requests and days are counted from `spread` over all batches, first and last seen only widen, the version
         rises with a changed template. Labels are the analysts', so a signature's label is not saved; nor is its
         campaign_id, for `campaigns` say which families they have. Stored families that no argument names stay as
@@ -139,6 +157,8 @@ class Store:
             saving.save_accounts(connection, accounts, now)
             if account_meta is not None:
                 saving.save_account_meta(connection, account_meta)
+            if rhythm is not None:
+                saving.save_rhythm(connection, rhythm, night.batch_id)
             saving.save_events(connection, events, night.batch_id)
             saving.retire(connection, {*retired, *unseen} - saved, night.batch_id)
 
@@ -156,14 +176,12 @@ class Store:
             found_here = connection.scalar(
                 sa.select(table.c.campaign_id).where(table.c.family_id == family_id)
             )
-            _add_campaign(connection, signature.campaign_id, now)
+            add_campaign(connection, signature.campaign_id, now)
             campaign_id = found_here or signature.campaign_id
             campaign_of = {} if campaign_id is None else {family_id: campaign_id}
             saving.save_families(connection, [signature], now, campaign_of=campaign_of)
             saving.update_totals(connection, [family_id])
-            if signature.label is not None and not (known and known[0].label is not None):
-                word = LabelRow(family_id, signature.label, signature.campaign_id, None, "import", now)
-                connection.execute(sa.insert(tables.labels), asdict(word))
+            add_import(connection, signature, new_label=not (known and known[0].label is not None), now=now)
         return not known
 
     def set_label(
@@ -174,27 +192,35 @@ class Store:
         by: str,
         campaign: str | None = None,
         reason: str | None = None,
+        expected: int | None = None,
     ) -> LabelRow:
         """Record an analyst's word on a family: "campaign", "benign" or another; None for no longer any.
 
         `campaign` puts the family into that campaign, made when new; "benign" takes it out of any. Words are only
-        ever added. Raises NotFound without such a family.
+        ever added, and stand in the audit log. `expected`: the family's `family_revision` when it was read.
+        Raises NotFound without such a family, Conflict when somebody changed it since.
         """
         word = LabelRow(family_id, label, campaign, reason, by, datetime.now(UTC))
-        with self._database.writing() as connection:
+        with self._database.writing(alone=expected is not None) as connection:
             if not signatures_of(connection, [family_id]):
                 raise NotFound(f"{self._database.name}: no family {family_id}")
-            _add_campaign(connection, campaign, word.at)
-            connection.execute(sa.insert(tables.labels), asdict(word))
+            add_label(connection, word, expected=expected)
         return word
 
     def labels(self, family_id: str) -> list[LabelRow]:
         """List what analysts said of a family, oldest first."""
-        table = tables.labels
-        columns = [table.c[field.name] for field in fields(LabelRow)]
-        chosen = sa.select(*columns).where(table.c.family_id == family_id).order_by(table.c.id)
         with self._database.reading() as connection:
-            return [LabelRow(*row) for row in connection.execute(chosen)]
+            return labels_of(connection, family_id)
+
+    def revision(self) -> int:
+        """Return the number of the latest change that people made to any family, 0 for none."""
+        with self._database.reading() as connection:
+            return revision(connection)
+
+    def facts(self) -> tuple[int, list[FamilyFacts]]:
+        """Read what lookups tell of each family that is not retired, variants too, and the revision it is as of."""
+        with self._database.reading() as connection:
+            return revision(connection), facts_of(connection, ACTIVE)
 
     def signature(self, family_id: str) -> Signature:
         """Read one family's signature, retired or not; raises NotFound."""
@@ -205,7 +231,7 @@ class Store:
 
     def signatures(self) -> list[Signature]:
         """Read the signatures of all families but retired ones, in the order of their ids."""
-        active = select_families(tables.families).where(_ACTIVE)
+        active = select_families(tables.families).where(ACTIVE)
         with self._database.reading() as connection:
             found = [to_signature(row) for row in connection.execute(active)]
         return sorted(found, key=lambda signature: signature.family_id)
@@ -240,14 +266,14 @@ class Store:
         table = tables.accounts
         ranked = _ranked(sa.select(table), table, table.c.account_id, flagged=flagged, min_score=min_score)
         with self._database.reading() as connection:
-            return [_account(row) for row in connection.execute(ranked.limit(limit))]
+            return [to_account(row) for row in connection.execute(ranked.limit(limit))]
 
     def account(self, account_id: str) -> AccountRow:
         """Read one account's assessment; raises NotFound."""
         with self._database.reading() as connection:
             chosen = sa.select(tables.accounts).where(tables.accounts.c.account_id == account_id)
             for row in connection.execute(chosen):
-                return _account(row)
+                return to_account(row)
         raise NotFound(f"{self._database.name}: no assessed account {account_id}")
 
     def campaigns(
@@ -270,23 +296,25 @@ class Store:
             for row in connection.execute(_LISTED.where(_OWN, CAMPAIGN.is_not(None))):
                 families[row.campaign].append(to_listed(row))
         peopled = [row for row in found if row.campaign_id in families]
-        return [_campaign(row, families[row.campaign_id], pool_of) for row in peopled[:limit]]
+        return [to_campaign(row, families[row.campaign_id], pool_of) for row in peopled[:limit]]
 
     def nights(self) -> list[NightReport]:
         """List the saved nights, oldest first."""
         table = tables.nights
         with self._database.reading() as connection:
             chosen = sa.select(table).order_by(table.c.started, table.c.batch_id)
-            return [_night(row) for row in connection.execute(chosen)]
+            return [to_night(row) for row in connection.execute(chosen)]
 
     def family_accounts(self, *, but_batch: str | None = None) -> pa.Table:
         """Read what each account sent of each family over all days: FAMILY_ACCOUNTS_SCHEMA, in order of the ids.
 
+        What was sent of a wording counts for its original.
+
         `but_batch` leaves out one batch: the one being run, maybe again.
         """
         table = tables.spread
-        keys = (table.c.family_id, table.c.account_id)
-        chosen = sa.select(*keys, *_totals(table)).group_by(*keys)
+        keys = (OWNER, table.c.account_id)
+        chosen = sa.select(*keys, *_totals(table)).select_from(_SENT).group_by(*keys)
         return self._history(chosen, table, but_batch, FAMILY_ACCOUNTS_SCHEMA)
 
     def account_totals(self, *, but_batch: str | None = None) -> pa.Table:
@@ -299,9 +327,9 @@ class Store:
     def family_days(self, *, but_batch: str | None = None) -> pa.Table:
         """Read each family's requests and accounts by UTC day: FAMILY_DAYS_SCHEMA, in order of ids and days."""
         table = tables.spread
-        keys = (table.c.family_id, table.c.day)
+        keys = (OWNER, table.c.day)
         accounts = sa.func.count(table.c.account_id.distinct())
-        chosen = sa.select(*keys, _totals(table)[0], accounts).group_by(*keys)
+        chosen = sa.select(*keys, _totals(table)[0], accounts).select_from(_SENT).group_by(*keys)
         return self._history(chosen, table, but_batch, FAMILY_DAYS_SCHEMA)
 
     def account_meta(self) -> pa.Table:
@@ -336,58 +364,3 @@ def _ranked(
     if min_score is not None:
         chosen = chosen.where(table.c.score >= min_score)
     return chosen.order_by(table.c.score.desc(), key)
-
-
-def _add_campaign(connection: sa.Connection, campaign_id: str | None, now: datetime) -> None:
-    if campaign_id is not None:
-        row = {"campaign_id": campaign_id, "label": None, "score": 0.0, "flagged": False, "created": now}
-        upsert(connection, tables.campaigns, [row], keep=row)
-
-
-def _account(row: sa.Row[Any]) -> AccountRow:
-    return AccountRow(
-        account_id=row.account_id,
-        score=row.score,
-        flagged=row.flagged,
-        requests=row.requests,
-        families=tuple(row.families),
-        evidence=codec.reasons_from_json(row.evidence),
-    )
-
-
-def _campaign(row: sa.Row[Any], families: list[FamilyRow], pool_of: Mapping[str, int]) -> CampaignRow:
-    families.sort(key=lambda family: (-family.requests, family.family_id))
-    return CampaignRow(
-        campaign_id=row.campaign_id,
-        label=row.label,
-        score=row.score,
-        flagged=row.flagged,
-        families=tuple(family.family_id for family in families),
-        # imported families bring their numbers, not their accounts
-        accounts=pool_of.get(row.campaign_id, max(family.accounts for family in families)),
-        requests=sum(family.requests for family in families),
-        first_seen=min(family.first_seen for family in families),
-        last_seen=max(family.last_seen for family in families),
-        templates=tuple(family.template for family in families),
-    )
-
-
-def _night(row: sa.Row[Any]) -> NightReport:
-    return NightReport(
-        batch_id=row.batch_id,
-        ingest=IngestReport(
-            rows_read=row.rows_read,
-            accepted=row.accepted,
-            rejected=row.rejected,
-            duplicates=row.duplicates,
-            reasons=row.reject_reasons,
-            rejects_path=row.rejects_path,
-        ),
-        started=row.started,
-        seconds=row.seconds,
-        distinct_prompts=row.distinct_prompts,
-        families=row.families,
-        new_families=row.new_families,
-        flagged=row.flagged,
-        assigned=row.assigned,
-    )
