@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
-from fingerprint import __version__, cli_jobs, cli_lists, cli_simulate
+from fingerprint import __version__, cli_jobs, cli_lists, cli_serve, cli_simulate
 from fingerprint.errors import FingerprintError
 from fingerprint.progress import JsonLog
 from fingerprint.terminal import plain
@@ -107,7 +107,7 @@ def cli() -> None:
     """
 
 
-for command in (*cli_jobs.COMMANDS, *cli_lists.COMMANDS, *cli_simulate.COMMANDS):
+for command in (*cli_jobs.COMMANDS, *cli_lists.COMMANDS, *cli_serve.COMMANDS, *cli_simulate.COMMANDS):
     cli.add_command(command)
 
 

@@ -256,7 +256,7 @@ def label(
         raise UsageError("a LABEL of one letter or more expected, an empty one found")
     home = worked_home_of(path, database)
     with Store.open(home.path, home.database) as store:
-        said = store.set_label(family, word, by=by or _login(), campaign=campaign, reason=reason)
+        said = store.set_label(family, word, by=by or login(), campaign=campaign, reason=reason)
     try:
         pipeline.publish_snapshot(home)
         when = ""
@@ -266,7 +266,8 @@ def label(
     click.echo(plain(f"{family}: {what} by {said.by}{f', campaign {campaign}' if campaign else ''}{when}"))
 
 
-def _login() -> str:
+def login() -> str:
+    """Return the name of whoever runs this."""
     import getpass
 
     try:

@@ -205,7 +205,7 @@ def _template(old: Template, texts: Sequence[str | None]) -> Template:
 def _scores(signature: Signature, grams: HashArray, patterns: Sequence[HeldPattern]) -> np.ndarray:
     at = np.minimum(np.searchsorted(signature.grams, grams), max(len(signature.grams) - 1, 0))
     worth = np.where(signature.grams[at] == grams, np.maximum(signature.weights[at], 1e-6), 0.0)
-    held = np.stack([p.held[: len(grams)] for p in patterns]) @ worth.astype(np.float32)
+    held = np.stack([p.held[: len(grams)] for p in patterns]).astype(np.float32) @ worth.astype(np.float32)
     return match.score_of(held, np.asarray(signature.weights.sum(), np.float32))
 
 

@@ -9,7 +9,8 @@ FingerprintError                 exit 1   anything below
 │   ├── HomeLocked               exit 5   another job works on this home
 │   └── SnapshotError            exit 5   an index snapshot is missing or damaged
 ├── ModelError                   exit 6   the embedding model cannot be loaded
-└── NotFound                     exit 7   no such family, campaign or account
+├── NotFound                     exit 7   no such family, campaign, account or key
+└── Conflict                     exit 1   somebody else changed it first
 """
 
 
@@ -62,6 +63,10 @@ class ModelError(FingerprintError):
 
 
 class NotFound(FingerprintError):
-    """There is no family, campaign or account of that id."""
+    """There is no family, campaign, account or key of that id."""
 
     exit_code = 7
+
+
+class Conflict(FingerprintError):
+    """Somebody else changed it since it was read."""

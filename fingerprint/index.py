@@ -313,16 +313,29 @@ def _publish(home: Path, aside: Path, manifest: bytes) -> str:
     return name
 
 
+def current_snapshot(home: Path) -> str:
+    """Return the id of the snapshot that home/current names; raises SnapshotError where there is none."""
+    try:
+        return (home / CURRENT).read_text().strip()
+    except OSError as error:
+        raise SnapshotError(f"no snapshot in {home}: {error}") from error
+
+
+def published_at(home: Path, snapshot: str) -> float:
+    """Return when a snapshot was written, in seconds of the epoch; raises SnapshotError when it is gone."""
+    try:
+        return (home / SNAPSHOTS / snapshot / MANIFEST).stat().st_mtime
+    except OSError as error:
+        raise SnapshotError(f"no snapshot {snapshot} in {home}: {error}") from error
+
+
 def open_snapshot(home: Path, *, verify: bool = True) -> Snapshot:
     """Map the snapshot that home/current names.
 
     verify: read every file and compare its SHA-256 with the manifest's; without it only the manifest is checked.
     Raises SnapshotError where there is none, or a file is missing or damaged.
     """
-    try:
-        name = (home / CURRENT).read_text().strip()
-    except OSError as error:
-        raise SnapshotError(f"no snapshot in {home}: {error}") from error
+    name = current_snapshot(home)
     folder = home / SNAPSHOTS / name
     manifest = _manifest(folder)
     for file, expected in manifest["files"].items():

@@ -78,12 +78,13 @@ def gram_index(signatures: Sequence[Signature]) -> GramIndex:
     grams, counts = np.unique(every, return_counts=True)
     total = np.bincount(family, weights=weight, minlength=len(signatures)).astype(np.float32)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    prior = np.array([PREFERRED * _campaign_likeness(s) for s in signatures], dtype=np.float32)
+    prior = np.array([preference(s.label, s.score) for s in signatures], dtype=np.float32)
     return GramIndex(grams, offsets, family[order], weight[order].astype(np.float32), total, prior)
 
 
-def _campaign_likeness(signature: Signature) -> float:
-    return {"campaign": 1.0, "benign": 0.0}.get(signature.label or "", signature.score)
+def preference(label: str | None, score: float) -> float:
+    """Return the log-odds by which a family of that label and score is preferred."""
+    return PREFERRED * {"campaign": 1.0, "benign": 0.0}.get(label or "", score)
 
 
 def rarity(outside: IntArray, prompts: int) -> FloatArray:

@@ -16,13 +16,25 @@ from fingerprint.errors import StampMismatch
 from fingerprint.index import Snapshot, open_snapshot, prune, write_snapshot
 from fingerprint.masks import remask, unmask
 from fingerprint.normalise import VERSION, compose, normalise
-from fingerprint.records import SYSTEM_END, TURN_END, FloatArray, Match, SegmentHit, Signature, Stamp
+from fingerprint.records import (
+    SYSTEM_END,
+    TURN_END,
+    FamilyFacts,
+    FloatArray,
+    Match,
+    SegmentHit,
+    Signature,
+    Stamp,
+)
 from fingerprint.senders import known, sender_keys
 from fingerprint.shingle import VERSION as GRAMS
 from fingerprint.shingle import shingle
 from fingerprint.signature import stamp_from_json, stamp_to_json
 from fingerprint.tokenise import Tokens, tokens
 from fingerprint.topics import heads
+
+RETIRED = 2.0
+"""A threshold that no score reaches."""
 
 _TURNS = str.maketrans({SYSTEM_END: "\n", TURN_END: "\n"})
 
@@ -39,12 +51,14 @@ def publish(
     *,
     night: str | None,
     senders: pa.Table | None = None,
+    revision: int = 0,
 ) -> str:
     """Write the lookup snapshot of these signatures and make it the live one; returns its id.
 
+    revision: of what people say of families, as the store numbers it.
     senders: account_id and family_id of who sent what before, if known. night: the batch the signatures are as of, so that a reader can tell a snapshot that fell behind.
     """
-    named = {s.family_id: s for s in signatures}
+    named, own = {s.family_id: s for s in signatures}, [s.family_id for s in signatures]
     # what matches a variant belongs to its original, with all that analysts and nights said of that
     owner = [named.get(s.variant_of or "", s) for s in signatures]
     signatures = [
@@ -78,19 +92,49 @@ def publish(
         meta={
             "stamp": stamp_to_json(stamp),
             "night": night,
+            "revision": revision,
             "families": [
                 {
+                    "own_id": own_id,
                     "family_id": s.family_id,
                     "label": s.label,
                     "campaign_id": s.campaign_id,
                     "segments": [part.text for part in s.template.segments],
                 }
-                for s in signatures
+                for s, own_id in zip(signatures, own, strict=True)
             ],
         },
     )
     prune(home)
     return snapshot
+
+
+def with_facts(snapshot: Snapshot, facts: Sequence[FamilyFacts]) -> Snapshot:
+    """Return a snapshot that tells of its families what `facts` say; what has none is retired, and matches no more."""
+    known = {fact.family_id: fact for fact in facts}
+    families, prior, threshold = [], [], []
+    for row in snapshot.meta["families"]:
+        own = known.get(row["own_id"])
+        owner = None if own is None else known.get(own.variant_of or "", own)
+        threshold.append(RETIRED if own is None else own.threshold)
+        prior.append(0.0 if owner is None else match.preference(owner.label, owner.score))
+        families.append(
+            row
+            if owner is None
+            else {**row, "family_id": owner.family_id, "label": owner.label, "campaign_id": owner.campaign_id}
+        )
+    arrays = {
+        **snapshot.arrays,
+        "prior": np.array(prior, dtype=np.float32),
+        "threshold": np.array(threshold, dtype=np.float64),
+    }
+    return replace(snapshot, arrays=arrays, meta={**snapshot.meta, "families": families})
+
+
+def embedder_of(snapshot: Snapshot, model: str | None = None) -> Embedder:
+    """Load `model`, or the one of the two shipped models that made the snapshot."""
+    maker = stamp_from_json(snapshot.meta["stamp"]).model
+    return Embedder.load(model or ("minilm" if maker == "all-MiniLM-L6-v2" else "static"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +176,7 @@ class Matcher:
         Raises SnapshotError without a snapshot, StampMismatch for another model's.
         """
         snapshot = open_snapshot(home)
-        maker = stamp_from_json(snapshot.meta["stamp"]).model
-        return cls(snapshot, Embedder.load(model or ("minilm" if maker == "all-MiniLM-L6-v2" else "static")))
+        return cls(snapshot, embedder_of(snapshot, model))
 
     def find(self, texts: pa.LargeStringArray, accounts: pa.Array | None = None) -> Found:
         """Find the nearest family of each normalised text (q,); accounts: (q,) who sent them, if known."""

@@ -73,9 +73,9 @@ def _shared_weight(snapshot: Snapshot, signature: Signature) -> np.ndarray:
 def differences(mine: Template, theirs: Template) -> list[Piece]:
     """Compare two templates word by word, slots as ⟨…⟩."""
     a, b = _words(mine), _words(theirs)
-    folded = [[word.casefold() for word in words] for words in (a, b)]
+    folded_a, folded_b = ([word.casefold() for word in words] for words in (a, b))
     out: list[Piece] = []
-    for kind, i, j, k, m in difflib.SequenceMatcher(None, *folded, autojunk=False).get_opcodes():
+    for kind, i, j, k, m in difflib.SequenceMatcher(None, folded_a, folded_b, autojunk=False).get_opcodes():
         if kind == "equal":
             out.append(Piece("same", " ".join(a[i:j])))
             continue

@@ -103,8 +103,14 @@ def nightly(
         clock.stage("store")
         rhythm = _rhythm(batch, found, night)
         report = _save(store, batch, night, reader.report(), reader.content_hash, clock, rhythm)
+        revision = store.revision()
         matcher.publish(
-            home.path, store.signatures(), stamp, night=report.batch_id, senders=store.family_accounts()
+            home.path,
+            store.signatures(),
+            stamp,
+            night=report.batch_id,
+            senders=store.family_accounts(),
+            revision=revision,
         )
         if assignments is not None:
             write_table(_assignments(batch, night), assignments)
@@ -154,20 +160,21 @@ def open_matcher(home: Home, model: str | None = None) -> Matcher:
     Raises SnapshotError for a home that no night has worked on, StampMismatch if the model is not the home's.
     """
     with Store.open(home.path, home.database, read_only=True) as store:
-        nights, stamp = store.nights(), store.stamp()
+        nights, stamp, revision = store.nights(), store.stamp(), store.revision()
     if not nights and stamp is None:
         raise SnapshotError(
             f"{home.path}: no families stored yet; run `fingerprint nightly TRAFFIC --home {home.path}`"
         )
-    if _behind(home.path, nights[-1].batch_id if nights else None):
+    if _behind(home.path, nights[-1].batch_id if nights else None, revision):
         publish_snapshot(home)
     return Matcher.open(home.path, model)
 
 
-def _behind(home: Path, night: str | None) -> bool:
-    """Whether the snapshot is missing, damaged, or of another night than the database's last."""
+def _behind(home: Path, night: str | None, revision: int) -> bool:
+    """Whether the snapshot is missing, damaged, or older than the database's last night or label."""
     try:
-        return bool(open_snapshot(home, verify=False).meta["night"] != night)
+        meta = open_snapshot(home, verify=False).meta
+        return bool(meta["night"] != night or meta.get("revision", -1) < revision)
     except SnapshotError:
         return True
 
@@ -175,7 +182,7 @@ def _behind(home: Path, night: str | None) -> bool:
 def publish_snapshot(home: Home) -> str:
     """Make the lookup snapshot anew from the database, after a label or an import; returns its id."""
     with HomeLock(home.path), Store.open(home.path, home.database) as store:
-        stamp, nights = store.stamp(), store.nights()
+        stamp, nights, revision = store.stamp(), store.nights(), store.revision()
         if stamp is None:
             raise SnapshotError(f"{home.path}: no families stored yet")
         return matcher.publish(
@@ -184,6 +191,7 @@ def publish_snapshot(home: Home) -> str:
             stamp,
             night=nights[-1].batch_id if nights else None,
             senders=store.family_accounts(),
+            revision=revision,
         )
 
 

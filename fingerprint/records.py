@@ -254,6 +254,18 @@ class FamilyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FamilyFacts:
+    """What a lookup tells of a family that it found, as people and nights last said it."""
+
+    family_id: str
+    variant_of: str | None
+    label: str | None
+    campaign_id: str | None
+    score: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
 class AccountRow:
     """An account's latest assessment; `requests` are all it sent, `families` those it sent requests of."""
 
@@ -303,3 +315,29 @@ class Event:
     family_id: str
     kind: EventKind
     detail: dict[str, str | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """An API key as lists show it: everything but its secret."""
+
+    key_id: str
+    name: str
+    scopes: tuple[str, ...]
+    created: datetime
+    created_by: str
+    expires: datetime | None = None
+    revoked: datetime | None = None
+    last_used: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One change that somebody made: a label, an edit, a key; `id` rises with time."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, str | int | float | list[str] | None] = field(default_factory=dict)

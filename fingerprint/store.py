@@ -197,7 +197,7 @@ class Store:
         """Record an analyst's word on a family: "campaign", "benign" or another; None for no longer any.
 
         `campaign` puts the family into that campaign, made when new; "benign" takes it out of any. Words are only
-        ever added, and stand in the audit log. `expected`: the family's `family_revision` when it was read.
+        ever added, and stand in the audit log. `expected`: what `access.revision` said when it was read.
         Raises NotFound without such a family, Conflict when somebody changed it since.
         """
         word = LabelRow(family_id, label, campaign, reason, by, datetime.now(UTC))

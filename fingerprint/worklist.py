@@ -136,11 +136,11 @@ def _matching(query: QueueQuery, as_of: datetime) -> sa.Select[Any]:
 
 
 def _filters(query: QueueQuery, as_of: datetime) -> list[sa.ColumnElement[bool]]:
-    sent = tables.spread.c
+    sent, label, campaign = tables.spread.c, LABEL, CAMPAIGN
     by_account = sa.select(sent.family_id).where(sent.account_id == query.account)
     pairs: list[tuple[object, sa.ColumnElement[bool]]] = [
-        (query.label, query.label == LABEL),
-        (query.campaign, query.campaign == CAMPAIGN),
+        (query.label, label == query.label),
+        (query.campaign, campaign == query.campaign),
         (query.kind, _FAMILY.kind == query.kind),
         (query.flagged, _FAMILY.flagged),
         (query.min_score, _FAMILY.score >= query.min_score),

@@ -105,4 +105,6 @@ def test_only_the_largest_patterns_are_kept(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_families_without_grams_have_no_patterns() -> None:
     nothing = make_signature("f0", grams=np.empty(0, np.uint64), weights=np.empty(0, np.float32))
-    assert patterns(sent([0], [(0, 0, 0.0)]), [nothing], np.empty(0, np.uint64), postings(0, [[]])).num_rows == 0
+    assert (
+        patterns(sent([0], [(0, 0, 0.0)]), [nothing], np.empty(0, np.uint64), postings(0, [[]])).num_rows == 0
+    )

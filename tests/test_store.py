@@ -474,14 +474,18 @@ def test_opens_at_once_in_many_threads(tmp_path: Path, store_url: str | None) ->
 
 
 def test_other_schemas_are_refused(tmp_path: Path, store_url: str | None) -> None:
-    with pytest.raises(StoreError, match=r"nothing found|schema 0001 expected, an empty database found"):
+    with pytest.raises(
+        StoreError, match=r"nothing found|schema 0002_access expected, an empty database found"
+    ):
         Store.open(tmp_path, store_url, read_only=True)
     Store.open(tmp_path, store_url).close()
     engine = engine_of(tmp_path, store_url)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     for read_only in (True, False):
-        with pytest.raises(StoreError, match="schema 0001 expected, 9999 found: a newer fingerprint made it"):
+        with pytest.raises(
+            StoreError, match="schema 0002_access expected, 9999 found: a newer fingerprint made it"
+        ):
             Store.open(tmp_path, store_url, read_only=read_only)
 
 

@@ -1,0 +1,71 @@
+"""What people say of families, inside the store's transactions: labels, their audit, and what lookups need of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from fingerprint import access, tables
+from fingerprint.arrow_sql import upsert
+from fingerprint.errors import Conflict
+from fingerprint.family_rows import select_families
+from fingerprint.records import FamilyFacts, LabelRow, Signature
+
+CHANGES = "family."
+"""Actions in the audit log that begin so change what lookups answer."""
+
+
+def add_campaign(connection: sa.Connection, campaign_id: str | None, now: datetime) -> None:
+    """Make a campaign if there is none of that id."""
+    if campaign_id is not None:
+        row = {"campaign_id": campaign_id, "label": None, "score": 0.0, "flagged": False, "created": now}
+        upsert(connection, tables.campaigns, [row], keep=row)
+
+
+def add_label(connection: sa.Connection, word: LabelRow, *, expected: int | None = None) -> None:
+    """Add an analyst's word and its line in the audit log; raises Conflict unless the family is as expected."""
+    found = access.revision(connection, word.family_id)
+    if expected is not None and expected != found:
+        raise Conflict(
+            f"family {word.family_id}: revision {expected} expected, {found} found: somebody else changed it"
+        )
+    add_campaign(connection, word.campaign_id, word.at)
+    connection.execute(sa.insert(tables.labels), asdict(word))
+    detail = {"label": word.label, "campaign": word.campaign_id, "reason": word.reason}
+    access.record(connection, word.by, f"{CHANGES}label", word.family_id, detail, word.at)
+
+
+def add_import(connection: sa.Connection, signature: Signature, *, new_label: bool, now: datetime) -> None:
+    """Write down that a signature came from elsewhere, with its label if it has one and that is new here."""
+    detail = {"version": signature.version}
+    access.record(connection, "import", f"{CHANGES}import", signature.family_id, detail, now)
+    if signature.label is not None and new_label:
+        word = LabelRow(signature.family_id, signature.label, signature.campaign_id, None, "import", now)
+        add_label(connection, word)
+
+
+def labels_of(connection: sa.Connection, family_id: str) -> list[LabelRow]:
+    """List what analysts said of a family, oldest first."""
+    table = tables.labels
+    columns = [table.c[field.name] for field in fields(LabelRow)]
+    chosen = sa.select(*columns).where(table.c.family_id == family_id).order_by(table.c.id)
+    return [LabelRow(*row) for row in connection.execute(chosen)]
+
+
+def revision(connection: sa.Connection) -> int:
+    """Return the number of the latest change that people made to any family, 0 for none."""
+    log = tables.audit
+    return int(
+        connection.scalar(sa.select(sa.func.max(log.c.id)).where(log.c.action.startswith(CHANGES))) or 0
+    )
+
+
+def facts_of(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> list[FamilyFacts]:
+    """Read what lookups tell of the chosen families."""
+    t = tables.families
+    rows = connection.execute(
+        select_families(t.c.family_id, t.c.variant_of, t.c.score, t.c.threshold).where(chosen)
+    )
+    return [FamilyFacts(r.family_id, r.variant_of, r.label, r.campaign, r.score, r.threshold) for r in rows]

@@ -1,0 +1,119 @@
+"""The matcher that answers now: it follows the home's live snapshot and what people say of its families.
+
+To make a snapshot takes seconds, and waits for the job that works on the home. So what people say reaches lookups
+without one: `refresh` reads the families' facts from the database and lays them over the snapshot in use. While the
+database is away, the last ones stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from fingerprint.embed import Embedder
+from fingerprint.errors import StoreError
+from fingerprint.index import Snapshot, current_snapshot, open_snapshot, published_at
+from fingerprint.matcher import Matcher, embedder_of, with_facts
+from fingerprint.normalise import compose, normalise
+from fingerprint.records import Match
+from fingerprint.settings import Home
+from fingerprint.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request to look up; account: who sent it, if known."""
+
+    prompt: str
+    system: str | None = None
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What answers until the next swap; published: when its snapshot was written, seconds of the epoch.
+
+    revision: of what people say, as laid over it.
+    """
+
+    matcher: Matcher
+    snapshot_id: str
+    published: float
+    revision: int
+
+
+class Live:
+    """The newest snapshot of a home, swapped by replacing one reference; one thread calls `refresh`."""
+
+    def __init__(self, home: Home, model: str | None = None) -> None:
+        self.home = home
+        self.serving: Serving | None = None
+        self._model = model
+        self._embedder: Embedder | None = None
+        self._mapped: Snapshot | None = None
+
+    def refresh(self, store: Store | None) -> bool:
+        """Swap in a newer snapshot or newer words of people, if there are any; tells whether it did.
+
+        store None: the database is away. Raises SnapshotError without a sound snapshot, StampMismatch for one
+        of another model, StoreError when the database goes away meanwhile; what answered before still does.
+        """
+        name = current_snapshot(self.home.path)
+        new_snapshot = self._mapped is None or name != self._mapped.id
+        if new_snapshot:
+            self._mapped = open_snapshot(self.home.path)
+        said = _said(store)
+        if not new_snapshot and self.serving is not None and said in (None, self.serving.revision):
+            return False
+        self._swap(store, said)
+        return True
+
+    def _swap(self, store: Store | None, said: int | None) -> None:
+        mapped = self._mapped
+        assert mapped is not None
+        revision, facts = (mapped.meta.get("revision", 0), None)
+        if store is not None and said is not None:
+            revision, facts = store.facts()
+        if self._embedder is None:
+            self._embedder = embedder_of(mapped, self._model)
+        matcher = Matcher(mapped if facts is None else with_facts(mapped, facts), self._embedder)
+        matcher.one("the first lookup of a snapshot reads its pages")
+        published = published_at(self.home.path, mapped.id)
+        self.serving = Serving(matcher, mapped.id, published, revision)
+
+
+def _said(store: Store | None) -> int | None:
+    """Return the revision of what people say; None while the database is away."""
+    try:
+        return None if store is None else store.revision()
+    except StoreError:
+        return None
+
+
+def answers(matcher: Matcher, asked: Sequence[Asked]) -> list[Match]:
+    """Look several requests up at once; the same answers as one by one, without segments and slots."""
+    systems = pa.array([a.system for a in asked], pa.large_string())
+    texts = normalise(compose(systems, pa.array([a.prompt for a in asked], pa.large_string())))
+    # no stored account is empty
+    accounts = pa.array([a.account or "" for a in asked], pa.large_string())
+    found = matcher.find(texts, accounts)
+    threshold = matcher.snapshot.arrays["threshold"]
+    return [
+        Match(None, None, 0.0, None, None)
+        if number < 0
+        else Match(
+            family_id=matcher.families[number]["family_id"] if found.matched[row] else None,
+            candidate_id=matcher.families[number]["family_id"],
+            score=float(found.score[row]),
+            label=matcher.families[number]["label"],
+            campaign_id=matcher.families[number]["campaign_id"],
+            threshold=float(threshold[number]),
+            coverage=float(found.coverage[row]),
+            similarity=float(found.similarity[row]),
+            known_sender=bool(found.known_sender[row]) if asked[row].account else None,
+        )
+        for row, number in enumerate(np.asarray(found.family).tolist())
+    ]

@@ -1,0 +1,54 @@
+"""Makes the ASGI application: routes, middleware, and the thread that follows the home."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+
+from fingerprint import __version__
+from fingerprint.service import console, operations, problems
+from fingerprint.service.config import Config
+from fingerprint.service.context import Service
+from fingerprint.service.headers import SecurityHeaders
+from fingerprint.service.server import drain_on_signals
+
+
+def create_app(config: Config) -> FastAPI:
+    """Make the application of one worker; nothing is opened before it starts."""
+    app = FastAPI(
+        title="fingerprint",
+        version=__version__,
+        lifespan=_running,
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+    )
+    app.state.service = Service(config)
+    problems.install(app)
+    app.include_router(operations.router)
+    app.include_router(console.router)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """Make the application of a worker process that `fingerprint serve` started."""
+    return create_app(Config.from_environment())
+
+
+@asynccontextmanager
+async def _running(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    drain_on_signals(service)
+    await asyncio.to_thread(service.refresh)
+    following = asyncio.create_task(service.following())
+    try:
+        yield
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        service.close()

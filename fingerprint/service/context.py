@@ -1,0 +1,96 @@
+"""What all routes share: the settings, the matcher that answers now, the database, the keys in force."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from datetime import UTC, datetime
+from threading import Lock
+
+import structlog
+from fastapi.requests import HTTPConnection
+
+from fingerprint.access import StoredKey
+from fingerprint.errors import FingerprintError, StoreError
+from fingerprint.live import Live
+from fingerprint.service.config import Config
+from fingerprint.store import Store
+
+log = structlog.get_logger()
+
+
+class Service:
+    """One worker process's state; `refresh` runs in a thread of its own, everything else reads."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.live = Live(config.home, config.model)
+        self.keys: dict[str, StoredKey] | None = None
+        self.secret: bytes | None = None
+        self.draining = False
+        self.database_up = False
+        self.last_used: dict[str, datetime] = {}
+        self._store: Store | None = None
+        self._opening = Lock()
+
+    def store(self) -> Store:
+        """Return the database of the home, opened once; raises StoreError while it is away."""
+        with self._opening:
+            if self._store is None:
+                self._store = Store.open(self.config.home.path, self.config.home.database)
+            return self._store
+
+    def close(self) -> None:
+        """Close the database's connections."""
+        if self._store is not None:
+            self._store.close()
+
+    def refresh(self) -> None:
+        """Look once for newer keys, snapshots and labels; what there was stays in use when something is away."""
+        store = self._reached()
+        try:
+            if self.live.refresh(store):
+                serving = self.live.serving
+                assert serving is not None
+                log.info("swapped", snapshot=serving.snapshot_id, revision=serving.revision)
+        except FingerprintError as error:
+            log.warning("snapshot", error=type(error).__name__, message=str(error))
+
+    def _reached(self) -> Store | None:
+        """Return the store after reading the keys; None while the database is away."""
+        try:
+            store = self.store()
+            self.keys = {key.row.key_id: key for key in store.access.all_keys()}
+            self.secret = self.secret or store.access.session_secret()
+            used, self.last_used = self.last_used, {}
+            if used:
+                store.access.used(used)
+        except StoreError as error:
+            if self.database_up:
+                log.warning("database", message=str(error))
+            self.database_up = False
+            return None
+        self.database_up = True
+        return store
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return datetime.now(UTC)
+
+    async def following(self) -> None:
+        """Refresh until cancelled."""
+        while True:
+            await asyncio.sleep(self.config.refresh_ms / 1000)
+            await asyncio.to_thread(self.refresh)
+
+    def publish_soon(self) -> None:
+        """Let another process make a snapshot of what people said, for readers without a database at hand."""
+        command = [sys.executable, "-m", "fingerprint", "publish", "--wait", "--home", self.config.path]
+        subprocess.Popen(command)  # noqa: S603
+
+
+def service_of(request: HTTPConnection) -> Service:
+    """Return the state of the application that got this request (a dependency for routes)."""
+    service: Service = request.app.state.service
+    return service

@@ -1,0 +1,34 @@
+"""What operators' machines ask: is it alive, is it ready, how does it do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.responses import PlainTextResponse, Response
+
+from fingerprint.service.context import Service, service_of
+from fingerprint.service.problems import Problem
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/livez", response_class=PlainTextResponse)
+async def livez() -> Response:
+    """Say that the process answers; depends on nothing."""
+    return PlainTextResponse("alive\n")
+
+
+@router.get("/readyz", response_class=PlainTextResponse)
+async def readyz(service: Annotated[Service, Depends(service_of)]) -> Response:
+    """Say whether lookups are answered: a snapshot is in use, keys are known, and the door is not closing.
+
+    The database may be away: lookups do not need it.
+    """
+    if service.draining:
+        raise Problem(503, "shutting down")
+    if service.keys is None:
+        raise Problem(503, "the API keys have not been read yet")
+    if service.live.serving is None:
+        raise Problem(503, "no snapshot yet: run `fingerprint nightly`")
+    return PlainTextResponse("ready\n")

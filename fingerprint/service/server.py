@@ -1,0 +1,87 @@
+"""Listens: one process or several, and a door that closes only after it said so."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from fingerprint.errors import UsageError
+from fingerprint.service.config import Config
+from fingerprint.service.context import Service
+from fingerprint.store import Store
+
+GRACE_S = 25
+"""How long requests in work may take after the door closed: below Kubernetes' and systemd's patience."""
+
+
+def serve(config: Config) -> None:
+    """Listen until told to stop; raises UsageError when others could connect and no key was ever made."""
+    refuse_without_keys(config)
+    config.to_environment()
+    settings = uvicorn.Config(
+        "fingerprint.service.app:from_environment",
+        factory=True,
+        host=config.host,
+        port=config.port,
+        workers=config.workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+        backlog=2048,
+    )
+    if config.workers == 1:
+        uvicorn.Server(settings).run()
+    else:
+        Multiprocess(settings, sockets=[settings.bind_socket()]).run()
+
+
+def refuse_without_keys(config: Config) -> None:
+    """Raise UsageError when a host other than this machine's is asked for and no API key is in force."""
+    if config.is_local:
+        return
+    with Store.open(config.home.path, config.home.database) as store:
+        if not any(key.row.revoked is None for key in store.access.all_keys()):
+            raise UsageError(
+                f"--host {config.host}: others could connect, so an API key is expected, none found; first "
+                f"run: fingerprint keys create NAME --scope lookup --home {config.path}"
+            )
+
+
+def drain_on_signals(service: Service) -> None:
+    """Let the first SIGTERM or SIGINT say "not ready" for a while before the server stops to accept connections.
+
+    So balancers look elsewhere in time; a second signal stops at once. Call it when the server's own handlers stand.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = signal.getsignal(number)
+        if callable(before):
+            signal.signal(number, _Drain(service, loop, before))
+
+
+@dataclass(frozen=True, slots=True)
+class _Drain:
+    service: Service
+    loop: asyncio.AbstractEventLoop
+    before: Callable[[int, FrameType | None], object]
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.service.draining:
+            self.before(number, frame)
+            return
+        self.service.draining = True
+        wait = self.service.config.drain_ms / 1000
+        self.loop.call_soon_threadsafe(self.loop.call_later, wait, self.before, number, None)
