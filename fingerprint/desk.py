@@ -177,6 +177,11 @@ class Desk:
         with self._database.reading() as connection:
             return access.revision(connection, family_id)
 
+    def action(self, action_id: int) -> ActionRow:
+        """Read one action; raises NotFound."""
+        with self._database.reading() as connection:
+            return _listed(_action(connection, action_id))
+
     def actions(
         self, family_id: str | None = None, *, by: str | None = None, limit: int = 50
     ) -> list[ActionRow]:

@@ -29,7 +29,7 @@ def create_app(config: Config) -> FastAPI:
     app.state.service = Service(config)
     problems.install(app)
     app.include_router(operations.router)
-    app.include_router(console.router)
+    console.install(app)
     app.add_middleware(SecurityHeaders)
     return app
 
