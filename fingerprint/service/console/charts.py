@@ -21,6 +21,8 @@ SHADES = 6
 
 CELL = 12
 LANE = 34
+HEAD = 16
+WIDEST = 36.0
 WIDE = 640
 
 
@@ -46,7 +48,7 @@ def series(line: Timeline) -> str:
 def heat(found: Heat) -> Markup:
     """Draw accounts by time; each cell's shade grows with the logarithm of its requests."""
     rows, columns = found.requests.shape
-    cell_w = max(4.0, min(16.0, 760 / max(columns, 1)))
+    cell_w = max(4.0, min(16.0, 720 / max(columns, 1)))
     top = log1p(int(found.requests.max(initial=0)))
     cells = []
     for row, column in zip(*np.nonzero(found.requests), strict=True):
@@ -69,12 +71,16 @@ def lanes(
     if not days:
         return Markup("")
     span = (days[-1] - days[0]).days + 1
-    step = WIDE / max(span, 1)
-    out = []
+    step = min(WIDE / max(span, 1), WIDEST)
+    wide = step * span
+    out = [
+        f'<text class="tick" x="0" y="10">{days[0]}</text>',
+        f'<text class="tick" x="{max(wide, 150):.1f}" y="10" text-anchor="end">{days[-1]}</text>',
+    ]
     for row, name in enumerate(names):
-        base = (row + 1) * LANE - 6
+        base = HEAD + (row + 1) * LANE - 6
         top = int(counts[row].max(initial=0))
-        out.append(f'<line class="base" x1="0" x2="{WIDE}" y1="{base}" y2="{base}"/>')
+        out.append(f'<line class="base" x1="0" x2="{wide:.1f}" y1="{base}" y2="{base}"/>')
         for column, day in enumerate(days):
             n = int(counts[row, column])
             if n:
@@ -89,7 +95,7 @@ def lanes(
                 f'<circle class="event {event.kind}" cx="{at:.1f}" cy="{base - LANE + 12}" r="4">{title}</circle>'
             )
     words = f"requests by day of {len(names)} families, {days[0]} to {days[-1]}"
-    return _svg("".join(out), WIDE, LANE * len(names), "lanes", words)
+    return _svg("".join(out), max(wide, 150), HEAD + LANE * len(names), "lanes", words)
 
 
 def account_lanes(found: AccountDays) -> Markup:
@@ -141,9 +147,15 @@ def histogram(members: Sequence[int], others: Sequence[int], threshold: float) -
             if value:
                 title = f"score {n / count:.2f} to {(n + 1) / count:.2f}: {value:,} requests, {kind}"
                 out.append(_rect(n * step, half - tall if up else half, step - 1, tall, kind, title))
+    out += [
+        f'<text class="tick" x="{x}" y="{2 * half + 11}" text-anchor="{anchor}">{words}</text>'
+        for x, anchor, words in ((0, "start", "0"), (WIDE / 2, "middle", "0.5"), (WIDE, "end", "1"))
+    ]
     at = threshold * WIDE
     out.append(f'<line class="threshold" x1="{at:.1f}" x2="{at:.1f}" y1="0" y2="{2 * half}"/>')
-    return _svg("".join(out), WIDE, 2 * half, "histogram", f"requests by score; threshold {threshold:.3f}")
+    return _svg(
+        "".join(out), WIDE, 2 * half + 14, "histogram", f"requests by score; threshold {threshold:.3f}"
+    )
 
 
 def stacked(seconds: Mapping[str, float], *, width: int = 220) -> Markup:

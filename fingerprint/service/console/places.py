@@ -20,7 +20,7 @@ from fingerprint.service.console.page import PageRoute, Reader, Visit
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-MOST = 500
+MOST = 200
 """Rows of a list; further ones are found through the queue's filters."""
 
 MOST_FAMILIES = 16

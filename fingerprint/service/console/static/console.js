@@ -166,20 +166,32 @@
     const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
     const [seconds, requests, accounts] = JSON.parse(box.dataset.plot);
     const width = Number(box.dataset.step) * 3600;
+    // the last step needs an end
+    seconds.push(seconds.at(-1) + width);
+    requests.push(null);
+    accounts.push(accounts.at(-1));
     const axis = { stroke: colour("--dim"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
     const count = (u, value) => (value == null ? "–" : value.toLocaleString("en"));
     const whole = (u, values) => values.map((v) => (Number.isInteger(v) ? v.toLocaleString("en") : ""));
+    const two = (n) => String(n).padStart(2, "0");
+    const times = (u, values) => values.map((v, n) => {
+      const at = new Date(v * 1e3);
+      const day = `${two(at.getUTCMonth() + 1)}-${two(at.getUTCDate())}`;
+      const clock = `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
+      if (width >= 86400) return v % 86400 ? "" : day;
+      return n === 0 || clock === "00:00" ? `${clock}\n${day}` : clock;
+    });
     const bars = uPlot.paths.bars({ size: [0.8, 60], align: 1 });
     const options = {
       width: box.clientWidth, height: 190, tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), "Etc/UTC"),
       cursor: { y: false, drag: { x: true, y: false } },
-      scales: { x: { range: (u, low, high) => [low - width * 0.1, high + (high - low < 6 * width && u.data[0].length < 7 ? width : width)] } },
+      scales: { x: { range: (u, low, high) => [low - width * 0.2, high + width * 0.2] } },
       series: [
-        { value: (u, v) => (v == null ? "–" : new Date(v * 1e3).toISOString().slice(0, width < 86400 ? 16 : 10).replace("T", " ")) },
+        { label: "UTC", value: (u, v) => (v == null ? "–" : new Date(v * 1e3).toISOString().slice(0, width < 86400 ? 16 : 10).replace("T", " ")) },
         { label: "requests", scale: "y", value: count, paths: bars, fill: colour("--bar"), stroke: colour("--bar"), points: { show: false } },
         { label: "accounts", scale: "accounts", value: count, stroke: colour("--c1"), width: 2, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } },
       ],
-      axes: [axis, { ...axis, values: whole, size: 56 }, { ...axis, scale: "accounts", side: 1, grid: { show: false }, values: whole, size: 48 }],
+      axes: [{ ...axis, values: times }, { ...axis, values: whole, size: 56 }, { ...axis, scale: "accounts", side: 1, grid: { show: false }, values: whole, size: 48 }],
     };
     return new uPlot(options, [seconds, requests, accounts], box);
   }
