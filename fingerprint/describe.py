@@ -6,32 +6,31 @@ import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
-from fingerprint import match
+from fingerprint import calibrate, match, meaning
 from fingerprint.batch import Batch
+from fingerprint.calibrate import Others
 from fingerprint.columns import Behaviour
 from fingerprint.discover import Discovery, members_of
-from fingerprint.evidence import behaviour
+from fingerprint.evidence import behaviour, strays
 from fingerprint.masks import unmask
 from fingerprint.normalise import normalise
 from fingerprint.records import DayCount, FloatArray, Ids, Signature, Spread, Stamp, Template
-from fingerprint.refine import COVER
+from fingerprint.refine import TOGETHER
 from fingerprint.settings import Settings
 from fingerprint.template import Corpus, write_template
 from fingerprint.tokenise import tokens
 from fingerprint.topics import heads, topics
-from fingerprint.variants import Wording, originals, sentences
+from fingerprint.variants import Wording, originals
 
 PROTOTYPE_MEMBERS = 64
 """Members whose mean embedding is a family's prototype."""
-
-MARGIN = 1e-6
-"""Between a non-member's score and the threshold: lookups sum in another order."""
 
 SAME_WORDING = 0.7
 """A stored family keeps its grams while today's core and the stored one overlap by this Jaccard index."""
@@ -59,6 +58,14 @@ class Described:
     joined: npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """The prompts in no family (n,), and vectors (n, d) of their beginnings."""
+
+    prompts: npt.NDArray[np.int64]
+    vectors: FloatArray
+
+
 def describe(
     batch: Batch,
     found: Discovery,
@@ -69,41 +76,33 @@ def describe(
 ) -> Described:
     """Describe the families that share text, then those that only share meaning."""
     loose = np.flatnonzero(found.label < 0)
-    meaning = embed(heads(batch.texts.take(pa.array(loose))))
+    whole = embed(heads(batch.texts.take(pa.array(loose))))
     textual = _textual(batch, found, stored, stamp, settings)
     label, signatures, known = found.label.copy(), list(textual), found.families.known.tolist()
-    topical = _topical(batch, loose, meaning, stored, stamp, settings)
-    for signature, origin, prompts in topical:
+    for signature, origin, prompts in _topical(batch, loose, whole, stored, stamp, settings):
         label[prompts] = len(signatures)
         signatures.append(signature)
         known.append(origin)
-    members = members_of(label, len(signatures))
-    outside = meaning[label[loose] < 0]
-    spreads = _spreads(batch, members)
     kept = [
         f
         for f, s in enumerate(signatures)
         if f >= len(textual) or (len(s.grams) and (known[f] >= 0 or s.template.segments))
     ]
+    members = members_of(label, len(signatures))[kept]
+    outside = _Outside(loose[label[loose] < 0], whole[label[loose] < 0])
+    fresh = _meant(batch, [signatures[f] for f in kept], members, outside, embed, settings)
     complete = []
-    for f in kept:
-        centre = _prototypes(batch, members[f].indices, signatures[f].template, embed)
-        fresh = replace(
-            signatures[f],
-            prototypes=centre,
-            similarity=_similarity(outside, centre, settings.false_positive_rate),
-            spread=spreads[f],
-        )
+    for row, (f, here) in enumerate(zip(kept, _seen(batch, fresh, members), strict=True)):
         old = stored[known[f]] if known[f] >= 0 else None
         complete.append(
-            fresh if old is None else _continued(old, fresh, int(members[f].nnz), settings.min_requests)
+            here if old is None else _continued(old, here, int(members[row].nnz), settings.min_requests)
         )
     rank = np.full(len(signatures) + 1, -1, dtype=np.int32)
     rank[kept] = np.arange(len(kept))
     label = rank[label]
     strength = np.where(label >= 0, np.where(found.label >= 0, found.coverage, 1.0), 0.0).astype(np.float32)
     born = np.array([known[f] < 0 for f in kept], dtype=np.bool_)
-    wordings, owner = _with_variants(batch, complete, members[kept], born, embed)
+    wordings, owner = _with_variants(batch, complete, members, born)
     label = np.where(label >= 0, owner[label], -1).astype(np.int32) if len(owner) else label
     members = members_of(label, len(kept))
     spreads = _spreads(batch, members)
@@ -118,21 +117,23 @@ def _with_variants(
     signatures: Sequence[Signature],
     members: sparse.csr_matrix,
     born: npt.NDArray[np.bool_],
-    embed: Embed,
 ) -> tuple[list[Signature], Ids]:
     """Mark new families that are other wordings of stored ones; also return which row owns each row's prompts, (f,)."""
     place = {s.family_id: f for f, s in enumerate(signatures)}
     owner = np.array([place.get(s.variant_of or "", f) for f, s in enumerate(signatures)], dtype=np.int32)
     templates = [s.template for s in signatures]
-    said = [sentences(t) for t in templates]
+    said = [s.prototypes for s in signatures]
     # a stored variant's prompts and sentences count for its original
-    spoken = [[s for v in np.flatnonzero(owner == f) for s in said[v]] or said[f] for f in range(len(owner))]
+    spoken = [
+        np.concatenate([said[v] for v in np.flatnonzero(owner == f) if len(said[v])] or [said[f]])
+        for f in range(len(owner))
+    ]
     length = np.array([len(str(t)) for t in templates], dtype=np.int64)
     join = sparse.csr_matrix(
         (np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), shape=(len(owner),) * 2
     )
     wording = Wording(spoken, (join @ members).tocsr(), _familiar(batch, templates), length)
-    found = originals(wording, born, batch.senders(), embed)
+    found = originals(wording, born, batch.senders())
     out = [
         replace(s, variant_of=signatures[found[f]].family_id) if found[f] >= 0 else s
         for f, s in enumerate(signatures)
@@ -159,8 +160,8 @@ def _textual(
     corpus = Corpus(
         found.shingles, found.shared, batch.texts, batch.shown, batch.senders(), tokens, normalise, unmask
     )
-    weights = _weights(found)
-    thresholds = _thresholds(found, weights, settings.false_positive_rate)
+    weights = calibrate.weights(found)
+    thresholds = calibrate.thresholds(found, weights, settings.false_positive_rate)
     out, taken = [], {s.family_id for s in stored}
     for f in range(len(families)):
         row = slice(weights.indptr[f], weights.indptr[f + 1])
@@ -204,64 +205,68 @@ def _bare(
     )
 
 
-def _weights(found: Discovery) -> sparse.csr_matrix:
-    """Rarity of each family's grams among the prompts outside the family, (f, k) CSR float32."""
-    families, postings = found.families, found.shared.postings
-    inside = (families.members @ postings.T).multiply(families.core)
-    weights = (inside + families.core).tocsr()  # at least 1 for each gram of the core
-    weights.sort_indices()
-    outside = np.diff(postings.indptr)[weights.indices] - (weights.data.astype(np.int64) - 1)
-    weights.data = match.rarity(outside, postings.shape[1])
-    return weights
-
-
-def _thresholds(found: Discovery, weights: sparse.csr_matrix, rate: float) -> Doubles:
-    """Return for each family the lowest score that at most `rate` of the batch's non-members reach, (f,).
-
-    Split-conformal quantile with the +1 correction (Angelopoulos & Bates 2023, section 1): with fewer than
-    1 / rate non-members that is above every one of them. A prompt that holds the template, but another
-    family's too and was given to that one, is no evidence against the threshold.
-    """
-    held = (weights @ found.shared.postings).tocsr()
-    total = np.asarray(weights.sum(axis=1), dtype=np.float32).ravel()
-    out = np.full(weights.shape[0], match.FLOOR)
-    for f in range(weights.shape[0]):
-        row = slice(held.indptr[f], held.indptr[f + 1])
-        others = (found.label[held.indices[row]] != f) & (held.data[row] < COVER * total[f])
-        scores = np.sort(match.score_of(held.data[row][others], total[f]))[::-1]
-        allowed = int(rate * (len(found.label) - found.families.support[f] + 1))
-        worst = scores[max(allowed - 1, 0)] if len(scores) > max(allowed - 1, 0) else 0.0
-        out[f] = min(max(match.FLOOR, float(worst) + MARGIN), 0.999)
+def _meant(
+    batch: Batch,
+    signatures: Sequence[Signature],
+    members: sparse.csr_matrix,
+    outside: _Outside,
+    embed: Embed,
+    settings: Settings,
+) -> list[Signature]:
+    """Give signatures their prototypes, and what prompts in no family reach of their meaning."""
+    rate = settings.false_positive_rate
+    said = _sentences([s.template for s in signatures], embed)
+    others = Others.of(batch.texts.take(pa.array(outside.prompts)), embed) if any(map(len, said)) else None
+    least, usual = calibrate.of_meaning(said, others, rate)
+    out = []
+    for f, signature in enumerate(signatures):
+        prototypes = said[f]
+        if signature.kind == "topical":
+            prototypes = _centre(batch, members[f].indices, embed)
+            least[f], usual[f] = calibrate.of_centre(prototypes, outside.vectors, rate)
+        out.append(
+            replace(signature, prototypes=prototypes, similarity=float(least[f]), usual=float(usual[f]))
+        )
     return out
 
 
-def _similarity(outside: FloatArray, prototypes: FloatArray, rate: float) -> float:
-    """Return the cosine to the nearest prototype that at most `rate` of the prompts in no family reach."""
-    if not len(outside) or not len(prototypes):
-        return 1.0
-    nearest = np.sort((outside @ prototypes.T).max(axis=1))[::-1]
-    return float(min(1.0, nearest[max(int(rate * (len(nearest) + 1)) - 1, 0)]))
+def _seen(batch: Batch, signatures: Sequence[Signature], members: sparse.csr_matrix) -> list[Signature]:
+    """Give signatures their spread in this batch, and the standing that comes of it."""
+    rows = (members @ batch.requests()).tocsr()
+    act = behaviour(rows, batch.account, batch.second)
+    alone = np.where(act.p_synchrony <= TOGETHER, strays(rows, batch.account, batch.second), 0)
+    return [
+        calibrate.stood(replace(signature, spread=spread), spread.requests, int(alone[f]))
+        for f, (signature, spread) in enumerate(zip(signatures, _spreads(batch, members), strict=True))
+    ]
 
 
-def _prototypes(batch: Batch, members: Ids, template: Template, embed: Embed) -> FloatArray:
-    """Return the mean embedding of some members, and the template's, as unit rows (1 or 2, d)."""
+def _centre(batch: Batch, members: Ids, embed: Embed) -> FloatArray:
+    """Return the mean embedding of some members as a unit row, (1, d); (0, 0) for none."""
     chosen = members[
         np.unique(np.linspace(0, len(members) - 1, min(len(members), PROTOTYPE_MEMBERS)).astype(np.int64))
     ]
-    rows = [embed(heads(batch.texts.take(pa.array(chosen)))).mean(axis=0)] if len(chosen) else []
-    if template.segments:
-        rows.append(embed(pa.array([" ".join(s.text for s in template.segments)], pa.large_string()))[0])
-    if not rows:
+    if not len(chosen):
         return np.empty((0, 0), dtype=np.float32)
-    centre = np.array(rows, dtype=np.float32)
+    centre = embed(heads(batch.texts.take(pa.array(chosen)))).mean(axis=0, keepdims=True)
     norm = np.linalg.norm(centre, axis=1, keepdims=True)
     return np.asarray((centre / np.maximum(norm, 1e-12))[norm.ravel() > 0], dtype=np.float32)
+
+
+def _sentences(templates: Sequence[Template], embed: Embed) -> list[FloatArray]:
+    """Embed the sentences of each template's fixed text, each (p, d)."""
+    texts = pa.array([s.text for t in templates for s in t.segments], pa.large_string())
+    flat, offsets = meaning.sentences(normalise(texts))
+    bounds = offsets[np.cumsum([0, *(len(t.segments) for t in templates)])]
+    vectors = embed(flat)
+    parts = [vectors[a:b] for a, b in pairwise(bounds)]
+    return [part[np.linalg.norm(part, axis=1) > 0][: meaning.MOST_SENTENCES] for part in parts]
 
 
 def _topical(
     batch: Batch,
     loose: npt.NDArray[np.int64],
-    meaning: FloatArray,
+    whole: FloatArray,
     stored: Sequence[Signature],
     stamp: Stamp,
     settings: Settings,
@@ -270,11 +275,11 @@ def _topical(
     taken = np.full(len(loose), -1, dtype=np.int64)
     for number, old in enumerate(stored):
         if old.kind == "topical" and len(loose):
-            near = (meaning @ old.prototypes.T).max(axis=1, initial=-1) >= max(old.similarity, 0.0)
+            near = (whole @ old.prototypes.T).max(axis=1, initial=-1) >= max(old.similarity, 0.0)
             taken[near & (taken < 0)] = number
     free = np.flatnonzero(taken < 0)
     fresh = topics(
-        meaning[free],
+        whole[free],
         batch.requests()[loose[free]],
         batch.account,
         batch.second,
@@ -303,11 +308,7 @@ def _continued(old: Signature, fresh: Signature, members: int, least: int) -> Si
     both = len(np.intersect1d(old.grams, fresh.grams))
     same = both >= SAME_WORDING * (len(old.grams) + len(fresh.grams) - both)
     if same:
-        return replace(
-            kept,
-            threshold=max(old.threshold, fresh.threshold),
-            similarity=max(old.similarity, fresh.similarity),
-        )
+        return calibrate.stricter(kept, fresh)
     return replace(
         fresh, label=old.label, campaign_id=old.campaign_id, version=old.version, variant_of=old.variant_of
     )

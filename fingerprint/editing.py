@@ -14,7 +14,7 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from fingerprint import match
+from fingerprint import match, meaning
 from fingerprint.casework import HeldPattern
 from fingerprint.errors import UsageError
 from fingerprint.masks import remask
@@ -64,7 +64,7 @@ class Preview:
 def with_segments(old: Signature, texts: Sequence[str | None], embed: Embed | None = None) -> Signature:
     """Give a family's segments other texts, in their order; None takes one out.
 
-    embed makes the prototype of the new text; without it prototypes stay. Raises UsageError for another number of
+    embed makes the prototypes of the new text; without it prototypes stay. Raises UsageError for another number of
     texts, for one that is too long, and if no gram is left.
     """
     segments = old.template.segments
@@ -171,10 +171,16 @@ def _remade(old: Signature, template: Template, grams: HashArray, embed: Embed |
     weights = np.where(known, old.weights[at] if len(old.weights) else rare, rare).astype(np.float32)
     prototypes = old.prototypes
     if embed is not None and template.segments:
-        prototypes = embed(pa.array([" ".join(s.text for s in template.segments)], pa.large_string()))
+        prototypes = _sentences(template, embed)
     return replace(
         old, kind="template", template=template, grams=grams, weights=weights, prototypes=prototypes
     )
+
+
+def _sentences(template: Template, embed: Embed) -> FloatArray:
+    texts = normalise(pa.array([s.text for s in template.segments], pa.large_string()))
+    vectors = embed(meaning.sentences(texts)[0])[: meaning.MOST_SENTENCES]
+    return np.asarray(vectors[np.linalg.norm(vectors, axis=1) > 0], dtype=np.float32)
 
 
 def _template(old: Template, texts: Sequence[str | None]) -> Template:
@@ -206,7 +212,8 @@ def _scores(signature: Signature, grams: HashArray, patterns: Sequence[HeldPatte
     at = np.minimum(np.searchsorted(signature.grams, grams), max(len(signature.grams) - 1, 0))
     worth = np.where(signature.grams[at] == grams, np.maximum(signature.weights[at], 1e-6), 0.0)
     held = np.stack([p.held[: len(grams)] for p in patterns]).astype(np.float32) @ worth.astype(np.float32)
-    return match.score_of(held, np.asarray(signature.weights.sum(), np.float32))
+    scores = match.score_of(held, np.asarray(signature.weights.sum(), np.float32))
+    return match.shifted(scores, np.asarray(match.standing(signature.seen, signature.strays)))
 
 
 def _matches(signature: Signature, grams: HashArray, patterns: Sequence[HeldPattern]) -> np.ndarray:

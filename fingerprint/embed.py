@@ -8,18 +8,17 @@ import importlib.util
 import json
 import os
 import re
-import struct
 from functools import cached_property
-from itertools import chain, pairwise
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from fingerprint.errors import ModelError
 from fingerprint.records import FloatArray, HashArray, IntArray
+from fingerprint.static_model import StaticModel, matrix_in
 from fingerprint.vectors import Texts, VectorCache, as_strings, content_keys
 
 if TYPE_CHECKING:
@@ -30,12 +29,9 @@ STATIC_FOLDER = "static-minilm-256"
 CHUNK = 16_384
 """Texts embedded at once: bounds memory, and what a killed job loses of its cache."""
 
-BATCH_CHARS = 1 << 20
-"""Characters tokenised at once: a token takes some 150 bytes until its batch is done."""
-
 
 class Embedder:
-    """A sentence-transformers model; torch is imported and the weights are read at the first `encode`.
+    """A sentence-transformers model; its weights are read at the first `encode`, torch only for a transformer.
 
     name: what the stamp calls the model. revision: SHA-256 (hex) of its safetensors files.
     """
@@ -48,7 +44,7 @@ class Embedder:
         self._modules = _module_types(folder)
         self.revision = _verified_revision(folder)
         self._loading = Lock()
-        self._loaded: SentenceTransformer | None = None
+        self._loaded: SentenceTransformer | StaticModel | None = None
 
     @classmethod
     def load(
@@ -71,8 +67,8 @@ class Embedder:
     def dimension(self) -> int:
         """Columns of a vector; read from the file's header for a static model, which needs no torch."""
         if self.is_static:
-            return _safetensors_shape(self.folder / "model.safetensors")[1]
-        return int(self._model().encode([""]).shape[1])
+            return matrix_in(self.folder / "model.safetensors").shape[1]
+        return int(self._raw([""]).shape[1])
 
     @property
     def stamp(self) -> str:
@@ -93,22 +89,31 @@ class Embedder:
         return rows
 
     def _encode_chunk(self, texts: list[str]) -> FloatArray:
-        model = self._model()
-        if self.is_static:
-            rows = _token_means(model, texts)
-        else:
-            batch = 32 if model.device.type == "cpu" else 256
-            # encode sorts by length, so that a batch holds texts of like length
-            rows = model.encode(texts, batch_size=batch, show_progress_bar=False, convert_to_numpy=True)
+        rows = self._raw(texts)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         rows /= np.where(norms > 0, norms, 1)
         rows[[not text for text in texts]] = 0
         return rows
 
-    def _model(self) -> SentenceTransformer:
+    def _raw(self, texts: list[str]) -> FloatArray:
+        model = self._model()
+        if isinstance(model, StaticModel):
+            return model.means(texts)
+        batch = 32 if model.device.type == "cpu" else 256
+        # encode sorts by length, so that a batch holds texts of like length
+        rows = model.encode(texts, batch_size=batch, show_progress_bar=False, convert_to_numpy=True)
+        return np.asarray(rows)
+
+    def _model(self) -> SentenceTransformer | StaticModel:
         with self._loading:
             if self._loaded is None:
-                self._loaded = _load_offline(self.folder, self.device, self.threads)
+                # a GPU would gain a static model nothing; who asks for one gets it
+                on_cpu = self.is_static and self.device in (None, "cpu")
+                self._loaded = (
+                    StaticModel(self.folder)
+                    if on_cpu
+                    else _load_offline(self.folder, self.device, self.threads)
+                )
             return self._loaded
 
 
@@ -133,25 +138,6 @@ def _load_offline(folder: Path, device: str | None, threads: int | None) -> Sent
         raise ModelError(f"{folder}: sentence-transformers cannot load it on {where}: {error}") from error
     # in float16 the eps of a zero vector's normalisation underflows: NaN
     return model.float().eval()
-
-
-def _token_means(model: SentenceTransformer, texts: list[str]) -> FloatArray:
-    """Run the StaticEmbedding module as `encode` would, without its per-call and per-text overhead."""
-    import torch
-
-    static: Any = model[0]
-    ends = np.cumsum([len(text) for text in texts])
-    cuts = [0, *(np.flatnonzero(np.diff(ends // BATCH_CHARS)) + 1).tolist(), len(texts)]
-    rows = []
-    with torch.inference_mode():
-        for a, b in pairwise(cuts):
-            encodings = static.tokenizer.encode_batch_fast(texts[a:b], add_special_tokens=False)
-            ids = [encoding.ids for encoding in encodings]
-            sizes = np.fromiter(map(len, ids), np.int64, len(ids))
-            flat = np.fromiter(chain.from_iterable(ids), np.int64, int(sizes.sum()))
-            tokens, starts = (torch.from_numpy(x).to(model.device) for x in (flat, np.cumsum(sizes) - sizes))
-            rows.append(static.embedding(tokens, starts).cpu().numpy())
-    return np.concatenate(rows)
 
 
 def _resolve(model: str) -> tuple[Path, str]:
@@ -243,19 +229,6 @@ def _verified_revision(folder: Path) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _safetensors_shape(path: Path) -> tuple[int, int]:
-    """Shape of a file's only matrix, from the header (a length, then JSON)."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(min(length, 1 << 20)))
-        (shape,) = [entry["shape"] for key, entry in header.items() if key != "__metadata__"]
-        rows, columns = shape
-    except (OSError, ValueError, KeyError, struct.error) as error:
-        raise ModelError(f"{path}: one matrix of token vectors expected, found: {error}") from error
-    return int(rows), int(columns)
 
 
 def _distinct(keys: HashArray) -> tuple[IntArray, IntArray]:

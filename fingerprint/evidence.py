@@ -36,11 +36,7 @@ Doubles = npt.NDArray[np.float64]
 
 def behaviour(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> Behaviour:
     """Test f families given as (f, r) CSR over requests, with each request's account (r,) and time (r,) in seconds."""
-    # equal times are shuffled: the order of the file would pass for synchrony where logs have coarse times
-    order = np.lexsort((np.random.default_rng(0).permutation(len(second)), second))
-    rank = np.empty(len(second), dtype=np.float64)
-    rank[order] = np.arange(len(second)) / max(len(second), 1)
-    duration = float(second[order[-1]] - second[order[0]]) if len(second) else 0.0
+    rank, duration = _ranked(second)
     requests = np.diff(rows.indptr).astype(np.int64)
     by_account = (rows @ _one_hot(account)).tocsr()
     accounts = np.diff(by_account.indptr).astype(np.int64)
@@ -54,6 +50,22 @@ def behaviour(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> Behavio
         fisher = -2 * (np.log(np.maximum(p_pool, 1e-300)) + np.log(np.maximum(p_synchrony, 1e-300)))
     p_value = stats.chi2.sf(fisher, 4)
     return Behaviour(requests, accounts, expected, pairs, expected_pairs, p_pool, p_synchrony, p_value)
+
+
+def strays(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> IntArray:
+    """Count each family's requests that no other account's stands near in time, within the middle window, (f,)."""
+    rank, duration = _ranked(second)
+    window = min(0.05, WINDOWS_SECONDS[1] / duration) if duration > 0 else 0.05
+    return _alone(rows.indptr, rows.indices, account, rank, window)
+
+
+def _ranked(second: Doubles) -> tuple[Doubles, float]:
+    """Return times as ranks in the batch, 0 to 1, and the seconds that the batch lasts."""
+    # equal times are shuffled: the order of the file would pass for synchrony where logs have coarse times
+    order = np.lexsort((np.random.default_rng(0).permutation(len(second)), second))
+    rank = np.empty(len(second), dtype=np.float64)
+    rank[order] = np.arange(len(second)) / max(len(second), 1)
+    return rank, float(second[order[-1]] - second[order[0]]) if len(second) else 0.0
 
 
 def _synchrony(
@@ -144,3 +156,22 @@ def _pairs_within(times: Doubles, window: float) -> int:
             begin += 1
         pairs += i - begin
     return pairs
+
+
+@njit(cache=True, nogil=True)
+def _alone(indptr: Ids, indices: Ids, account: Ids, rank: Doubles, window: float) -> IntArray:
+    out = np.zeros(len(indptr) - 1, dtype=np.int64)
+    for family in range(len(indptr) - 1):
+        members = indices[indptr[family] : indptr[family + 1]]
+        members = members[np.argsort(rank[members])]
+        for i in range(len(members)):
+            near = False
+            for step in (-1, 1):
+                j = i + step
+                while 0 <= j < len(members) and abs(rank[members[j]] - rank[members[i]]) <= window:
+                    if account[members[j]] != account[members[i]]:
+                        near = True
+                        break
+                    j += step
+            out[family] += not near
+    return out

@@ -29,6 +29,9 @@ from fingerprint.records import FloatArray, IntArray, Neighbours
 EXACT_UP_TO = 50_000
 """Vectors above this number are searched through inverted lists."""
 
+LOOKUP_EXACT_UP_TO = 4_096
+"""The same for snapshots: a prompt looked up has many sentences, and a few milliseconds."""
+
 SPARE = 8
 """Candidates fetched beyond k, so that rounding in FAISS does not decide who is the k-th neighbour."""
 
@@ -118,11 +121,11 @@ def _threads(count: int | None) -> Iterator[int]:
         set_threads(before)
 
 
-def _index(points: FloatArray, codes: str, seed: int) -> Any:
-    """Index points: flat, or above EXACT_UP_TO inverted lists of `codes` (HNSW differs from build to build)."""
+def _index(points: FloatArray, codes: str, seed: int, exact_up_to: int = EXACT_UP_TO) -> Any:
+    """Index points: flat, or above `exact_up_to` inverted lists of `codes` (HNSW differs from build to build)."""
     points = np.ascontiguousarray(points)
     index: Any = faiss.IndexFlatIP(points.shape[1])
-    if len(points) > EXACT_UP_TO:
+    if len(points) > exact_up_to:
         lists = int(4 * np.sqrt(len(points)))
         index = faiss.index_factory(points.shape[1], f"IVF{lists},{codes}", faiss.METRIC_INNER_PRODUCT)
         index.cp.seed = seed + 1
@@ -289,7 +292,9 @@ def _fill(
 ) -> bytes:
     """Write the index and the arrays, and return the manifest that lists them."""
     # faiss.write_index does not tell of a disk that fills up on its last page
-    (aside / INDEX_FILE).write_bytes(faiss.serialize_index(_index(vectors, "Flat", 0)).data)
+    (aside / INDEX_FILE).write_bytes(
+        faiss.serialize_index(_index(vectors, "Flat", 0, LOOKUP_EXACT_UP_TO)).data
+    )
     for name, array in arrays.items():
         np.save(aside / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
     files = {path.name: _sha256(path) for path in sorted(aside.iterdir())}

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from fingerprint import match
+from fingerprint import match, meaning
 from fingerprint.embed import Embedder
 from fingerprint.errors import StampMismatch
 from fingerprint.index import Snapshot, open_snapshot, prune, write_snapshot
@@ -21,6 +22,8 @@ from fingerprint.records import (
     TURN_END,
     FamilyFacts,
     FloatArray,
+    Ids,
+    IntArray,
     Match,
     SegmentHit,
     Signature,
@@ -32,6 +35,9 @@ from fingerprint.shingle import shingle
 from fingerprint.signature import stamp_from_json, stamp_to_json
 from fingerprint.tokenise import Tokens, tokens
 from fingerprint.topics import heads
+
+NEAR = 8
+"""Prototypes nearest to each sentence of a prompt whose families are compared in full."""
 
 RETIRED = 2.0
 """A threshold that no score reaches."""
@@ -80,9 +86,14 @@ def publish(
             "family": index.family,
             "weight": index.weight,
             "total": index.total,
+            "shift": index.shift,
             "prior": index.prior,
+            "prototypes": np.ascontiguousarray(vectors, dtype=np.float32),
+            "bounds": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            "topical": np.array([s.kind == "topical" for s in signatures], dtype=np.bool_),
             "threshold": np.array([s.threshold for s in signatures], dtype=np.float64),
             "similarity": np.array([s.similarity for s in signatures], dtype=np.float32),
+            "usual": np.array([s.usual for s in signatures], dtype=np.float32),
             "senders": np.unique(
                 sender_keys(senders.column("account_id"), senders.column("family_id"))
                 if senders is not None
@@ -164,7 +175,7 @@ class Matcher:
             )
         self.snapshot = snapshot
         self.families: list[dict[str, Any]] = snapshot.meta["families"]
-        self._names = [facts["family_id"] for facts in self.families]
+        self._names = pa.array([facts["family_id"] for facts in self.families], pa.large_string())
         self._embedder = embedder
         a = snapshot.arrays
         self._index = match.GramIndex(*(a[name] for name in match.GramIndex._fields))
@@ -193,8 +204,12 @@ class Matcher:
         similarity = np.zeros(len(texts), dtype=np.float32)
         unsure = np.flatnonzero(score < match.SURE)
         if len(unsure) and len(self.snapshot.owners):
-            vectors = self._embedder.encode(heads(texts.take(pa.array(unsure))))
-            self._by_meaning(vectors, unsure, family, score, similarity)
+            near, said = self._said(texts.take(pa.array(unsure)))
+            worth = self._worth(near, said)
+            better = (worth > score[unsure]) | (near == family[unsure])
+            similarity[unsure[better]] = said[better]
+            family[unsure[better]] = near[better]
+            score[unsure] = np.maximum(score[unsure], worth)
         sent_before = np.zeros(len(texts), dtype=np.bool_)
         if accounts is not None:
             sent_before = known(self.snapshot.arrays["senders"], accounts, family, self._names)
@@ -206,23 +221,43 @@ class Matcher:
         coverage = np.where(family == hits.family, hits.coverage, 0.0)
         return Found(family, score, coverage, similarity, sent_before, matched)
 
-    def _by_meaning(
-        self,
-        vectors: FloatArray,
-        rows: np.ndarray,
-        family: np.ndarray,
-        score: np.ndarray,
-        similarity: np.ndarray,
-    ) -> None:
-        """Let the nearest prototype's family replace a weaker candidate."""
-        near, owner = self.snapshot.search(vectors, 1)
-        beyond = match.meaning(near[:, 0], self.snapshot.arrays["similarity"][np.maximum(owner[:, 0], 0)])
-        worth = np.where(owner[:, 0] >= 0, match.score_of_meaning(beyond), 0.0)
-        same = owner[:, 0] == family[rows]
-        better = (worth > score[rows]) | same
-        similarity[rows[better]] = near[better, 0]
-        family[rows[better]] = owner[better, 0]
-        score[rows] = np.maximum(score[rows], worth)
+    def _said(self, texts: pa.LargeStringArray) -> tuple[Ids, FloatArray]:
+        """Find the family whose meaning each text says best (q,), -1 = none, and how much of it the text holds (q,)."""
+        a = self.snapshot.arrays
+        flat, offsets = meaning.sentences(texts)
+        families, held = self._nearest(self._embedder.encode(flat), offsets)
+        if a["topical"].any():
+            heads_of = np.arange(len(texts) + 1)
+            whole, near = self._nearest(self._embedder.encode(heads(texts)), heads_of)
+            families = np.concatenate([np.where(a["topical"][families], -1, families), whole], axis=1)
+            held = np.concatenate([held, np.where(a["topical"][whole], near, -1.0)], axis=1)
+        beyond = np.where(
+            families >= 0, match.meaning(held, a["similarity"][families], a["usual"][families]), 0
+        )
+        best = np.argmax(beyond, axis=1)[:, None]
+        family = np.take_along_axis(families, best, axis=1)[:, 0]
+        held = np.take_along_axis(held, best, axis=1)[:, 0]
+        return np.where(beyond.max(axis=1) > 0, family, -1).astype(np.int32), held
+
+    def _nearest(self, vectors: FloatArray, offsets: IntArray) -> tuple[Ids, FloatArray]:
+        """Families one of whose prototypes is near to a part of each text (q, c), -1 = none, and what texts hold of them."""
+        _, owner = self.snapshot.search(vectors, NEAR)
+        candidates = np.full((len(offsets) - 1, NEAR * int(np.diff(offsets).max(initial=1))), -1, np.int32)
+        for_text = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+        place = (np.arange(len(vectors)) - offsets[for_text])[:, None] * NEAR + np.arange(NEAR)
+        candidates[for_text[:, None], place] = owner
+        candidates.sort(axis=1)
+        candidates[:, 1:][candidates[:, 1:] == candidates[:, :-1]] = -1
+        a = self.snapshot.arrays
+        return candidates, meaning.held_of(vectors, offsets, a["prototypes"], a["bounds"], candidates)
+
+    def _worth(self, family: Ids, held: FloatArray) -> npt.NDArray[np.float64]:
+        """Score texts by the meaning that they hold of a family each, (q,); 0 for none."""
+        a = self.snapshot.arrays
+        if not len(a["similarity"]):
+            return np.zeros(len(family))
+        score = match.score_of_meaning(match.meaning(held, a["similarity"][family], a["usual"][family]))
+        return np.where(family >= 0, match.shifted(score, a["shift"][family].astype(np.float64)), 0.0)
 
     def one(self, prompt: str, system: str | None = None, account: str | None = None) -> Match:
         """Look one prompt up, and explain the answer; account: who sent it, if known."""

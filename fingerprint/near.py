@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from fingerprint import meaning
 from fingerprint.index import Snapshot
 from fingerprint.records import Signature, Slot, Template
 
@@ -16,7 +17,7 @@ SLOT = "⟨…⟩"
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A family near another: shares of the weight of either's grams, and cosine of the nearest prototypes."""
+    """A family near another: shares of the weight of either's grams, and of meaning, a mean cosine."""
 
     family_id: str
     of_mine: float
@@ -42,10 +43,7 @@ def near(snapshot: Snapshot, signature: Signature, *, most: int = 6, least: floa
     names = [facts["family_id"] for facts in snapshot.meta["families"]]
     shared = _shared_weight(snapshot, signature)
     total = np.maximum(snapshot.arrays["total"], 1e-9)
-    cosine = np.zeros(len(names))
-    if len(signature.prototypes) and len(snapshot.owners):
-        found, owner = snapshot.search(np.ascontiguousarray(signature.prototypes), 4 * most)
-        np.maximum.at(cosine, owner[owner >= 0], found[owner >= 0])
+    cosine = _meaning(snapshot, signature, 4 * most)
     of_mine = np.minimum(shared / max(float(signature.weights.sum()), 1e-9), 1.0)
     of_theirs = np.minimum(shared / total, 1.0)
     best: dict[str, Near] = {}
@@ -56,6 +54,20 @@ def near(snapshot: Snapshot, signature: Signature, *, most: int = 6, least: floa
             best[one.family_id] = one
     close = sorted(best.values(), key=lambda n: (-n.closeness, n.family_id))
     return [n for n in close if n.closeness >= least][:most]
+
+
+def _meaning(snapshot: Snapshot, signature: Signature, most: int) -> np.ndarray:
+    """How much of the meaning of the families nearest to a signature it holds, (f,); 0 for the others."""
+    out = np.zeros(len(snapshot.meta["families"]))
+    if not len(signature.prototypes) or not len(snapshot.owners):
+        return out
+    mine = np.ascontiguousarray(signature.prototypes)
+    owner = snapshot.search(mine, most)[1]
+    families = np.unique(owner[owner >= 0]).astype(np.int32)
+    a = snapshot.arrays
+    ends = np.array([0, len(mine)], np.int64)
+    out[families] = meaning.held_of(mine, ends, a["prototypes"], a["bounds"], families[None, :])[0]
+    return out
 
 
 def _shared_weight(snapshot: Snapshot, signature: Signature) -> np.ndarray:

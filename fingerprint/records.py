@@ -158,10 +158,13 @@ class Signature:
 
     grams: (g,) uint64, sorted, the n-gram hashes of the template's fixed text.
     weights: (g,) float32, rarity of each gram in nats; a match's coverage is the weighted share of grams held.
-    prototypes: (p, d) float32 unit rows, sentence embeddings of the template and its modes.
+    prototypes: (p, d) float32 unit rows, embeddings of the template's sentences; of a topical family, its centre.
     threshold: the lowest match score that counts as a match, 0 to 1.
     variant_of: the family that this is another wording of; what matches it belongs to that family.
-    similarity: the cosine to a prototype above which almost no non-member lies; 1 = meaning never counts.
+    similarity: how much of the prototypes' meaning almost no non-member holds, a mean cosine; 1 = meaning never
+    counts. usual: what half of the non-members hold.
+    seen: its requests on the last night that described it. strays: those of them that no other account's stood near
+    in time, where its accounts act together; 0 where they do not.
     """
 
     family_id: str
@@ -174,6 +177,9 @@ class Signature:
     spread: Spread
     stamp: Stamp
     similarity: float = 1.0
+    usual: float = 0.0
+    seen: int = 0
+    strays: int = 0
     version: int = 1
     score: float = 0.0
     flagged: bool = False

@@ -45,7 +45,7 @@ from fingerprint.tables import (
 PINNED = {
     "template": (
         *("kind", "text", "search", "template", "grams", "weights", "prototypes"),
-        *("similarity", "threshold"),
+        *("similarity", "usual", "threshold"),
     ),
     "threshold": ("threshold",),
     "variant_of": ("variant_of",),

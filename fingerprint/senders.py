@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -25,7 +23,7 @@ def sender_keys(accounts: pa.Array | pa.ChunkedArray, families: pa.Array | pa.Ch
 
 
 def known(
-    keys: HashArray, accounts: pa.Array, family: npt.NDArray[np.int32], names: Sequence[str]
+    keys: HashArray, accounts: pa.Array, family: npt.NDArray[np.int32], names: pa.LargeStringArray
 ) -> npt.NDArray[np.bool_]:
     """Tell which of q requests come from an account that sent their nearest family before, (q,).
 
@@ -35,7 +33,7 @@ def known(
     rows = np.flatnonzero(family >= 0)
     if not len(rows) or not len(keys):
         return out
-    nearest = pa.array(names, pa.large_string()).take(pa.array(family[rows]))
+    nearest = names.take(pa.array(family[rows]))
     asked = sender_keys(accounts.take(pa.array(rows)), nearest)
     at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
     out[rows] = keys[at] == asked

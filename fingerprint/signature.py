@@ -1,6 +1,6 @@
 """Signatures as JSON that a person can read and another machine can load exactly.
 
-An object of format version 1 holds every field of `records.Signature` under its own name; grams are hex strings,
+An object of format version 2 holds every field of `records.Signature` under its own name; grams are hex strings,
 weights and prototypes base64 of little-endian float32 with their shape, times ISO 8601 in UTC. `content_hash` is
 the SHA-256 of all the rest.
 """
@@ -37,7 +37,7 @@ from fingerprint.records import (
 from fingerprint.strict_json import Json, JsonObject, json_objects, parsed, wrong_json
 
 FORMAT = "fingerprint-signature"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 _KINDS: tuple[FamilyKind, ...] = get_args(FamilyKind)
@@ -63,6 +63,9 @@ def to_json(signature: Signature) -> Json:
         "reasons": reasons_to_json(signature.reasons),
         "threshold": float(signature.threshold),
         "similarity": float(signature.similarity),
+        "usual": float(signature.usual),
+        "seen": int(signature.seen),
+        "strays": int(signature.strays),
         "template": template_to_json(signature.template),
         "spread": {
             "accounts": int(spread.accounts),
@@ -99,6 +102,9 @@ def from_json(obj: object) -> Signature:
         prototypes=_floats_from_json(top.take("prototypes"), "signature.prototypes", (None, stamp.dimension)),
         threshold=top.number("threshold", 0.0, 1.0),
         similarity=top.number("similarity", -1.0, 1.0),
+        usual=top.number("usual", -1.0, 1.0),
+        seen=top.count("seen"),
+        strays=top.count("strays"),
         spread=_spread_from_json(top.take("spread"), "signature.spread"),
         stamp=stamp,
         version=top.count("version", at_least=1),

@@ -23,7 +23,7 @@ from fingerprint.records import LabelRow
 
 Step = dict[str, Any]
 
-_WRITTEN = ("template", "text", "search", "grams", "weights", "prototypes", "threshold", "similarity", "kind")
+_WRITTEN = (*saving.PINNED["template"],)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,14 @@ that the rest of the traffic hardly uses.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from scipy import sparse, stats
 
-from fingerprint.records import FloatArray, Ids, Template
+from fingerprint.records import FloatArray, Ids
 
 SAME_POOL = 0.7
 """This share of the variant's accounts must send the original too."""
@@ -38,26 +36,23 @@ FOREIGN = 0.5
 SAME_MEANING = 0.45
 """Mean cosine of each sentence of the variant to its nearest sentence of the original."""
 
-_SENTENCE = re.compile(r"[.;:!?\n。！？；：]+\s*")
-
-Embed = Callable[[pa.Array], FloatArray]
-
 
 @dataclass(frozen=True, slots=True)
 class Wording:
     """What is compared of f families.
 
-    sentences: of each family's template and of the variants it has already. members: (f, n) CSR, variants'
-    included. familiar: (f,) share of common words in the template. length: (f,) of the template, in characters.
+    sentences: (p, d) unit rows, of each family's template and of the variants it has already. members: (f, n) CSR,
+    variants' included. familiar: (f,) share of common words in the template. length: (f,) of the template, in
+    characters.
     """
 
-    sentences: Sequence[Sequence[str]]
+    sentences: Sequence[FloatArray]
     members: sparse.csr_matrix
     familiar: npt.NDArray[np.float64]
     length: npt.NDArray[np.int64]
 
 
-def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr_matrix, embed: Embed) -> Ids:
+def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr_matrix) -> Ids:
     """Find the family that each new one is a variant of, (f,) int32 row numbers, -1 = none.
 
     born: (f,) bool, new tonight; only others can be originals. senders: (n, a) CSR.
@@ -66,7 +61,6 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
     pool = (wording.members @ senders).sign().tocsr()
     size = np.diff(pool.indptr)
     both = np.asarray((pool @ pool.T).todense()) if len(born) else np.zeros((0, 0))
-    cache: dict[int, FloatArray] = {}
     for new in np.flatnonzero(born & (size >= FEWEST)):
         shared = both[new]
         chance = stats.hypergeom.sf(shared - 1, senders.shape[1], size, size[new])
@@ -74,7 +68,9 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
         candidates = np.flatnonzero(near)
         if not len(candidates):
             continue
-        meaning = np.array([_alike(wording, int(new), int(old), embed, cache) for old in candidates])
+        meaning = np.array(
+            [_alike(wording.sentences[int(new)], wording.sentences[int(old)]) for old in candidates]
+        )
         foreign = wording.familiar[new] < FOREIGN * wording.familiar[candidates]
         smaller = wording.members[new].nnz <= A_PART * np.diff(wording.members.indptr)[candidates]
         meaning = np.where(smaller, meaning, -1.0)
@@ -87,16 +83,6 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
     return out
 
 
-def _alike(wording: Wording, new: int, old: int, embed: Embed, cache: dict[int, FloatArray]) -> float:
-    """How closely the sentences of one family are found in another, by mean cosine to the nearest."""
-    for family in (new, old):
-        if family not in cache:
-            cache[family] = embed(pa.array(wording.sentences[family], pa.large_string()))
-    a, b = cache[new], cache[old]
+def _alike(a: FloatArray, b: FloatArray) -> float:
+    """How closely the sentences a (p, d) are found among b, by mean cosine to the nearest."""
     return float((a @ b.T).max(axis=1).mean()) if len(a) and len(b) else 0.0
-
-
-def sentences(template: Template) -> list[str]:
-    """Split a template's fixed text into sentences of at least three words."""
-    parts = [part for segment in template.segments for part in _SENTENCE.split(segment.text)]
-    return [part for part in parts if len(part.split()) >= 3 or (part and not part.isascii())]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from test_store import NOON, make_signature
 
@@ -62,12 +63,12 @@ def test_a_changed_word_keeps_the_grams_around_it(signature: Signature) -> None:
 def test_the_prototype_follows_the_text(signature: Signature) -> None:
     seen = []
 
-    def embed(texts: object) -> np.ndarray:
-        seen.extend(texts.to_pylist())  # type: ignore[attr-defined]
-        return np.ones((1, 4), np.float32) / 2
+    def embed(texts: pa.Array) -> np.ndarray:
+        seen.extend(texts.to_pylist())
+        return np.ones((len(texts), 4), np.float32) / 2
 
     assert with_segments(signature, [FIRST, None], embed).prototypes.tolist() == [[0.5] * 4]
-    assert seen == [FIRST]
+    assert seen == [FIRST.lower()]
 
 
 @pytest.mark.parametrize(

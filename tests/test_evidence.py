@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from fingerprint.columns import Behaviour
-from fingerprint.evidence import WINDOWS_SECONDS, behaviour, discoveries
+from fingerprint.evidence import WINDOWS_SECONDS, behaviour, discoveries, strays
 
 DAY = 86_400.0
 
@@ -197,3 +197,22 @@ def test_few_discoveries_are_false() -> None:
         assert found[180:].all()
         shares.append(found[:180].sum() / found.sum())
     assert np.mean(shares) <= 0.1
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 86_400)), max_size=30), st.integers(1, 4))
+def test_strays_are_requests_without_another_accounts_nearby(
+    sent: list[tuple[int, float]], step: int
+) -> None:
+    account = np.array([a for a, _ in sent], dtype=np.int32)
+    second = np.array([t for _, t in sent], dtype=np.float64)
+    family = np.arange(0, len(sent), step)
+    order = np.lexsort((np.random.default_rng(0).permutation(len(second)), second))
+    rank = np.argsort(order) / max(len(sent), 1)
+    lasts = second.max() - second.min() if len(sent) else 0.0
+    window = min(0.05, 600 / lasts) if lasts > 0 else 0.05
+    alone = [
+        i
+        for i in family
+        if not any(account[j] != account[i] and abs(rank[j] - rank[i]) <= window for j in family)
+    ]
+    assert strays(rows_of([family], len(sent)), account, second).tolist() == [len(alone)]

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint import match
-from fingerprint.match import GramIndex, Hits, best, gram_index, meaning, rarity, score_of, score_of_meaning
+from fingerprint.match import (
+    GramIndex,
+    Hits,
+    best,
+    gram_index,
+    meaning,
+    rarity,
+    score_of,
+    score_of_meaning,
+    shifted,
+)
 from fingerprint.records import Signature, Spread, Stamp, Template
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -165,10 +175,42 @@ def test_no_families_and_no_grams() -> None:
 
 
 def test_meaning_counts_only_beyond_what_others_reach() -> None:
-    beyond = meaning(np.float32([0.2, 0.6, 0.8, 1.0]), np.float32([0.6, 0.6, 0.6, 0.6]))
+    least, usual = np.full(4, 0.6, np.float32), np.full(4, 0.2, np.float32)
+    beyond = meaning(np.array([0.2, 0.6, 0.8, 1.0], np.float32), least, usual)
     np.testing.assert_allclose(beyond, [0, 0, 0.5, 1], atol=1e-6)
     scores = score_of_meaning(beyond)
     assert scores[0] == scores[1] == 0
-    assert scores[2] < scores[3]
+    assert 0.5 < scores[2] < scores[3]
     assert scores[3] > match.SURE
-    assert score_of_meaning(meaning(np.float32([1.0]), np.float32([1.0])))[0] == 0
+    never = meaning(np.ones(1, np.float32), np.ones(1, np.float32), np.zeros(1, np.float32))
+    assert score_of_meaning(never)[0] == 0
+
+
+def test_a_meaning_that_all_say_alike_is_not_blown_up() -> None:
+    beyond = meaning(np.array([0.51], np.float32), np.array([0.5], np.float32), np.array([0.5], np.float32))
+    np.testing.assert_allclose(beyond, [0.01 / match.NARROW], rtol=1e-3)
+
+
+def test_standing_is_the_odds_of_requests_in_step() -> None:
+    assert match.standing(0, 0) == 0
+    assert match.standing(99, 0) == pytest.approx(0)
+    assert match.standing(999, 0) == pytest.approx(match.STANDING * np.log(10))
+    assert match.standing(99, 9) == pytest.approx(-match.STANDING * np.log(10))
+
+
+def test_a_family_of_many_requests_in_step_is_the_surer_match() -> None:
+    grams = {1: 1.0, 2: 1.0, 3: 1.0}
+    scores = [
+        find(gram_index([signature(grams, seen=seen, strays=strays)]), [1, 2, 3]).score[0]
+        for seen, strays in [(0, 0), (99, 0), (30, 6), (3000, 0)]
+    ]
+    assert scores[0] == pytest.approx(scores[1])
+    assert scores[2] < scores[1] < scores[3]
+
+
+@given(st.floats(0, 1), st.floats(-9, 9))
+def test_scores_are_shifted_in_log_odds(score: float, step: float) -> None:
+    there = shifted(np.array([score]), np.array([step]))
+    assert 0 <= there[0] <= 1
+    if 1e-6 < score < 1 - 1e-6:
+        assert shifted(there, np.array([-step]))[0] == pytest.approx(score, abs=1e-9)

@@ -134,8 +134,8 @@ def _set(*path: str | int, to: object) -> Callable[[Any], None]:
     ("change", "message"),
     [
         (_set("format", to="stix"), r"signature\.format: 'fingerprint-signature' expected, 'stix' found"),
-        (_set("format_version", to=2), r"signature\.format_version: 1 expected, 2 found"),
-        (_set("format_version", to=True), r"signature\.format_version: 1 expected, True found"),
+        (_set("format_version", to=3), r"signature\.format_version: 2 expected, 3 found"),
+        (_set("format_version", to=True), r"signature\.format_version: 2 expected, True found"),
         (lambda obj: obj.pop("threshold"), r"signature: field 'threshold' expected, .*content_hash found"),
         (_set("notes", to="?"), r"signature: no other fields expected, notes found"),
         (_set("kind", to="typical"), r"signature\.kind: template or topical expected, 'typical' found"),

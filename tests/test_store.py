@@ -22,7 +22,9 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
+from fingerprint.database import MIGRATIONS
 from fingerprint.errors import HomeLocked, NotFound, StampMismatch, StoreError, UsageError
 from fingerprint.records import (
     ACCOUNT_META_SCHEMA,
@@ -48,6 +50,7 @@ from fingerprint.tables import metadata
 STAMP = Stamp(normaliser="n1", shingle="s1", model="static", revision="ab12", dimension=4)
 NOON = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 TODAY, TOMORROW = date(2026, 3, 2), date(2026, 3, 3)
+HEAD = ScriptDirectory(str(MIGRATIONS)).get_current_head()
 SPAWNED = multiprocessing.get_context("fork")
 
 
@@ -474,9 +477,7 @@ def test_opens_at_once_in_many_threads(tmp_path: Path, store_url: str | None) ->
 
 
 def test_other_schemas_are_refused(tmp_path: Path, store_url: str | None) -> None:
-    with pytest.raises(
-        StoreError, match=r"nothing found|schema 0002_access expected, an empty database found"
-    ):
+    with pytest.raises(StoreError, match=rf"nothing found|schema {HEAD} expected, an empty database found"):
         Store.open(tmp_path, store_url, read_only=True)
     Store.open(tmp_path, store_url).close()
     engine = engine_of(tmp_path, store_url)
@@ -484,7 +485,7 @@ def test_other_schemas_are_refused(tmp_path: Path, store_url: str | None) -> Non
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     for read_only in (True, False):
         with pytest.raises(
-            StoreError, match="schema 0002_access expected, 9999 found: a newer fingerprint made it"
+            StoreError, match=f"schema {HEAD} expected, 9999 found: a newer fingerprint made it"
         ):
             Store.open(tmp_path, store_url, read_only=read_only)
 

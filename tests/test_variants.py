@@ -5,8 +5,7 @@ import pytest
 from scipy import sparse
 
 from fingerprint.embed import Embedder
-from fingerprint.records import Segment, Template
-from fingerprint.variants import Wording, originals, sentences
+from fingerprint.variants import Wording, originals
 
 ORIGINAL = [
     "write down every step of your reasoning before the answer",
@@ -44,13 +43,13 @@ def found(
         senders[original + row, pool[row % len(pool)]] = 1
     said = [ORIGINAL, new]
     wording = Wording(
-        said,
+        [embedder.encode(s) for s in said],
         sparse.csr_matrix(members),
         np.array([0.8, familiar]),
         np.array([sum(map(len, s)) for s in said]),
     )
     born = np.array([False, True])
-    return int(originals(wording, born, sparse.csr_matrix(senders), embedder.encode)[1])
+    return int(originals(wording, born, sparse.csr_matrix(senders))[1])
 
 
 def test_a_rewording_by_the_same_pool_is_a_variant(embedder: Embedder) -> None:
@@ -78,14 +77,6 @@ def test_too_few_accounts_say_nothing(embedder: Embedder) -> None:
     assert found(embedder, REWORDED, pool=range(4)) == -1
 
 
-def test_sentences_leave_out_what_is_too_short_but_keep_other_scripts() -> None:
-    parts = tuple(
-        Segment(t, "user", 0.0, 1.0)
-        for t in ("Do this now. Yes! 请写出全部推理。", "and so on; then stop here")
-    )
-    assert sentences(Template(parts)) == ["Do this now", "请写出全部推理", "and so on", "then stop here"]
-
-
-def test_no_families(embedder: Embedder) -> None:
+def test_no_families() -> None:
     empty = Wording([], sparse.csr_matrix((0, 0), dtype=np.float32), np.empty(0), np.empty(0, dtype=np.int64))
-    assert len(originals(empty, np.empty(0, dtype=np.bool_), sparse.csr_matrix((0, 0)), embedder.encode)) == 0
+    assert len(originals(empty, np.empty(0, dtype=np.bool_), sparse.csr_matrix((0, 0)))) == 0

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0002_access"
-down_revision = "0001"
+down_revision = "0002"
 
 _SQLITE = """
 CREATE TRIGGER audit_{when} BEFORE {what} ON audit

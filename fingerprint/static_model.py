@@ -1,0 +1,104 @@
+"""A static embedding model read without torch: a matrix of token vectors, mapped, and a tokenizer.
+
+A text's vector is the mean of those of its tokens, as in sentence-transformers' StaticEmbedding. Without torch a
+process that looks prompts up starts seconds sooner and takes a third of a gigabyte less.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from fingerprint.errors import ModelError
+from fingerprint.records import FloatArray, IntArray
+
+BATCH_CHARS = 1 << 20
+"""Characters tokenised at once: a token takes some 150 bytes until its batch is done."""
+
+_TYPES = {"F32": "<f4", "F16": "<f2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The only tensor of a safetensors file: its type, shape (rows, columns), and where it begins, in bytes."""
+
+    kind: str
+    shape: tuple[int, int]
+    start: int
+
+
+class StaticModel:
+    """Token vectors (v, d) and the tokenizer that numbers them; raises ModelError when either cannot be read."""
+
+    def __init__(self, folder: Path) -> None:
+        from tokenizers import Tokenizer
+
+        place = folder / _first_module(folder)
+        self.vectors = _mapped(place / "model.safetensors")
+        try:
+            self.tokenizer: Any = Tokenizer.from_file(str(place / "tokenizer.json"))
+        except Exception as error:  # the library raises no class of its own
+            raise ModelError(f"{place / 'tokenizer.json'}: a tokenizer expected, found: {error}") from error
+        self.tokenizer.no_padding()
+
+    def means(self, texts: Sequence[str]) -> FloatArray:
+        """Return each text's mean token vector (n, d) float32, zeros for a text without a known token."""
+        ends = np.cumsum([len(text) for text in texts])
+        cuts = [0, *(np.flatnonzero(np.diff(ends // BATCH_CHARS)) + 1).tolist(), len(texts)]
+        rows = np.empty((len(texts), self.vectors.shape[1]), dtype=np.float32)
+        for a, b in pairwise(cuts):
+            encodings = self.tokenizer.encode_batch_fast(texts[a:b], add_special_tokens=False)
+            ids = [encoding.ids for encoding in encodings]
+            offsets = np.concatenate([[0], np.cumsum(np.fromiter(map(len, ids), np.int64, len(ids)))])
+            flat = np.fromiter(chain.from_iterable(ids), np.int64, int(offsets[-1]))
+            _means(self.vectors, flat, offsets, rows[a:b])
+        return rows
+
+
+@njit(cache=True, nogil=True)
+def _means(vectors: FloatArray, tokens: IntArray, offsets: IntArray, out: FloatArray) -> None:
+    for row in range(len(offsets) - 1):
+        out[row] = 0
+        count = offsets[row + 1] - offsets[row]
+        for t in range(offsets[row], offsets[row + 1]):
+            out[row] += vectors[tokens[t]]
+        if count:
+            out[row] /= np.float32(count)
+
+
+def matrix_in(path: Path) -> Matrix:
+    """Read what a safetensors file's header (a length, then JSON) says of its only matrix; raises ModelError."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(min(length, 1 << 20)))
+        (entry,) = [entry for key, entry in header.items() if key != "__metadata__"]
+        rows, columns = entry["shape"]
+        return Matrix(entry["dtype"], (int(rows), int(columns)), 8 + length + int(entry["data_offsets"][0]))
+    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+        raise ModelError(f"{path}: one matrix of token vectors expected, found: {error}") from error
+
+
+def _mapped(path: Path) -> FloatArray:
+    matrix = matrix_in(path)
+    if matrix.kind not in _TYPES:
+        raise ModelError(f"{path}: vectors of {' or '.join(_TYPES)} expected, {matrix.kind} found")
+    dtype = np.dtype(_TYPES[matrix.kind])
+    needed, found = matrix.start + int(np.prod(matrix.shape)) * dtype.itemsize, path.stat().st_size
+    if found < needed:
+        raise ModelError(f"{path}: {needed:,} bytes expected, {found:,} found")
+    mapped = np.memmap(path, dtype, mode="r", offset=matrix.start, shape=matrix.shape)
+    return np.asarray(mapped if matrix.kind == "F32" else mapped.astype(np.float32))
+
+
+def _first_module(folder: Path) -> str:
+    modules: list[dict[str, str]] = json.loads((folder / "modules.json").read_bytes())
+    return modules[0].get("path", "")

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fingerprint import meaning
+from fingerprint.records import SYSTEM_END, TURN_END
+
+
+def cut(*texts: str) -> list[list[str]]:
+    flat, offsets = meaning.sentences(pa.array(texts, pa.large_string()))
+    return [flat[a:b].to_pylist() for a, b in pairwise(offsets)]
+
+
+def unit(random: np.random.Generator, rows: int) -> np.ndarray:
+    made = random.standard_normal((rows, 8)).astype(np.float32)
+    return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+
+def test_sentences_leave_out_what_is_too_short_but_keep_other_scripts() -> None:
+    assert cut("do this now. yes! 请写出全部推理。", "and so on; then stop here") == [
+        ["do this now", "请写出全部推理"],
+        ["and so on", "then stop here"],
+    ]
+
+
+def test_sections_end_sentences() -> None:
+    assert cut(f"you are a poet{SYSTEM_END}write me a song{TURN_END}now another one") == [
+        ["you are a poet", "write me a song", "now another one"]
+    ]
+
+
+def test_of_long_texts_the_beginning_and_the_end_are_read() -> None:
+    (found,) = cut("first of all, listen. " + "blah blah blah! " * 5000 + "this is the end")
+    assert len(found) == meaning.MOST_SENTENCES
+    assert (found[0], found[-1]) == ("first of all, listen", "this is the end")
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", "a b", "..."]])
+def test_nothing_said(texts: list[str]) -> None:
+    flat, offsets = meaning.sentences(pa.chunked_array([pa.array(texts, pa.large_string())]))
+    assert (len(flat), offsets.tolist()) == (0, [0] * (len(texts) + 1))
+
+
+@given(st.lists(st.text(), max_size=6))
+def test_every_text_has_its_own_sentences(texts: list[str]) -> None:
+    assert cut(*texts) == [cut(text)[0] for text in texts]
+
+
+def test_held_is_the_mean_over_a_templates_sentences_of_the_nearest_in_the_prompt() -> None:
+    random = np.random.default_rng(0)
+    said, templates = unit(random, 9), unit(random, 6)
+    offsets, bounds = np.array([0, 4, 4, 9]), np.array([0, 1, 6])
+    cosines = said @ templates.T
+    wanted = [
+        [cosines[a:b, c:d].max(axis=0).mean() for c, d in ((0, 1), (1, 6))] for a, b in ((0, 4), (4, 9))
+    ]
+    found = meaning.held(said, offsets, templates, bounds)
+    np.testing.assert_allclose(found[[0, 2]], wanted, rtol=1e-5)
+    assert found[1].tolist() == [-1, -1]
+    candidates = np.array([[1, -1, 0], [0, 1, -1], [-1, -1, 1]], dtype=np.int32)
+    some = meaning.held_of(said, offsets, templates, bounds, candidates)
+    np.testing.assert_allclose(some[0], [found[0, 1], -1, found[0, 0]], rtol=1e-5)
+    assert some[1].tolist() == [-1, -1, -1]
+    np.testing.assert_allclose(some[2], [-1, -1, found[2, 1]], rtol=1e-5)
+
+
+def test_held_does_not_depend_on_how_much_is_compared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(1)
+    said, templates = unit(random, 60), unit(random, 5)
+    offsets, bounds = np.arange(0, 61, 3), np.array([0, 2, 5])
+    whole = meaning.held(said, offsets, templates, bounds)
+    monkeypatch.setattr(meaning, "MATRIX", 1)
+    np.testing.assert_allclose(meaning.held(said, offsets, templates, bounds), whole, rtol=1e-6)
