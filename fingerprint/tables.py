@@ -111,6 +111,12 @@ families = sa.Table(
     sa.Column("pinned", sa.JSON, nullable=False, server_default="[]"),
     # an analyst's split that was taken back
     sa.Column("withdrawn", sa.Boolean, nullable=False, server_default=sa.false()),
+    # all that the queue is filtered and ranked by: the rows themselves are long
+    sa.Index(
+        "ix_families_queue",
+        *("retired_in", "withdrawn", "variant_of", "family_id", "score", "accounts", "requests"),
+        *("first_seen", "last_seen", "flagged", "kind", "campaign_id"),
+    ),
 )
 
 family_versions = sa.Table(
@@ -132,6 +138,7 @@ spread = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),
     sa.Index(None, "family_id", "day"),
+    sa.Index(None, "account_id"),
     sqlite_with_rowid=False,
 )
 
@@ -139,7 +146,7 @@ activity = sa.Table(
     "activity",
     metadata,
     sa.Column("batch_id", sa.Text, primary_key=True),
-    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("account_id", sa.Text, primary_key=True, index=True),
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,

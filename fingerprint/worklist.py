@@ -98,7 +98,7 @@ class Worklist:
             chosen = sa.select(_FAMILY.family_id, *columns).where(
                 _FAMILY.family_id.in_(list(family_ids)), ACTIVE
             )
-            found = {row.family_id: row for row in connection.execute(chosen)}
+            found: dict[str, Any] = {row.family_id: row for row in connection.execute(chosen)}
             return _rows(connection, [found[f] for f in family_ids if f in found], newest)
 
     def campaigns(self) -> list[str]:
@@ -110,7 +110,7 @@ class Worklist:
             )
 
 
-def _novelty(as_of: datetime) -> sa.ColumnElement[float]:
+def _novelty(as_of: datetime) -> sa.ColumnElement[Any]:
     now = sa.bindparam(None, as_of, type_=_FAMILY.first_seen.type)
     age = days_since(_FAMILY.first_seen, now)
     return 1.0 / (1.0 + sa.case((age < 0.0, 0.0), else_=age) / NOVEL_DAYS)
@@ -162,7 +162,7 @@ def _words(words: str) -> list[sa.ColumnElement[bool]]:
     return out
 
 
-def _rows(connection: sa.Connection, ranked: Sequence[sa.Row[Any]], as_of: datetime) -> tuple[QueueRow, ...]:
+def _rows(connection: sa.Connection, ranked: Sequence[Any], as_of: datetime) -> tuple[QueueRow, ...]:
     names = [row.family_id for row in ranked]
     plain = (
         c for c in tables.families.c if c.key == "per_day" or not isinstance(c.type, sa.LargeBinary | sa.JSON)

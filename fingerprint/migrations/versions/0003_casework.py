@@ -6,6 +6,11 @@ from alembic import op
 revision = "0003_casework"
 down_revision = "0002_access"
 
+QUEUE = (
+    *("retired_in", "withdrawn", "variant_of", "family_id", "score", "accounts", "requests"),
+    *("first_seen", "last_seen", "flagged", "kind", "campaign_id"),
+)
+
 
 def upgrade() -> None:
     """Add columns to families, fill the one that is searched, and make the tables."""
@@ -13,6 +18,9 @@ def upgrade() -> None:
     op.add_column("families", sa.Column("pinned", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("families", sa.Column("withdrawn", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.create_index("ix_families_variant_of", "families", ["variant_of"])
+    op.create_index("ix_families_queue", "families", [*QUEUE])
+    op.create_index("ix_spread_account_id", "spread", ["account_id"])
+    op.create_index("ix_activity_account_id", "activity", ["account_id"])
     _fill_search()
     _actions()
     _desk()

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form
 from starlette.responses import Response
 
 from fingerprint.casework import HeldPattern
-from fingerprint.editing import Preview, cut, preview, scores, with_segments
+from fingerprint.editing import cut, preview, scores, with_segments
 from fingerprint.errors import Conflict, NotFound, UsageError
 from fingerprint.near import differences, near
 from fingerprint.records import Segment, Signature
@@ -253,13 +253,7 @@ def _histogram(signature: Signature, patterns: list[HeldPattern]) -> Any:
     if not found:
         return None
     at = np.minimum([int(score * BINS) for score, _ in found], BINS - 1)
-    counts = [
-        np.bincount(at, [p.requests if p.member == member else 0 for _, p in found], BINS)
-        .astype(int)
-        .tolist()
-        for member in (True, False)
-    ]
-    return charts.histogram(*counts, signature.threshold)
-
-
-__all__ = ["Preview", "router"]
+    requests = np.array([p.requests for _, p in found])
+    member = np.array([p.member for _, p in found])
+    mine, others = (np.bincount(at, requests * side, BINS).astype(int).tolist() for side in (member, ~member))
+    return charts.histogram(mine, others, signature.threshold)

@@ -27,7 +27,7 @@ def queue(visit: Reader) -> Response:
     params = visit.request.query_params
     query = query_of(params)
     page = visit.worklist.page(query, after=params.get("after"), limit=PAGE)
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "page": page,
         "query": query,
         "address": address_of(query),
@@ -36,7 +36,11 @@ def queue(visit: Reader) -> Response:
     if visit.partial:
         part = "parts/rows.html" if params.get("after") else "parts/queue.html"
         return visit.render(part, **values)
-    choices = {"views": visit.desk.views(), "campaigns": visit.worklist.campaigns(), "states": STATES}
+    choices: dict[str, Any] = {
+        "views": visit.desk.views(),
+        "campaigns": visit.worklist.campaigns(),
+        "states": STATES,
+    }
     return visit.render("queue.html", **values, **choices)
 
 
