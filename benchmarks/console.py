@@ -60,7 +60,9 @@ WORDS = sorted(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--families", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "console.json")
@@ -94,21 +96,37 @@ def fill(home: Path, families: int) -> int:
         first = int(random.integers(0, NIGHTS))
         days = [(START + timedelta(days=int(d))).date() for d in range(first, min(first + 4, NIGHTS))]
         for account in random.integers(0, 24_000, pool[f]):
-            rows.append((name, f"a{account:05d}", days[int(random.integers(len(days)))], int(random.integers(1, 40))))
-        signatures.append(_signature(name, texts[f], vectors[f : f + 1], stamp, START + timedelta(days=first), random))
+            rows.append(
+                (name, f"a{account:05d}", days[int(random.integers(len(days)))], int(random.integers(1, 40)))
+            )
+        signatures.append(
+            _signature(name, texts[f], vectors[f : f + 1], stamp, START + timedelta(days=first), random)
+        )
     spread = pa.table(
         [pa.array(c, t.type) for c, t in zip(zip(*_summed(rows), strict=True), SPREAD_SCHEMA, strict=True)],
         schema=SPREAD_SCHEMA,
     )
     with Store.open(home) as store:
         store.save_night(
-            NightReport("n1", IngestReport(10**6, 10**6, 0, 0), START, {"read": 1.0}, 10**6, families, families, 200, 10**6),
+            NightReport(
+                "n1",
+                IngestReport(10**6, 10**6, 0, 0),
+                START,
+                {"read": 1.0},
+                10**6,
+                families,
+                families,
+                200,
+                10**6,
+            ),
             signatures,
             spread=spread,
             activity=ACTIVITY_SCHEMA.empty_table(),
             accounts=[AccountRow(f"a{n:05d}", 0.5, False, 10) for n in range(24_000)],
             campaigns=[
-                CampaignRow(f"c{n}", None, 0.95, True, tuple(s.family_id for s in signatures[n * 10 : n * 10 + 10]))
+                CampaignRow(
+                    f"c{n}", None, 0.95, True, tuple(s.family_id for s in signatures[n * 10 : n * 10 + 10])
+                )
                 for n in range(20)
             ],
         )
@@ -122,7 +140,10 @@ def _signature(
 ) -> Signature:
     parts: list[Segment | Slot] = []
     for n, text in enumerate(texts):
-        parts += [Segment(text, "user", n / len(texts), 1.0), Slot(int(random.integers(2, 900)), 3, 400, "text")]
+        parts += [
+            Segment(text, "user", n / len(texts), 1.0),
+            Slot(int(random.integers(2, 900)), 3, 400, "text"),
+        ]
     grams = grams_of(texts)
     score = float(random.random() ** 3)
     return Signature(

@@ -181,17 +181,17 @@
       if (width >= 86400) return v % 86400 ? "" : day;
       return n === 0 || clock === "00:00" ? `${clock}\n${day}` : clock;
     });
-    const bars = uPlot.paths.bars({ size: [0.8, 60], align: 1 });
+    const bars = uPlot.paths.bars({ size: [0.8, 240], align: 1 });
     const options = {
       width: box.clientWidth, height: 190, tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), "Etc/UTC"),
       cursor: { y: false, drag: { x: true, y: false } },
-      scales: { x: { range: (u, low, high) => [low - width * 0.2, high + width * 0.2] } },
+      scales: { x: { range: (u, low, high) => [low - width * 0.2, high + width * 0.2] }, y: { range: (u, low, high) => [0, Math.max(high ?? 1, 1) * 1.08] }, accounts: { range: (u, low, high) => [0, Math.max(high ?? 1, 1) * 1.08] } },
       series: [
         { label: "UTC", value: (u, v) => (v == null ? "–" : new Date(v * 1e3).toISOString().slice(0, width < 86400 ? 16 : 10).replace("T", " ")) },
         { label: "requests", scale: "y", value: count, paths: bars, fill: colour("--bar"), stroke: colour("--bar"), points: { show: false } },
         { label: "accounts", scale: "accounts", value: count, stroke: colour("--c1"), width: 2, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } },
       ],
-      axes: [{ ...axis, values: times }, { ...axis, values: whole, size: 56 }, { ...axis, scale: "accounts", side: 1, grid: { show: false }, values: whole, size: 48 }],
+      axes: [{ ...axis, values: times, incrs: (width < 86400 ? [1, 2, 3, 6, 12, 24, 48, 168] : [24, 48, 168, 336, 720]).map((h) => h * 3600) }, { ...axis, values: whole, size: 56 }, { ...axis, scale: "accounts", side: 1, grid: { show: false }, values: whole, size: 48 }],
     };
     return new uPlot(options, [seconds, requests, accounts], box);
   }
