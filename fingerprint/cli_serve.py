@@ -182,8 +182,9 @@ def revoke(key_id: str, path: Path | None, database: str | None, by: str | None)
 
 @click.command()
 @home_options
+@click.option("--if-behind", is_flag=True, help="Only when it is older than the last night or label.")
 @click.option("--wait", is_flag=True, help="Wait for the job that works on the home to end.")
-def publish(path: Path | None, database: str | None, wait: bool) -> None:
+def publish(path: Path | None, database: str | None, if_behind: bool, wait: bool) -> None:
     """Make the lookup snapshot anew from the database.
 
     \b
@@ -197,7 +198,8 @@ def publish(path: Path | None, database: str | None, wait: bool) -> None:
     home = worked_home_of(path, database)
     while True:
         try:
-            click.echo(pipeline.publish_snapshot(home))
+            if not if_behind or pipeline.is_behind(home):
+                click.echo(pipeline.publish_snapshot(home))
             return
         except HomeLocked:
             if not wait:

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from fingerprint.cli_options import home_of, quiet_option, reporting, told_when_stopped
-from fingerprint.errors import StoreError, UsageError
+from fingerprint.errors import StoreError
 from fingerprint.settings import Home
 
-PRESETS = ("default", "demo", "evasive", "hard", "bare", "scale")
+PRESETS = ("default", "demo", "evasive", "hard", "bare", "crowded", "scale")
 
 
 @click.command()
@@ -41,8 +41,7 @@ PRESETS = ("default", "demo", "evasive", "hard", "bare", "scale")
 @click.option(
     "--evasion",
     metavar="NAME[:STRENGTH]",
-    help="none, mix, or names, comma-separated, a+b for two at once; STRENGTH from 0 to 1. Names: nonce, case, "
-    "homoglyph, inject_start, inject_middle, inject_end, swap, shuffle, paraphrase, translation, payload_domination.",
+    help="none, mix, or names, comma-separated, a+b for two at once; STRENGTH from 0 to 1. The names stand below.",
 )
 @click.option(
     "--evasion-share", type=float, metavar="X", help="Share of an evading template's requests that evade."
@@ -61,9 +60,8 @@ def simulate(
     truth: Path | None,
     preset: str,
     start: datetime | None,
-    evasion: str | None,
     quiet: bool,
-    **changes: int | float | bool | None,
+    **changes: str | int | float | bool | None,
 ) -> None:
     """Write simulated traffic, campaigns included, to OUT.
 
@@ -74,14 +72,31 @@ def simulate(
       fingerprint simulate traffic/ --truth truth.jsonl.gz --rows 60000 --days 3 --evasion mix:0.8
 
     Out come the traffic and, with --truth, the family, campaign and evasion of each request.
+
+    \b
+    Evasions, and what a strength from 0 to 1 means:
+      nonce               1 to 8 random ids, hashes or times at the ends of the prompt
+      scatter             nonces between words, up to one after every second
+      case                4 to 44 % of letters in the other case, spacing and
+                          punctuation changed as often
+      homoglyph           the share of letters that give way to look-alikes
+      invisible           unseen characters, up to one after every second letter
+      inject_start, inject_middle, inject_end
+                          the template in a genuine text of 60, 250, 500 or 1,100 words
+      swap                the share of sentences that move between user and system
+      shuffle             the share of sentences in random order
+      drop                the share of sentences left out, others in each request
+      reword              the share of words and constructions changed by rule,
+                          anew in each request
+      paraphrase          the share of 8 whole rewordings that is in use
+      translation         the number of languages in use, up to 4
+      payload_domination  a payload of 500, 750, 1,000 or 1,400 words
     """
     from fingerprint import simulate as simulator
 
     wanted: dict[str, object] = {name: value for name, value in changes.items() if value is not None}
     if start is not None:
         wanted["start"] = start.replace(tzinfo=UTC).date()
-    if evasion is not None:
-        wanted |= _evasion(evasion)
     config = simulator.preset(preset, **wanted)
     with reporting(quiet=quiet) as progress, told_when_stopped(lambda: f"stopped; {out} is not complete"):
         files = simulator.write(
@@ -90,18 +105,6 @@ def simulate(
     if not quiet:
         named = files if truth is None else [*files, truth]
         click.echo(f"{config.rows:,} requests of {config.days} days in {', '.join(map(str, named))}")
-
-
-def _evasion(argument: str) -> dict[str, object]:
-    name, colon, strength = argument.partition(":")
-    if not colon:
-        return {"evasion": name}
-    try:
-        return {"evasion": name, "strength": float(strength)}
-    except ValueError:
-        raise UsageError(
-            f"--evasion: a strength from 0 to 1 after the colon expected, {strength!r} found"
-        ) from None
 
 
 @click.command()

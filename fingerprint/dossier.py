@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from fingerprint import tables
+from fingerprint import listed_rows, tables
 from fingerprint.arrow_sql import chunks
 from fingerprint.casework import AccountDays, Heat, HeldPattern, Overview, PoolGroup, Pools, Timeline
 from fingerprint.database import Database
 from fingerprint.family_rows import ACTIVE, CAMPAIGN, LABEL, OWNER, select_families, to_signature
-from fingerprint.listed_rows import to_night
 from fingerprint.records import Signature
 
 HOURLY = timedelta(days=8)
@@ -199,7 +198,7 @@ class Dossier:
             counts = {r[0]: r[1] for r in connection.execute(labels.group_by(LABEL))}
             campaigns, open_flagged = connection.execute(sums).one()
             accounts, bad = connection.execute(sa.select(sa.func.count(people.account_id), suspect)).one()
-            found = tuple(to_night(row) for row in connection.execute(last))
+            found = tuple(listed_rows.night(row) for row in connection.execute(last))
         return Overview(
             nights=found,
             labels={label: n for label, n in sorted(counts.items(), key=str) if label is not None},

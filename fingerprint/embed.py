@@ -11,14 +11,14 @@ import re
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from fingerprint.errors import ModelError
 from fingerprint.records import FloatArray, HashArray, IntArray
-from fingerprint.static_model import StaticModel, matrix_in
+from fingerprint.static_model import StaticModel, matrix_in, token_batches
 from fingerprint.vectors import Texts, VectorCache, as_strings, content_keys
 
 if TYPE_CHECKING:
@@ -31,14 +31,23 @@ CHUNK = 16_384
 
 
 class Embedder:
-    """A sentence-transformers model; its weights are read at the first `encode`, torch only for a transformer.
+    """A sentence-transformers model; torch is imported and the weights are read at the first `encode`.
 
     name: what the stamp calls the model. revision: SHA-256 (hex) of its safetensors files.
     """
 
-    def __init__(self, folder: Path, name: str, *, device: str | None = None, threads: int | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        light: bool = False,
+    ):
         self.folder = folder
         self.name = name
+        self.light = light
         self.device = device
         self.threads = threads
         self._modules = _module_types(folder)
@@ -48,15 +57,21 @@ class Embedder:
 
     @classmethod
     def load(
-        cls, model: str = "static", *, device: str | None = None, threads: int | None = None
+        cls,
+        model: str = "static",
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        light: bool = False,
     ) -> Embedder:
         """Take `static`, `minilm` or the folder of a sentence-transformers model, and verify its checksums.
 
         device: as torch names it; None takes a GPU where torch sees one. threads: torch's, for the process.
+        light: read a static model without torch, for processes that look prompts up; same vectors, up to 1e-6.
         Raises ModelError when the model is missing, damaged, or not made of safetensors alone.
         """
         folder, name = _resolve(model)
-        return cls(folder, name, device=device, threads=threads)
+        return cls(folder, name, device=device, threads=threads, light=light)
 
     @property
     def is_static(self) -> bool:
@@ -88,6 +103,20 @@ class Embedder:
             rows[start : start + len(part)] = self._encode_chunk(part)
         return rows
 
+    def sums(self, texts: Texts) -> FloatArray:
+        """(n, d) float32, the sum of the vectors of each text's tokens; of a static model only.
+
+        The sum over a text is that over its parts where these end at spaces or ASCII punctuation, and `encode` gives
+        its direction.
+        """
+        if not self.is_static:
+            raise ModelError(f"{self.folder}: a static model expected, one of {self._modules} found")
+        model: Any = self._model()
+        tokenizer = model.tokenizer if isinstance(model, StaticModel) else model[0].tokenizer
+        strings = as_strings(texts).to_pylist()
+        counts = [len(e.ids) for e in tokenizer.encode_batch_fast(strings, add_special_tokens=False)]
+        return np.asarray(self._raw(strings) * np.array(counts, np.float32)[:, None])
+
     def _encode_chunk(self, texts: list[str]) -> FloatArray:
         rows = self._raw(texts)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -99,6 +128,8 @@ class Embedder:
         model = self._model()
         if isinstance(model, StaticModel):
             return model.means(texts)
+        if self.is_static:
+            return _token_means(model, texts)
         batch = 32 if model.device.type == "cpu" else 256
         # encode sorts by length, so that a batch holds texts of like length
         rows = model.encode(texts, batch_size=batch, show_progress_bar=False, convert_to_numpy=True)
@@ -107,14 +138,26 @@ class Embedder:
     def _model(self) -> SentenceTransformer | StaticModel:
         with self._loading:
             if self._loaded is None:
-                # a GPU would gain a static model nothing; who asks for one gets it
-                on_cpu = self.is_static and self.device in (None, "cpu")
+                without_torch = self.light and self.is_static and self.device in (None, "cpu")
                 self._loaded = (
                     StaticModel(self.folder)
-                    if on_cpu
+                    if without_torch
                     else _load_offline(self.folder, self.device, self.threads)
                 )
             return self._loaded
+
+
+def _token_means(model: SentenceTransformer, texts: list[str]) -> FloatArray:
+    """Run the StaticEmbedding module as `encode` would, without its per-call and per-text overhead."""
+    import torch
+
+    static: Any = model[0]
+    rows = []
+    with torch.inference_mode():
+        for ids, offsets in token_batches(static.tokenizer, texts):
+            tokens, places = (torch.from_numpy(x).to(model.device) for x in (ids, offsets[:-1]))
+            rows.append(static.embedding(tokens, places).cpu().numpy())
+    return np.concatenate(rows)
 
 
 def _load_offline(folder: Path, device: str | None, threads: int | None) -> SentenceTransformer:

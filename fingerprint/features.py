@@ -3,10 +3,11 @@
 The weights are set by hand on development data and on simulated traffic; analysts' labels move them (`learn`).
 What a pool looks like (pool, overlap, concentration, evenness, alike, agent, returning) adds up to less than a flag
 asks for: an honest tool with several templates has such a pool, too. A flag takes accounts that act together in
-time, or that share addresses or payment. One customer's job does all that, but from few accounts.
+time, that share addresses or payment, or that several templates' load is dealt over in turn. One customer's job does
+all that, but from few accounts.
 
-Many families are judged at once, so small p-values come about by chance: the base rate stands against them, and
-evidence of one in a thousand is worth 1.5 of log-odds at most, where a flag takes 6.
+Many families are judged at once for many things, so small p-values come about by chance: what counts is -log10 of the
+q-value over all tests of the night that speak for the same side.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from fingerprint.columns import Behaviour, Trait, Traits
 from fingerprint.records import IntArray
 
-FEW_ACCOUNTS = 4
+FEW_ACCOUNTS = 5
 """So many accounts are few; up to twice as many are so in part."""
 
 CUSTOMER_ACCOUNTS = 10
@@ -42,12 +44,12 @@ class Feature:
 
 PRIOR = "prior"
 FEATURES: dict[str, Feature] = {
-    PRIOR: Feature(-4.0, 1.0, "most templates are honest"),
+    PRIOR: Feature(-3.4, 1.0, "most templates are honest"),
     "synchrony": Feature(
         0.5, 12.0, "{seen} pairs of requests by different accounts within minutes; chance gives {expected}"
     ),
     "pool": Feature(0.12, 10.0, "sent by {seen} accounts; as many random requests would be by {expected}"),
-    "overlap": Feature(0.375, 8.0, "shares {seen} accounts with another family; chance gives {expected}"),
+    "overlap": Feature(0.3, 8.0, "shares {seen} accounts with another family; chance gives {expected}"),
     "concentration": Feature(
         0.04, 10.0, "a mean {seen} of each account's requests are in it; chance gives {expected}"
     ),
@@ -55,6 +57,11 @@ FEATURES: dict[str, Feature] = {
         0.04,
         10.0,
         "its accounts send evenly: variance over mean {seen}; {expected} if it followed their other traffic",
+    ),
+    "balance": Feature(
+        1.3,
+        5.0,
+        "its accounts share the load as if dealt in turn: variance over mean {seen}; people's use gives over {expected}",
     ),
     "alike": Feature(
         0.08,
@@ -69,6 +76,10 @@ FEATURES: dict[str, Feature] = {
     ),
     "agent": Feature(0.06, 5.0, "{seen} pairs of its accounts share a user agent; chance gives {expected}"),
     "returning": Feature(0.04, 10.0, "{seen} accounts are back from earlier nights; chance gives {expected}"),
+    "newcomers": Feature(
+        0.1, 5.0, "{seen} of its accounts are new; of accounts of their volume {expected} are"
+    ),
+    "turnover": Feature(0.2, 5.0, "{seen} accounts replaced ones that went silent; chance gives {expected}"),
     "growth": Feature(0.0, 10.0, "{seen} requests tonight; {expected} by its earlier share of traffic"),
     "clock": Feature(0.0, 5.0, "round the clock: hours have an entropy of {seen}; chance gives {expected}"),
     "regularity": Feature(
@@ -76,6 +87,17 @@ FEATURES: dict[str, Feature] = {
     ),
     "copied": Feature(
         -0.15, 10.0, "a share of {seen} of its requests is copied by several accounts; {expected} is usual"
+    ),
+    "repeats": Feature(
+        0.0, 5.0, "its fillings come back {seen} times; those of other families would {expected} times"
+    ),
+    "coverage": Feature(
+        0.1, 5.0, "a list is worked through evenly: variance {seen} of that of random choice, {expected}"
+    ),
+    "uneven": Feature(
+        -0.4,
+        6.0,
+        "some of its accounts send far more than others, as people do: variance over mean {seen}; dealt loads have {expected}",
     ),
     "strangers": Feature(
         -1.5, 1.0, "only {seen} pairs of its accounts share an address block, as by chance ({expected})"
@@ -88,6 +110,9 @@ FEATURES: dict[str, Feature] = {
     ),
 }
 """Features and prior weights; a weight of 0 waits for labels: honest jobs run round the clock and grow as well."""
+
+STATED = (PRIOR, "strangers", "few", "customer")
+"""Features that are no tests."""
 
 NAMES = tuple(FEATURES)
 PRIOR_WEIGHTS: Doubles = np.array([f.weight for f in FEATURES.values()])
@@ -133,12 +158,26 @@ def findings(act: Behaviour, more: Traits) -> Findings:
     }
     caps = np.array([f.cap for f in FEATURES.values()])
     evidence = np.stack([facts[name].evidence for name in NAMES], axis=1)
-    return Findings(
-        np.clip(np.nan_to_num(evidence, posinf=1e300), 0, caps),
-        np.stack([facts[name].value for name in NAMES], axis=1),
-        np.stack([facts[name].expected for name in NAMES], axis=1),
-        act.requests,
-    )
+    evidence = np.nan_to_num(evidence, posinf=300.0)
+    seen = np.stack([facts[name].value for name in NAMES], axis=1)
+    expected = np.stack([facts[name].expected for name in NAMES], axis=1)
+    some = ~np.isnan(seen) & (act.requests > 0)[:, None]
+    for against in (False, True):
+        side = [name not in STATED and (FEATURES[name].weight < 0) == against for name in NAMES]
+        tested = some & np.array(side)
+        evidence[tested] = corrected(evidence[tested])
+    return Findings(np.clip(evidence, 0, caps), seen, expected, act.requests)
+
+
+def corrected(evidence: Doubles) -> Doubles:
+    """Turn -log10 of the p-values of a night's tests for one side (n,) into -log10 of their q-values (Benjamini & Hochberg 1995).
+
+    A likelihood ratio counts as a p-value of 1 / ratio, which it is by Markov's inequality (Vovk & Wang 2021).
+    """
+    if not len(evidence):
+        return evidence
+    q_value = stats.false_discovery_control(10.0 ** -np.clip(evidence, 0, 300))
+    return np.asarray(np.maximum(-np.log10(np.maximum(q_value, 1e-300)), 0.0))
 
 
 def _log10(p_value: Doubles) -> Doubles:

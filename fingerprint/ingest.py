@@ -45,6 +45,7 @@ def read_traffic(
     mapping: Mapping[str, str] | None = None,
     batch_rows: int = 50_000,
     line_bytes: int = LINE_BYTES,
+    columns: Sequence[str] | None = None,
     on_progress: Progress | None = None,
     stdin: BinaryIO | None = None,
 ) -> TrafficReader:
@@ -54,13 +55,14 @@ def read_traffic(
     max_rejects: more rejected rows than this raise TooManyRejects; None allows any number.
     mapping: field → path in a row (`timestamp` → `meta.times[0]`) for logs of unknown shape.
     line_bytes: longer lines, and longer texts in tables, are rejected.
+    columns: the columns that are wanted of Parquet files that have ours; the others are null. None wants all.
     Raises InputError for a source that is missing, unknown or unreadable, and while iterating, when batches
     may already have been handed out, for one that turns out damaged: store nothing before the end.
     Raises UsageError for a bad mapping.
     """
     if batch_rows < 1:
         raise UsageError(f"batch_rows: at least 1 expected, {batch_rows} found")
-    options = _Options(dict(mapping or {}), batch_rows, line_bytes, on_progress, stdin)
+    options = _Options(dict(mapping or {}), batch_rows, line_bytes, columns, on_progress, stdin)
     return TrafficReader(find_sources(sources), Rejects(rejects, max_rejects), options)
 
 
@@ -69,6 +71,7 @@ class _Options:
     mapping: dict[str, str]
     batch_rows: int
     line_bytes: int
+    columns: Sequence[str] | None
     on_progress: Progress | None
     stdin: BinaryIO | None
 
@@ -88,6 +91,11 @@ class TrafficReader:
         self._seen = SeenIds()
         self._hash = ContentHash()
         self._rows_read = self._accepted = self._duplicates = 0
+
+    @property
+    def named(self) -> str:
+        """The sources by name, for messages."""
+        return ", ".join(source.label for source in self._sources)
 
     @property
     def content_hash(self) -> str:
@@ -143,7 +151,7 @@ class TrafficReader:
         """Yield the good rows of one source, block by block, with the bytes read so far."""
         rows, limit = self._options.batch_rows, self._options.line_bytes
         if source.format == "parquet":
-            for block in read_parquet(source, rows):
+            for block in read_parquet(source, rows, None if self._paths else self._options.columns):
                 yield self._from_table(source.label, block), int(block.share * (source.size or 0))
             return
         stream = ByteStream(source, self._options.stdin)

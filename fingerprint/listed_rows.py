@@ -1,4 +1,4 @@
-"""Rows of the tables of accounts, campaigns and nights as what lists show."""
+"""Rows of accounts, campaigns and nights as the records that lists show."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from fingerprint import signature as codec
 from fingerprint.records import AccountRow, CampaignRow, FamilyRow, IngestReport, NightReport
 
 
-def to_account(row: sa.Row[Any]) -> AccountRow:
-    """Turn a row of `accounts` into the assessment it holds."""
+def account(row: sa.Row[Any]) -> AccountRow:
+    """Read an assessed account."""
     return AccountRow(
         account_id=row.account_id,
         score=row.score,
@@ -20,11 +20,15 @@ def to_account(row: sa.Row[Any]) -> AccountRow:
         requests=row.requests,
         families=tuple(row.families),
         evidence=codec.reasons_from_json(row.evidence),
+        departure=row.departure,
+        departure_q=row.departure_q,
+        departure_rank=row.departure_rank,
+        departed=row.departed,
     )
 
 
-def to_campaign(row: sa.Row[Any], families: list[FamilyRow], pool_of: Mapping[str, int]) -> CampaignRow:
-    """Turn a row of `campaigns` and its families into what lists show of it; pool_of: accounts by campaign."""
+def campaign(row: sa.Row[Any], families: list[FamilyRow], pool_of: Mapping[str, int]) -> CampaignRow:
+    """Put a campaign together from its own row, its families and how many accounts it has."""
     families.sort(key=lambda family: (-family.requests, family.family_id))
     return CampaignRow(
         campaign_id=row.campaign_id,
@@ -41,8 +45,8 @@ def to_campaign(row: sa.Row[Any], families: list[FamilyRow], pool_of: Mapping[st
     )
 
 
-def to_night(row: sa.Row[Any]) -> NightReport:
-    """Turn a row of `nights` into the report it holds."""
+def night(row: sa.Row[Any]) -> NightReport:
+    """Read a night."""
     return NightReport(
         batch_id=row.batch_id,
         ingest=IngestReport(

@@ -66,6 +66,13 @@ _PATH[[ord(c) for c in "\"'`<>()[]{}|\\^"]] = False
 _TAIL = _KIND != 0
 _TAIL[[ord(c) for c in "+/=_-"]] = True
 
+# beside long runs of the letters a to f, what any mask holds: a digit, @ or ://
+_ALARMS = _KIND == _DIGIT
+_ALARMS[[ord(c) for c in "@:"]] = True
+# after a space these may belong to what stood before it: 2026-03-02 04:05, 4:05 pm
+_GOES_ON = _KIND == _DIGIT
+_GOES_ON[[ord(c) for c in "ap"]] = True
+
 
 def unmask(text: str) -> str:
     """Return `text` with each mask as people may read it, e.g. ⟨uuid⟩."""
@@ -89,13 +96,58 @@ def _mask_rows(data: Bytes, offsets: IntArray, ends: IntArray) -> None:
     ends[0] = 0
     o = 0
     for r in range(len(offsets) - 1):
-        o = _mask_row(data, offsets[r], offsets[r + 1], o)
+        i, last = offsets[r], offsets[r + 1]
+        while i < last:
+            alarm = _alarm(data, i, last)
+            start, cut = (alarm, last) if alarm == last else _around(data, i, alarm, last)
+            if o == i:
+                o = start
+            else:
+                for k in range(i, start):
+                    data[o] = data[k]
+                    o += 1
+            if start < cut:
+                o = _mask_part(data, start, cut, o)
+            i = cut
         ends[r + 1] = o
 
 
 @njit(cache=True, nogil=True)
-def _mask_row(data: Bytes, start: int, last: int, o: int) -> int:
-    """Mask one row into `data` from `o` on, never past what is read, and return where it ends."""
+def _alarm(data: Bytes, first: int, last: int) -> int:
+    """Return a place at or after `first` that the first mask covers, `last` if there is none; most text has few."""
+    i = first
+    while i < last:
+        stop = min(i + _MIN_HEX_LETTERS, last)
+        while i < stop:
+            if _ALARMS[data[i]] and (data[i] != _COLON or (i + 1 < last and data[i + 1] == _SLASH)):
+                return i
+            i += 1
+        # letters enough to be hex hold the last byte of some such step
+        if _KIND[data[stop - 1]] == _AF:
+            a, b = stop - 1, stop
+            while a > first and _KIND[data[a - 1]] == _AF:
+                a -= 1
+            while b < last and _KIND[data[b]] == _AF:
+                b += 1
+            if b - a >= _MIN_HEX_LETTERS:
+                return a
+    return last
+
+
+@njit(cache=True, nogil=True)
+def _around(data: Bytes, first: int, alarm: int, last: int) -> tuple[int, int]:
+    """Return the part from `first` to `last` around an alarm that no mask crosses the ends of."""
+    start, cut = alarm, alarm
+    while start > first and _MAIL[data[start - 1]]:
+        start -= 1
+    while cut < last and (data[cut] != _SPACE or (cut + 1 < last and _GOES_ON[data[cut + 1]])):
+        cut += 1
+    return start, cut
+
+
+@njit(cache=True, nogil=True)
+def _mask_part(data: Bytes, start: int, last: int, o: int) -> int:
+    """Mask a row or a part of one into `data` from `o` on, never past what is read, and return where it ends."""
     i, end, at_sign = start, last, start
     resume = -1  # inside a URL's host, which ends at `end`: where its path ends
     while i < end or resume >= 0:

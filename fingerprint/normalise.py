@@ -154,9 +154,14 @@ def _fold_ascii(data: Bytes, i: int, end: int, table: Bytes, out: Bytes, o: int)
                 out[o] = 32
                 o += 1
             gap, bare = False, False
-            out[o] = b
-            o += 1
-        elif b == 32:
+            while b > 32:  # a word
+                out[o] = b
+                o += 1
+                if i == end:
+                    return o
+                b = table[data[i]]
+                i += 1
+        if b == 32:
             gap = True
         elif b != 0:  # a separator
             out[o] = b

@@ -54,6 +54,15 @@ ACCOUNT_META_SCHEMA = pa.schema(
 )
 """Which metadata values each account was seen with, and when."""
 
+FEATURES_SCHEMA = pa.schema(
+    [
+        pa.field("account_id", pa.large_string(), nullable=False),
+        pa.field("requests", pa.int64(), nullable=False),
+        pa.field("features", pa.large_binary(), nullable=False),  # <f2, their mean
+    ]
+)
+"""What the prompts of each account that are in no family are like: mean random features of so many (`departure`)."""
+
 FloatArray = npt.NDArray[np.float32]
 HashArray = npt.NDArray[np.uint64]
 IntArray = npt.NDArray[np.int64]
@@ -273,7 +282,12 @@ class FamilyFacts:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account's latest assessment; `requests` are all it sent, `families` those it sent requests of."""
+    """An account's latest assessment; `requests` are all it sent, `families` those it sent requests of.
+
+    departure: how far its requests in no family are from honest traffic (MMD²), departure_q: q-value of that,
+    departure_rank: share of honest-looking accounts of like volume that depart as far; None where unknown.
+    departed: both are so small that it is told.
+    """
 
     account_id: str
     score: float
@@ -281,6 +295,10 @@ class AccountRow:
     requests: int
     families: tuple[str, ...] = ()
     evidence: tuple[Reason, ...] = ()
+    departure: float | None = None
+    departure_q: float | None = None
+    departure_rank: float | None = None
+    departed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,16 +68,21 @@ def hours(sent: Sent, families: Sequence[str], accounts: pa.Array) -> tuple[pa.T
 
 
 def patterns(
-    sent: Sent, signatures: Sequence[Signature], hashes: HashArray, postings: sparse.csr_matrix
+    sent: Sent,
+    signatures: Sequence[Signature],
+    hashes: HashArray,
+    postings: sparse.csr_matrix,
+    weight: npt.NDArray[np.float64] | None = None,
 ) -> pa.Table:
     """Count equal patterns among the prompts that hold NEAR of a signature or more: PATTERNS_SCHEMA.
 
     hashes: (k,) sorted, the batch's shared grams; postings: (k, n) CSR, which prompts hold them. label: numbers
-    of signatures, a wording's prompts those of its original.
+    of signatures, a wording's prompts those of its original. weight: (n,) how many requests each request of a
+    prompt stands for, where only some prompts were looked at.
     """
     place = {s.family_id: number for number, s in enumerate(signatures)}
     owner = [place.get(s.variant_of or "", number) for number, s in enumerate(signatures)]
-    requests = np.bincount(sent.prompt, minlength=len(sent.label))
+    requests = np.bincount(sent.prompt, minlength=len(sent.label)) * (1.0 if weight is None else weight)
     pairs = np.unique(np.stack([sent.prompt, sent.account]), axis=1)
     begin = np.searchsorted(pairs[0], np.arange(len(sent.label) + 1))
     random = np.random.default_rng(0).integers(1, 2**62, len(hashes), dtype=np.int64)
@@ -92,7 +97,7 @@ def patterns(
         near = np.flatnonzero(mine.T @ signature.weights[there] >= NEAR * total)
         key = np.stack([mine.T.astype(np.int64) @ random[core[there]], sent.label == owner[number]])[:, near]
         _, first, group = np.unique(key, axis=1, return_index=True, return_inverse=True)
-        count = np.bincount(group, weights=requests[near]).astype(np.int64)
+        count = np.rint(np.bincount(group, weights=requests[near])).astype(np.int64)
         senders = _senders(group, near, begin, pairs[1])
         for top in np.argsort(-count, kind="stable")[:MOST_PATTERNS]:
             held = np.zeros(len(signature.grams), np.bool_)

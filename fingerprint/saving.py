@@ -27,6 +27,7 @@ from fingerprint.records import (
     Stamp,
 )
 from fingerprint.tables import (
+    account_features,
     account_hours,
     account_meta,
     accounts,
@@ -51,6 +52,9 @@ PINNED = {
     "variant_of": ("variant_of",),
 }
 """What an analyst sets, by the columns that nights then leave."""
+
+FEATURE_NIGHTS = 14
+"""Accounts' features are kept of so many nights."""
 
 LONGEST_META = 256
 """Metadata values of more characters are kept as their hash."""
@@ -102,7 +106,7 @@ def save_night_row(connection: sa.Connection, night: NightReport, now: datetime)
     upsert(connection, nights, [row])
     counted = sa.select(spread.c.family_id).distinct().where(spread.c.batch_id == night.batch_id)
     family_ids = list(connection.scalars(counted))
-    for table in (spread, activity, events):
+    for table in (spread, activity, account_features, events):
         connection.execute(sa.delete(table).where(table.c.batch_id == night.batch_id))
     connection.execute(
         sa.update(families).where(families.c.retired_in == night.batch_id).values(retired_in=None)
@@ -271,10 +275,24 @@ def save_accounts(connection: sa.Connection, rows: Sequence[AccountRow], now: da
                 "families": list(row.families),
                 "evidence": codec.reasons_to_json(row.evidence),
                 "updated": now,
+                "departure": row.departure,
+                "departure_q": row.departure_q,
+                "departure_rank": row.departure_rank,
+                "departed": row.departed,
             }
             for row in rows
         ],
     )
+    # an account in no family is listed as long as it departs, and it does so no longer
+    gone = sa.and_(accounts.c.score == 0, accounts.c.departed, accounts.c.updated < now)
+    connection.execute(sa.delete(accounts).where(gone))
+
+
+def drop_old_features(connection: sa.Connection) -> None:
+    """Forget the features of accounts of all nights but the last FEATURE_NIGHTS."""
+    kept = sa.select(nights.c.batch_id).order_by(nights.c.started.desc(), nights.c.batch_id)
+    last = list(connection.scalars(kept.limit(FEATURE_NIGHTS)))
+    connection.execute(sa.delete(account_features).where(account_features.c.batch_id.not_in(last)))
 
 
 def save_account_meta(connection: sa.Connection, rows: pa.Table) -> None:

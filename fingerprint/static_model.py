@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
@@ -51,16 +51,23 @@ class StaticModel:
 
     def means(self, texts: Sequence[str]) -> FloatArray:
         """Return each text's mean token vector (n, d) float32, zeros for a text without a known token."""
-        ends = np.cumsum([len(text) for text in texts])
-        cuts = [0, *(np.flatnonzero(np.diff(ends // BATCH_CHARS)) + 1).tolist(), len(texts)]
         rows = np.empty((len(texts), self.vectors.shape[1]), dtype=np.float32)
-        for a, b in pairwise(cuts):
-            encodings = self.tokenizer.encode_batch_fast(texts[a:b], add_special_tokens=False)
-            ids = [encoding.ids for encoding in encodings]
-            offsets = np.concatenate([[0], np.cumsum(np.fromiter(map(len, ids), np.int64, len(ids)))])
-            flat = np.fromiter(chain.from_iterable(ids), np.int64, int(offsets[-1]))
-            _means(self.vectors, flat, offsets, rows[a:b])
+        begin = 0
+        for ids, offsets in token_batches(self.tokenizer, texts):
+            end = begin + len(offsets) - 1
+            _means(self.vectors, ids, offsets, rows[begin:end])
+            begin = end
         return rows
+
+
+def token_batches(tokenizer: Any, texts: Sequence[str]) -> Iterator[tuple[IntArray, IntArray]]:
+    """Tokenise some BATCH_CHARS at once: yields the ids of m texts in one array, and where each begins, (m + 1,)."""
+    ends = np.cumsum([len(text) for text in texts])
+    cuts = [0, *(np.flatnonzero(np.diff(ends // BATCH_CHARS)) + 1).tolist(), len(texts)]
+    for a, b in pairwise(cuts):
+        ids = [e.ids for e in tokenizer.encode_batch_fast(texts[a:b], add_special_tokens=False)]
+        offsets = np.concatenate([[0], np.cumsum(np.fromiter(map(len, ids), np.int64, len(ids)))])
+        yield np.fromiter(chain.from_iterable(ids), np.int64, int(offsets[-1])), offsets
 
 
 @njit(cache=True, nogil=True)

@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from fingerprint import saving, tables
+from fingerprint import exchange, listed_rows, saving, tables
 from fingerprint import signature as codec
 from fingerprint.access import Access
 from fingerprint.arrow_sql import arrow_table, insert_arrow
 from fingerprint.casework import Rhythm
 from fingerprint.database import Database
 from fingerprint.errors import NotFound
+from fingerprint.exchange import Taken
 from fingerprint.family_rows import (
     ACTIVE,
     CAMPAIGN,
@@ -29,12 +30,13 @@ from fingerprint.family_rows import (
     to_listed,
     to_signature,
 )
-from fingerprint.labelling import add_campaign, add_import, add_label, facts_of, labels_of, revision
-from fingerprint.listed_rows import to_account, to_campaign, to_night
+from fingerprint.labelling import add_label, facts_of, labels_of, revision
 from fingerprint.lock import HomeLock
+from fingerprint.paging import Pages
 from fingerprint.records import (
     ACCOUNT_META_SCHEMA,
     ACTIVITY_SCHEMA,
+    FEATURES_SCHEMA,
     SPREAD_SCHEMA,
     AccountRow,
     CampaignRow,
@@ -47,7 +49,7 @@ from fingerprint.records import (
     Stamp,
 )
 
-__all__ = ["HomeLock", "Store"]
+__all__ = ["HomeLock", "Store", "Taken"]
 
 FAMILY_ACCOUNTS_SCHEMA = pa.schema(
     {
@@ -78,6 +80,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.access = Access(database)
+        self.pages = Pages(database)
 
     @classmethod
     def open(cls, home: Path, url: str | None = None, *, read_only: bool = False) -> Self:
@@ -125,6 +128,7 @@ class Store:
         spread: pa.Table,
         activity: pa.Table,
         account_meta: pa.Table | None = None,
+        features: pa.Table | None = None,
         rhythm: Rhythm | None = None,
         accounts: Sequence[AccountRow] = (),
         campaigns: Sequence[CampaignRow] = (),
@@ -133,7 +137,8 @@ class Store:
     ) -> None:
         """Save all of a night's findings, or none.
 
-        `spread`, `activity` and `account_meta` have the schemas of that name in `records`, `rhythm` in `casework`. Families' accounts,
+        `spread`, `activity`, `account_meta` and `features` have the schemas of that name in `records`, `rhythm` those in
+        `casework`. Families' accounts,
         requests and days are counted from `spread` over all batches, first and last seen only widen, the version
         rises with a changed template. Labels are the analysts', so a signature's label is not saved; nor is its
         campaign_id, for `campaigns` say which families they have. Stored families that no argument names stay as
@@ -153,6 +158,11 @@ class Store:
             saving.move_to_campaigns(connection, campaign_of)
             insert_arrow(connection, tables.spread, spread, SPREAD_SCHEMA, batch_id=night.batch_id)
             insert_arrow(connection, tables.activity, activity, ACTIVITY_SCHEMA, batch_id=night.batch_id)
+            if features is not None:
+                insert_arrow(
+                    connection, tables.account_features, features, FEATURES_SCHEMA, batch_id=night.batch_id
+                )
+            saving.drop_old_features(connection)
             unseen = saving.update_totals(connection, touched, counted_before=counted_before)
             saving.save_accounts(connection, accounts, now)
             if account_meta is not None:
@@ -162,27 +172,34 @@ class Store:
             saving.save_events(connection, events, night.batch_id)
             saving.retire(connection, {*retired, *unseen} - saved, night.batch_id)
 
-    def import_signature(self, signature: Signature) -> bool:
-        """Save a signature made elsewhere, label and campaign included; False when its family was here already.
+    def import_signatures(
+        self,
+        signatures: Sequence[Signature],
+        *,
+        overwrite: bool = False,
+        with_labels: bool = True,
+        source: str | None = None,
+    ) -> Taken:
+        """Save signatures of distinct families made elsewhere, all or none, and say what became of each.
 
-        What analysts here said of the family stays, and so do its numbers where nights here counted it.
+        What nights here counted, and what analysts here said, stays; with `overwrite` the imported text goes before
+        ours. `source` is kept as the reason of labels that come along, unless `with_labels` is False.
         Raises StampMismatch when another model or normaliser made the stored signatures.
         """
-        now = datetime.now(UTC)
-        family_id = signature.family_id
-        table = tables.families
         with self._database.writing(alone=True) as connection:
-            known = signatures_of(connection, [family_id])
-            found_here = connection.scalar(
-                sa.select(table.c.campaign_id).where(table.c.family_id == family_id)
+            return exchange.take_in(
+                connection,
+                signatures,
+                datetime.now(UTC),
+                overwrite=overwrite,
+                with_labels=with_labels,
+                source=source,
             )
-            add_campaign(connection, signature.campaign_id, now)
-            campaign_id = found_here or signature.campaign_id
-            campaign_of = {} if campaign_id is None else {family_id: campaign_id}
-            saving.save_families(connection, [signature], now, campaign_of=campaign_of)
-            saving.update_totals(connection, [family_id])
-            add_import(connection, signature, new_label=not (known and known[0].label is not None), now=now)
-        return not known
+
+    def last_changes(self) -> dict[str, datetime]:
+        """Tell when each family, or what analysts said of it, last changed."""
+        with self._database.reading() as connection:
+            return exchange.last_changes(connection)
 
     def set_label(
         self,
@@ -260,20 +277,26 @@ class Store:
             return [to_listed(row) for row in connection.execute(ranked.where(_OWN))]
 
     def accounts(
-        self, *, flagged: bool | None = None, min_score: float | None = None, limit: int | None = None
+        self,
+        *,
+        flagged: bool | None = None,
+        min_score: float | None = None,
+        limit: int | None = None,
+        departed: bool = False,
     ) -> list[AccountRow]:
-        """List assessed accounts, highest score first."""
+        """List assessed accounts, highest score first; departed: only those unlike honest traffic."""
         table = tables.accounts
-        ranked = _ranked(sa.select(table), table, table.c.account_id, flagged=flagged, min_score=min_score)
+        chosen = sa.select(table).where(table.c.departed) if departed else sa.select(table)
+        ranked = _ranked(chosen, table, table.c.account_id, flagged=flagged, min_score=min_score)
         with self._database.reading() as connection:
-            return [to_account(row) for row in connection.execute(ranked.limit(limit))]
+            return [listed_rows.account(row) for row in connection.execute(ranked.limit(limit))]
 
     def account(self, account_id: str) -> AccountRow:
         """Read one account's assessment; raises NotFound."""
         with self._database.reading() as connection:
             chosen = sa.select(tables.accounts).where(tables.accounts.c.account_id == account_id)
             for row in connection.execute(chosen):
-                return to_account(row)
+                return listed_rows.account(row)
         raise NotFound(f"{self._database.name}: no assessed account {account_id}")
 
     def campaigns(
@@ -296,14 +319,14 @@ class Store:
             for row in connection.execute(_LISTED.where(_OWN, CAMPAIGN.is_not(None))):
                 families[row.campaign].append(to_listed(row))
         peopled = [row for row in found if row.campaign_id in families]
-        return [to_campaign(row, families[row.campaign_id], pool_of) for row in peopled[:limit]]
+        return [listed_rows.campaign(row, families[row.campaign_id], pool_of) for row in peopled[:limit]]
 
     def nights(self) -> list[NightReport]:
         """List the saved nights, oldest first."""
         table = tables.nights
         with self._database.reading() as connection:
             chosen = sa.select(table).order_by(table.c.started, table.c.batch_id)
-            return [to_night(row) for row in connection.execute(chosen)]
+            return [listed_rows.night(row) for row in connection.execute(chosen)]
 
     def family_accounts(self, *, but_batch: str | None = None) -> pa.Table:
         """Read what each account sent of each family over all days: FAMILY_ACCOUNTS_SCHEMA, in order of the ids.
@@ -335,6 +358,12 @@ class Store:
     def account_meta(self) -> pa.Table:
         """Read which metadata values each account was seen with: records.ACCOUNT_META_SCHEMA."""
         return self._history(sa.select(tables.account_meta), tables.account_meta, None, ACCOUNT_META_SCHEMA)
+
+    def account_features(self, *, but_batch: str | None = None) -> pa.Table:
+        """Read the features of accounts of the last nights: records.FEATURES_SCHEMA, a row for each of their nights."""
+        table = tables.account_features
+        chosen = sa.select(table.c.account_id, table.c.requests, table.c.features)
+        return self._history(chosen, table, but_batch, FEATURES_SCHEMA)
 
     def _history(
         self, chosen: sa.Select[Any], table: sa.Table, but_batch: str | None, schema: pa.Schema

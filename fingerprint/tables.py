@@ -152,6 +152,16 @@ activity = sa.Table(
     sqlite_with_rowid=False,
 )
 
+account_features = sa.Table(
+    "account_features",
+    metadata,
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("features", sa.LargeBinary, nullable=False),  # <f2
+    sqlite_with_rowid=False,
+)
+
 account_meta = sa.Table(
     "account_meta",
     metadata,
@@ -173,6 +183,10 @@ accounts = sa.Table(
     sa.Column("families", sa.JSON, nullable=False),
     sa.Column("evidence", sa.JSON, nullable=False),
     sa.Column("updated", UtcTime, nullable=False),
+    sa.Column("departure", sa.Double),
+    sa.Column("departure_q", sa.Double),
+    sa.Column("departure_rank", sa.Double),
+    sa.Column("departed", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 labels = sa.Table(

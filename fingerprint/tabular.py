@@ -62,8 +62,11 @@ def renamed(table: pa.Table, mapping: Mapping[str, str]) -> pa.Table | None:
     return pa.table(kept | {name: table.column(column) for name, column in mapping.items()})
 
 
-def read_parquet(source: Source, rows: int) -> Iterator[TableBlock]:
-    """Read Parquet in blocks of at most `rows` rows and about BLOCK_BYTES; InputError if it is damaged."""
+def read_parquet(source: Source, rows: int, columns: Sequence[str] | None = None) -> Iterator[TableBlock]:
+    """Read Parquet in blocks of at most `rows` rows and about BLOCK_BYTES; InputError if it is damaged.
+
+    columns: of a native file only these are read; None reads all.
+    """
     assert source.path is not None
     if source.size == 0:
         return
@@ -73,8 +76,10 @@ def read_parquet(source: Source, rows: int) -> Iterator[TableBlock]:
             groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
             widest = max((g.total_byte_size / max(g.num_rows, 1) for g in groups), default=1.0)
             size = max(1, min(rows, int(BLOCK_BYTES / max(widest, 1.0))))
+            names = file.schema_arrow.names
+            wanted = [n for n in names if n in columns] if columns and is_native(file.schema_arrow) else None
             done = 0
-            for batch in file.iter_batches(batch_size=size):
+            for batch in file.iter_batches(batch_size=size, columns=wanted):
                 numbers = np.arange(done + 1, done + 1 + len(batch))
                 done += len(batch)
                 yield TableBlock(pa.Table.from_batches([batch]), numbers, share=done / file.metadata.num_rows)

@@ -11,13 +11,15 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from .characters import CLASS, LETTER, MARK, SEPARATOR, SINGLE, SPACE, decode, matching, width
+from .characters import CLASS, LETTER, MARK, SEPARATOR, SINGLE, SPACE, SYMBOL, decode, matching, width
 from .masks import MASKS
 from .records import SYSTEM_END, HashArray, IntArray
 from .text_buffers import Bytes, buffers
 
 _LAST_SECTION: Final = 255
 _SYSTEM_END = ord(SYSTEM_END)
+_OTHER, _PLAIN, _BLANK = range(3)
+OFFSET, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +108,31 @@ def _marks_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
 @njit(cache=True, nogil=True)
 def _hash(data: Bytes, i: int, end: int) -> np.uint64:
     """Return FNV-1a, mixed by the finaliser of splitmix64 (Steele et al. 2014, fig. 16); 0 becomes 1."""
-    h = np.uint64(0xCBF29CE484222325)
+    h = OFFSET
     for k in range(i, end):
-        h = (h ^ np.uint64(data[k])) * np.uint64(0x100000001B3)
+        h = (h ^ np.uint64(data[k])) * PRIME
+    return finished(h)
+
+
+@njit(cache=True, nogil=True)
+def finished(h: np.uint64) -> np.uint64:
+    """Scramble a sum of FNV-1a (OFFSET, PRIME); never 0."""
     h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     h ^= h >> np.uint64(31)
     return h if h != 0 else np.uint64(1)
+
+
+@njit(cache=True, nogil=True)
+def _first_bytes(kinds: Bytes) -> Bytes:
+    """Return what a character's first byte tells, (256,): _PLAIN, _BLANK (no token, and ends one) or _OTHER."""
+    first = np.full(256, _OTHER, np.uint8)
+    for b in range(0x80):
+        if kinds[b] == LETTER:
+            first[b] = _PLAIN
+        elif kinds[b] in (SPACE, SYMBOL) and b != 39 and b != 95:
+            first[b] = _BLANK
+    return first
 
 
 @njit(cache=True, nogil=True)
@@ -124,12 +144,49 @@ def _first_section(data: Bytes, i: int, end: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _scan_row(
+    data: Bytes, row: tuple[int, int], tables: tuple[Bytes, Bytes], signs: bool, out: tuple[Any, ...], t: int
+) -> int:
+    """Write the tokens of one row from `t` on and return where they end."""
+    start, end = row
+    kinds, first = tables
+    hashes, starts, ends, section = out
+    i, now = start, _first_section(data, start, end)
+    while i < end:
+        glance = first[data[i]]
+        if glance == _BLANK:
+            if not signs:
+                i += 1
+                continue
+            glance = _OTHER
+        a, h = i, OFFSET
+        while glance == _PLAIN:  # its FNV-1a as it is read: most words are ASCII letters
+            h = (h ^ np.uint64(data[i])) * PRIME
+            i += 1
+            glance = first[data[i]] if i < end else _BLANK
+        if glance == _BLANK:
+            h = finished(h)
+        else:  # ', _ and what is not ASCII may be inside a word
+            a, i = _next(data, a, end, kinds, signs)
+            if a == i:
+                break
+            if kinds[data[a]] == SEPARATOR:
+                now = min(now + 1, _LAST_SECTION)
+                continue
+            h = _hash(data, a, i)
+        hashes[t], starts[t], ends[t], section[t] = h, a - start, i - start, now
+        t += 1
+    return t
+
+
+@njit(cache=True, nogil=True)
 def _scan(data: Bytes, offsets: IntArray, kinds: Bytes) -> tuple[Any, ...]:
     """Return the columns of Tokens."""
     rows = np.zeros(len(offsets), np.int64)
     room = (offsets[-1] - offsets[0]) // 4 + 64
     hashes, section = np.empty(room, np.uint64), np.empty(room, np.uint8)
     starts, ends = np.empty(room, np.int32), np.empty(room, np.int32)
+    first = _first_bytes(kinds)
     t = 0
     for r in range(len(offsets) - 1):
         start, end = offsets[r], offsets[r + 1]
@@ -138,17 +195,7 @@ def _scan(data: Bytes, offsets: IntArray, kinds: Bytes) -> tuple[Any, ...]:
             hashes, section = _grown(hashes, room), _grown(section, room)
             starts, ends = _grown(starts, room), _grown(ends, room)
         for signs in (False, True):
-            i, now = start, _first_section(data, start, end)
-            while i < end:
-                a, i = _next(data, i, end, kinds, signs)
-                if a == i:
-                    break
-                if kinds[data[a]] == SEPARATOR:
-                    now = min(now + 1, _LAST_SECTION)
-                    continue
-                hashes[t] = _hash(data, a, i)
-                starts[t], ends[t], section[t] = a - start, i - start, now
-                t += 1
+            t = _scan_row(data, (start, end), (kinds, first), signs, (hashes, starts, ends, section), t)
             if t > rows[r]:
                 break
         rows[r + 1] = t

@@ -18,9 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse, special, stats
 
+from fingerprint.balance import balance
 from fingerprint.columns import Trait, Traits
+from fingerprint.fillings import Fillings, coverage, repeats
 from fingerprint.records import Ids
 from fingerprint.sharing import family_of, log_tail, main_values, shared, sum_of
+from fingerprint.turnover import Comings, comings, turnover
 
 FIELDS = ("payment_hash", "ip_prefix", "user_agent")
 SMOOTHING = 0.5
@@ -43,15 +46,20 @@ class History:
     """What earlier nights hold of f families and tonight's a accounts.
 
     members: (f, a) CSR of requests. requests: (f,) of all accounts. whole: requests in any family or none.
+    comings: which accounts are new and which went silent; None without earlier nights.
     """
 
     members: sparse.csr_matrix
     requests: Doubles
     whole: float
+    comings: Comings | None = None
 
 
-def past(spread: pa.Table, families: Sequence[str], accounts: pa.Array, *, whole: float) -> History:
-    """Arrange earlier nights' family_id, account_id and requests; whole: all requests of those nights."""
+def past(spread: pa.Table, sent: pa.Table, families: Sequence[str], accounts: pa.Array) -> History:
+    """Arrange earlier nights for tonight's families and accounts.
+
+    spread: family_id, account_id and requests; sent: account_id, requests and last_day of all traffic of those nights.
+    """
     place = {family: number for number, family in enumerate(families)}
     coded = spread.column("family_id").combine_chunks().dictionary_encode()
     known = np.array([place.get(name, -1) for name in coded.dictionary.to_pylist()], dtype=np.int64)
@@ -62,7 +70,9 @@ def past(spread: pa.Table, families: Sequence[str], accounts: pa.Array, *, whole
     both = mine & (column >= 0)
     shape = (len(families), len(accounts))
     members = sparse.csr_matrix((requests[both], (row[both], column[both])), shape=shape)
-    return History(members, np.bincount(row[mine], requests[mine], len(families)).astype(np.float64), whole)
+    before = np.bincount(row[mine], requests[mine], len(families)).astype(np.float64)
+    whole = float(pc.sum(sent.column("requests")).as_py() or 0)
+    return History(members, before, whole, comings(spread, sent, row, accounts))
 
 
 def traits(
@@ -73,21 +83,28 @@ def traits(
     prompt: Ids,
     metadata: pa.ChunkedArray,
     history: History | None = None,
+    filled: Fillings | None = None,
 ) -> Traits:
     """Measure f families given as (f, r) CSR over requests, with each request's account and time in seconds (r,).
 
     prompt: (r,) the distinct prompt of each request. metadata: (r,) JSON objects or null. history: of earlier nights.
+    filled: what each distinct prompt is filled with.
     """
     pool = _pool(rows, account)
     volume = np.bincount(account, minlength=pool.shape[1]).astype(np.float64)
     rate = _rate(pool, volume)
-    overlap, circle = _overlap(pool, volume)
+    overlap, circle, related = _overlap(pool, volume)
+    new, replaced = turnover(pool, volume, history.comings if history else None)
+    nothing = _nothing(pool.shape[0])
+    even, uneven = balance(pool, related)
     values = main_values(metadata, account, FIELDS, accounts=len(volume))
     sharing = {name: shared(pool, values[name]) for name in FIELDS}
     customer = np.fmax(sharing["payment_hash"][1], sharing["ip_prefix"][1])
     return Traits(
         concentration=_concentration(pool, volume, rate),
         evenness=_evenness(pool, rate),
+        balance=even,
+        uneven=uneven,
         alike=_alike(pool, volume),
         overlap=overlap,
         clock=_clock(rows, second),
@@ -96,8 +113,12 @@ def traits(
         address=sharing["ip_prefix"][0],
         agent=sharing["user_agent"][0],
         returning=_returning(pool, history, volume),
+        newcomers=new,
+        turnover=replaced,
         growth=_growth(pool, history, volume),
         copied=_copied(rows, account, prompt),
+        repeats=repeats(rows, account, filled.whole[prompt]) if filled else nothing,
+        coverage=coverage(rows, filled.slots[prompt]) if filled else nothing,
         customer=customer,
         circle=circle,
     )
@@ -211,11 +232,12 @@ def _alike(pool: sparse.csr_matrix, volume: Doubles) -> Trait:
     return Trait(np.sqrt(-trait.value), np.sqrt(-trait.expected), trait.evidence)
 
 
-def _overlap(pool: sparse.csr_matrix, volume: Doubles) -> tuple[Trait, Doubles]:
+def _overlap(pool: sparse.csr_matrix, volume: Doubles) -> tuple[Trait, Doubles, sparse.csr_matrix]:
     """Accounts in common with the family whose pool overlaps most beyond chance (co-membership; Poisson-binomial).
 
     Null: the other family's requests come from random senders. The count is overdispersed, and the
-    p-value corrected for the number of other families (Bonferroni). Also returns the circle (f,) of `Traits`.
+    p-value corrected for the number of other families (Bonferroni). Also returns the circle (f,) of `Traits`, and
+    (f, f) ones where half of a family's accounts are in another's pool beyond chance.
     """
     f = pool.shape[0]
     sent = pool.sign().tocsr()
@@ -233,7 +255,8 @@ def _overlap(pool: sparse.csr_matrix, volume: Doubles) -> tuple[Trait, Doubles]:
     best = np.full(f, len(row), dtype=np.int64)
     order = np.lexsort((-column, seen, evidence))
     best[row[order]] = order
-    return Trait(*(np.append(x, 0.0)[best] for x in (seen, expected, evidence))), circle
+    related = sparse.csr_matrix((np.ones(int(inside.sum())), (row[inside], column[inside])), shape=(f, f))
+    return Trait(*(np.append(x, 0.0)[best] for x in (seen, expected, evidence))), circle, related
 
 
 def _met(sent: sparse.csr_matrix, row: Ids, column: Ids, requests: Doubles, volume: Doubles) -> Doubles:

@@ -2,9 +2,9 @@
 
 A rewording shares meaning but little text with its original; a translation shares neither words nor,
 for a model of one language, meaning. What both share is the senders. So a family born tonight becomes a
-variant of a stored one if its accounts come from that family's pool, far beyond chance, while that
-family goes on, and its sentences mean what the other's sentences mean, or it is foreign: written in words
-that the rest of the traffic hardly uses.
+variant of a stored one, or of a much larger one born tonight as well, if its accounts come from that family's
+pool, far beyond chance, while that family goes on, and its sentences mean what the other's sentences mean, or it
+is foreign: written in words that the rest of the traffic hardly uses.
 """
 
 from __future__ import annotations
@@ -30,10 +30,13 @@ CHANCE = 1e-6
 A_PART = 0.5
 """A rewording has at most this part of the original's prompts; of two large families neither is the other's."""
 
+A_SMALL_PART = 1 / 3
+"""... and of one that is new itself so much: which of the two came first is not known."""
+
 FOREIGN = 0.5
 """A template is foreign to another if it has less than this part of the other's share of common words."""
 
-SAME_MEANING = 0.45
+SAME_MEANING = 0.5
 """Mean cosine of each sentence of the variant to its nearest sentence of the original."""
 
 
@@ -55,16 +58,19 @@ class Wording:
 def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr_matrix) -> Ids:
     """Find the family that each new one is a variant of, (f,) int32 row numbers, -1 = none.
 
-    born: (f,) bool, new tonight; only others can be originals. senders: (n, a) CSR.
+    born: (f,) bool, new tonight. senders: (n, a) CSR. A variant is nobody's original.
     """
     out = np.full(len(born), -1, dtype=np.int32)
     pool = (wording.members @ senders).sign().tocsr()
     size = np.diff(pool.indptr)
     both = np.asarray((pool @ pool.T).todense()) if len(born) else np.zeros((0, 0))
-    for new in np.flatnonzero(born & (size >= FEWEST)):
+    prompts = np.diff(wording.members.indptr)
+    fresh = np.flatnonzero(born & (size >= FEWEST))
+    for new in fresh[np.argsort(-prompts[fresh], kind="stable")]:
         shared = both[new]
         chance = stats.hypergeom.sf(shared - 1, senders.shape[1], size, size[new])
-        near = ~born & (shared >= SAME_POOL * size[new]) & (chance < CHANCE)
+        older = np.where(born, (prompts[new] <= A_SMALL_PART * prompts) & (out < 0), True)
+        near = older & (shared >= SAME_POOL * size[new]) & (chance < CHANCE)
         candidates = np.flatnonzero(near)
         if not len(candidates):
             continue
@@ -72,8 +78,7 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
             [_alike(wording.sentences[int(new)], wording.sentences[int(old)]) for old in candidates]
         )
         foreign = wording.familiar[new] < FOREIGN * wording.familiar[candidates]
-        smaller = wording.members[new].nnz <= A_PART * np.diff(wording.members.indptr)[candidates]
-        meaning = np.where(smaller, meaning, -1.0)
+        meaning = np.where(prompts[new] <= A_PART * prompts[candidates], meaning, -1.0)
         if meaning.max() >= SAME_MEANING:
             out[new] = candidates[np.argmax(meaning)]
         elif foreign.all():

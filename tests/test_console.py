@@ -15,7 +15,7 @@ from small_traffic import TEMPLATES
 from fingerprint.desk import Desk
 from fingerprint.service.console.page import HERE
 from fingerprint.service.console.queue import local, query_of, values_of
-from fingerprint.service.context import Service
+from fingerprint.service.publisher import Publisher
 
 PROMPT = TEMPLATES[0].format("some rivers and old bridges of the north")
 
@@ -28,8 +28,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def site(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    # lookups of the service must follow without a snapshot; who reads the home without it waits for one
-    monkeypatch.setattr(Service, "publish_soon", lambda self: None)
+    # lookups follow without a snapshot; here none is made beside them
+    monkeypatch.setattr(Publisher, "look", lambda self: None)
     with serving(home, "ann", "bob") as site:
         yield site
 

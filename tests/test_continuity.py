@@ -56,6 +56,16 @@ def test_a_pool_that_goes_on_with_its_template_does_not_pivot() -> None:
     assert [event.kind for event in found] == ["born"]
 
 
+@pytest.mark.parametrize(("common", "others", "splits"), [(6, 0, True), (4, 0, False), (6, 8, False)])
+def test_a_part_of_a_family_that_goes_on_splits_off(common: int, others: int, splits: bool) -> None:
+    old = replace(family("old"), grams=np.arange(20, dtype=np.uint64))
+    new = replace(family("new"), grams=np.arange(20 - common, 30 - common, dtype=np.uint64))
+    pool = np.zeros((2, 30))
+    pool[0, :10] = pool[1, others : 10 + others] = 5
+    found = told([old, new], pool, born=[False, True])
+    assert (Event("old", "split", {"off": "new"}) in found) is splits
+
+
 @pytest.mark.parametrize(
     ("unseen", "dies"),
     [

@@ -88,9 +88,13 @@ def test_stamp_names_the_published_weights(static: Embedder) -> None:
     assert static.stamp == f"static-minilm-256-256-{static.revision}"
 
 
-def test_the_static_model_imports_no_torch() -> None:
+def test_lookups_read_the_static_model_without_torch_to_the_same_vectors(static: Embedder) -> None:
+    light = Embedder.load(light=True)
+    assert light.stamp == static.stamp
+    texts = [*TEXTS, "", "word é " * 3000, "\U0001f600"]
+    np.testing.assert_allclose(light.encode(texts), static.encode(texts), atol=1e-6)
     code = (
-        "import sys; from fingerprint.embed import Embedder; Embedder.load().encode(['a text']); "
+        "import sys; from fingerprint.embed import Embedder; Embedder.load(light=True).encode(['a text']); "
         "sys.exit(bool({'torch', 'sentence_transformers'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(embed.__file__).parents[1])
@@ -140,7 +144,7 @@ def test_truncated_weights_without_sums_fail_by_name(model_copy: Path) -> None:
     with (model_copy / "model.safetensors").open("r+b") as file:
         file.truncate(1000)
     with pytest.raises(ModelError, match=r"15,627,360 bytes expected, 1,000 found"):
-        Embedder.load(str(model_copy)).encode(["text"])
+        Embedder.load(str(model_copy), light=True).encode(["text"])
     with (model_copy / "model.safetensors").open("r+b") as file:
         file.truncate(3)
     with pytest.raises(ModelError, match="one matrix of token vectors expected"):

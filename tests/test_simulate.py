@@ -26,10 +26,12 @@ from fingerprint.simulate import (
     simulate,
     write,
 )
-from fingerprint.simulate.disguise import INVISIBLE
+from fingerprint.simulate.disguise import INVISIBLES
+from fingerprint.simulate.evasion import MIX, parse
 from fingerprint.simulate.families import LANGUAGES, MOST_SHARED, Composer, Family, register, written
 from fingerprint.simulate.grammar import Grammar, alias_table
 from fingerprint.simulate.morphology import gerund, past, plural
+from fingerprint.simulate.reword import places, wordings
 from fingerprint.simulate.world import RULE_FILES, build
 
 SMALL = SimulationConfig(rows=6_000, accounts=600, campaigns=6, honest_templates=30)
@@ -141,15 +143,17 @@ def test_background_follows_the_day(small: pa.Table) -> None:
 
 def test_every_evasion_is_really_applied(evasive: pa.Table) -> None:
     assert set(only(evasive, "day", "day1")["evasion"].to_pylist()) <= {"none", *place_labels()}
-    wordings = {family.name: family for family in written("campaigns.txt") if not family.weak}
+    families = {family.name: family for family in written("campaigns.txt") if not family.weak}
     seen: set[str] = set()
     for name in EVASIONS:
-        config = replace(SMALL, rows=3_000, campaigns=8, evasion=name, evasion_share=1.0, smallest=0.02)
+        config = replace(
+            SMALL, rows=3_000, campaigns=8, evasion=f"{name}:1", evasion_share=1.0, smallest=0.02
+        )
         campaign = only(together(config), "role", "campaign")
         for row in campaign.filter(pc.equal(campaign["evasion"], name)).to_pylist():
-            if row["family"] in wordings:
+            if row["family"] in families:
                 seen.add(name)
-                check_evasion(name, wordings[row["family"]], row["system"] or "", row["prompt"])
+                check_evasion(name, families[row["family"]], row["system"] or "", row["prompt"])
     assert seen == set(EVASIONS)
 
 
@@ -157,36 +161,106 @@ def place_labels() -> set[str]:
     return {"inject_start", "inject_middle", "inject_end"}
 
 
-def check_evasion(name: str, family: Family, system: str, prompt: str) -> None:
-    # what the template has word for word, apart from slots
-    pieces = [
+def pieces_of(family: Family) -> list[str]:
+    """Return what a template has word for word, apart from slots."""
+    return [
         piece for sentence in family.sentences for piece in re.split("«[^»]*»+", sentence) if len(piece) > 12
     ]
+
+
+def check_evasion(name: str, family: Family, system: str, prompt: str) -> None:
+    pieces = pieces_of(family)
     whole = f"{system}\n{prompt}"
-    fixed = all(piece in whole for piece in pieces)
-    invisible = bytes(INVISIBLE).decode()
+    there = [piece in whole for piece in pieces]
     if name == "homoglyph":
-        assert not fixed
-        assert re.search(f"[{invisible}а-яѕіјΑ-ω]", whole)
-    elif name == "case":
-        assert not fixed
-    elif name in ("paraphrase", "translation"):
-        assert not fixed
-        texts = family.paraphrases if name == "paraphrase" else family.translations
-        assert any(text in whole for text in texts)
-    elif name == "swap":
-        assert fixed
+        assert not any(there)
+        assert not re.search("[a-z]", prompt)
+    elif name == "invisible":
+        assert not any(there)
+        assert set(bytes(INVISIBLES).decode()) & set(prompt)
+    elif name in ("case", "scatter", "reword", "paraphrase"):
+        assert not all(there)
+    elif name == "translation":
+        assert any(text in whole for text in family.translations)
+        assert not any(there)
+    elif name == "drop":
+        assert sum(sentence.split("«")[0] in whole for sentence in family.sentences) == 1
+    else:
+        assert all(there)
+    if name == "swap":
         assert (pieces[0] in system) == (family.place != "system")
-    elif name.startswith("inject_"):
+    if name.startswith("inject_"):
         start, end = prompt.find(pieces[0]), prompt.find(pieces[-1]) + len(pieces[-1])
         assert start == 0 or name != "inject_start"
         assert len(prompt) - end < 20 or name != "inject_end"  # a slot may follow
-    elif name == "payload_domination":
-        assert len(prompt.split()) > 400
-    else:
-        assert fixed
+    if name == "payload_domination":
+        assert len(prompt.split()) > 800
     if name == "shuffle":
         assert len(family.sentences) > 2
+
+
+def test_mixtures_are_applied_together() -> None:
+    config = replace(
+        SMALL, rows=2_000, campaigns=6, evasion="inject_end+drop+case+invisible:0.5", evasion_share=1.0
+    )
+    rows = only(together(config), "evasion", "inject_end+drop+case+invisible").to_pylist()
+    assert len(rows) > 50
+    unseen = set(bytes(INVISIBLES).decode())
+    for row in rows:
+        letters = "".join(sign for sign in row["prompt"] if sign not in unseen)
+        assert len(letters) < len(row["prompt"])
+        assert len(letters.split()) > 60
+
+
+@pytest.mark.parametrize(
+    ("evasion", "kept"),
+    [
+        ("reword:0", (0.99, 1.0)),
+        ("reword:0.3", (0.2, 0.7)),
+        ("reword:1", (0.0, 0.15)),
+        ("drop:0.5", (0.2, 0.7)),
+    ],
+)
+def test_strength_is_what_the_template_loses(evasion: str, kept: tuple[float, float]) -> None:
+    config = replace(SMALL, rows=3_000, campaigns=8, evasion=evasion, evasion_share=1.0, smallest=0.02)
+    families = {family.name: family for family in written("campaigns.txt") if not family.weak}
+    shares = []
+    for row in only(together(config), "evasion", evasion.partition(":")[0]).to_pylist():
+        if family := families.get(row["family"]):
+            own = set().union(*(grams(piece) for piece in pieces_of(family)))
+            shares.append(len(own & grams(f"{row['system']}\n{row['prompt']}")) / len(own))
+    assert kept[0] <= np.mean(shares) <= kept[1]
+
+
+def test_paraphrases_in_use_follow_the_strength() -> None:
+    for strength, most in ((0.01, 1), (0.5, 4), (1.0, 8)):
+        config = replace(
+            SMALL,
+            rows=2_000,
+            campaigns=1,
+            families=1,
+            evasion="paraphrase",
+            evasion_share=1.0,
+            strength=strength,
+        )
+        rows = only(together(config), "evasion", "paraphrase").to_pylist()
+        openings = min(len({row[turn][:40] for row in rows if row[turn]}) for turn in ("prompt", "system"))
+        assert most / 2 <= openings <= most
+
+
+def test_rules_reword_every_template_and_not_its_slots() -> None:
+    chosen = [family for family in written("campaigns.txt") if not family.weak]
+    for family in chosen:
+        assert places(family.sentences) > 0.35
+        texts = wordings(family.sentences, 3)
+        assert len(set(texts)) == 3
+        whole = " ".join(family.sentences)
+        slots = re.findall("«[^»]*»", whole)
+        for text in texts:
+            assert sorted(re.findall("«[^»]*»", text)) == sorted(slots)
+            assert not re.search("[\x01\x02\ue000-\uf8ff]| {2}", text)
+            own, new = (grams(re.sub("«[^»]*»", "…", said)) for said in (whole, text))
+            assert len(own & new) < 0.5 * len(own)
 
 
 def test_nonces_differ_between_requests() -> None:
@@ -225,6 +299,35 @@ def test_pools_change_from_day_to_day(evasive: pa.Table) -> None:
     days = [set(only(largest, "day", day)["account_id"].to_pylist()) for day in ("day1", "day2", "day3")]
     for before, after in pairwise(days):
         assert 0.75 < len(before & after) / len(before) < 1
+
+
+def test_accounts_of_one_volume_mix_in_the_share_asked_for() -> None:
+    config = replace(
+        SMALL, rows=24_000, accounts=400, volume=60, mixing=(0.1, 0.5), largest=0.1, smallest=0.05
+    )
+    sent = together(config)
+    requests = Counter(sent["account_id"].to_pylist())
+    low, high = np.quantile(list(requests.values()), [0.1, 0.9])
+    assert 40 < low < 60 < high < 80
+    campaign = Counter(only(sent, "role", "campaign")["account_id"].to_pylist())
+    share = np.array([count / requests[account] for account, count in campaign.items()])
+    near = [np.abs(share - wanted) < 0.4 * wanted for wanted in config.mixing]
+    assert np.mean(near[0] | near[1]) > 0.8
+    assert min(mask.sum() for mask in near) > 20
+
+
+def test_suites_are_honest_templates_of_one_set_of_users() -> None:
+    found = together(replace(SMALL, suites=3)).select(["account_id", "role", "family"])
+    suites = found.filter(pc.starts_with(found["family"], "suite:"))
+    users = {
+        name: Counter(only(suites, "family", name)["account_id"].to_pylist())
+        for name in pc.unique(suites["family"]).to_pylist()
+    }
+    assert 9 <= len(users) <= 15
+    closest = [max(len(a & b) / len(a) for n, b in users.items() if n != name) for name, a in users.items()]
+    assert np.median(closest) > 0.4
+    loads = [np.array(list(count.values())) for count in users.values()]
+    assert np.median([load.var() / load.mean() for load in loads]) > 1.5
 
 
 def test_some_campaigns_start_late_stop_early_or_turn_to_another_template(evasive: pa.Table) -> None:
@@ -322,7 +425,10 @@ def test_same_seed_same_bytes(tmp_path: Path) -> None:
         ({"rows": 0}, "rows: at least 1 expected, 0 found"),
         ({"days": 9, "rows": 3}, "at least one a day"),
         ({"evasion": "magic"}, "'magic' found"),
-        ({"evasion": "nonce+case"}, "'nonce\\+case' found"),
+        ({"evasion": "swap+inject_end"}, "one of swap, inject_end expected in 'swap\\+inject_end', 2 found"),
+        ({"evasion": "paraphrase+reword"}, "one of paraphrase, reword expected"),
+        ({"evasion": "case+case"}, "each part once expected, 'case\\+case' found"),
+        ({"evasion": "nonce:2"}, "a strength from 0 to 1 after the colon expected, '2' found"),
         ({"jitter": 1.5}, "jitter: a share from 0 to 1 expected, 1.5 found"),
         ({"mixing": (0.0,)}, "mixing"),
         ({"smallest": 0.5}, "smallest"),
@@ -333,6 +439,17 @@ def test_same_seed_same_bytes(tmp_path: Path) -> None:
 def test_bad_settings_are_named(changes: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         preset("default", **changes)
+
+
+def test_evasions_are_read_with_their_strengths() -> None:
+    assert parse("none", 0.5) == ()
+    found = parse("nonce, case:0.9,inject_end+homoglyph:0.2", 0.5)
+    assert [(evasion.label, evasion.strength) for evasion in found] == [
+        ("nonce", 0.5),
+        ("case", 0.9),
+        ("inject_end+homoglyph", 0.2),
+    ]
+    assert [evasion.label for evasion in parse("mix:0.7", 0.5)] == list(MIX)
 
 
 def test_bad_requests_are_named(tmp_path: Path) -> None:

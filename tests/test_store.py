@@ -29,6 +29,7 @@ from fingerprint.errors import HomeLocked, NotFound, StampMismatch, StoreError, 
 from fingerprint.records import (
     ACCOUNT_META_SCHEMA,
     ACTIVITY_SCHEMA,
+    FEATURES_SCHEMA,
     SPREAD_SCHEMA,
     AccountRow,
     CampaignRow,
@@ -44,6 +45,7 @@ from fingerprint.records import (
     Stamp,
     Template,
 )
+from fingerprint.saving import FEATURE_NIGHTS
 from fingerprint.store import HomeLock, Store
 from fingerprint.tables import metadata
 
@@ -98,6 +100,7 @@ def save_first(store: Store, batch_id: str = "n1") -> None:
         [make_signature("f1"), make_signature("f2", seed=2)],
         spread=FIRST_SPREAD,
         activity=FIRST_ACTIVITY,
+        features=table(FEATURES_SCHEMA, ("a", 5, b"12"), ("b", 4, b"34")),
         account_meta=table(ACCOUNT_META_SCHEMA, ("a", "payment_hash", "p", NOON, NOON + timedelta(hours=1))),
         accounts=[AccountRow("a", 0.9, True, 10, ("f1", "f2"), (Reason("rare", 2.0, 1.5, "rare text"),))],
         campaigns=[CampaignRow("c1", "Graders", 0.8, True, ("f1", "f2"))],
@@ -113,7 +116,8 @@ def save_next(store: Store, batch_id: str = "n2") -> None:
         spread=NEXT_SPREAD,
         activity=NEXT_ACTIVITY,
         account_meta=table(ACCOUNT_META_SCHEMA, ("a", "payment_hash", "p", NOON - timedelta(days=9), NOON)),
-        accounts=[AccountRow("c", 0.4, False, 3, ("f1",))],
+        features=table(FEATURES_SCHEMA, ("a", 6, b"56")),
+        accounts=[AccountRow("c", 0.4, False, 3, ("f1",), (), 0.1, 0.02, 0.5)],
         events=[Event("f1", "pivoted")],
     )
 
@@ -174,7 +178,7 @@ def test_nights_add_up(store: Store) -> None:
     assert store.nights() == [make_night("n1"), make_night("n2", started=NOON + timedelta(days=1))]
     assert store.accounts() == [
         AccountRow("a", 0.9, True, 10, ("f1", "f2"), (Reason("rare", 2.0, 1.5, "rare text"),)),
-        AccountRow("c", 0.4, False, 3, ("f1",)),
+        AccountRow("c", 0.4, False, 3, ("f1",), (), 0.1, 0.02, 0.5),
     ]
     assert store.events("f1") == [("n1", Event("f1", "born")), ("n2", Event("f1", "pivoted"))]
 
@@ -204,6 +208,38 @@ def test_history_as_arrow(store: Store) -> None:
     seen = ("a", "payment_hash", "p", NOON - timedelta(days=9), NOON + timedelta(hours=1))
     assert store.account_meta() == table(ACCOUNT_META_SCHEMA, seen)
     assert store.family_accounts(but_batch="n1").schema == store.family_accounts().schema
+
+
+def test_features_of_accounts_are_kept_for_some_nights_and_replaced_with_their_batch(store: Store) -> None:
+    save_first(store)
+    save_next(store)
+    save_next(store)
+    assert store.account_features() == table(
+        FEATURES_SCHEMA, ("a", 5, b"12"), ("a", 6, b"56"), ("b", 4, b"34")
+    )
+    assert store.account_features(but_batch="n2").num_rows == 2
+    for night in range(FEATURE_NIGHTS - 1):
+        later = make_night(f"m{night}", started=NOON + timedelta(days=2 + night))
+        store.save_night(later, [], spread=table(SPREAD_SCHEMA), activity=table(ACTIVITY_SCHEMA))
+    assert store.account_features() == table(FEATURES_SCHEMA, ("a", 6, b"56"))
+
+
+def test_accounts_in_no_family_are_listed_while_they_depart(store: Store) -> None:
+    def night(batch_id: str, *accounts: AccountRow) -> None:
+        store.save_night(
+            make_night(batch_id),
+            [],
+            spread=table(SPREAD_SCHEMA),
+            activity=table(ACTIVITY_SCHEMA),
+            accounts=accounts,
+        )
+
+    away = AccountRow("d", 0.0, False, 9, (), (), 0.4, 1e-9, 0.001, departed=True)
+    known = AccountRow("e", 0.3, False, 9, ("f1",), (), 0.3, 1e-9, 0.002, departed=True)
+    night("n1", away, known)
+    assert store.accounts(departed=True) == [known, away]
+    night("n2", AccountRow("g", 0.5, True, 1))
+    assert [a.account_id for a in store.accounts()] == ["g", "e"]
 
 
 def test_history_of_nothing_has_its_columns(store: Store) -> None:
@@ -368,14 +404,14 @@ def test_import(store: Store) -> None:
         300, 9000, NOON - timedelta(days=30), NOON, {"2026-02-01": DayCount(requests=9000, accounts=300)}
     )
     foreign = make_signature("f1", spread=far, label="campaign", campaign_id="spring", version=7)
-    assert store.import_signature(foreign)
+    assert store.import_signatures([foreign]).new == ["f1"]
     found = store.signature("f1")
     assert (found.spread, found.label, found.campaign_id, found.version) == (far, "campaign", "spring", 7)
     assert [(c.campaign_id, c.accounts) for c in store.campaigns()] == [("spring", 300)]
 
     save_first(store)  # the night counts it here
     store.set_label("f1", "benign", by="ann")
-    assert not store.import_signature(foreign)
+    assert store.import_signatures([foreign]).disputed == {"f1": ("benign", "campaign")}
     found = store.signature("f1")
     assert (found.spread.accounts, found.spread.requests, found.label) == (2, 7, "benign")
     assert [word.by for word in store.labels("f1")] == ["import", "ann"]
@@ -395,7 +431,7 @@ def test_another_model_is_refused(store: Store, tmp_path: Path, store_url: str |
     with pytest.raises(StampMismatch, match=expected):
         store.check_stamp(other)
     with pytest.raises(StampMismatch, match=expected):
-        store.import_signature(make_signature("f9", stamp=other))
+        store.import_signatures([make_signature("f9", stamp=other)])
     mixed = [make_signature("f8"), make_signature("f9", stamp=other)]
     with pytest.raises(StampMismatch, match=expected):
         store.save_night(make_night("n2"), mixed, spread=FIRST_SPREAD, activity=FIRST_ACTIVITY)

@@ -13,7 +13,7 @@ from fingerprint.traits import History, past, traits
 
 DAY = 86_400.0
 REQUESTS, ACCOUNTS = 20_000, 1500
-TRAITS = [name for name in Traits.__slots__ if name not in ("customer", "circle")]
+TRAITS = [name for name in Traits.__slots__ if name not in ("customer", "circle", "uneven")]
 
 
 def zipf(random: np.random.Generator, count: int) -> np.ndarray:
@@ -59,6 +59,8 @@ def test_random_senders_are_no_evidence(size: int) -> None:
         evidence = getattr(found, name).evidence
         assert (evidence > 2).mean() <= 0.05, name
         assert np.isfinite(evidence).all(), name
+    if size >= 40:
+        assert np.median(found.uneven.evidence) > 1  # Zipf's law is no dealer
 
 
 def test_a_pool_that_sends_little_else_is_concentrated() -> None:
@@ -141,11 +143,22 @@ def test_history_knows_only_tonights_accounts_and_all_requests() -> None:
             "first_day": pa.array([date(2026, 3, 2)] * 4),
         }
     )
-    found = past(spread, ["b", "a", "new"], pa.array(["y", "x"], pa.large_string()), whole=18)
+    sent = pa.table(
+        {
+            "account_id": pa.array(["x", "y", "left"], pa.large_string()),
+            "requests": pa.array([9, 5, 4], pa.int64()),
+            "last_day": pa.array([date(2026, 3, 2)] * 3),
+        }
+    )
+    found = past(spread, sent, ["b", "a", "new"], pa.array(["y", "x"], pa.large_string()))
     assert found.members.toarray().tolist() == [[5, 0], [0, 3], [0, 0]]
     assert found.requests.tolist() == [5, 7, 0]
-    nothing = past(spread.slice(0, 0), ["a"], pa.array(["x"], pa.large_string()), whole=0)
+    assert found.whole == 18
+    assert found.comings is not None
+    assert found.comings.silent.tolist() == [0, 1]
+    nothing = past(spread.slice(0, 0), sent.slice(0, 0), ["a"], pa.array(["x"], pa.large_string()))
     assert nothing.members.nnz == 0
+    assert nothing.comings is None
 
 
 def test_prompts_that_many_accounts_send_are_copied() -> None:

@@ -31,9 +31,15 @@ def embedder() -> Embedder:
 
 
 def found(
-    embedder: Embedder, new: list[str], *, familiar: float = 0.8, pool: range = range(20), prompts: int = 10
+    embedder: Embedder,
+    new: list[str],
+    *,
+    familiar: float = 0.8,
+    pool: range = range(20),
+    prompts: int = 10,
+    stored: bool = True,
 ) -> int:
-    """Which row the new family, row 1, is a variant of; row 0 is stored, sent by 40 accounts of 400."""
+    """Which row the new family, row 1, is a variant of; row 0, stored or as new, is sent by 40 accounts of 400."""
     original, variant = 40, prompts
     members = np.zeros((2, original + variant), dtype=np.float32)
     members[0, :original], members[1, original:] = 1, 1
@@ -48,7 +54,7 @@ def found(
         np.array([0.8, familiar]),
         np.array([sum(map(len, s)) for s in said]),
     )
-    born = np.array([False, True])
+    born = np.array([not stored, True])
     return int(originals(wording, born, sparse.csr_matrix(senders))[1])
 
 
@@ -66,6 +72,14 @@ def test_another_meaning_is_not(embedder: Embedder) -> None:
 
 def test_a_rewording_as_large_as_the_original_is_a_family_of_its_own(embedder: Embedder) -> None:
     assert found(embedder, REWORDED, prompts=40) == -1
+
+
+def test_a_small_part_of_a_family_as_new_may_be_its_variant(embedder: Embedder) -> None:
+    assert found(embedder, REWORDED, stored=False) == 0
+    assert found(embedder, FOREIGN, familiar=0.1, stored=False) == 0
+    assert found(embedder, REWORDED, prompts=16) == 0
+    assert found(embedder, REWORDED, prompts=16, stored=False) == -1
+    assert found(embedder, REWORDED, pool=range(200, 220), stored=False) == -1
 
 
 def test_a_translation_by_the_same_pool_is_a_variant(embedder: Embedder) -> None:

@@ -3,12 +3,14 @@
 `simulate` yields Arrow tables, `write` makes files; the same configuration always gives the same rows.
 """
 
-from .config import EVASIONS, PRESETS, SimulationConfig, preset
+from .config import PRESETS, SimulationConfig, preset
+from .evasion import EVASIONS, MEANING
 from .output import simulate, write
 from .traffic import SIMULATED_SCHEMA, TRUTH_SCHEMA
 
 __all__ = [
     "EVASIONS",
+    "MEANING",
     "PRESETS",
     "SIMULATED_SCHEMA",
     "TRUTH_SCHEMA",

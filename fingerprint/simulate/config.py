@@ -8,27 +8,9 @@ from datetime import date
 from typing import Any, Literal, get_args
 
 from ..errors import UsageError
+from .evasion import Evasion, parse
 
 Payment = Literal["shared", "none", "mixed"]
-
-EVASIONS = (
-    "nonce",
-    "case",
-    "homoglyph",
-    "inject_start",
-    "inject_middle",
-    "inject_end",
-    "swap",
-    "shuffle",
-    "paraphrase",
-    "translation",
-    "payload_domination",
-)
-DISGUISES = ("nonce", "case", "homoglyph")
-"""Evasions that change characters; they combine with any of the others as `structural+disguise`."""
-
-MIX = (*EVASIONS, "inject_start+homoglyph", "payload_domination+case", "paraphrase+nonce", "inject_end+nonce")
-"""What `evasion="mix"` stands for."""
 
 FEWEST_REQUESTS = 12
 """A campaign template never sends fewer requests a day than this, whatever its share says."""
@@ -43,14 +25,19 @@ class SimulationConfig:
     seed: int = 1
     start: date = date(2026, 3, 2)
     accounts: int = 3_000
+    volume: int = 0  # requests of every account a day; 0: few accounts send much, most little
 
     campaigns: int = 14
     largest: float = 0.06  # share of the largest campaign; sizes fall geometrically to the smallest
+    # with `volume` they are shares of the accounts, of whose traffic each campaign takes one of `mixing`
     smallest: float = 0.002
     families: int = 3  # most templates in one campaign
-    evasion: str = "none"  # "none", "mix", or names from EVASIONS, comma-separated, "a+b" for two at once
+    load: int = 12  # requests that an account of a campaign sends a day, in pools of 15 to 300 accounts
+    evasion: str = (
+        "none"  # as evasion.parse reads it: "none", "mix", "nonce,case:0.9", "inject_end+homoglyph"
+    )
     evasion_share: float = 0.5  # share of an evading template's requests that evade
-    strength: float = 0.5  # how hard an evasion is driven, 0 to 1
+    strength: float = 0.5  # how hard evasions without a strength of their own are driven, 0 to 1
     evasion_from: int = 1  # first day on which templates evade
     mixing: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5, 1.0)  # campaign share of an account's traffic
     jitter: float = 0.0  # 0: sharp bursts, evenly spread; 1: requests follow the daily rhythm
@@ -58,6 +45,7 @@ class SimulationConfig:
 
     honest_templates: int = 60
     honest_share: float = 0.15
+    suites: int = 0  # honest products of 3 to 5 templates, each with one set of users for all of them
     repeats: float = 0.213  # share of background that is a popular prompt
 
     metadata: bool = True
@@ -82,20 +70,9 @@ class SimulationConfig:
         ratio = self.smallest / self.largest
         return tuple(self.largest * ratio ** (i / (self.campaigns - 1)) for i in range(self.campaigns))
 
-    def evasions(self) -> tuple[str, ...]:
-        """Return the evasions asked for, () for none; UsageError names an unknown one."""
-        if self.evasion == "none":
-            return ()
-        names = MIX if self.evasion == "mix" else tuple(part.strip() for part in self.evasion.split(","))
-        for name in names:
-            parts = name.split("+")
-            if any(part not in EVASIONS for part in parts):
-                raise UsageError(f"evasion: none, mix or {', '.join(EVASIONS)} expected, {name!r} found")
-            if len(parts) > 2 or (len(parts) == 2 and (parts[0] in DISGUISES or parts[1] not in DISGUISES)):
-                raise UsageError(
-                    f"evasion: a structural one and then a disguise ({', '.join(DISGUISES)}) expected, {name!r} found"
-                )
-        return names
+    def evasions(self) -> tuple[Evasion, ...]:
+        """Return the evasions asked for, () for none; UsageError names what is wrong with them."""
+        return parse(self.evasion, self.strength)
 
     def rows_on(self, day: int) -> int:
         """Return the number of requests on a day, counted from 0."""
@@ -109,7 +86,10 @@ def _positive(config: SimulationConfig) -> None:
         ("accounts", 20),
         ("campaigns", 0),
         ("families", 1),
+        ("load", 1),
         ("honest_templates", 0),
+        ("suites", 0),
+        ("volume", 0),
     ):
         value = getattr(config, name)
         if value < least:
@@ -163,6 +143,18 @@ PRESETS: dict[str, SimulationConfig] = {
     ),
     "bare": SimulationConfig(
         rows=120_000, days=3, accounts=6_000, evasion="mix", evasion_from=2, jitter=0.8, metadata=False
+    ),
+    "crowded": SimulationConfig(  # 200 and more families at once, most of them small
+        rows=120_000,
+        days=3,
+        accounts=12_000,
+        campaigns=110,
+        largest=0.006,
+        smallest=0.0012,
+        families=3,
+        evasion="mix",
+        evasion_from=2,
+        honest_templates=200,
     ),
     "scale": SimulationConfig(
         rows=16_000_000,

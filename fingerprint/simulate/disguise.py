@@ -7,14 +7,36 @@ from numba import njit
 
 from .kernel import U8, U64, below, unit
 
-# Latin letters and look-alikes that take two UTF-8 bytes (Cyrillic, Greek)
-_PAIRS = "aа cс eе iі jј oо pр sѕ xх yу vν uυ AА BВ CС EЕ HН IІ KК MМ OО PР SЅ TТ XХ NΝ ZΖ"
-LOOKALIKE = np.zeros(128, np.int32)
-for _pair in _PAIRS.split():
-    LOOKALIKE[ord(_pair[0])] = int.from_bytes(_pair[1].encode(), "big")
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# Cyrillic, Greek, Armenian, Latin extensions, Roman numerals; each letter and what looks like it
+_LIKE = (
+    "aаɑ cсⅽ dԁⅾ eе gɡ hһ iіⅰ jј kκ lӏⅼ mⅿ nո oоο pрρ qԛ rг sѕ uυս vνⅴ wԝ xхⅹ yу "
+    "AАΑ BВΒ CСⅭ DⅮ EЕΕ HНΗ IІΙ JЈ KКΚ LⅬ MМΜ NΝ OОΟ PРΡ SЅ TТΤ VⅤ XХΧ YΥҮ ZΖ"
+)
 
-# zero-width space, non-joiner, joiner, word joiner, byte order mark: three UTF-8 bytes each
-INVISIBLE = np.frombuffer("\u200b\u200c\u200d\u2060\ufeff".encode(), np.uint8).copy()
+
+def _glyphs() -> U8:
+    """Return (128, kinds, 5): for each ASCII letter what looks like it, a length and as many bytes of UTF-8 each."""
+    like = {group[0]: list(group[1:]) for group in _LIKE.split()}
+    for i, letter in enumerate(_LETTERS):
+        wide, plain = (0xFF41, 0x1D5BA) if i < 26 else (0xFF21, 0x1D5A0)
+        like.setdefault(letter, []).extend((chr(wide + i % 26), chr(plain + i % 26)))
+    table = np.zeros((128, max(map(len, like.values())), 5), np.uint8)
+    for letter, others in like.items():
+        for kind, glyph in enumerate(others):
+            coded = glyph.encode()
+            table[ord(letter), kind, 0] = len(coded)
+            table[ord(letter), kind, 1 : 1 + len(coded)] = list(coded)
+    return table
+
+
+GLYPHS = _glyphs()
+KINDS = np.count_nonzero(GLYPHS[:, :, 0], axis=1)
+"""How many look-alikes a letter has, by its code."""
+
+# zero-width space, non-joiner, joiner, word joiner, byte order mark, invisible times, a variation selector
+_UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u2062\ufe0e"
+INVISIBLES = np.frombuffer(_UNSEEN.encode(), np.uint8).reshape(-1, 3).copy()
 
 
 @njit(cache=True, nogil=True)
@@ -29,26 +51,39 @@ def _lower(byte: int) -> int:
 
 @njit(cache=True, nogil=True)
 def homoglyph(text: U8, length: int, out: U8, rng: U64, strength: float) -> int:
-    """Copy text to out with look-alikes and invisible characters, one at least; return its length."""
-    swap = 0.03 + 0.32 * strength
-    hide = 0.01 + 0.06 * strength
+    """Copy text to out with that share of its letters replaced by look-alikes, one at least; return its length."""
     pos = 0
     touched = False
     for i in range(length):
         byte = text[i]
-        pair = LOOKALIKE[byte] if byte < 128 else 0
-        if pair and (not touched or unit(rng) < swap):
-            out[pos], out[pos + 1] = pair >> 8, pair & 255
-            pos += 2
+        if byte < 128 and KINDS[byte] > 0 and (not touched or unit(rng) < strength):
+            kind = below(rng, KINDS[byte])
+            for j in range(GLYPHS[byte, kind, 0]):
+                out[pos] = GLYPHS[byte, kind, 1 + j]
+                pos += 1
             touched = True
         else:
             out[pos] = byte
             pos += 1
-        if 97 <= byte <= 122 and unit(rng) < hide:
-            kind = below(rng, 5)
+    return pos
+
+
+@njit(cache=True, nogil=True)
+def invisible(text: U8, length: int, out: U8, rng: U64, strength: float) -> int:
+    """Copy text to out with characters nobody sees, up to one after every second, one at least; return its length."""
+    pos = 0
+    touched = False
+    for i in range(length):
+        out[pos] = text[i]
+        pos += 1
+        if i + 1 < length and text[i + 1] & 0xC0 == 0x80:  # within a character
+            continue
+        if text[i] > 32 and (not touched or unit(rng) < 0.5 * strength):
+            kind = below(rng, len(INVISIBLES))
             for j in range(3):
-                out[pos + j] = INVISIBLE[3 * kind + j]
+                out[pos + j] = INVISIBLES[kind, j]
             pos += 3
+            touched = True
     return pos
 
 

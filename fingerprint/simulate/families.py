@@ -156,12 +156,10 @@ def _sentence(text: str) -> str:
 
 
 def register(grammar: Grammar, family: Family) -> None:
-    """Add the rules of a family: `name` as written, `name/shuffled`, `name/lead`, `name/tail`."""
+    """Add the rules of a family: `name` as written, `name/s0` … its sentences, `name/lead`, `name/tail`."""
     name = f"fam/{family.name}"
     grammar.add(name, [" ".join(family.sentences)])
     for i, sentence in enumerate(family.sentences):
         grammar.add(f"{name}/s{i}", [sentence + " "])
-    grammar.add(f"{name}/parts", ["".join(f"«{name}/s{i}»" for i in range(len(family.sentences)))])
-    grammar.add(f"{name}/shuffled", [f"«{name}/parts!»"])
     grammar.add(f"{name}/lead", [family.lead])
     grammar.add(f"{name}/tail", [family.tail])

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .config import SimulationConfig
+from .evasion import AS_WRITTEN, Evasion
 from .families import LAYOUTS, Family
 from .grammar import Grammar
-from .render import CASE, FIRST, HOMOGLYPH, IN_SYSTEM, INSIDE, LAST, NONCE, NONE, PLAIN
+from .render import CASE, FIRST, HOMOGLYPH, IN_SYSTEM, INSIDE, INVISIBLE, LAST, NONCE, NONE, SCATTER
+from .reword import reworded, wordings
 from .streams import Stream
 
-_DISGUISE = {"nonce": NONCE, "case": CASE, "homoglyph": HOMOGLYPH}
+_CHARACTERS = {
+    "nonce": NONCE,
+    "scatter": SCATTER,
+    "case": CASE,
+    "homoglyph": HOMOGLYPH,
+    "invisible": INVISIBLE,
+}
+_BODIES = 4
+"""Lengths of the bodies around an injection, and of payloads."""
+
+REWORDINGS = 8
+"""Whole rewordings of a template; those that were not written by hand are made by rule."""
 
 
 class Modes(NamedTuple):
@@ -24,20 +38,22 @@ class Modes(NamedTuple):
     lead: npt.NDArray[np.int32]
     body: npt.NDArray[np.int32]
     tail: npt.NDArray[np.int32]
+    aside: npt.NDArray[np.int32]  # the part of the template that stands in the other of user and system turn
     layout: npt.NDArray[np.int8]
     disguise: npt.NDArray[np.int8]
+    strength: npt.NDArray[np.float64]  # of the disguise
 
 
 class ModeTable:
     """Collects modes; equal ones are kept once, runs of one stream stay together."""
 
-    def __init__(self, config: SimulationConfig, grammar: Grammar) -> None:
-        self._config, self._grammar = config, grammar
-        self._rows: list[tuple[int, ...]] = [
-            (NONE, 1, NONE, grammar.number("background"), NONE, FIRST, PLAIN)
+    def __init__(self, grammar: Grammar) -> None:
+        self._grammar = grammar
+        self._rows: list[tuple[float, ...]] = [
+            (NONE, 1, NONE, grammar.number("background"), NONE, NONE, FIRST, 0, 0.0)
         ]
         self.labels = ["none"]
-        self._runs: dict[tuple[str, tuple[str, ...]], tuple[int, int]] = {}
+        self._runs: dict[tuple[str, tuple[Evasion, ...]], tuple[int, int]] = {}
 
     def run(self, stream: Stream) -> tuple[int, int]:
         """Return first mode and number of modes of a stream: as written, then one for each of its evasions."""
@@ -45,51 +61,87 @@ class ModeTable:
         if key not in self._runs:
             first = len(self._rows)
             campaign = stream.campaign is not None
-            for evasion in ("none", *stream.evasions):
+            for evasion in (AS_WRITTEN, *stream.evasions):
                 self._rows.append(self._mode(stream.family, evasion))
-                self.labels.append(self._label(stream.family, evasion) if campaign else "none")
+                self.labels.append(_label(stream.family, evasion) if campaign else "none")
             self._runs[key] = first, len(self._rows) - first
         return self._runs[key]
 
     def table(self) -> Modes:
         """Return the modes as arrays."""
-        columns = np.array(self._rows).T
-        return Modes(
-            *(column.astype(np.int32) for column in columns[:5]),
-            *(column.astype(np.int8) for column in columns[5:]),
-        )
+        *rules, layout, disguise, strength = np.array(self._rows).T
+        small = [column.astype(np.int8) for column in (layout, disguise)]
+        return Modes._make([*(rule.astype(np.int32) for rule in rules), *small, strength])
 
-    @staticmethod
-    def _label(family: Family, evasion: str) -> str:
-        if not family.injected or evasion.startswith("inject"):
-            return evasion
-        own = f"inject_{family.place}"
-        return own if evasion == "none" else f"{own}+{evasion}"
-
-    def _mode(self, family: Family, evasion: str) -> tuple[int, ...]:
-        kind, _, disguise = evasion.partition("+")
+    def _mode(self, family: Family, evasion: Evasion) -> tuple[float, ...]:
         number, name = self._grammar.number, f"fam/{family.name}"
-        if kind in _DISGUISE:
-            kind, disguise = "none", kind
-        instruction, wordings = number(name), 1
+        instruction, count, aside = self._wording(family, evasion)
         lead, tail, body, layout = (
             number(f"{name}/lead"),
             number(f"{name}/tail"),
             number(family.body),
             LAYOUTS[family.place],
         )
-        if kind.startswith("inject_"):
-            layout, body, tail = LAYOUTS[kind.removeprefix("inject_")], number("genuine"), NONE
-        elif kind == "swap":
+        step = min(_BODIES - 1, int(_BODIES * evasion.strength))
+        place = evasion.one_of("inject_start", "inject_middle", "inject_end")
+        if place:
+            layout, tail = LAYOUTS[place.removeprefix("inject_")], NONE
+            body = number(f"around_{step}")
+        elif evasion.one_of("swap") and aside == NONE:
             layout = FIRST if layout == IN_SYSTEM else IN_SYSTEM
-        elif kind == "shuffle":
-            instruction = number(f"{name}/shuffled")
-        elif kind in ("paraphrase", "translation"):
-            texts = family.paraphrases if kind == "paraphrase" else family.translations
-            wordings = max(1, round(self._config.strength * len(texts)))
-            instruction = self._grammar.add_run(f"{name}/{kind}/{len(self._rows)}", texts)
-        elif kind == "payload_domination":
-            body = number(f"payload_{min(2, int(3 * self._config.strength))}")
+        if evasion.one_of("payload_domination"):
+            body = number(f"payload_{step}")
         if layout in (LAST, INSIDE):
             lead = NONE
-        return instruction, wordings, lead, body, tail, layout, _DISGUISE.get(disguise, PLAIN)
+        disguise = sum(_CHARACTERS[part] for part in evasion.parts if part in _CHARACTERS)
+        return instruction, count, lead, body, tail, aside, layout, disguise, evasion.strength
+
+    def _wording(self, family: Family, evasion: Evasion) -> tuple[int, int, int]:
+        """Return the first rule of the instruction, how many there are to choose from, and the rule of its aside."""
+        if not evasion.one_of("shuffle", "drop", "reword", "paraphrase", "translation", "swap"):
+            return self._grammar.number(f"fam/{family.name}"), 1, NONE
+        name = f"fam/{family.name}/{'_'.join(evasion.parts)}:{evasion.strength:.4f}"
+        if whole := evasion.one_of("paraphrase", "translation"):
+            texts: Sequence[str] = family.translations
+            if whole == "paraphrase":
+                made = REWORDINGS - len(family.paraphrases)
+                texts = [*family.paraphrases, *wordings(family.sentences, made)][:REWORDINGS]
+            return self._grammar.add_run(name, texts), max(1, round(evasion.strength * len(texts))), NONE
+        parts = self._sentences(family, evasion, name)
+        moved = len(parts)
+        if evasion.one_of("swap"):
+            moved = max(1, round(evasion.strength * len(parts)))
+        aside = NONE
+        if moved < len(parts):
+            here, there = (parts[moved:], parts[:moved])
+            aside, parts = self._ordered(f"{name}/aside", there, evasion), here
+        return self._ordered(name, parts, evasion), 1, aside
+
+    def _sentences(self, family: Family, evasion: Evasion, name: str) -> list[str]:
+        """Return slots for the sentences of a template, each of which ends in a space."""
+        if not evasion.one_of("reword"):
+            return [f"«fam/{family.name}/s{i}»" for i in range(len(family.sentences))]
+        for i, sentence in enumerate(family.sentences):
+            said = reworded(self._grammar, f"{name}/said{i}", sentence, evasion.strength, first=i == 0)
+            self._grammar.add(f"{name}/s{i}", [said + " "])
+        return [f"«{name}/s{i}»" for i in range(len(family.sentences))]
+
+    def _ordered(self, name: str, parts: list[str], evasion: Evasion) -> int:
+        """Add the rule of some sentences, left out and in disorder as the evasion wants, and return its number."""
+        kept = len(parts)
+        if evasion.one_of("drop"):
+            kept = max(1, kept - max(1, round(evasion.strength * kept)))
+        choices = list(itertools.combinations(parts, kept))
+        if evasion.one_of("shuffle"):
+            mixed = max(2, round(evasion.strength * kept))
+            for i, choice in enumerate(choices):
+                self._grammar.add(f"{name}/mixed{i}", ["".join(choice[:mixed])])
+                choices[i] = (f"«{name}/mixed{i}!»", *choice[mixed:])
+        return self._grammar.add(name, ["".join(choice) for choice in choices])
+
+
+def _label(family: Family, evasion: Evasion) -> str:
+    if not family.injected or (evasion.place or "").startswith("inject"):
+        return evasion.label
+    own = f"inject_{family.place}"
+    return f"{own}+{evasion.label}" if evasion.parts else own

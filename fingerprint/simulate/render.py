@@ -8,18 +8,18 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from .disguise import homoglyph, recase, tweak
+from .disguise import homoglyph, invisible, recase, tweak
 from .grammar import Tables
 from .kernel import I64, U8, U64, Stack, below, expand, new_stack, unit
 
 LONGEST = 16_000  # bytes of a body, and of an instruction; a part that has begun is finished
-_SCRATCH = 8 * LONGEST
+_SCRATCH = 48 * LONGEST  # every letter a look-alike of four bytes, each with something invisible behind it
 
 FIRST, LAST, INSIDE, IN_SYSTEM = range(4)
 """Layouts: where the instruction stands."""
 
-PLAIN, NONCE, CASE, HOMOGLYPH, TWEAK = range(5)
-"""Disguises."""
+NONCE, SCATTER, CASE, HOMOGLYPH, INVISIBLE, TWEAK = (1 << bit for bit in range(6))
+"""Disguises; a request's are their sum."""
 
 NONE = -1
 
@@ -28,6 +28,7 @@ class Requests(NamedTuple):
     """What to write, one entry a request; rules are numbers of the grammar, NONE for no such part.
 
     seed, body_seed, system_seed: uint64. topic: int32. clock: int64, Unix seconds. layout, disguise: int8.
+    strength: float64, of the disguise, 0 to 1.
     """
 
     seed: U64
@@ -39,17 +40,18 @@ class Requests(NamedTuple):
     lead: npt.NDArray[np.int32]  # between instruction and body
     body: npt.NDArray[np.int32]
     tail: npt.NDArray[np.int32]  # after the body
+    aside: npt.NDArray[np.int32]  # of the instruction, in the turn that the rest is not in
     system: npt.NDArray[np.int32]
     layout: npt.NDArray[np.int8]
     disguise: npt.NDArray[np.int8]
+    strength: npt.NDArray[np.float64]
 
 
 class Settings(NamedTuple):
-    """What all requests share: the number of topics, the nonce rule, and the strength of disguises, 0 to 1."""
+    """What all requests share: the number of topics, and the nonce rule."""
 
     topics: int
     nonce: int
-    strength: float
 
 
 @njit(cache=True, nogil=True)
@@ -70,14 +72,18 @@ def _split(body: U8, length: int, rng: U64) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _put_on(text: U8, length: int, out: U8, rng: U64, disguise: int, strength: float) -> int:
-    if disguise == HOMOGLYPH:
-        return homoglyph(text, length, out, rng, strength)
-    if disguise == CASE:
-        return recase(text, length, out, rng, strength)
-    if disguise == TWEAK and length > 0:
+def _put_on(text: U8, length: int, out: U8, spare: U8, rng: U64, disguise: int, strength: float) -> int:
+    """Copy text to out with its letters disguised, by one disguise after another."""
+    if disguise & TWEAK and length > 0:
         return tweak(text, length, out, rng)
-    return _append(out, 0, text, 0, length)
+    length = _append(out, 0, text, 0, length)
+    if disguise & CASE:
+        length = _append(out, 0, spare, 0, recase(out, length, spare, rng, strength))
+    if disguise & HOMOGLYPH:
+        length = _append(out, 0, spare, 0, homoglyph(out, length, spare, rng, strength))
+    if disguise & INVISIBLE:
+        length = _append(out, 0, spare, 0, invisible(out, length, spare, rng, strength))
+    return length
 
 
 @njit(cache=True, nogil=True)
@@ -91,10 +97,11 @@ def _compose(t: Tables, r: Requests, i: int, s: Settings, rng: U64, k: Stack, a:
     rng[0] = r.seed[i]
     layout = r.layout[i]
     head = 0
-    if layout != IN_SYSTEM and r.instruction[i] != NONE:
-        head = expand(t, r.instruction[i], r.topic[i], s.topics, rng, clock, k, b, 0, LONGEST)
+    told = r.aside[i] if layout == IN_SYSTEM else r.instruction[i]
+    if told != NONE:
+        head = expand(t, told, r.topic[i], s.topics, rng, clock, k, b, 0, LONGEST)
     pos = 0
-    if layout == FIRST:
+    if layout in (FIRST, IN_SYSTEM):
         pos = _append(c, 0, b, 0, head)
     if r.lead[i] != NONE and layout in (FIRST, IN_SYSTEM):
         pos = expand(t, r.lead[i], r.topic[i], s.topics, rng, clock, k, c, pos, pos + LONGEST)
@@ -119,23 +126,40 @@ def _compose(t: Tables, r: Requests, i: int, s: Settings, rng: U64, k: Stack, a:
 def _nonces(
     t: Tables, i: int, r: Requests, s: Settings, rng: U64, k: Stack, a: U8, length: int, c: U8
 ) -> int:
-    """Copy a to c with one to four nonces at its ends."""
+    """Copy a to c with 1 to 8 nonces at its ends, as the strength has it."""
     clock = r.clock[i : i + 1].copy()
     pos = 0
-    at_start = below(rng, 2) == 0
-    more = 1 + below(rng, 1 + int(3 * s.strength))
-    if not at_start:
-        pos = _append(c, 0, a, 0, length)
-    for _ in range(more):
-        if not at_start:
+    count = 1 + int(7 * r.strength[i] + 0.5)
+    before = below(rng, count + 1)
+    for number in range(count):
+        if number == before:
+            pos = _append(c, pos, a, 0, length)
+        if number >= before:
             c[pos] = 10 if below(rng, 2) else 32
             pos += 1
         pos = expand(t, s.nonce, 0, s.topics, rng, clock, k, c, pos, pos + LONGEST)
-        if at_start:
+        if number < before:
             c[pos] = 10 if below(rng, 2) else 32
             pos += 1
-    if at_start:
-        pos = _append(c, pos, a, 0, length)
+    return _append(c, pos, a, 0, length) if before == count else pos
+
+
+@njit(cache=True, nogil=True)
+def _scattered(
+    t: Tables, i: int, r: Requests, s: Settings, rng: U64, k: Stack, a: U8, length: int, c: U8
+) -> int:
+    """Copy a to c with nonces between its words, up to one after every second word, one at least."""
+    clock = r.clock[i : i + 1].copy()
+    pos = 0
+    missing = True
+    for at in range(length):
+        c[pos] = a[at]
+        pos += 1
+        if a[at] == 32 and (missing or unit(rng) < 0.5 * r.strength[i]):
+            pos = expand(t, s.nonce, 0, s.topics, rng, clock, k, c, pos, pos + LONGEST)
+            c[pos] = 32
+            pos += 1
+            missing = False
     return pos
 
 
@@ -173,23 +197,32 @@ def write_rows(
     for i in range(begin, len(r.seed)):
         length = _compose(t, r, i, s, rng, k, a, b, c)
         disguise = r.disguise[i]
-        if disguise == NONCE:
+        if disguise & SCATTER:
+            a, c = c, a
+            length = _scattered(t, i, r, s, rng, k, a, length, c)
+        if disguise & NONCE:
             a, c = c, a
             length = _nonces(t, i, r, s, rng, k, a, length, c)
         start, length = _trim(c, length)
-        used = _put_on(c[start:], length - start, a, rng, disguise, s.strength)
+        used = _put_on(c[start:], length - start, a, b, rng, disguise, r.strength[i])
         if prompt_ends[i] + used > len(prompts):
             return i
         prompt_ends[i + 1] = _append(prompts, prompt_ends[i], a, 0, used)
 
         used = 0
-        instructs = r.layout[i] == IN_SYSTEM and r.instruction[i] != NONE
-        rule = r.instruction[i] if instructs else r.system[i]
+        own = r.instruction[i] if r.layout[i] == IN_SYSTEM else r.aside[i]
+        rule = own if own != NONE else r.system[i]
         if rule != NONE:
-            rng[0] = r.seed[i] if instructs else r.system_seed[i]
+            rng[0] = r.seed[i] if own != NONE else r.system_seed[i]
             length = expand(t, rule, r.topic[i], s.topics, rng, r.clock[i : i + 1].copy(), k, c, 0, LONGEST)
             start, length = _trim(c, length)
-            used = _put_on(c[start:], length - start, b, rng, disguise if instructs else PLAIN, s.strength)
+            if own == NONE:
+                disguise = 0
+            elif disguise & SCATTER:
+                a, c = c, a
+                length = _scattered(t, i, r, s, rng, k, a[start:], length - start, c)
+                start = 0
+            used = _put_on(c[start:], length - start, b, a, rng, disguise, r.strength[i])
         if system_ends[i] + used > len(systems):
             return i
         system_ends[i + 1] = _append(systems, system_ends[i], b, 0, used)

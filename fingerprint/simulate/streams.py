@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
-from .config import DISGUISES, FEWEST_REQUESTS, SimulationConfig
+from .config import FEWEST_REQUESTS, SimulationConfig
+from .evasion import CHARACTERS, Evasion
 from .families import Composer, Family, written
 from .population import HOURS, Population, daily_rhythm
 
@@ -38,7 +39,7 @@ class Stream:
     windows: Windows
     loose: float
     skew: float  # above 1 some accounts of the pool send more than others
-    evasions: tuple[str, ...]
+    evasions: tuple[Evasion, ...]
 
 
 @dataclass(slots=True)
@@ -82,6 +83,9 @@ def plan_traffic(config: SimulationConfig, population: Population, random: np.ra
     honest = _honest(config, composer, population, random)
     for day in range(config.days):
         streams[day].extend(honest[day])
+    suites = _suites(config, composer, population)
+    for day in range(config.days):
+        streams[day].extend(suites[day])
     families = {stream.family.name: stream.family for day in streams for stream in day}
     return Traffic(population, streams, list(families.values()))
 
@@ -97,10 +101,13 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
     taken = 0
     rows = config.rows // config.days
     for i, share in enumerate(config.sizes()):
-        requests = max(FEWEST_REQUESTS, round(share * rows))
+        mixing = config.mixing[i % len(config.mixing)]
+        requests = max(FEWEST_REQUESTS, round(share * rows * (mixing if config.volume else 1.0)))
         count = min(int(random.integers(1, config.families + 1)), max(1, requests // FEWEST_REQUESTS))
         families = list(itertools.islice(source, count))
-        size = _pool_size(requests, config.accounts)
+        size = _pool_size(requests, config)
+        if config.volume:
+            size = min(max(round(share * config.accounts), 5), config.accounts // 2)
         total = size + math.ceil(config.replaced * size * (config.days - 1))
         accounts = np.resize(np.roll(order, -taken), total)
         if found and i % 5 == 4:
@@ -120,10 +127,10 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
     return found
 
 
-def _pool_size(requests: int, accounts: int) -> int:
+def _pool_size(requests: int, config: SimulationConfig) -> int:
     """15 to 300 accounts; more where each would have to send over 400 requests a day."""
-    usual = min(max(requests // 12, 15), 300)
-    return max(min(usual, accounts // 4), min(requests // 400, accounts // 5), 5)
+    usual = min(max(requests // config.load, 15), 300)
+    return max(min(usual, config.accounts // 4), min(requests // 400, config.accounts // 5), 5)
 
 
 def _campaign_day(
@@ -139,30 +146,32 @@ def _campaign_day(
         requests = max(1, round(campaign.requests * weight * random.uniform(0.9, 1.1)))
         evasions = _offered(config, family) if day + 1 >= config.evasion_from else ()
         if len(evasions) > 3:
-            evasions = tuple(random.choice(evasions, 3, replace=False).tolist())
+            evasions = tuple(evasions[i] for i in random.choice(len(evasions), 3, replace=False))
         found.append(
             Stream(family, campaign.name, pool, requests, windows, 0.6 * config.jitter, 1.0, evasions)
         )
     return found
 
 
-def _offered(config: SimulationConfig, family: Family) -> tuple[str, ...]:
-    """Return the evasions asked for that this family can do."""
+def _offered(config: SimulationConfig, family: Family) -> tuple[Evasion, ...]:
+    """Return the evasions asked for of which this family can do every part."""
 
-    def able(name: str) -> bool:
-        if name in DISGUISES:
+    def able(part: str) -> bool:
+        if part in CHARACTERS:
             return True
-        if name.startswith("inject_"):
+        if part.startswith("inject_"):
             return family.injected or (family.place == "first" and len(family.sentences) > 1)
         return {
             "swap": not family.injected,
             "shuffle": len(family.sentences) > 2 and not family.injected,
-            "paraphrase": bool(family.paraphrases),
+            "drop": len(family.sentences) > 1,
+            "reword": True,
+            "paraphrase": True,
             "translation": bool(family.translations),
             "payload_domination": family.place == "first",
-        }[name]
+        }[part]
 
-    return tuple(name for name in config.evasions() if able(name.split("+")[0]))
+    return tuple(evasion for evasion in config.evasions() if all(map(able, evasion.parts)))
 
 
 def _bursts(jitter: float, random: np.random.Generator) -> Windows:
@@ -194,6 +203,9 @@ def _mix(
     sent = np.zeros(config.accounts)
     for stream in itertools.chain.from_iterable(streams):
         np.add.at(sent, stream.pool, stream.requests / len(stream.pool))
+    if config.volume:
+        whole = config.volume * config.days * (1 - config.honest_share)
+        return dataclasses.replace(population, volume=np.maximum(whole - sent, 0))
     share = random.choice(np.array(config.mixing), config.accounts)
     honest = sent * (1 - share) / share
     rows = config.rows * (1 - config.honest_share) - sent.sum()
@@ -248,6 +260,23 @@ def _honest(
             count = int(random.poisson(expected))
             if count:
                 day.append(Stream(family, None, pool, count, windows, 1.0, 1.6 if crowd else 1.0, ()))
+    return days
+
+
+def _suites(config: SimulationConfig, composer: Composer, population: Population) -> list[list[Stream]]:
+    """Return the templates of honest products that have one set of users each; a few of them use it far more."""
+    random = np.random.default_rng([config.seed, 0x50175])
+    source = composer.families("honest", "suite:")
+    senders = np.flatnonzero(population.volume > 0)
+    days: list[list[Stream]] = [[] for _ in range(config.days)]
+    for _ in range(config.suites):
+        users = random.choice(senders, min(int(random.integers(12, 120)), len(senders)), replace=False)
+        windows = _honest_windows("harness", random)
+        for family in itertools.islice(source, int(random.integers(3, 6))):
+            expected = len(users) * random.uniform(1.0, 4.0)
+            for day in days:
+                count = max(1, int(random.poisson(expected)))
+                day.append(Stream(family, None, users, count, windows, 1.0, 2.0, ()))
     return days
 
 

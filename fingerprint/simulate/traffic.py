@@ -43,7 +43,7 @@ def stretch(world: World, number: int, begin: int, end: int) -> pa.Table:
         (dealt.stream << 36 | dealt.number).astype(np.uint64) | np.uint64(number << 58), world.config.seed
     )
     requests, mode, repeat = _requests(world, day, dealt, keys)
-    settings = Settings(world.compiled.topic_count, world.compiled.names["nonce"], world.config.strength)
+    settings = Settings(world.compiled.topic_count, world.compiled.names["nonce"])
     prompts, systems = _write(world, requests, settings)
     model = np.where(
         unit(keys, 30) < 0.85,
@@ -103,9 +103,11 @@ def _requests(world: World, day: Day, dealt: Dealt, keys: U64) -> tuple[Requests
         lead=m.lead,
         body=body.astype(np.int32),
         tail=m.tail,
+        aside=m.aside,
         system=system,
         layout=m.layout,
         disguise=disguise.astype(np.int8),
+        strength=m.strength,
     )
     return requests, mode, repeat
 
@@ -152,7 +154,8 @@ def _write(world: World, requests: Requests, settings: Settings) -> tuple[pa.Arr
         )
     ) < rows:
         prompts, systems = np.resize(prompts, 2 * len(prompts)), np.resize(systems, 2 * len(systems))
-    absent = (requests.system == NONE) & ((requests.layout != IN_SYSTEM) | (requests.instruction == NONE))
+    told = np.where(requests.layout == IN_SYSTEM, requests.instruction, requests.aside)
+    absent = (requests.system == NONE) & (told == NONE)
     present = np.packbits(~absent, bitorder="little")
     return (
         pa.LargeStringArray.from_buffers(

@@ -63,7 +63,7 @@ def build(config: SimulationConfig) -> World:
     random = np.random.default_rng([config.seed, 0x5EED])
     grammar, popular = _rules(config)
     traffic = plan_traffic(config, populate(config, grammar.topic_count, random), random)
-    modes = ModeTable(config, grammar)
+    modes = ModeTable(grammar)
     for family in traffic.families:
         register(grammar, family)
     days = tuple(_day(config, traffic, number, modes) for number in range(config.days))

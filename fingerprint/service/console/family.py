@@ -113,7 +113,6 @@ def edit(
         did = visit.desk.edit(new, pins, by=visit.who.name, expected=expected, words=words)
     except Conflict as error:
         return conflict(visit, {family_id: expected}, error)
-    visit.labelled()
     return visit.back(f"/families/{family_id}", did.id)
 
 
@@ -136,7 +135,6 @@ def split(
             did, child = desk.cut(rest, new, by=by, expected=expected), new.family_id
     except Conflict as error:
         return conflict(visit, {family_id: expected}, error)
-    visit.labelled()
     return visit.back(f"/families/{child}", did.id)
 
 

@@ -94,10 +94,6 @@ class Visit:
             return Response(status_code=204, headers={"HX-Redirect": told})
         return RedirectResponse(told, 303)
 
-    def labelled(self) -> None:
-        """Let a snapshot be made of what was said, for readers without a database at hand."""
-        self.service.publish_soon()
-
 
 async def _reader(request: Request) -> Visit:
     return Visit(request, service_of(request), await permitted(request, "read"))

@@ -60,8 +60,6 @@ def act(
         did = perform(visit, what, read, {"campaign": campaign, "reason": reason, "days": days})
     except Conflict as error:
         return conflict(visit, read, error)
-    if what != "snooze":
-        visit.labelled()
     return visit.back(local(back), did.id)
 
 
@@ -75,7 +73,6 @@ def undo(
         if action is None
         else visit.desk.undo(action, by=visit.who.name)
     )
-    visit.labelled()
     return visit.back(local(back), did.id)
 
 

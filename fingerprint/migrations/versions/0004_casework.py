@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003_casework"
-down_revision = "0002_access"
+revision = "0004_casework"
+down_revision = "0003"
 
 QUEUE = (
     *("retired_in", "withdrawn", "variant_of", "family_id", "score", "accounts", "requests"),
