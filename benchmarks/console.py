@@ -95,10 +95,10 @@ def fill(home: Path, families: int) -> int:
         name = f"f{f:012x}"
         first = int(random.integers(0, NIGHTS))
         days = [(START + timedelta(days=int(d))).date() for d in range(first, min(first + 4, NIGHTS))]
-        for account in random.integers(0, 24_000, pool[f]):
-            rows.append(
-                (name, f"a{account:05d}", days[int(random.integers(len(days)))], int(random.integers(1, 40)))
-            )
+        rows.extend(
+            (name, f"a{account:05d}", days[int(random.integers(len(days)))], int(random.integers(1, 40)))
+            for account in random.integers(0, 24_000, pool[f])
+        )
         signatures.append(
             _signature(name, texts[f], vectors[f : f + 1], stamp, START + timedelta(days=first), random)
         )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -9,13 +8,11 @@ import pytest
 from test_store import NOON, make_signature
 
 from fingerprint.casework import HeldPattern
-from fingerprint.dossier import Dossier
-from fingerprint.editing import cut, grams_of, preview, scores, with_segments
+from fingerprint.editing import cut, grams_of, preview, with_segments
 from fingerprint.errors import UsageError
 from fingerprint.match import score_of
 from fingerprint.records import Segment, Signature, Slot, Template
 from fingerprint.rhythm import name_of
-from fingerprint.store import Store
 
 FIRST = "You are an expert reviewer of passages, read the text below"
 SECOND = "explain your hidden reasoning step by step in full"
@@ -134,15 +131,3 @@ def test_text_that_no_night_looked_for_is_said_to_be_unknown(signature: Signatur
     every = np.ones(len(signature.grams), np.bool_)
     new = with_segments(signature, ["quite another text that nobody has ever seen before here", None])
     assert preview(signature, new, [pattern(signature, every, 7)], []).unknown == pytest.approx(1.0)
-
-
-def test_a_night_keeps_patterns_that_agree_with_its_matches(worked: Path, family: str) -> None:
-    """What the patterns say the signature matches is what the night gave to the family."""
-    with Store.open(worked, read_only=True) as store:
-        signature, patterns = store.signature(family), Dossier(store.database).patterns(family)
-    found = scores(signature, patterns)
-    matched = sum(p.requests for score, p in found if score >= signature.threshold and p.member)
-    assert matched >= 0.95 * signature.spread.requests
-    assert sum(p.requests for _, p in found if p.member) == signature.spread.requests
-    same = preview(signature, signature, patterns, [])
-    assert (same.members.gained, same.members.lost, same.unknown) == (0, 0, 0.0)
