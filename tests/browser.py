@@ -51,7 +51,7 @@ class Site:
 
 
 @contextmanager
-def serving(home: Path, *people: str) -> Iterator[Site]:
+def serving(home: Path, *people: str, history: tuple[str, ...] = ()) -> Iterator[Site]:
     """Serve a home on a free port to people who may read and label, and to `reader`, who may read only."""
     with Store.open(home) as store:
         keys = {
@@ -59,7 +59,7 @@ def serving(home: Path, *people: str) -> Iterator[Site]:
             for name in (*people, "reader")
         }
     listening = socket.create_server(("127.0.0.1", 0))
-    app = create_app(Config(str(home), refresh_ms=100))
+    app = create_app(Config(str(home), refresh_ms=100, history=history))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

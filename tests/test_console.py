@@ -332,3 +332,18 @@ def test_an_exported_campaign_is_imported_again(site: Site, tmp_path: Path) -> N
     file = tmp_path / "graders.jsonl"
     file.write_bytes(answer.content)
     assert "1 new families" in done("import", file, "--home", tmp_path / "other")
+
+
+def test_kept_traffic_is_searched_for_an_edit(
+    browser: Browser, home: Path, traffic: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Publisher, "look", lambda self: None)
+    with serving(home, "ann", history=(str(traffic[0]), str(traffic[1]))) as site:
+        page = log_in(browser, site, "ann")
+        page.goto(f"/families/{of_prompt(site)}")
+        page.get_by_role("button", name="Search kept traffic", exact=True).click()
+        expect(page.locator("#hunted")).to_contain_text("120 of 840 requests read match, from 12 accounts")
+        page.fill("#edit input[name=threshold]", "1")
+        page.get_by_role("button", name="Search kept traffic with this edit").click()
+        expect(page.locator("#edit-hunted .lost")).to_have_text("−120 lost")
+        page.context.close()

@@ -54,6 +54,7 @@ def family(visit: Reader, family_id: str) -> Response:
         histogram=_histogram(signature, patterns),
         campaigns=visit.worklist.campaigns(),
         fresh_campaign=new_campaign(family_id),
+        history_kept=bool(visit.service.config.history),
     )
 
 
@@ -97,12 +98,18 @@ def edit(
     visit: Writer,
     family_id: str,
     expected: Version,
+    version: Version,
     threshold: Annotated[float, Form()],
     segment: Texts = [],  # noqa: B006
     drop: Numbers = [],  # noqa: B006
 ) -> Response:
     """Give a family another threshold or template."""
     old = visit.store.signature(family_id)
+    if old.version != version:
+        error = Conflict(
+            f"family {family_id}: version {version} expected, {old.version} found: a night changed it"
+        )
+        return conflict(visit, {family_id: expected}, error)
     new = edited(visit, old, threshold, segment, drop)
     pins = visit.dossier.pinned(family_id) | ({"template"} if new.template != old.template else set())
     pins |= {"threshold"} if new.threshold != old.threshold else set()

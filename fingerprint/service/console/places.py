@@ -67,9 +67,9 @@ def accounts(visit: Reader) -> Response:
     asked = visit.request.query_params.get("account", "").strip()
     if asked:
         return visit.back(f"/accounts/{asked}")
-    flagged = visit.request.query_params.get("flagged") == "1"
-    rows = visit.store.accounts(flagged=flagged or None, limit=MOST)
-    return visit.render("accounts.html", rows=rows, flagged=flagged, most=MOST)
+    only = visit.request.query_params.get("only", "")
+    rows = visit.store.accounts(flagged=only == "flagged" or None, departed=only == "departed", limit=MOST)
+    return visit.render("accounts.html", rows=rows, only=only, most=MOST)
 
 
 @router.get("/accounts/{account_id:path}")

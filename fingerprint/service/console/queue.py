@@ -115,6 +115,7 @@ def conflict(visit: Visit, read: Mapping[str, int | None], error: Conflict) -> R
         for family, seen in read.items()
     }
     changed = [family for family in read if family in rows and since[family] and read[family] is not None]
+    changed = changed or [family for family in read if family in rows]
     return visit.render(
         "conflict.html",
         412,
@@ -135,8 +136,9 @@ def _wanted(visit: Visit, rows: Mapping[str, Any]) -> list[tuple[str, str]]:
         family = value.partition("@")[0]
         if name == "family" and family in rows:
             value = f"{family}@{rows[family].revision}"
-        elif name == "expected" and len(rows) == 1:
-            value = str(next(iter(rows.values())).revision)
+        elif name in ("expected", "version") and len(rows) == 1:
+            row = next(iter(rows.values()))
+            value = str(row.revision if name == "expected" else row.family.version)
         if name != "csrf_token":
             out.append((name, value))
     return out
