@@ -191,7 +191,7 @@ def _told(found: Measured) -> str:
     ]
     flagged = [c.flagged_minutes for c in found.caught if c.flagged_minutes is not None]
     raised = [c.raised_minutes for c in found.caught if c.raised_minutes is not None]
-    facts = [
+    facts: list[list[object]] = [
         ["requests", found.requests],
         ["campaigns", len(found.caught)],
         ["raised", len(raised)],

@@ -102,6 +102,7 @@ def log_in(browser: Browser, site: Site, name: str, **context: Any) -> Page:
     page.fill("#key", site.keys[name])
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(site.address + "/")
+    page.wait_for_selector("html[data-ready]")
     return page
 
 

@@ -10,9 +10,10 @@ import httpx2
 import pytest
 from browser import Site, chromium, log_in, serving, violations
 from playwright.sync_api import Browser, Page, expect
-from small_traffic import TEMPLATES
+from small_traffic import TEMPLATES, done
 
 from fingerprint.desk import Desk
+from fingerprint.exports import FORMATS
 from fingerprint.service.console.page import HERE
 from fingerprint.service.console.queue import local, query_of, values_of
 from fingerprint.service.publisher import Publisher
@@ -39,6 +40,12 @@ def page(browser: Browser, site: Site) -> Iterator[Page]:
     page = log_in(browser, site, "ann")
     yield page
     page.context.close()
+
+
+def told(page: Page, words: str) -> None:
+    """Wait for the page that tells what was done, and for its scripts."""
+    expect(page.locator("[data-toast]")).to_contain_text(words)
+    page.wait_for_selector("html[data-ready]")
 
 
 def families(site: Site) -> list[str]:
@@ -76,13 +83,13 @@ def test_from_the_queue_to_a_label_that_lookups_see_and_back(page: Page, site: S
     page.keyboard.press("c")
     page.fill("#dialog-campaign input[name=campaign]", "graders")
     page.keyboard.press("Enter")
-    expect(page.locator("[data-toast]")).to_contain_text(f"Campaign graders: {family}")
+    told(page, f"Campaign graders: {family}")
     assert looked_up(site, "label", "campaign") < 2
     assert looked_up(site, "campaign_id", "graders") < 2
     page.fill("#try-prompt", PROMPT)
     expect(page.locator("#tried .verdict")).to_contain_text("this family campaign")
     page.click("[data-toast] >> text=Undo")
-    expect(page.locator("[data-toast]")).to_contain_text("Undone")
+    told(page, "Undone")
     assert looked_up(site, "label", None) < 2
     assert site.store.labels(family)[-1].by == "ann"
     assert page.complaints == []  # type: ignore[attr-defined]
@@ -94,18 +101,18 @@ def test_the_queue_is_worked_by_keys_alone(page: Page, site: Site) -> None:
     page.keyboard.press("b")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    expect(page.locator("[data-toast]")).to_contain_text("Benign")
+    told(page, "Benign")
     assert first is not None
     word = site.store.labels(first)[-1]
     assert (word.label, word.reason, word.by) == ("benign", "benchmark", "ann")
     expect(page.locator(f".row[data-family={first}]")).to_have_count(0)
     page.keyboard.press("u")
-    expect(page.locator("[data-toast]")).to_contain_text("Undone")
+    told(page, "Undone")
     expect(page.locator(f".row[data-family={first}]")).to_have_count(1)
     page.keyboard.press("j")
     page.keyboard.press("s")
     page.keyboard.press("Enter")
-    expect(page.locator("[data-toast]")).to_contain_text("Snoozed until")
+    told(page, "Snoozed until")
     page.select_option("select[name=state]", "snoozed")
     expect(page.locator("#found")).to_have_text("1 family")
     page.keyboard.press("Escape")
@@ -134,7 +141,7 @@ def test_families_are_merged_and_parted_again(page: Page, site: Site) -> None:
         box.check()
     page.keyboard.press("m")
     page.click("#dialog-merge >> text=Merge >> nth=-1")
-    expect(page.locator("[data-toast]")).to_contain_text("Merged")
+    told(page, "Merged")
     expect(page.locator("#rows .row")).to_have_count(1)
     merged = families(site)
     assert len(merged) == len(both) - 1
@@ -142,7 +149,7 @@ def test_families_are_merged_and_parted_again(page: Page, site: Site) -> None:
     page.click("#rows a.open")
     page.check("#split input[name=wording]")
     page.click("text=Split them off")
-    expect(page.locator("[data-toast]")).to_contain_text("Split")
+    told(page, "Split")
     assert sorted(families(site)) == sorted(both)
 
 
@@ -151,7 +158,7 @@ def test_a_family_is_split_by_its_text(page: Page, site: Site) -> None:
     page.goto(f"/families/{family}")
     page.locator("#split input[name=cut_off]").last.check()
     page.click("text=Split them off")
-    expect(page.locator("[data-toast]")).to_contain_text(f"off {family}")
+    told(page, f"off {family}")
     (child,) = set(families(site)) - set(before)
     assert page.url.startswith(f"{site.address}/families/{child}")
     page.click("[data-toast] >> text=Undo")
@@ -165,7 +172,7 @@ def test_an_edited_threshold_shows_what_it_loses_and_reaches_lookups(page: Page,
     page.fill("#edit input[name=threshold]", "0.999999999")
     expect(page.locator("#preview .lost").first).to_contain_text("−")
     page.click("text=Save as a new version")
-    expect(page.locator("[data-toast]")).to_contain_text("threshold 0.")
+    told(page, "threshold 0.")
     assert looked_up(site, "family_id", None) < 2
     expect(page.locator("main")).to_contain_text("An analyst set the threshold")
     page.click("[data-toast] >> text=Undo")
@@ -191,7 +198,7 @@ def test_two_analysts_meet_and_choose(browser: Browser, site: Site, page: Page) 
     bob.goto(f"/families/{family}")
     bob.keyboard.press("b")
     bob.keyboard.press("Enter")
-    expect(bob.locator("[data-toast]")).to_contain_text("Benign")
+    told(bob, "Benign")
     page.keyboard.press("c")
     with page.expect_response("**/act") as answer:
         page.keyboard.press("Enter")
@@ -201,7 +208,7 @@ def test_two_analysts_meet_and_choose(browser: Browser, site: Site, page: Page) 
     assert violations(page) == []
     assert site.store.signature(family).label == "benign"
     page.click("text=Do mine on top of it")
-    expect(page.locator("[data-toast]")).to_contain_text("Campaign")
+    told(page, "Campaign")
     assert [word.label for word in site.store.labels(family)] == ["benign", "campaign"]
     bob.click("[data-toast] >> text=Undo")
     expect(bob.locator("[role=alert]")).to_contain_text("cannot be undone: ann has since")
@@ -321,17 +328,18 @@ def test_a_query_is_read_from_an_address_and_written_back() -> None:
     assert values_of(query_of(nonsense)) == {}
 
 
-def test_an_exported_campaign_is_imported_again(site: Site, tmp_path: Path) -> None:
-    from small_traffic import done
-
+def test_a_campaign_is_exported_in_every_format(site: Site, tmp_path: Path) -> None:
     desk, family = Desk(site.store.database), of_prompt(site)
     desk.label({family: 0}, "campaign", by="ann", campaign="graders")
-    answer = httpx2.get(
-        f"{site.address}/campaigns/graders/export.jsonl", headers={"x-api-key": site.keys["reader"]}
-    )
+    with httpx2.Client(base_url=site.address, headers={"x-api-key": site.keys["reader"]}) as client:
+        made = {f: client.get(f"/campaigns/graders/export?format={f}") for f in FORMATS}
+        assert client.get("/campaigns/graders/export?format=doc").status_code == 422
+    assert {f: answer.status_code for f, answer in made.items()} == dict.fromkeys(FORMATS, 200)
+    assert all(family.encode() in answer.content for answer in made.values())
+    assert made["nova"].headers["content-disposition"] == 'attachment; filename="graders.nov"'
     file = tmp_path / "graders.jsonl"
-    file.write_bytes(answer.content)
-    assert "1 new families" in done("import", file, "--home", tmp_path / "other")
+    file.write_bytes(made["json"].content)
+    assert "1 new" in done("import", file, "--home", tmp_path / "other")
 
 
 def test_kept_traffic_is_searched_for_an_edit(

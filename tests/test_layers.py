@@ -105,7 +105,7 @@ JOBS = {
 }
 SEEN_BY_SERVICE = {
     *("live", "pipeline", "store", "access", "apikeys", "settings", "signature"),
-    *("paging", "desk", "worklist", "dossier", "editing", "near", "hunt"),
+    *("paging", "desk", "worklist", "dossier", "editing", "near", "hunt", "exports"),
 }
 SHELL = {
     "cli",

@@ -8,12 +8,11 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import orjson
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from fingerprint import signature as codec
-from fingerprint.errors import NotFound
+from fingerprint import exports
+from fingerprint.errors import NotFound, UsageError
 from fingerprint.records import AccountRow, CampaignRow, Event, NightReport
 from fingerprint.service.console import charts
 from fingerprint.service.console.page import PageRoute, Reader, Visit
@@ -22,6 +21,17 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 MOST = 200
 """Rows of a list; further ones are found through the queue's filters."""
+
+TLP = "amber"
+"""The Traffic Light Protocol label of what is exported from a page, as of the command line's."""
+
+_FILES = {
+    "json": (".jsonl", "application/jsonl"),
+    "stix": (".stix.json", "application/stix+json"),
+    "misp": (".misp.json", "application/json"),
+    "nova": (".nov", "text/plain"),
+    "yara": (".yar", "text/plain"),
+}
 
 MOST_FAMILIES = 16
 """Families of a campaign that its charts show: those of most requests."""
@@ -47,18 +57,25 @@ def campaign(visit: Reader, campaign_id: str) -> Response:
         line=visit.dossier.timeline(list(row.families)),
         lanes=_lanes(visit, shown),
         events=_events(visit, row.families),
+        formats=exports.FORMATS,
         charts=charts,
     )
 
 
-@router.get("/campaigns/{campaign_id}/export.jsonl")
+@router.get("/campaigns/{campaign_id}/export")
 def export(visit: Reader, campaign_id: str) -> Response:
-    """Give a campaign's signatures, one JSON object a line, as `fingerprint import` takes them."""
-    row = _campaign(visit, campaign_id)
-    lines = [orjson.dumps(codec.to_json(visit.store.signature(family))) for family in row.families]
-    name = "".join(c for c in campaign_id if c.isalnum() or c in "-_")
-    headers = {"Content-Disposition": f'attachment; filename="{name or "campaign"}.jsonl"'}
-    return Response(b"\n".join([*lines, b""]), media_type="application/jsonl", headers=headers)
+    """Give a campaign's signatures as a file; `format` is one of exports.FORMATS."""
+    asked = visit.request.query_params.get("format", "json")
+    format_ = next((f for f in exports.FORMATS if f == asked), None)
+    if format_ is None:
+        raise UsageError(f"one of {', '.join(exports.FORMATS)} expected, {asked} found")
+    row, store = _campaign(visit, campaign_id), visit.store
+    choice, terms = exports.Choice(ids=row.families), exports.Terms(TLP, visit.who.name)
+    made = exports.export(store.signatures(), store.last_changes(), choice, format_, terms)
+    name = "".join(c for c in campaign_id if c.isascii() and (c.isalnum() or c in "-_")) or "campaign"
+    ending, kind = _FILES[format_]
+    headers = {"Content-Disposition": f'attachment; filename="{name}{ending}"'}
+    return Response(made.content, media_type=kind, headers=headers)
 
 
 @router.get("/accounts")

@@ -207,6 +207,7 @@
       history.replaceState(null, "", location.pathname + undid(location.search));
       setTimeout(() => { if (!toast.matches(":hover, :focus-within")) toast.remove(); }, 12000);
     }
+    document.documentElement.dataset.ready = "";
   }
   // what a server refuses with words is shown where its answer would be
   document.addEventListener("htmx:beforeSwap", (event) => {
