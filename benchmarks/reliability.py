@@ -96,6 +96,8 @@ def main() -> None:
     print(told(held, curves, again, scored))
     seconds = round(time.monotonic() - began)
     print(f"\n  {seconds} s")
+    if options.scores:
+        pq.write_table(pa.table(asdict(scored)), options.scores)
     if options.json:
         how = {name: getattr(options, name) for name in ("rows", "seeds", "worlds")} | {"seconds": seconds}
         found = {
@@ -401,12 +403,15 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", type=int, default=6_000, help="requests a night")
+    parser.add_argument("--rows", type=int, default=5_000, help="requests a night")
     parser.add_argument("--worlds", type=int, default=3, help="simulations whose thresholds are tried")
     parser.add_argument(
-        "--seeds", type=int, default=8, help="simulations of each kind whose scores are tried"
+        "--seeds", type=int, default=6, help="simulations of each kind whose scores are tried"
     )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here, and a plot beside")
+    parser.add_argument(
+        "--scores", type=Path, metavar="OUT", help="write every family's score and truth (.parquet)"
+    )
     return parser.parse_args()
 
 

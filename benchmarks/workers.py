@@ -24,11 +24,12 @@ import pyarrow as pa
 from fingerprint.embed import Embedder
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher
-from fingerprint.pipeline import nightly, normalised
+from fingerprint.meaning import heads
+from fingerprint.night import normalised
+from fingerprint.pipeline import nightly
 from fingerprint.settings import Home
 from fingerprint.shingle import shingle
 from fingerprint.tokenise import tokens
-from fingerprint.topics import heads
 
 Result = TypeVar("Result")
 

@@ -17,11 +17,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from fingerprint.meaning import FEWEST_WORDS, HEAD, TAIL, sentences
+from fingerprint.meaning import EMBEDDED_CHARACTERS, FEWEST_WORDS, HEAD, TAIL, heads, sentences
 from fingerprint.records import FloatArray, HashArray, Ids, IntArray
 from fingerprint.text_buffers import Bytes, buffers, strings
 from fingerprint.tokenise import OFFSET, PRIME, finished
-from fingerprint.topics import EMBEDDED_CHARACTERS, heads
 
 DIMENSIONS = 64
 """Of the basis, or more for many prototypes; the others are the main directions of some texts."""

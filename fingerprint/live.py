@@ -7,20 +7,30 @@ database is away, the last ones stand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from fingerprint.embed import Embedder
 from fingerprint.errors import StoreError
-from fingerprint.index import Snapshot, current_snapshot, open_snapshot, published_at
+from fingerprint.index import Snapshot, current_snapshot, open_snapshot, published_at, set_threads
+from fingerprint.logshapes import texts
 from fingerprint.matcher import Matcher, embedder_of, with_facts
+from fingerprint.messages import without_separators
 from fingerprint.normalise import compose, normalise
 from fingerprint.records import Match
 from fingerprint.settings import Home
 from fingerprint.store import Store
+
+
+def one_thread() -> None:
+    """Let lookups of this process use one thread: a server runs a process a core, and threads would fight."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    set_threads(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,15 @@ class Asked:
     prompt: str
     system: str | None = None
     account: str | None = None
+
+
+def asked_of(body: Mapping[str, Any], account: str | None) -> Asked:
+    """Read a provider's request, or a plain prompt and system, as `lookup` reads a log; raises InputError."""
+    prompt, system = body.get("prompt"), body.get("system")
+    if isinstance(prompt, str) and (system is None or isinstance(system, str)):
+        return Asked(without_separators(prompt), without_separators(system) if system else None, account)
+    found, said = texts(dict(body))
+    return Asked(said, found, account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +89,14 @@ class Live:
             return False
         self._swap(store, said)
         return True
+
+    def is_behind(self, store: Store) -> bool:
+        """Tell whether the snapshot lacks something that people said or a night stored; raises StoreError."""
+        mapped, serving = self._mapped, self.serving
+        if mapped is None or serving is None:
+            return store.pages.last_night() is not None
+        said_later = mapped.meta.get("revision", -1) < serving.revision
+        return bool(said_later or mapped.meta["night"] != store.pages.last_night())
 
     def _swap(self, store: Store | None, said: int | None) -> None:
         mapped = self._mapped

@@ -219,6 +219,15 @@ def extract(row: Json, mapping: Mapping[str, Steps] = _NOTHING) -> Request:
     return Request(request_id, account_id, time, system, prompt, model or None, _metadata(chain, mapping))
 
 
+def texts(row: Json) -> tuple[str | None, str]:
+    """Read what system and user say in a request of any shape, as `extract` does; the user's text may be empty.
+
+    Raises BadRow, naming which type was found.
+    """
+    chain = _chain(row, TEXT_KEYS) or _chain(row, SYSTEM_KEYS) or [row]
+    return _texts(chain[-1], row, _NOTHING)
+
+
 def metadata_json(value: object) -> bytes | None:
     """Return a metadata object, or the text of one, as compact JSON; None if empty, BadRow if no object."""
     if value is None or value == "":

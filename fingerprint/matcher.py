@@ -34,7 +34,6 @@ from fingerprint.shingle import VERSION as GRAMS
 from fingerprint.shingle import shingle
 from fingerprint.signature import stamp_from_json, stamp_to_json
 from fingerprint.tokenise import Tokens, tokens
-from fingerprint.topics import heads
 
 NEAR = 8
 """Prototypes nearest to each sentence of a prompt whose families are compared in full."""
@@ -175,7 +174,7 @@ class Matcher:
             )
         self.snapshot = snapshot
         self.families: list[dict[str, Any]] = snapshot.meta["families"]
-        self._names = pa.array([facts["family_id"] for facts in self.families], pa.large_string())
+        self._names: list[str] = [facts["family_id"] for facts in self.families]
         self._embedder = embedder
         a = snapshot.arrays
         self._index = match.GramIndex(*(a[name] for name in match.GramIndex._fields))
@@ -192,6 +191,10 @@ class Matcher:
     def find(self, texts: pa.LargeStringArray, accounts: pa.Array | None = None) -> Found:
         """Find the nearest family of each normalised text (q,); accounts: (q,) who sent them, if known."""
         return self._find(texts, tokens(texts), accounts)
+
+    def embed(self, texts: pa.Array) -> FloatArray:
+        """Embed texts as the snapshot's prototypes were, (q, d) unit rows."""
+        return self._embedder.encode(texts)
 
     def _find(self, texts: pa.LargeStringArray, found: Tokens, accounts: pa.Array | None) -> Found:
         grams = shingle(found.hashes, found.section, found.row_offsets)
@@ -224,7 +227,7 @@ class Matcher:
         families, held = self._nearest(self._embedder.encode(flat), offsets)
         if a["topical"].any():
             heads_of = np.arange(len(texts) + 1)
-            whole, near = self._nearest(self._embedder.encode(heads(texts)), heads_of)
+            whole, near = self._nearest(self._embedder.encode(meaning.heads(texts)), heads_of)
             families = np.concatenate([np.where(a["topical"][families], -1, families), whole], axis=1)
             held = np.concatenate([held, np.where(a["topical"][whole], near, -1.0)], axis=1)
         beyond = np.where(

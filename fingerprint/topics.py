@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 from scipy import sparse
 
 from fingerprint.cluster import cluster
 from fingerprint.evidence import behaviour, discoveries
 from fingerprint.index import knn_graph
 from fingerprint.records import FloatArray, Ids
-
-EMBEDDED_CHARACTERS = 2000
-"""Only the beginning of a prompt is embedded: a long payload would drown what is asked."""
-
-
-def heads(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Return the part of each text that is embedded."""
-    return pc.utf8_slice_codeunits(texts, 0, EMBEDDED_CHARACTERS)
 
 
 def topics(

@@ -19,6 +19,7 @@ from small_traffic import WORDS, Row, done, failed, objects, row, run, start, wr
 
 from fingerprint.records import Signature
 from fingerprint.signature import from_json, to_json
+from fingerprint.store import Store
 
 
 @pytest.mark.parametrize("field", ["normaliser", "shingle", "model", "revision"])
@@ -32,7 +33,8 @@ def test_a_home_of_another_stamp_is_refused(
     home = tmp_path / "home"
     refused = failed(4, "import", shared, "--home", shutil.copytree(worked, tmp_path / "copy"))
     assert "other" in refused
-    done("import", shared, "--home", home)
+    with Store.open(home) as store:
+        store.import_signatures([other])
     assert "other" in failed(4, "nightly", traffic[0], "--home", home)
     result = run("lookup", traffic[0], "--home", home, "--output", "-")
     assert result.exit_code in (4, 6)  # 6: a model of that name cannot be loaded
@@ -89,7 +91,7 @@ def test_two_runs_give_the_same_bytes(traffic: tuple[Path, Path], worked: Path, 
     assert again.read_bytes() == (worked.parent / "assignments.jsonl").read_bytes()
 
 
-KILLED_AT = ("read", "shingle", "cluster", "refine", "describe", "store", "publish")
+KILLED_AT = ("read", "shingle", "cluster", "refine", "describe", "judge", "store", "publish")
 DRIVER = """
 import os, signal, sys
 from pathlib import Path

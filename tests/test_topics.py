@@ -6,8 +6,9 @@ import pytest
 from scipy import sparse
 
 from fingerprint.errors import UsageError
+from fingerprint.meaning import EMBEDDED_CHARACTERS, heads
 from fingerprint.records import FloatArray, Ids
-from fingerprint.topics import EMBEDDED_CHARACTERS, heads, topics
+from fingerprint.topics import topics
 
 DAY = 86_400.0
 

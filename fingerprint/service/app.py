@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 
 from fingerprint import __version__
-from fingerprint.service import console, operations, problems
+from fingerprint.live import one_thread
+from fingerprint.service import console, families, gateways, lookups, openapi, operations, problems
 from fingerprint.service.config import Config
 from fingerprint.service.context import Service
 from fingerprint.service.headers import SecurityHeaders
+from fingerprint.service.observe import Observe, set_up_logging
 from fingerprint.service.server import drain_on_signals
 
 
@@ -28,14 +30,22 @@ def create_app(config: Config) -> FastAPI:
     )
     app.state.service = Service(config)
     problems.install(app)
+    openapi.install(app)
+    app.include_router(lookups.router)
+    app.include_router(families.router)
+    app.include_router(gateways.router)
+    app.router.routes.append(gateways.ENVOY_ROUTE)
     app.include_router(operations.router)
-    app.include_router(console.router)
+    console.install(app)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Observe)
     return app
 
 
 def from_environment() -> FastAPI:
     """Make the application of a worker process that `fingerprint serve` started."""
+    set_up_logging()
+    one_thread()
     return create_app(Config.from_environment())
 
 

@@ -20,6 +20,8 @@ Scope = Literal["lookup", "read", "label", "admin"]
 OPEN_SCOPES = ("lookup", "read")
 """What anyone on this machine may do while no key was ever made; whoever changes something needs a name."""
 
+GATEWAY_KEY = "x-fingerprint-key"
+
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="fingerprint"'}
 
 
@@ -87,6 +89,19 @@ async def permitted(request: Request, scope: Scope) -> Principal:
     if who.session is not None:
         await require_csrf(service, who.session, request)
     return who
+
+
+def permitted_gateway(request: HTTPConnection) -> None:
+    """Let a gateway in by x-fingerprint-key, for the request's other keys are its client's; raises Problem 401 or 403."""
+    service = service_of(request)
+    sent = request.headers.get(GATEWAY_KEY)
+    stored = None if sent is None else key_named(service, sent)
+    if stored is not None:
+        if not _principal(stored, None).may("lookup"):
+            raise Problem(403, "scope lookup expected")
+        return
+    if sent is not None or not service.config.is_local or _keys(service):
+        raise Problem(401, f"an API key expected in {GATEWAY_KEY}")
 
 
 def _sent_key(request: HTTPConnection) -> str | None:

@@ -21,11 +21,12 @@ class Config:
     """How the service runs; the defaults are those of `fingerprint serve`.
 
     policy: file of the operator's policy, None: observe only. max_body: bytes of a request's body.
+    max_gateway_body: bytes that gateways' routes read; they let longer ones through unread, as 413 would fail users.
     max_waiting: lookups in the queue of one worker before further ones are refused with 503.
     deadline_ms: after which a lookup that still waits is given up. batch: most requests in one batch.
     refresh_ms: how often a worker looks for newer snapshots, labels and keys. session_hours: how long a log-in holds.
     drain_ms: between saying "not ready" and closing the door. secure_cookies: cookies over HTTPS only.
-    trusted_accounts: request headers in which a gateway may name the account, first found first.
+    history: files and folders of past traffic that analysts may search from the console.
     """
 
     path: str
@@ -36,6 +37,7 @@ class Config:
     model: str | None = None
     policy: str | None = None
     max_body: int = 2 * 1024 * 1024
+    max_gateway_body: int = 8 * 1024 * 1024
     max_waiting: int = 512
     deadline_ms: int = 1000
     batch: int = 1000
@@ -43,6 +45,7 @@ class Config:
     session_hours: float = 12.0
     drain_ms: int = 500
     secure_cookies: bool = False
+    history: tuple[str, ...] = ()
 
     @property
     def home(self) -> Home:
@@ -66,7 +69,8 @@ class Config:
             raise UsageError(
                 f"settings in {ENVIRONMENT} expected, none found; start with `fingerprint serve`"
             )
-        return replace(cls(""), **json.loads(text))
+        read = json.loads(text)
+        return replace(cls(""), **{**read, "history": tuple(read["history"])})
 
 
 def is_loopback(host: str) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Lock
 
 import structlog
@@ -14,7 +14,11 @@ from fastapi.requests import HTTPConnection
 from fingerprint.access import StoredKey
 from fingerprint.errors import FingerprintError, StoreError
 from fingerprint.live import Live
+from fingerprint.service import metrics
 from fingerprint.service.config import Config
+from fingerprint.service.engine import Engine
+from fingerprint.service.policy import Policy
+from fingerprint.service.publisher import Publisher
 from fingerprint.store import Store
 
 log = structlog.get_logger()
@@ -26,6 +30,8 @@ class Service:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.live = Live(config.home, config.model)
+        self.engine = Engine(self.live, most_waiting=config.max_waiting)
+        self.policy = Policy() if config.policy is None else Policy.load(Path(config.policy))
         self.keys: dict[str, StoredKey] | None = None
         self.secret: bytes | None = None
         self.draining = False
@@ -33,6 +39,9 @@ class Service:
         self.last_used: dict[str, datetime] = {}
         self._store: Store | None = None
         self._opening = Lock()
+        self._publisher = Publisher(config)
+        self._wake: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def store(self) -> Store:
         """Return the database of the home, opened once; raises StoreError while it is away."""
@@ -43,6 +52,7 @@ class Service:
 
     def close(self) -> None:
         """Close the database's connections."""
+        self._publisher.close()
         if self._store is not None:
             self._store.close()
 
@@ -53,7 +63,10 @@ class Service:
             if self.live.refresh(store):
                 serving = self.live.serving
                 assert serving is not None
+                metrics.SWAPS.inc()
                 log.info("swapped", snapshot=serving.snapshot_id, revision=serving.revision)
+            if store is not None and self.live.is_behind(store):
+                self._publisher.want()
         except FingerprintError as error:
             log.warning("snapshot", error=type(error).__name__, message=str(error))
 
@@ -79,15 +92,21 @@ class Service:
         return datetime.now(UTC)
 
     async def following(self) -> None:
-        """Refresh until cancelled."""
+        """Refresh until cancelled: at the pace of the settings, and at once when this worker changed something."""
+        loop = asyncio.get_running_loop()
+        self._wake = wake = asyncio.Event()
+        self._loop = loop
         while True:
-            await asyncio.sleep(self.config.refresh_ms / 1000)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), self.config.refresh_ms / 1000)
+            wake.clear()
             await asyncio.to_thread(self.refresh)
+            self._publisher.look()
 
-    def publish_soon(self) -> None:
-        """Let another process make a snapshot of what people said, for readers without a database at hand."""
-        command = [sys.executable, "-m", "fingerprint", "publish", "--wait", "--home", self.config.path]
-        subprocess.Popen(command)  # noqa: S603
+    def changed(self) -> None:
+        """Take up at once what was just said of a family; `refresh` has a snapshot made of it soon."""
+        if self._loop is not None and self._wake is not None:
+            self._loop.call_soon_threadsafe(self._wake.set)
 
 
 def service_of(request: HTTPConnection) -> Service:

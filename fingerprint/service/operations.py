@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import PlainTextResponse, Response
 
+from fingerprint.service import metrics
+from fingerprint.service.auth import permitted
 from fingerprint.service.context import Service, service_of
 from fingerprint.service.problems import Problem
 
@@ -32,3 +34,13 @@ async def readyz(service: Annotated[Service, Depends(service_of)]) -> Response:
     if service.live.serving is None:
         raise Problem(503, "no snapshot yet: run `fingerprint nightly`")
     return PlainTextResponse("ready\n")
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def prometheus(request: Request) -> Response:
+    """Answer Prometheus; scope read, where there are keys."""
+    service = service_of(request)
+    await permitted(request, "read")
+    return metrics.exposition(
+        service.live.serving, database_up=service.database_up, waiting=len(service.engine)
+    )
