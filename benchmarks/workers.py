@@ -25,7 +25,8 @@ from fingerprint.embed import Embedder
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher
 from fingerprint.meaning import heads
-from fingerprint.pipeline import nightly, normalised
+from fingerprint.night import normalised
+from fingerprint.pipeline import nightly
 from fingerprint.settings import Home
 from fingerprint.shingle import shingle
 from fingerprint.tokenise import tokens

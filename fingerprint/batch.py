@@ -16,7 +16,7 @@ import pyarrow as pa
 from numba import njit
 from scipy import sparse
 
-from fingerprint.records import HashArray, Ids, IntArray
+from fingerprint.records import FloatArray, HashArray, Ids, IntArray
 from fingerprint.requestids import SeenIds
 
 Texts = Callable[[pa.RecordBatch], pa.LargeStringArray]
@@ -66,6 +66,27 @@ class Batch:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What a batch of some prompts is a sample of: n prompts, given to the batch's families by their text.
+
+    batch: all requests, without texts. label: (n,) int32, each prompt's family, -1 = none. coverage: (n,) float32,
+    the share of its family's core that a prompt holds. sampled: (m,) numbers of the sample's prompts.
+    """
+
+    batch: Batch
+    label: Ids
+    coverage: FloatArray
+    sampled: IntArray
+
+    def told(self, rank: Ids, label: Ids, strength: FloatArray) -> tuple[Ids, FloatArray]:
+        """Carry label and strength of the sample (m,) to all n prompts; rank: new number of each old label, -1 last."""
+        every = rank[self.label]
+        worth = np.where(every >= 0, self.coverage, 0.0).astype(np.float32)
+        every[self.sampled], worth[self.sampled] = label, strength
+        return every, worth
+
+
 def collect(
     batches: Iterable[pa.RecordBatch],
     texts: Texts,
@@ -87,7 +108,7 @@ def collect(
             chunks.append(batch.column(name))
         normal = texts(batch)
         found = tokens(normal)
-        key = _sequence_hash(found.hashes, found.section, found.row_offsets)  # type: ignore[attr-defined]
+        key = sequence_hash(found.hashes, found.section, found.row_offsets)  # type: ignore[attr-defined]
         new = seen.first_time(key)
         keys.append(key)
         first_keys.append(key[new])
@@ -117,8 +138,8 @@ def _assembled(
         accounts=account.dictionary,
         second=times.to_numpy().astype(np.float64) / 1e6,
         prompt=prompt.astype(np.int32),
-        texts=pa.chunked_array(kept[0], pa.large_string()),
-        shown=pa.chunked_array(kept[1], pa.large_string()),
+        texts=_one_chunk(kept[0]),
+        shown=_one_chunk(kept[1]),
         token_hashes=np.concatenate([p[0] for p in parts] or [np.empty(0, dtype=np.uint64)]),
         section=np.concatenate([p[1] for p in parts] or [np.empty(0, dtype=np.uint8)]),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
@@ -126,8 +147,16 @@ def _assembled(
     )
 
 
+def _one_chunk(parts: list[pa.Array]) -> pa.ChunkedArray:
+    """Join the parts and let them go: to take rows from many chunks costs a copy of all of them."""
+    whole = pa.concat_arrays(parts) if parts else pa.array([], pa.large_string())
+    parts.clear()
+    return pa.chunked_array([whole])
+
+
 @njit(cache=True, nogil=True)
-def _sequence_hash(hashes: HashArray, section: npt.NDArray[np.uint8], offsets: IntArray) -> HashArray:
+def sequence_hash(hashes: HashArray, section: npt.NDArray[np.uint8], offsets: IntArray) -> HashArray:
+    """Hash each row's tokens, in their order and sections, (n,) uint64: rows of one hash are one prompt."""
     out = np.empty(len(offsets) - 1, dtype=np.uint64)
     for row in range(len(offsets) - 1):
         mixed = np.uint64(offsets[row + 1] - offsets[row])

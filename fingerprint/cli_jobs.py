@@ -66,6 +66,15 @@ _DEFAULTS = Settings()
     metavar="P",
     help="Share of other traffic that a family's threshold lets through.",
 )
+@click.option(
+    "--memory",
+    "memory_gb",
+    type=click.FloatRange(min=0, min_open=True),
+    default=_DEFAULTS.memory_gb,
+    show_default=True,
+    metavar="GB",
+    help="Memory that the night may take; what does not fit goes by way of the home's disk.",
+)
 @mapping_option
 @max_rejects_option
 @json_option
@@ -91,7 +100,8 @@ def nightly(
 
     Out comes a summary: rows read, accepted, rejected and duplicate (they add up), families and times.
     Families, accounts and campaigns are stored in the home, all or nothing; rejected rows are listed in
-    home/rejects. --json prints the summary as one JSON object and logs to stderr as JSON lines.
+    home/rejects. A night larger than memory keeps each finished stage in home/work until it is stored: one that
+    was killed goes on there when the same command is run again. --json prints the summary as one JSON object and logs to stderr as JSON lines.
     """
     from fingerprint import pipeline, show
 

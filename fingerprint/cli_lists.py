@@ -1,8 +1,7 @@
-"""Commands that read what is stored, name it, or bring signatures in."""
+"""Commands that read what is stored, or name it."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,17 +9,15 @@ import click
 
 from fingerprint.cli_options import (
     format_option,
-    home_of,
     home_options,
     json_option,
     list_options,
     worked_home_of,
 )
-from fingerprint.errors import HomeLocked, InputError, UsageError
+from fingerprint.errors import HomeLocked, UsageError
 from fingerprint.settings import Home
 
 if TYPE_CHECKING:
-    from fingerprint.records import Signature
     from fingerprint.store import Store
 
 
@@ -96,63 +93,6 @@ def show_(family: str, path: Path | None, database: str | None, as_json: bool) -
             show.json_lines([signature.to_json(found)])
         else:
             show.family(found, store.labels(family), store.events(family))
-
-
-@click.command(name="import")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@home_options
-def import_(files: tuple[str, ...], path: Path | None, database: str | None) -> None:
-    """Load signatures that `families show ID --json` printed, here or elsewhere; - reads stdin.
-
-    \b
-    Example:
-      fingerprint import shared.jsonl --home home
-
-    Out comes how many families are new and how many were known. All are checked before the first is
-    stored; lookups see them at once. What analysts here said of a family stays.
-    """
-    from fingerprint import pipeline
-    from fingerprint.store import HomeLock, Store
-
-    signatures = [found for name in files for found in _signatures(name)]
-    home = home_of(path, database)
-    with HomeLock(home.path), Store.open(home.path, home.database) as store:
-        for found in signatures:
-            store.check_stamp(found.stamp)
-        new = sum(store.import_signature(found) for found in signatures)
-    pipeline.publish_snapshot(home)
-    click.echo(f"{new} new families, {len(signatures) - new} known ones")
-
-
-def _signatures(name: str) -> list[Signature]:
-    """Read a file that holds one JSON object or one a line; raises InputError naming file and line."""
-    import orjson
-
-    from fingerprint import signature
-
-    try:
-        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    except OSError as error:
-        raise InputError(f"{name}: a file of signatures expected: {error.strerror}") from error
-    lines = [(number, line) for number, line in enumerate(content.split(b"\n"), 1) if line.strip()]
-    try:
-        values = [(1, orjson.loads(content))] if content.strip() else []
-    except orjson.JSONDecodeError:
-        values = []
-        for number, line in lines:
-            try:
-                values.append((number, orjson.loads(line)))
-            except orjson.JSONDecodeError as error:
-                raise InputError(f"{name} line {number}: a JSON object expected: {error.msg}") from error
-    if not values:
-        raise InputError(f"{name}: at least one signature expected, none found")
-    found = []
-    for number, value in values:
-        try:
-            found.append(signature.from_json(value))
-        except InputError as error:
-            raise InputError(f"{name} line {number}: {error}") from error
-    return found
 
 
 @click.command()
@@ -306,4 +246,4 @@ def nights(path: Path | None, database: str | None, format_: str) -> None:
         show.nights(rows)
 
 
-COMMANDS = (families, import_, accounts, campaigns, label, nights)
+COMMANDS = (families, accounts, campaigns, label, nights)

@@ -36,6 +36,21 @@ class Shingles:
         """How many prompts there are."""
         return len(self.offsets) - 1
 
+    def only(self, prompts: npt.NDArray[np.integer]) -> Shingles:
+        """Return the grams of some prompts only; first and last stay indices into all tokens."""
+        lengths = np.diff(self.offsets)[prompts]
+        ends = np.cumsum(lengths)
+        at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(
+            self.offsets[prompts] - (ends - lengths), lengths
+        )
+        return Shingles(
+            self.hashes[at],
+            self.joined[at],
+            self.first[at],
+            self.last[at],
+            np.concatenate([[0], ends]).astype(np.int64),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SharedGrams:
@@ -57,7 +72,7 @@ class SharedGrams:
 class Segments:
     """Runs of shared text.
 
-    of_gram: (k,) int32, the segment of each shared gram.
+    of_gram: (k,) int32, the segment of each shared gram, -1 for none.
     length: (s,) int64, grams in each segment.
     postings: (s, n) CSR of float32 ones, which prompts hold which segment.
     """
@@ -65,6 +80,15 @@ class Segments:
     of_gram: Ids
     length: IntArray
     postings: sparse.csr_matrix
+
+    def only(self, shortest: int) -> Segments:
+        """Return the segments of at least so many grams, in this order."""
+        kept = np.flatnonzero(self.length >= shortest)
+        if len(kept) == len(self.length):
+            return self
+        rank = np.full(len(self.length) + 1, -1, dtype=np.int32)
+        rank[kept] = np.arange(len(kept))
+        return Segments(rank[self.of_gram], self.length[kept], self.postings[kept])
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +166,7 @@ class Traits:
     concentration: Trait
     evenness: Trait
     balance: Trait
+    uneven: Trait
     alike: Trait
     overlap: Trait
     clock: Trait

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +15,23 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint import calibrate, match, meaning
-from fingerprint.batch import Batch
+from fingerprint.batch import Batch, Whole
 from fingerprint.calibrate import Others
 from fingerprint.columns import Behaviour
 from fingerprint.discover import Discovery, members_of
 from fingerprint.evidence import behaviour, strays
 from fingerprint.masks import unmask
 from fingerprint.normalise import normalise
-from fingerprint.records import DayCount, FloatArray, Ids, Signature, Spread, Stamp, Template
+from fingerprint.records import (
+    DayCount,
+    FloatArray,
+    HashArray,
+    Ids,
+    Signature,
+    Spread,
+    Stamp,
+    Template,
+)
 from fingerprint.refine import TOGETHER
 from fingerprint.settings import Settings
 from fingerprint.template import Corpus, write_template
@@ -31,6 +41,9 @@ from fingerprint.variants import Wording, originals
 
 PROTOTYPE_MEMBERS = 64
 """Members whose mean embedding is a family's prototype."""
+
+MOST_LOOSE = 50_000
+"""Prompts in no family that are embedded, to find families of meaning among them."""
 
 SAME_WORDING = 0.7
 """A stored family keeps its grams while today's core and the stored one overlap by this Jaccard index."""
@@ -73,9 +86,15 @@ def describe(
     embed: Embed,
     stamp: Stamp,
     settings: Settings,
+    *,
+    of: Whole | None = None,
 ) -> Described:
-    """Describe the families that share text, then those that only share meaning."""
-    loose = np.flatnonzero(found.label < 0)
+    """Describe the families that share text, then those that only share meaning.
+
+    of: where given, `batch` is only a sample of it. Texts are then taken from the sample, and senders, times
+    and counts from the whole, of which label and strength are, too.
+    """
+    loose = _evenly(np.flatnonzero(found.label < 0), MOST_LOOSE)
     whole = embed(meaning.heads(batch.texts.take(pa.array(loose))))
     textual = _textual(batch, found, stored, stamp, settings)
     label, signatures, known = found.label.copy(), list(textual), found.families.known.tolist()
@@ -102,7 +121,11 @@ def describe(
     label = rank[label]
     strength = np.where(label >= 0, np.where(found.label >= 0, found.coverage, 1.0), 0.0).astype(np.float32)
     born = np.array([known[f] < 0 for f in kept], dtype=np.bool_)
-    wordings, owner = _with_variants(batch, complete, members, born)
+    common = _common(batch)
+    if of is not None:
+        batch, (label, strength) = of.batch, of.told(rank, label, strength)
+    members = members_of(label, len(kept))
+    wordings, owner = _with_variants(batch.senders(), complete, members, born, common)
     label = np.where(label >= 0, owner[label], -1).astype(np.int32) if len(owner) else label
     members = members_of(label, len(kept))
     spreads = _spreads(batch, members)
@@ -113,10 +136,11 @@ def describe(
 
 
 def _with_variants(
-    batch: Batch,
+    senders: sparse.csr_matrix,
     signatures: Sequence[Signature],
     members: sparse.csr_matrix,
     born: npt.NDArray[np.bool_],
+    common: HashArray,
 ) -> tuple[list[Signature], Ids]:
     """Mark new families that are other wordings of stored ones; also return which row owns each row's prompts, (f,)."""
     place = {s.family_id: f for f, s in enumerate(signatures)}
@@ -132,8 +156,8 @@ def _with_variants(
     join = sparse.csr_matrix(
         (np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), shape=(len(owner),) * 2
     )
-    wording = Wording(spoken, (join @ members).tocsr(), _familiar(batch, templates), length)
-    found = originals(wording, born, batch.senders())
+    wording = Wording(spoken, (join @ members).tocsr(), _familiar(common, templates), length)
+    found = originals(wording, born, senders)
     out = [
         replace(s, variant_of=signatures[found[f]].family_id) if found[f] >= 0 else s
         for f, s in enumerate(signatures)
@@ -141,10 +165,14 @@ def _with_variants(
     return out, np.where(found >= 0, found, owner).astype(np.int32)
 
 
-def _familiar(batch: Batch, templates: Sequence[Template]) -> Doubles:
-    """Return the share of each template's tokens that are among the batch's COMMON_WORDS most frequent ones, (f,)."""
+def _common(batch: Batch) -> HashArray:
+    """Return the batch's COMMON_WORDS most frequent tokens, sorted."""
     words, counts = np.unique(batch.token_hashes, return_counts=True)
-    common = np.sort(words[np.argsort(-counts, kind="stable")[:COMMON_WORDS]])
+    return np.sort(words[np.argsort(-counts, kind="stable")[:COMMON_WORDS]])
+
+
+def _familiar(common: HashArray, templates: Sequence[Template]) -> Doubles:
+    """Return the share of each template's tokens that are among these common ones, (f,)."""
     found = tokens(normalise(pa.array([str(t) for t in templates], pa.large_string())))
     frequent = np.isin(found.hashes, common).astype(np.float64)
     sums = np.concatenate([[0.0], np.cumsum(frequent)])
@@ -243,14 +271,19 @@ def _seen(batch: Batch, signatures: Sequence[Signature], members: sparse.csr_mat
 
 def _centre(batch: Batch, members: Ids, embed: Embed) -> FloatArray:
     """Return the mean embedding of some members as a unit row, (1, d); (0, 0) for none."""
-    chosen = members[
-        np.unique(np.linspace(0, len(members) - 1, min(len(members), PROTOTYPE_MEMBERS)).astype(np.int64))
-    ]
+    chosen = _evenly(members, PROTOTYPE_MEMBERS)
     if not len(chosen):
         return np.empty((0, 0), dtype=np.float32)
     centre = embed(meaning.heads(batch.texts.take(pa.array(chosen)))).mean(axis=0, keepdims=True)
     norm = np.linalg.norm(centre, axis=1, keepdims=True)
     return np.asarray((centre / np.maximum(norm, 1e-12))[norm.ravel() > 0], dtype=np.float32)
+
+
+def _evenly(prompts: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
+    """Return all prompts, or at most `most` of them, evenly chosen."""
+    if len(prompts) <= most:
+        return prompts
+    return prompts[np.unique(np.linspace(0, len(prompts) - 1, most).astype(np.int64))]
 
 
 def _sentences(templates: Sequence[Template], embed: Embed) -> list[FloatArray]:
@@ -326,8 +359,8 @@ def _spreads(batch: Batch, members: sparse.csr_matrix) -> list[Spread]:
             out.append(Spread(0, 0, never, never, {}))
             continue
         days, at = np.unique(day[mine], return_inverse=True)
-        pairs = np.unique(np.stack([at, batch.account[mine]]), axis=1)
-        senders, requests = np.bincount(pairs[0]), np.bincount(at)
+        pairs = np.unique(at * len(batch.accounts) + batch.account[mine])
+        senders, requests = np.bincount(pairs // len(batch.accounts)), np.bincount(at)
         per_day = {
             str(np.datetime64(int(d), "D")): DayCount(int(r), int(a))
             for d, r, a in zip(days, requests, senders, strict=True)

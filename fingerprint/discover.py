@@ -41,8 +41,13 @@ class Discovery:
     coverage: npt.NDArray[np.float32]
 
 
-def discover(batch: Batch, stored: Sequence[Signature], settings: Settings, stage: Stage) -> Discovery:
-    """Find families among a batch's distinct prompts, continuing the stored ones."""
+def discover(
+    batch: Batch, stored: Sequence[Signature], settings: Settings, stage: Stage, *, shortest: int = 1
+) -> Discovery:
+    """Find families among a batch's distinct prompts, continuing the stored ones.
+
+    shortest: fewest grams of a segment that families begin with; their cores take in shorter ones afterwards.
+    """
     stage("shingle")
     shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
     senders = batch.senders()
@@ -51,7 +56,7 @@ def discover(batch: Batch, stored: Sequence[Signature], settings: Settings, stag
         shingles, senders, min_prompts=settings.min_requests, min_accounts=settings.min_accounts, known=known
     )
     stage("cluster")
-    segments = skeleton.segments(shingles, shared)
+    segments = skeleton.segments(shingles, shared).only(shortest)
     graph = knn_graph(
         skeleton.sketch(segments.postings, seed=settings.seed), settings.neighbours, seed=settings.seed
     )
@@ -74,25 +79,22 @@ def _select(
     def tested(families: Families) -> Behaviour:
         return behaviour((families.members @ requests).tocsr(), batch.account, batch.second)
 
-    def proven(families: Families, act: Behaviour) -> npt.NDArray[np.bool_]:
-        edged = np.asarray(families.core @ boundary.astype(np.float32)).ravel() > 0
-        return _proven(families, act, edged | refine.crisp(families, shared), settings)
+    def believed(families: Families, act: Behaviour) -> npt.NDArray[np.bool_]:
+        return proven(families, act, refine.outlined(families, shared, boundary), settings)
 
-    def strength(families: Families, act: Behaviour) -> npt.NDArray[np.float64]:
-        return refine.strength(families, act, proven(families, act))
+    def assigned(families: Families) -> Ids:
+        # what an account's behaviour proves, it proves of all prompts that hold the text, and of no part of them
+        families = refine.without_fragments(families, believed(families, tested(families)))
+        act = tested(families)
+        return refine.assign(families, refine.strength(families, act, believed(families, act)), least=least)
 
-    act = tested(found)
     # a common phrase that goes in the first round gives its prompts back to the others in the second
     for _ in range(2):
-        label = refine.assign(found, strength(found, act), least=least)
         # what is left to a family after assignment shows its whole template, not what it shares with siblings
-        found = refine.renewed(found, members_of(label, len(found)), shared, least=least)
-        label = refine.assign(found, strength(found, tested(found)), least=least)
-        mine = Families(found.core, members_of(label, len(found)), found.known)
-        act = tested(mine)
-        kept = np.flatnonzero(proven(mine, act))
-        found, act = found.take(kept), take(act, kept)
-    label = refine.assign(found, strength(found, act), least=least)
+        found = refine.renewed(found, members_of(assigned(found), len(found)), shared, least=least)
+        mine = Families(found.core, members_of(assigned(found), len(found)), found.known)
+        found = found.take(np.flatnonzero(believed(mine, tested(mine))))
+    label = assigned(found)
     mine = Families(found.core, members_of(label, len(found)), found.known)
     kept = np.flatnonzero((mine.known >= 0) | (mine.support >= least))
     rank = np.full(len(found) + 1, -1, dtype=np.int32)
@@ -101,14 +103,14 @@ def _select(
     return Discovery(shingles, shared, families, tested(families), label, _coverage(families, shared, label))
 
 
-def _proven(
-    families: Families, act: Behaviour, edged: npt.NDArray[np.bool_], settings: Settings
+def proven(
+    families: Families, act: Behaviour, outlined: npt.NDArray[np.bool_], settings: Settings
 ) -> npt.NDArray[np.bool_]:
     """Tell which families (f,) are more than common language or a document that people pass around.
 
     Accounts that act together in time prove any of them. Without that a template must be long, and come from
-    a pool of accounts, or have edges, as excerpts of documents do not, without being sent by anybody at any
-    time. edged: (f,) bool, it stands at the beginning or the end of what is sent, or is crisp.
+    a pool of accounts, or have an outline, as excerpts of documents do not, without being sent by anybody at any
+    time. outlined: (f,) bool, as `refine.outlined` tells.
     """
     alive = families.support > 0
     pooled = discoveries(np.where(alive, act.p_value, 1.0), rate=settings.discovery_rate)
@@ -118,7 +120,7 @@ def _proven(
     # no phrase of ordinary language is in so much of a day's traffic
     dominant = families.support >= refine.DOMINANT * families.members.shape[1]
     together |= dominant & (families.size >= refine.LONG_CORE // 2)
-    long = (families.size >= refine.LONG_CORE) & (pooled | (edged & ~refine.ordinary(families, act)))
+    long = (families.size >= refine.LONG_CORE) & (pooled | (outlined & ~refine.ordinary(families, act)))
     return np.asarray(
         (families.known >= 0) | (alive & (together | long) & (act.accounts >= settings.min_accounts))
     )

@@ -1,9 +1,10 @@
-"""Tells which texts may mean what a prototype means, many times faster than by embedding them.
+"""Tells which texts may say what a template says, many times faster than by embedding their sentences.
 
-A static model's vector points where the sum of its words' vectors does. Let B hold an orthonormal basis whose
-span holds the prototype p, and y be the text's sum in that basis. Then the text's cosine to p is y·Bp over the
-whole sum's length, which is at least |y|. So y·Bp / |y| is a bound that no text's cosine exceeds, and y needs
-a few additions a word where the vector needs hundreds, and the model's tokeniser once for each new word only.
+A static model's vector of a sentence points where the sum of its words' vectors does. Let B hold an orthonormal
+basis whose span holds the prototype p, and y be that sum in the basis. Then the sentence's cosine to p is y·Bp over
+the length of the whole sum, which is at least |y|. So no cosine is above y·Bp / |y|, or above 0 where that is
+negative; and y needs a few additions a word where the vector needs hundreds, and the model's tokeniser once for each
+new word only. What a text holds of a template (`meaning`) is bounded by the bounds of its sentences.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from fingerprint.meaning import EMBEDDED_CHARACTERS, FEWEST_WORDS, HEAD, TAIL, heads, sentences
 from fingerprint.records import FloatArray, HashArray, Ids, IntArray
 from fingerprint.text_buffers import Bytes, buffers, strings
 from fingerprint.tokenise import OFFSET, PRIME, finished
 
 DIMENSIONS = 64
-"""Of the basis; those beyond the prototypes are the main directions of some texts."""
+"""Of the basis, or more for many prototypes; the others are the main directions of some texts."""
 
-SAMPLE = 1024
+SAMPLE = 512
 """Texts whose main directions complete the basis."""
 
 SLACK = 1e-4
@@ -33,6 +35,16 @@ MOST_WORDS = 1 << 19
 """Distinct words remembered (about 150 MB); beyond them all are forgotten and learnt anew."""
 
 _PAIRS, _FRESH_BYTES, _FRESH_WORDS = 1 << 17, 1 << 20, 1 << 16
+_LATER = 1 << 13  # sentences with new words, held until these are known
+
+_JOINS, _APART, _SPACE, _STOP = range(4)
+_ROLE = np.full(
+    256, _JOINS, np.uint8
+)  # of a byte: in a word, a word by itself, between words, between sentences
+_ROLE[[b for b in range(33, 127) if not chr(b).isalnum()]] = _APART
+_ROLE[32] = _SPACE
+_ROLE[[ord(c) for c in ".;:!?\n\x1d\x1e"]] = _STOP
+_IDEOGRAPHIC_STOP = (0xE3, 0x80, 0x82)  # NFKC leaves this one of the wide signs
 
 Embed = Callable[[pa.Array], FloatArray]
 
@@ -45,39 +57,51 @@ class _Words(NamedTuple):
 
 
 class _Fresh(NamedTuple):
-    """What a pass over texts found beyond known words: uses of words without a sum yet, and those words' bytes.
+    """What a pass over texts left for later: sentences with words that have no sum yet, and those words' bytes.
 
-    row, slot: pairs. data, ends: the new words. counts: (3,) int64, pairs, words and known words in use.
+    sentence, slot: pairs of a sentence and a new word in it. row, y: of these sentences. data, ends: the new words.
+    counts: (4,) int64, pairs, sentences, new words, and words that have a sum.
     """
 
-    row: IntArray
+    sentence: IntArray
     slot: IntArray
+    row: IntArray
+    y: FloatArray
     data: Bytes
     ends: IntArray
     counts: IntArray
 
 
 class Gist:
-    """Bounds the cosine of texts to prototypes from above; one thread at a time may use it.
+    """Bounds what texts hold of templates from above; one thread at a time may use it.
 
-    prototypes: (p, d) float32 unit rows. least: (p,) the cosine to each that matters. embed: texts to unit rows.
-    sums: texts to the sum of their tokens' vectors (Embedder.sums). characters: how much of a text is embedded.
+    prototypes: (p, d) float32 unit rows, owners: (f + 1,) where each template's begin. least: (f,) how much of each
+    matters, 0 to 1. embed: texts to unit rows; sums: texts to the sum of their tokens' vectors. whole: the beginning
+    of a text counts as its one sentence, as it does for families of a meaning without text.
     """
 
     def __init__(
-        self, prototypes: FloatArray, least: FloatArray, embed: Embed, sums: Embed, *, characters: int
+        self,
+        prototypes: FloatArray,
+        owners: IntArray,
+        least: FloatArray,
+        embed: tuple[Embed, Embed],
+        *,
+        whole: bool = False,
     ) -> None:
-        self._prototypes, self._least = prototypes, least
-        self._embed, self._embed_sums = embed, sums
-        self._characters = characters
+        self._prototypes, self._owners, self._least, self._whole = prototypes, owners, least, whole
+        self._embed, self._embed_sums = embed
         self._dimensions = max(DIMENSIONS, len(prototypes) + DIMENSIONS // 2)
         self._basis: FloatArray | None = None
+        self._targets = np.empty((0, 0), np.float32)
         self._fresh = _Fresh(
             np.empty(_PAIRS, np.int64),
             np.empty(_PAIRS, np.int64),
+            np.empty(_LATER, np.int64),
+            np.empty((_LATER, self._dimensions), np.float32),
             np.empty(_FRESH_BYTES, np.uint8),
             np.zeros(_FRESH_WORDS + 1, np.int64),
-            np.zeros(3, np.int64),
+            np.zeros(4, np.int64),
         )
         self._forget(2 * _FRESH_WORDS)
 
@@ -86,34 +110,36 @@ class Gist:
         self._sums = np.zeros((room, self._dimensions), np.float32)
         self._known = 0
 
-    def may_reach(self, texts: pa.LargeStringArray) -> npt.NDArray[np.bool_]:
-        """Tell which texts (n,) may have a cosine of `least` or more to a prototype; false only where none has."""
+    def may_hold(self, texts: pa.LargeStringArray) -> npt.NDArray[np.bool_]:
+        """Tell which texts (n,) may hold `least` or more of a template; false only where none does."""
         if not len(texts) or not np.isfinite(self._least).any():
             return np.zeros(len(texts), np.bool_)
         if self._basis is None:
-            self._basis = _basis(self._prototypes, self._embed(texts.slice(0, SAMPLE)), self._dimensions)
-        y = self._projected(texts)
-        bound = (self._least - SLACK)[None, :] * np.linalg.norm(y, axis=1)[:, None]
-        return np.asarray((y @ (self._basis @ self._prototypes.T) >= bound).any(axis=1))
+            some = texts.slice(0, SAMPLE)
+            sample = heads(some) if self._whole else sentences(some)[0]
+            self._basis = _basis(self._prototypes, self._embed(sample), self._dimensions)
+            self._targets = np.ascontiguousarray(self._prototypes @ self._basis.T)
+        held = np.add.reduceat(self._bounds(texts), self._owners[:-1], axis=1) / np.diff(self._owners)
+        return np.asarray((held >= self._least - SLACK).any(axis=1))
 
-    def _projected(self, texts: pa.LargeStringArray) -> FloatArray:
-        """Return the sum of each text's word vectors in the basis, (n, dimensions)."""
+    def _bounds(self, texts: pa.LargeStringArray) -> FloatArray:
+        """Bound the cosine of each text's nearest sentence to each prototype, (n, p), 0 to 1."""
         data, offsets = buffers(texts)
-        y = np.zeros((len(texts), self._dimensions), np.float32)
-        row = 0
+        best = np.zeros((len(texts), len(self._prototypes)), np.float32)
+        row, fresh = 0, self._fresh
         while row < len(texts):
             if self._known + _FRESH_WORDS > len(self._sums):
                 self._grow()
-            fresh = self._fresh
-            fresh.counts[:] = 0, 0, self._known
-            row = _add_words((data, offsets), row, self._characters, self._words, self._sums, y, fresh)
-            self._learn(fresh)
-            pairs = fresh.counts[0]
-            _add_pairs(y, fresh.row[:pairs], fresh.slot[:pairs], self._sums)
-        return y
+            fresh.counts[:] = 0, 0, 0, self._known
+            row = _read(
+                (data, offsets), row, self._whole, (self._words, self._sums, self._targets), best, fresh
+            )
+            self._learn()
+            _finish(fresh, self._sums, self._targets, best)
+        return best
 
-    def _learn(self, fresh: _Fresh) -> None:
-        words = int(fresh.counts[1])
+    def _learn(self) -> None:
+        fresh, words = self._fresh, int(self._fresh.counts[2])
         if words:
             assert self._basis is not None
             texts = strings(fresh.data[: fresh.ends[words]], fresh.ends[: words + 1])
@@ -143,13 +169,6 @@ def _basis(prototypes: FloatArray, sample: FloatArray, dimensions: int) -> Float
 
 
 @njit(cache=True, nogil=True)
-def _add_pairs(y: FloatArray, row: IntArray, slot: IntArray, sums: FloatArray) -> None:
-    for p in range(len(row)):
-        for c in range(y.shape[1]):
-            y[row[p], c] += sums[slot[p], c]
-
-
-@njit(cache=True, nogil=True)
 def _rehash(old: _Words, new: _Words) -> None:
     for k in range(len(old.keys)):
         if old.keys[k] != 0:
@@ -168,16 +187,8 @@ def _find(keys: HashArray, key: np.uint64) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _joins(b: int) -> bool:
-    """Whether a byte is inside a word: neither a space nor ASCII punctuation, which is a word of its own."""
-    return b >= 0x80 or 48 <= b <= 57 or 97 <= b <= 122 or 65 <= b <= 90 or b < 32 or b == 127
-
-
-@njit(cache=True, nogil=True)
-def _head(data: Bytes, i: int, end: int, characters: int) -> int:
-    """Return where the first `characters` of a text end."""
-    if end - i <= characters:
-        return end
+def _after(data: Bytes, i: int, end: int, characters: int) -> int:
+    """Return where so many characters from `i` on end."""
     seen = 0
     while i < end:
         if data[i] & 0xC0 != 0x80:
@@ -189,62 +200,154 @@ def _head(data: Bytes, i: int, end: int, characters: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _add_words(
+def _before(data: Bytes, start: int, i: int, characters: int) -> int:
+    """Return where the last so many characters before `i` begin."""
+    seen = 0
+    while i > start and seen < characters:
+        i -= 1
+        seen += data[i] & 0xC0 != 0x80
+    return i
+
+
+@njit(cache=True, nogil=True)
+def _parts(data: Bytes, start: int, end: int, whole: bool) -> tuple[int, int]:
+    """Return where the part of a text that is read ends, and where another begins, `end` if none does."""
+    if whole or end - start > HEAD + TAIL:
+        if whole:
+            return _after(data, start, end, EMBEDDED_CHARACTERS), end
+        if _after(data, start, end, HEAD + TAIL) < end:
+            return _after(data, start, end, HEAD), _before(data, start, end, TAIL)
+    return end, end
+
+
+@njit(cache=True, nogil=True)
+def _read(
     texts: tuple[Bytes, IntArray],
     row: int,
-    characters: int,
-    words: _Words,
-    sums: FloatArray,
-    y: FloatArray,
+    whole: bool,
+    model: tuple[_Words, FloatArray, FloatArray],
+    best: FloatArray,
     fresh: _Fresh,
 ) -> int:
-    """Add up the known words of texts from `row` on, and note the others; return the row where room ended."""
+    """Bound the sentences of texts from `row` on, and note those with new words; return the row where room ended."""
     data, offsets = texts
-    known = fresh.counts[2]
-    inside = np.array([_joins(b) for b in range(256)])
     while row < len(offsets) - 1:
-        i, end = offsets[row], _head(data, offsets[row], offsets[row + 1], characters)
-        # a text has at most one word a byte
-        new = fresh.counts[1]
+        start, end = offsets[row], offsets[row + 1]
+        first, second = _parts(data, start, end, whole)
+        size = first - start + end - second + 2
+        # a text has at most one word a byte, and one sentence in two
         if (
-            fresh.counts[0] + end - i > len(fresh.row)
-            or fresh.ends[new] + end - i > len(fresh.data)
-            or new + end - i > len(fresh.ends) - 1
+            fresh.counts[0] + size > len(fresh.sentence)
+            or fresh.counts[1] + size // 2 > len(fresh.row)
+            or fresh.counts[2] + size > len(fresh.ends) - 1
+            or fresh.ends[fresh.counts[2]] + size > len(fresh.data)
         ):
             return row
+        i = start
+        while i < first:
+            i = _sentence(data, i, first, whole, row, model, best, fresh)
+        i = second
         while i < end:
-            if data[i] == 32:
-                i += 1
-                continue
-            a, key = i, (OFFSET ^ np.uint64(data[i])) * PRIME
-            i += 1
-            while i < end and inside[data[i]] and inside[data[a]]:
-                key = (key ^ np.uint64(data[i])) * PRIME
-                i += 1
-            key = finished(key)
-            at = _find(words.keys, key)
-            slot = words.slots[at]
-            if words.keys[at] == 0:
-                slot = _noted(words, at, key, data, (a, i), fresh)
-            if slot < known:
-                for c in range(y.shape[1]):
-                    y[row, c] += sums[slot, c]
-            else:
-                fresh.row[fresh.counts[0]], fresh.slot[fresh.counts[0]] = row, slot
-                fresh.counts[0] += 1
+            i = _sentence(data, i, end, whole, row, model, best, fresh)
         row += 1
     return row
 
 
 @njit(cache=True, nogil=True)
+def _sentence(
+    data: Bytes,
+    i: int,
+    end: int,
+    whole: bool,
+    row: int,
+    model: tuple[_Words, FloatArray, FloatArray],
+    best: FloatArray,
+    fresh: _Fresh,
+) -> int:
+    """Bound the sentence at `i`, or note it if it has new words; return where the next begins."""
+    words, sums, targets = model
+    pairs, later, known = fresh.counts[0], fresh.counts[1], fresh.counts[3]
+    y = fresh.y[later]
+    y[:] = 0
+    spaces, wide = 0, False
+    while i < end and (_ROLE[data[i]] != _STOP or whole):
+        role = _ROLE[data[i]]
+        if role == _SPACE:
+            spaces += 1
+            i += 1
+            continue
+        a, key = i, (OFFSET ^ np.uint64(data[i])) * PRIME
+        if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
+            break
+        wide |= data[i] >= 0x80
+        i += 1
+        while role == _JOINS and i < end and _ROLE[data[i]] == _JOINS:
+            if data[i] >= 0x80:
+                wide = True
+                if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
+                    break
+            key = (key ^ np.uint64(data[i])) * PRIME
+            i += 1
+        key = finished(key)
+        at = _find(words.keys, key)
+        slot = words.slots[at]
+        if words.keys[at] == 0:
+            slot = _noted(words, at, key, data, (a, i), fresh)
+        if slot < known:
+            for c in range(len(y)):
+                y[c] += sums[slot, c]
+        else:
+            fresh.sentence[fresh.counts[0]], fresh.slot[fresh.counts[0]] = later, slot
+            fresh.counts[0] += 1
+    if not (whole or wide or spaces >= FEWEST_WORDS - 1):
+        fresh.counts[0] = pairs
+    elif fresh.counts[0] > pairs:
+        fresh.row[later] = row
+        fresh.counts[1] += 1
+    else:
+        _bound(y, targets, best[row])
+    return i + (1 if i == end or data[i] < 0x80 else 3)
+
+
+@njit(cache=True, nogil=True)
+def _is_stop(data: Bytes, i: int, end: int) -> bool:
+    a, b, c = _IDEOGRAPHIC_STOP
+    return i + 2 < end and data[i] == a and data[i + 1] == b and data[i + 2] == c
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
+    """Raise the bounds of a text, (p,), to those of its sentence."""
+    length = np.float32(0.0)
+    for c in range(len(y)):
+        length += y[c] * y[c]
+    scale = np.float32(1.0) / np.sqrt(max(length, np.float32(1e-12)))
+    for p in range(len(targets)):
+        dot = np.float32(0.0)
+        for c in range(len(y)):
+            dot += y[c] * targets[p, c]
+        best[p] = max(best[p], min(dot * scale, np.float32(1.0)))
+
+
+@njit(cache=True, nogil=True)
+def _finish(fresh: _Fresh, sums: FloatArray, targets: FloatArray, best: FloatArray) -> None:
+    """Bound the sentences that waited for new words."""
+    for p in range(fresh.counts[0]):
+        for c in range(fresh.y.shape[1]):
+            fresh.y[fresh.sentence[p], c] += sums[fresh.slot[p], c]
+    for s in range(fresh.counts[1]):
+        _bound(fresh.y[s], targets, best[fresh.row[s]])
+
+
+@njit(cache=True, nogil=True)
 def _noted(words: _Words, at: int, key: np.uint64, data: Bytes, place: tuple[int, int], fresh: _Fresh) -> int:
     """Give a new word the next slot, note its spelling and return the slot."""
-    number = fresh.counts[1]
-    words.keys[at], words.slots[at] = key, fresh.counts[2] + number
+    number = fresh.counts[2]
+    words.keys[at], words.slots[at] = key, fresh.counts[3] + number
     end = fresh.ends[number]
     for i in range(place[0], place[1]):
         fresh.data[end] = data[i]
         end += 1
     fresh.ends[number + 1] = end
-    fresh.counts[1] += 1
+    fresh.counts[2] += 1
     return int(words.slots[at])

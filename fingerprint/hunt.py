@@ -6,31 +6,30 @@ the few requests that can match at all.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fingerprint.embed import Embedder
-from fingerprint.errors import NotFound, StampMismatch
-from fingerprint.index import set_threads
+from fingerprint.errors import InputError, NotFound, StampMismatch
+from fingerprint.index import open_snapshot, set_threads
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, publish, stamp_of
 from fingerprint.normalise import compose, normalise
+from fingerprint.parallel import in_order, workers
 from fingerprint.prefilter import Prefilter
 from fingerprint.records import DayCount, IngestReport, Signature
 from fingerprint.settings import Home
+from fingerprint.signature import from_json
 from fingerprint.store import Store
 from fingerprint.tabulate import check_extension, write_table
 
@@ -51,7 +50,28 @@ COLUMNS = ("request_id", "account_id", "timestamp", "system", "prompt")
 BATCH_ROWS = 16_384
 
 Progress = Callable[[str, int, int | None], None]
-T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class HuntOptions:
+    """How to hunt.
+
+    model: None takes the one of the two shipped models that made the signatures, or else the folder of one.
+    by_meaning: False finds only what shares text. threads: None for all processors. top: accounts to list.
+    """
+
+    model: str | None = None
+    by_meaning: bool = True
+    mapping: Mapping[str, str] | None = None
+    max_rejects: int | None = None
+    threads: int | None = None
+    top: int = 10
+
+    def embedder(self, quarry: Quarry) -> Embedder:
+        """Load the model that reads as the signatures were read."""
+        maker = quarry.signatures[0].stamp.model
+        name = self.model or ("minilm" if maker == "all-MiniLM-L6-v2" else "static")
+        return Embedder.load(name, light=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +132,7 @@ class Quarry:
 
 
 class Hunter:
-    """Finds the requests that a family matches; any number of threads may use it.
+    """Finds the requests that a family matches; any number of threads may use it, so FAISS is left one.
 
     by_meaning: False compares text only, and needs no model. Raises StampMismatch where the signatures were made by
     another normaliser, or, for meaning, by another model.
@@ -135,7 +155,8 @@ class Hunter:
         with tempfile.TemporaryDirectory(prefix="fingerprint-hunt-") as folder:
             # mapped files stay readable once their names are gone
             publish(Path(folder), signatures, here, night=None, senders=quarry.senders)
-            self._matcher = Matcher.open(Path(folder), str(embedder.folder))
+            set_threads(1)
+            self._matcher = Matcher(open_snapshot(Path(folder)), embedder)
 
     def find(self, batch: pa.RecordBatch) -> pa.Table:
         """Return the hits among some requests, in their order (HIT_SCHEMA)."""
@@ -178,77 +199,104 @@ def stored_quarry(home: Home, family_id: str, *, edited: Signature | None = None
     return Quarry(tuple(own), senders.filter(mine))
 
 
+def read_quarry(file: Path, home: Home | None = None, *, edited: bool = False) -> Quarry:
+    """Read a family from a file of one signature, or of one a line for its wordings; its senders are the home's.
+
+    edited: the signatures may have been changed by hand. Raises InputError for any other content.
+    """
+    content = file.read_bytes()
+    try:
+        values = [orjson.loads(content)]
+    except orjson.JSONDecodeError:
+        try:
+            values = [orjson.loads(line) for line in content.split(b"\n") if line.strip()]
+        except orjson.JSONDecodeError as error:
+            raise InputError(f"{file}: a signature as JSON expected: {error.msg}") from error
+    try:
+        signatures = tuple(from_json(value, edited=edited) for value in values)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+    names = sorted({s.variant_of or s.family_id for s in signatures})
+    if len(names) != 1:
+        raise InputError(
+            f"{file}: signatures of one family expected, of {len(names)} found: {', '.join(names)}"
+        )
+    if home is None:
+        return Quarry(signatures)
+    with Store.open(home.path, home.database, read_only=True) as store:
+        senders = store.family_accounts()
+    return Quarry(signatures, senders.filter(pc.equal(senders.column("family_id"), names[0])))
+
+
 def hunt(
     quarry: Quarry,
     sources: Sequence[str | Path],
+    options: HuntOptions | None = None,
     *,
-    model: str = "static",
-    by_meaning: bool = True,
     output: Path | None = None,
-    rejects: Path | None = None,
-    max_rejects: int | None = None,
-    mapping: Mapping[str, str] | None = None,
-    threads: int | None = None,
-    top: int = 10,
     on_progress: Progress | None = None,
 ) -> HuntReport:
     """Search traffic for a family, in the order of the traffic.
 
-    output: where to write the hits (HIT_SCHEMA; .jsonl, .csv or .parquet). top: accounts listed in the report.
+    output: where to write the hits (HIT_SCHEMA; .jsonl, .csv or .parquet), "-" for JSON lines on stdout. Rejected
+    rows are listed beside it.
     """
-    if output is not None:
-        check_extension(output)
+    options = options or HuntOptions()
+    to_file = output if output is not None and str(output) != "-" else None
+    if to_file is not None:
+        check_extension(to_file)
     begin = time.monotonic()
-    hunter = Hunter(quarry, Embedder.load(model), by_meaning=by_meaning)
+    hunter = Hunter(quarry, options.embedder(quarry), by_meaning=options.by_meaning)
     reader = read_traffic(
         sources,
-        rejects=rejects,
-        max_rejects=max_rejects,
-        mapping=mapping,
+        rejects=None if to_file is None else to_file.with_name(to_file.stem + ".rejects.jsonl"),
+        max_rejects=options.max_rejects,
+        mapping=options.mapping,
         batch_rows=BATCH_ROWS,
         columns=COLUMNS,
         on_progress=None if on_progress is None else lambda done, total, _: on_progress("hunt", done, total),
     )
-    hits = pa.concat_tables([HIT_SCHEMA.empty_table(), *_worked(hunter.find, reader, threads)])
+    found = in_order(hunter.find, reader, threads=options.threads or workers())
+    hits = pa.concat_tables([HIT_SCHEMA.empty_table(), *found])
     if output is not None:
-        write_table(hits, output)
-    return _report(quarry.family_id, hits, reader.report(), time.monotonic() - begin, top=top)
+        write_table(hits, to_file)
+    return _report(quarry.family_id, hits, reader.report(), time.monotonic() - begin, top=options.top)
 
 
 def preview(
     before: Quarry,
     after: Quarry,
     sources: Sequence[str | Path],
+    options: HuntOptions | None = None,
     *,
-    model: str = "static",
     seconds: float | None = None,
-    mapping: Mapping[str, str] | None = None,
-    threads: int | None = None,
-    top: int = 10,
 ) -> Preview:
     """Compare what a family and its edited form match in some traffic; `seconds` bounds how long that may take."""
-    embedder = Embedder.load(model)
+    options = options or HuntOptions()
+    embedder = options.embedder(after)
     begin = time.monotonic()
-    hunters = [Hunter(quarry, embedder) for quarry in (before, after)]
-    reader = read_traffic(sources, rejects=None, mapping=mapping, batch_rows=BATCH_ROWS, columns=COLUMNS)
+    hunters = [Hunter(q, embedder, by_meaning=options.by_meaning) for q in (before, after)]
+    reader = read_traffic(
+        sources, rejects=None, mapping=options.mapping, batch_rows=BATCH_ROWS, columns=COLUMNS
+    )
     complete = True
 
     def until_time_is_up() -> Iterator[pa.RecordBatch]:
         nonlocal complete
         for batch in reader:
+            yield batch
             if seconds is not None and time.monotonic() - begin > seconds:
                 complete = False
                 return
-            yield batch
 
     def both(batch: pa.RecordBatch) -> tuple[pa.Table, pa.Table]:
         return hunters[0].find(batch), hunters[1].find(batch)
 
-    pairs = list(_worked(both, until_time_is_up(), threads))
+    pairs = list(in_order(both, until_time_is_up(), threads=options.threads or workers()))
     old, new = (pa.concat_tables([HIT_SCHEMA.empty_table(), *(pair[i] for pair in pairs)]) for i in (0, 1))
     taken = time.monotonic() - begin
     told = [
-        replace(_report(q.family_id, hits, reader.report(), taken, top=top), complete=complete)
+        replace(_report(q.family_id, hits, reader.report(), taken, top=options.top), complete=complete)
         for q, hits in ((before, old), (after, new))
     ]
     return Preview(told[1], told[0], gained=_without(new, old), lost=_without(old, new))
@@ -256,22 +304,6 @@ def preview(
 
 def _without(hits: pa.Table, others: pa.Table) -> pa.Table:
     return hits.filter(pc.invert(pc.is_in(hits.column("request_id"), others.column("request_id"))))
-
-
-def _worked(
-    work: Callable[[pa.RecordBatch], T], batches: Iterable[pa.RecordBatch], threads: int | None
-) -> Iterator[T]:
-    """Work batches in threads, which the kernels let run, and yield the results in order; few batches are held."""
-    workers = threads or os.cpu_count() or 1
-    set_threads(1)
-    waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        for batch in batches:
-            waiting.append(pool.submit(work, batch))
-            while len(waiting) > 2 * workers or (waiting and waiting[0].done()):
-                yield waiting.popleft().result()
-        for job in waiting:
-            yield job.result()
 
 
 def _report(family_id: str, hits: pa.Table, ingest: IngestReport, seconds: float, *, top: int) -> HuntReport:

@@ -93,6 +93,11 @@ class TrafficReader:
         self._rows_read = self._accepted = self._duplicates = 0
 
     @property
+    def named(self) -> str:
+        """The sources by name, for messages."""
+        return ", ".join(source.label for source in self._sources)
+
+    @property
     def content_hash(self) -> str:
         """A hash of id, account and time of all accepted rows; neither file names nor the order matter.
 

@@ -17,10 +17,9 @@ from fingerprint.departure import FEATURES, FEWEST, Departures, departures, feat
 from fingerprint.describe import Described
 from fingerprint.discover import members_of
 from fingerprint.features import findings
-from fingerprint.fillings import Fillings, fillings
+from fingerprint.fillings import Fillings
 from fingerprint.meaning import heads
 from fingerprint.records import FEATURES_SCHEMA, AccountRow, FloatArray, Ids, Reason, Signature
-from fingerprint.shingle import shingle
 from fingerprint.traits import past, traits
 from fingerprint.verdict import FLAGGED, verdict
 
@@ -32,6 +31,15 @@ CHUNK = 16_384
 
 Doubles = npt.NDArray[np.float64]
 Embed = Callable[[pa.Array | pa.ChunkedArray], FloatArray]
+Texts = Callable[[npt.NDArray[np.int64]], pa.Array | pa.ChunkedArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What accounts sent on other nights: of families, and in all."""
+
+    families: pa.Table
+    accounts: pa.Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +56,9 @@ class Windows:
 
 
 def judged(
-    batch: Batch, night: Described, earlier: pa.Table, sent: pa.Table, stored: Sequence[Signature]
+    batch: Batch, night: Described, filled: Fillings, before: Before, stored: Sequence[Signature]
 ) -> list[Signature]:
-    """Score the families seen tonight; earlier, sent: what accounts sent of them, and in all, on other nights."""
+    """Score the families seen tonight; filled: what each distinct prompt is filled with."""
     names = [s.family_id for s in night.signatures]
     more = traits(
         (members_of(night.label, len(names)) @ batch.requests()).tocsr(),
@@ -58,26 +66,23 @@ def judged(
         batch.second,
         prompt=batch.prompt,
         metadata=batch.metadata,
-        history=past(earlier, sent, names, batch.accounts),
-        filled=_filled(batch, night),
+        history=past(before.families, before.accounts, names, batch.accounts),
+        filled=filled,
     )
     found, weights = findings(night.behaviour, more), learn.weights(stored)
     out, last = list(night.signatures), {s.family_id: s.reasons for s in stored}
     for f in np.flatnonzero(night.behaviour.requests):
-        before = last.get(out[f].family_id, ())
-        score, reasons = verdict(found, int(f), weights, label=out[f].label, before=before)
+        reasons = last.get(out[f].family_id, ())
+        score, reasons = verdict(found, int(f), weights, label=out[f].label, before=reasons)
         out[f] = replace(out[f], score=score, flagged=score >= FLAGGED, reasons=reasons)
     return out
 
 
-def _filled(batch: Batch, night: Described) -> Fillings:
-    shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
-    grams = [s.grams for s in night.signatures]
-    return fillings(shingles, batch.token_hashes, batch.offsets, night.label, grams)
+def windows(batch: Batch, label: Ids, embed: Embed, texts: Texts) -> Windows:
+    """Sum up the features of each account's distinct prompts in no family; label: (n,) of prompts, -1 = none.
 
-
-def windows(batch: Batch, label: Ids, embed: Embed) -> Windows:
-    """Sum up the features of each account's distinct prompts in no family; label: (n,) of prompts, -1 = none."""
+    texts: gives the texts of some prompts, by their ascending numbers.
+    """
     prompt, account = _chosen(batch, label)
     distinct, column = np.unique(prompt, return_inverse=True)
     ones = np.ones(len(prompt), dtype=np.float32)
@@ -85,7 +90,7 @@ def windows(batch: Batch, label: Ids, embed: Embed) -> Windows:
     sums = np.zeros((len(batch.accounts), FEATURES))
     total, squares = np.zeros(FEATURES), np.zeros((FEATURES, FEATURES))
     for begin in range(0, len(distinct), CHUNK):
-        part = features(embed(heads(batch.texts.take(pa.array(distinct[begin : begin + CHUNK])))))
+        part = features(embed(heads(texts(distinct[begin : begin + CHUNK]))))
         sums += sent[:, begin : begin + CHUNK] @ part
         total += part.sum(axis=0)
         squares += part.T @ part

@@ -37,13 +37,10 @@ def add_label(connection: sa.Connection, word: LabelRow, *, expected: int | None
     access.record(connection, word.by, f"{CHANGES}label", word.family_id, detail, word.at)
 
 
-def add_import(connection: sa.Connection, signature: Signature, *, new_label: bool, now: datetime) -> None:
-    """Write down that a signature came from elsewhere, with its label if it has one and that is new here."""
+def record_import(connection: sa.Connection, signature: Signature, by: str, now: datetime) -> None:
+    """Write down that a signature came from elsewhere."""
     detail = {"version": signature.version}
-    access.record(connection, "import", f"{CHANGES}import", signature.family_id, detail, now)
-    if signature.label is not None and new_label:
-        word = LabelRow(signature.family_id, signature.label, signature.campaign_id, None, "import", now)
-        add_label(connection, word)
+    access.record(connection, by, f"{CHANGES}import", signature.family_id, detail, now)
 
 
 def labels_of(connection: sa.Connection, family_id: str) -> list[LabelRow]:

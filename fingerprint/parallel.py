@@ -1,0 +1,39 @@
+"""Work on a stream by several threads, its results in order; the kernels and Arrow let go of the interpreter's lock."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def workers() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, threads: int) -> Iterator[Result]:
+    """Yield work(item) of each item, in the order of the items; at most `threads` + 1 are held at once.
+
+    One thread does the work itself, without a pool. An error is raised where its result would stand.
+    """
+    if threads <= 1:
+        yield from map(work, items)
+        return
+    held: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                held.append(pool.submit(work, item))
+                if len(held) > threads:
+                    yield held.popleft().result()
+            while held:
+                yield held.popleft().result()
+        finally:
+            for future in held:
+                future.cancel()

@@ -13,15 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fingerprint import campaign, continuity, judge, matcher
-from fingerprint.batch import Batch, collect
-from fingerprint.describe import Described, describe
-from fingerprint.discover import discover
+from fingerprint.batch import Batch
+from fingerprint.checkpoint import Checkpoints
+from fingerprint.describe import Described
 from fingerprint.embed import Embedder, encode_cached
-from fingerprint.errors import InputError, SnapshotError
+from fingerprint.errors import SnapshotError
 from fingerprint.index import open_snapshot
-from fingerprint.ingest import TrafficReader, read_traffic
+from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, stamp_of
-from fingerprint.normalise import compose, display, normalise
+from fingerprint.night import Night, Stored, job_key, normalised, worked
 from fingerprint.records import (
     ACTIVITY_SCHEMA,
     SPREAD_SCHEMA,
@@ -30,10 +30,10 @@ from fingerprint.records import (
     IngestReport,
     NightReport,
 )
+from fingerprint.rounds import Job
 from fingerprint.settings import Home, Settings
 from fingerprint.store import HomeLock, Store
 from fingerprint.tabulate import check_extension, write_table
-from fingerprint.tokenise import tokens
 from fingerprint.vectors import VectorCache
 
 Progress = Callable[[str, int, int | None], None]
@@ -73,6 +73,13 @@ def nightly(
         embedder = Embedder.load(settings.model)
         stamp = stamp_of(embedder)
         store.check_stamp(stamp)
+        stored = Stored(store.signatures(), stamp, [n.batch_id for n in store.nights()])
+        work = Checkpoints(home.path / "work", job_key(sources, mapping, stored, settings))
+        cache = VectorCache(home.path / "cache", embedder.stamp, embedder.dimension)
+
+        def embed(texts: pa.Array | pa.ChunkedArray) -> FloatArray:
+            return encode_cached(embedder, cache, texts)
+
         clock.stage("read")
         reader = read_traffic(
             sources,
@@ -81,25 +88,10 @@ def nightly(
             mapping=mapping,
             on_progress=clock.reading,
         )
-        batch = collect(reader, normalised, tokens, shown)
-        if not len(batch):
-            named, read = ", ".join(map(str, sources)), reader.report()
-            where = f"; {read.rejects_path} says why" if read.rejected else ""
-            raise InputError(
-                f"at least one valid request expected in {named}, none of {read.rows_read} found{where}"
-            )
-        stored = store.signatures()
-        found = discover(batch, stored, settings, clock.stage)
-        clock.stage("describe")
-        cache = VectorCache(home.path / "cache", embedder.stamp, embedder.dimension)
-
-        def embed(texts: pa.Array | pa.ChunkedArray) -> FloatArray:
-            return encode_cached(embedder, cache, texts)
-
-        night = describe(batch, found, stored, embed, stamp, settings)
+        found = worked(reader, stored, embed, Job(work, settings, clock.at))
         clock.stage("judge")
-        unlike = judge.windows(batch, night.label, embed)
-        report = _save(store, batch, night, unlike, reader, clock)
+        unlike = judge.windows(found.batch, found.described.label, embed, found.texts)
+        report = _save(store, found, unlike, clock)
         revision = store.revision()
         matcher.publish(
             home.path,
@@ -110,7 +102,8 @@ def nightly(
             revision=revision,
         )
         if assignments is not None:
-            write_table(_assignments(batch, night), assignments)
+            write_table(_assignments(found.batch, found.described), assignments)
+        work.remove()
         clock.stage("done")
     return report
 
@@ -199,16 +192,6 @@ def publish_snapshot(home: Home) -> str:
         )
 
 
-def normalised(batch: pa.RecordBatch) -> pa.LargeStringArray:
-    """Return the text of each request that is fingerprinted: system and user turns, normalised."""
-    return normalise(compose(batch.column("system"), batch.column("prompt")))
-
-
-def shown(batch: pa.RecordBatch) -> pa.LargeStringArray:
-    """Return each request's text as a person may see it, with its own letters and case."""
-    return display(compose(batch.column("system"), batch.column("prompt")))
-
-
 class _Clock:
     """Times the stages, and tells the caller how far they are."""
 
@@ -228,6 +211,13 @@ class _Clock:
         if name != "done":
             self._tell(name, 0, None)
 
+    def at(self, name: str, done: int, total: int | None) -> None:
+        """Tell how far a stage is, which begins when it is first named."""
+        if name != self._name:
+            self.stage(name)
+        if total is not None:
+            self._tell(name, done, total)
+
     def reading(self, done: int, total: int | None, _rows: int) -> None:
         self._tell(self._name, done, total)
 
@@ -239,15 +229,14 @@ class _Clock:
         return time.monotonic() - self._begin
 
 
-def _save(
-    store: Store, batch: Batch, night: Described, unlike: judge.Windows, ingest: TrafficReader, clock: _Clock
-) -> NightReport:
-    batch_id = ingest.content_hash
+def _save(store: Store, found: Night, unlike: judge.Windows, clock: _Clock) -> NightReport:
+    batch, night, batch_id = found.batch, found.described, found.content_hash
     names = [s.family_id for s in night.signatures]
     spread = _counts(batch, names, night.label[batch.prompt])
     activity = _counts(batch, None, np.zeros(len(batch), dtype=np.int32))
     earlier, sent = store.family_accounts(but_batch=batch_id), store.account_totals(but_batch=batch_id)
-    signatures = judge.judged(batch, night, earlier, sent, store.signatures())
+    before = judge.Before(earlier, sent)
+    signatures = judge.judged(batch, night, found.filled(), before, store.signatures())
     pool, accounts = campaign.pools(_with_history(spread, earlier), names)
     totals = _with_history(activity, sent)
     whole = dict(
@@ -258,7 +247,7 @@ def _save(
     clock.stage("store")
     report = NightReport(
         batch_id=batch_id,
-        ingest=ingest.report(),
+        ingest=found.ingest,
         started=clock.started,
         seconds=clock.seconds,
         distinct_prompts=batch.distinct,
@@ -290,16 +279,21 @@ def _counts(batch: Batch, names: list[str] | None, label: np.ndarray) -> pa.Tabl
     """Count requests by family, account and day (SPREAD_SCHEMA); without names by account and day (ACTIVITY_SCHEMA)."""
     rows = np.flatnonzero(label >= 0)
     day = np.floor(batch.second[rows] / 86400).astype(np.int64)
-    keys, requests = np.unique(np.stack([label[rows], batch.account[rows], day]), axis=1, return_counts=True)
+    begin, end = (int(day.min()), int(day.max())) if len(day) else (0, 0)
+    days, accounts = end - begin + 1, len(batch.accounts)
+    key = (label[rows].astype(np.int64) * accounts + batch.account[rows]) * days + (day - begin)
+    key, requests = np.unique(key, return_counts=True)
+    sent, on = np.divmod(key, days)
+    family, account = np.divmod(sent, accounts)
     columns = {
-        "account_id": batch.accounts.take(pa.array(keys[1])),
-        "day": pa.array(keys[2].astype("datetime64[D]")),
+        "account_id": batch.accounts.take(pa.array(account)),
+        "day": pa.array((on + begin).astype("datetime64[D]")),
         "requests": pa.array(requests.astype(np.int64)),
     }
     if names is None:
         return pa.table(columns, schema=ACTIVITY_SCHEMA)
     return pa.table(
-        {"family_id": pa.array(names, pa.large_string()).take(pa.array(keys[0])), **columns},
+        {"family_id": pa.array(names, pa.large_string()).take(pa.array(family)), **columns},
         schema=SPREAD_SCHEMA,
     )
 

@@ -1,13 +1,14 @@
 """Tells which texts one family's signatures may match, so that only those need a full lookup; it loses none.
 
 A text matches by the grams it holds or by what it means. Scores grow with both, so each signature's threshold says
-how much weight of grams, or which cosine to a prototype, is needed at least. The first is counted exactly, the second
+how much weight of grams, or how much of its meaning, is needed at least. The first is counted exactly, the second
 bounded (`gist`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,6 @@ from fingerprint.match import GramIndex
 from fingerprint.records import FloatArray, HashArray, IntArray, Signature
 from fingerprint.shingle import shingle
 from fingerprint.tokenise import tokens
-from fingerprint.topics import EMBEDDED_CHARACTERS, heads
 
 BLOCK = 2_048
 """Texts worked at once: their tokens and grams stay in the processor's cache."""
@@ -39,34 +39,44 @@ class Prefilter:
     """
 
     def __init__(self, signatures: Sequence[Signature], embedder: Embedder, *, known_senders: bool) -> None:
-        threshold = np.array([s.threshold for s in signatures])
         self._index = match.gram_index(signatures)
-        total = self._index.total
-        self._weight = _least(lambda x: match.score_of(x, total), total, threshold, known_senders)
         self._bits = _bitmap(self._index.grams)
-        self._gist: Gist | None = None
-        self._embeds = any(len(s.prototypes) for s in signatures)
-        if not embedder.is_static or not self._embeds:
+        threshold = np.array([s.threshold for s in signatures])
+        # what scores need before the family's shift, and the one for known senders
+        if known_senders:
+            most = np.ones(len(signatures), np.float32)
+            threshold = _least(match.from_known_sender, most, threshold).astype(np.float64)
+        threshold = match.shifted(threshold, -self._index.shift.astype(np.float64)) * (1 - _LESS)
+        total = self._index.total
+        self._weight = _least(lambda x: match.score_of(x, total), total, threshold)
+        with_meaning = [f for f, s in enumerate(signatures) if len(s.prototypes)]
+        self._bounded = embedder.is_static or not with_meaning
+        self._gists: list[Gist] = []
+        if not self._bounded:
             return
-        usual = np.array([s.similarity for s in signatures], np.float32)
-        cosine = _least(
-            lambda x: match.score_of_meaning(match.meaning(x, usual)),
-            np.ones(len(signatures), np.float32),
-            threshold,
-            known_senders,
+        usual = np.array([s.usual for s in signatures], np.float32)
+        near = np.array([s.similarity for s in signatures], np.float32)
+        held = _least(
+            lambda x: match.score_of_meaning(match.meaning(x, near, usual)), np.ones_like(near), threshold
         )
-        self._gist = Gist(
-            np.concatenate([s.prototypes for s in signatures]),
-            np.repeat(cosine, [len(s.prototypes) for s in signatures]),
-            lambda texts: embedder.encode(heads(texts)),
-            embedder.sums,
-            characters=EMBEDDED_CHARACTERS,
-        )
+        for whole in (False, True):
+            chosen = [f for f in with_meaning if (signatures[f].kind == "topical") == whole]
+            if chosen:
+                sizes = [len(signatures[f].prototypes) for f in chosen]
+                self._gists.append(
+                    Gist(
+                        np.concatenate([signatures[f].prototypes for f in chosen]),
+                        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+                        held[chosen],
+                        (embedder.encode, embedder.sums),
+                        whole=whole,
+                    )
+                )
 
     def may_match(self, texts: pa.LargeStringArray) -> npt.NDArray[np.bool_]:
         """Tell which normalised texts (n,) a signature may match, by its own threshold."""
-        if self._embeds and self._gist is None:
-            return np.ones(len(texts), np.bool_)  # a transformer's cosines have no bound but themselves
+        if not self._bounded:
+            return np.ones(len(texts), np.bool_)  # a transformer's vectors have no bound but themselves
         parts = [self._block(texts.slice(start, BLOCK)) for start in range(0, len(texts), BLOCK)]
         return np.concatenate([*parts, np.zeros(0, np.bool_)])
 
@@ -74,29 +84,22 @@ class Prefilter:
         found = tokens(texts)
         grams = shingle(found.hashes, found.section, found.row_offsets)
         enough = _holds(grams.hashes, grams.offsets, self._index, self._bits, self._weight)
-        if self._gist is None:
-            return enough
-        rest = np.flatnonzero(~enough)
-        enough[rest] = self._gist.may_reach(texts.take(pa.array(rest)))
+        for gist in self._gists:
+            rest = np.flatnonzero(~enough)
+            enough[rest] = gist.may_hold(texts.take(pa.array(rest)))
         return enough
 
 
-def _least(
-    score: Callable[[FloatArray], Doubles], most: FloatArray, threshold: Doubles, known_senders: bool
-) -> FloatArray:
+def _least(score: Callable[[Any], Doubles], most: FloatArray, threshold: Doubles) -> FloatArray:
     """Return the least x in 0 to `most` (f,) whose score, which grows with x, is the threshold; inf if none is."""
-
-    def reached(x: FloatArray) -> npt.NDArray[np.bool_]:
-        value = score(x)
-        return np.asarray((match.from_known_sender(value) if known_senders else value) >= threshold)
-
     low, high = np.zeros_like(most), most.copy()
     half = np.float32(0.5)
     for _ in range(40):
         middle = (low + high) * half
-        good = reached(middle)
+        good = score(middle) >= threshold
         high, low = np.where(good, middle, high), np.where(good, low, middle)
-    return np.where(reached(most * np.float32(1 + _LESS)), high * np.float32(1 - _LESS), np.float32(np.inf))
+    reached = score(most * np.float32(1 + _LESS)) >= threshold
+    return np.where(reached, high * np.float32(1 - _LESS), np.float32(np.inf))
 
 
 def _bitmap(grams: HashArray) -> npt.NDArray[np.bool_]:
@@ -111,7 +114,7 @@ def _holds(
     hashes: HashArray, offsets: IntArray, index: GramIndex, bits: npt.NDArray[np.bool_], least: FloatArray
 ) -> npt.NDArray[np.bool_]:
     """Tell which texts hold at least so much weight of some signature's grams."""
-    grams, gram_offsets, family, weight, _, _ = index
+    grams, gram_offsets, family, weight = index.grams, index.offsets, index.family, index.weight
     out = np.zeros(len(offsets) - 1, np.bool_)
     held = np.zeros(len(least))
     seen_in = np.full(len(grams), -1, np.int32)

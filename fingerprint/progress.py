@@ -10,7 +10,7 @@ from typing import Self
 
 from fingerprint.terminal import json_line, plain
 
-UNITS = {"read": "B", "lookup": "B", "simulate": "rows"}
+UNITS = {"read": "B", "lookup": "B", "hunt": "B", "simulate": "rows"}
 """What is counted in a stage, where it has a name."""
 
 

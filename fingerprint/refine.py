@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 from scipy import sparse
 
 from fingerprint.columns import Behaviour, Families, Segments, SharedGrams
@@ -41,8 +42,18 @@ POOL = 10
 DOMINANT = 0.2
 """A family that is this part of all distinct prompts is one whoever sends it."""
 
-YIELDING = 0.5
-"""What the strength of a family without proof is worth."""
+YIELDING = 0.1
+"""What the strength of a family without proof is worth: a phrase that half the traffic holds must not starve a template."""
+
+EDGED = 0.4
+"""A text has edges if sections begin or end with it in this share of its prompts; a document's excerpts have not."""
+
+SOLID = 12
+"""Prompts from which on it is no chance that nearly all of them hold nearly all of a core: no excerpt ends in it."""
+
+WITHIN, LONGER, ACCOUNTED = 0.9, 1.5, 0.3
+"""A core lies within one that has this share of its grams and is so many times longer. A short core is a fragment if
+proven families with such cores account for this share of its prompts."""
 
 TOGETHER = 1e-4
 """Senders act together where chance does so this rarely."""
@@ -60,10 +71,11 @@ def candidates(
     groups = label.astype(np.int64).copy()
     alone = np.flatnonzero(groups < 0)
     groups[alone] = groups.max(initial=-1) + 1 + np.arange(len(alone))
-    gram_group = groups[segments.of_gram]
     k = shared.postings.shape[0]
+    grams = np.flatnonzero(segments.of_gram >= 0)
+    ones = np.ones(len(grams), dtype=np.float32)
     found = sparse.csr_matrix(
-        (np.ones(k, dtype=np.float32), (gram_group, np.arange(k))), shape=(groups.max(initial=-1) + 1, k)
+        (ones, (groups[segments.of_gram[grams]], grams)), shape=(groups.max(initial=-1) + 1, k)
     )
     known = np.concatenate([np.full(found.shape[0], -1), np.arange(stored.shape[0])]).astype(np.int32)
     families = _with_members(sparse.vstack([found, stored], format="csr"), known, shared, least)
@@ -86,13 +98,13 @@ def assign(families: Families, strength: Doubles, *, least: int) -> Ids:
 
     strength: (f,) what a family's evidence is worth per log of its support.
     """
-    support = families.support.astype(np.float64)
+    members, support = families.members, families.support.astype(np.float64)
     stored = families.known >= 0
     label = np.full(families.members.shape[1], -1, dtype=np.int32)
     alive = stored | (support >= least)
     for _ in range(4):
         value = strength * np.log1p(support) * alive
-        label = _strongest(families.members, value)
+        label = _strongest(members.indptr, members.indices, value, members.shape[1])
         support = np.bincount(label[label >= 0], minlength=len(families)).astype(np.float64)
         alive = stored | (support >= least)
     return np.where(alive[label], label, -1).astype(np.int32) if len(families) else label
@@ -112,18 +124,50 @@ def _decades(p_value: Doubles) -> Doubles:
     return np.asarray(np.minimum(-np.log10(np.maximum(p_value, 1e-10)), 10.0))
 
 
-def crisp(families: Families, shared: SharedGrams) -> npt.NDArray[np.bool_]:
-    """Tell which families (f,) hold one text with sharp edges, not excerpts of a longer one cut at random.
+def outlined(
+    families: Families, shared: SharedGrams, boundary: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Tell which families (f,) hold one text with an outline, not excerpts of a longer one cut at random.
 
-    Nearly all members hold nearly all of the core, and few grams are held by only a part of the members.
+    It is crisp: nearly all members hold nearly all of the core, and few grams are held by only a part of them. Or it is
+    solid, so that no cut falls into it, in SOLID members at least. Or sections begin or end with it in EDGED of them.
+    boundary: (k,) bool, grams at the beginning or the end of a section.
     """
     counts = (families.members @ shared.postings.T).tocsr()
     family = np.repeat(np.arange(len(families)), np.diff(counts.indptr))
     share = counts.data / np.maximum(families.support[family], 1)
-    whole = np.bincount(family[share >= 0.95], minlength=len(families))
-    core = np.bincount(family[share >= CORE_SHARE], minlength=len(families))
-    ragged = np.bincount(family[(share >= 0.2) & (share < CORE_SHARE)], minlength=len(families))
-    return np.asarray((whole >= SHARP * core) & (ragged <= FRAYED * core))
+
+    def number(of: npt.NDArray[np.bool_]) -> IntArray:
+        return np.bincount(family[of], minlength=len(families))
+
+    whole, core = number(share >= 0.95), number(share >= CORE_SHARE)
+    ragged = number((share >= 0.2) & (share < CORE_SHARE))
+    crisp = (whole >= SHARP * core) & (ragged <= FRAYED * core)
+    solid = (whole >= 0.95 * core) & (families.support >= SOLID)
+    return np.asarray(crisp | solid | (number(boundary[counts.indices] & (share >= EDGED)) > 0))
+
+
+def without_fragments(families: Families, proven: npt.NDArray[np.bool_]) -> Families:
+    """Take from fragments of longer templates the prompts that hold those templates.
+
+    Templates that share a sentence make a family of it, too, which many accounts send and which would win over each.
+    proven: (f,) bool. A fragment keeps its other prompts; a stored family is none, nor is a template that is long
+    enough by itself, whatever fills it now and then.
+    """
+    both = (families.core @ families.core.T).tocoo()
+    size, long = families.size, proven & (families.size >= LONG_CORE)
+    inside = (both.data >= WITHIN * size[both.row]) & (size[both.col] >= LONGER * size[both.row])
+    inside &= long[both.col] & (size[both.row] < LONG_CORE) & (families.known[both.row] < 0)
+    holders = sparse.csr_matrix(
+        (np.ones(int(inside.sum()), dtype=np.float32), (both.row[inside], both.col[inside])),
+        shape=(len(families), len(families)),
+    )
+    held = (holders @ families.members).tocsr().multiply(families.members).sign().tocsr()
+    fragment = np.diff(held.indptr) >= np.maximum(ACCOUNTED * families.support, 1)
+    left = (families.members - sparse.diags(fragment.astype(np.float32)) @ held).tocsr()
+    left.eliminate_zeros()
+    left.sort_indices()
+    return Families(families.core, left, families.known)
 
 
 def ordinary(families: Families, behaviour: Behaviour) -> npt.NDArray[np.bool_]:
@@ -205,13 +249,13 @@ def _apart(group: Ids, known: Ids, row: Ids, column: Ids, shares: npt.NDArray[np
     return out
 
 
-def _strongest(members: sparse.csr_matrix, value: Doubles) -> Ids:
-    """For each prompt the member family of the highest value, the lower number on a tie; -1 for none."""
-    by_prompt = members.T.tocsr()
-    prompt = np.repeat(np.arange(by_prompt.shape[0]), np.diff(by_prompt.indptr))
-    worth = value[by_prompt.indices]
-    order = np.lexsort((-by_prompt.indices, worth, prompt))
-    label = np.full(by_prompt.shape[0], -1, dtype=np.int32)
-    usable = order[worth[order] > 0]
-    label[prompt[usable]] = by_prompt.indices[usable]
+@njit(cache=True, nogil=True)
+def _strongest(indptr: Ids, indices: Ids, value: Doubles, prompts: int) -> Ids:
+    """For each prompt the member family of the highest value above 0, the lower number on a tie; -1 for none."""
+    label = np.full(prompts, -1, dtype=np.int32)
+    most = np.zeros(prompts)
+    for family in range(len(indptr) - 1):
+        for i in range(indptr[family], indptr[family + 1]):
+            if value[family] > most[indices[i]]:
+                label[indices[i]], most[indices[i]] = family, value[family]
     return label

@@ -16,6 +16,8 @@ class Settings:
     discovery_rate: share of short-template families that may be chance (Benjamini-Hochberg).
     model: static, minilm, or the folder of a sentence-transformers model.
     neighbours: k of the neighbour graph. seed: of every random choice.
+    memory_gb: what a night may take (10^9 bytes); `memory` says how it is divided.
+    threads: that read, normalise and match; None takes all processors. Results do not depend on it.
     """
 
     min_requests: int = 8
@@ -26,6 +28,8 @@ class Settings:
     neighbours: int = 30
     seed: int = 0
     max_rejects: int | None = None
+    memory_gb: float = 8.0
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

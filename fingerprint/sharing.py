@@ -26,7 +26,8 @@ def main_values(
 
     metadata: (r,) JSON objects or null; what is no JSON object, and values but strings and whole numbers, count as none.
     """
-    coded = pa.chunked_array(metadata, pa.large_string()).combine_chunks().dictionary_encode()
+    whole = metadata.combine_chunks() if isinstance(metadata, pa.ChunkedArray) else metadata
+    coded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
     parsed = [_parsed(text) for text in coded.dictionary.to_pylist()]
     place = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return {name: _main([_value(p.get(name)) for p in parsed], place, account, accounts) for name in fields}

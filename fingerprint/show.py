@@ -35,6 +35,7 @@ from fingerprint.records import (
 from fingerprint.terminal import iso, json_line, plain
 
 if TYPE_CHECKING:
+    from fingerprint.hunt import HuntReport
     from fingerprint.pipeline import LookupReport
 
 WIDTH = 110
@@ -179,16 +180,35 @@ def lookup(report: LookupReport, output: Path | None) -> None:
         f"{read.accepted:,} requests looked up in {report.seconds:.1f} s ({_rate(read.accepted, report.seconds)}): "
         f"{report.matched:,} matched a family ({_share(report.matched, read.accepted)})"
     )
-    if read.rejected or read.duplicates:
-        page.fact(
-            "left out",
-            f"{read.rejected:,} rejected, {read.duplicates:,} duplicate of {read.rows_read:,} rows read",
-        )
-    if read.rejected:
-        page.fact("rejected", _rejects(read))
+    _left_out(page, read)
     if output is not None:
         page.fact("written", str(output))
     page.print(error=output is None)
+
+
+def hunt(report: HuntReport, output: Path | None, *, error: bool = False) -> None:
+    """Print what a hunt found; on stderr when the hits are on stdout."""
+    read = report.ingest
+    page = _Page(
+        f"{read.accepted:,} requests searched in {report.seconds:.1f} s ({_rate(read.accepted, report.seconds)}): "
+        f"{report.hits:,} of family {report.family_id} ({_share(report.hits, read.accepted)})"
+    )
+    if report.first_seen is not None and report.last_seen is not None:
+        page.fact("seen", f"{_time(report.first_seen)} to {_time(report.last_seen)}")
+        page.fact("spread", f"{report.hits:,} requests from {report.accounts:,} accounts")
+    days = report.per_day.items()
+    page.list("days", ((d, f"{n.requests:>9,} requests  {n.accounts:>7,} accounts") for d, n in days))
+    page.list(
+        "accounts",
+        (
+            (a.account_id, f"{a.requests:>9,} requests  {_time(a.first_seen)} to {_time(a.last_seen)}")
+            for a in report.top
+        ),
+    )
+    _left_out(page, read)
+    if output is not None:
+        page.fact("written", str(output))
+    page.print(error=error)
 
 
 def match(found: Match) -> None:
@@ -328,6 +348,16 @@ def _width(stream: TextIO) -> int:
     if "COLUMNS" not in os.environ and not stream.isatty():
         return WIDTH
     return shutil.get_terminal_size().columns
+
+
+def _left_out(page: _Page, read: IngestReport) -> None:
+    if read.rejected or read.duplicates:
+        page.fact(
+            "left out",
+            f"{read.rejected:,} rejected, {read.duplicates:,} duplicate of {read.rows_read:,} rows read",
+        )
+    if read.rejected:
+        page.fact("rejected", _rejects(read))
 
 
 def _rejects(read: IngestReport) -> str:

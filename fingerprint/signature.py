@@ -115,7 +115,7 @@ def from_json(obj: object, *, edited: bool = False) -> Signature:
         campaign_id=top.optional_text("campaign_id"),
         variant_of=top.optional_text("variant_of"),
     )
-    found = top.take("content_hash") if not edited or "content_hash" in top.names() else None
+    found = None if edited and "content_hash" not in top.names() else top.text("content_hash")
     top.done()
     expected = to_json(signature)["content_hash"]
     if found != expected and not edited:

@@ -13,14 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from fingerprint import listed_rows, saving, tables
+from fingerprint import exchange, listed_rows, saving, tables
 from fingerprint import signature as codec
 from fingerprint.access import Access
 from fingerprint.arrow_sql import arrow_table, insert_arrow
 from fingerprint.database import Database
 from fingerprint.errors import NotFound
+from fingerprint.exchange import Policy, Taken
 from fingerprint.family_rows import CAMPAIGN, select_families, signatures_of, to_listed, to_signature
-from fingerprint.labelling import add_campaign, add_import, add_label, facts_of, labels_of, revision
+from fingerprint.labelling import add_label, facts_of, labels_of, revision
 from fingerprint.lock import HomeLock
 from fingerprint.paging import Pages
 from fingerprint.records import (
@@ -39,7 +40,7 @@ from fingerprint.records import (
     Stamp,
 )
 
-__all__ = ["HomeLock", "Store"]
+__all__ = ["HomeLock", "Policy", "Store", "Taken"]
 
 FAMILY_ACCOUNTS_SCHEMA = pa.schema(
     {
@@ -153,27 +154,19 @@ class Store:
             saving.save_events(connection, events, night.batch_id)
             saving.retire(connection, {*retired, *unseen} - saved, night.batch_id)
 
-    def import_signature(self, signature: Signature) -> bool:
-        """Save a signature made elsewhere, label and campaign included; False when its family was here already.
+    def import_signatures(self, signatures: Sequence[Signature], policy: Policy | None = None) -> Taken:
+        """Save signatures of distinct families made elsewhere, all or none, and say what became of each.
 
-        What analysts here said of the family stays, and so do its numbers where nights here counted it.
+        What nights here counted, and what analysts here said, stays, unless `policy` says otherwise of the text.
         Raises StampMismatch when another model or normaliser made the stored signatures.
         """
-        now = datetime.now(UTC)
-        family_id = signature.family_id
-        table = tables.families
         with self._database.writing(alone=True) as connection:
-            known = signatures_of(connection, [family_id])
-            found_here = connection.scalar(
-                sa.select(table.c.campaign_id).where(table.c.family_id == family_id)
-            )
-            add_campaign(connection, signature.campaign_id, now)
-            campaign_id = found_here or signature.campaign_id
-            campaign_of = {} if campaign_id is None else {family_id: campaign_id}
-            saving.save_families(connection, [signature], now, campaign_of=campaign_of)
-            saving.update_totals(connection, [family_id])
-            add_import(connection, signature, new_label=not (known and known[0].label is not None), now=now)
-        return not known
+            return exchange.take_in(connection, signatures, datetime.now(UTC), policy or Policy())
+
+    def last_changes(self) -> dict[str, datetime]:
+        """Tell when each family, or what analysts said of it, last changed."""
+        with self._database.reading() as connection:
+            return exchange.last_changes(connection)
 
     def set_label(
         self,

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from fingerprint.batch import Batch, collect
 from fingerprint.columns import SharedGrams, Shingles
-from fingerprint.pipeline import normalised, shown
+from fingerprint.night import normalised, shown
 from fingerprint.records import TRAFFIC_SCHEMA
 from fingerprint.shingle import shared_grams, shingle
 from fingerprint.tokenise import tokens

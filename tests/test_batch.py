@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint.batch import Batch, collect
-from fingerprint.pipeline import normalised, shown
+from fingerprint.night import normalised, shown
 from fingerprint.records import TURN_END
 from fingerprint.tokenise import tokens
 

@@ -214,13 +214,14 @@ def test_try_explains(worked: Path, family: str) -> None:
     assert match["family_id"] == family
 
 
-def test_attackers_text_does_not_steer_the_terminal(home: Path, family: str, tmp_path: Path) -> None:
+def test_attackers_text_does_not_steer_the_terminal(worked: Path, family: str, tmp_path: Path) -> None:
     evil = "x \x1b]0;owned\x07\x1b[31m [bold red]markup[/] \u202egnp :smile:\nnext\x9b2J"
-    signature = from_json(objects("families", "show", family, "--home", home, "--json")[0])
-    parts = (Slot(3, 1, 9, "text"), Segment(evil, "user", 0.5, 1.0))
-    changed = replace(signature, family_id="evil", template=Template(parts), score=1.5)
+    signature = from_json(objects("families", "show", family, "--home", worked, "--json")[0])
+    parts = (Slot(3, 1, 9, "text"), Segment(evil, "user", 0.5, 1.0), *signature.template.parts)
+    changed = replace(signature, family_id="evil", template=Template(parts))
     shared = tmp_path / "evil.json"
     shared.write_text(json.dumps(to_json(changed)))
+    home = tmp_path / "elsewhere"
     done("import", shared, "--home", home)
     done(
         "label", "evil", "campaign\x1b[2J", "--reason", evil, "--campaign", evil, "--by", evil, "--home", home

@@ -301,6 +301,35 @@ def test_pools_change_from_day_to_day(evasive: pa.Table) -> None:
         assert 0.75 < len(before & after) / len(before) < 1
 
 
+def test_accounts_of_one_volume_mix_in_the_share_asked_for() -> None:
+    config = replace(
+        SMALL, rows=24_000, accounts=400, volume=60, mixing=(0.1, 0.5), largest=0.1, smallest=0.05
+    )
+    sent = together(config)
+    requests = Counter(sent["account_id"].to_pylist())
+    low, high = np.quantile(list(requests.values()), [0.1, 0.9])
+    assert 40 < low < 60 < high < 80
+    campaign = Counter(only(sent, "role", "campaign")["account_id"].to_pylist())
+    share = np.array([count / requests[account] for account, count in campaign.items()])
+    near = [np.abs(share - wanted) < 0.4 * wanted for wanted in config.mixing]
+    assert np.mean(near[0] | near[1]) > 0.8
+    assert min(mask.sum() for mask in near) > 20
+
+
+def test_suites_are_honest_templates_of_one_set_of_users() -> None:
+    found = together(replace(SMALL, suites=3)).select(["account_id", "role", "family"])
+    suites = found.filter(pc.starts_with(found["family"], "suite:"))
+    users = {
+        name: Counter(only(suites, "family", name)["account_id"].to_pylist())
+        for name in pc.unique(suites["family"]).to_pylist()
+    }
+    assert 9 <= len(users) <= 15
+    closest = [max(len(a & b) / len(a) for n, b in users.items() if n != name) for name, a in users.items()]
+    assert np.median(closest) > 0.4
+    loads = [np.array(list(count.values())) for count in users.values()]
+    assert np.median([load.var() / load.mean() for load in loads]) > 1.5
+
+
 def test_some_campaigns_start_late_stop_early_or_turn_to_another_template(evasive: pa.Table) -> None:
     days: dict[str, set[str]] = {}
     families: dict[tuple[str, str], set[str]] = {}

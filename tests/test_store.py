@@ -404,14 +404,14 @@ def test_import(store: Store) -> None:
         300, 9000, NOON - timedelta(days=30), NOON, {"2026-02-01": DayCount(requests=9000, accounts=300)}
     )
     foreign = make_signature("f1", spread=far, label="campaign", campaign_id="spring", version=7)
-    assert store.import_signature(foreign)
+    assert store.import_signatures([foreign]).new == ["f1"]
     found = store.signature("f1")
     assert (found.spread, found.label, found.campaign_id, found.version) == (far, "campaign", "spring", 7)
     assert [(c.campaign_id, c.accounts) for c in store.campaigns()] == [("spring", 300)]
 
     save_first(store)  # the night counts it here
     store.set_label("f1", "benign", by="ann")
-    assert not store.import_signature(foreign)
+    assert store.import_signatures([foreign]).disputed == {"f1": ("benign", "campaign")}
     found = store.signature("f1")
     assert (found.spread.accounts, found.spread.requests, found.label) == (2, 7, "benign")
     assert [word.by for word in store.labels("f1")] == ["import", "ann"]
@@ -431,7 +431,7 @@ def test_another_model_is_refused(store: Store, tmp_path: Path, store_url: str |
     with pytest.raises(StampMismatch, match=expected):
         store.check_stamp(other)
     with pytest.raises(StampMismatch, match=expected):
-        store.import_signature(make_signature("f9", stamp=other))
+        store.import_signatures([make_signature("f9", stamp=other)])
     mixed = [make_signature("f8"), make_signature("f9", stamp=other)]
     with pytest.raises(StampMismatch, match=expected):
         store.save_night(make_night("n2"), mixed, spread=FIRST_SPREAD, activity=FIRST_ACTIVITY)

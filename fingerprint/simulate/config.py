@@ -29,6 +29,7 @@ class SimulationConfig:
 
     campaigns: int = 14
     largest: float = 0.06  # share of the largest campaign; sizes fall geometrically to the smallest
+    # with `volume` they are shares of the accounts, of whose traffic each campaign takes one of `mixing`
     smallest: float = 0.002
     families: int = 3  # most templates in one campaign
     load: int = 12  # requests that an account of a campaign sends a day, in pools of 15 to 300 accounts

@@ -70,8 +70,6 @@ def populate(config: SimulationConfig, topics: int, random: np.random.Generator)
     heavy = min(5, n // 20)
     volume[:heavy] = volume.sum() * np.array([0.030, 0.022, 0.021, 0.019, 0.014])[:heavy]
     volume = random.permutation(volume)
-    if config.volume:
-        volume = np.ones(n)
     company = np.arange(n)
     address = random.integers(0, 200 * 256 * 256, n)
     payment = np.arange(n)

@@ -53,7 +53,6 @@ class _Campaign:
     first: int
     last: int
     pivot: tuple[int, Family] | None
-    share: float  # campaign share of its accounts' traffic, where all accounts have one volume
 
     def pool(self, day: int, replaced: float) -> npt.NDArray[np.int64]:
         shift = round(day * replaced * self.size)
@@ -78,7 +77,7 @@ def plan_traffic(config: SimulationConfig, population: Population, random: np.ra
         for day in range(campaign.first, campaign.last + 1):
             streams[day].extend(_campaign_day(config, campaign, day, random))
     _check_room(config, streams)
-    population = _mix(config, population, streams, _shares(config, campaigns, random))
+    population = _mix(config, population, streams, random)
     if config.payment != "none":
         population = _share_payment(config, population, campaigns, random)
     honest = _honest(config, composer, population, random)
@@ -102,13 +101,13 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
     taken = 0
     rows = config.rows // config.days
     for i, share in enumerate(config.sizes()):
-        requests = max(FEWEST_REQUESTS, round(share * rows))
+        mixing = config.mixing[i % len(config.mixing)]
+        requests = max(FEWEST_REQUESTS, round(share * rows * (mixing if config.volume else 1.0)))
         count = min(int(random.integers(1, config.families + 1)), max(1, requests // FEWEST_REQUESTS))
         families = list(itertools.islice(source, count))
-        mixing = config.mixing[i % len(config.mixing)]
         size = _pool_size(requests, config)
         if config.volume:
-            size = min(max(round(requests / (mixing * config.volume)), 1), config.accounts // 2)
+            size = min(max(round(share * config.accounts), 5), config.accounts // 2)
         total = size + math.ceil(config.replaced * size * (config.days - 1))
         accounts = np.resize(np.roll(order, -taken), total)
         if found and i % 5 == 4:
@@ -123,9 +122,7 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
         )
         weights = random.dirichlet(np.full(count, 3.0))
         found.append(
-            _Campaign(
-                f"c{i + 1:03d}", families, weights, requests, accounts, size, first, last, pivot, mixing
-            )
+            _Campaign(f"c{i + 1:03d}", families, weights, requests, accounts, size, first, last, pivot)
         )
     return found
 
@@ -200,32 +197,22 @@ def _check_room(config: SimulationConfig, streams: list[list[Stream]]) -> None:
 
 
 def _mix(
-    config: SimulationConfig,
-    population: Population,
-    streams: list[list[Stream]],
-    share: npt.NDArray[np.float64],
+    config: SimulationConfig, population: Population, streams: list[list[Stream]], random: np.random.Generator
 ) -> Population:
-    """Set the honest volume of campaign accounts so that campaigns take the wanted share (accounts,) of their traffic."""
+    """Set the honest volume of campaign accounts so that campaigns take the wanted share of their traffic."""
     sent = np.zeros(config.accounts)
     for stream in itertools.chain.from_iterable(streams):
         np.add.at(sent, stream.pool, stream.requests / len(stream.pool))
+    if config.volume:
+        whole = config.volume * config.days * (1 - config.honest_share)
+        return dataclasses.replace(population, volume=np.maximum(whole - sent, 0))
+    share = random.choice(np.array(config.mixing), config.accounts)
     honest = sent * (1 - share) / share
     rows = config.rows * (1 - config.honest_share) - sent.sum()
     honest *= min(1.0, 0.6 * rows / max(honest.sum(), 1e-9))
     volume = np.where(sent > 0, 0, population.volume)
     volume *= max(rows - honest.sum(), 0.1 * rows) / volume.sum()
     return dataclasses.replace(population, volume=np.where(sent > 0, honest, volume))
-
-
-def _shares(
-    config: SimulationConfig, campaigns: list[_Campaign], random: np.random.Generator
-) -> npt.NDArray[np.float64]:
-    """Draw the campaign share of each account's traffic; where all have one volume it is the campaign's."""
-    share = random.choice(np.array(config.mixing), config.accounts)
-    if config.volume:
-        for campaign in campaigns:
-            share[campaign.accounts] = campaign.share
-    return share
 
 
 def _share_payment(

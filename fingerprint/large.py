@@ -1,0 +1,130 @@
+"""A night too large for memory, stage by stage, each of them kept on disk until the night is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from fingerprint import memory, refine
+from fingerprint.batch import Batch, Whole
+from fingerprint.checkpoint import Checkpoints
+from fingerprint.claim import cores
+from fingerprint.columns import Behaviour, Families
+from fingerprint.describe import Described, Embed, describe
+from fingerprint.discover import Discovery, members_of
+from fingerprint.fillings import Fillings
+from fingerprint.records import HashArray, Ids, IntArray, Signature, Stamp
+from fingerprint.rounds import Cores, Job, Large, searched, settled
+from fingerprint.shingle import shared_grams, shingle
+from fingerprint.signature import from_json, to_json
+from fingerprint.spool import Spool, claims_in, opened, sample, spooled
+from fingerprint.spool import filled as fill
+
+MEMBERS = 64
+"""Prompts of each family that its template and prototype are made of, beside those of the first sample."""
+
+NEVER = 2**31 - 1
+
+
+def read(
+    batches: Iterable[pa.RecordBatch],
+    stored: Sequence[Signature],
+    job: Job,
+    facts: Callable[[], dict[str, object]],
+) -> None:
+    """Spool the traffic and claim what is stored families'; `facts` are asked for when all is read."""
+    folder = job.work.begin("read")
+    arrays = spooled(
+        batches, folder, cores([s.grams for s in stored]), share=refine.COVER, threads=job.threads
+    )
+    job.work.finish("read", facts(), **arrays)
+
+
+def resumed(job: Job) -> Spool:
+    """Return the night that `read` has spooled, in this process or an earlier one."""
+    return opened(job.work.path("read"), job.work.arrays("read"))
+
+
+def described(spool: Spool, stored: Sequence[Signature], embed: Embed, stamp: Stamp, job: Job) -> Described:
+    """Find and describe the families of a spooled night."""
+    if not job.work.has("described"):
+        _keep(_described(spool, stored, embed, stamp, job), job.work)
+    return _kept(job.work)
+
+
+def _described(spool: Spool, stored: Sequence[Signature], embed: Embed, stamp: Stamp, job: Job) -> Described:
+    text = int(spool.size.sum(dtype=np.int64))
+    most = memory.sample(job.settings.memory_gb, len(spool.requests), text)
+    known = Cores(
+        tuple(s.grams for s in stored),
+        np.ones(len(stored), dtype=np.bool_),
+        np.arange(len(stored), dtype=np.int32),
+    )
+    held = claims_in(job.work.arrays("read"))
+    known, held, first = searched(spool, held, known, job, most=most)
+    found = settled(spool, known, held, first, job)
+    job.tell("describe", 0, None)
+    chosen = np.union1d(found.sampled, _some_members(found.label, spool, MEMBERS))
+    part = sample(spool, chosen)
+    whole = Whole(spool.requests, found.label, found.coverage, chosen)
+    return describe(part, _closely(part, found, chosen), stored, embed, stamp, job.settings, of=whole)
+
+
+def filled(spool: Spool, label: Ids, grams: Sequence[HashArray], job: Job) -> Fillings:
+    """Return what the prompts of families are filled with; label: (n,), grams: of each family."""
+    if not job.work.has("filled"):
+        job.tell("fill", 0, spool.prompts)
+        found = fill(
+            spool,
+            label,
+            grams,
+            threads=job.threads,
+            told=lambda done: job.tell("fill", done, spool.prompts),
+        )
+        job.work.finish("filled", {}, whole=found.whole, slots=found.slots)
+    return Fillings(**job.work.arrays("filled"))
+
+
+def _keep(night: Described, work: Checkpoints) -> None:
+    columns = {f"behaviour_{name}": getattr(night.behaviour, name) for name in Behaviour.__slots__}
+    work.finish(
+        "described",
+        {"signatures": [to_json(s) for s in night.signatures]},
+        label=night.label,
+        strength=night.strength,
+        born=night.born,
+        joined=night.joined,
+        **columns,
+    )
+
+
+def _kept(work: Checkpoints) -> Described:
+    read = work.arrays("described")
+    return Described(
+        signatures=tuple(from_json(s) for s in work.facts("described")["signatures"]),
+        label=read["label"],
+        strength=read["strength"],
+        behaviour=Behaviour(*(read[f"behaviour_{name}"] for name in Behaviour.__slots__)),
+        born=read["born"],
+        joined=read["joined"],
+    )
+
+
+def _some_members(label: Ids, spool: Spool, most: int) -> IntArray:
+    """Return up to `most` prompts of each family, those of the lowest hashes."""
+    prompts = np.flatnonzero(label >= 0)
+    prompts = prompts[np.lexsort((spool.key[prompts], label[prompts]))]
+    of = label[prompts]
+    place = np.arange(len(of)) - np.searchsorted(of, of)
+    return np.sort(prompts[place < most])
+
+
+def _closely(part: Batch, found: Large, chosen: IntArray) -> Discovery:
+    """Return what was found, of some prompts only, with the places of the cores' grams in them."""
+    shingles = shingle(part.token_hashes, part.section, part.offsets)
+    shared = shared_grams(shingles, part.senders(), min_prompts=NEVER, min_accounts=NEVER, known=found.hashes)
+    label = found.label[chosen]
+    families = Families(found.families.core, members_of(label, len(found.families)), found.families.known)
+    return Discovery(shingles, shared, families, found.behaviour, label, found.coverage[chosen])

@@ -1,0 +1,171 @@
+"""One night's families: in memory where the night fits, otherwise by way of the disk."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from fingerprint import large, memory
+from fingerprint.batch import Batch, collect
+from fingerprint.checkpoint import key_of
+from fingerprint.describe import Described, Embed, describe
+from fingerprint.discover import discover
+from fingerprint.errors import InputError
+from fingerprint.fillings import Fillings, fillings
+from fingerprint.ingest import TrafficReader
+from fingerprint.normalise import compose, display, normalise
+from fingerprint.records import IngestReport, IntArray, Signature, Stamp
+from fingerprint.rounds import Job
+from fingerprint.settings import Settings
+from fingerprint.shingle import shingle
+from fingerprint.sources import find_sources
+from fingerprint.spool import texts_of
+from fingerprint.tokenise import tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a home holds before the night: its signatures, what made them, and the nights they come from."""
+
+    signatures: Sequence[Signature]
+    stamp: Stamp
+    nights: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What a night holds; content_hash names its rows, whatever files they came in.
+
+    texts: gives the normalised texts of some distinct prompts, by their ascending numbers.
+    filled: gives what the prompts of the night's families are filled with.
+    """
+
+    batch: Batch
+    described: Described
+    ingest: IngestReport
+    content_hash: str
+    texts: Callable[[IntArray], pa.Array | pa.ChunkedArray]
+    filled: Callable[[], Fillings]
+
+
+def job_key(
+    sources: Sequence[str | Path], mapping: Mapping[str, str] | None, stored: Stored, settings: Settings
+) -> str:
+    """Return what the result of a night depends on, hashed; traffic from stdin is never the same twice."""
+    files = [
+        (str(s.path.resolve()), s.size, s.path.stat().st_mtime_ns) if s.path else uuid.uuid4().hex
+        for s in find_sources(sources)
+    ]
+    return key_of(
+        {
+            "files": files,
+            "mapping": dict(mapping or {}),
+            "settings": asdict(replace(settings, threads=None)),
+            "stamp": asdict(stored.stamp),
+            "families": [(s.family_id, s.version, s.label) for s in stored.signatures],
+            "nights": list(stored.nights),
+        }
+    )
+
+
+def worked(reader: TrafficReader, stored: Stored, embed: Embed, job: Job) -> Night:
+    """Read a night, or go on with one that an earlier process has read, and find and describe its families.
+
+    Raises InputError without a single valid row, and what reading raises.
+    """
+    if not job.work.has("read"):
+        head, rest = _begun(reader, memory.whole(job.settings.memory_gb))
+        if rest is None:
+            return _in_memory(reader, head, stored, embed, job)
+        large.read(
+            chain(_let_go(head), rest),
+            stored.signatures,
+            job,
+            lambda: {"ingest": asdict(reader.report()), "content_hash": reader.content_hash},
+        )
+    facts = job.work.facts("read")
+    spool = large.resumed(job)
+    told = large.described(spool, stored.signatures, embed, stored.stamp, job)
+    return Night(
+        spool.requests,
+        told,
+        IngestReport(**facts["ingest"]),
+        facts["content_hash"],
+        lambda prompts: texts_of(spool, prompts),
+        lambda: large.filled(spool, told.label, [s.grams for s in told.signatures], job),
+    )
+
+
+def normalised(batch: pa.RecordBatch) -> pa.LargeStringArray:
+    """Return the text of each request that is fingerprinted: system and user turns, normalised."""
+    return normalise(compose(batch.column("system"), batch.column("prompt")))
+
+
+def shown(batch: pa.RecordBatch) -> pa.LargeStringArray:
+    """Return each request's text as a person may see it, with its own letters and case."""
+    return display(compose(batch.column("system"), batch.column("prompt")))
+
+
+def _begun(reader: TrafficReader, most: int) -> tuple[list[pa.RecordBatch], Iterator[pa.RecordBatch] | None]:
+    """Read until the end, or until the texts fill `most` bytes; the rest is None where there is none."""
+    head, size = [], 0
+    rest = iter(reader)
+    for batch in rest:
+        head.append(batch)
+        size += batch.column("prompt").nbytes + batch.column("system").nbytes
+        if size > most:
+            return head, rest
+    return head, None
+
+
+def _let_go(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Hand batches on, keeping none."""
+    batches.reverse()
+    while batches:
+        yield batches.pop()
+
+
+def _in_memory(
+    reader: TrafficReader, batches: list[pa.RecordBatch], stored: Stored, embed: Embed, job: Job
+) -> Night:
+    batch = collect(_let_go(batches), normalised, tokens, shown)
+    read = reader.report()
+    if not len(batch):
+        where = f"; {read.rejects_path} says why" if read.rejected else ""
+        raise InputError(
+            f"at least one valid request expected in {reader.named}, none of {read.rows_read} found{where}"
+        )
+    found = discover(batch, stored.signatures, job.settings, lambda stage: job.tell(stage, 0, None))
+    job.tell("describe", 0, None)
+    told = describe(batch, found, stored.signatures, embed, stored.stamp, job.settings)
+    return Night(
+        batch,
+        told,
+        read,
+        reader.content_hash,
+        lambda prompts: batch.texts.take(pa.array(prompts)),
+        lambda: _filled(batch, told),
+    )
+
+
+def _filled(batch: Batch, night: Described) -> Fillings:
+    """Return what all distinct prompts of families are filled with; the others' fillings are empty."""
+    members = np.flatnonzero(night.label >= 0)
+    lengths = np.diff(batch.offsets)[members]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    places = np.arange(offsets[-1]) + np.repeat(batch.offsets[members] - offsets[:-1], lengths)
+    hashes = batch.token_hashes[places]
+    grams = [s.grams for s in night.signatures]
+    found = fillings(
+        shingle(hashes, batch.section[places], offsets), hashes, offsets, night.label[members], grams
+    )
+    whole = np.zeros(batch.distinct, dtype=np.uint64)
+    slots = np.zeros((batch.distinct, found.slots.shape[1]), dtype=np.uint64)
+    whole[members], slots[members] = found.whole, found.slots
+    return Fillings(whole, slots)

@@ -1,0 +1,290 @@
+"""Families of a night too large to be looked at at once: found in samples, then claimed from all of it.
+
+Each round takes a sample of the prompts that no family holds yet, in the order of their hashes, finds families in it
+as in a small night, and gives them all prompts that hold their text. What is explained leaves the next sample to
+what is rarer: a template that a sample of everything shows twice is shown thirty times by a sample of what
+the large families left. And text that only a few prompts of a sample share sends for all others that hold it: what
+two of a sample share is shared by many more in the night, so the next sample begins with them. Behaviour is tested again on all requests, where it tells more than in a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from fingerprint import refine, skeleton
+from fingerprint.batch import Batch
+from fingerprint.checkpoint import Checkpoints
+from fingerprint.claim import Claims, cores
+from fingerprint.columns import Behaviour, Families
+from fingerprint.discover import Discovery, discover, members_of, proven
+from fingerprint.evidence import behaviour
+from fingerprint.parallel import workers
+from fingerprint.records import HashArray, Ids, IntArray
+from fingerprint.settings import Settings
+from fingerprint.shingle import boundary_grams, shared_grams
+from fingerprint.spool import Spool, arrays_of, claimed, claims_in, sample
+
+ROUNDS = 3
+"""Samples that are looked at, if there are prompts left."""
+
+SHORTEST = 2
+"""Grams of a segment that families of a sample begin with: single shared grams are ordinary language, and most."""
+
+SEED, MOST_SEEDS = 8, 50_000
+"""Grams in a row (11 words) that two accounts of a sample share; prompts that hold such text are looked at next."""
+
+Tell = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """The families that rounds found, stored ones first.
+
+    grams: of each core, sorted. outlined: (f,) bool, as `refine` tells it of the sample. known: (f,) int32,
+    the stored signature each one continues, -1 for a new one.
+    """
+
+    grams: tuple[HashArray, ...]
+    outlined: npt.NDArray[np.bool_]
+    known: Ids
+
+    def __add__(self, other: Cores) -> Cores:
+        return Cores(
+            self.grams + other.grams,
+            np.concatenate([self.outlined, other.outlined]),
+            np.concatenate([self.known, other.known]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """What a large night holds: f families over all n prompts, and which prompts were looked at closely.
+
+    families: core (f, k) over hashes (k,), members (f, n) as assigned. label: (n,) int32. coverage: (n,) float32.
+    sampled: numbers of the prompts of the first sample, ascending.
+    """
+
+    families: Families
+    hashes: HashArray
+    behaviour: Behaviour
+    label: Ids
+    coverage: npt.NDArray[np.float32]
+    sampled: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all stages of one night need: where they are kept, how it is worked, and whom to tell."""
+
+    work: Checkpoints
+    settings: Settings
+    tell: Tell
+
+    @property
+    def threads(self) -> int:
+        """How many threads read and match."""
+        return self.settings.threads or workers()
+
+
+def searched(
+    spool: Spool, held: Claims, known: Cores, job: Job, *, most: int
+) -> tuple[Cores, Claims, IntArray]:
+    """Find families round by round; held: what the stored ones (`known`) claim already.
+
+    most: bytes of text in a sample. Returns all families, all claims, and the prompts of the first sample.
+    """
+    looked, likely = np.zeros((2, spool.prompts), dtype=np.uint8)
+    first = np.empty(0, dtype=np.int64)
+    for number in range(1, ROUNDS + 1):
+        # a likely prompt may be looked at twice: with the others that hold its text
+        free = looked <= likely
+        free[held.prompt] = False
+        if not (free & (looked == 0)).any():
+            break
+        chosen = sampled(spool, free, likely, most)
+        looked[chosen] += 1
+        first = chosen if number == 1 else first
+        found, seeds = _looked_at(spool, chosen, number, job)
+        new, promising = _claimed(spool, found, seeds, number, job)
+        held, known = _both(held, new, len(known.grams)), known + found
+        likely[promising] = 1
+    return known, held, first
+
+
+def sampled(spool: Spool, free: npt.NDArray[np.bool_], likely: npt.NDArray[np.uint8], most: int) -> IntArray:
+    """Choose prompts of `free` (n,) until their texts fill `most` bytes, in the order of their hashes; ascending.
+
+    Up to half of the bytes go to `likely` ones (n,), 0 or 1, which alone would be no sample to test behaviour on.
+    """
+
+    def filled(prompts: IntArray, room: int) -> IntArray:
+        prompts = prompts[np.argsort(spool.key[prompts], kind="stable")]
+        return prompts[: np.searchsorted(np.cumsum(spool.size[prompts], dtype=np.int64), room, side="right")]
+
+    first = filled(np.flatnonzero(free & (likely > 0)), most // 2)
+    rest = free.copy()
+    rest[first] = False
+    room = most - int(spool.size[first].sum(dtype=np.int64))
+    return np.sort(np.concatenate([first, filled(np.flatnonzero(rest), room)]))
+
+
+def _looked_at(spool: Spool, chosen: IntArray, number: int, job: Job) -> tuple[Cores, list[HashArray]]:
+    """Return the families of a sample, and seeds: long text in it that two accounts share, in no family yet."""
+    stage = f"cores-{number}"
+    if not job.work.has(stage):
+        job.tell(f"sample {number}", 0, None)
+        batch = sample(spool, chosen)
+        found = discover(
+            batch, [], job.settings, lambda name: job.tell(f"{name} {number}", 0, None), shortest=SHORTEST
+        )
+        grams, offsets, outlined = _columns(found)
+        shared, ends = _seeds(batch, found)
+        job.work.finish(
+            stage, {}, grams=grams, offsets=offsets, outlined=outlined, seed_grams=shared, seed_offsets=ends
+        )
+    read = job.work.arrays(stage)
+    texts = tuple(read["grams"][a:b] for a, b in pairwise(read["offsets"].tolist()))
+    seeds = [read["seed_grams"][a:b] for a, b in pairwise(read["seed_offsets"].tolist())]
+    return Cores(texts, read["outlined"], np.full(len(texts), -1, dtype=np.int32)), seeds
+
+
+def _columns(found: Discovery) -> tuple[HashArray, IntArray, npt.NDArray[np.bool_]]:
+    """Return the cores of a sample's families, one after the other, their offsets, and which of them are outlined."""
+    core = found.families.core
+    boundary = boundary_grams(found.shingles, found.shared)
+    outlined = refine.outlined(found.families, found.shared, boundary)
+    return found.shared.hashes[core.indices], core.indptr.astype(np.int64), outlined
+
+
+def _seeds(batch: Batch, found: Discovery) -> tuple[HashArray, IntArray]:
+    """Return the grams of seeds, one after the other, and their offsets; the longest MOST_SEEDS of them."""
+    loose = np.flatnonzero(found.label < 0)
+    shingles = found.shingles.only(loose)
+    shared = shared_grams(shingles, batch.senders()[loose], min_prompts=2, min_accounts=2)
+    segments = skeleton.segments(shingles, shared).only(SEED)
+    longest = np.sort(np.argsort(-segments.length, kind="stable")[:MOST_SEEDS])
+    rank = np.full(len(segments.length) + 1, -1, dtype=np.int64)
+    rank[longest] = np.arange(len(longest))
+    of = rank[segments.of_gram]
+    grams = np.flatnonzero(of >= 0)
+    grams = grams[np.argsort(of[grams], kind="stable")]
+    ends = np.cumsum(np.bincount(of[grams], minlength=len(longest)))
+    return shared.hashes[grams], np.concatenate([[0], ends]).astype(np.int64)
+
+
+def _claimed(
+    spool: Spool, found: Cores, seeds: list[HashArray], number: int, job: Job
+) -> tuple[Claims, IntArray]:
+    """Return what of the night holds the families, and which prompts hold seeds that many hold."""
+    stage = f"claims-{number}"
+    if not job.work.has(stage):
+        name = f"claim {number}"
+        job.tell(name, 0, spool.prompts)
+        every = claimed(
+            spool,
+            cores([*found.grams, *seeds]),
+            share=refine.COVER,
+            threads=job.threads,
+            told=lambda done: job.tell(name, done, spool.prompts),
+        )
+        new, promising = _parted(every, len(found.grams), job.settings.min_requests)
+        job.work.finish(stage, {}, **arrays_of(new), promising=promising)
+    read = job.work.arrays(stage)
+    return claims_in(read), read["promising"]
+
+
+def _parted(every: Claims, families: int, least: int) -> tuple[Claims, IntArray]:
+    """Part the claims of families from those of seeds; of these only the prompts matter, where `least` hold the seed."""
+    seed = every.family >= families
+    own = ~seed
+    held = np.bincount(every.family[seed] - families)
+    strong = np.flatnonzero(held >= least) + families
+    promising = np.unique(every.prompt[np.isin(every.family, strong)])
+    return Claims(every.prompt[own], every.family[own], every.held[own]), promising
+
+
+def _both(held: Claims, more: Claims, families: int) -> Claims:
+    return Claims(
+        np.concatenate([held.prompt, more.prompt]),
+        np.concatenate([held.family, more.family + np.int32(families)]),
+        np.concatenate([held.held, more.held]),
+    )
+
+
+def settled(spool: Spool, known: Cores, held: Claims, first: IntArray, job: Job) -> Large:
+    """Test all families on all requests, drop those that nothing proves, and give each prompt to its strongest."""
+    if not job.work.has("settled"):
+        job.tell("settle", 0, None)
+        number, label = _settled(spool, known, held, job.settings)
+        job.work.finish("settled", {}, number=number, label=label)
+    read = job.work.arrays("settled")
+    number, label = read["number"], read["label"]
+    hashes = np.unique(np.concatenate([*(known.grams[n] for n in number), np.empty(0, dtype=np.uint64)]))
+    core = _core([known.grams[n] for n in number], hashes)
+    families = Families(core, members_of(label, len(number)), known.known[number])
+    whole = spool.requests
+    act = behaviour((families.members @ whole.requests()).tocsr(), whole.account, whole.second)
+    return Large(families, hashes, act, label, _coverage(known, held, number, label), first)
+
+
+def _settled(spool: Spool, known: Cores, held: Claims, settings: Settings) -> tuple[IntArray, Ids]:
+    """Return the numbers of the families that stay, and each prompt's row among them (n,), -1 = none."""
+    hashes = np.unique(np.concatenate([*known.grams, np.empty(0, dtype=np.uint64)]))
+    families = _families(known, held, hashes, spool.prompts)
+    number, least = np.arange(len(families)), settings.min_requests
+    requests = spool.requests.requests()
+
+    def tested(some: Families) -> Behaviour:
+        return behaviour((some.members @ requests).tocsr(), spool.requests.account, spool.requests.second)
+
+    def believed(some: Families) -> npt.NDArray[np.bool_]:
+        return proven(some, tested(some), known.outlined[number], settings)
+
+    def assigned(some: Families) -> Ids:
+        some = refine.without_fragments(some, believed(some))
+        act = tested(some)
+        worth = refine.strength(some, act, proven(some, act, known.outlined[number], settings))
+        return refine.assign(some, worth, least=least)
+
+    for _ in range(2):
+        mine = Families(families.core, members_of(assigned(families), len(families)), families.known)
+        kept = np.flatnonzero(believed(mine))
+        families, number = families.take(kept), number[kept]
+    label = assigned(families)
+    support = np.bincount(label[label >= 0], minlength=len(families))
+    kept = np.flatnonzero((families.known >= 0) | (support >= least))
+    rank = np.full(len(families) + 1, -1, dtype=np.int32)
+    rank[kept] = np.arange(len(kept))
+    return number[kept], rank[label]
+
+
+def _families(known: Cores, held: Claims, hashes: HashArray, prompts: int) -> Families:
+    sizes = len(known.grams)
+    ones = np.ones(len(held), dtype=np.float32)
+    members = sparse.csr_matrix((ones, (held.family, held.prompt)), shape=(sizes, prompts))
+    return Families(_core(known.grams, hashes), members, known.known)
+
+
+def _core(each: Sequence[HashArray], hashes: HashArray) -> sparse.csr_matrix:
+    """Return cores as (f, k) CSR of ones over sorted hashes (k,)."""
+    grams = np.concatenate([*each, np.empty(0, dtype=np.uint64)])
+    at = np.cumsum([0, *(len(core) for core in each)]).astype(np.int64)
+    ones = np.ones(len(grams), dtype=np.float32)
+    return sparse.csr_matrix((ones, np.searchsorted(hashes, grams), at), shape=(len(each), len(hashes)))
+
+
+def _coverage(known: Cores, held: Claims, number: IntArray, label: Ids) -> npt.NDArray[np.float32]:
+    """Return the share of its family's core that each prompt holds, 0 without a family; number: each row's core."""
+    size = np.array([len(core) for core in known.grams], dtype=np.int64)
+    of = np.full(len(size), -1, dtype=np.int32)
+    of[number] = np.arange(len(number))
+    own = np.flatnonzero((of[held.family] >= 0) & (of[held.family] == label[held.prompt]))
+    out = np.zeros(len(label), dtype=np.float32)
+    out[held.prompt[own]] = held.held[own] / size[held.family[own]]
+    return out

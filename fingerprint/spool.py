@@ -1,0 +1,336 @@
+"""A night too large for memory: its distinct prompts on disk, its requests as columns of numbers.
+
+Prompts lie in the order they were read, each once, in two Arrow files of compressed batches: `texts.arrow` to match
+and `sent.arrow` as sent. Memory: 40 bytes a request, 16 a distinct prompt, and PIECE rows for each thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fingerprint.batch import Batch, sequence_hash
+from fingerprint.claim import Claims, Cores, claims, joined
+from fingerprint.errors import StoreError
+from fingerprint.fillings import SLOTS, Fillings, fillings
+from fingerprint.normalise import compose, display, normalise
+from fingerprint.parallel import in_order
+from fingerprint.records import HashArray, Ids, IntArray
+from fingerprint.requestids import SeenIds
+from fingerprint.shingle import shingle
+from fingerprint.tokenise import tokens
+
+PIECE = 16_384
+"""Prompts in one piece of work; some 60 MB while it is worked."""
+
+_SCHEMA = pa.schema([pa.field("text", pa.large_string())])
+_PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
+
+Arrays = dict[str, npt.NDArray[Any]]
+Told = Callable[[int], None]
+"""Called with the number of rows done so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """r requests over n distinct prompts.
+
+    folder: of the two files of texts. requests: a Batch whose texts and tokens are left out.
+    key: (n,) uint64, each prompt's hash. size: (n,) int32, bytes of its normalised text.
+    pieces: (b + 1,) int64, number of the first prompt in each batch of the files.
+    """
+
+    folder: Path
+    requests: Batch
+    key: HashArray
+    size: Ids
+    pieces: IntArray
+
+    @property
+    def prompts(self) -> int:
+        """How many distinct prompts there are."""
+        return len(self.key)
+
+
+class _Codes:
+    """Numbers for strings in the order of their first appearance."""
+
+    def __init__(self) -> None:
+        self.number: dict[str | None, int] = {}
+
+    def encode(self, column: pa.Array) -> Ids:
+        coded = column.dictionary_encode()
+        place = [self.number.setdefault(text, len(self.number)) for text in coded.dictionary.to_pylist()]
+        if coded.null_count:
+            place.append(self.number.setdefault(None, len(self.number)))
+            coded = coded.indices.fill_null(len(place) - 1)
+        else:
+            coded = coded.indices
+        return np.asarray(np.array(place, dtype=np.int32)[coded.to_numpy(zero_copy_only=False)])
+
+    def strings(self) -> pa.LargeStringArray:
+        return pa.array(list(self.number), pa.large_string())
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some rows of traffic with what one thread made of them."""
+
+    rows: pa.RecordBatch
+    sent: pa.LargeStringArray
+    texts: pa.LargeStringArray
+    key: HashArray
+    claims: Claims
+
+
+def spooled(
+    batches: Iterable[pa.RecordBatch], folder: Path, stored: Cores, *, share: float, threads: int
+) -> Arrays:
+    """Read all batches into `folder`, and find the stored families that the distinct prompts hold.
+
+    share: of a core that a prompt must hold. Returns the arrays that `opened` and `claims_in` read.
+    Raises StoreError when the disk refuses, and whatever reading raises.
+    """
+    seen, accounts, metadata = SeenIds(), _Codes(), _Codes()
+    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+    found: list[Claims] = []
+    starts: list[int] = []
+    count = 0
+
+    def prepare(rows: pa.RecordBatch) -> _Piece:
+        return _prepared(rows, stored, share)
+
+    with _Files(folder) as files:
+        for piece in in_order(prepare, _pieces(batches), threads=threads):
+            new = seen.first_time(piece.key)
+            columns["account"].append(accounts.encode(piece.rows.column("account_id")))
+            columns["metadata"].append(metadata.encode(piece.rows.column("metadata")))
+            columns["second"].append(piece.rows.column("timestamp").cast(pa.int64()).to_numpy() / 1e6)
+            columns["request_key"].append(piece.key)
+            columns["key"].append(piece.key[new])
+            columns["size"].append(_bytes(piece.texts)[new])
+            found.append(_of(piece.claims, new))
+            starts.append(count)
+            count += int(new.sum())
+            files.write(piece, pa.array(new))
+        files.write_names(accounts.strings(), metadata.strings())
+    arrays = {name: np.concatenate([*parts, np.empty(0, _COLUMNS[name])]) for name, parts in columns.items()}
+    arrays["prompt"] = _numbers(arrays["key"], arrays.pop("request_key"))
+    arrays["pieces"] = np.array([*starts, count], dtype=np.int64)
+    return arrays | arrays_of(joined(found, starts))
+
+
+_COLUMNS = {
+    "account": np.int32,
+    "metadata": np.int32,
+    "second": np.float64,
+    "request_key": np.uint64,
+    "key": np.uint64,
+    "size": np.int32,
+}
+
+
+def arrays_of(held: Claims) -> Arrays:
+    """Name the columns of claims, as `claims_in` finds them."""
+    return {"claim_prompt": held.prompt, "claim_family": held.family, "claim_held": held.held}
+
+
+def claims_in(arrays: Arrays) -> Claims:
+    """Return the claims among these arrays."""
+    return Claims(arrays["claim_prompt"], arrays["claim_family"], arrays["claim_held"])
+
+
+def opened(folder: Path, arrays: Arrays) -> Spool:
+    """Return the spool that `spooled` wrote to a folder, given its arrays."""
+    names = {name: _table(folder / f"{name}.arrow").column(0) for name in ("accounts", "metadata")}
+    empty = pa.chunked_array([], pa.large_string())
+    requests = Batch(
+        request_id=_table(folder / "ids.arrow").column(0),
+        account=arrays["account"],
+        accounts=names["accounts"].combine_chunks(),
+        second=arrays["second"],
+        prompt=arrays["prompt"],
+        texts=empty,
+        shown=empty,
+        token_hashes=np.empty(0, np.uint64),
+        section=np.empty(0, np.uint8),
+        offsets=np.zeros(len(arrays["key"]) + 1, np.int64),
+        metadata=pa.chunked_array(
+            [pa.DictionaryArray.from_arrays(pa.array(arrays["metadata"]), names["metadata"].combine_chunks())]
+        ),
+    )
+    return Spool(folder, requests, arrays["key"], arrays["size"], arrays["pieces"])
+
+
+def claimed(spool: Spool, known: Cores, *, share: float, threads: int, told: Told) -> Claims:
+    """Find the families that the prompts hold, reading all their texts once."""
+    found = []
+
+    def work(piece: tuple[int, pa.LargeStringArray]) -> Claims:
+        words = tokens(piece[1])
+        grams = shingle(words.hashes, words.section, words.row_offsets)
+        return claims(known, grams.hashes, grams.offsets, share=share)
+
+    for number, held in enumerate(in_order(work, _column(spool, "texts"), threads=threads), 1):
+        found.append(held)
+        told(int(spool.pieces[number]))
+    return joined(found, spool.pieces[:-1].tolist())
+
+
+def filled(spool: Spool, label: Ids, grams: Sequence[HashArray], *, threads: int, told: Told) -> Fillings:
+    """Return what the prompts of families are filled with, reading all texts once; label: (n,), -1 = none."""
+    whole = np.zeros(spool.prompts, dtype=np.uint64)
+    slots = np.zeros((spool.prompts, SLOTS), dtype=np.uint64)
+
+    def work(piece: tuple[int, pa.LargeStringArray]) -> tuple[IntArray, Fillings]:
+        first, texts = piece
+        of = label[first : first + len(texts)]
+        rows = np.flatnonzero(of >= 0)
+        words = tokens(texts.take(pa.array(rows)))
+        shingles = shingle(words.hashes, words.section, words.row_offsets)
+        return first + rows, fillings(shingles, words.hashes, words.row_offsets, of[rows], grams)
+
+    for number, (prompts, found) in enumerate(in_order(work, _column(spool, "texts"), threads=threads), 1):
+        whole[prompts], slots[prompts] = found.whole, found.slots
+        told(int(spool.pieces[number]))
+    return Fillings(whole, slots)
+
+
+def texts_of(spool: Spool, prompts: IntArray) -> pa.LargeStringArray:
+    """Return the normalised texts of some prompts (ascending numbers)."""
+    return _chosen(spool, "texts", prompts)
+
+
+def sample(spool: Spool, prompts: IntArray) -> Batch:
+    """Return some distinct prompts (ascending numbers) with all their requests as a batch in memory.
+
+    Its accounts are all those of the night, under the same numbers.
+    """
+    texts = _chosen(spool, "texts", prompts)
+    shown = display(_chosen(spool, "sent", prompts))
+    words = tokens(texts)
+    rank = np.full(spool.prompts, -1, dtype=np.int32)
+    rank[prompts] = np.arange(len(prompts), dtype=np.int32)
+    whole = spool.requests
+    rows = np.flatnonzero(rank[whole.prompt] >= 0)
+    return Batch(
+        request_id=pa.chunked_array([], pa.large_string()),
+        account=whole.account[rows],
+        accounts=whole.accounts,
+        second=whole.second[rows],
+        prompt=rank[whole.prompt[rows]],
+        texts=pa.chunked_array([texts]),
+        shown=pa.chunked_array([shown]),
+        token_hashes=words.hashes,
+        section=words.section,
+        offsets=words.row_offsets,
+        metadata=whole.metadata.take(pa.array(rows)),
+    )
+
+
+def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for start in range(0, len(batch), PIECE):
+            yield batch.slice(start, PIECE)
+
+
+def _prepared(rows: pa.RecordBatch, stored: Cores, share: float) -> _Piece:
+    sent = compose(rows.column("system"), rows.column("prompt"))
+    texts = normalise(sent)
+    found = tokens(texts)
+    grams = shingle(found.hashes, found.section, found.row_offsets)
+    held = claims(stored, grams.hashes, grams.offsets, share=share)
+    return _Piece(rows, sent, texts, sequence_hash(found.hashes, found.section, found.row_offsets), held)
+
+
+def _of(held: Claims, new: npt.NDArray[np.bool_]) -> Claims:
+    """Keep the claims on the new prompts of a piece, which are numbered anew."""
+    rank = np.cumsum(new) - 1
+    kept = new[held.prompt]
+    return Claims(rank[held.prompt[kept]], held.family[kept], held.held[kept])
+
+
+def _bytes(texts: pa.LargeStringArray) -> Ids:
+    return np.asarray(pc.binary_length(texts).to_numpy(zero_copy_only=False), dtype=np.int32)
+
+
+def _numbers(distinct: HashArray, keys: HashArray) -> Ids:
+    """Return which of the distinct keys each key is."""
+    order = np.argsort(distinct)
+    out = np.empty(len(keys), dtype=np.int32)
+    ascending = distinct[order]
+    for start in range(0, len(keys), 1 << 20):  # 8 bytes a key would double the peak of a large night
+        part = slice(start, start + (1 << 20))
+        out[part] = order[np.searchsorted(ascending, keys[part])]
+    return out
+
+
+class _Files:
+    """The files of a spool while it is written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: dict[str, pa.ipc.RecordBatchFileWriter] = {}
+
+    def __enter__(self) -> _Files:
+        self._open = {
+            "texts": self._new("texts", _PACKED),
+            "sent": self._new("sent", _PACKED),
+            "ids": self._new("ids", None),  # mapped, not read
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for writer in self._open.values():
+            writer.close()
+
+    def _new(self, name: str, options: pa.ipc.IpcWriteOptions | None) -> pa.ipc.RecordBatchFileWriter:
+        return pa.ipc.new_file(str(self._folder / f"{name}.arrow"), _SCHEMA, options=options)
+
+    def write(self, piece: _Piece, new: pa.BooleanArray) -> None:
+        columns = {
+            "texts": piece.texts.filter(new),
+            "sent": piece.sent.filter(new),
+            "ids": piece.rows.column("request_id"),
+        }
+        try:
+            for name, column in columns.items():
+                self._open[name].write_batch(pa.record_batch([column], schema=_SCHEMA))
+        except OSError as error:
+            raise StoreError(f"{self._folder}: the night cannot be spooled: {error}") from error
+
+    def write_names(self, accounts: pa.LargeStringArray, metadata: pa.LargeStringArray) -> None:
+        for name, column in (("accounts", accounts), ("metadata", metadata)):
+            with self._new(name, _PACKED) as writer:
+                writer.write_batch(pa.record_batch([column], schema=_SCHEMA))
+
+
+def _table(path: Path) -> pa.Table:
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def _column(spool: Spool, name: str) -> Iterator[tuple[int, pa.LargeStringArray]]:
+    """Yield the batches of a file with the number of each one's first prompt."""
+    with pa.memory_map(str(spool.folder / f"{name}.arrow")) as file:
+        reader = pa.ipc.open_file(file)
+        for number, first in enumerate(spool.pieces[:-1].tolist()):
+            yield first, reader.get_batch(number).column(0)
+
+
+def _chosen(spool: Spool, name: str, rows: IntArray) -> pa.LargeStringArray:
+    """Return some rows (ascending) of a file's column; batches without any of them are not unpacked."""
+    cuts = np.searchsorted(rows, spool.pieces)
+    parts = [pa.array([], pa.large_string())]
+    with pa.memory_map(str(spool.folder / f"{name}.arrow")) as file:
+        reader = pa.ipc.open_file(file)
+        for number in np.flatnonzero(np.diff(cuts)).tolist():
+            mine = rows[cuts[number] : cuts[number + 1]] - spool.pieces[number]
+            parts.append(reader.get_batch(number).column(0).take(pa.array(mine)))
+    return pa.concat_arrays(parts)

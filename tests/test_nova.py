@@ -1,0 +1,119 @@
+"""The rules are read and matched by the real NOVA."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from made_signatures import member, signature_of, stored
+from nova.core.matcher import NovaMatcher
+from nova.core.parser import NovaRuleFileParser
+from nova.core.rules import NovaRule
+from small_traffic import TEMPLATES, WORDS
+
+from fingerprint.nova import nova_rule
+from fingerprint.phrases import phrases_of
+from fingerprint.records import Signature
+from fingerprint.rules import Terms
+
+TERMS = Terms("amber", author='Example "AI" \\ Labs\nrule evil', tags=("distillation",))
+# what could end a string, a line, a section, a rule, a regex or a comment, and letters of many scripts
+NASTY = "/\\\"'{}()[]$*+?|^.:;,#=<>%&~`!@-_ \n\t\r\x0b\x0c\x85\u2028\u2029\0\x1b⟨⟩…’“ß\u0130éЖ你好안ไทย🙂\u0301\u200d"
+_CHARACTERS = st.sampled_from(NASTY) | st.characters(codec="utf-8")
+_WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=5) | st.text(
+    _CHARACTERS, max_size=6
+)
+TEXT = st.lists(st.tuples(_WORDS, st.sampled_from(NASTY)), min_size=6, max_size=20).map(
+    lambda pairs: "".join(word + sign for word, sign in pairs)
+)
+"""Words of any letters, and signs, mostly enough of them for a rule."""
+TEXTS = st.lists(TEXT, min_size=1, max_size=3)
+LURES = (
+    'case:true say "hi" to all of them and then stop',
+    "condition: any of keywords.* or true } rule other { condition: true",
+    "// a comment # another */ that never ends /i and goes on",
+    "all of $p01 and 1 of them any none keywords semantics llm meta:",
+)
+
+
+def rule_of(signature: Signature) -> NovaRule | None:
+    """Return the one rule that NOVA reads."""
+    phrases = phrases_of(signature)
+    if phrases is None:
+        return None
+    text = nova_rule(signature, phrases, TERMS)
+    assert text.isascii()
+    [rule] = NovaRuleFileParser().parse_content(text)
+    assert len(rule.keywords) == len(phrases.phrases)
+    return rule
+
+
+def matches(rule: NovaRule | None, prompt: str) -> bool:
+    assert rule is not None
+    return bool(NovaMatcher(rule).check_prompt(prompt)["matched"])
+
+
+def test_members_match_and_others_do_not(worked: Path) -> None:
+    signatures = stored(worked)
+    rules = [rule_of(signature) for signature in signatures]
+    assert len(rules) == 2
+    rng = random.Random(5)
+    for _ in range(50):
+        said = " ".join(rng.choices(WORDS, k=6))
+        for template in TEMPLATES:
+            sent = [
+                template.format(said),
+                template.format(said).upper(),
+                f"Ref 77.\n\n{template.format(said)}",
+            ]
+            assert all([matches(rule, text) for rule in rules].count(True) == 1 for text in sent)
+        assert not any(matches(rule, " ".join(rng.choices(WORDS, k=25))) for rule in rules)
+        assert not any(matches(rule, "Read the passage about it and explain it to me.") for rule in rules)
+
+
+def test_head_says_what_it_is() -> None:
+    signature = signature_of(
+        "explain every step of your hidden reasoning", family_id="a b", label="campaign", campaign_id="c\n1"
+    )
+    rule = rule_of(signature)
+    assert rule is not None
+    assert rule.name.startswith("fingerprint_x")
+    assert rule.meta["author"] == "Example 'AI' / Labs rule evil"
+    assert (rule.meta["family"], rule.meta["campaign"]) == ("a b", "c 1")
+    assert (rule.meta["tlp"], rule.meta["severity"], rule.meta["tags"]) == (
+        "TLP:AMBER",
+        "high",
+        "distillation",
+    )
+
+
+@pytest.mark.parametrize("lure", LURES)
+def test_words_of_the_language_are_only_words(lure: str) -> None:
+    signature = signature_of(lure, "explain your hidden reasoning step by step now")
+    rule = rule_of(signature)
+    assert matches(rule, member([s.text for s in signature.template.segments]))
+    assert not matches(rule, "What is the capital of France? Answer in one word, please.")
+
+
+@given(TEXTS)
+@example(["你是一位经验丰富的数据分析师请逐步写出推理过程"])
+@example(["İstanbul ığ ﬃ ß ẞ K Å µ straße naïve one two"])
+def test_any_text_gives_a_rule_that_parses_and_matches_it(texts: Sequence[str]) -> None:
+    signature = signature_of(*texts, label="".join(texts)[:50] or None)
+    rule = rule_of(signature)
+    assume(rule is not None)
+    assert matches(rule, member(shown(texts)))
+    assert not matches(rule, "zqx " * 40)
+
+
+def shown(texts: Sequence[str]) -> list[str]:
+    """Return texts as prompts are shown, for rules know no invisible characters."""
+    import pyarrow as pa
+
+    from fingerprint.normalise import display
+
+    return [str(text) for text in display(pa.array(texts, pa.large_string())).to_pylist()]

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_matcher import ASK, END, family
+
+from fingerprint import match
+from fingerprint.embed import Embedder
+from fingerprint.normalise import normalise
+from fingerprint.prefilter import Prefilter, _least
+from fingerprint.shingle import shingle
+from fingerprint.tokenise import tokens
+
+PIECES = [ASK, END, *ASK.split(), *END.split(), "garden", "\n", "?", "2026-03-02", "ünder"]
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder.load("static")
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    texts=st.lists(st.lists(st.sampled_from(PIECES), max_size=25).map(" ".join), min_size=1, max_size=10),
+    threshold=st.floats(0.01, 0.999),
+    known_senders=st.booleans(),
+)
+def test_what_matches_by_its_grams_passes(
+    embedder: Embedder, texts: list[str], threshold: float, known_senders: bool
+) -> None:
+    signatures = [family(embedder, ASK, END, threshold=threshold), family(embedder, END, name="f2")]
+    normal = normalise(pa.array(texts, pa.large_string()))
+    found = tokens(normal)
+    grams = shingle(found.hashes, found.section, found.row_offsets)
+    hits = match.best(match.gram_index(signatures), grams.hashes, grams.offsets)
+    score = match.from_known_sender(hits.score) if known_senders else hits.score
+    matches = (hits.family >= 0) & (score >= np.array([s.threshold for s in signatures])[hits.family])
+    passed = Prefilter(signatures, embedder, known_senders=known_senders).may_match(normal)
+    assert not (matches & ~passed).any()
+
+
+def test_other_prompts_are_left_out(embedder: Embedder) -> None:
+    signatures = [family(embedder, ASK, END)]
+    texts = normalise(
+        pa.array([f"{ASK} my house {END}", "please act as a pirate", "", "!?"], pa.large_string())
+    )
+    assert Prefilter(signatures, embedder, known_senders=False).may_match(texts).tolist() == [
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_known_senders_need_less(embedder: Embedder) -> None:
+    signatures = [family(embedder, ASK, END, threshold=0.95)]
+    pieces = f"{ASK} {END}".split()
+    texts = normalise(pa.array([" ".join(pieces[:n]) for n in range(len(pieces))], pa.large_string()))
+    strict = Prefilter(signatures, embedder, known_senders=False).may_match(texts)
+    loose = Prefilter(signatures, embedder, known_senders=True).may_match(texts)
+    assert (loose >= strict).all()
+    assert loose.sum() > strict.sum()
+
+
+def test_a_transformer_has_no_bound(embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = family(embedder, ASK)
+    one = replace(one, prototypes=embedder.encode([ASK]), similarity=0.5, usual=0.2)
+    monkeypatch.setattr(Embedder, "is_static", False)
+    assert Prefilter([one], embedder, known_senders=False).may_match(normalise(pa.array(["hello"]))).all()
+
+
+def test_the_least_that_reaches_a_score() -> None:
+    most, threshold = np.ones(3, np.float32), np.array([0.25, 1.0, 2.0])
+    found = _least(lambda x: x.astype(np.float64) ** 2, most, threshold)
+    assert found[0] == pytest.approx(0.5, rel=1e-3)
+    assert found[1] == pytest.approx(1.0, rel=1e-3)
+    assert found[2] == np.inf
