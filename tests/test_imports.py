@@ -60,8 +60,14 @@ def test_one_family_twice_is_read_once_if_it_is_the_same() -> None:
 
 
 HOSTILE: list[tuple[Callable[[Signature], Signature], str]] = [
-    (lambda s: replace(s, threshold=0.0), r"threshold: a number from 0\.5 to 1 expected, 0 found"),
-    (lambda s: replace(s, similarity=-1.0), r"similarity: a number from 0\.3 to 1 expected, -1 found"),
+    (
+        lambda s: replace(s, threshold=0.0),
+        r"threshold: without its standing from 0\.5 to 1 expected, 0 found",
+    ),
+    (
+        lambda s: replace(s, similarity=-1.0),
+        r"similarity: a number from 0\.25 to 1 expected, -1 found",
+    ),
     (lambda s: replace(s, score=1e9), r"score: a number from 0 to 1 expected, 1e\+09 found"),
     (lambda s: replace(s, weights=s.weights * 1000), r"weights: a number from 0 to 1 expected, 1000 found"),
     (lambda s: replace(s, weights=-s.weights), r"weights: a number from 0 to 1 expected, -1 found"),

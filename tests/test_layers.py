@@ -95,7 +95,7 @@ JOBS = {
     "exports",
     "imports",
 }
-SEEN_BY_SERVICE = {"live", "pipeline", "store", "access", "apikeys", "settings", "signature"}
+SEEN_BY_SERVICE = {"live", "pipeline", "store", "access", "paging", "apikeys", "settings", "signature"}
 SHELL = {
     "cli",
     "cli_hunt",
