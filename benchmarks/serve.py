@@ -232,7 +232,7 @@ class Postgres:
         self._ctl("start", "-o", f'-h "" -k {socket}', "-l", str(self._folder / "log"))
 
     def _ctl(self, *arguments: str) -> None:
-        command = [self._server.bin_path / "pg_ctl", *arguments, "-w", "-D", self._folder]
+        command = [str(self._server.bin_path / "pg_ctl"), *arguments, "-w", "-D", str(self._folder)]
         user = self._server.system_user
         subprocess.run(command, check=True, user=user, stdout=subprocess.DEVNULL)
 
