@@ -26,6 +26,9 @@ from fingerprint.records import Match
 from fingerprint.settings import Home
 from fingerprint.store import Store
 
+REMEMBERED = 16_384
+"""Sentences whose vectors a process that answers keeps, 16 MB: system prompts and earlier turns come again and again."""
+
 
 def one_thread() -> None:
     """Let lookups of this process use one thread: a server runs a process a core, and threads would fight."""
@@ -106,6 +109,7 @@ class Live:
             revision, facts = store.facts()
         if self._embedder is None:
             self._embedder = embedder_of(mapped, self._model)
+            self._embedder.remember(REMEMBERED)
         matcher = Matcher(mapped if facts is None else with_facts(mapped, facts), self._embedder)
         matcher.one("the first lookup of a snapshot reads its pages")
         published = published_at(self.home.path, mapped.id)
