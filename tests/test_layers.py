@@ -57,6 +57,7 @@ COMPOSERS = {
     "spool",
     "discover",
     "rounds",
+    "unexplained",
     "calibrate",
     "describe",
     "large",
@@ -201,7 +202,19 @@ def test_a_library_has_its_door(library: str) -> None:
 
 
 def test_pipeline_composers_import_one_way() -> None:
-    order = ["batch", "topics", "spool", "discover", "rounds", "calibrate", "describe", "large", "night"]
+    order = [
+        "batch",
+        "topics",
+        "spool",
+        "discover",
+        "rounds",
+        "unexplained",
+        "unexplained",
+        "calibrate",
+        "describe",
+        "large",
+        "night",
+    ]
     order += ["judge", "matcher", "gist", "prefilter", "hunt", "pipeline", "live"]
     for module in order:
         later = set(order[order.index(module) + 1 :])
