@@ -36,7 +36,7 @@ from fingerprint.settings import Home
 from fingerprint.simulate.evasion import EVASIONS
 from fingerprint.store import Store
 
-STRENGTHS = (0.1, 0.35, 0.7, 1.0)
+STRENGTHS = (0.2, 0.6, 1.0)
 MIXTURES = (
     "homoglyph+invisible+case",
     "scatter+shuffle",
@@ -48,7 +48,7 @@ MIXTURES = (
     "paraphrase+payload_domination",
     "translation+nonce",
 )
-MIXED_STRENGTHS = (0.35, 1.0)
+MIXED_STRENGTHS = (0.6,)
 CUT = "background@0.001"
 EVADED = "evaded"
 LOADS, JITTERS = (12, 3, 1), (0.0, 0.5, 1.0)
@@ -127,8 +127,7 @@ class Card:
     def _outcome(self, evasion: str, strength: float, sent: pa.Table, evades: pa.ChunkedArray) -> Outcome:
         sent = _relabelled(sent, evades)
         families, flagged = self._found(sent)
-        campaign = sent.filter(pc.equal(sent["role"], "campaign"))
-        known, fresh = (self._recognised(sent, campaign, fresh=fresh) for fresh in (False, True))
+        known, fresh = self._recognised(sent)
         rows = sent.filter(evades)
         return Outcome(
             evasion,
@@ -157,20 +156,35 @@ class Card:
         campaigns = scores.campaigns(truth, found, _flags(home, found))
         return families.f1, campaigns.recall_by_evasion[EVADED].flagged
 
-    def _recognised(self, sent: pa.Table, campaign: pa.Table, *, fresh: bool) -> LookupPart:
-        matches = pa.concat_tables([self._honest, self._looked_up(campaign, fresh=fresh)])
+    def _recognised(self, sent: pa.Table) -> tuple[LookupPart, LookupPart]:
+        """Look campaigns' requests up among the families of day 1, from their accounts and from fresh ones."""
+        campaign = sent.filter(pc.equal(sent["role"], "campaign"))
+        fresh = pc.utf8_reverse(campaign["account_id"])
+        both = pa.concat_tables(
+            [_with(campaign, "account_id", fresh), campaign], promote_options="permissive"
+        )
+        ids = both["request_id"]
+        # ids need to differ within one file; which half a match is of tells its place
+        matches = self._looked_up(
+            _with(both, "request_id", pa.array(map(str, range(len(ids))), pa.large_string()))
+        )
+        matches = _with(matches, "request_id", ids)
         truth = _truth(pa.concat_tables([self._first, sent], promote_options="permissive"))
-        return scores.lookup(truth, "day1", self._stored, matches).by_evasion[EVADED]
+        halves = (matches.slice(len(campaign)), matches.slice(0, len(campaign)))
+        known, unknown = (
+            scores.lookup(truth, "day1", self._stored, pa.concat_tables([self._honest, half])).by_evasion[
+                EVADED
+            ]
+            for half in halves
+        )
+        return known, unknown
 
     def _night(self, sent: pa.Table, home: Home, name: str) -> Names:
         out = self._work / f"{name}.parquet"
         nightly([_written(sent, self._work / "night.parquet")], home, assignments=out)
         return assigned(_truth(sent), read(out, ASSIGNMENTS))
 
-    def _looked_up(self, sent: pa.Table, *, fresh: bool = False) -> pa.Table:
-        if fresh:
-            renamed = pc.utf8_reverse(sent["account_id"])
-            sent = sent.set_column(sent.column_names.index("account_id"), "account_id", renamed)
+    def _looked_up(self, sent: pa.Table) -> pa.Table:
         out = self._work / "matches.parquet"
         lookup([_written(sent, self._work / "lookup.parquet")], self._home, output=out)
         return read(out, MATCHES)
@@ -225,8 +239,11 @@ def _day(whole: pa.Table, day: str) -> pa.Table:
 
 def _relabelled(sent: pa.Table, evades: pa.ChunkedArray) -> pa.Table:
     """Tell in the truth only whether a request evades."""
-    at = sent.column_names.index("evasion")
-    return sent.set_column(at, "evasion", pc.if_else(evades, EVADED, CLEAN))
+    return _with(sent, "evasion", pc.if_else(evades, EVADED, CLEAN))
+
+
+def _with(table: pa.Table, name: str, column: pa.ChunkedArray | pa.Array) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, column).combine_chunks()
 
 
 def _written(sent: pa.Table, out: Path) -> Path:
@@ -262,7 +279,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", type=int, default=12_000, help="requests a day")
+    parser.add_argument("--rows", type=int, default=8_000, help="requests a day")
     parser.add_argument("--seed", type=int, default=5, help="of the simulation")
     parser.add_argument("--only", metavar="NAMES", help="these evasions, comma-separated, and no spread")
     parser.add_argument(

@@ -4,8 +4,8 @@ The users of one tool differ in how much they use it. So the loads of honest acc
 follow a gamma distribution (negative binomial; Greenwood & Yule 1920) with a coefficient of variation of 0.7, 1 or 1.4,
 whichever fits best. Loads that are dealt have one rate.
 
-Only pools that send several templates are looked at: one template that every installation of some software sends
-equally often is honest as a rule.
+Even loads count only for pools that send several templates: one template that every installation of some software
+sends equally often is honest as a rule. Uneven loads count for any.
 """
 
 from __future__ import annotations
@@ -27,17 +27,28 @@ FEWEST = 5
 Doubles = npt.NDArray[np.float64]
 
 
-def balance(pool: sparse.csr_matrix, related: sparse.csr_matrix) -> Trait:
-    """Index of dispersion of the accounts' loads, by chance 1 or more; evidence is a log10 likelihood ratio.
+def balance(pool: sparse.csr_matrix, related: sparse.csr_matrix) -> tuple[Trait, Trait]:
+    """Index of dispersion of the accounts' loads, for people's use far above 1; log10 likelihood ratios as evidence.
 
     pool: (f, a) CSR of requests. related: (f, f) CSR of ones, which families have that family's accounts, too; the
-    loads are of all these on its accounts. Unknown without any.
+    first trait, of even loads, is of all of these on its accounts, and unknown without any. The second, of uneven
+    ones, speaks against a campaign; it takes that neither these loads nor the family's own are even.
     """
     loads = (related @ pool + pool).multiply(pool.sign()).tocsr()
     loads.sort_indices()
-    known = (np.diff(pool.indptr) >= FEWEST) & (np.diff(related.indptr) > 0)
+    own, whole = _ratio(pool), _ratio(loads)
+    some = np.diff(pool.indptr) >= FEWEST
+    several = some & (np.diff(related.indptr) > 0)
+    uneven = np.where(some, np.maximum(-np.maximum(own, whole), 0.0), 0.0)
+    return (
+        _trait(_dispersion(loads), several, np.where(several, np.maximum(whole, 0.0), 0.0)),
+        _trait(_dispersion(pool), some, uneven),
+    )
+
+
+def _trait(dispersion: Doubles, known: npt.NDArray[np.bool_], evidence: Doubles) -> Trait:
     nan = np.where(known, 0.0, np.nan)
-    return Trait(_dispersion(loads) + nan, 1.0 + nan, np.where(known, np.maximum(_ratio(loads), 0.0), 0.0))
+    return Trait(dispersion + nan, 1.0 + nan, evidence)
 
 
 def _dispersion(loads: sparse.csr_matrix) -> Doubles:

@@ -12,7 +12,16 @@ from typing import Any, NoReturn
 
 import click
 
-from fingerprint import __version__, cli_hunt, cli_jobs, cli_lists, cli_serve, cli_sharing, cli_simulate
+from fingerprint import (
+    __version__,
+    cli_hunt,
+    cli_jobs,
+    cli_lists,
+    cli_serve,
+    cli_sharing,
+    cli_simulate,
+    cli_watch,
+)
 from fingerprint.errors import FingerprintError
 from fingerprint.progress import JsonLog
 from fingerprint.terminal import plain
@@ -110,6 +119,7 @@ def cli() -> None:
 _COMMANDS = (
     *cli_jobs.COMMANDS,
     *cli_hunt.COMMANDS,
+    *cli_watch.COMMANDS,
     *cli_lists.COMMANDS,
     *cli_serve.COMMANDS,
     *cli_sharing.COMMANDS,

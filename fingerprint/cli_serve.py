@@ -48,7 +48,7 @@ def serve(path: Path | None, database: str | None, policy: Path | None, **option
       fingerprint serve --home home --host 0.0.0.0 --workers 2
 
     Listens on this machine only unless --host says otherwise, which needs an API key. SIGTERM lets requests
-    in work end; a new snapshot or label is taken up without a restart.
+    in work end; a new snapshot or label is taken up without a restart. Out come answers, and logs as JSON on stderr.
     """
     from fingerprint.service.config import Config
     from fingerprint.service.server import serve as listen
@@ -72,6 +72,8 @@ def keys(path: Path | None, database: str | None) -> None:
     \b
     Example:
       fingerprint keys create gateway --scope lookup --home home
+
+    Out comes the key, once: only its hash is kept.
     """
 
 
@@ -191,7 +193,8 @@ def publish(path: Path | None, database: str | None, if_behind: bool, wait: bool
     Example:
       fingerprint publish --home home
 
-    nightly, label and import do so themselves; this is for homes that share a database with another machine.
+    nightly, label and import do so themselves; this is for homes that share a database with another machine. Out comes
+    the snapshot's id.
     """
     from fingerprint import pipeline
 

@@ -72,7 +72,7 @@ def _with(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command]
     "format_",
     required=True,
     type=click.Choice(["json", "stix", "misp", "nova", "yara"]),
-    help="What to write; see below.",
+    help="What to write; see above.",
 )
 @click.option(
     "--output",
@@ -209,15 +209,14 @@ def import_(
     """
     from fingerprint import pipeline
     from fingerprint.imports import read_shared
-    from fingerprint.store import HomeLock, Store
+    from fingerprint.store import HomeLock, Policy, Store
     from fingerprint.terminal import plain
 
     read = read_shared([_source(name) for name in files])
     home = home_of(path, database)
     with HomeLock(home.path), Store.open(home.path, home.database) as store:
-        taken = store.import_signatures(
-            read.signatures, overwrite=overwrite, with_labels=not no_labels, source=f"from {', '.join(files)}"
-        )
+        policy = Policy(overwrite=overwrite, labels=not no_labels, source=f"from {', '.join(files)}")
+        taken = store.import_signatures(read.signatures, policy)
     pipeline.publish_snapshot(home)
     click.echo("\n".join(plain(line) for line in _summary(taken, read.revoked)))
 
@@ -234,9 +233,7 @@ def _source(name: str) -> Source:
 def _summary(taken: Taken, revoked: int) -> list[str]:
     known = len(taken.same) + len(taken.updated) + len(taken.kept)
     told = [f"{len(taken.new) + len(taken.joined)} new families, {known} known ones"]
-    told += [
-        f"{family} is the text of {here}: another wording of it now" for family, here in taken.joined.items()
-    ]
+    told += [f"{family} is another wording of {here} now" for family, here in taken.joined.items()]
     told += [f"{family} was known and is other now: updated" for family in taken.updated]
     told += [
         f"{family} is other here, where nights counted it: kept; --overwrite takes theirs"

@@ -166,6 +166,7 @@ class Traits:
     concentration: Trait
     evenness: Trait
     balance: Trait
+    uneven: Trait
     alike: Trait
     overlap: Trait
     clock: Trait

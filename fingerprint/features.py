@@ -3,10 +3,11 @@
 The weights are set by hand on development data and on simulated traffic; analysts' labels move them (`learn`).
 What a pool looks like (pool, overlap, concentration, evenness, alike, agent, returning) adds up to less than a flag
 asks for: an honest tool with several templates has such a pool, too. A flag takes accounts that act together in
-time, or that share addresses or payment. One customer's job does all that, but from few accounts.
+time, that share addresses or payment, or that several templates' load is dealt over in turn. One customer's job does
+all that, but from few accounts.
 
-Many families are judged at once, so small p-values come about by chance: the base rate stands against them, and
-evidence of one in a thousand is worth 1.5 of log-odds at most, where a flag takes 6.
+Many families are judged at once for many things, so small p-values come about by chance: what counts is -log10 of the
+q-value over all tests of the night that speak for the same side.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from scipy import stats
 from fingerprint.columns import Behaviour, Trait, Traits
 from fingerprint.records import IntArray
 
-FEW_ACCOUNTS = 4
+FEW_ACCOUNTS = 5
 """So many accounts are few; up to twice as many are so in part."""
 
 CUSTOMER_ACCOUNTS = 10
@@ -43,12 +44,12 @@ class Feature:
 
 PRIOR = "prior"
 FEATURES: dict[str, Feature] = {
-    PRIOR: Feature(-4.0, 1.0, "most templates are honest"),
+    PRIOR: Feature(-3.4, 1.0, "most templates are honest"),
     "synchrony": Feature(
         0.5, 12.0, "{seen} pairs of requests by different accounts within minutes; chance gives {expected}"
     ),
     "pool": Feature(0.12, 10.0, "sent by {seen} accounts; as many random requests would be by {expected}"),
-    "overlap": Feature(0.375, 8.0, "shares {seen} accounts with another family; chance gives {expected}"),
+    "overlap": Feature(0.3, 8.0, "shares {seen} accounts with another family; chance gives {expected}"),
     "concentration": Feature(
         0.04, 10.0, "a mean {seen} of each account's requests are in it; chance gives {expected}"
     ),
@@ -58,8 +59,8 @@ FEATURES: dict[str, Feature] = {
         "its accounts send evenly: variance over mean {seen}; {expected} if it followed their other traffic",
     ),
     "balance": Feature(
-        0.5,
-        8.0,
+        1.3,
+        5.0,
         "its accounts share the load as if dealt in turn: variance over mean {seen}; people's use gives over {expected}",
     ),
     "alike": Feature(
@@ -92,6 +93,11 @@ FEATURES: dict[str, Feature] = {
     ),
     "coverage": Feature(
         0.1, 5.0, "a list is worked through evenly: variance {seen} of that of random choice, {expected}"
+    ),
+    "uneven": Feature(
+        -0.4,
+        6.0,
+        "some of its accounts send far more than others, as people do: variance over mean {seen}; dealt loads have {expected}",
     ),
     "strangers": Feature(
         -1.5, 1.0, "only {seen} pairs of its accounts share an address block, as by chance ({expected})"
@@ -155,13 +161,16 @@ def findings(act: Behaviour, more: Traits) -> Findings:
     evidence = np.nan_to_num(evidence, posinf=300.0)
     seen = np.stack([facts[name].value for name in NAMES], axis=1)
     expected = np.stack([facts[name].expected for name in NAMES], axis=1)
-    tested = np.array([name not in STATED for name in NAMES]) & ~np.isnan(seen) & (act.requests > 0)[:, None]
-    evidence[tested] = corrected(evidence[tested])
+    some = ~np.isnan(seen) & (act.requests > 0)[:, None]
+    for against in (False, True):
+        side = [name not in STATED and (FEATURES[name].weight < 0) == against for name in NAMES]
+        tested = some & np.array(side)
+        evidence[tested] = corrected(evidence[tested])
     return Findings(np.clip(evidence, 0, caps), seen, expected, act.requests)
 
 
 def corrected(evidence: Doubles) -> Doubles:
-    """Turn -log10 of the p-values of a night's tests (n,) into -log10 of their q-values (Benjamini & Hochberg 1995).
+    """Turn -log10 of the p-values of a night's tests for one side (n,) into -log10 of their q-values (Benjamini & Hochberg 1995).
 
     A likelihood ratio counts as a p-value of 1 / ratio, which it is by Markov's inequality (Vovk & Wang 2021).
     """

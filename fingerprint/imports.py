@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import orjson
 
+from fingerprint import match, stix
 from fingerprint import signature as codec
-from fingerprint import stix
 from fingerprint.errors import InputError, StampMismatch
-from fingerprint.match import FLOOR
 from fingerprint.normalise import VERSION
 from fingerprint.phrases import template_grams
 from fingerprint.records import Signature
@@ -30,11 +29,9 @@ MOST_SHOWN = 5
 LEAST_SHOWN = 0.9
 """Share of a signature's weight whose grams must stand in its template."""
 
-LEAST_SIMILARITY = 0.3
-"""A signature that asks for less likeness of meaning matches ordinary prompts; nights set 0.5 and more."""
-
 _LONGEST = {"family_id": 64, "label": 200, "campaign_id": 200, "variant_of": 64}
-_MOST_GRAMS, _MOST_PROTOTYPES, _MOST_TEXT = 100_000, 64, 1_000_000
+_MOST_GRAMS, _MOST_PROTOTYPES, _MOST_TEXT, _MOST_REASONS = 100_000, 64, 1_000_000, 100
+_MOST_EVIDENCE = 100.0  # of a reason; labels teach by them, so one must not drown all others
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +92,16 @@ def check(signature: Signature) -> None:
         if text is not None and not (0 < len(text) <= longest and "\0" not in text):
             raise InputError(f"signature.{name}: 1 to {longest} characters expected, {len(text)} found")
     _check_size(signature)
+    for reason in signature.reasons:
+        _between("reasons.value", reason.value, -_MOST_EVIDENCE, _MOST_EVIDENCE)
+        _between("reasons.contribution", reason.contribution, -_MOST_EVIDENCE, _MOST_EVIDENCE)
     _between("score", signature.score, 0, 1)
-    _between("threshold", signature.threshold, FLOOR, 1)
+    stand = match.standing(signature.seen, signature.strays)
+    base = match.shifted(np.array([signature.threshold]), np.array([-stand]))[0]
+    # rounding of the shift there and back
+    _between("threshold", round(float(base), 6), match.FLOOR, 1, "without its standing")
     if len(signature.prototypes):
-        _between("similarity", signature.similarity, LEAST_SIMILARITY, 1)
+        _between("similarity", round(signature.similarity, 6), match.LEAST_MEANING, 1)
         norms = np.linalg.norm(signature.prototypes.astype(np.float64), axis=1)
         _between("prototypes", float(norms.min()), 0.999, 1.001, "a row's length")
         _between("prototypes", float(norms.max()), 0.999, 1.001, "a row's length")
@@ -114,6 +117,7 @@ def _check_size(signature: Signature) -> None:
         ("grams", len(signature.grams), _MOST_GRAMS),
         ("prototypes", len(signature.prototypes), _MOST_PROTOTYPES),
         ("template", text, _MOST_TEXT),
+        ("reasons", len(signature.reasons), _MOST_REASONS),
     ):
         if size > most:
             raise InputError(f"signature.{name}: at most {most} expected, {size} found")

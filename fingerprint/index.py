@@ -30,7 +30,8 @@ EXACT_UP_TO = 50_000
 """Vectors above this number are searched through inverted lists."""
 
 LOOKUP_EXACT_UP_TO = 4_096
-"""The same for snapshots: a prompt looked up has many sentences, and a few milliseconds."""
+LOOKUP_PROBES = 8
+"""The same for snapshots: a prompt looked up has many sentences, and a millisecond."""
 
 SPARE = 8
 """Candidates fetched beyond k, so that rounding in FAISS does not decide who is the k-th neighbour."""
@@ -121,7 +122,9 @@ def _threads(count: int | None) -> Iterator[int]:
         set_threads(before)
 
 
-def _index(points: FloatArray, codes: str, seed: int, exact_up_to: int = EXACT_UP_TO) -> Any:
+def _index(
+    points: FloatArray, codes: str, seed: int, *, exact_up_to: int = EXACT_UP_TO, probes: int = PROBES
+) -> Any:
     """Index points: flat, or above `exact_up_to` inverted lists of `codes` (HNSW differs from build to build)."""
     points = np.ascontiguousarray(points)
     index: Any = faiss.IndexFlatIP(points.shape[1])
@@ -130,7 +133,7 @@ def _index(points: FloatArray, codes: str, seed: int, exact_up_to: int = EXACT_U
         index = faiss.index_factory(points.shape[1], f"IVF{lists},{codes}", faiss.METRIC_INNER_PRODUCT)
         index.cp.seed = seed + 1
         index.cp.niter = 10
-        index.nprobe = PROBES
+        index.nprobe = probes
         wanted = min(len(points), 50 * lists)
         sample = np.random.default_rng(seed).choice(len(points), wanted, replace=False)
         index.train(points[np.sort(sample)])
@@ -292,9 +295,8 @@ def _fill(
 ) -> bytes:
     """Write the index and the arrays, and return the manifest that lists them."""
     # faiss.write_index does not tell of a disk that fills up on its last page
-    (aside / INDEX_FILE).write_bytes(
-        faiss.serialize_index(_index(vectors, "Flat", 0, LOOKUP_EXACT_UP_TO)).data
-    )
+    index = _index(vectors, "Flat", 0, exact_up_to=LOOKUP_EXACT_UP_TO, probes=LOOKUP_PROBES)
+    (aside / INDEX_FILE).write_bytes(faiss.serialize_index(index).data)
     for name, array in arrays.items():
         np.save(aside / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
     files = {path.name: _sha256(path) for path in sorted(aside.iterdir())}

@@ -7,6 +7,7 @@ database is away, the last ones stand.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 from fingerprint.embed import Embedder
 from fingerprint.errors import StoreError
-from fingerprint.index import Snapshot, current_snapshot, open_snapshot, published_at
+from fingerprint.index import Snapshot, current_snapshot, open_snapshot, published_at, set_threads
 from fingerprint.logshapes import texts
 from fingerprint.matcher import Matcher, embedder_of, with_facts
 from fingerprint.messages import without_separators
@@ -24,6 +25,12 @@ from fingerprint.normalise import compose, normalise
 from fingerprint.records import Match
 from fingerprint.settings import Home
 from fingerprint.store import Store
+
+
+def one_thread() -> None:
+    """Let lookups of this process use one thread: a server runs a process a core, and threads would fight."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    set_threads(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ class Matcher:
             )
         self.snapshot = snapshot
         self.families: list[dict[str, Any]] = snapshot.meta["families"]
-        self._names = pa.array([facts["family_id"] for facts in self.families], pa.large_string())
+        self._names: list[str] = [facts["family_id"] for facts in self.families]
         self._embedder = embedder
         a = snapshot.arrays
         self._index = match.GramIndex(*(a[name] for name in match.GramIndex._fields))

@@ -157,12 +157,12 @@ def _in_memory(
         read,
         reader.content_hash,
         lambda prompts: batch.texts.take(pa.array(prompts)),
-        lambda: _filled(batch, told),
+        lambda: batch_fillings(batch, told),
         unexplained.rows(left, told.label),
     )
 
 
-def _filled(batch: Batch, night: Described) -> Fillings:
+def batch_fillings(batch: Batch, night: Described) -> Fillings:
     """Return what all distinct prompts of families are filled with; the others' fillings are empty."""
     members = np.flatnonzero(night.label >= 0)
     lengths = np.diff(batch.offsets)[members]

@@ -51,9 +51,9 @@ EDGED = 0.4
 SOLID = 12
 """Prompts from which on it is no chance that nearly all of them hold nearly all of a core: no excerpt ends in it."""
 
-WITHIN, LONGER, ACCOUNTED = 0.9, 1.5, 0.5
-"""A core lies within one that has this share of its grams and is so many times longer. It is a fragment if proven
-families with such cores account for this share of its prompts."""
+WITHIN, LONGER, ACCOUNTED = 0.9, 1.5, 0.3
+"""A core lies within one that has this share of its grams and is so many times longer. A short core is a fragment if
+proven families with such cores account for this share of its prompts."""
 
 TOGETHER = 1e-4
 """Senders act together where chance does so this rarely."""
@@ -151,12 +151,13 @@ def without_fragments(families: Families, proven: npt.NDArray[np.bool_]) -> Fami
     """Take from fragments of longer templates the prompts that hold those templates.
 
     Templates that share a sentence make a family of it, too, which many accounts send and which would win over each.
-    proven: (f,) bool. A fragment keeps its other prompts; a stored family is none.
+    proven: (f,) bool. A fragment keeps its other prompts; a stored family is none, nor is a template that is long
+    enough by itself, whatever fills it now and then.
     """
     both = (families.core @ families.core.T).tocoo()
     size, long = families.size, proven & (families.size >= LONG_CORE)
     inside = (both.data >= WITHIN * size[both.row]) & (size[both.col] >= LONGER * size[both.row])
-    inside &= long[both.col] & (families.known[both.row] < 0)
+    inside &= long[both.col] & (size[both.row] < LONG_CORE) & (families.known[both.row] < 0)
     holders = sparse.csr_matrix(
         (np.ones(int(inside.sum()), dtype=np.float32), (both.row[inside], both.col[inside])),
         shape=(len(families), len(families)),

@@ -19,7 +19,7 @@ from fingerprint.access import Access
 from fingerprint.arrow_sql import arrow_table, insert_arrow
 from fingerprint.database import Database
 from fingerprint.errors import NotFound
-from fingerprint.exchange import Taken
+from fingerprint.exchange import Policy, Taken
 from fingerprint.family_rows import CAMPAIGN, select_families, signatures_of, to_listed, to_signature
 from fingerprint.labelling import add_label, facts_of, labels_of, revision
 from fingerprint.lock import HomeLock
@@ -40,7 +40,7 @@ from fingerprint.records import (
     Stamp,
 )
 
-__all__ = ["HomeLock", "Store", "Taken"]
+__all__ = ["HomeLock", "Policy", "Store", "Taken"]
 
 FAMILY_ACCOUNTS_SCHEMA = pa.schema(
     {
@@ -154,29 +154,14 @@ class Store:
             saving.save_events(connection, events, night.batch_id)
             saving.retire(connection, {*retired, *unseen} - saved, night.batch_id)
 
-    def import_signatures(
-        self,
-        signatures: Sequence[Signature],
-        *,
-        overwrite: bool = False,
-        with_labels: bool = True,
-        source: str | None = None,
-    ) -> Taken:
+    def import_signatures(self, signatures: Sequence[Signature], policy: Policy | None = None) -> Taken:
         """Save signatures of distinct families made elsewhere, all or none, and say what became of each.
 
-        What nights here counted, and what analysts here said, stays; with `overwrite` the imported text goes before
-        ours. `source` is kept as the reason of labels that come along, unless `with_labels` is False.
+        What nights here counted, and what analysts here said, stays, unless `policy` says otherwise of the text.
         Raises StampMismatch when another model or normaliser made the stored signatures.
         """
         with self._database.writing(alone=True) as connection:
-            return exchange.take_in(
-                connection,
-                signatures,
-                datetime.now(UTC),
-                overwrite=overwrite,
-                with_labels=with_labels,
-                source=source,
-            )
+            return exchange.take_in(connection, signatures, datetime.now(UTC), policy or Policy())
 
     def last_changes(self) -> dict[str, datetime]:
         """Tell when each family, or what analysts said of it, last changed."""

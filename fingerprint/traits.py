@@ -96,13 +96,15 @@ def traits(
     overlap, circle, related = _overlap(pool, volume)
     new, replaced = turnover(pool, volume, history.comings if history else None)
     nothing = _nothing(pool.shape[0])
+    even, uneven = balance(pool, related)
     values = main_values(metadata, account, FIELDS, accounts=len(volume))
     sharing = {name: shared(pool, values[name]) for name in FIELDS}
     customer = np.fmax(sharing["payment_hash"][1], sharing["ip_prefix"][1])
     return Traits(
         concentration=_concentration(pool, volume, rate),
         evenness=_evenness(pool, rate),
-        balance=balance(pool, related),
+        balance=even,
+        uneven=uneven,
         alike=_alike(pool, volume),
         overlap=overlap,
         clock=_clock(rows, second),

@@ -8,7 +8,8 @@ from fingerprint.balance import balance
 from fingerprint.columns import Trait
 
 
-def measure(loads: np.ndarray, related: list[tuple[int, int]] | None = None) -> Trait:
+def measure(loads: np.ndarray, related: list[tuple[int, int]] | None = None) -> tuple[Trait, Trait]:
+    """Families of these loads by account; those related have the same accounts."""
     f = len(loads)
     graph = np.zeros((f, f))
     for a, b in related or []:
@@ -26,32 +27,49 @@ def used(random: np.random.Generator, accounts: int, each: float, families: int,
     return random.poisson(random.gamma(shape, each / shape, (families, accounts)))
 
 
+def twice(loads: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Put beside each family another, of the same accounts on other nights, that adds nothing tonight."""
+    f = len(loads)
+    return np.concatenate([loads, np.zeros_like(loads)]), [(a, a + f) for a in range(f)]
+
+
 @pytest.mark.parametrize("spread", [0.7, 1.0, 1.5])
-@pytest.mark.parametrize(("accounts", "each"), [(10, 2.0), (30, 4.0), (200, 3.0)])
-def test_what_people_use_is_hardly_ever_balanced(accounts: int, each: float, spread: float) -> None:
-    found = measure(used(np.random.default_rng(accounts), accounts, each, 2000, spread))
+@pytest.mark.parametrize(("accounts", "each"), [(10, 3.0), (30, 4.0), (200, 3.0)])
+def test_what_people_use_is_uneven_and_hardly_ever_balanced(
+    accounts: int, each: float, spread: float
+) -> None:
+    loads = used(np.random.default_rng(accounts), accounts, each, 1000, spread)
+    even, _ = measure(*twice(loads))
     for evidence in (1, 2, 3):
-        assert (found.evidence > evidence).mean() <= 10.0**-evidence + 0.001
+        assert (even.evidence[:1000] > evidence).mean() <= 10.0**-evidence + 0.002
+    _, uneven = measure(loads)
+    assert np.median(uneven.evidence) > (0 if accounts < 30 else 0.5)
 
 
 def test_dealt_loads_are_balanced_the_more_accounts_the_clearer() -> None:
     random = np.random.default_rng(1)
-    few, many = (measure(dealt(random, accounts, 5.0, 50)) for accounts in (12, 120))
-    assert np.median(few.evidence) > 0.5
-    assert np.median(many.evidence) > 8
-    np.testing.assert_allclose(many.value.mean(), 1, atol=0.1)
-    assert measure(np.full((1, 20), 6)).value[0] == 0
+    few, many = (measure(*twice(dealt(random, accounts, 5.0, 50)))[0] for accounts in (12, 120))
+    assert np.median(few.evidence[:50]) > 0.5
+    assert np.median(many.evidence[:50]) > 8
+    np.testing.assert_allclose(measure(dealt(random, 120, 9.0, 50))[1].value.mean(), 1, atol=0.1)
+
+
+def test_even_loads_of_a_single_template_say_nothing_either_way() -> None:
+    even, uneven = measure(dealt(np.random.default_rng(2), 60, 5.0, 50))
+    assert np.isnan(even.value).all()
+    assert even.evidence.tolist() == [0] * 50
+    assert (uneven.evidence > 1).mean() <= 0.05
 
 
 def test_families_of_one_pool_are_looked_at_together() -> None:
     random = np.random.default_rng(2)
     loads = dealt(random, 20, 2.0, 6)
-    alone = measure(loads)
-    whole = measure(loads, [(a, b) for a in range(6) for b in range(a)])
+    alone, _ = measure(loads, [(0, 1), (2, 3), (4, 5)])
+    whole, _ = measure(loads, [(a, b) for a in range(6) for b in range(a)])
     assert np.median(whole.evidence) > np.median(alone.evidence) + 1
 
 
 def test_few_accounts_say_nothing() -> None:
-    found = measure(np.array([[3, 3, 3, 3, 0, 0], [0, 0, 0, 0, 0, 0]]))
-    assert np.isnan(found.value).all()
-    assert found.evidence.tolist() == [0, 0]
+    for found in measure(np.array([[3, 3, 3, 3, 0, 0], [0, 0, 0, 0, 0, 0]]), [(0, 1)]):
+        assert np.isnan(found.value).all()
+        assert found.evidence.tolist() == [0, 0]

@@ -19,6 +19,7 @@ from small_traffic import WORDS, Row, done, failed, objects, row, run, start, wr
 
 from fingerprint.records import Signature
 from fingerprint.signature import from_json, to_json
+from fingerprint.store import Store
 
 
 @pytest.mark.parametrize("field", ["normaliser", "shingle", "model", "revision"])
@@ -32,7 +33,8 @@ def test_a_home_of_another_stamp_is_refused(
     home = tmp_path / "home"
     refused = failed(4, "import", shared, "--home", shutil.copytree(worked, tmp_path / "copy"))
     assert "other" in refused
-    done("import", shared, "--home", home)
+    with Store.open(home) as store:
+        store.import_signatures([other])
     assert "other" in failed(4, "nightly", traffic[0], "--home", home)
     result = run("lookup", traffic[0], "--home", home, "--output", "-")
     assert result.exit_code in (4, 6)  # 6: a model of that name cannot be loaded

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -50,6 +51,47 @@ def test_nothing_said(texts: list[str]) -> None:
 @given(st.lists(st.text(), max_size=6))
 def test_every_text_has_its_own_sentences(texts: list[str]) -> None:
     assert cut(*texts) == [cut(text)[0] for text in texts]
+
+
+def by_arrow(text: str) -> list[str]:
+    """Cut a text as the kernel should, by regular expressions."""
+    if len(text) > meaning.HEAD + meaning.TAIL:
+        text = f"{text[: meaning.HEAD]}\n{text[-meaning.TAIL :]}"
+    parts = [p.strip(" \t\n") for p in re.split(rf"[.;:!?\n{SYSTEM_END}{TURN_END}。！？；：]+", text)]
+    said = [p for p in parts if len(p) > 1 and (len(p.split()) >= meaning.FEWEST_WORDS or not p.isascii())]
+    last = meaning.MOST_SENTENCES // 4
+    return (
+        said if len(said) <= meaning.MOST_SENTENCES else said[: meaning.MOST_SENTENCES - last] + said[-last:]
+    )
+
+
+WRITTEN = st.lists(
+    st.sampled_from(
+        [
+            "one two",
+            " three",
+            "。",
+            "！",
+            "：",
+            ".",
+            "\n",
+            SYSTEM_END,
+            TURN_END,
+            "请写出",
+            "é",
+            "a b c d ",
+            "😀",
+            "?!",
+        ]
+    ),
+    max_size=400,
+).map("".join)
+
+
+@given(st.lists(WRITTEN, max_size=4), st.integers(1, 40))
+def test_the_kernel_cuts_as_regular_expressions_do(texts: list[str], times: int) -> None:
+    texts = [text * times for text in texts]
+    assert cut(*texts) == [by_arrow(text) for text in texts]
 
 
 def test_held_is_the_mean_over_a_templates_sentences_of_the_nearest_in_the_prompt() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from fingerprint import refine
-from fingerprint.columns import Families, Segments, SharedGrams
+from fingerprint.columns import Behaviour, Families, Segments, SharedGrams
 
 LEAST = 8
 
@@ -207,6 +207,81 @@ def test_labels_name_families_that_a_prompt_belongs_to(f: int, n: int, seed: int
     assert all(family == -1 or members[family, p] for p, family in enumerate(label))
     sizes = np.bincount(label[label >= 0], minlength=f)
     assert ((sizes == 0) | (sizes >= 3)).all()
+
+
+def of(
+    cores: list[range], members: list[range], shape: tuple[int, int], known: list[int] | None = None
+) -> Families:
+    k, n = shape
+    core, held = np.zeros((len(cores), k)), np.zeros((len(cores), n))
+    for f, (grams, prompts) in enumerate(zip(cores, members, strict=True)):
+        core[f, list(grams)], held[f, list(prompts)] = 1, 1
+    return Families(csr(core), csr(held), np.array(known or [-1] * len(cores), np.int32))
+
+
+@pytest.mark.parametrize(
+    ("members", "ragged", "edged", "expected"),
+    [
+        (8, 1, 0, True),  # crisp: few grams beside the core
+        (8, 5, 0, False),  # frayed like excerpts of a document
+        (12, 5, 0, True),  # solid: no cut falls into the core
+        (8, 5, 4, True),  # half of the sections begin with it
+        (8, 5, 3, False),
+    ],
+)
+def test_what_has_an_outline(members: int, ragged: int, edged: int, expected: bool) -> None:
+    # grams 0-9 are the core, 10-14 stand beside it in some prompts, 15 marks the beginning of a section
+    shape = (16, members)
+    postings = block(slice(0, 10), slice(0, members), shape)
+    postings += block(slice(10, 10 + ragged), slice(0, members // 3 + 1), shape)
+    postings += block(slice(15, 16), slice(0, edged), shape)
+    boundary = np.arange(16) == 15
+    found = of([range(10)], [range(members)], shape)
+    assert refine.outlined(found, shared_of(postings), boundary).tolist() == [expected]
+
+
+def test_an_excerpt_cut_in_the_core_has_no_outline() -> None:
+    postings = block(slice(0, 10), slice(0, 20), (14, 20))
+    postings[0:4, 0:5] = 0  # in a quarter of the excerpts the text begins later
+    postings += block(slice(10, 14), slice(5, 12), (14, 20))
+    found = of([range(10)], [range(20)], (14, 20))
+    assert not refine.outlined(found, shared_of(postings), np.zeros(14, np.bool_)).any()
+
+
+def test_fragments_give_back_the_prompts_of_longer_templates() -> None:
+    # templates 0 and 1 share the sentence of fragment 2, which 4 other prompts hold, too
+    cores = [range(20), range(16, 40), range(16, 20)]
+    members = [range(30), range(30, 50), range(54)]
+    proven = np.array([True, True, True])
+    found = refine.without_fragments(of(cores, members, (40, 60)), proven)
+    assert members_of(found) == [list(range(30)), list(range(30, 50)), list(range(50, 54))]
+    # what nobody proved takes nothing
+    found = refine.without_fragments(of(cores, members, (40, 60)), np.array([False, False, True]))
+    assert members_of(found)[2] == list(range(54))
+
+
+def test_a_template_is_no_fragment_of_what_fills_it_now_and_then() -> None:
+    # the first family is the second's template and a popular document
+    cores, members = [range(40), range(10)], [range(15), range(60)]
+    found = refine.without_fragments(of(cores, members, (40, 60)), np.array([True, True]))
+    assert members_of(found)[1] == list(range(60))
+    # a long one keeps its prompts however often it is filled like that, and a stored one whatever is found
+    found = refine.without_fragments(
+        of([range(40), range(16)], members[1:] * 2, (40, 60)), np.array([True, True])
+    )
+    assert members_of(found)[1] == list(range(60))
+    found = refine.without_fragments(
+        of(cores, [range(50), range(60)], (40, 60), [-1, 0]), np.array([True, True])
+    )
+    assert members_of(found)[1] == list(range(60))
+
+
+def test_an_unproven_phrase_does_not_starve_a_template() -> None:
+    nobody = np.ones(2)
+    act = Behaviour(*(np.zeros(2, np.int64) for _ in range(5)), nobody, nobody, nobody)
+    found = of([range(16), range(16, 21)], [range(12), range(1_800)], (21, 1_800))
+    worth = refine.strength(found, act, np.array([True, False]))
+    assert refine.assign(found, worth, least=LEAST)[:13].tolist() == [0] * 12 + [1]
 
 
 def test_nothing() -> None:

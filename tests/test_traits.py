@@ -13,7 +13,7 @@ from fingerprint.traits import History, past, traits
 
 DAY = 86_400.0
 REQUESTS, ACCOUNTS = 20_000, 1500
-TRAITS = [name for name in Traits.__slots__ if name not in ("customer", "circle")]
+TRAITS = [name for name in Traits.__slots__ if name not in ("customer", "circle", "uneven")]
 
 
 def zipf(random: np.random.Generator, count: int) -> np.ndarray:
@@ -59,6 +59,8 @@ def test_random_senders_are_no_evidence(size: int) -> None:
         evidence = getattr(found, name).evidence
         assert (evidence > 2).mean() <= 0.05, name
         assert np.isfinite(evidence).all(), name
+    if size >= 40:
+        assert np.median(found.uneven.evidence) > 1  # Zipf's law is no dealer
 
 
 def test_a_pool_that_sends_little_else_is_concentrated() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fingerprint.columns import Behaviour, Trait, Traits
-from fingerprint.features import FEATURES, NAMES, PRIOR, findings
+from fingerprint.features import FEATURES, NAMES, PRIOR, corrected, findings
 from fingerprint.records import Reason
 from fingerprint.verdict import FLAGGED, verdict
 
@@ -64,6 +64,23 @@ def test_the_shape_of_a_pool_alone_is_never_flagged() -> None:
     shape = {name: trait(1e3) for name in names}
     score, _ = judge(HARNESS, shape)
     assert 0.5 < score < FLAGGED
+
+
+def test_several_templates_dealt_in_turn_over_a_pool_are_flagged_and_uneven_use_is_not() -> None:
+    shape = {name: trait(20) for name in ("overlap", "concentration", "evenness", "alike")}
+    assert judge(HARNESS, {**shape, "balance": trait(4)})[0] > FLAGGED
+    assert judge(HARNESS, {**shape, "uneven": trait(20)})[0] < 0.5
+    assert judge(None, {**shape, "uneven": trait(20)})[0] > FLAGGED
+
+
+def test_one_small_p_value_among_many_tests_counts_for_less() -> None:
+    alone = corrected(np.array([3.0]))
+    among = corrected(np.array([3.0, *[0.1] * 99]))
+    assert alone[0] == 3
+    assert among[0] == pytest.approx(1.0, abs=0.01)
+    assert (corrected(np.array([3.0] * 100)) == pytest.approx(3.0)) is True
+    assert corrected(np.array([np.inf, 400.0]))[0] <= 300
+    assert len(corrected(np.empty(0))) == 0
 
 
 def test_strangers_are_told_from_a_pool_by_their_addresses() -> None:
@@ -127,7 +144,7 @@ def test_the_reasons_make_up_the_score() -> None:
     assert reasons["pool"][1] == "sent by 40 accounts; as many random requests would be by 350"
     assert reasons["overlap"][1] == "shares 31 accounts with another family; chance gives 2.7"
     assert reasons["synchrony"][1].startswith("9000 pairs")
-    assert reasons[PRIOR] == (-4.0, "most templates are honest")
+    assert reasons[PRIOR] == (-3.4, "most templates are honest")
 
 
 def test_an_analysts_word_decides() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 from fingerprint.errors import UsageError
 from fingerprint.service.config import Config
 from fingerprint.service.context import Service
+from fingerprint.service.metrics import MULTIPROCESS
 from fingerprint.store import Store
 
 GRACE_S = 25
@@ -42,7 +45,10 @@ def serve(config: Config) -> None:
     )
     if config.workers == 1:
         uvicorn.Server(settings).run()
-    else:
+        return
+    with tempfile.TemporaryDirectory(prefix="fingerprint-metrics-") as folder:
+        # read when a worker imports prometheus_client
+        os.environ[MULTIPROCESS] = folder
         Multiprocess(settings, sockets=[settings.bind_socket()]).run()
 
 
