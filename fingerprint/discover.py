@@ -50,6 +50,19 @@ def discover(
     """
     stage("shingle")
     shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
+    return discovered(shingles, batch, stored, settings, stage, shortest=shortest)
+
+
+def discovered(
+    shingles: Shingles,
+    batch: Batch,
+    stored: Sequence[Signature],
+    settings: Settings,
+    stage: Stage,
+    *,
+    shortest: int,
+) -> Discovery:
+    """Find families as `discover` does, among prompts whose grams are known; the batch needs no texts."""
     senders = batch.senders()
     known = np.unique(np.concatenate([*(s.grams for s in stored), np.empty(0, dtype=np.uint64)]))
     shared = shared_grams(

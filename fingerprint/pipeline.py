@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fingerprint import campaign, continuity, judge, matcher
+from fingerprint import campaign, continuity, judge, matcher, unexplained
 from fingerprint.batch import Batch
 from fingerprint.checkpoint import Checkpoints
 from fingerprint.describe import Described
@@ -104,6 +104,7 @@ def nightly(
         )
         if assignments is not None:
             write_table(_assignments(found.batch, found.described), assignments)
+        unexplained.write(home.path / "unexplained", report.batch_id, found.batch.second.max(), found.loose)
         work.remove()
         clock.stage("done")
     return report

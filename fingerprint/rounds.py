@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -85,6 +86,11 @@ class Job:
     work: Checkpoints
     settings: Settings
     tell: Tell
+
+    @property
+    def unexplained(self) -> Path:
+        """Where the home keeps what no family holds."""
+        return self.work.folder.parent / "unexplained"
 
     @property
     def threads(self) -> int:
