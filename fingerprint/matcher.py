@@ -193,6 +193,10 @@ class Matcher:
         """Find the nearest family of each normalised text (q,); accounts: (q,) who sent them, if known."""
         return self._find(texts, tokens(texts), accounts)
 
+    def embed(self, texts: pa.Array) -> FloatArray:
+        """Embed texts as the snapshot's prototypes were, (q, d) unit rows."""
+        return self._embedder.encode(texts)
+
     def _find(self, texts: pa.LargeStringArray, found: Tokens, accounts: pa.Array | None) -> Found:
         grams = shingle(found.hashes, found.section, found.row_offsets)
         hits = match.best(self._index, grams.hashes, grams.offsets)
