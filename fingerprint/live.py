@@ -17,13 +17,14 @@ import pyarrow as pa
 
 from fingerprint.embed import Embedder
 from fingerprint.errors import StoreError
-from fingerprint.index import Snapshot, current_snapshot, open_snapshot, published_at, set_threads
+from fingerprint.index import Snapshot, open_snapshot, set_threads
 from fingerprint.logshapes import texts
 from fingerprint.matcher import Matcher, embedder_of, with_facts
 from fingerprint.messages import without_separators
 from fingerprint.normalise import compose, normalise
 from fingerprint.records import Match
 from fingerprint.settings import Home
+from fingerprint.snapshot_files import current_snapshot, published_at
 from fingerprint.store import Store
 
 REMEMBERED = 16_384

@@ -14,7 +14,7 @@ import pyarrow as pa
 from fingerprint import match, meaning
 from fingerprint.embed import Embedder
 from fingerprint.errors import StampMismatch
-from fingerprint.index import Snapshot, open_snapshot, prune, write_snapshot
+from fingerprint.index import Snapshot, open_snapshot, write_snapshot
 from fingerprint.masks import remask, unmask
 from fingerprint.normalise import VERSION, compose, normalise
 from fingerprint.records import (
@@ -33,6 +33,7 @@ from fingerprint.senders import known, sender_keys
 from fingerprint.shingle import VERSION as GRAMS
 from fingerprint.shingle import shingle
 from fingerprint.signature import stamp_from_json, stamp_to_json
+from fingerprint.snapshot_files import prune
 from fingerprint.tokenise import Tokens, tokens
 
 NEAR = 8

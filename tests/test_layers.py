@@ -31,7 +31,7 @@ STAGES = {  # each with the modules that are its own
     "match": set(),
     "claim": set(),
     "meaning": {"text_buffers"},
-    "index": set(),
+    "index": {"snapshot_files"},
     "cluster": set(),
     "embed": {"static_model", "vectors"},
     "signature": {"strict_json"},
