@@ -70,8 +70,22 @@ def prepare(work: Path, families: int, rows: int, database: str | None = None) -
     """Work a simulated night, and add copies of its families, with other text and meaning, up to so many."""
     home = Home(work / "home", database)
     today, tomorrow = traffic(rows, 1, work)
-    pipeline.nightly([today], home)
+    if not (home.path / "current").exists():
+        pipeline.nightly([today], home)
+        _add_copies(home, families)
+        pipeline.publish_snapshot(home)
     with Store.open(home.path, database) as store:
+        _, key = store.access.create_key("load", ["lookup", "read", "label"], by="benchmark")
+    asked = [
+        Asked(r["prompt"], r["system"], r["account_id"])
+        for batch in read_traffic([tomorrow], rejects=None)
+        for r in batch.to_pylist()
+    ]
+    return Prepared(home, asked, key)
+
+
+def _add_copies(home: Home, families: int) -> None:
+    with Store.open(home.path, home.database) as store:
         real, night = store.signatures(), store.nights()[0]
         rng = np.random.default_rng(1)
         copies = [
@@ -83,14 +97,6 @@ def prepare(work: Path, families: int, rows: int, database: str | None = None) -
             for name, schema in (("spread", SPREAD_SCHEMA), ("activity", ACTIVITY_SCHEMA))
         }
         store.save_night(replace(night, batch_id="copies", started=datetime.now(UTC)), copies, **nothing)
-        _, key = store.access.create_key("load", ["lookup", "read", "label"], by="benchmark")
-    pipeline.publish_snapshot(home)
-    asked = [
-        Asked(r["prompt"], r["system"], r["account_id"])
-        for batch in read_traffic([tomorrow], rejects=None)
-        for r in batch.to_pylist()
-    ]
-    return Prepared(home, asked, key)
 
 
 @contextmanager
@@ -286,7 +292,7 @@ def main() -> None:
     options = _options()
     before = machine.facts()
     with tempfile.TemporaryDirectory(prefix="fingerprint-serve-") as folder:
-        work = Path(folder)
+        work = options.work or Path(folder)
         prepared = prepare(work / "sqlite", options.families, options.rows)
         found: dict[str, Any] = {"in_process": in_process(prepared, 3000)}
         with served(prepared, options.workers) as workers:
@@ -322,6 +328,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="processes of the service")
     parser.add_argument("--seconds", type=float, default=30.0, help="of the flood and of the steady rate")
     parser.add_argument("--swaps", type=float, default=0.0, metavar="SECONDS", help="of the run with swaps")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="where the homes stay for the next run")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the measurements")
     return parser.parse_args()
 
