@@ -351,7 +351,7 @@ def test_kept_traffic_is_searched_for_an_edit(
         page.goto(f"/families/{of_prompt(site)}")
         page.get_by_role("button", name="Search kept traffic", exact=True).click()
         expect(page.locator("#hunted")).to_contain_text(
-            "120 of 840 requests read match, from 12 accounts", timeout=30_000
+            "120 of 840 requests read match by text, from 12 accounts", timeout=30_000
         )
         page.fill("#edit input[name=threshold]", "1")
         page.get_by_role("button", name="Search kept traffic with this edit").click()

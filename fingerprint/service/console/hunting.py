@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import Annotated
+from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +18,7 @@ from fingerprint.service.problems import Problem
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 SECONDS = 8.0
-"""How long one search may take; what it has not read by then it says."""
+"""After which a search reads no further batch; it says so then."""
 
 MOST_ACCOUNTS = 8
 
@@ -42,15 +42,17 @@ def hunt(
     try:
         old = visit.store.signature(family_id)
         new = edited(visit, old, threshold, segment, drop)
-        # one thread: lookups go first
-        options = HuntOptions(model=config.model, threads=1, top=MOST_ACCOUNTS)
+        # one thread, for lookups go first; by text, as meaning would be embedding all of the traffic
+        by_meaning = new.kind == "topical"
+        options = HuntOptions(model=config.model, by_meaning=by_meaning, threads=1, top=MOST_ACCOUNTS)
         before = stored_quarry(config.home, family_id)
         after = before if new is old else stored_quarry(config.home, family_id, edited=new)
         found = preview(before, after, config.history, options, seconds=SECONDS)
     finally:
         _busy.release()
     senders = {name: _senders(hits) for name, hits in (("gained", found.gained), ("lost", found.lost))}
-    return visit.render("parts/found.html", found=found, changed=new is not old, senders=senders)
+    values: dict[str, Any] = {"changed": new is not old, "senders": senders, "by_text": not by_meaning}
+    return visit.render("parts/found.html", found=found, **values)
 
 
 def _senders(hits: pa.Table) -> int:
