@@ -1,5 +1,5 @@
 LITELLM := .venv-litellm
-.PHONY: demo test litellm lint check format clean
+.PHONY: demo test browser litellm lint check format clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/fingerprint demo
 
-test: $(VENV)/.installed-dev $(LITELLM)/.installed
+test: $(VENV)/.installed-dev $(LITELLM)/.installed browser
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-dev
@@ -44,6 +44,11 @@ $(LITELLM)/.installed: $(VENV)/.installed-dev
 	touch $@
 
 litellm: $(LITELLM)/.installed
+
+# the console's tests drive it; whoever is not root installs it first
+browser:
+	@command -v chromium chromium-browser google-chrome > /dev/null || \
+		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium > /dev/null; }
 
 clean:
 	rm -rf $(VENV) $(LITELLM) build *.egg-info

@@ -27,24 +27,31 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Families with scores of one bin: the mean score, and the share of them that are campaigns."""
+    """Families with scores of one bin: the mean score, and the share of them that are campaigns.
 
-    low: float
-    high: float
+    observed: as counted. share, low, high: the same and its interval at the base rate that the curve is for.
+    """
+
+    begin: float
+    end: float
     predicted: float
     observed: Rate
+    share: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A reliability curve.
+    """A reliability curve, at a base rate: the share of all families that are campaigns.
 
-    brier: mean squared difference of score and truth. error: expected calibration error, the bins' |predicted - observed|
-    weighed by size. log_loss: mean negative log-likelihood, in nats.
+    brier: mean squared difference of score and truth. error: expected calibration error, the bins' |predicted - share|
+    weighed by size. log_loss: mean negative log-likelihood, in nats. Families are weighed so as to have the base rate.
     """
 
     families: int
     campaigns: int
+    base_rate: float
     brier: float
     error: float
     log_loss: float
@@ -61,19 +68,35 @@ def exactly(happened: int, trials: int) -> Rate:
     return Rate(happened, trials, happened / trials, float(low), float(high))
 
 
-def curve(score: Floats, campaign: Mask) -> Curve:
-    """Compare scores (n,), one at least, with what the families are (n,)."""
+def curve(score: Floats, campaign: Mask, base_rate: float | None = None) -> Curve:
+    """Compare scores (n,), one at least, with what the families are (n,); base_rate None: as it is among them."""
+    counted = float(campaign.mean())
+    wanted = counted if base_rate is None or counted in (0.0, 1.0) else base_rate
+    weight = np.where(campaign, wanted / max(counted, 1e-12), (1 - wanted) / max(1 - counted, 1e-12))
+    weight = weight / weight.sum()
     place = np.clip(np.digitize(score, EDGES) - 1, 0, len(EDGES) - 2)
     bins, error = [], 0.0
     for number in np.unique(place):
         mine = place == number
-        predicted, observed = float(score[mine].mean()), exactly(int(campaign[mine].sum()), int(mine.sum()))
-        bins.append(Bin(EDGES[number], EDGES[number + 1], predicted, observed))
-        error += mine.mean() * abs(predicted - observed.rate)
+        observed = exactly(int(campaign[mine].sum()), int(mine.sum()))
+        share, low, high = (
+            _shifted(rate, counted, wanted) for rate in (observed.rate, observed.low, observed.high)
+        )
+        predicted = float(np.average(score[mine], weights=weight[mine]))
+        bins.append(Bin(EDGES[number], EDGES[number + 1], predicted, observed, share, low, high))
+        error += float(weight[mine].sum()) * abs(predicted - share)
     safe = np.clip(score, 1e-6, 1 - 1e-6)
-    loss = -np.where(campaign, np.log(safe), np.log1p(-safe)).mean()
-    brier = float(((score - campaign) ** 2).mean())
-    return Curve(len(score), int(campaign.sum()), brier, float(error), float(loss), tuple(bins))
+    loss = -float((weight * np.where(campaign, np.log(safe), np.log1p(-safe))).sum())
+    brier = float((weight * (score - campaign) ** 2).sum())
+    return Curve(len(score), int(campaign.sum()), wanted, brier, error, loss, tuple(bins))
+
+
+def _shifted(share: float, counted: float, wanted: float) -> float:
+    """Return what a share of campaigns would be if as many of all families were as wanted, not as counted."""
+    if counted in (0.0, 1.0):
+        return share
+    up, down = share * wanted / counted, (1 - share) * (1 - wanted) / (1 - counted)
+    return up / (up + down)
 
 
 def platt(score: Floats, campaign: Mask) -> tuple[float, float]:

@@ -22,16 +22,15 @@ import machine
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import scores
 from card import CLEAN, Outcome, Spread, plotted, told
 from cost import cost
 from figures import LookupPart
-from labelled import ASSIGNMENTS, MATCHES, Names, Truth, assigned, read
+from labelled import MATCHES, Names, Truth, assigned, read
+from simulated import made, worked, written
 
 from fingerprint import simulate
-from fingerprint.pipeline import lookup, nightly
-from fingerprint.records import TRAFFIC_SCHEMA
+from fingerprint.pipeline import lookup
 from fingerprint.settings import Home
 from fingerprint.simulate.evasion import EVASIONS
 from fingerprint.store import Store
@@ -101,10 +100,10 @@ class Card:
     def __init__(self, work: Path, *, rows: int, seed: int) -> None:
         self._config = configuration(rows, seed)
         self._work = work
-        whole = _made(self._config)
+        whole = made(self._config)
         self._first, self._written = (_day(whole, day) for day in ("day1", "day2"))
         self._home = Home(work / "known")
-        self._stored = self._night(self._first, self._home, "known")
+        self._stored = self._night(self._first, self._home)
         self.background = int(pc.sum(pc.equal(self._written["role"], "background")).as_py())
         honest = self._written.filter(pc.not_equal(self._written["role"], "campaign"))
         self._honest = self._looked_up(honest)
@@ -115,7 +114,7 @@ class Card:
 
     def run(self, evasion: str, strength: float) -> Outcome:
         """Measure one evasion at one strength."""
-        sent = _day(_made(replace(self._config, evasion=f"{evasion}:{strength}")), "day2")
+        sent = _day(made(replace(self._config, evasion=f"{evasion}:{strength}")), "day2")
         changed = pc.or_(
             pc.not_equal(sent["prompt"], self._written["prompt"]),
             pc.not_equal(sent["system"].fill_null(""), self._written["system"].fill_null("")),
@@ -150,7 +149,7 @@ class Card:
         home.path.mkdir()
         # honest prompts have the same vectors in every run
         (home.path / "cache").symlink_to(self._home.path / "cache")
-        found = self._night(sent, home, "found")
+        found = self._night(sent, home)
         truth = _truth(sent)
         families = scores.families(truth, found).by_evasion[EVADED]
         campaigns = scores.campaigns(truth, found, _flags(home, found))
@@ -179,14 +178,12 @@ class Card:
         )
         return known, unknown
 
-    def _night(self, sent: pa.Table, home: Home, name: str) -> Names:
-        out = self._work / f"{name}.parquet"
-        nightly([_written(sent, self._work / "night.parquet")], home, assignments=out)
-        return assigned(_truth(sent), read(out, ASSIGNMENTS))
+    def _night(self, sent: pa.Table, home: Home) -> Names:
+        return assigned(_truth(sent), worked(sent, home, self._work))
 
     def _looked_up(self, sent: pa.Table) -> pa.Table:
         out = self._work / "matches.parquet"
-        lookup([_written(sent, self._work / "lookup.parquet")], self._home, output=out)
+        lookup([written(sent, self._work / "lookup.parquet")], self._home, output=out)
         return read(out, MATCHES)
 
 
@@ -210,13 +207,11 @@ def spreads(work: Path, *, rows: int, seed: int) -> list[Spread]:
 
 
 def _spread(config: simulate.SimulationConfig, work: Path) -> Spread:
-    sent = _made(config)
+    sent = made(config)
     home = Home(work / "spread")
     shutil.rmtree(home.path, ignore_errors=True)
-    out = work / "spread.parquet"
-    nightly([_written(sent, work / "night.parquet")], home, assignments=out)
     truth = _truth(sent)
-    families = assigned(truth, read(out, ASSIGNMENTS))
+    families = assigned(truth, worked(sent, home, work))
     campaign = sent.filter(pc.equal(sent["role"], "campaign"))
     pools = campaign.group_by("campaign").aggregate([("account_id", "count_distinct")])
     return Spread(
@@ -227,10 +222,6 @@ def _spread(config: simulate.SimulationConfig, work: Path) -> Spread:
         f1=scores.families(truth, families).overall.f1,
         flagged=scores.campaigns(truth, families, _flags(home, families)).recall,
     )
-
-
-def _made(config: simulate.SimulationConfig) -> pa.Table:
-    return pa.concat_tables(simulate.simulate(config)).combine_chunks()
 
 
 def _day(whole: pa.Table, day: str) -> pa.Table:
@@ -244,11 +235,6 @@ def _relabelled(sent: pa.Table, evades: pa.ChunkedArray) -> pa.Table:
 
 def _with(table: pa.Table, name: str, column: pa.ChunkedArray | pa.Array) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, column).combine_chunks()
-
-
-def _written(sent: pa.Table, out: Path) -> Path:
-    pq.write_table(sent.select(TRAFFIC_SCHEMA.names), out)
-    return out
 
 
 def _truth(sent: pa.Table) -> Truth:

@@ -55,12 +55,12 @@ def main() -> None:
         found = measure(config_of(options), Path(folder))
     print(told(found))
     if options.json:
-        asked = {name: getattr(options, name) for name in ("accounts", "volume", "nights", "seed")}
+        asked = {name: getattr(options, name) for name in ("accounts", "volume", "nights", "jitter", "seed")}
         machine.save({"machine": before, "run": asked, "windows": found}, options.json)
 
 
 def config_of(options: argparse.Namespace) -> SimulationConfig:
-    """Return traffic with campaigns of many sizes and evasions, blurred bursts, and honest look-alikes."""
+    """Return traffic with campaigns of many sizes and evasions, mixed payment groups, and honest look-alikes."""
     return SimulationConfig(
         rows=options.accounts * options.volume * options.nights,
         days=options.nights,
@@ -72,7 +72,7 @@ def config_of(options: argparse.Namespace) -> SimulationConfig:
         smallest=0.02,
         evasion="mix",
         mixing=tuple(SHARES),
-        jitter=0.5,
+        jitter=options.jitter,
         replaced=0.0,
         payment="mixed",
         honest_templates=120,
@@ -225,6 +225,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--accounts", type=int, default=1_450, help="in all; nearly a third are campaigns'")
     parser.add_argument("--volume", type=int, default=100, help="requests of each account a night")
     parser.add_argument("--nights", type=int, default=15)
+    parser.add_argument(
+        "--jitter", type=float, default=0.0, help="how far campaigns' bursts are blurred, 0 to 1"
+    )
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument(
         "--json", type=Path, metavar="OUT", help="write the figures, with machine and versions"

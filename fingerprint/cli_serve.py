@@ -37,9 +37,18 @@ SCOPES = ["lookup", "read", "label", "admin"]
     help="What to do on a match; observe if not given.",
 )
 @click.option(
+    "--history",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    metavar="PATH",
+    help="Past traffic that analysts may search from the console; may be repeated.",
+)
+@click.option(
     "--secure-cookies", is_flag=True, help="Console cookies over HTTPS only; set it behind a TLS proxy."
 )
-def serve(path: Path | None, database: str | None, policy: Path | None, **options: object) -> None:
+def serve(
+    path: Path | None, database: str | None, policy: Path | None, history: tuple[Path, ...], **options: object
+) -> None:
     """Answer lookups over HTTP, and show analysts the console.
 
     \b
@@ -59,6 +68,7 @@ def serve(path: Path | None, database: str | None, policy: Path | None, **option
             str(home.path.absolute()),
             home.database,
             policy=None if policy is None else str(policy),
+            history=tuple(str(past.absolute()) for past in history),
             **options,  # type: ignore[arg-type]
         )
     )

@@ -22,6 +22,7 @@ from fingerprint.index import open_snapshot
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, stamp_of
 from fingerprint.night import Night, Stored, job_key, normalised, worked
+from fingerprint.observed import observed
 from fingerprint.records import (
     ACTIVITY_SCHEMA,
     SPREAD_SCHEMA,
@@ -262,6 +263,7 @@ def _save(store: Store, found: Night, unlike: judge.Windows, clock: _Clock) -> N
         signatures,
         spread=spread,
         activity=activity,
+        rhythm=observed(found),
         features=judge.to_store(unlike),
         accounts=assessed,
         campaigns=campaign.campaigns(signatures, pool, len(whole)),

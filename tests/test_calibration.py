@@ -31,3 +31,13 @@ def test_a_map_mends_what_is_too_sure() -> None:
     assert a == pytest.approx(1 / 3, abs=0.03)
     assert b == pytest.approx(0, abs=0.15)
     assert curve(mapped(score, a, b), truth).error < 0.03 < curve(score, truth).error
+
+
+def test_a_curve_at_another_base_rate() -> None:
+    # half of the families are campaigns, and a tenth would be: each campaign stands for 0.2, each other for 1.8
+    score = np.array([0.01, 0.01, 0.99, 0.99])
+    found = curve(score, np.array([False, True, False, True]), 0.1)
+    assert [b.share for b in found.bins] == pytest.approx([0.1, 0.1])
+    assert [b.observed.rate for b in found.bins] == [0.5, 0.5]
+    assert found.bins[0].high == pytest.approx(0.1 * 0.987421 / (0.1 * 0.987421 + 0.9 * 0.012579), abs=1e-4)
+    assert found.brier == pytest.approx((1.8 * (0.01**2 + 0.99**2) + 0.2 * (0.99**2 + 0.01**2)) / 4)

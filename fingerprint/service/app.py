@@ -36,7 +36,7 @@ def create_app(config: Config) -> FastAPI:
     app.include_router(gateways.router)
     app.router.routes.append(gateways.ENVOY_ROUTE)
     app.include_router(operations.router)
-    app.include_router(console.router)
+    console.install(app)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observe)
     return app
