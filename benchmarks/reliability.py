@@ -9,6 +9,7 @@ Scores: many simulated nights of several kinds; how often is a family of score p
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import tempfile
 import time
@@ -37,6 +38,8 @@ from fingerprint.store import Store
 
 BASE_RATE = float(special.expit(FEATURES[PRIOR].weight))
 """The share of families that the score takes to be campaigns' before it has seen anything of them."""
+
+FIRST_SEED = 1_000
 
 FLAGGED = 0.9
 """The score from which on a family is flagged."""
@@ -67,9 +70,13 @@ def main() -> None:
     options = _options()
     began = time.monotonic()
     before = machine.facts()
+    earlier = read_scores(options.scores) if options.add and options.scores.exists() else None
+    first = FIRST_SEED if earlier is None else int(earlier.seed.max()) + 1
     with tempfile.TemporaryDirectory(prefix="fingerprint-reliability-") as folder:
         held = list(thresholds(Path(folder), options.worlds, options.rows))
-        scored = score_nights(Path(folder), options.seeds, options.rows)
+        scored = score_nights(Path(folder), range(first, first + options.seeds), options.rows, earlier)
+    if options.scores:
+        pq.write_table(pa.table(asdict(scored)), options.scores)
     curves = {
         "all": curve(scored.score, scored.campaign, BASE_RATE),
         "as simulated": curve(scored.score, scored.campaign),
@@ -80,27 +87,37 @@ def main() -> None:
     flagged = exactly(int(scored.campaign[above].sum()), int(above.sum()))
     print(told(held, curves, flagged, again))
     seconds = round(time.monotonic() - began)
-    print(f"\n  {seconds} s")
-    if options.scores:
-        pq.write_table(pa.table(asdict(scored)), options.scores)
+    print(f"\n  {len(np.unique(scored.seed))} seeds; {seconds} s")
     if options.json:
-        how = {name: getattr(options, name) for name in ("rows", "seeds", "worlds")} | {"seconds": seconds}
+        seeds = {"seeds": len(np.unique(scored.seed)), "worlds": options.worlds, "rows": options.rows}
         found = {
-            "thresholds": [asdict(row) for row in held],
+            "thresholds": [asdict(row) for row in held] or _thresholds_of(options.json),
             "curves": {name: asdict(found) for name, found in curves.items()},
             "flagged": asdict(flagged),
             "refitted": again,
         }
-        machine.save({"machine": before, "run": how, **found}, options.json)
+        machine.save({"machine": before, "run": seeds | {"seconds": seconds}, **found}, options.json)
         plotted(curves, list(KINDS), options.json.with_suffix(".svg"))
 
 
-def score_nights(work: Path, seeds: int, rows: int) -> Scored:
-    """Work two nights of each kind of traffic for each seed, and tell scores from truth."""
+def _thresholds_of(file: Path) -> Any:
+    return json.loads(file.read_text())["thresholds"] if file.exists() else []
+
+
+def read_scores(file: Path) -> Scored:
+    """Read what --scores wrote."""
+    columns = pq.read_table(file).to_pydict()
+    kind = tuple(columns.pop("kind"))
+    return Scored(kind, **{name: np.array(column) for name, column in columns.items()})
+
+
+def score_nights(work: Path, seeds: range, rows: int, earlier: Scored | None = None) -> Scored:
+    """Work two nights of each kind of traffic for each seed, and tell scores from truth, after the earlier ones."""
     found: list[tuple[str, int, int, float, bool]] = []
-    for number in range(seeds):
+    if earlier is not None:
+        found = list(zip(*(list(column) for column in asdict(earlier).values()), strict=True))
+    for seed in seeds:
         for kind, changes in KINDS.items():
-            seed = 1_000 + number
             config = simulate.SimulationConfig(
                 rows=2 * rows, days=2, seed=seed, accounts=rows // 5, campaigns=10, honest_templates=40
             )
@@ -167,7 +184,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--scores", type=Path, metavar="OUT", help="write every family's score and truth (.parquet)"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.add and not options.scores:
+        parser.error("--add needs --scores")
+    return options
 
 
 if __name__ == "__main__":
