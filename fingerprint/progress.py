@@ -151,14 +151,8 @@ def reporter(*, quiet: bool = False, json: bool = False, keep: bool = True) -> P
 
 
 def amount(number: float, stage: str | None = None) -> str:
-    """Write what was done of a stage in its unit: 12,345 or, for bytes, 1.2 MB."""
-    unit = UNITS.get(stage or "", "")
-    if unit != "B":
-        return f"{number:,.0f} {unit}".rstrip()
-    for size, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if number >= size:
-            return f"{number / size:.1f} {name}"
-    return f"{number:.0f} B"
+    """Write what was done of a stage in its unit: 12,345 rows."""
+    return f"{number:,.0f} {UNITS.get((stage or '').partition(' ')[0], '')}".rstrip()
 
 
 def duration(seconds: float) -> str:
