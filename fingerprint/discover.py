@@ -93,7 +93,14 @@ def _select(
         return behaviour((families.members @ requests).tocsr(), batch.account, batch.second)
 
     def believed(families: Families, act: Behaviour) -> npt.NDArray[np.bool_]:
-        return proven(families, act, refine.outlined(families, shared, boundary), settings)
+        # to tell an outline takes long, and few families depend on it
+        open_ = np.flatnonzero(
+            proven(families, act, np.ones(len(families), dtype=np.bool_), settings)
+            & ~proven(families, act, np.zeros(len(families), dtype=np.bool_), settings)
+        )
+        outlined = np.zeros(len(families), dtype=np.bool_)
+        outlined[open_] = refine.outlined(families.take(open_), shared, boundary)
+        return proven(families, act, outlined, settings)
 
     def assigned(families: Families) -> Ids:
         # what an account's behaviour proves, it proves of all prompts that hold the text, and of no part of them

@@ -220,8 +220,10 @@ class _Clock:
         if total is not None:
             self._tell(name, done, total)
 
-    def reading(self, done: int, total: int | None, _rows: int) -> None:
-        self._tell(self._name, done, total)
+    def reading(self, done: int, total: int | None, rows: int) -> None:
+        """Tell how many rows are read, and about how many there are, by the bytes they took."""
+        about = max(rows, round(rows * total / done)) if total and done else None
+        self._tell(self._name, rows, about)
 
     def _tell(self, name: str, done: int, total: int | None) -> None:
         if self._on_progress is not None:

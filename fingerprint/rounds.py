@@ -34,6 +34,9 @@ from fingerprint.spool import Spool, arrays_of, claimed, claims_in, sample
 ROUNDS = 3
 """Samples that are looked at, if there are prompts left."""
 
+WORTH = 0.02
+"""A round but the first that explains less than this part of the night's prompts is the last."""
+
 SHORTEST = 2
 """Grams of a segment that families of a sample begin with: single shared grams are ordinary language, and most."""
 
@@ -118,7 +121,10 @@ def searched(
         first = chosen if number == 1 else first
         found, seeds = _looked_at(spool, chosen, number, job)
         new, promising = _claimed(spool, found, seeds, number, job)
+        before = len(np.unique(held.prompt))
         held, known = _both(held, new, len(known.grams)), known + found
+        if number > 1 and len(np.unique(held.prompt)) - before < WORTH * spool.prompts:
+            break
         likely[promising] = 1
     return known, held, first
 
