@@ -38,7 +38,7 @@ class Piece:
     text: str
 
 
-def near(snapshot: Snapshot, signature: Signature, *, most: int = 6, least: float = 0.3) -> list[Near]:
+def near(snapshot: Snapshot, signature: Signature, *, most: int = 6, least: float = 0.4) -> list[Near]:
     """Find the families of a lookup snapshot that are nearest to a signature, closest first."""
     names = [facts["family_id"] for facts in snapshot.meta["families"]]
     shared = _shared_weight(snapshot, signature)

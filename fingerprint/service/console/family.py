@@ -180,7 +180,7 @@ def edited(
         for n, text in enumerate(segments)
     ]
     new = with_segments(old, texts, _embed(visit)) if segments else old
-    return new if abs(threshold - new.threshold) < 5e-7 else replace(new, threshold=threshold)
+    return new if abs(threshold - new.threshold) < 1e-6 else replace(new, threshold=threshold)
 
 
 def _same(segment: Segment | None, text: str) -> str:
