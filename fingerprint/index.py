@@ -24,7 +24,15 @@ from numba import njit
 
 from fingerprint.errors import SnapshotError, UsageError
 from fingerprint.records import FloatArray, IntArray, Neighbours
-from fingerprint.snapshot_files import SNAPSHOTS, compare, current_snapshot, make_live, read_manifest, sha256
+from fingerprint.snapshot_files import (
+    FORMAT,
+    SNAPSHOTS,
+    compare,
+    current_snapshot,
+    make_live,
+    read_manifest,
+    sha256,
+)
 
 EXACT_UP_TO = 50_000
 """Vectors above this number are searched through inverted lists."""
@@ -300,7 +308,9 @@ def _fill(
     for name, array in arrays.items():
         np.save(aside / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
     files = {path.name: sha256(path) for path in sorted(aside.iterdir())}
-    return json.dumps({"format": 1, "files": files, "meta": dict(meta)}, sort_keys=True, indent=1).encode()
+    return json.dumps(
+        {"format": FORMAT, "files": files, "meta": dict(meta)}, sort_keys=True, indent=1
+    ).encode()
 
 
 def open_snapshot(home: Path, *, verify: bool = True) -> Snapshot:

@@ -14,6 +14,9 @@ from fingerprint.errors import SnapshotError
 
 SNAPSHOTS, CURRENT, MANIFEST = "snapshots", "current", "manifest.json"
 
+FORMAT = 2
+"""Of the files and what they hold; a snapshot of another one is made anew from the database."""
+
 
 def make_live(home: Path, aside: Path, manifest: bytes) -> str:
     """Make the files of `aside` durable, give them their name, and let home/current name them; returns that name."""
@@ -81,8 +84,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise SnapshotError(f"{path} is missing: {error}") from error
     compare(path, folder.name.partition("-")[2], hashlib.sha256(data).hexdigest()[:12])
     manifest: dict[str, Any] = json.loads(data)
-    if manifest["format"] != 1:
-        raise SnapshotError(f"{path}: format 1 expected, {manifest['format']} found")
+    if manifest["format"] != FORMAT:
+        raise SnapshotError(f"{path}: format {FORMAT} expected, {manifest['format']} found")
     return manifest
 
 
