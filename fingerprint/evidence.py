@@ -59,6 +59,11 @@ def strays(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> IntArray:
     return _alone(rows.indptr, rows.indices, account, rank, window)
 
 
+def unaccompanied(rows: sparse.csr_matrix, account: Ids, second: Doubles, window: float) -> IntArray:
+    """Count each family's requests that no other account's stands near, within so many seconds, (f,)."""
+    return _alone(rows.indptr, rows.indices, account, second, window)
+
+
 def _ranked(second: Doubles) -> tuple[Doubles, float]:
     """Return times as ranks in the batch, 0 to 1, and the seconds that the batch lasts."""
     # equal times are shuffled: the order of the file would pass for synchrony where logs have coarse times

@@ -20,7 +20,7 @@ from fingerprint.batch import Batch
 from fingerprint.columns import Families, SharedGrams, Shingles
 from fingerprint.discover import Discovery, discovered, members_of
 from fingerprint.errors import StoreError
-from fingerprint.evidence import behaviour
+from fingerprint.evidence import WINDOWS_SECONDS, behaviour, unaccompanied
 from fingerprint.records import HashArray, Ids, IntArray
 from fingerprint.refine import COVER
 from fingerprint.settings import Settings
@@ -34,6 +34,9 @@ MOST = 2_000
 
 SHARED = 8
 """Grams of a prompt that another account must have sent, or it is not remembered."""
+
+ALONE = 0.2
+"""Share of a family's requests that may stand alone in time; of so few over several nights chance brings none together."""
 
 _SCHEMA = pa.schema(
     [
@@ -131,7 +134,11 @@ def extended(batch: Batch, found: Discovery, left: Loose, settings: Settings) ->
     more = discovered(left.shingles.only(likely), part, (), settings, lambda _: None, shortest=2)
     tonight = likely < left.tonight
     own = np.asarray(more.families.members @ tonight.astype(np.float32)).ravel()
-    new = np.flatnonzero((own >= 2) & (own < more.families.support))
+    # what is remembered was chosen for the text it shares, so text proves nothing here: its senders must
+    sent = (more.families.members @ part.requests()).tocsr()
+    alone = unaccompanied(sent, part.account, part.second, WINDOWS_SECONDS[1])
+    together = alone <= ALONE * np.diff(sent.indptr)
+    new = np.flatnonzero((own >= 2) & (own < more.families.support) & together)
     if not len(new):
         return found
     return _with(batch, found, more, new, settings)
