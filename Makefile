@@ -1,4 +1,5 @@
-.PHONY: demo test lint check format clean
+LITELLM := .venv-litellm
+.PHONY: demo test browser litellm lint check format clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +7,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/fingerprint demo
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-dev $(LITELLM)/.installed browser
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-dev
@@ -36,5 +37,18 @@ $(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $(VENV)/.installed $@
 
+# the real proxy that tests drive; it pins libraries that this project has newer ones of
+$(LITELLM)/.installed: $(VENV)/.installed-dev
+	$(BIN)/uv venv --quiet --clear $(LITELLM)
+	$(BIN)/uv pip install --quiet --python $(LITELLM)/bin/python 'litellm[proxy]>=1.100'
+	touch $@
+
+litellm: $(LITELLM)/.installed
+
+# the console's tests drive it; whoever is not root installs it first
+browser:
+	@command -v chromium chromium-browser google-chrome > /dev/null || \
+		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium > /dev/null; }
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(LITELLM) build *.egg-info

@@ -3,8 +3,9 @@
     python benchmarks/mixing.py --json results/mixing.json
 
 Every account sends the same number of requests a day, and every campaign takes 5, 10 or 25 % of its accounts' traffic.
-Each day is one night into one home, so an account's window is one night (100 requests) or all (1,500). The kernel test
-stands beside it: on all requests of an account, and on windows drawn at random from a common pool, as it is published.
+Each day is one night into one home, so an account's window is one night (100 requests) or all (1,500). Several
+simulations, each with a home of its own, are scored together, by one threshold over the honest accounts of all. The kernel
+test stands beside it: on all requests of an account, and on windows drawn at random from a common pool, as published.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import scores
-from figures import AccountScores
 from labelled import Truth, read_truth
+from measures import threshold
 from tables import table, title
 
 from fingerprint import simulate
@@ -44,6 +46,8 @@ PUBLISHED = {100: (0.01, 0.05, 0.76), 1500: (0.59, 0.94, 1.0)}
 WINDOWS = 1000
 """Windows drawn at random, honest ones and of each share."""
 
+ASKED = ("accounts", "volume", "nights", "runs", "jitter", "seed")
+
 Doubles = npt.NDArray[np.float64]
 Row = dict[str, Any]
 
@@ -51,28 +55,31 @@ Row = dict[str, Any]
 def main() -> None:
     options = _options()
     before = machine.facts()
-    with tempfile.TemporaryDirectory(prefix="fingerprint-mixing-") as folder:
-        found = measure(config_of(options), Path(folder))
-    print(told(found))
+    runs = []
+    for seed in range(options.seed, options.seed + options.runs):
+        with tempfile.TemporaryDirectory(prefix="fingerprint-mixing-") as folder:
+            runs.append(measure(config_of(options, seed), Path(folder)))
+        found = [scored([run[at] for run in runs]) for at in range(len(runs[0]))]
+        print(told(found), flush=True)
     if options.json:
-        asked = {name: getattr(options, name) for name in ("accounts", "volume", "nights", "seed")}
+        asked = {name: getattr(options, name) for name in ASKED}
         machine.save({"machine": before, "run": asked, "windows": found}, options.json)
 
 
-def config_of(options: argparse.Namespace) -> SimulationConfig:
-    """Return traffic with campaigns of many sizes and evasions, blurred bursts, and honest look-alikes."""
+def config_of(options: argparse.Namespace, seed: int) -> SimulationConfig:
+    """Return traffic with campaigns of many sizes and evasions, mixed payment groups, and honest look-alikes."""
     return SimulationConfig(
         rows=options.accounts * options.volume * options.nights,
         days=options.nights,
-        seed=options.seed,
+        seed=seed,
         accounts=options.accounts,
         volume=options.volume,
-        campaigns=9,
-        largest=0.05,
-        smallest=0.02,
+        campaigns=6,
+        largest=0.1,
+        smallest=0.05,
         evasion="mix",
         mixing=tuple(SHARES),
-        jitter=0.5,
+        jitter=options.jitter,
         replaced=0.0,
         payment="mixed",
         honest_templates=120,
@@ -80,8 +87,23 @@ def config_of(options: argparse.Namespace) -> SimulationConfig:
     )
 
 
-def measure(config: SimulationConfig, work: Path) -> list[Row]:
-    """Work the nights; score accounts after the first and after the last."""
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a window shows of a accounts: campaign share, scores and flags of the product, MMD², each (a,).
+
+    pooled: recall by share of the kernel test on windows drawn at random.
+    """
+
+    requests: int
+    share: Doubles
+    score: Doubles
+    flagged: Doubles
+    mmd: Doubles
+    pooled: dict[str, float]
+
+
+def measure(config: SimulationConfig, work: Path) -> list[Window]:
+    """Work the nights; look at accounts after the first and after the last."""
     truth_file = work / "truth.parquet"
     files = simulate.write(config, work / "traffic", truth=truth_file)
     truth, found = read_truth(truth_file), []
@@ -91,30 +113,55 @@ def measure(config: SimulationConfig, work: Path) -> list[Row]:
         kernel.add(file, truth.on(f"day{number}"))
         if number in (1, len(files)):
             window = truth.on(*(f"day{n}" for n in range(1, number + 1)))
-            found.append(
-                {
-                    "requests": config.volume * number,
-                    "families": _by_share(scores.accounts(window, assessed(work))),
-                    "mmd": _by_share(scores.accounts(window, kernel.accounts(window))),
-                    "mmd_pooled": kernel.pooled(config.volume * number),
-                    "published": PUBLISHED.get(config.volume * number),
-                }
-            )
-            print(told(found), flush=True)
+            found.append(_window(config.volume * number, window, work, kernel))
     return found
 
 
-def assessed(work: Path) -> pa.Table:
-    """Return the product's own scores and flags of accounts."""
+def _window(requests: int, truth: Truth, work: Path, kernel: Kernel) -> Window:
+    strong = truth.only(truth.scored)
+    count = len(truth.account.names)
+    sent = np.bincount(strong.account.of, minlength=count)
+    campaign = np.bincount(strong.account.of[strong.strong], minlength=count)
+    used = np.flatnonzero(sent)
+    names = [truth.account.names[at] for at in used]
     with Store.open(work / "home", read_only=True) as store:
-        rows = store.accounts()
-    return flags([row.account_id for row in rows], [row.score for row in rows], [row.flagged for row in rows])
+        rows = {row.account_id: row for row in store.accounts()}
+    return Window(
+        requests,
+        campaign[used] / sent[used],
+        np.array([rows[name].score if name in rows else -1.0 for name in names]),
+        np.array([name in rows and rows[name].flagged for name in names], dtype=np.float64),
+        kernel.accounts(names, campaign[used] == 0),
+        kernel.pooled(requests),
+    )
 
 
-def flags(names: Sequence[str], score: Sequence[float], flag: Sequence[bool]) -> pa.Table:
-    """Lay out scores as `scores.accounts` takes them."""
-    columns = {"account_id": pa.array(names, pa.large_string()), "score": pa.array(score, pa.float64())}
-    return pa.table({**columns, "flagged": pa.array(flag, pa.bool_())})
+def scored(windows: Sequence[Window]) -> Row:
+    """Score the same window of several simulations together."""
+    share = np.concatenate([w.share for w in windows])
+    of = {f"{wanted:.2f}": _between(share, *scores.MIXING[group]) for wanted, group in SHARES.items()}
+
+    def recall(score: Doubles) -> dict[str, float]:
+        honest = score[share == 0]
+        cut = threshold(honest[honest >= 0], len(honest), scores.ACCOUNT_RATE)
+        return {name: float((score[rows] >= max(cut, 0)).mean()) for name, rows in of.items()}
+
+    flagged = np.concatenate([w.flagged for w in windows])
+    return {
+        "requests": windows[0].requests,
+        "honest_accounts": int((share == 0).sum()),
+        "accounts": {name: int(rows.sum()) for name, rows in of.items()},
+        "account_score": recall(np.concatenate([w.score for w in windows])),
+        "flagged": {name: float(flagged[rows].mean()) for name, rows in of.items()},
+        "flagged_honest": float(flagged[share == 0].mean()),
+        "mmd": recall(np.concatenate([w.mmd for w in windows])),
+        "mmd_pooled": {name: float(np.mean([w.pooled[name] for w in windows])) for name in of},
+        "published": PUBLISHED.get(windows[0].requests),
+    }
+
+
+def _between(share: Doubles, above: float, most: float) -> npt.NDArray[np.bool_]:
+    return (share > above) & (share <= most)
 
 
 class Kernel:
@@ -148,19 +195,15 @@ class Kernel:
                 self._sums[name] = self._sums.get(name, 0) + total
                 self._requests[name] = self._requests.get(name, 0) + count
 
-    def accounts(self, truth: Truth) -> pa.Table:
-        """Score accounts by MMD²; the pool is of accounts that are honest, so it is at its best."""
-        sent = np.bincount(truth.account.of[truth.is_role("campaign")], minlength=len(truth.account.names))
-        names = [name for name in truth.account.names if name in self._sums]
-        honest = dict(zip(truth.account.names, sent == 0, strict=True))
+    def accounts(self, names: Sequence[str], honest: npt.NDArray[np.bool_]) -> Doubles:
+        """Return the accounts' MMD², not below 0; the pool is of accounts that are honest, so it is at its best."""
         found = departures(
             np.array([self._sums[name] for name in names]),
             np.array([float(self._requests[name]) for name in names]),
-            np.array([honest[name] for name in names]),
+            honest,
             self._covariance(),
         )
-        score = np.nan_to_num(found.value, nan=-1.0)
-        return flags(names, score.tolist(), found.departed.tolist())
+        return np.maximum(np.nan_to_num(found.value, nan=0.0), 0.0)
 
     def pooled(self, size: int) -> dict[str, float]:
         """Recall by share at FPR 0.3 % on windows drawn at random from all honest and all campaign requests."""
@@ -189,31 +232,19 @@ class Kernel:
         return np.asarray(np.cov(pool.T), dtype=np.float64)
 
 
-def _by_share(found: AccountScores) -> Row:
-    honest = found.accounts - found.positive
-    parts = {f"{share:.2f}": found.by_mixing[name] for share, name in SHARES.items()}
-    return {
-        "honest_accounts": honest,
-        "accounts": {share: part.accounts for share, part in parts.items()},
-        "recall_at_rate": {share: part.recall_at_rate for share, part in parts.items()},
-        "flagged": {share: part.recall for share, part in parts.items()},
-        "flagged_honest": found.false_positive_rate,
-    }
-
-
 def told(windows: Sequence[Row]) -> str:
     """Lay out recall by share for each window."""
     head = ("recall at FPR 0.3 %", *(f"{share:.0%} campaign" for share in SHARES))
-    lines = []
+    lines: list[tuple[object, ...]] = []
     for window in windows:
-        size = f"{window['requests']:,} requests"
-        lines.append((f"account score, {size}", *window["families"]["recall_at_rate"].values()))
-        lines.append(("  flagged", *window["families"]["flagged"].values()))
-        lines.append(("  MMD of the account's requests alone", *window["mmd"]["recall_at_rate"].values()))
+        lines.append((f"account score, {window['requests']:,} requests", *window["account_score"].values()))
+        lines.append(("  flagged", *window["flagged"].values()))
+        lines.append(("  accounts", *window["accounts"].values()))
+        lines.append(("  MMD of the account's requests alone", *window["mmd"].values()))
         lines.append(("  MMD of windows drawn at random", *window["mmd_pooled"].values()))
         if window["published"]:
             lines.append(("  MMD as published", *window["published"]))
-    last = windows[-1]["families"]
+    last = windows[-1]
     words = f"{last['honest_accounts']:,} honest accounts, {last['flagged_honest']:.2%} of them flagged"
     return f"{title('Mixed accounts')}\n{table(head, lines)}\n\n  {words}"
 
@@ -222,9 +253,15 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--accounts", type=int, default=1_450, help="in all; nearly a third are campaigns'")
+    parser.add_argument(
+        "--accounts", type=int, default=360, help="of a simulation; nearly half are campaigns'"
+    )
     parser.add_argument("--volume", type=int, default=100, help="requests of each account a night")
     parser.add_argument("--nights", type=int, default=15)
+    parser.add_argument("--runs", type=int, default=5, help="simulations, by seed from --seed on")
+    parser.add_argument(
+        "--jitter", type=float, default=0.0, help="how far campaigns' bursts are blurred, 0 to 1"
+    )
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument(
         "--json", type=Path, metavar="OUT", help="write the figures, with machine and versions"

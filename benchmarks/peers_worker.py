@@ -79,12 +79,12 @@ def vectors(cache: Path) -> npt.NDArray[np.float32]:
 
 def semhash(texts: Sequence[str], setting: str, model: Path) -> Groups:
     """Group by SemHash's own duplicates: each record with the one it duplicates; setting: its threshold."""
-    from model2vec import StaticModel  # type: ignore[import-not-found,unused-ignore]
     from semhash import SemHash  # type: ignore[import-not-found,unused-ignore]
+    from sentence_transformers import SentenceTransformer
 
     records = [{"text": text, "id": str(number)} for number, text in enumerate(texts)]
     found = SemHash.from_records(
-        records, columns=["text"], model=StaticModel.from_sentence_transformers(str(model))
+        records, columns=["text"], model=SentenceTransformer(str(model), device="cpu", local_files_only=True)
     ).self_deduplicate(threshold=float(setting))
     pairs = ((int(pair.record["id"]), int(pair.duplicate_of["id"])) for pair in found.filtered)
     return _components(len(texts), pairs)

@@ -103,12 +103,13 @@ def fill(home: Path, out: Path, families: int, seed: int) -> int:
     if stamp is None or not real:
         raise SystemExit(f"speed.py: families expected in {home}, none found")
     rng = np.random.default_rng(seed)
-    copies = [_copy(real[i % len(real)], i, rng) for i in range(max(0, families - len(real)))]
+    copies = [copy_of(real[i % len(real)], i, rng) for i in range(max(0, families - len(real)))]
     matcher.publish(out, [*real[:families], *copies], stamp, night=None)
     return len(copies)
 
 
-def _copy(signature: Signature, number: int, rng: np.random.Generator) -> Signature:
+def copy_of(signature: Signature, number: int, rng: np.random.Generator) -> Signature:
+    """Copy a signature, with other text but for RELATED of it, and other meaning."""
     grams = rng.integers(0, np.iinfo(np.uint64).max, len(signature.grams), dtype=np.uint64, endpoint=True)
     kept = rng.random(len(grams)) < RELATED
     grams[kept] = signature.grams[kept]

@@ -56,10 +56,10 @@ class Stages:
         now, before = time.monotonic(), self.rows.get(self._stage, {"seconds": 0.0, "peak_mb": 0.0})
         self.rows[self._stage] = {
             "seconds": round(before["seconds"] + now - self._since, 3),
-            "peak_mb": max(before["peak_mb"], _peak_mb()),
+            "peak_mb": max(before["peak_mb"], peak_mb()),
         }
         self._since = now
-        _forget_peak()
+        forget_peak()
 
 
 def night(traffic: Path, home: Path) -> dict[str, object]:
@@ -108,7 +108,7 @@ def lookup(home: Path, traffic: Path) -> dict[str, object]:
         "matched": matched,
         **{name: round(float(np.percentile(taken, share)), 3) for name, share in shares.items()},
         "batch_rows_per_second": round(sum(map(len, batches)) / seconds),
-        "peak_mb": _peak_mb(),
+        "peak_mb": peak_mb(),
         "load_average": round(os.getloadavg()[0], 2),
     }
 
@@ -130,8 +130,8 @@ def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
     return result, time.monotonic() - began
 
 
-def _peak_mb() -> float:
-    """Return the peak of resident memory since `_forget_peak`, in 10^6 bytes; since the start where there is no /proc."""
+def peak_mb() -> float:
+    """Return the peak of resident memory since `forget_peak`, in 10^6 bytes; since the start where there is no /proc."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
@@ -140,7 +140,8 @@ def _peak_mb() -> float:
     return next(round(int(line.split()[1]) * 1024 / 1e6, 1) for line in lines if line.startswith("VmHWM:"))
 
 
-def _forget_peak() -> None:
+def forget_peak() -> None:
+    """Let `peak_mb` count from now on."""
     status = Path("/proc/self/clear_refs")
     if status.exists():
         status.write_text("5")

@@ -2,7 +2,8 @@
 
 The users of one tool differ in how much they use it. So the loads of honest accounts are Poisson variables whose rates
 follow a gamma distribution (negative binomial; Greenwood & Yule 1920) with a coefficient of variation of 0.7, 1 or 1.4,
-whichever fits best. Loads that are dealt have one rate.
+whichever fits best, or they follow the accounts' other
+traffic, as those of people with one language or one subject do. Loads that are dealt have one rate.
 
 Even loads count only for pools that send several templates: one template that every installation of some software
 sends equally often is honest as a rule. Uneven loads count for any.
@@ -24,19 +25,23 @@ SHAPES = (0.5, 1.0, 2.0)
 
 FEWEST = 5
 
+SMOOTHING = 0.5
+"""Requests added to every account's other traffic."""
+
 Doubles = npt.NDArray[np.float64]
 
 
-def balance(pool: sparse.csr_matrix, related: sparse.csr_matrix) -> tuple[Trait, Trait]:
+def balance(pool: sparse.csr_matrix, related: sparse.csr_matrix, volume: Doubles) -> tuple[Trait, Trait]:
     """Index of dispersion of the accounts' loads, for people's use far above 1; log10 likelihood ratios as evidence.
 
     pool: (f, a) CSR of requests. related: (f, f) CSR of ones, which families have that family's accounts, too; the
     first trait, of even loads, is of all of these on its accounts, and unknown without any. The second, of uneven
     ones, speaks against a campaign; it takes that neither these loads nor the family's own are even.
+    volume: (a,) all requests of each account.
     """
     loads = (related @ pool + pool).multiply(pool.sign()).tocsr()
     loads.sort_indices()
-    own, whole = _ratio(pool), _ratio(loads)
+    own, whole = _ratio(pool, volume), _ratio(loads, volume)
     some = np.diff(pool.indptr) >= FEWEST
     several = some & (np.diff(related.indptr) > 0)
     uneven = np.where(some, np.maximum(-np.maximum(own, whole), 0.0), 0.0)
@@ -58,14 +63,17 @@ def _dispersion(loads: sparse.csr_matrix) -> Doubles:
     return np.asarray(away / np.maximum(accounts - 1, 1) / np.maximum(mean, 1e-12))
 
 
-def _ratio(loads: sparse.csr_matrix) -> Doubles:
-    """Return log10 of how much likelier one rate is than the best of SHAPES; loads are known to be at least one."""
+def _ratio(loads: sparse.csr_matrix, volume: Doubles) -> Doubles:
+    """Return log10 of how much likelier one rate is than the best of the others; loads are known to be at least one."""
     count, family = loads.data, family_of(loads)
     mean = sum_of(loads, count) / np.maximum(np.diff(loads.indptr), 1)
-    one = _fitted(mean, lambda rate: rate / -np.expm1(-rate))[family]
-    equal = count * np.log(one) - one - special.gammaln(count + 1) - np.log(-np.expm1(-one))
+    one = _fitted(mean, lambda rate: truncated(rate)[0])[family]
+    equal = log_likelihood(count, one)
+    other = np.maximum(volume[loads.indices] - count, 0) + SMOOTHING
+    follow = log_likelihood(count, scaled(loads, other, sum_of(loads, count)))
     uneven = [sum_of(loads, _negative_binomial(count, mean, family, shape)) for shape in SHAPES]
-    return np.asarray((sum_of(loads, equal) - np.max(uneven, axis=0)) / np.log(10))
+    best = np.max([*uneven, sum_of(loads, follow)], axis=0)
+    return np.asarray((sum_of(loads, equal) - best) / np.log(10))
 
 
 def _negative_binomial(count: Doubles, mean: Doubles, family: npt.NDArray[np.int64], shape: float) -> Doubles:
@@ -86,3 +94,29 @@ def _fitted(mean: Doubles, truncated: Callable[[Doubles], Doubles]) -> Doubles:
         over = truncated(np.exp(middle)) > mean
         low, high = np.where(over, low, middle), np.where(over, middle, high)
     return np.asarray(np.exp(low))
+
+
+def truncated(rate: Doubles) -> tuple[Doubles, Doubles]:
+    """Mean and variance of a Poisson variable known to be at least one."""
+    mean = rate / -np.expm1(-rate)
+    return mean, np.maximum(mean * (1 + rate - mean), 0)
+
+
+def scaled(pool: sparse.csr_matrix, rate: Doubles, requests: Doubles) -> Doubles:
+    """Scale each family's rates so that the truncated means sum up to its requests (bisection)."""
+    family = family_of(pool)
+    low, high = np.full(pool.shape[0], -25.0), np.full(pool.shape[0], 25.0)
+    total = np.maximum(sum_of(pool, rate), 1e-12)
+    base = rate * (requests / total)[family]
+    for _ in range(40):
+        middle = (low + high) / 2
+        over = sum_of(pool, truncated(np.maximum(base * np.exp(middle)[family], 1e-9))[0]) > requests
+        low, high = np.where(over, low, middle), np.where(over, middle, high)
+    return np.maximum(base * np.exp(low)[family], 1e-9)
+
+
+def log_likelihood(count: Doubles, rate: Doubles) -> Doubles:
+    """Log-likelihood of zero-truncated Poisson counts."""
+    return np.asarray(
+        count * np.log(rate) - rate - special.gammaln(count + 1) - np.log(-np.expm1(-rate)), dtype=np.float64
+    )

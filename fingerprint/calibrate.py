@@ -91,7 +91,7 @@ def of_meaning(
     owners = np.concatenate([[0], np.cumsum([len(prototypes[f]) for f in rows])]).astype(np.int64)
     held = meaning.held(others.vectors, others.offsets, np.concatenate([prototypes[f] for f in rows]), owners)
     for column, f in enumerate(rows):
-        least[f] = min(1.0, _reached(held[:, column], len(held), rate))
+        least[f] = _bounded(_reached(held[:, column], len(held), rate))
         usual[f] = np.median(held[:, column])
     return least, usual
 
@@ -101,7 +101,7 @@ def of_centre(centre: FloatArray, others: FloatArray, rate: float) -> tuple[floa
     if not len(centre) or not len(others):
         return 1.0, 0.0
     near = others @ centre[0]
-    return min(1.0, _reached(near, len(near), rate)), float(np.median(near))
+    return _bounded(_reached(near, len(near), rate)), float(np.median(near))
 
 
 def stood(signature: Signature, seen: int, strays: int) -> Signature:
@@ -118,6 +118,10 @@ def stricter(old: Signature, fresh: Signature) -> Signature:
     if fresh.similarity > old.similarity or old.similarity == 1.0:
         out = replace(out, similarity=fresh.similarity, usual=fresh.usual)
     return stood(out, fresh.seen, fresh.strays)
+
+
+def _bounded(similarity: float) -> float:
+    return min(max(similarity, match.LEAST_MEANING), 1.0)
 
 
 def _reached(scores: npt.NDArray[np.floating], count: int, rate: float) -> float:

@@ -81,7 +81,7 @@ def hunt(
     """Search past traffic for one FAMILY: the id of a stored one, or a file that holds a signature as JSON.
 
     \b
-    Examples:
+    Example:
       fingerprint hunt f1c9f1c0e8a51 logs/2026-02/ --home home --output hits.parquet
       fingerprint hunt shared.json logs/2026-02/ --threshold 0.8
 

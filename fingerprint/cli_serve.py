@@ -37,9 +37,18 @@ SCOPES = ["lookup", "read", "label", "admin"]
     help="What to do on a match; observe if not given.",
 )
 @click.option(
+    "--history",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    metavar="PATH",
+    help="Past traffic that analysts may search from the console; may be repeated.",
+)
+@click.option(
     "--secure-cookies", is_flag=True, help="Console cookies over HTTPS only; set it behind a TLS proxy."
 )
-def serve(path: Path | None, database: str | None, policy: Path | None, **options: object) -> None:
+def serve(
+    path: Path | None, database: str | None, policy: Path | None, history: tuple[Path, ...], **options: object
+) -> None:
     """Answer lookups over HTTP, and show analysts the console.
 
     \b
@@ -48,7 +57,7 @@ def serve(path: Path | None, database: str | None, policy: Path | None, **option
       fingerprint serve --home home --host 0.0.0.0 --workers 2
 
     Listens on this machine only unless --host says otherwise, which needs an API key. SIGTERM lets requests
-    in work end; a new snapshot or label is taken up without a restart.
+    in work end; a new snapshot or label is taken up without a restart. Out come answers, and logs as JSON on stderr.
     """
     from fingerprint.service.config import Config
     from fingerprint.service.server import serve as listen
@@ -59,6 +68,7 @@ def serve(path: Path | None, database: str | None, policy: Path | None, **option
             str(home.path.absolute()),
             home.database,
             policy=None if policy is None else str(policy),
+            history=tuple(str(past.absolute()) for past in history),
             **options,  # type: ignore[arg-type]
         )
     )
@@ -72,6 +82,8 @@ def keys(path: Path | None, database: str | None) -> None:
     \b
     Example:
       fingerprint keys create gateway --scope lookup --home home
+
+    Out comes the key, once: only its hash is kept.
     """
 
 
@@ -191,7 +203,8 @@ def publish(path: Path | None, database: str | None, if_behind: bool, wait: bool
     Example:
       fingerprint publish --home home
 
-    nightly, label and import do so themselves; this is for homes that share a database with another machine.
+    nightly, label and import do so themselves; this is for homes that share a database with another machine. Out comes
+    the snapshot's id.
     """
     from fingerprint import pipeline
 

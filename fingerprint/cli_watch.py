@@ -91,7 +91,7 @@ def watch(
     'fingerprint[kafka]').
 
     \b
-    Examples:
+    Example:
       tail -F requests.jsonl | fingerprint watch - --home home
       fingerprint watch kafka://localhost:9092/requests --home home --state watch.json --events events.jsonl
 

@@ -160,6 +160,7 @@ class Traits:
     """Further statistics of f families; what each one measures is said in `traits`.
 
     customer: (f,) share of the accounts that have one payment hash or address block in common, NaN if unknown.
+    company: (f,) the smaller of these two shares, NaN unless both are known.
     circle: (f,) accounts of the family, or of the larger family that its accounts belong to beyond chance.
     """
 
@@ -182,4 +183,5 @@ class Traits:
     repeats: Trait
     coverage: Trait
     customer: npt.NDArray[np.float64]
+    company: npt.NDArray[np.float64]
     circle: npt.NDArray[np.float64]

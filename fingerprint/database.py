@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -163,6 +164,8 @@ def _sqlite_connector(path: Path, read_only: bool) -> Callable[[], sqlite3.Conne
             check_same_thread=False,  # the pool lends a connection to one thread at a time
         )
         connection.execute("PRAGMA foreign_keys = ON")
+        # not every SQLite is built with its mathematical functions
+        connection.create_function("ln", 1, math.log, deterministic=True)
         if not read_only:
             connection.execute("PRAGMA journal_mode = WAL")
             # NORMAL may lose the last commits with the power; one sync a commit costs nothing here

@@ -50,6 +50,19 @@ def discover(
     """
     stage("shingle")
     shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
+    return discovered(shingles, batch, stored, settings, stage, shortest=shortest)
+
+
+def discovered(
+    shingles: Shingles,
+    batch: Batch,
+    stored: Sequence[Signature],
+    settings: Settings,
+    stage: Stage,
+    *,
+    shortest: int,
+) -> Discovery:
+    """Find families as `discover` does, among prompts whose grams are known; the batch needs no texts."""
     senders = batch.senders()
     known = np.unique(np.concatenate([*(s.grams for s in stored), np.empty(0, dtype=np.uint64)]))
     shared = shared_grams(
@@ -80,7 +93,14 @@ def _select(
         return behaviour((families.members @ requests).tocsr(), batch.account, batch.second)
 
     def believed(families: Families, act: Behaviour) -> npt.NDArray[np.bool_]:
-        return proven(families, act, refine.outlined(families, shared, boundary), settings)
+        # to tell an outline takes long, and few families depend on it
+        open_ = np.flatnonzero(
+            proven(families, act, np.ones(len(families), dtype=np.bool_), settings)
+            & ~proven(families, act, np.zeros(len(families), dtype=np.bool_), settings)
+        )
+        outlined = np.zeros(len(families), dtype=np.bool_)
+        outlined[open_] = refine.outlined(families.take(open_), shared, boundary)
+        return proven(families, act, outlined, settings)
 
     def assigned(families: Families) -> Ids:
         # what an account's behaviour proves, it proves of all prompts that hold the text, and of no part of them

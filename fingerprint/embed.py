@@ -19,7 +19,7 @@ import pyarrow as pa
 from fingerprint.errors import ModelError
 from fingerprint.records import FloatArray, HashArray, IntArray
 from fingerprint.static_model import StaticModel, matrix_in, token_batches
-from fingerprint.vectors import Texts, VectorCache, as_strings, content_keys
+from fingerprint.vectors import Memory, Texts, VectorCache, as_strings, content_keys
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -54,6 +54,7 @@ class Embedder:
         self.revision = _verified_revision(folder)
         self._loading = Lock()
         self._loaded: SentenceTransformer | StaticModel | None = None
+        self._memory: Memory | None = None
 
     @classmethod
     def load(
@@ -97,6 +98,15 @@ class Embedder:
         vector does not depend on its neighbours up to 1e-6, which is why vectors must not be hashed.
         """
         strings = as_strings(texts)
+        if self._memory is not None and len(strings) <= self._memory.rows // 4:
+            return self._memory.encode(strings, self._encode_all)
+        return self._encode_all(strings)
+
+    def remember(self, rows: int) -> None:
+        """Keep so many of the last vectors in memory, for a process that answers request by request."""
+        self._memory = Memory(rows, self.dimension)
+
+    def _encode_all(self, strings: pa.LargeStringArray) -> FloatArray:
         rows = np.empty((len(strings), self.dimension), dtype=np.float32)
         for start in range(0, len(strings), CHUNK):
             part = strings.slice(start, CHUNK).to_pylist()

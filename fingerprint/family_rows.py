@@ -27,6 +27,13 @@ CAMPAIGN = sa.case(
 """The campaign an analyst put the family in, otherwise the one the nights found."""
 
 
+ACTIVE = sa.and_(families.c.retired_in.is_(None), ~families.c.withdrawn)
+"""Families that are listed and matched, wordings of others among them."""
+
+OWNER = sa.func.coalesce(families.c.variant_of, families.c.family_id)
+"""The family that a row's requests count for."""
+
+
 def select_families(*columns: sa.ColumnElement[Any] | sa.Table) -> sa.Select[Any]:
     """Select columns of families, with their LABEL and CAMPAIGN, as `label` and `campaign`, beside them."""
     return sa.select(*columns, LABEL, CAMPAIGN.label("campaign")).select_from(
@@ -59,7 +66,8 @@ def to_row(signature: Signature) -> Row:
         "last_seen": found.last_seen,
         "per_day": codec.per_day_to_json(found.per_day),
         # PostgreSQL's text takes no NUL; only lists show this column
-        "text": str(signature.template).replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        "text": (text := str(signature.template).replace("\0", "\N{REPLACEMENT CHARACTER}")),
+        "search": f"{signature.family_id} {text}".casefold(),
         "template": codec.template_to_json(signature.template),
         "reasons": codec.reasons_to_json(signature.reasons),
         "threshold": float(signature.threshold),

@@ -27,6 +27,12 @@ FEW_ACCOUNTS = 5
 CUSTOMER_ACCOUNTS = 10
 """Fewer accounts than this with one payment hash or address block between them are one customer's."""
 
+COMPANY_ACCOUNTS = 50
+"""... and fewer than this where most have both in common: a pool that hides has many addresses."""
+
+ONE_COMPANY = 0.6
+"""Most: at least this share."""
+
 ONE_CUSTOMER = 0.8
 """... if at least this share of the accounts has it."""
 
@@ -142,7 +148,9 @@ def findings(act: Behaviour, more: Traits) -> Findings:
     address = more.address
     known = np.nan_to_num(address.expected)
     strangers = (known >= 3) & (np.nan_to_num(address.value) < 1.5 * known)
-    customer = (np.nan_to_num(more.customer) >= ONE_CUSTOMER) & (more.circle < CUSTOMER_ACCOUNTS)
+    one_of_both = (np.nan_to_num(more.customer) >= ONE_CUSTOMER) & (more.circle < CUSTOMER_ACCOUNTS)
+    both = (np.nan_to_num(more.company) >= ONE_COMPANY) & (more.circle < COMPANY_ACCOUNTS)
+    customer = one_of_both | both
     facts: dict[str, Trait] = {
         PRIOR: Trait(blank, blank, one),
         "synchrony": Trait(act.pairs.astype(float), act.expected_pairs, together),

@@ -15,9 +15,9 @@ import orjson
 from fingerprint import signature as codec
 from fingerprint import stix
 from fingerprint.errors import InputError, StampMismatch
-from fingerprint.match import FLOOR
+from fingerprint.match import FLOOR, LEAST_MEANING, score_of
 from fingerprint.normalise import VERSION
-from fingerprint.phrases import template_grams
+from fingerprint.phrases import base_threshold, template_grams
 from fingerprint.records import Signature
 from fingerprint.shingle import VERSION as GRAMS
 
@@ -27,14 +27,12 @@ LARGEST = 1 << 30
 MOST_SHOWN = 5
 """Problems that an error names; it counts the others."""
 
-LEAST_SHOWN = 0.9
-"""Share of a signature's weight whose grams must stand in its template."""
-
-LEAST_SIMILARITY = 0.3
-"""A signature that asks for less likeness of meaning matches ordinary prompts; nights set 0.5 and more."""
+LEAST_SHOWN = 0.5
+"""Share of a signature's weight whose grams must stand in its template; nights cut what too few sent word for word."""
 
 _LONGEST = {"family_id": 64, "label": 200, "campaign_id": 200, "variant_of": 64}
 _MOST_GRAMS, _MOST_PROTOTYPES, _MOST_TEXT, _MOST_REASONS = 100_000, 64, 1_000_000, 100
+_ROUNDING = 1e-6
 _MOST_EVIDENCE = 100.0  # of a reason; labels teach by them, so one must not drown all others
 
 
@@ -100,9 +98,11 @@ def check(signature: Signature) -> None:
         _between("reasons.value", reason.value, -_MOST_EVIDENCE, _MOST_EVIDENCE)
         _between("reasons.contribution", reason.contribution, -_MOST_EVIDENCE, _MOST_EVIDENCE)
     _between("score", signature.score, 0, 1)
-    _between("threshold", signature.threshold, FLOOR, 1)
+    _between("strays", signature.strays, 0, signature.seen)
+    _between("threshold without standing", base_threshold(signature), FLOOR - _ROUNDING, 1)
     if len(signature.prototypes):
-        _between("similarity", signature.similarity, LEAST_SIMILARITY, 1)
+        _between("similarity", signature.similarity, LEAST_MEANING - _ROUNDING, 1)
+        _between("usual", signature.usual, -1, signature.similarity)
         norms = np.linalg.norm(signature.prototypes.astype(np.float64), axis=1)
         _between("prototypes", float(norms.min()), 0.999, 1.001, "a row's length")
         _between("prototypes", float(norms.max()), 0.999, 1.001, "a row's length")
@@ -127,13 +127,20 @@ def _check_size(signature: Signature) -> None:
 
 
 def _check_shown(signature: Signature) -> None:
+    """Refuse what matches by text that it does not show: by itself, or for the most part."""
     shown = np.isin(signature.grams, template_grams(signature.template))
     total = float(signature.weights.sum(dtype=np.float64))
-    share = float(signature.weights[shown].sum(dtype=np.float64)) / total if total else 0.0
-    if share < LEAST_SHOWN:
+    hidden = float(signature.weights[~shown].sum(dtype=np.float64))
+    if hidden > (1 - LEAST_SHOWN) * total or not total:
         raise InputError(
             f"signature.grams: at least {LEAST_SHOWN:.0%} of their weight expected in the template's text, "
-            f"{share:.0%} found: it matches by text that it does not show"
+            f"{1 - hidden / (total or 1):.0%} found: it matches by text that it does not show"
+        )
+    alone = float(score_of(np.array([hidden], np.float32), np.array([total], np.float32))[0])
+    if hidden and alone >= base_threshold(signature):
+        raise InputError(
+            f"signature.grams: those that do not stand in the template score {alone:.3f} by themselves, less than the "
+            f"threshold of {base_threshold(signature):.3f} expected: it matches by text that it does not show"
         )
 
 

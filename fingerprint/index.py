@@ -6,7 +6,6 @@ FAISS hangs in a forked child once the parent has searched with several threads:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -25,12 +24,22 @@ from numba import njit
 
 from fingerprint.errors import SnapshotError, UsageError
 from fingerprint.records import FloatArray, IntArray, Neighbours
+from fingerprint.snapshot_files import (
+    FORMAT,
+    SNAPSHOTS,
+    compare,
+    current_snapshot,
+    make_live,
+    read_manifest,
+    sha256,
+)
 
 EXACT_UP_TO = 50_000
 """Vectors above this number are searched through inverted lists."""
 
 LOOKUP_EXACT_UP_TO = 4_096
-"""The same for snapshots: a prompt looked up has many sentences, and a few milliseconds."""
+LOOKUP_PROBES = 8
+"""The same for snapshots: a prompt looked up has many sentences, and a millisecond."""
 
 SPARE = 8
 """Candidates fetched beyond k, so that rounding in FAISS does not decide who is the k-th neighbour."""
@@ -43,7 +52,7 @@ BATCH = 8_192
 LANDMARKS = 8_192
 """Vectors that `Outside` compares with; labels of 16,000 items agree with all landmarks' at an ARI of 0.999."""
 
-SNAPSHOTS, CURRENT, MANIFEST, INDEX_FILE = "snapshots", "current", "manifest.json", "prototypes.faiss"
+INDEX_FILE = "prototypes.faiss"
 
 Doubles = npt.NDArray[np.float64]
 
@@ -121,7 +130,9 @@ def _threads(count: int | None) -> Iterator[int]:
         set_threads(before)
 
 
-def _index(points: FloatArray, codes: str, seed: int, exact_up_to: int = EXACT_UP_TO) -> Any:
+def _index(
+    points: FloatArray, codes: str, seed: int, *, exact_up_to: int = EXACT_UP_TO, probes: int = PROBES
+) -> Any:
     """Index points: flat, or above `exact_up_to` inverted lists of `codes` (HNSW differs from build to build)."""
     points = np.ascontiguousarray(points)
     index: Any = faiss.IndexFlatIP(points.shape[1])
@@ -130,7 +141,7 @@ def _index(points: FloatArray, codes: str, seed: int, exact_up_to: int = EXACT_U
         index = faiss.index_factory(points.shape[1], f"IVF{lists},{codes}", faiss.METRIC_INNER_PRODUCT)
         index.cp.seed = seed + 1
         index.cp.niter = 10
-        index.nprobe = PROBES
+        index.nprobe = probes
         wanted = min(len(points), 50 * lists)
         sample = np.random.default_rng(seed).choice(len(points), wanted, replace=False)
         index.train(points[np.sort(sample)])
@@ -280,7 +291,7 @@ def write_snapshot(
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         try:
-            return _publish(home, aside, _fill(aside, vectors, {**arrays, "owners": owners}, meta))
+            return make_live(home, aside, _fill(aside, vectors, {**arrays, "owners": owners}, meta))
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
@@ -292,46 +303,14 @@ def _fill(
 ) -> bytes:
     """Write the index and the arrays, and return the manifest that lists them."""
     # faiss.write_index does not tell of a disk that fills up on its last page
-    (aside / INDEX_FILE).write_bytes(
-        faiss.serialize_index(_index(vectors, "Flat", 0, LOOKUP_EXACT_UP_TO)).data
-    )
+    index = _index(vectors, "Flat", 0, exact_up_to=LOOKUP_EXACT_UP_TO, probes=LOOKUP_PROBES)
+    (aside / INDEX_FILE).write_bytes(faiss.serialize_index(index).data)
     for name, array in arrays.items():
         np.save(aside / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
-    files = {path.name: _sha256(path) for path in sorted(aside.iterdir())}
-    return json.dumps({"format": 1, "files": files, "meta": dict(meta)}, sort_keys=True, indent=1).encode()
-
-
-def _publish(home: Path, aside: Path, manifest: bytes) -> str:
-    (aside / MANIFEST).write_bytes(manifest)
-    for path in aside.iterdir():
-        _sync(path)
-    _sync(aside)
-    number = max((int(name[:8]) for name in _snapshots(home)), default=0) + 1
-    name = f"{number:08d}-{hashlib.sha256(manifest).hexdigest()[:12]}"
-    aside.rename(home / SNAPSHOTS / name)
-    _sync(home / SNAPSHOTS)
-    fresh = home / f"{CURRENT}.new"
-    fresh.write_text(name + "\n")
-    _sync(fresh)
-    fresh.replace(home / CURRENT)
-    _sync(home)
-    return name
-
-
-def current_snapshot(home: Path) -> str:
-    """Return the id of the snapshot that home/current names; raises SnapshotError where there is none."""
-    try:
-        return (home / CURRENT).read_text().strip()
-    except OSError as error:
-        raise SnapshotError(f"no snapshot in {home}: {error}") from error
-
-
-def published_at(home: Path, snapshot: str) -> float:
-    """Return when a snapshot was written, in seconds of the epoch; raises SnapshotError when it is gone."""
-    try:
-        return (home / SNAPSHOTS / snapshot / MANIFEST).stat().st_mtime
-    except OSError as error:
-        raise SnapshotError(f"no snapshot {snapshot} in {home}: {error}") from error
+    files = {path.name: sha256(path) for path in sorted(aside.iterdir())}
+    return json.dumps(
+        {"format": FORMAT, "files": files, "meta": dict(meta)}, sort_keys=True, indent=1
+    ).encode()
 
 
 def open_snapshot(home: Path, *, verify: bool = True) -> Snapshot:
@@ -342,10 +321,10 @@ def open_snapshot(home: Path, *, verify: bool = True) -> Snapshot:
     """
     name = current_snapshot(home)
     folder = home / SNAPSHOTS / name
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     for file, expected in manifest["files"].items():
         if verify:
-            _compare(folder / file, expected, _sha256(folder / file))
+            compare(folder / file, expected, sha256(folder / file))
         elif not (folder / file).is_file():
             raise SnapshotError(f"{folder / file} is missing")
     try:
@@ -359,60 +338,3 @@ def open_snapshot(home: Path, *, verify: bool = True) -> Snapshot:
     except (OSError, RuntimeError, ValueError) as error:
         raise SnapshotError(f"snapshot {folder} cannot be mapped: {error}") from error
     return Snapshot(name, arrays, manifest["meta"], arrays.pop("owners"), index)
-
-
-def prune(home: Path, keep: int = 2) -> list[str]:
-    """Remove all but the newest `keep` snapshots and the live one; returns the ids removed.
-
-    Processes that still map a removed snapshot keep reading it: its pages live until they let go.
-    Raises SnapshotError where home cannot be written.
-    """
-    current = home / CURRENT
-    live = current.read_text().strip() if current.is_file() else ""
-    names = _snapshots(home)
-    gone = [name for name in names[: max(0, len(names) - keep)] if name != live]
-    try:
-        for name in gone:
-            shutil.rmtree(home / SNAPSHOTS / name)
-    except OSError as error:
-        raise SnapshotError(f"old snapshots cannot be removed under {home}: {error}") from error
-    return gone
-
-
-def _snapshots(home: Path) -> list[str]:
-    names = (path.name for path in (home / SNAPSHOTS).glob("*"))
-    return sorted(name for name in names if re.fullmatch(r"\d{8}-[0-9a-f]{12}", name))
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SnapshotError(f"{path} is missing: {error}") from error
-    _compare(path, folder.name.partition("-")[2], hashlib.sha256(data).hexdigest()[:12])
-    manifest: dict[str, Any] = json.loads(data)
-    if manifest["format"] != 1:
-        raise SnapshotError(f"{path}: format 1 expected, {manifest['format']} found")
-    return manifest
-
-
-def _compare(path: Path, expected: str, found: str) -> None:
-    if found != expected:
-        raise SnapshotError(f"{path} is damaged: SHA-256 {expected} expected, {found} found")
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise SnapshotError(f"{path} cannot be read: {error}") from error
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from fingerprint import learn
 from fingerprint.batch import Batch
+from fingerprint.columns import Trait
 from fingerprint.departure import FEATURES, FEWEST, Departures, departures, features
 from fingerprint.describe import Described
 from fingerprint.discover import members_of
@@ -69,6 +70,10 @@ def judged(
         history=past(before.families, before.accounts, names, batch.accounts),
         filled=filled,
     )
+    # people who share a subject or a language are no pool, however evenly they send
+    worded = np.array([s.kind == "template" for s in night.signatures], dtype=np.bool_)
+    even = more.balance
+    more = replace(more, balance=Trait(even.value, even.expected, np.where(worded, even.evidence, 0.0)))
     found, weights = findings(night.behaviour, more), learn.weights(stored)
     out, last = list(night.signatures), {s.family_id: s.reasons for s in stored}
     for f in np.flatnonzero(night.behaviour.requests):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from fingerprint import memory, refine
+from fingerprint import memory, refine, unexplained
 from fingerprint.batch import Batch, Whole
 from fingerprint.checkpoint import Checkpoints
 from fingerprint.claim import cores
@@ -47,14 +48,34 @@ def resumed(job: Job) -> Spool:
     return opened(job.work.path("read"), job.work.arrays("read"))
 
 
-def described(spool: Spool, stored: Sequence[Signature], embed: Embed, stamp: Stamp, job: Job) -> Described:
-    """Find and describe the families of a spooled night."""
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How texts are embedded, and the stamp of all that comes of it."""
+
+    embed: Embed
+    stamp: Stamp
+
+
+def described(
+    spool: Spool, stored: Sequence[Signature], earlier: pa.Table, words: Words, job: Job
+) -> tuple[Described, pa.Table]:
+    """Find and describe the families of a spooled night; also return what of it to remember.
+
+    earlier: what is remembered of other nights (`unexplained`).
+    """
     if not job.work.has("described"):
-        _keep(_described(spool, stored, embed, stamp, job), job.work)
-    return _kept(job.work)
+        folder = job.work.begin("described")
+        night, loose = _described(spool, stored, earlier, words, job)
+        with pa.ipc.new_file(str(folder / "loose.arrow"), loose.schema) as file:
+            file.write_table(loose)
+        _keep(night, job.work)
+    kept = job.work.path("described") / "loose.arrow"
+    return _kept(job.work), pa.ipc.open_file(kept.read_bytes()).read_all()
 
 
-def _described(spool: Spool, stored: Sequence[Signature], embed: Embed, stamp: Stamp, job: Job) -> Described:
+def _described(
+    spool: Spool, stored: Sequence[Signature], earlier: pa.Table, words: Words, job: Job
+) -> tuple[Described, pa.Table]:
     text = int(spool.size.sum(dtype=np.int64))
     most = memory.sample(job.settings.memory_gb, len(spool.requests), text)
     known = Cores(
@@ -69,7 +90,11 @@ def _described(spool: Spool, stored: Sequence[Signature], embed: Embed, stamp: S
     chosen = np.union1d(found.sampled, _some_members(found.label, spool, MEMBERS))
     part = sample(spool, chosen)
     whole = Whole(spool.requests, found.label, found.coverage, chosen)
-    return describe(part, _closely(part, found, chosen), stored, embed, stamp, job.settings, of=whole)
+    closely = _closely(part, found, chosen)
+    left = unexplained.loose(part, closely, earlier)
+    closely = unexplained.extended(part, closely, left, job.settings)
+    night = describe(part, closely, stored, words.embed, words.stamp, job.settings, of=whole)
+    return night, unexplained.rows(left, night.label[chosen])
 
 
 def filled(spool: Spool, label: Ids, grams: Sequence[HashArray], job: Job) -> Fillings:

@@ -7,6 +7,7 @@ database is away, the last ones stand.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +17,24 @@ import pyarrow as pa
 
 from fingerprint.embed import Embedder
 from fingerprint.errors import StoreError
-from fingerprint.index import Snapshot, current_snapshot, open_snapshot, published_at
+from fingerprint.index import Snapshot, open_snapshot, set_threads
 from fingerprint.logshapes import texts
 from fingerprint.matcher import Matcher, embedder_of, with_facts
 from fingerprint.messages import without_separators
 from fingerprint.normalise import compose, normalise
 from fingerprint.records import Match
 from fingerprint.settings import Home
+from fingerprint.snapshot_files import current_snapshot, published_at
 from fingerprint.store import Store
+
+REMEMBERED = 16_384
+"""Sentences whose vectors a process that answers keeps, 16 MB: system prompts and earlier turns come again and again."""
+
+
+def one_thread() -> None:
+    """Let lookups of this process use one thread: a server runs a process a core, and threads would fight."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    set_threads(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,7 @@ class Live:
             revision, facts = store.facts()
         if self._embedder is None:
             self._embedder = embedder_of(mapped, self._model)
+            self._embedder.remember(REMEMBERED)
         matcher = Matcher(mapped if facts is None else with_facts(mapped, facts), self._embedder)
         matcher.one("the first lookup of a snapshot reads its pages")
         published = published_at(self.home.path, mapped.id)

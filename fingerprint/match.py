@@ -47,6 +47,9 @@ article that others sent too must not hide the injected instruction beside it.""
 NARROW = 0.05
 """Least distance between what half and what almost none of the non-members hold of a meaning."""
 
+LEAST_MEANING = 0.25
+"""Meaning never counts below this, whatever a night's other prompts hold: too few of them show little."""
+
 SURE = 0.9
 """Above this score by grams alone, meaning is not asked."""
 

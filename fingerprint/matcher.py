@@ -14,7 +14,7 @@ import pyarrow as pa
 from fingerprint import match, meaning
 from fingerprint.embed import Embedder
 from fingerprint.errors import StampMismatch
-from fingerprint.index import Snapshot, open_snapshot, prune, write_snapshot
+from fingerprint.index import Snapshot, open_snapshot, write_snapshot
 from fingerprint.masks import remask, unmask
 from fingerprint.normalise import VERSION, compose, normalise
 from fingerprint.records import (
@@ -33,6 +33,7 @@ from fingerprint.senders import known, sender_keys
 from fingerprint.shingle import VERSION as GRAMS
 from fingerprint.shingle import shingle
 from fingerprint.signature import stamp_from_json, stamp_to_json
+from fingerprint.snapshot_files import prune
 from fingerprint.tokenise import Tokens, tokens
 
 NEAR = 8
@@ -191,6 +192,10 @@ class Matcher:
     def find(self, texts: pa.LargeStringArray, accounts: pa.Array | None = None) -> Found:
         """Find the nearest family of each normalised text (q,); accounts: (q,) who sent them, if known."""
         return self._find(texts, tokens(texts), accounts)
+
+    def embed(self, texts: pa.Array) -> FloatArray:
+        """Embed texts as the snapshot's prototypes were, (q, d) unit rows."""
+        return self._embedder.encode(texts)
 
     def _find(self, texts: pa.LargeStringArray, found: Tokens, accounts: pa.Array | None) -> Found:
         grams = shingle(found.hashes, found.section, found.row_offsets)

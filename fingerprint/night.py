@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from fingerprint import large, memory
+from fingerprint import large, memory, unexplained
 from fingerprint.batch import Batch, collect
 from fingerprint.checkpoint import key_of
 from fingerprint.describe import Described, Embed, describe
@@ -19,6 +19,7 @@ from fingerprint.discover import discover
 from fingerprint.errors import InputError
 from fingerprint.fillings import Fillings, fillings
 from fingerprint.ingest import TrafficReader
+from fingerprint.large import Words
 from fingerprint.normalise import compose, display, normalise
 from fingerprint.records import IngestReport, IntArray, Signature, Stamp
 from fingerprint.rounds import Job
@@ -43,7 +44,7 @@ class Night:
     """What a night holds; content_hash names its rows, whatever files they came in.
 
     texts: gives the normalised texts of some distinct prompts, by their ascending numbers.
-    filled: gives what the prompts of the night's families are filled with.
+    filled: gives what the prompts of the night's families are filled with. loose: what no family holds, to remember.
     """
 
     batch: Batch
@@ -52,6 +53,7 @@ class Night:
     content_hash: str
     texts: Callable[[IntArray], pa.Array | pa.ChunkedArray]
     filled: Callable[[], Fillings]
+    loose: pa.Table
 
 
 def job_key(
@@ -91,7 +93,8 @@ def worked(reader: TrafficReader, stored: Stored, embed: Embed, job: Job) -> Nig
         )
     facts = job.work.facts("read")
     spool = large.resumed(job)
-    told = large.described(spool, stored.signatures, embed, stored.stamp, job)
+    earlier = unexplained.read(job.unexplained, but=facts["content_hash"], end=spool.requests.second.max())
+    told, loose = large.described(spool, stored.signatures, earlier, Words(embed, stored.stamp), job)
     return Night(
         spool.requests,
         told,
@@ -99,6 +102,7 @@ def worked(reader: TrafficReader, stored: Stored, embed: Embed, job: Job) -> Nig
         facts["content_hash"],
         lambda prompts: texts_of(spool, prompts),
         lambda: large.filled(spool, told.label, [s.grams for s in told.signatures], job),
+        loose,
     )
 
 
@@ -142,6 +146,9 @@ def _in_memory(
             f"at least one valid request expected in {reader.named}, none of {read.rows_read} found{where}"
         )
     found = discover(batch, stored.signatures, job.settings, lambda stage: job.tell(stage, 0, None))
+    earlier = unexplained.read(job.unexplained, but=reader.content_hash, end=batch.second.max())
+    left = unexplained.loose(batch, found, earlier)
+    found = unexplained.extended(batch, found, left, job.settings)
     job.tell("describe", 0, None)
     told = describe(batch, found, stored.signatures, embed, stored.stamp, job.settings)
     return Night(
@@ -150,11 +157,12 @@ def _in_memory(
         read,
         reader.content_hash,
         lambda prompts: batch.texts.take(pa.array(prompts)),
-        lambda: _filled(batch, told),
+        lambda: batch_fillings(batch, told),
+        unexplained.rows(left, told.label),
     )
 
 
-def _filled(batch: Batch, night: Described) -> Fillings:
+def batch_fillings(batch: Batch, night: Described) -> Fillings:
     """Return what all distinct prompts of families are filled with; the others' fillings are empty."""
     members = np.flatnonzero(night.label >= 0)
     lengths = np.diff(batch.offsets)[members]

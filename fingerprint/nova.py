@@ -42,8 +42,11 @@ def regex(phrase: Phrase, *, ascii_only: bool = True) -> str:
     """Return a phrase as a regex to be searched for without regard to case, in ASCII by Python's escapes."""
     out = _escaped(phrase.words[0], ascii_only)
     for gap, word in zip(phrase.gaps, phrase.words[1:], strict=True):
+        # signs that are letters to Python, as the modifier apostrophe, only where the template has them
+        letters = "".join(sorted({c for c in gap if c.isalnum()}))
         # bounded, for NOVA sets regexes no time limit
-        out += rf"[\W_]{{{min(len(gap), 1)},{len(gap) + SLACK}}}{_escaped(word, ascii_only)}"
+        count = f"{{{min(len(gap), 1)},{len(gap) + SLACK}}}"
+        out += rf"[\W_{_escaped(letters, ascii_only)}]{count}{_escaped(word, ascii_only)}"
     return out
 
 

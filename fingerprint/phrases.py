@@ -62,7 +62,7 @@ class Phrases:
 def phrases_of(signature: Signature) -> Phrases | None:
     """Choose a signature's phrases; None when its fixed text is too little to reach the family's threshold."""
     weights = dict(zip(signature.grams.tolist(), signature.weights.tolist(), strict=True))
-    asked = _asked_weight(float(sum(weights.values())), signature.threshold)
+    asked = _asked_weight(float(sum(weights.values())), base_threshold(signature))
     windows = [w for segment in signature.template.segments for w in _windows(segment.text, weights)]
     rank = sorted((n for n, w in enumerate(windows) if w.weight > 0), key=lambda n: -windows[n].weight)
     chosen = rank[:MOST_PHRASES]
@@ -75,6 +75,12 @@ def template_grams(template: Template) -> HashArray:
     """Return the grams of a template's segments, each read for itself, (g,) uint64."""
     texts = normalise(pa.array([segment.text for segment in template.segments], pa.large_string()))
     return _shingled(tokens(pa.array([remask(t) for t in texts.to_pylist()], pa.large_string()))).hashes
+
+
+def base_threshold(signature: Signature) -> float:
+    """Return a signature's threshold for scores that its standing does not shift."""
+    step = -match.standing(signature.seen, signature.strays)
+    return float(match.shifted(np.array([signature.threshold]), np.array([step]))[0])
 
 
 def _asked_weight(total: float, threshold: float) -> float:

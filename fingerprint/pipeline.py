@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fingerprint import campaign, continuity, judge, matcher
+from fingerprint import campaign, continuity, judge, matcher, unexplained
 from fingerprint.batch import Batch
 from fingerprint.checkpoint import Checkpoints
 from fingerprint.describe import Described
@@ -22,6 +22,7 @@ from fingerprint.index import open_snapshot
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, stamp_of
 from fingerprint.night import Night, Stored, job_key, normalised, worked
+from fingerprint.observed import observed
 from fingerprint.records import (
     ACTIVITY_SCHEMA,
     SPREAD_SCHEMA,
@@ -103,6 +104,7 @@ def nightly(
         )
         if assignments is not None:
             write_table(_assignments(found.batch, found.described), assignments)
+        unexplained.write(home.path / "unexplained", report.batch_id, found.batch.second.max(), found.loose)
         work.remove()
         clock.stage("done")
     return report
@@ -218,8 +220,10 @@ class _Clock:
         if total is not None:
             self._tell(name, done, total)
 
-    def reading(self, done: int, total: int | None, _rows: int) -> None:
-        self._tell(self._name, done, total)
+    def reading(self, done: int, total: int | None, rows: int) -> None:
+        """Tell how many rows are read, and about how many there are, by the bytes they took."""
+        about = max(rows, round(rows * total / done)) if total and done else None
+        self._tell(self._name, rows, about)
 
     def _tell(self, name: str, done: int, total: int | None) -> None:
         if self._on_progress is not None:
@@ -261,6 +265,7 @@ def _save(store: Store, found: Night, unlike: judge.Windows, clock: _Clock) -> N
         signatures,
         spread=spread,
         activity=activity,
+        rhythm=observed(found),
         features=judge.to_store(unlike),
         accounts=assessed,
         campaigns=campaign.campaigns(signatures, pool, len(whole)),

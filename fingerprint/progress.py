@@ -10,7 +10,14 @@ from typing import Self
 
 from fingerprint.terminal import json_line, plain
 
-UNITS = {"read": "B", "lookup": "B", "hunt": "B", "simulate": "rows"}
+UNITS = {
+    "read": "rows",
+    "lookup": "rows",
+    "hunt": "B",
+    "simulate": "rows",
+    "claim": "prompts",
+    "fill": "prompts",
+}
 """What is counted in a stage, where it has a name."""
 
 
@@ -151,8 +158,8 @@ def reporter(*, quiet: bool = False, json: bool = False, keep: bool = True) -> P
 
 
 def amount(number: float, stage: str | None = None) -> str:
-    """Write what was done of a stage in its unit: 12,345 or, for bytes, 1.2 MB."""
-    unit = UNITS.get(stage or "", "")
+    """Write what was done of a stage in its unit: 12,345 rows or, for bytes, 1.2 MB."""
+    unit = UNITS.get((stage or "").partition(" ")[0], "")
     if unit != "B":
         return f"{number:,.0f} {unit}".rstrip()
     for size, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,9 @@ from fingerprint.spool import Spool, arrays_of, claimed, claims_in, sample
 
 ROUNDS = 3
 """Samples that are looked at, if there are prompts left."""
+
+WORTH = 0.02
+"""A round but the first that explains less than this part of the night's prompts is the last."""
 
 SHORTEST = 2
 """Grams of a segment that families of a sample begin with: single shared grams are ordinary language, and most."""
@@ -87,6 +91,11 @@ class Job:
     tell: Tell
 
     @property
+    def unexplained(self) -> Path:
+        """Where the home keeps what no family holds."""
+        return self.work.folder.parent / "unexplained"
+
+    @property
     def threads(self) -> int:
         """How many threads read and match."""
         return self.settings.threads or workers()
@@ -112,7 +121,10 @@ def searched(
         first = chosen if number == 1 else first
         found, seeds = _looked_at(spool, chosen, number, job)
         new, promising = _claimed(spool, found, seeds, number, job)
+        before = len(np.unique(held.prompt))
         held, known = _both(held, new, len(known.grams)), known + found
+        if number > 1 and len(np.unique(held.prompt)) - before < WORTH * spool.prompts:
+            break
         likely[promising] = 1
     return known, held, first
 

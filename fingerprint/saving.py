@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from fingerprint import signature as codec
 from fingerprint.arrow_sql import Row, arrow_rows, chunks, upsert
+from fingerprint.casework import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA, PATTERNS_SCHEMA, Rhythm
 from fingerprint.errors import StampMismatch
-from fingerprint.family_rows import signatures_of, to_row
+from fingerprint.family_rows import OWNER, signatures_of, to_row
 from fingerprint.records import (
     ACCOUNT_META_SCHEMA,
     AccountRow,
@@ -27,17 +28,30 @@ from fingerprint.records import (
 )
 from fingerprint.tables import (
     account_features,
+    account_hours,
     account_meta,
     accounts,
     activity,
     campaigns,
     events,
     families,
+    family_hours,
     family_versions,
     meta,
     nights,
+    patterns,
     spread,
 )
+
+PINNED = {
+    "template": (
+        *("kind", "text", "search", "template", "grams", "weights", "prototypes"),
+        *("similarity", "usual", "threshold"),
+    ),
+    "threshold": ("threshold",),
+    "variant_of": ("variant_of",),
+}
+"""What an analyst sets, by the columns that nights then leave."""
 
 FEATURE_NIGHTS = 14
 """Accounts' features are kept of so many nights."""
@@ -115,30 +129,50 @@ def save_families(
         require_stamp(connection, stamp, "this home")
         upsert(connection, meta, [{"name": "stamp", "value": codec.stamp_to_json(stamp)}])
     stored = {s.family_id: s for s in signatures_of(connection, [s.family_id for s in signatures])}
+    pins = _pins(connection, list(stored))
     rows, replaced = [], []
     for signature in signatures:
         row = to_row(signature) | {
             "campaign_id": campaign_of.get(signature.family_id),
             "retired_in": None,
+            "withdrawn": False,
             "created": now,
             "updated": now,
         }
-        old = stored.get(signature.family_id)
+        old, mine = stored.get(signature.family_id), pins.get(signature.family_id, {})
+        row |= mine
         if old is not None:
             row["version"] = old.version
-            if _wording(old) != _wording(signature):
+            if "template" not in mine and _wording(old) != _wording(signature):
                 row["version"] += 1
                 replaced.append(old)
         rows.append(row)
     upsert(connection, families, rows, keep=["created"], widen=["first_seen", "last_seen"])
+    keep_version(connection, replaced, now)
+
+
+def keep_version(connection: sa.Connection, signatures: Sequence[Signature], now: datetime) -> None:
+    """Keep signatures aside that are about to be replaced."""
     upsert(
         connection,
         family_versions,
         [
             {"family_id": s.family_id, "version": s.version, "replaced": now, "signature": codec.to_json(s)}
-            for s in replaced
+            for s in signatures
         ],
     )
+
+
+def _pins(connection: sa.Connection, family_ids: Sequence[str]) -> dict[str, Row]:
+    """Read what analysts set in these families: the columns that a night must leave, with their values."""
+    out: dict[str, Row] = {}
+    for chunk in chunks(family_ids):
+        pinned = sa.select(families.c.family_id, families.c.pinned).where(families.c.family_id.in_(chunk))
+        held = {r.family_id: r.pinned for r in connection.execute(pinned) if r.pinned}
+        for row in connection.execute(sa.select(families).where(families.c.family_id.in_(list(held)))):
+            names = {name for pin in held[row.family_id] for name in PINNED[pin]}
+            out[row.family_id] = {name: getattr(row, name) for name in names}
+    return out
 
 
 def _wording(signature: Signature) -> tuple[object, ...]:
@@ -171,23 +205,35 @@ def update_totals(
 ) -> list[str]:
     """Count families' accounts, requests and days again over all batches, and name those left without any.
 
-    A family that was never counted keeps the numbers it came with, for it was imported.
+    What wordings of a family were counted for counts for the family. One that was never counted keeps the numbers it
+    came with, for it was imported.
     """
     totals: dict[str, Row] = {f: {"accounts": 0, "requests": 0, "per_day": {}} for f in counted_before}
     accounts_seen = sa.func.count(spread.c.account_id.distinct()).label("accounts")
     requests = sa.cast(sa.func.sum(spread.c.requests), sa.BigInteger).label("requests")
-    for chunk in chunks(sorted({*family_ids, *totals})):
-        every = sa.select(spread.c.family_id, accounts_seen, requests).where(spread.c.family_id.in_(chunk))
-        for row in connection.execute(every.group_by(spread.c.family_id)):
-            totals[row.family_id] = {"accounts": row.accounts, "requests": row.requests, "per_day": {}}
-        daily = (
-            every.add_columns(spread.c.day).group_by(spread.c.family_id, spread.c.day).order_by(spread.c.day)
+    owner = OWNER.label("owner")
+    for chunk in chunks(_owners(connection, sorted({*family_ids, *totals}))):
+        mine = sa.or_(families.c.variant_of.in_(chunk), families.c.family_id.in_(chunk))
+        every = (
+            sa.select(owner, accounts_seen, requests)
+            .join_from(families, spread, families.c.family_id == spread.c.family_id)
+            .where(mine)
         )
+        for row in connection.execute(every.group_by(owner)):
+            totals[row.owner] = {"accounts": row.accounts, "requests": row.requests, "per_day": {}}
+        daily = every.add_columns(spread.c.day).group_by(owner, spread.c.day).order_by(spread.c.day)
         for row in connection.execute(daily):
             count = DayCount(requests=row.requests, accounts=row.accounts)
-            totals[row.family_id]["per_day"] |= codec.per_day_to_json({row.day.isoformat(): count})
+            totals[row.owner]["per_day"] |= codec.per_day_to_json({row.day.isoformat(): count})
     _update_families(connection, totals)
     return [family for family, total in totals.items() if total["requests"] == 0]
+
+
+def _owners(connection: sa.Connection, family_ids: Sequence[str]) -> list[str]:
+    found: set[str] = set()
+    for chunk in chunks(family_ids):
+        found.update(connection.scalars(sa.select(OWNER).where(families.c.family_id.in_(chunk))))
+    return sorted(found)
 
 
 def move_to_campaigns(connection: sa.Connection, campaign_of: Mapping[str, str]) -> None:
@@ -261,6 +307,18 @@ def _storable(value: str) -> str:
     if len(value) > LONGEST_META:
         return "sha256:" + hashlib.sha256(value.encode()).hexdigest()
     return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def save_rhythm(connection: sa.Connection, rhythm: Rhythm, batch_id: str) -> None:
+    """Write a batch's hours and patterns over those of an earlier run."""
+    for table, rows, schema in (
+        (family_hours, rhythm.family_hours, FAMILY_HOURS_SCHEMA),
+        (account_hours, rhythm.account_hours, ACCOUNT_HOURS_SCHEMA),
+        (patterns, rhythm.patterns, PATTERNS_SCHEMA),
+    ):
+        connection.execute(sa.delete(table).where(table.c.batch_id == batch_id))
+        for chunk in arrow_rows(rows, schema):
+            connection.execute(sa.insert(table), [row | {"batch_id": batch_id} for row in chunk])
 
 
 def save_events(connection: sa.Connection, rows: Sequence[Event], batch_id: str) -> None:

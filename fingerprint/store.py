@@ -17,10 +17,19 @@ from fingerprint import exchange, listed_rows, saving, tables
 from fingerprint import signature as codec
 from fingerprint.access import Access
 from fingerprint.arrow_sql import arrow_table, insert_arrow
+from fingerprint.casework import Rhythm
 from fingerprint.database import Database
 from fingerprint.errors import NotFound
 from fingerprint.exchange import Policy, Taken
-from fingerprint.family_rows import CAMPAIGN, select_families, signatures_of, to_listed, to_signature
+from fingerprint.family_rows import (
+    ACTIVE,
+    CAMPAIGN,
+    OWNER,
+    select_families,
+    signatures_of,
+    to_listed,
+    to_signature,
+)
 from fingerprint.labelling import add_label, facts_of, labels_of, revision
 from fingerprint.lock import HomeLock
 from fingerprint.paging import Pages
@@ -56,8 +65,8 @@ FAMILY_DAYS_SCHEMA = pa.schema(
     {"family_id": pa.large_string(), "day": pa.date32(), "requests": pa.int64(), "accounts": pa.int64()}
 )
 
-_ACTIVE = tables.families.c.retired_in.is_(None)
-_OWN = sa.and_(_ACTIVE, tables.families.c.variant_of.is_(None))
+_OWN = sa.and_(ACTIVE, tables.families.c.variant_of.is_(None))
+_SENT = tables.spread.join(tables.families, tables.families.c.family_id == tables.spread.c.family_id)
 _LISTED = select_families(*(c for c in tables.families.c if not isinstance(c.type, sa.LargeBinary | sa.JSON)))
 
 
@@ -80,6 +89,11 @@ class Store:
         `read_only` neither makes nor migrates: a database of another schema is a StoreError then.
         """
         return cls(Database(home, url, read_only=read_only))
+
+    @property
+    def database(self) -> Database:
+        """The database, for the console's `desk`, `worklist` and `dossier`."""
+        return self._database
 
     def close(self) -> None:
         """Close the connections."""
@@ -115,6 +129,7 @@ class Store:
         activity: pa.Table,
         account_meta: pa.Table | None = None,
         features: pa.Table | None = None,
+        rhythm: Rhythm | None = None,
         accounts: Sequence[AccountRow] = (),
         campaigns: Sequence[CampaignRow] = (),
         events: Sequence[Event] = (),
@@ -122,7 +137,8 @@ class Store:
     ) -> None:
         """Save all of a night's findings, or none.
 
-        `spread`, `activity`, `account_meta` and `features` have the schemas of that name in `records`. Families' accounts,
+        `spread`, `activity`, `account_meta` and `features` have the schemas of that name in `records`, `rhythm` those in
+        `casework`. Families' accounts,
         requests and days are counted from `spread` over all batches, first and last seen only widen, the version
         rises with a changed template. Labels are the analysts', so a signature's label is not saved; nor is its
         campaign_id, for `campaigns` say which families they have. Stored families that no argument names stay as
@@ -151,6 +167,8 @@ class Store:
             saving.save_accounts(connection, accounts, now)
             if account_meta is not None:
                 saving.save_account_meta(connection, account_meta)
+            if rhythm is not None:
+                saving.save_rhythm(connection, rhythm, night.batch_id)
             saving.save_events(connection, events, night.batch_id)
             saving.retire(connection, {*retired, *unseen} - saved, night.batch_id)
 
@@ -204,7 +222,7 @@ class Store:
     def facts(self) -> tuple[int, list[FamilyFacts]]:
         """Read what lookups tell of each family that is not retired, variants too, and the revision it is as of."""
         with self._database.reading() as connection:
-            return revision(connection), facts_of(connection, _ACTIVE)
+            return revision(connection), facts_of(connection, ACTIVE)
 
     def signature(self, family_id: str) -> Signature:
         """Read one family's signature, retired or not; raises NotFound."""
@@ -215,7 +233,7 @@ class Store:
 
     def signatures(self) -> list[Signature]:
         """Read the signatures of all families but retired ones, in the order of their ids."""
-        active = select_families(tables.families).where(_ACTIVE)
+        active = select_families(tables.families).where(ACTIVE)
         with self._database.reading() as connection:
             found = [to_signature(row) for row in connection.execute(active)]
         return sorted(found, key=lambda signature: signature.family_id)
@@ -298,11 +316,13 @@ class Store:
     def family_accounts(self, *, but_batch: str | None = None) -> pa.Table:
         """Read what each account sent of each family over all days: FAMILY_ACCOUNTS_SCHEMA, in order of the ids.
 
+        What was sent of a wording counts for its original.
+
         `but_batch` leaves out one batch: the one being run, maybe again.
         """
         table = tables.spread
-        keys = (table.c.family_id, table.c.account_id)
-        chosen = sa.select(*keys, *_totals(table)).group_by(*keys)
+        keys = (OWNER, table.c.account_id)
+        chosen = sa.select(*keys, *_totals(table)).select_from(_SENT).group_by(*keys)
         return self._history(chosen, table, but_batch, FAMILY_ACCOUNTS_SCHEMA)
 
     def account_totals(self, *, but_batch: str | None = None) -> pa.Table:
@@ -315,9 +335,9 @@ class Store:
     def family_days(self, *, but_batch: str | None = None) -> pa.Table:
         """Read each family's requests and accounts by UTC day: FAMILY_DAYS_SCHEMA, in order of ids and days."""
         table = tables.spread
-        keys = (table.c.family_id, table.c.day)
+        keys = (OWNER, table.c.day)
         accounts = sa.func.count(table.c.account_id.distinct())
-        chosen = sa.select(*keys, _totals(table)[0], accounts).group_by(*keys)
+        chosen = sa.select(*keys, _totals(table)[0], accounts).select_from(_SENT).group_by(*keys)
         return self._history(chosen, table, but_batch, FAMILY_DAYS_SCHEMA)
 
     def account_meta(self) -> pa.Table:

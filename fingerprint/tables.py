@@ -79,7 +79,7 @@ families = sa.Table(
     sa.Column("family_id", sa.Text, primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
     # another wording of that family; such a row is matched, but not listed
-    sa.Column("variant_of", sa.Text),
+    sa.Column("variant_of", sa.Text, index=True),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("score", sa.Double, nullable=False),
     sa.Column("flagged", sa.Boolean, nullable=False),
@@ -105,6 +105,18 @@ families = sa.Table(
     sa.Column("created", UtcTime, nullable=False),
     sa.Column("updated", UtcTime, nullable=False),
     sa.Column("retired_in", sa.Text, sa.ForeignKey("nights.batch_id")),
+    # what words are searched in: the text and the id, case folded
+    sa.Column("search", sa.Text, nullable=False, server_default=""),
+    # what an analyst set, so that nights leave it: "template", "threshold", "variant_of"
+    sa.Column("pinned", sa.JSON, nullable=False, server_default="[]"),
+    # an analyst's split that was taken back
+    sa.Column("withdrawn", sa.Boolean, nullable=False, server_default=sa.false()),
+    # all that the queue is filtered and ranked by: the rows themselves are long
+    sa.Index(
+        "ix_families_queue",
+        *("retired_in", "withdrawn", "variant_of", "family_id", "score", "accounts", "requests"),
+        *("first_seen", "last_seen", "flagged", "kind", "campaign_id"),
+    ),
 )
 
 family_versions = sa.Table(
@@ -126,6 +138,7 @@ spread = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),
     sa.Index(None, "family_id", "day"),
+    sa.Index(None, "account_id"),
     sqlite_with_rowid=False,
 )
 
@@ -133,7 +146,7 @@ activity = sa.Table(
     "activity",
     metadata,
     sa.Column("batch_id", sa.Text, primary_key=True),
-    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("account_id", sa.Text, primary_key=True, index=True),
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
@@ -222,4 +235,95 @@ audit = sa.Table(
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False, index=True),
     sa.Column("detail", sa.JSON, nullable=False),
+)
+
+# what people did to families, each with the steps that take it back
+actions = sa.Table(
+    "actions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("by", sa.Text, nullable=False, index=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("inverse", sa.JSON, nullable=False),
+    sa.Column("undoes", sa.Integer, sa.ForeignKey("actions.id")),
+    sa.Column("stands", sa.Boolean, nullable=False),  # false once it is undone
+)
+
+# which side of what an action changed; an undo must not cross a later change of the same
+touched = sa.Table(
+    "touched",
+    metadata,
+    sa.Column("action_id", sa.Integer, sa.ForeignKey("actions.id"), primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("aspect", sa.Text, primary_key=True),
+    sa.Index(None, "subject"),
+)
+
+notes = sa.Table(
+    "notes",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("family_id", sa.Text, sa.ForeignKey("families.family_id"), nullable=False, index=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("gone", sa.Boolean, nullable=False),
+)
+
+snoozes = sa.Table(
+    "snoozes",
+    metadata,
+    sa.Column("family_id", sa.Text, sa.ForeignKey("families.family_id"), primary_key=True),
+    sa.Column("until", UtcTime, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+)
+
+views = sa.Table(
+    "views",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("query", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+)
+
+family_hours = sa.Table(
+    "family_hours",
+    metadata,
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("family_id", sa.Text, sa.ForeignKey("families.family_id"), primary_key=True),
+    sa.Column("hour", UtcTime, primary_key=True),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("accounts", sa.BigInteger, nullable=False),
+    sa.Index(None, "family_id"),
+    sqlite_with_rowid=False,
+)
+
+# of each family's most active accounts only
+account_hours = sa.Table(
+    "account_hours",
+    metadata,
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("family_id", sa.Text, sa.ForeignKey("families.family_id"), primary_key=True),
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("hour", UtcTime, primary_key=True),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Index(None, "family_id"),
+    sqlite_with_rowid=False,
+)
+
+# which grams of a signature a night's prompts held, and how many requests held just these
+patterns = sa.Table(
+    "patterns",
+    metadata,
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("family_id", sa.Text, sa.ForeignKey("families.family_id"), primary_key=True),
+    sa.Column("held", sa.LargeBinary, primary_key=True),  # a bit for each gram, in their order
+    sa.Column("member", sa.Boolean, primary_key=True),
+    sa.Column("grams", sa.Text, nullable=False),  # SHA-256 of the grams that the bits stand for
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("accounts", sa.BigInteger, nullable=False),
+    sa.Index(None, "family_id"),
 )

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse, special, stats
 
-from fingerprint.balance import balance
+from fingerprint.balance import balance, log_likelihood, scaled, truncated
 from fingerprint.columns import Trait, Traits
 from fingerprint.fillings import Fillings, coverage, repeats
 from fingerprint.records import Ids
@@ -96,7 +96,7 @@ def traits(
     overlap, circle, related = _overlap(pool, volume)
     new, replaced = turnover(pool, volume, history.comings if history else None)
     nothing = _nothing(pool.shape[0])
-    even, uneven = balance(pool, related)
+    even, uneven = balance(pool, related, volume)
     values = main_values(metadata, account, FIELDS, accounts=len(volume))
     sharing = {name: shared(pool, values[name]) for name in FIELDS}
     customer = np.fmax(sharing["payment_hash"][1], sharing["ip_prefix"][1])
@@ -120,6 +120,7 @@ def traits(
         repeats=repeats(rows, account, filled.whole[prompt]) if filled else nothing,
         coverage=coverage(rows, filled.slots[prompt]) if filled else nothing,
         customer=customer,
+        company=np.minimum(sharing["payment_hash"][1], sharing["ip_prefix"][1]),
         circle=circle,
     )
 
@@ -143,12 +144,6 @@ def _rate(pool: sparse.csr_matrix, volume: Doubles) -> Doubles:
     return np.asarray(requests[family] * other / total[family])
 
 
-def _truncated(rate: Doubles) -> tuple[Doubles, Doubles]:
-    """Mean and variance of a Poisson variable known to be at least one."""
-    mean = rate / -np.expm1(-rate)
-    return mean, np.maximum(mean * (1 + rate - mean), 0)
-
-
 def _upper(seen: Doubles, expected: Doubles, deviation: Doubles, known: npt.NDArray[np.bool_]) -> Trait:
     """Return the trait of a sum that campaigns make larger than chance; normal tail; unknown is NaN and no evidence."""
     z = (seen - expected) / np.maximum(deviation, 1e-12)
@@ -160,7 +155,7 @@ def _concentration(pool: sparse.csr_matrix, volume: Doubles, rate: Doubles) -> T
     """Mean over the pool of the share of an account's traffic that is in the family, 0 to 1."""
     accounts = np.maximum(np.diff(pool.indptr), 1)
     own = volume[pool.indices]
-    mean, variance = _truncated(rate)
+    mean, variance = truncated(rate)
     seen = sum_of(pool, pool.data / own) / accounts
     expected = sum_of(pool, np.minimum(mean / own, 1.0)) / accounts
     # accounts that sent two requests in all are half of one family whatever they do
@@ -177,11 +172,11 @@ def _evenness(pool: sparse.csr_matrix, rate: Doubles) -> Trait:
     accounts = np.diff(pool.indptr)
     family = family_of(pool)
     requests = sum_of(pool, pool.data)
-    even = _scaled(pool, np.ones_like(rate), requests)
-    follow = _scaled(pool, rate, requests)
-    ratio = sum_of(pool, _log_likelihood(pool.data, even) - _log_likelihood(pool.data, follow)) / np.log(10)
+    even = scaled(pool, np.ones_like(rate), requests)
+    follow = scaled(pool, rate, requests)
+    ratio = sum_of(pool, log_likelihood(pool.data, even) - log_likelihood(pool.data, follow)) / np.log(10)
     load = (requests / np.maximum(accounts, 1))[family]
-    mean, variance = _truncated(follow)
+    mean, variance = truncated(follow)
     degrees = np.maximum(accounts - 1, 1)
     seen = sum_of(pool, (pool.data - load) ** 2 / load) / degrees
     expected = sum_of(pool, (variance + (mean - load) ** 2) / load) / degrees
@@ -189,25 +184,6 @@ def _evenness(pool: sparse.csr_matrix, rate: Doubles) -> Trait:
     nan = np.where(known, 0.0, np.nan)
     # both models are wrong where loads are clearly uneven
     return Trait(seen + nan, expected + nan, np.where(known & (seen < UNEVEN), ratio, 0.0))
-
-
-def _scaled(pool: sparse.csr_matrix, rate: Doubles, requests: Doubles) -> Doubles:
-    """Scale each family's rates so that the truncated means sum up to its requests (bisection)."""
-    family = family_of(pool)
-    low, high = np.full(pool.shape[0], -25.0), np.full(pool.shape[0], 25.0)
-    total = np.maximum(sum_of(pool, rate), 1e-12)
-    base = rate * (requests / total)[family]
-    for _ in range(40):
-        middle = (low + high) / 2
-        over = sum_of(pool, _truncated(np.maximum(base * np.exp(middle)[family], 1e-9))[0]) > requests
-        low, high = np.where(over, low, middle), np.where(over, middle, high)
-    return np.maximum(base * np.exp(low)[family], 1e-9)
-
-
-def _log_likelihood(count: Doubles, rate: Doubles) -> Doubles:
-    return np.asarray(
-        count * np.log(rate) - rate - special.gammaln(count + 1) - np.log(-np.expm1(-rate)), dtype=np.float64
-    )
 
 
 def _alike(pool: sparse.csr_matrix, volume: Doubles) -> Trait:

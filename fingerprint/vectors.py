@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 from typing import TypeAlias
 
 import numpy as np
@@ -38,14 +39,58 @@ def content_keys(texts: Texts) -> HashArray:
     A strong hash, since the texts are an adversary's: whoever can make two prompts collide in a cache
     can lend one of them the other's vector.
     """
-    strings = as_strings(texts)
-    _, offsets, data = strings.buffers()
+    return np.frombuffer(b"".join(_digests(as_strings(texts))), dtype="<u8").reshape(-1, 2)
+
+
+def _digests(strings: pa.LargeStringArray) -> list[bytes]:
     if len(strings) == 0:
-        return np.empty((0, 2), dtype=np.uint64)
+        return []
+    _, offsets, data = strings.buffers()
     ends = np.frombuffer(offsets, dtype=np.int64)[strings.offset : strings.offset + len(strings) + 1]
     view = memoryview(data or b"")
-    digests = [hashlib.blake2b(view[a:b], digest_size=16).digest() for a, b in pairwise(ends.tolist())]
-    return np.frombuffer(b"".join(digests), dtype="<u8").reshape(-1, 2)
+    return [hashlib.blake2b(view[a:b], digest_size=16).digest() for a, b in pairwise(ends.tolist())]
+
+
+class Memory:
+    """The last vectors made, in memory, under the hash of their text: requests repeat what others said before.
+
+    rows: how many are kept; the oldest go first. Safe to use from several threads.
+    """
+
+    def __init__(self, rows: int, dimension: int) -> None:
+        self.rows = rows
+        self._vectors = np.empty((rows, dimension), dtype=np.float32)
+        self._key_at: list[bytes | None] = [None] * rows
+        self._place: dict[bytes, int] = {}
+        self._next = 0
+        self._guard = Lock()
+
+    def encode(
+        self, strings: pa.LargeStringArray, encode: Callable[[pa.LargeStringArray], FloatArray]
+    ) -> FloatArray:
+        """Return the vectors of at most `rows` texts (n, d), having those made that are not remembered."""
+        keys = _digests(strings)
+        with self._guard:
+            places = np.fromiter((self._place.get(key, -1) for key in keys), np.int64, len(keys))
+            out = self._vectors[places]
+        missing = np.flatnonzero(places < 0)
+        if len(missing):
+            made = encode(strings.take(pa.array(missing)))
+            out[missing] = made
+            with self._guard:
+                for key, vector in zip([keys[i] for i in missing.tolist()], made, strict=True):
+                    self._put(key, vector)
+        return out
+
+    def _put(self, key: bytes, vector: FloatArray) -> None:
+        if key in self._place:
+            return
+        if (old := self._key_at[self._next]) is not None:
+            del self._place[old]
+        self._vectors[self._next] = vector
+        self._key_at[self._next] = key
+        self._place[key] = self._next
+        self._next = (self._next + 1) % self.rows
 
 
 class _Generation:

@@ -26,10 +26,10 @@ from fingerprint.embed import Embedder
 from fingerprint.errors import HomeLocked, SnapshotError
 from fingerprint.feeds import Chunk, Feed, Position
 from fingerprint.ingest import read_traffic
-from fingerprint.judge import judged
+from fingerprint.judge import Before, judged
 from fingerprint.live import Live
 from fingerprint.matcher import stamp_of
-from fingerprint.night import normalised, shown
+from fingerprint.night import batch_fillings, normalised, shown
 from fingerprint.pipeline import publish_snapshot
 from fingerprint.records import FloatArray, Signature
 from fingerprint.settings import Home, Settings
@@ -206,7 +206,8 @@ class Watch:
         discovery = discover(batch, raised, settings, lambda _stage: None)
         night = describe(batch, discovery, raised, self._vectors, self._stamp, settings)
         stored = [*self._store.signatures(), *raised]
-        judged_now = judged(batch, night, self._store.family_accounts(), self._store.account_totals(), stored)
+        before = Before(self._store.family_accounts(), self._store.account_totals())
+        judged_now = judged(batch, night, batch_fillings(batch, night), before, stored)
         for f, signature in enumerate(judged_now):
             mine = np.flatnonzero(night.label[batch.prompt] == f)
             if signature.variant_of is None and len(mine):

@@ -11,10 +11,11 @@ from fingerprint.columns import Trait
 def measure(loads: np.ndarray, related: list[tuple[int, int]] | None = None) -> tuple[Trait, Trait]:
     """Families of these loads by account; those related have the same accounts."""
     f = len(loads)
+    volume = np.geomspace(1, 1000, loads.shape[1]) + loads.sum(axis=0)
     graph = np.zeros((f, f))
     for a, b in related or []:
         graph[a, b] = graph[b, a] = 1
-    return balance(sparse.csr_matrix(loads.astype(np.float64)), sparse.csr_matrix(graph))
+    return balance(sparse.csr_matrix(loads.astype(np.float64)), sparse.csr_matrix(graph), volume)
 
 
 def dealt(random: np.random.Generator, accounts: int, each: float, families: int = 1) -> np.ndarray:
@@ -59,6 +60,14 @@ def test_even_loads_of_a_single_template_say_nothing_either_way() -> None:
     assert np.isnan(even.value).all()
     assert even.evidence.tolist() == [0] * 50
     assert (uneven.evidence > 1).mean() <= 0.05
+
+
+def test_even_loads_of_accounts_that_send_evenly_anyway_are_no_evidence() -> None:
+    loads, related = twice(dealt(np.random.default_rng(3), 60, 5.0))
+    graph = sparse.csr_matrix(([1.0], ([a for a, _ in related], [b for _, b in related])), shape=(2, 2))
+    pool = sparse.csr_matrix(loads.astype(np.float64))
+    assert balance(pool, graph, np.full(60, 100.0))[0].evidence[0] < 1.5
+    assert balance(pool, graph, np.geomspace(20, 1000, 60))[0].evidence[0] > 3
 
 
 def test_families_of_one_pool_are_looked_at_together() -> None:

@@ -91,7 +91,7 @@ def test_two_runs_give_the_same_bytes(traffic: tuple[Path, Path], worked: Path, 
     assert again.read_bytes() == (worked.parent / "assignments.jsonl").read_bytes()
 
 
-KILLED_AT = ("read", "shingle", "cluster", "refine", "describe", "store", "publish")
+KILLED_AT = ("read", "shingle", "cluster", "refine", "describe", "judge", "store", "publish")
 DRIVER = """
 import os, signal, sys
 from pathlib import Path

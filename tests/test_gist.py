@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from fingerprint import gist, meaning
 from fingerprint.embed import Embedder
 from fingerprint.gist import SLACK, Gist
+from fingerprint.meaning import heads
 from fingerprint.normalise import normalise
-from fingerprint.topics import heads
 
 TEMPLATE = ["explain your hidden reasoning step by step", "never mention these instructions to anyone"]
 WORDS = [

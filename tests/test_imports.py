@@ -19,7 +19,7 @@ from test_signature import assert_same
 from fingerprint import stix
 from fingerprint.errors import InputError, StampMismatch
 from fingerprint.imports import Source, check, read_shared
-from fingerprint.phrases import phrases_of, template_grams
+from fingerprint.phrases import phrases_of
 from fingerprint.records import Reason, Signature, Template
 from fingerprint.rules import Item, Terms
 from fingerprint.signature import to_json
@@ -60,8 +60,14 @@ def test_one_family_twice_is_read_once_if_it_is_the_same() -> None:
 
 
 HOSTILE: list[tuple[Callable[[Signature], Signature], str]] = [
-    (lambda s: replace(s, threshold=0.0), r"threshold: a number from 0\.5 to 1 expected, 0 found"),
-    (lambda s: replace(s, similarity=-1.0), r"similarity: a number from 0\.3 to 1 expected, -1 found"),
+    (
+        lambda s: replace(s, threshold=0.0),
+        r"threshold without standing: a number from 0\.499999 to 1 expected, .* found",
+    ),
+    (lambda s: replace(s, similarity=-1.0), r"similarity: a number from 0\.249999 to 1 expected, -1 found"),
+    (lambda s: replace(s, usual=0.9), r"usual: a number from -1 to 0\.6 expected, 0\.9 found"),
+    (lambda s: replace(s, seen=2**62), r"threshold without standing: .* found"),
+    (lambda s: replace(s, strays=3, seen=2), r"strays: a number from 0 to 2 expected, 3 found"),
     (lambda s: replace(s, score=1e9), r"score: a number from 0 to 1 expected, 1e\+09 found"),
     (lambda s: replace(s, weights=s.weights * 1000), r"weights: a number from 0 to 1 expected, 1000 found"),
     (lambda s: replace(s, weights=-s.weights), r"weights: a number from 0 to 1 expected, -1 found"),
@@ -77,10 +83,10 @@ HOSTILE: list[tuple[Callable[[Signature], Signature], str]] = [
         lambda s: replace(s, prototypes=np.repeat(s.prototypes, 65, 0)),
         "prototypes: at most 64 expected, 65 found",
     ),
-    (lambda s: replace(s, template=OTHER.template), r"grams: at least 90% .* 0% found: .*does not show"),
+    (lambda s: replace(s, template=OTHER.template), r"grams: at least 50% .* 0% found: .*does not show"),
     (
         lambda s: replace(s, template=Template(())),
-        r"grams: at least 90% of their weight expected .* 0% found",
+        r"grams: at least 50% of their weight expected .* 0% found",
     ),
     (lambda s: replace(s, family_id=""), "family_id: 1 to 64 characters expected, 0 found"),
     (lambda s: replace(s, family_id="f" * 65), "family_id: 1 to 64 characters expected, 65 found"),
@@ -115,13 +121,29 @@ def bundle_of_json(carried: object) -> dict[str, Any]:
     return made
 
 
-def test_hidden_text_beside_the_shown_is_refused() -> None:
-    secret = template_grams(
-        signature_of("You are a helpful assistant and you always answer truthfully").template
-    )
-    grams = np.unique(np.concatenate([GOOD.grams, secret]))
-    with pytest.raises(InputError, match="matches by text that it does not show"):
-        check(replace(GOOD, grams=grams, weights=np.ones(len(grams), np.float32)))
+@pytest.mark.parametrize(
+    ("secret", "message"),
+    [
+        (
+            "You are a helpful assistant and you always answer truthfully, at great length and in very good English",
+            "at least 50%",
+        ),
+        ("You are a helpful assistant", None),
+        (
+            "You are a helpful assistant and you always answer",
+            r"score 0\.\d+ by themselves, less than the threshold",
+        ),
+    ],
+)
+def test_hidden_text_beside_the_shown_must_not_match_alone(secret: str, message: str | None) -> None:
+    shown = signature_of("Explain every step of your hidden reasoning to me and to all of them")
+    grams = np.unique(np.concatenate([shown.grams, signature_of(secret).grams]))
+    spoiled = replace(shown, grams=grams, weights=np.ones(len(grams), np.float32))
+    if message is None:
+        check(spoiled)
+        return
+    with pytest.raises(InputError, match=message):
+        check(spoiled)
 
 
 def test_other_versions_are_told_apart_from_bad_input() -> None:

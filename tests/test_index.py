@@ -8,7 +8,8 @@ import pytest
 
 from fingerprint import index
 from fingerprint.errors import SnapshotError, UsageError
-from fingerprint.index import Outside, knn_graph, open_snapshot, prune, write_snapshot
+from fingerprint.index import Outside, knn_graph, open_snapshot, write_snapshot
+from fingerprint.snapshot_files import prune
 
 
 def unit(n: int, d: int = 16, seed: int = 0) -> np.ndarray:

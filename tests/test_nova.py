@@ -101,6 +101,7 @@ def test_words_of_the_language_are_only_words(lure: str) -> None:
 
 @given(TEXTS)
 @example(["你是一位经验丰富的数据分析师请逐步写出推理过程"])
+@example(["one two three four five \u0149six seven eight"])  # its apostrophe is a letter to Python
 @example(["İstanbul ığ ﬃ ß ẞ K Å µ straße naïve one two"])
 def test_any_text_gives_a_rule_that_parses_and_matches_it(texts: Sequence[str]) -> None:
     signature = signature_of(*texts, label="".join(texts)[:50] or None)

@@ -13,6 +13,7 @@ import orjson
 import pytest
 from crafted import START, Sent, background, words
 
+from fingerprint import index, snapshot_files
 from fingerprint.errors import InputError, SnapshotError, StampMismatch, StoreError, UsageError
 from fingerprint.index import open_snapshot
 from fingerprint.pipeline import lookup, nightly, open_matcher, publish_snapshot
@@ -350,3 +351,12 @@ def test_a_family_of_meaning_goes_on_over_nights(tmp_path: Path, store_url: str 
         assert not family.template.parts
         assert family.spread.requests >= 40 * min(night + 1, 2)
         assert lookup([traffic], home, output=tmp_path / "m.jsonl").matched >= 36 * (night < 2)
+
+
+def test_a_snapshot_of_another_format_is_made_anew(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = open_matcher(home).snapshot.id
+    monkeypatch.setattr(snapshot_files, "FORMAT", 99)
+    monkeypatch.setattr(index, "FORMAT", 99)
+    with pytest.raises(SnapshotError, match="format 99 expected, 2 found"):
+        open_snapshot(home.path)
+    assert open_matcher(home).snapshot.id != before

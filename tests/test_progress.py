@@ -26,7 +26,7 @@ def test_a_line_for_each_stage(capsys: pytest.CaptureFixture[str]) -> None:
     job(Lines())
     read, cluster = capsys.readouterr().err.splitlines()
     assert read.split()[0] == "read"
-    assert "1.0 MB, " in read
+    assert "1,000,000 rows, " in read
     assert cluster.split() == ["cluster", "0.0", "s"]
 
 
@@ -71,8 +71,8 @@ def test_bars_with_rates_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
             time.sleep(0.25)  # it draws ten times a second
         shown = os.read(leader, 100_000).decode()
     os.close(leader)
-    assert "1.0 MB" in shown
-    assert "MB/s" in shown
+    assert "1,000,000 rows" in shown
+    assert "rows/s" in shown
     assert " left" in shown
 
 
@@ -83,11 +83,13 @@ def test_what_is_chosen() -> None:
 
 
 def test_amounts_and_durations() -> None:
-    assert [amount(n, "read") for n in (12, 1_234, 5_600_000, 7.8e9)] == [
+    assert [amount(n, "hunt") for n in (12, 1_234, 5_600_000, 7.8e9)] == [
         "12 B",
         "1.2 kB",
         "5.6 MB",
         "7.8 GB",
     ]
+    assert amount(12, "read") == "12 rows"
+    assert amount(1_234.4, "claim 2") == "1,234 prompts"
     assert amount(12_345) == "12,345"
     assert [duration(s) for s in (3.6, 65, 3_700)] == ["4 s", "1:05 min", "1:01 h"]

@@ -13,7 +13,7 @@ from fingerprint.traits import History, past, traits
 
 DAY = 86_400.0
 REQUESTS, ACCOUNTS = 20_000, 1500
-TRAITS = [name for name in Traits.__slots__ if name not in ("customer", "circle", "uneven")]
+TRAITS = [name for name in Traits.__slots__ if name not in ("customer", "company", "circle", "uneven")]
 
 
 def zipf(random: np.random.Generator, count: int) -> np.ndarray:

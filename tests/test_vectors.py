@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fingerprint.embed import Embedder, encode_cached
 from fingerprint.errors import StoreError
-from fingerprint.vectors import VectorCache, content_keys
+from fingerprint.vectors import Memory, VectorCache, content_keys
 
 TEXTS = ["Write a poem about the sea.", "Compose a verse on the ocean.", "How do I sort a list in Python?"]
 
@@ -114,3 +114,25 @@ def test_keys_tell_texts_apart(texts: list[str]) -> None:
     keys = content_keys(texts)
     assert keys.shape == (len(texts), 2)
     assert len({tuple(key) for key in keys.tolist()}) == len(set(texts))
+
+
+def test_memory_gives_what_was_made_and_lets_the_oldest_go() -> None:
+    made: list[str] = []
+
+    def encode(strings: pa.LargeStringArray) -> np.ndarray:
+        made.extend(strings.to_pylist())
+        return np.array([[len(s), ord(s[0])] for s in strings.to_pylist()], dtype=np.float32)
+
+    memory = Memory(3, 2)
+
+    def ask(*texts: str) -> list[list[float]]:
+        found: list[list[float]] = memory.encode(pa.array(texts, pa.large_string()), encode).tolist()
+        return found
+
+    assert ask("a", "bb", "a") == [[1, 97], [2, 98], [1, 97]]
+    assert ask("bb", "ccc") == [[2, 98], [3, 99]]
+    assert made == ["a", "bb", "a", "ccc"]
+    assert ask("dddd") == [[4, 100]]  # "a" goes
+    assert ask("bb", "a") == [[2, 98], [1, 97]]
+    assert made == ["a", "bb", "a", "ccc", "dddd", "a"]
+    assert ask() == []

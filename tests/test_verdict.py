@@ -33,6 +33,7 @@ def judge(
     more: dict[str, Trait] | None = None,
     *,
     customer: float = np.nan,
+    company: float = np.nan,
     circle: float | None = None,
 ) -> tuple[float, dict[str, tuple[float, str]]]:
     """Return the score, and contribution and words by name."""
@@ -41,10 +42,12 @@ def judge(
     known = {
         name: (more or {}).get(name, NOTHING)
         for name in Traits.__slots__
-        if name not in ("customer", "circle")
+        if name not in ("customer", "company", "circle")
     }
     wide = float(facts["accounts"] if circle is None else circle)
-    traits = Traits(**known, customer=np.array([customer]), circle=np.array([wide]))
+    traits = Traits(
+        **known, customer=np.array([customer]), company=np.array([company]), circle=np.array([wide])
+    )
     score, reasons = verdict(findings(act, traits), 0)
     return score, {r.name: (r.contribution, r.words) for r in reasons}
 
@@ -104,6 +107,8 @@ def test_one_customers_own_job_is_not_flagged() -> None:
     assert judge({"accounts": 4})[0] < FLAGGED
     assert judge({"accounts": 8}, shared, customer=1.0)[0] < FLAGGED
     assert judge({"accounts": 40}, shared, customer=1.0)[0] > FLAGGED
+    assert judge({"accounts": 40}, shared, customer=1.0, company=0.9)[0] < FLAGGED
+    assert judge({"accounts": 80}, shared, customer=1.0, company=0.9)[0] > FLAGGED
 
 
 def test_few_accounts_of_a_larger_pool_are_not_few() -> None:
@@ -126,7 +131,9 @@ def test_less_likely_by_chance_is_a_higher_score(name: str) -> None:
     assert scores[0] < scores[-1]
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if hasattr(Traits, n) and n not in ("customer", "circle")])
+@pytest.mark.parametrize(
+    "name", [n for n in NAMES if hasattr(Traits, n) and n not in ("customer", "company", "circle")]
+)
 def test_evidence_moves_the_score_in_one_direction_up_to_its_cap(name: str) -> None:
     scores = [judge(HARNESS, {name: trait(e)})[0] for e in (0, 1, 3, 10, 1e3, np.inf)]
     weight = FEATURES[name].weight
@@ -149,8 +156,10 @@ def test_the_reasons_make_up_the_score() -> None:
 
 def test_an_analysts_word_decides() -> None:
     act = Behaviour(**{name: np.array([value]) for name, value in CAMPAIGN.items()})
-    few = {name: NOTHING for name in Traits.__slots__ if name not in ("customer", "circle")}
-    found = findings(act, Traits(**few, customer=np.array([1.0]), circle=np.array([2.0])))
+    few = {name: NOTHING for name in Traits.__slots__ if name not in ("customer", "company", "circle")}
+    found = findings(
+        act, Traits(**few, customer=np.array([1.0]), company=np.array([np.nan]), circle=np.array([2.0]))
+    )
     assert verdict(found, 0)[0] < FLAGGED < verdict(found, 0, label="campaign")[0]
     assert verdict(found, 0, label="benign")[0] < 0.01
     assert verdict(found, 0, label="to be looked at") == verdict(found, 0)
@@ -164,9 +173,11 @@ def test_few_requests_hardly_lower_a_score_and_not_at_all_from_the_same_pool(
 ) -> None:
     facts = {**CAMPAIGN, **HARNESS, "p_pool": 0.5, "requests": requests}
     act = Behaviour(**{name: np.array([value]) for name, value in facts.items()})
-    known = {name: NOTHING for name in Traits.__slots__ if name not in ("customer", "circle")}
+    known = {name: NOTHING for name in Traits.__slots__ if name not in ("customer", "company", "circle")}
     known["returning"] = trait(returning)
-    found = findings(act, Traits(**known, customer=np.array([np.nan]), circle=np.array([40.0])))
+    found = findings(
+        act, Traits(**known, customer=np.array([np.nan]), company=np.array([np.nan]), circle=np.array([40.0]))
+    )
     before = (Reason("synchrony", 12.0, 4.0, "last night"),)
     score, reasons = verdict(found, 0, before=before)
     assert low <= score <= high

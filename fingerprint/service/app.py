@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 
 from fingerprint import __version__
+from fingerprint.live import one_thread
 from fingerprint.service import console, families, gateways, lookups, openapi, operations, problems
 from fingerprint.service.config import Config
 from fingerprint.service.context import Service
@@ -35,7 +36,7 @@ def create_app(config: Config) -> FastAPI:
     app.include_router(gateways.router)
     app.router.routes.append(gateways.ENVOY_ROUTE)
     app.include_router(operations.router)
-    app.include_router(console.router)
+    console.install(app)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observe)
     return app
@@ -44,6 +45,7 @@ def create_app(config: Config) -> FastAPI:
 def from_environment() -> FastAPI:
     """Make the application of a worker process that `fingerprint serve` started."""
     set_up_logging()
+    one_thread()
     return create_app(Config.from_environment())
 
 

@@ -26,6 +26,7 @@ class Config:
     deadline_ms: after which a lookup that still waits is given up. batch: most requests in one batch.
     refresh_ms: how often a worker looks for newer snapshots, labels and keys. session_hours: how long a log-in holds.
     drain_ms: between saying "not ready" and closing the door. secure_cookies: cookies over HTTPS only.
+    history: files and folders of past traffic that analysts may search from the console.
     """
 
     path: str
@@ -44,6 +45,7 @@ class Config:
     session_hours: float = 12.0
     drain_ms: int = 500
     secure_cookies: bool = False
+    history: tuple[str, ...] = ()
 
     @property
     def home(self) -> Home:
@@ -67,7 +69,8 @@ class Config:
             raise UsageError(
                 f"settings in {ENVIRONMENT} expected, none found; start with `fingerprint serve`"
             )
-        return replace(cls(""), **json.loads(text))
+        read = json.loads(text)
+        return replace(cls(""), **{**read, "history": tuple(read["history"])})
 
 
 def is_loopback(host: str) -> bool:

@@ -29,7 +29,7 @@ from fingerprint.service.limits import beginning_of, deadline_of
 from fingerprint.service.observe import note
 from fingerprint.service.openapi import body_schema, problems
 from fingerprint.service.policy import Decision
-from fingerprint.service.problems import Problem
+from fingerprint.service.problems import Problem, response
 from fingerprint.service.salvage import salvaged
 
 router = APIRouter(tags=["gateways"])
@@ -79,7 +79,7 @@ async def _or_503(gateway: str, work: Callable[[], Awaitable[Response]]) -> Resp
         _log.error("gateway", gateway=gateway, error=why, message=words, exc_info=None if foreseen else error)
     metrics.UNPARSED.labels(gateway, why).inc()
     _log.warning("gateway", gateway=gateway, answered=503, why=why, message=words)
-    return Response(status_code=503, headers={"retry-after": "1"})
+    return response(Problem(503, "no answer: the service's log says why", headers={"retry-after": "1"}))
 
 
 async def _decided(
@@ -185,8 +185,8 @@ class EnvoyAuthz:
         """Answer one check."""
         request = Request(scope, receive)
         service = service_of(request)
-        response = await _or_503("envoy", lambda: self._checked(service, request))
-        await response(scope, receive, send)
+        answer = await _or_503("envoy", lambda: self._checked(service, request))
+        await answer(scope, receive, send)
 
     async def _checked(self, service: Service, request: Request) -> Response:
         permitted_gateway(request)

@@ -16,6 +16,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    ProcessCollector,
     generate_latest,
     multiprocess,
 )
@@ -86,6 +87,7 @@ def exposition(serving: Serving | None, *, database_up: bool, waiting: int) -> R
     if MULTIPROCESS in os.environ:
         counted = CollectorRegistry()
         multiprocess.MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+        ProcessCollector(registry=counted)
     now = CollectorRegistry()
     now.register(_InUse(serving, database_up=database_up, waiting=waiting))
     return Response(generate_latest(counted) + generate_latest(now), media_type=CONTENT_TYPE_LATEST)

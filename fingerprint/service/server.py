@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 
@@ -15,10 +18,17 @@ from uvicorn.supervisors import Multiprocess
 from fingerprint.errors import UsageError
 from fingerprint.service.config import Config
 from fingerprint.service.context import Service
+from fingerprint.service.metrics import MULTIPROCESS
 from fingerprint.store import Store
 
 GRACE_S = 25
 """How long requests in work may take after the door closed: below Kubernetes' and systemd's patience."""
+
+KEPT_S = 75
+"""An idle connection stays: longer than gateways keep theirs, or they would meet a closed one."""
+
+HEALTHY_S = 60
+"""A worker that says nothing for so long is replaced."""
 
 
 def serve(config: Config) -> None:
@@ -38,11 +48,21 @@ def serve(config: Config) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=KEPT_S,
+        timeout_worker_healthcheck=HEALTHY_S,
         backlog=2048,
     )
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal that stopped it again
+        _run(config, settings)
+
+
+def _run(config: Config, settings: uvicorn.Config) -> None:
     if config.workers == 1:
         uvicorn.Server(settings).run()
-    else:
+        return
+    with tempfile.TemporaryDirectory(prefix="fingerprint-metrics-") as folder:
+        # read when a worker imports prometheus_client
+        os.environ[MULTIPROCESS] = folder
         Multiprocess(settings, sockets=[settings.bind_socket()]).run()
 
 

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.templating import Jinja2Templates
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from fingerprint.service.auth import Principal, key_named, require
+from fingerprint.service.console.page import TEMPLATES, PageRoute
+from fingerprint.service.console.queue import local
 from fingerprint.service.context import Service, service_of
 from fingerprint.service.sessions import end, start
 
-router = APIRouter(include_in_schema=False)
-pages = Jinja2Templates(Path(__file__).parent / "templates")
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/login")
-def login_page(request: Request) -> HTMLResponse:
+def login_page(request: Request, next: str = "/") -> Response:  # noqa: A002  the field's name
     """Show the form."""
-    return pages.TemplateResponse(request, "login.html", {"wrong": False})
+    return TEMPLATES.TemplateResponse(request, "login.html", {"wrong": False, "next": local(next)})
 
 
 @router.post("/login")
 def log_in(
-    request: Request, key: Annotated[str, Form()], service: Annotated[Service, Depends(service_of)]
+    request: Request,
+    key: Annotated[str, Form()],
+    service: Annotated[Service, Depends(service_of)],
+    next: Annotated[str, Form()] = "/",  # noqa: A002
 ) -> Response:
     """Start a session for a key that may read; the audit log takes note."""
     stored = key_named(service, key.strip())
     if stored is None or not {"read", "admin"} & set(stored.row.scopes):
-        return pages.TemplateResponse(request, "login.html", {"wrong": True}, status_code=401)
+        values = {"wrong": True, "next": local(next)}
+        return TEMPLATES.TemplateResponse(request, "login.html", values, status_code=401)
     service.store().access.record(stored.row.name, "session.start", stored.row.key_id)
-    response = RedirectResponse("/", 303)
+    response = RedirectResponse(local(next), 303)
     start(service, response, stored.row.key_id)
     return response
 

@@ -1,0 +1,195 @@
+"""The queue: families to look at, its filters, saved views, and what is done to several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, get_args
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form
+from starlette.responses import Response
+
+from fingerprint.casework import ActionRow, QueueQuery, State
+from fingerprint.errors import Conflict, UsageError
+from fingerprint.service.console.page import PageRoute, Reader, Visit, Writer
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+PAGE = 50
+STATES: tuple[State, ...] = get_args(State)
+DEFAULT = QueueQuery()
+
+
+@router.get("/")
+def queue(visit: Reader) -> Response:
+    """Show the queue, or with `after` the rows that follow."""
+    params = visit.request.query_params
+    query = query_of(params)
+    page = visit.worklist.page(query, after=params.get("after"), limit=PAGE)
+    values: dict[str, Any] = {
+        "page": page,
+        "query": query,
+        "address": address_of(query),
+        "more": f"/?{urlencode({**values_of(query), 'after': page.after})}" if page.after else None,
+    }
+    if visit.partial:
+        part = "parts/rows.html" if params.get("after") else "parts/queue.html"
+        return visit.render(part, **values)
+    choices: dict[str, Any] = {
+        "views": visit.desk.views(),
+        "campaigns": visit.worklist.campaigns(),
+        "states": STATES,
+    }
+    return visit.render("queue.html", **values, **choices)
+
+
+@router.post("/act")
+def act(
+    visit: Writer,
+    what: Annotated[str, Form()],
+    family: Annotated[list[str], Form()],
+    campaign: Annotated[str, Form()] = "",
+    reason: Annotated[str, Form()] = "",
+    days: Annotated[int, Form()] = 7,
+    back: Annotated[str, Form()] = "/",
+) -> Response:
+    """Do one thing to families, each named as `id@revision`: what is one of campaign, benign, …; then go back."""
+    read = dict(map(_named, family))
+    try:
+        did = perform(visit, what, read, {"campaign": campaign, "reason": reason, "days": days})
+    except Conflict as error:
+        return conflict(visit, read, error)
+    return visit.back(local(back), did.id)
+
+
+@router.post("/undo")
+def undo(
+    visit: Writer, action: Annotated[int | None, Form()] = None, back: Annotated[str, Form()] = "/"
+) -> Response:
+    """Undo an action, or one's own last one."""
+    did = (
+        visit.desk.undo_last(by=visit.who.name)
+        if action is None
+        else visit.desk.undo(action, by=visit.who.name)
+    )
+    return visit.back(local(back), did.id)
+
+
+@router.post("/views")
+def view(
+    visit: Writer,
+    name: Annotated[str, Form()],
+    query: Annotated[str, Form()] = "",
+    drop: Annotated[bool, Form()] = False,
+) -> Response:
+    """Save the queue's query under a name, or drop the name."""
+    did = visit.desk.save_view(name, None if drop else query, by=visit.who.name)
+    return visit.back(f"/?{query}", did.id)
+
+
+def perform(visit: Visit, what: str, read: Mapping[str, int | None], values: Mapping[str, Any]) -> ActionRow:
+    """Do one thing to families; raises UsageError for what there is not, and the desk's errors."""
+    desk, by, reason = visit.desk, visit.who.name, values["reason"].strip() or None
+    if what == "campaign":
+        campaign = values["campaign"].strip() or new_campaign(next(iter(read)))
+        return desk.label(read, "campaign", by=by, campaign=campaign, reason=reason)
+    if what == "benign":
+        return desk.label(read, "benign", by=by, reason=reason)
+    if what == "clear":
+        return desk.label(read, None, by=by, reason=reason)
+    if what == "snooze":
+        days = max(0, min(int(values["days"]), 365))
+        until = datetime.now(UTC) + timedelta(days=days) if days else None
+        return desk.snooze(read, until, by=by)
+    if what == "merge":
+        return desk.merge(next(iter(read)), read, by=by)
+    raise UsageError(f"one of campaign, benign, clear, snooze, merge expected, {what} found")
+
+
+def conflict(visit: Visit, read: Mapping[str, int | None], error: Conflict) -> Response:
+    """Show what others did meanwhile beside what was to be done; both can be chosen."""
+    rows = {row.family.family_id: row for row in visit.worklist.families(list(read))}
+    since = {
+        family: [line for line in visit.store.access.audit(subject=family, limit=20) if line.id > (seen or 0)]
+        for family, seen in read.items()
+    }
+    changed = [family for family in read if family in rows and since[family] and read[family] is not None]
+    changed = changed or [family for family in read if family in rows]
+    return visit.render(
+        "conflict.html",
+        412,
+        error=error,
+        rows=rows,
+        since=since,
+        changed=changed,
+        wanted=_wanted(visit, rows),
+    )
+
+
+def _wanted(visit: Visit, rows: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the fields of the form that met the conflict, with the revisions as they are now."""
+    form = visit.request._form  # what the route read already
+    pairs = [] if form is None else [(k, v) for k, v in form.multi_items() if isinstance(v, str)]
+    out = []
+    for name, value in pairs:
+        family = value.partition("@")[0]
+        if name == "family" and family in rows:
+            value = f"{family}@{rows[family].revision}"
+        elif name in ("expected", "version") and len(rows) == 1:
+            row = next(iter(rows.values()))
+            value = str(row.revision if name == "expected" else row.family.version)
+        if name != "csrf_token":
+            out.append((name, value))
+    return out
+
+
+def query_of(params: Mapping[str, str]) -> QueueQuery:
+    """Read a query from an address; what makes no sense there counts as not asked."""
+    state = params.get("state", DEFAULT.state)
+    return QueueQuery(
+        words=params.get("words", "").strip()[:500],
+        state=next((s for s in STATES if s == state), DEFAULT.state),
+        label=params.get("label") or None,
+        campaign=params.get("campaign") or None,
+        account=params.get("account") or None,
+        kind=params.get("kind") or None,
+        flagged=params.get("flagged") in ("1", "true", "on"),
+        min_score=min(max(_number(params.get("min_score")), 0.0), 1.0),
+        min_accounts=int(min(max(_number(params.get("min_accounts")), 0), 10**9)),
+        days=int(min(max(_number(params.get("days")), 0), 36_500)) or None,
+    )
+
+
+def values_of(query: QueueQuery) -> dict[str, str]:
+    """Return what of a query is not as usual, as an address writes it."""
+    pairs = ((name, getattr(query, name), getattr(DEFAULT, name)) for name in QueueQuery.__slots__)
+    return {name: "1" if value is True else str(value) for name, value, usual in pairs if value != usual}
+
+
+def address_of(query: QueueQuery) -> str:
+    """Return a query as the query string of an address."""
+    return urlencode(values_of(query))
+
+
+def new_campaign(family_id: str) -> str:
+    """Name a campaign that begins with a family."""
+    return f"c-{family_id.removeprefix('f')[:8]}"
+
+
+def local(where: str) -> str:
+    """Return an address of this site; the queue for any other."""
+    return where if where.startswith("/") and not where.startswith(("//", "/\\")) else "/"
+
+
+def _named(value: str) -> tuple[str, int | None]:
+    family, _, seen = value.partition("@")
+    return family, int(seen) if seen.isascii() and seen.isdigit() else None
+
+
+def _number(value: str | None) -> float:
+    try:
+        found = float(value or 0)
+    except ValueError:
+        return 0.0
+    return found if abs(found) < 1e12 else 0.0

@@ -1,0 +1,118 @@
+"""A real service on a home, and a real Chromium that looks at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from fingerprint.service.app import create_app
+from fingerprint.service.config import Config
+from fingerprint.service.context import Service
+from fingerprint.store import Store
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+]
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+
+
+@dataclass
+class Site:
+    """A service that answers; `keys` by name."""
+
+    address: str
+    home: Path
+    service: Service
+    keys: dict[str, str]
+
+    @property
+    def store(self) -> Store:
+        return self.service.store()
+
+
+@contextmanager
+def serving(home: Path, *people: str, history: tuple[str, ...] = ()) -> Iterator[Site]:
+    """Serve a home on a free port to people who may read and label, and to `reader`, who may read only."""
+    with Store.open(home) as store:
+        keys = {
+            name: store.access.create_key(name, ["read"] + ["label"] * (name != "reader"), by="test")[1]
+            for name in (*people, "reader")
+        }
+    listening = socket.create_server(("127.0.0.1", 0))
+    app = create_app(Config(str(home), refresh_ms=100, history=history))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    until = time.monotonic() + 60
+    while not server.started and time.monotonic() < until:
+        time.sleep(0.02)
+    assert server.started
+    try:
+        yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}", home, app.state.service, keys)
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+        listening.close()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start a browser; where there is none, CI fails and others skip what needs it."""
+    if CHROMIUM is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("a Chromium in PATH expected, none found")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def log_in(browser: Browser, site: Site, name: str, **context: Any) -> Page:
+    """Log in by the form; what a page complains of on its console fails the test that reads `complaints`."""
+    opened: BrowserContext = browser.new_context(base_url=site.address, **context)
+    opened.set_default_timeout(10_000)
+    page = opened.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None,
+    )
+    page.complaints = complaints  # type: ignore[attr-defined]
+    page.goto("/login")
+    page.fill("#key", site.keys[name])
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(site.address + "/")
+    page.wait_for_selector("html[data-ready]")
+    return page
+
+
+def violations(page: Page, *rules: str) -> list[str]:
+    """Run axe-core's rules, or all, on a page; returns what it calls serious or critical."""
+    page.evaluate(AXE.read_text() + "; 0")
+    options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+    found = page.evaluate("options => axe.run(document, options)", options)
+    return [
+        json.dumps({"rule": v["id"], "at": [n["html"][:160] for n in v["nodes"]][:3]})
+        for v in found["violations"]
+        if v["impact"] in ("serious", "critical")
+    ]
