@@ -184,6 +184,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--scores", type=Path, metavar="OUT", help="write every family's score and truth (.parquet)"
     )
+    parser.add_argument(
+        "--add",
+        action="store_true",
+        help="with --scores: more seeds beside the file's; --worlds 0 keeps thresholds",
+    )
     options = parser.parse_args()
     if options.add and not options.scores:
         parser.error("--add needs --scores")
