@@ -8,7 +8,7 @@ demo: $(VENV)/.installed
 	$(BIN)/fingerprint demo
 
 test: $(VENV)/.installed-dev $(LITELLM)/.installed browser
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

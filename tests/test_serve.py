@@ -33,6 +33,7 @@ def test_requests_in_work_end_and_new_ones_are_sent_elsewhere(home: Path, worker
                     statuses.append(client.post(f"{url}/v1/lookup", json={"prompt": PROMPT}).status_code)
                     if client.get(f"{url}/readyz").status_code == 503:
                         unready.set()
+                    time.sleep(0.1)  # nobody reads the log until the end, and a pipe holds 64 KiB
                 bodies = {"requests": [{"prompt": f"{PROMPT} {n}"} for n in range(200)]}
                 statuses.append(client.post(f"{url}/v1/lookup/batch", json=bodies).status_code)
 
