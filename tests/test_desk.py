@@ -246,7 +246,9 @@ def test_notes_and_snoozes_are_no_conflict(desk: Desk) -> None:
     read = desk.revision("f1")
     desk.note("f1", "only a note", by="bob")
     desk.snooze(["f1"], TOMORROW, by="bob")
+    assert desk.revision("f1") == read
     desk.label({"f1": read}, "campaign", by="ann")
+    assert desk.revision("f1") > read
 
 
 def test_what_fails_leaves_nothing(store: Store, desk: Desk, tmp_path: Path, store_url: str | None) -> None:

@@ -32,7 +32,8 @@ def test_cut_anywhere_what_came_of_the_text_is_read(text: str, cut: int) -> None
 
 @given(st.binary(max_size=200))
 def test_bytes_of_any_kind_are_none_or_json(raw: bytes) -> None:
-    salvaged(raw)
+    found = salvaged(raw)
+    assert found is None or json.loads(json.dumps(found)) == found
 
 
 def test_deep_nesting_is_no_json() -> None:
