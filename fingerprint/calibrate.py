@@ -34,18 +34,23 @@ Embed = Callable[[pa.Array | pa.ChunkedArray], FloatArray]
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """What prompts in no family say: vectors (s, d) of their sentences, offsets (n + 1,) where each prompt's begin."""
+    """What n prompts in no family say, and who says it.
+
+    vectors: (s, d) of their sentences; offsets: (n + 1,) where each prompt's begin. own: (n, f) CSR, nonzero where a
+    prompt is by one of the accounts that send the family together: it may be a rewording and is no stranger's.
+    """
 
     vectors: FloatArray
     offsets: IntArray
+    own: sparse.csr_matrix
 
     @classmethod
-    def of(cls, texts: pa.ChunkedArray | pa.Array, embed: Embed) -> Others:
-        """Embed the sentences of at most SENTENCE_PROMPTS of these texts, evenly chosen."""
+    def of(cls, texts: pa.ChunkedArray | pa.Array, own: sparse.csr_matrix, embed: Embed) -> Others:
+        """Embed the sentences of at most SENTENCE_PROMPTS of these texts (n,), evenly chosen; own: (n, f)."""
         count = min(len(texts), SENTENCE_PROMPTS)
         chosen = np.unique(np.linspace(0, len(texts) - 1, count).astype(np.int64))
         flat, offsets = meaning.sentences(texts.take(pa.array(chosen)))
-        return cls(embed(flat), offsets)
+        return cls(embed(flat), offsets, own[chosen])
 
 
 def weights(found: Discovery) -> sparse.csr_matrix:
@@ -90,9 +95,11 @@ def of_meaning(
         return least, usual
     owners = np.concatenate([[0], np.cumsum([len(prototypes[f]) for f in rows])]).astype(np.int64)
     held = meaning.held(others.vectors, others.offsets, np.concatenate([prototypes[f] for f in rows]), owners)
+    own = others.own.tocsc()
     for column, f in enumerate(rows):
-        least[f] = _bounded(_reached(held[:, column], len(held), rate))
-        usual[f] = np.median(held[:, column])
+        said = np.delete(held[:, column], own.indices[own.indptr[f] : own.indptr[f + 1]])
+        if len(said):
+            least[f], usual[f] = _bounded(_reached(said, len(said), rate)), np.median(said)
     return least, usual
 
 

@@ -9,15 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy import sparse, stats
+from scipy import sparse
 
+from fingerprint.pools import linked
 from fingerprint.records import AccountRow, CampaignRow, Reason, Signature
-
-SHARED_POOL = 0.5
-"""Two families are one campaign's if at least this share of the smaller pool is in the larger."""
-
-CHANCE = 1e-6
-"""... and so large an overlap of random pools is rarer than this (hypergeometric)."""
 
 PER_REQUEST = 3
 """Requests of one family that count towards an account's score."""
@@ -41,15 +36,7 @@ def campaigns(signatures: Sequence[Signature], pool: sparse.csr_matrix, accounts
     flagged = np.array([f for f, s in enumerate(signatures) if s.flagged], dtype=np.int64)
     if not len(flagged):
         return []
-    sent = pool[flagged].sign()
-    size = np.diff(sent.indptr)
-    both = (sent @ sent.T).tocoo()
-    smaller = np.minimum(size[both.row], size[both.col])
-    larger = np.maximum(size[both.row], size[both.col])
-    chance = stats.hypergeom.sf(both.data - 1, accounts, larger, smaller)
-    linked = (both.data >= SHARED_POOL * smaller) & (chance < CHANCE)
-    graph = sparse.csr_matrix((np.ones(linked.sum()), (both.row[linked], both.col[linked])), shape=both.shape)
-    _, group = sparse.csgraph.connected_components(graph, directed=False)
+    group = linked(pool[flagged], accounts)
     rows, used = [], set[str]()
     for number in range(group.max() + 1):
         members = [signatures[f] for f in flagged[group == number]]

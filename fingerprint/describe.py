@@ -15,6 +15,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint import calibrate, match, meaning
+from fingerprint.adopt import adopted
 from fingerprint.batch import Batch, Whole
 from fingerprint.calibrate import Others
 from fingerprint.columns import Behaviour
@@ -27,6 +28,7 @@ from fingerprint.records import (
     FloatArray,
     HashArray,
     Ids,
+    IntArray,
     Signature,
     Spread,
     Stamp,
@@ -94,12 +96,16 @@ def describe(
     of: where given, `batch` is only a sample of it. Texts are then taken from the sample, and senders, times
     and counts from the whole, of which label and strength are, too.
     """
-    loose = _evenly(np.flatnonzero(found.label < 0), MOST_LOOSE)
-    whole = embed(meaning.heads(batch.texts.take(pa.array(loose))))
     textual = _textual(batch, found, stored, stamp, settings)
     label, signatures, known = found.label.copy(), list(textual), found.families.known.tolist()
+    strength = np.where(label >= 0, found.coverage, 0.0).astype(np.float32)
+    before = [stored[origin] if origin >= 0 else s for s, origin in zip(textual, known, strict=True)]
+    if of is None:
+        _adopt(batch, before, _owner(before), label, strength, embed)
+    loose = _evenly(np.flatnonzero(label < 0), MOST_LOOSE)
+    whole = embed(meaning.heads(batch.texts.take(pa.array(loose))))
     for signature, origin, prompts in _topical(batch, loose, whole, stored, stamp, settings):
-        label[prompts] = len(signatures)
+        label[prompts], strength[prompts] = len(signatures), 1.0
         signatures.append(signature)
         known.append(origin)
     kept = [
@@ -119,20 +125,41 @@ def describe(
     rank = np.full(len(signatures) + 1, -1, dtype=np.int32)
     rank[kept] = np.arange(len(kept))
     label = rank[label]
-    strength = np.where(label >= 0, np.where(found.label >= 0, found.coverage, 1.0), 0.0).astype(np.float32)
+    strength[label < 0] = 0.0
     born = np.array([known[f] < 0 for f in kept], dtype=np.bool_)
     common = _common(batch)
     if of is not None:
         batch, (label, strength) = of.batch, of.told(rank, label, strength)
     members = members_of(label, len(kept))
     wordings, owner = _with_variants(batch.senders(), complete, members, born, common)
+    if of is None:
+        _adopt(batch, wordings, owner, label, strength, embed)
     label = np.where(label >= 0, owner[label], -1).astype(np.int32) if len(owner) else label
     members = members_of(label, len(kept))
-    spreads = _spreads(batch, members)
     act = behaviour((members @ batch.requests()).tocsr(), batch.account, batch.second)
+    spreads = _spreads(batch, members)
     final = tuple(replace(s, spread=spreads[f]) if members[f].nnz else s for f, s in enumerate(wordings))
     own = owner == np.arange(len(kept))
     return Described(final, label, strength, act, born & own, born & ~own)
+
+
+def _adopt(
+    batch: Batch,
+    signatures: Sequence[Signature],
+    owner: Ids,
+    label: Ids,
+    strength: FloatArray,
+    embed: Embed,
+) -> None:
+    """Label what is left to no family and means what its senders send together anyway, in place."""
+    loose = np.flatnonzero(label < 0)
+    labelled = np.flatnonzero(label >= 0)
+    pools = np.full(len(label), -1, dtype=np.int32)
+    pools[labelled] = owner[label[labelled]]
+    own = _by_own_senders(batch, loose, members_of(pools, len(signatures)))
+    family, score = adopted(batch.texts.take(pa.array(loose)), signatures, own[:, owner].tocsr(), embed)
+    taken = family >= 0
+    label[loose[taken]], strength[loose[taken]] = family[taken], score[taken]
 
 
 def _with_variants(
@@ -143,8 +170,7 @@ def _with_variants(
     common: HashArray,
 ) -> tuple[list[Signature], Ids]:
     """Mark new families that are other wordings of stored ones; also return which row owns each row's prompts, (f,)."""
-    place = {s.family_id: f for f, s in enumerate(signatures)}
-    owner = np.array([place.get(s.variant_of or "", f) for f, s in enumerate(signatures)], dtype=np.int32)
+    owner = _owner(signatures)
     templates = [s.template for s in signatures]
     said = [s.prototypes for s in signatures]
     # a stored variant's prompts and sentences count for its original
@@ -244,7 +270,10 @@ def _meant(
     """Give signatures their prototypes, and what prompts in no family reach of their meaning."""
     rate = settings.false_positive_rate
     said = _sentences([s.template for s in signatures], embed)
-    others = Others.of(batch.texts.take(pa.array(outside.prompts)), embed) if any(map(len, said)) else None
+    own = _by_own_senders(batch, outside.prompts, members)
+    others = (
+        Others.of(batch.texts.take(pa.array(outside.prompts)), own, embed) if any(map(len, said)) else None
+    )
     least, usual = calibrate.of_meaning(said, others, rate)
     out = []
     for f, signature in enumerate(signatures):
@@ -256,6 +285,22 @@ def _meant(
             replace(signature, prototypes=prototypes, similarity=float(least[f]), usual=float(usual[f]))
         )
     return out
+
+
+def _owner(signatures: Sequence[Signature]) -> Ids:
+    """Return which row owns each row's prompts, (f,): its own, or that of the family that it is a variant of."""
+    place = {s.family_id: f for f, s in enumerate(signatures)}
+    return np.array([place.get(s.variant_of or "", f) for f, s in enumerate(signatures)], dtype=np.int32)
+
+
+def _by_own_senders(batch: Batch, prompts: IntArray, members: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Tell which prompts (l,) are by accounts that send a family with others at the same times, (l, f) CSR."""
+    act = behaviour((members @ batch.requests()).tocsr(), batch.account, batch.second)
+    senders = batch.senders()
+    together = sparse.diags((act.p_synchrony <= TOGETHER).astype(np.float32))
+    pools = (together @ (members @ senders).sign()).tocsr()
+    pools.eliminate_zeros()
+    return (senders[prompts] @ pools.T).tocsr()
 
 
 def _seen(batch: Batch, signatures: Sequence[Signature], members: sparse.csr_matrix) -> list[Signature]:

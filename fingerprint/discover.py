@@ -15,6 +15,7 @@ from fingerprint.cluster import cluster
 from fingerprint.columns import Behaviour, Families, SharedGrams, Shingles
 from fingerprint.evidence import behaviour, discoveries
 from fingerprint.index import knn_graph
+from fingerprint.pools import kin
 from fingerprint.records import HashArray, Ids, Signature
 from fingerprint.settings import Settings
 from fingerprint.shingle import boundary_grams, shared_grams, shingle
@@ -84,7 +85,7 @@ def _select(
     batch: Batch, found: Families, shingles: Shingles, shared: SharedGrams, settings: Settings
 ) -> Discovery:
     """Assign prompts by evidence, and keep the families that their text or their senders' behaviour proves."""
-    requests = batch.requests()
+    requests, senders = batch.requests(), batch.senders()
     least = settings.min_requests
 
     boundary = boundary_grams(shingles, shared)
@@ -100,7 +101,7 @@ def _select(
         )
         outlined = np.zeros(len(families), dtype=np.bool_)
         outlined[open_] = refine.outlined(families.take(open_), shared, boundary)
-        return proven(families, act, outlined, settings)
+        return proven(families, act, outlined, settings) | akin(families, act, senders, settings)
 
     def assigned(families: Families) -> Ids:
         # what an account's behaviour proves, it proves of all prompts that hold the text, and of no part of them
@@ -144,6 +145,17 @@ def proven(
     return np.asarray(
         (families.known >= 0) | (alive & (together | long) & (act.accounts >= settings.min_accounts))
     )
+
+
+def akin(
+    families: Families, act: Behaviour, senders: sparse.csr_matrix, settings: Settings
+) -> npt.NDArray[np.bool_]:
+    """Tell which families (f,) are sent by the accounts of others that act together; senders: (n, a) CSR."""
+    alive = families.support > 0
+    pooled = discoveries(np.where(alive, act.p_value, 1.0), rate=settings.discovery_rate)
+    together = pooled & (act.p_synchrony <= refine.TOGETHER)
+    volume = np.asarray(senders.sum(axis=0), dtype=np.float64).ravel()
+    return kin((families.members @ senders).tocsr(), together, volume)
 
 
 def members_of(label: Ids, families: int) -> sparse.csr_matrix:

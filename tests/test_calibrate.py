@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import sparse
 from test_match import signature
 
 from fingerprint import calibrate, match
@@ -16,7 +17,11 @@ def unit(random: np.random.Generator, rows: int) -> np.ndarray:
 
 def others(random: np.random.Generator, prompts: int) -> Others:
     sizes = random.integers(1, 6, prompts)
-    return Others(unit(random, int(sizes.sum())), np.concatenate([[0], np.cumsum(sizes)]))
+    return Others(unit(random, int(sizes.sum())), np.concatenate([[0], np.cumsum(sizes)]), strangers(prompts))
+
+
+def strangers(prompts: int, families: int = 3) -> sparse.csr_matrix:
+    return sparse.csr_matrix((prompts, families))
 
 
 @pytest.mark.parametrize("rate", [1e-4, 0.01, 0.2])
@@ -38,9 +43,25 @@ def test_few_others_hold_more_of_a_meaning(rate: float) -> None:
         assert (held > usual[f]).mean() == pytest.approx(0.5, abs=0.06)
 
 
+def test_a_familys_own_senders_are_no_others() -> None:
+    random = np.random.default_rng(3)
+    template, every = unit(random, 2), others(random, 500)
+    said = np.arange(0, 500, 5)
+    # a fifth of the prompts says what the template says
+    vectors = every.vectors.copy()
+    vectors[every.offsets[said]] = template[0]
+    own = sparse.csr_matrix((np.ones(len(said)), (said, np.zeros(len(said), int))), shape=(500, 1))
+    strict = of_meaning([template], Others(vectors, every.offsets, strangers(500, 1)), 0.01)[0]
+    open_ = of_meaning([template], Others(vectors, every.offsets, own), 0.01)[0]
+    kept = np.setdiff1d(np.arange(500), said)
+    held = [(vectors[every.offsets[n] : every.offsets[n + 1]] @ template.T).max(axis=0).mean() for n in kept]
+    assert open_[0] < strict[0]
+    assert (np.array(held) > open_[0]).sum() == int(0.01 * 401) - 1
+
+
 def test_without_others_meaning_never_counts() -> None:
     random = np.random.default_rng(1)
-    nobody = Others(np.empty((0, 8), np.float32), np.array([0]))
+    nobody = Others(np.empty((0, 8), np.float32), np.array([0]), strangers(0))
     for nothing in (None, nobody):
         least, usual = of_meaning([unit(random, 2)], nothing, 0.01)
         assert (least.tolist(), usual.tolist()) == ([1], [0])
@@ -66,7 +87,9 @@ def test_others_are_chosen_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
         taken.extend(flat.to_pylist())
         return np.zeros((len(flat), 8), np.float32)
 
-    found = Others.of(texts, embed)
+    own = sparse.csr_matrix(np.eye(100))
+    found = Others.of(texts, own, embed)
+    assert found.own.indices.tolist() == [0, 49, 99]
     assert taken == ["this is number 0", "this is number 49", "this is number 99"]
     assert found.offsets.tolist() == [0, 1, 2, 3]
 
