@@ -23,6 +23,7 @@ from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, stamp_of
 from fingerprint.night import Night, Stored, job_key, normalised, worked
 from fingerprint.observed import observed
+from fingerprint.parallel import workers
 from fingerprint.records import (
     ACTIVITY_SCHEMA,
     SPREAD_SCHEMA,
@@ -71,7 +72,7 @@ def nightly(
         check_extension(assignments)
     clock = _Clock(on_progress)
     with HomeLock(home.path), Store.open(home.path, home.database) as store:
-        embedder = Embedder.load(settings.model)
+        embedder = Embedder.load(settings.model, light=True, threads=settings.threads or workers())
         stamp = stamp_of(embedder)
         store.check_stamp(stamp)
         stored = Stored(store.signatures(), stamp, [n.batch_id for n in store.nights()])
@@ -79,7 +80,8 @@ def nightly(
         cache = VectorCache(home.path / "cache", embedder.stamp, embedder.dimension)
 
         def embed(texts: pa.Array | pa.ChunkedArray) -> FloatArray:
-            return encode_cached(embedder, cache, texts)
+            # a static model makes a vector in less time than a cache takes to find it
+            return embedder.encode(texts) if embedder.is_static else encode_cached(embedder, cache, texts)
 
         clock.stage("read")
         reader = read_traffic(
