@@ -24,7 +24,7 @@ STAGES = {  # each with the modules that are its own
     "campaign": set(),
     "rhythm": set(),
     "departure": set(),
-    "template": set(),
+    "template": {"slots", "spelling", "text_buffers"},
     "variants": set(),
     "continuity": set(),
     "senders": {"requestids"},
