@@ -18,6 +18,7 @@ from fingerprint.index import knn_graph
 from fingerprint.records import HashArray, Ids, Signature
 from fingerprint.settings import Settings
 from fingerprint.shingle import boundary_grams, shared_grams, shingle
+from fingerprint.sparse_counts import counts_at
 
 SAME_PLACE = 0.2
 """Segments nearer than this cosine distance (postings that overlap by 80 %) are not parted."""
@@ -168,8 +169,8 @@ def _stored_cores(stored: Sequence[Signature], hashes: HashArray) -> sparse.csr_
 
 
 def _coverage(families: Families, shared: SharedGrams, label: Ids) -> npt.NDArray[np.float32]:
-    cover = (families.core @ shared.postings).multiply(families.members).tocsc()
+    members = families.members
     out = np.zeros(len(label), dtype=np.float32)
-    prompts = np.flatnonzero(np.diff(cover.indptr))
-    out[prompts] = cover.data / np.maximum(families.size[cover.indices], 1)
+    size = np.repeat(np.maximum(families.size, 1), np.diff(members.indptr))
+    out[members.indices] = counts_at(families.core, shared.postings, members) / size
     return np.minimum(out, 1.0)

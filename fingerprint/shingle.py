@@ -20,6 +20,7 @@ from numba import njit
 from scipy import sparse
 
 from fingerprint.columns import SharedGrams, Shingles
+from fingerprint.gram_table import distinct, member
 from fingerprint.records import HashArray, Ids, IntArray
 
 GRAM = 4
@@ -102,19 +103,19 @@ def shared_grams(
     """
     known = np.empty(0, dtype=np.uint64) if known is None else known
     bits = max(16, int(np.ceil(np.log2(max(len(shingles.hashes), 1)))) + 1)
-    frequent = _frequent(shingles.hashes, shingles.offsets, min_prompts, bits) | _member(
-        shingles.hashes, known
-    )
-    places = np.flatnonzero(frequent)
-    hashes, gram = np.unique(np.concatenate([shingles.hashes[places], known]), return_inverse=True)
+    frequent = _frequent(shingles.hashes, shingles.offsets, min_prompts, bits)
+    places = np.flatnonzero(frequent | member(shingles.hashes, known))
+    hashes, gram = distinct(np.concatenate([shingles.hashes[places], known]))
     gram = gram[: len(places)]
-    prompt = np.repeat(np.arange(shingles.prompts), np.diff(shingles.offsets))[places]
-    postings = _incidence(gram, prompt, (len(hashes), shingles.prompts))
+    prompts = np.searchsorted(places, shingles.offsets)
+    ends, holders = _postings(gram, prompts, len(hashes))
+    ones = np.ones(len(holders), dtype=np.float32)
+    postings = sparse.csr_matrix((ones, holders, ends), shape=(len(hashes), shingles.prompts))
     accounts = _distinct_accounts(
         postings.indptr, postings.indices, senders.indptr, senders.indices, senders.shape[1]
     )
     enough = (np.diff(postings.indptr) >= min_prompts) & (accounts >= min_accounts)
-    kept = np.flatnonzero(enough | _member(hashes, known))
+    kept = np.flatnonzero(enough | member(hashes, known))
     rank = np.full(len(hashes), -1, dtype=np.int32)
     rank[kept] = np.arange(len(kept))
     ids = np.full(len(shingles.hashes), -1, dtype=np.int32)
@@ -130,13 +131,6 @@ def boundary_grams(shingles: Shingles, shared: SharedGrams) -> npt.NDArray[np.bo
     marked = shared.ids[(starts | ends) & (shared.ids >= 0)]
     out[marked] = True
     return out
-
-
-def _member(hashes: HashArray, sorted_set: HashArray) -> npt.NDArray[np.bool_]:
-    if not len(sorted_set):
-        return np.zeros(len(hashes), dtype=np.bool_)
-    at = np.minimum(np.searchsorted(sorted_set, hashes), len(sorted_set) - 1)
-    return np.asarray(sorted_set[at] == hashes)
 
 
 @njit(cache=True, nogil=True)
@@ -158,12 +152,30 @@ def _frequent(hashes: HashArray, offsets: IntArray, least: int, bits: int) -> np
     return out
 
 
-def _incidence(row: IntArray, column: IntArray, shape: tuple[int, int]) -> sparse.csr_matrix:
-    """Return a CSR of float32 ones with sorted columns; repeated pairs count once."""
-    matrix = sparse.csr_matrix((np.ones(len(row), dtype=np.float32), (row, column)), shape=shape)
-    matrix.sum_duplicates()
-    matrix.data[:] = 1.0
-    return matrix
+@njit(cache=True, nogil=True)
+def _postings(gram: IntArray, offsets: IntArray, grams: int) -> tuple[Ids, Ids]:
+    """Return which prompts hold each gram, ascending and each once, as the indptr and indices of a CSR matrix.
+
+    gram: (q,) numbers of grams in the order of the prompts, whose places begin at offsets (n + 1,).
+    """
+    ends = np.zeros(grams + 1, dtype=np.int32)
+    seen_in = np.full(grams, -1, dtype=np.int32)
+    for row in range(len(offsets) - 1):
+        for i in range(offsets[row], offsets[row + 1]):
+            if seen_in[gram[i]] != row:
+                seen_in[gram[i]] = row
+                ends[gram[i] + 1] += 1
+    ends = np.cumsum(ends).astype(np.int32)
+    free = ends[:-1].copy()
+    holders = np.empty(ends[-1], dtype=np.int32)
+    seen_in[:] = -1
+    for row in range(len(offsets) - 1):
+        for i in range(offsets[row], offsets[row + 1]):
+            if seen_in[gram[i]] != row:
+                seen_in[gram[i]] = row
+                holders[free[gram[i]]] = row
+                free[gram[i]] += 1
+    return ends, holders
 
 
 @njit(cache=True, nogil=True)
