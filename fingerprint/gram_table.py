@@ -13,8 +13,6 @@ from numba import njit
 
 from fingerprint.records import HashArray, Ids, IntArray
 
-Mask = npt.NDArray[np.bool_]
-
 
 class _Table(NamedTuple):
     """keys (2^b,) uint64, 0 where free; entry (2^b,) int32, the number of the key."""
@@ -32,11 +30,16 @@ def distinct(hashes: HashArray) -> tuple[HashArray, IntArray]:
     return found[order], rank[number]
 
 
-def member(hashes: HashArray, known: HashArray) -> Mask:
+def member(hashes: HashArray, known: HashArray) -> npt.NDArray[np.bool_]:
     """Tell which hashes (m,) are among the distinct known ones."""
+    return places(hashes, known) >= 0
+
+
+def places(hashes: HashArray, known: HashArray) -> Ids:
+    """Return where each hash (m,) stands among the distinct known ones, -1 where it does not."""
     if not len(known):
-        return np.zeros(len(hashes), dtype=np.bool_)
-    return np.asarray(_member(hashes, known))
+        return np.full(len(hashes), -1, dtype=np.int32)
+    return np.asarray(_places(hashes, known))
 
 
 @njit(cache=True, nogil=True)
@@ -79,14 +82,16 @@ def _numbered(hashes: HashArray) -> tuple[HashArray, Ids]:
 
 
 @njit(cache=True, nogil=True)
-def _member(hashes: HashArray, known: HashArray) -> Mask:
+def _places(hashes: HashArray, known: HashArray) -> Ids:
     size = 16
     while size < 2 * len(known):
         size *= 2
-    keys = np.zeros(size, dtype=np.uint64)
-    for key in known:
-        keys[_place(keys, key)] = key
-    out = np.empty(len(hashes), dtype=np.bool_)
+    table = _empty(size)
+    for number in range(len(known)):
+        at = _place(table.keys, known[number])
+        table.keys[at], table.entry[at] = known[number], number
+    out = np.empty(len(hashes), dtype=np.int32)
     for i in range(len(hashes)):
-        out[i] = keys[_place(keys, hashes[i])] != 0
+        at = _place(table.keys, hashes[i])
+        out[i] = table.entry[at] if table.keys[at] != 0 else -1
     return out

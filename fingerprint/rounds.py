@@ -24,7 +24,7 @@ from fingerprint.checkpoint import Checkpoints
 from fingerprint.claim import Claims, cores
 from fingerprint.columns import Behaviour, Families
 from fingerprint.discover import Discovery, discover, members_of, proven
-from fingerprint.evidence import behaviour
+from fingerprint.evidence import behaviour, ranked
 from fingerprint.parallel import workers
 from fingerprint.records import HashArray, Ids, IntArray
 from fingerprint.settings import Settings
@@ -39,6 +39,9 @@ WORTH = 0.02
 
 SHORTEST = 2
 """Grams of a segment that families of a sample begin with: single shared grams are ordinary language, and most."""
+
+EXACTLY = 16_384
+"""Segments of a sample above this number are compared through inverted lists; there are other samples."""
 
 SEED, MOST_SEEDS = 8, 50_000
 """Grams in a row (11 words) that two accounts of a sample share; prompts that hold such text are looked at next."""
@@ -151,9 +154,14 @@ def _looked_at(spool: Spool, chosen: IntArray, number: int, job: Job) -> tuple[C
     stage = f"cores-{number}"
     if not job.work.has(stage):
         job.tell(f"sample {number}", 0, None)
-        batch = sample(spool, chosen)
+        batch = sample(spool, chosen, shown=False)
         found = discover(
-            batch, [], job.settings, lambda name: job.tell(f"{name} {number}", 0, None), shortest=SHORTEST
+            batch,
+            [],
+            job.settings,
+            lambda name: job.tell(f"{name} {number}", 0, None),
+            shortest=SHORTEST,
+            exactly=EXACTLY,
         )
         grams, offsets, outlined = _columns(found)
         shared, ends = _seeds(batch, found)
@@ -250,10 +258,12 @@ def _settled(spool: Spool, known: Cores, held: Claims, settings: Settings) -> tu
     hashes = np.unique(np.concatenate([*known.grams, np.empty(0, dtype=np.uint64)]))
     families = _families(known, held, hashes, spool.prompts)
     number, least = np.arange(len(families)), settings.min_requests
-    requests = spool.requests.requests()
+    whole, requests = spool.requests, spool.requests.requests()
+    ranks = ranked(whole.second)
 
     def tested(some: Families) -> Behaviour:
-        return behaviour((some.members @ requests).tocsr(), spool.requests.account, spool.requests.second)
+        rows = (some.members @ requests).tocsr()
+        return behaviour(rows, whole.account, whole.second, ranks=ranks)
 
     def believed(some: Families) -> npt.NDArray[np.bool_]:
         return proven(some, tested(some), known.outlined[number], settings)
