@@ -157,8 +157,21 @@ def held(vectors: FloatArray, offsets: IntArray, prototypes: FloatArray, owners:
         rows = said[begin : begin + step]
         first = offsets[rows[0]]
         cosines = vectors[first : offsets[rows[-1] + 1]] @ prototypes.T
-        nearest = np.maximum.reduceat(cosines, offsets[rows] - first, axis=0)
+        nearest = _highest(cosines, np.append(offsets[rows], offsets[rows[-1] + 1]) - first)
         out[rows] = np.add.reduceat(nearest, owners[:-1], axis=1) / np.diff(owners)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _highest(cosines: FloatArray, offsets: IntArray) -> FloatArray:
+    """Return the highest of some consecutive rows, column by column; no group (offsets) is empty."""
+    out = np.empty((len(offsets) - 1, cosines.shape[1]), dtype=np.float32)
+    for group in range(len(out)):
+        best = out[group]
+        best[:] = cosines[offsets[group]]
+        for row in range(offsets[group] + 1, offsets[group + 1]):
+            for c in range(len(best)):
+                best[c] = max(best[c], cosines[row, c])
     return out
 
 
