@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
@@ -45,7 +44,9 @@ def _gathered(data: Bytes, begins: IntArray, ends: IntArray) -> tuple[Bytes, Int
 def slot_kind(values: Sequence[str]) -> SlotKind:
     """Tell what fills a slot: numbers, code, text that is mostly not in Latin letters ("language"), or text."""
     plain = _MASKED.sub(lambda m: "0" if m[1] in _NUMBERS else m[1], _BETWEEN.join(values))
-    data = np.frombuffer((plain + _BETWEEN).encode().replace(_BETWEEN.encode(), bytes([_CUT])), dtype=np.uint8)
+    data = np.frombuffer(
+        (plain + _BETWEEN).encode().replace(_BETWEEN.encode(), bytes([_CUT])), dtype=np.uint8
+    )
     ends = np.flatnonzero(data == _CUT)
     size = np.diff(np.concatenate([[-1], ends])) - 1
 

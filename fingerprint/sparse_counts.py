@@ -18,7 +18,7 @@ from fingerprint.records import FloatArray, Ids, IntArray
 FEW = 1 << 16
 """Terms of a product that are not worth several threads."""
 
-Doubles = npt.NDArray[np.float64]
+Doubles = npt.NDArray[np.floating]
 
 
 def counts_from(a: sparse.csr_matrix, b: sparse.csr_matrix, least: Doubles) -> sparse.csr_matrix:

@@ -30,7 +30,7 @@ class Written(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _is_space(byte: np.uint8) -> bool:
-    return byte == 32 or 9 <= byte <= 13
+    return bool(byte == 32 or 9 <= byte <= 13)
 
 
 @njit(cache=True, nogil=True)

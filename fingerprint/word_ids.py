@@ -10,7 +10,7 @@ import json
 from itertools import chain
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,6 @@ from fingerprint.text_buffers import Bytes, strings
 
 MOST_WORDS = 1 << 19
 """Distinct words remembered (about 50 MB); beyond them all are forgotten and learnt anew."""
-
-Column = TypeVar("Column", bound=npt.NDArray[Any])
 
 _FIRST_ROOM = 1 << 14
 _SPACE, _TAB, _LINE, _RETURN = 32, 9, 10, 13
@@ -99,7 +97,10 @@ class WordIds:
         if 2 * room > max(self._most, 2 * words):
             self._forget(max(room, words, size // 16 + 1))
             return
-        room, letters = max(2 * room, self._count + words), max(2 * letters, int(known.ends[self._count]) + size)
+        room, letters = (
+            max(2 * room, self._count + words),
+            max(2 * letters, int(known.ends[self._count]) + size),
+        )
         room = 1 << (room - 1).bit_length()
         bigger = _Known(
             np.zeros(2 * room, np.int32),
@@ -127,7 +128,7 @@ class WordIds:
         self._count = count
 
 
-def _with_room(column: Column, size: int) -> Column:
+def _with_room(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
     if size <= len(column):
         return column
     wider = np.zeros(2 * size, column.dtype)
@@ -157,14 +158,14 @@ def _place(known: _Known, key: np.uint64, data: Bytes, begin: int, end: int) -> 
             if same:
                 break
         at = (at + np.uint64(1)) & mask
-    return np.int64(at)
+    return int(at)
 
 
 @njit(cache=True, nogil=True)
 def _read(
     data: Bytes, offsets: IntArray, row: int, known: _Known, count: int, word: Ids, at: IntArray
 ) -> tuple[int, int]:
-    """Number the words of texts from `row` on; returns the row where room ended, and how many words are known then."""
+    """Give texts from `row` on the numbers of their words; return the row where room ended, and how many words are known then."""
     first, written = row, 0
     nothing = np.int64(0)
     while row < len(offsets) - 1:
