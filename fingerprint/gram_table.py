@@ -60,7 +60,7 @@ def _empty(size: int) -> _Table:
 
 @njit(cache=True, nogil=True)
 def _numbered(hashes: HashArray) -> tuple[HashArray, Ids]:
-    """Number distinct hashes in the order they come; return them and the number of each hash."""
+    """Give distinct hashes numbers in the order they come; return them and the number of each hash."""
     table, found = _empty(1 << 12), np.empty(1 << 11, dtype=np.uint64)
     number = np.empty(len(hashes), dtype=np.int32)
     count = 0
