@@ -152,14 +152,25 @@ def held(vectors: FloatArray, offsets: IntArray, prototypes: FloatArray, owners:
     """
     out = np.full((len(offsets) - 1, len(owners) - 1), -1.0, dtype=np.float32)
     said = np.flatnonzero(np.diff(offsets))
+    # templates that a product or a campaign has several of share sentences
+    distinct, which = _distinct(prototypes)
     step = max(1, MATRIX // max(len(prototypes) * MOST_SENTENCES, 1))
     for begin in range(0, len(said), step):
         rows = said[begin : begin + step]
         first = offsets[rows[0]]
-        cosines = vectors[first : offsets[rows[-1] + 1]] @ prototypes.T
+        cosines = vectors[first : offsets[rows[-1] + 1]] @ distinct.T
         nearest = _highest(cosines, np.append(offsets[rows], offsets[rows[-1] + 1]) - first)
-        out[rows] = np.add.reduceat(nearest, owners[:-1], axis=1) / np.diff(owners)
+        out[rows] = np.add.reduceat(nearest[:, which], owners[:-1], axis=1) / np.diff(owners)
     return out
+
+
+def _distinct(rows: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return the different rows, in the order they first appear, and which of them each row is."""
+    places: dict[bytes, int] = {}
+    which = np.array([places.setdefault(row.tobytes(), len(places)) for row in rows], dtype=np.int64)
+    first = np.full(len(places), len(rows), dtype=np.int64)
+    np.minimum.at(first, which, np.arange(len(rows)))
+    return rows[first], which
 
 
 @njit(cache=True, nogil=True)
