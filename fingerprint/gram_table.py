@@ -110,7 +110,13 @@ def _shared(
                 row += 1
             slot = _place(keys, hashes[i], mask)
             if keys[slot] == 0:
-                keys[slot], entry[slot], own[some], count[some], last[some] = hashes[i], some, hashes[i], 0, -1
+                keys[slot], entry[slot], own[some], count[some], last[some] = (
+                    hashes[i],
+                    some,
+                    hashes[i],
+                    0,
+                    -1,
+                )
                 some += 1
             number = entry[slot]
             count[number] += last[number] != row

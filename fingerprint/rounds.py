@@ -124,9 +124,10 @@ def searched(
         first = chosen if number == 1 else first
         found, seeds = _looked_at(spool, chosen, number, job)
         new, promising = _claimed(spool, found, seeds, number, job)
-        before = len(np.unique(held.prompt))
+        before = np.count_nonzero(_marked(held.prompt, spool.prompts))
         held, known = _both(held, new, len(known.grams)), known + found
-        if number > 1 and len(np.unique(held.prompt)) - before < WORTH * spool.prompts:
+        explained = np.count_nonzero(_marked(held.prompt, spool.prompts)) - before
+        if number > 1 and explained < WORTH * spool.prompts:
             break
         likely[promising] = 1
     return known, held, first
@@ -213,20 +214,28 @@ def _claimed(
             threads=job.threads,
             told=lambda done: job.tell(name, done, spool.prompts),
         )
-        new, promising = _parted(every, len(found.grams), job.settings.min_requests)
+        new, promising = _parted(
+            every, len(found.grams), len(seeds), job.settings.min_requests, spool.prompts
+        )
         job.work.finish(stage, {}, **arrays_of(new), promising=promising)
     read = job.work.arrays(stage)
     return claims_in(read), read["promising"]
 
 
-def _parted(every: Claims, families: int, least: int) -> tuple[Claims, IntArray]:
+def _parted(every: Claims, families: int, seeds: int, least: int, prompts: int) -> tuple[Claims, IntArray]:
     """Part the claims of families from those of seeds; of these only the prompts matter, where `least` hold the seed."""
-    seed = every.family >= families
-    own = ~seed
-    held = np.bincount(every.family[seed] - families)
-    strong = np.flatnonzero(held >= least) + families
-    promising = np.unique(every.prompt[np.isin(every.family, strong)])
+    own = every.family < families
+    strong = np.bincount(every.family, minlength=families + seeds) >= least
+    strong[:families] = False
+    promising = np.flatnonzero(_marked(every.prompt[strong[every.family]], prompts))
     return Claims(every.prompt[own], every.family[own], every.held[own]), promising
+
+
+def _marked(numbers: IntArray, count: int) -> npt.NDArray[np.bool_]:
+    """Return ones (count,) at these numbers, which may repeat: millions are sorted in seconds, and marked in none."""
+    out = np.zeros(count, dtype=np.bool_)
+    out[numbers] = True
+    return out
 
 
 def _both(held: Claims, more: Claims, families: int) -> Claims:
