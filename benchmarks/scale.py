@@ -50,7 +50,7 @@ def main() -> None:
                 options.statistics[0].name: statistics(*options.statistics),
             }
             print(beside(found["text"]))
-        nights = [night(rows, options.memory, work) for rows in sorted(options.rows)]
+        nights = [night(rows, options.memory, work, made=options.traffic) for rows in sorted(options.rows)]
         for one in nights:
             print(_told(one))
         if nights:
@@ -71,9 +71,15 @@ def main() -> None:
         machine.save(found, options.json)
 
 
-def night(rows: int, memory_gb: float, work: Path, **changes: Any) -> dict[str, Any]:
-    """Simulate a night of so many requests, work it, and score what was found."""
-    traffic, truth = _simulated(rows, work, **changes)
+def night(
+    rows: int, memory_gb: float, work: Path, *, made: Path | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Simulate a night of so many requests, work it, and score what was found; made: where simulations are kept."""
+    place = work if made is None else made / str(rows)
+    if not (place / "truth.parquet").exists():
+        place.mkdir(parents=True, exist_ok=True)
+        _simulated(rows, place, **changes)
+    traffic, truth = place / "traffic.parquet", place / "truth.parquet"
     command = [sys.executable, str(WORKER), str(traffic), str(work / "home"), str(memory_gb)]
     ran = machine.run(command, work)
     measured: dict[str, Any] = json.loads(ran.output)
@@ -81,14 +87,15 @@ def night(rows: int, memory_gb: float, work: Path, **changes: Any) -> dict[str, 
     result = assigned(known, given)
     shutil.rmtree(work / "home")
     size = traffic.stat().st_size
-    for file in (traffic, truth, work / "home.parquet"):
+    for file in (work / "home.parquet", *((traffic, truth) if made is None else ())):
         file.unlink()
     quality = scores.families(known, result)
     return {
         "rows": rows,
         "seconds": ran.seconds,
         "cpu_seconds": ran.cpu_seconds,
-        "peak_mb": ran.peak_mb,
+        # the worker forgets the peak after each stage
+        "peak_mb": max(ran.peak_mb, *(stage["peak_mb"] for stage in measured["stages"].values())),
         "input_bytes": size,
         "disk_bytes": measured.pop("disk_bytes"),
         **measured,
@@ -119,7 +126,7 @@ def campaigns(truth: Truth, found: Names) -> dict[str, dict[str, float]]:
 
 def small(rows: int, memory_gb: float, work: Path) -> dict[str, Any]:
     """Work a night whose campaigns are all small: a campaign is found if half of it is in families of its own."""
-    changes = {"campaigns": 60, "largest": SMALL, "smallest": SMALL}
+    changes: dict[str, Any] = {"campaigns": 60, "largest": SMALL, "smallest": SMALL}
     done = night(rows, memory_gb, work, **changes)
     shares = [c["found"] for c in done["campaigns"].values()]
     done["found"] = {"campaigns": len(shares), "share_found": float(np.mean([s >= 0.5 for s in shares]))}
@@ -220,6 +227,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--memory", type=float, default=12.0, help="GB that a night may take")
     parser.add_argument("--statistics", type=Path, nargs=2, metavar=("TRAFFIC", "TRUTH"))
     parser.add_argument("--work", type=Path, help="where traffic and homes go while it runs")
+    parser.add_argument(
+        "--traffic", type=Path, metavar="DIR", help="keep the simulated traffic here, and take what is here"
+    )
     parser.add_argument("--plot", type=Path, metavar="OUT", help="draw cost against size (.png, .svg)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the measurements")
     return parser.parse_args()

@@ -18,6 +18,7 @@ from fingerprint import match, meaning
 from fingerprint.discover import Discovery
 from fingerprint.records import FloatArray, IntArray, Signature
 from fingerprint.refine import COVER
+from fingerprint.sparse_counts import counts_at
 
 MARGIN = 1e-6
 """Between a non-member's score and the threshold: lookups sum in another order."""
@@ -56,10 +57,10 @@ class Others:
 def weights(found: Discovery) -> sparse.csr_matrix:
     """Rarity of each family's grams among the prompts outside the family, (f, k) CSR float32."""
     families, postings = found.families, found.shared.postings
-    inside = (families.members @ postings.T).multiply(families.core)
-    out = (inside + families.core).tocsr()  # at least 1 for each gram of the core
+    out = families.core.tocsr().copy()
     out.sort_indices()
-    outside = np.diff(postings.indptr)[out.indices] - (out.data.astype(np.int64) - 1)
+    inside = counts_at(families.members, found.shared.held, out)
+    outside = np.diff(postings.indptr)[out.indices] - inside.astype(np.int64)
     out.data = match.rarity(outside, postings.shape[1])
     return out
 

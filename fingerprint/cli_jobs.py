@@ -75,6 +75,14 @@ _DEFAULTS = Settings()
     metavar="GB",
     help="Memory that the night may take; what does not fit goes by way of the home's disk.",
 )
+@click.option(
+    "--retention-days",
+    type=click.IntRange(min=0),
+    default=_DEFAULTS.retention_days,
+    show_default=True,
+    metavar="DAYS",
+    help="How long vectors of prompts, and hashes of what no family holds, are kept.",
+)
 @mapping_option
 @max_rejects_option
 @json_option

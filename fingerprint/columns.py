@@ -6,6 +6,7 @@ Throughout: n distinct prompts, p places of grams in them, k shared grams, s seg
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +53,7 @@ class Shingles:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SharedGrams:
     """The grams that enough prompts of enough accounts hold.
 
@@ -66,6 +67,11 @@ class SharedGrams:
     accounts: Ids
     ids: Ids
     postings: sparse.csr_matrix
+
+    @cached_property
+    def held(self) -> sparse.csr_matrix:
+        """(n, k) CSR of float32 ones, which grams each prompt holds."""
+        return self.postings.T.tocsr()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ from fingerprint import refine, skeleton
 from fingerprint.batch import Batch
 from fingerprint.cluster import cluster
 from fingerprint.columns import Behaviour, Families, SharedGrams, Shingles
-from fingerprint.evidence import behaviour, discoveries
-from fingerprint.index import knn_graph
+from fingerprint.evidence import behaviour, discoveries, ranked
+from fingerprint.index import EXACT_UP_TO, knn_graph
 from fingerprint.pools import kin
 from fingerprint.records import HashArray, Ids, Signature
 from fingerprint.settings import Settings
 from fingerprint.shingle import boundary_grams, shared_grams, shingle
+from fingerprint.sparse_counts import counts_at
 
 SAME_PLACE = 0.2
 """Segments nearer than this cosine distance (postings that overlap by 80 %) are not parted."""
@@ -43,15 +44,22 @@ class Discovery:
 
 
 def discover(
-    batch: Batch, stored: Sequence[Signature], settings: Settings, stage: Stage, *, shortest: int = 1
+    batch: Batch,
+    stored: Sequence[Signature],
+    settings: Settings,
+    stage: Stage,
+    *,
+    shortest: int = 1,
+    exactly: int = EXACT_UP_TO,
 ) -> Discovery:
     """Find families among a batch's distinct prompts, continuing the stored ones.
 
     shortest: fewest grams of a segment that families begin with; their cores take in shorter ones afterwards.
+    exactly: segments above this number are compared through inverted lists.
     """
     stage("shingle")
     shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
-    return discovered(shingles, batch, stored, settings, stage, shortest=shortest)
+    return discovered(shingles, batch, stored, settings, stage, shortest=shortest, exactly=exactly)
 
 
 def discovered(
@@ -62,6 +70,7 @@ def discovered(
     stage: Stage,
     *,
     shortest: int,
+    exactly: int = EXACT_UP_TO,
 ) -> Discovery:
     """Find families as `discover` does, among prompts whose grams are known; the batch needs no texts."""
     senders = batch.senders()
@@ -72,7 +81,10 @@ def discovered(
     stage("cluster")
     segments = skeleton.segments(shingles, shared).only(shortest)
     graph = knn_graph(
-        skeleton.sketch(segments.postings, seed=settings.seed), settings.neighbours, seed=settings.seed
+        skeleton.sketch(segments.postings, seed=settings.seed),
+        settings.neighbours,
+        seed=settings.seed,
+        exact_up_to=exactly,
     )
     clusters = cluster(graph, segments.length, min_cluster_size=2, min_samples=1, epsilon=SAME_PLACE)
     stage("refine")
@@ -88,10 +100,11 @@ def _select(
     requests, senders = batch.requests(), batch.senders()
     least = settings.min_requests
 
-    boundary = boundary_grams(shingles, shared)
+    boundary, ranks = boundary_grams(shingles, shared), ranked(batch.second)
 
     def tested(families: Families) -> Behaviour:
-        return behaviour((families.members @ requests).tocsr(), batch.account, batch.second)
+        rows = (families.members @ requests).tocsr()
+        return behaviour(rows, batch.account, batch.second, ranks=ranks)
 
     def believed(families: Families, act: Behaviour) -> npt.NDArray[np.bool_]:
         # to tell an outline takes long, and few families depend on it
@@ -180,8 +193,8 @@ def _stored_cores(stored: Sequence[Signature], hashes: HashArray) -> sparse.csr_
 
 
 def _coverage(families: Families, shared: SharedGrams, label: Ids) -> npt.NDArray[np.float32]:
-    cover = (families.core @ shared.postings).multiply(families.members).tocsc()
+    members = families.members
     out = np.zeros(len(label), dtype=np.float32)
-    prompts = np.flatnonzero(np.diff(cover.indptr))
-    out[prompts] = cover.data / np.maximum(families.size[cover.indices], 1)
+    size = np.repeat(np.maximum(families.size, 1), np.diff(members.indptr))
+    out[members.indices] = counts_at(families.core, shared.postings, members) / size
     return np.minimum(out, 1.0)

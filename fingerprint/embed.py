@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fingerprint.errors import ModelError
 from fingerprint.records import FloatArray, HashArray, IntArray
@@ -84,7 +85,7 @@ class Embedder:
         """Columns of a vector; read from the file's header for a static model, which needs no torch."""
         if self.is_static:
             return matrix_in(self.folder / "model.safetensors").shape[1]
-        return int(self._raw([""]).shape[1])
+        return int(self._raw(as_strings([""])).shape[1])
 
     @property
     def stamp(self) -> str:
@@ -109,7 +110,7 @@ class Embedder:
     def _encode_all(self, strings: pa.LargeStringArray) -> FloatArray:
         rows = np.empty((len(strings), self.dimension), dtype=np.float32)
         for start in range(0, len(strings), CHUNK):
-            part = strings.slice(start, CHUNK).to_pylist()
+            part = strings.slice(start, CHUNK)
             rows[start : start + len(part)] = self._encode_chunk(part)
         return rows
 
@@ -123,21 +124,23 @@ class Embedder:
             raise ModelError(f"{self.folder}: a static model expected, one of {self._modules} found")
         model: Any = self._model()
         tokenizer = model.tokenizer if isinstance(model, StaticModel) else model[0].tokenizer
-        strings = as_strings(texts).to_pylist()
-        counts = [len(e.ids) for e in tokenizer.encode_batch_fast(strings, add_special_tokens=False)]
+        strings = as_strings(texts)
+        read = tokenizer.encode_batch_fast(strings.to_pylist(), add_special_tokens=False)
+        counts = [len(e.ids) for e in read]
         return np.asarray(self._raw(strings) * np.array(counts, np.float32)[:, None])
 
-    def _encode_chunk(self, texts: list[str]) -> FloatArray:
+    def _encode_chunk(self, texts: pa.LargeStringArray) -> FloatArray:
         rows = self._raw(texts)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         rows /= np.where(norms > 0, norms, 1)
-        rows[[not text for text in texts]] = 0
+        rows[pc.equal(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False)] = 0
         return rows
 
-    def _raw(self, texts: list[str]) -> FloatArray:
+    def _raw(self, strings: pa.LargeStringArray) -> FloatArray:
         model = self._model()
         if isinstance(model, StaticModel):
-            return model.means(texts)
+            return model.means(strings, threads=self.threads or 1)
+        texts = strings.to_pylist()
         if self.is_static:
             return _token_means(model, texts)
         batch = 32 if model.device.type == "cpu" else 256

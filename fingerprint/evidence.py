@@ -16,6 +16,8 @@ Fisher's method combines the two p-values; Benjamini-Hochberg (1995) handles the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -34,9 +36,22 @@ SMOOTHING = 0.5
 Doubles = npt.NDArray[np.float64]
 
 
-def behaviour(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> Behaviour:
-    """Test f families given as (f, r) CSR over requests, with each request's account (r,) and time (r,) in seconds."""
-    rank, duration = _ranked(second)
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """When requests were sent: rank (r,) in the batch, 0 to 1, and the seconds that the batch lasts."""
+
+    rank: Doubles
+    duration: float
+
+
+def behaviour(
+    rows: sparse.csr_matrix, account: Ids, second: Doubles, *, ranks: Ranks | None = None
+) -> Behaviour:
+    """Test f families given as (f, r) CSR over requests, with each request's account (r,) and time (r,) in seconds.
+
+    ranks: of these times, where they are known already; many requests take seconds to rank.
+    """
+    ranks = ranks or ranked(second)
     requests = np.diff(rows.indptr).astype(np.int64)
     by_account = (rows @ _one_hot(account)).tocsr()
     accounts = np.diff(by_account.indptr).astype(np.int64)
@@ -45,7 +60,7 @@ def behaviour(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> Behavio
     squares = by_account.copy()
     squares.data = squares.data**2
     different = (requests**2 - np.asarray(squares.sum(axis=1)).ravel()) / 2
-    pairs, expected_pairs, p_synchrony = _synchrony(rows, account, rank, different, duration)
+    pairs, expected_pairs, p_synchrony = _synchrony(rows, account, ranks, different)
     with np.errstate(divide="ignore"):
         fisher = -2 * (np.log(np.maximum(p_pool, 1e-300)) + np.log(np.maximum(p_synchrony, 1e-300)))
     p_value = stats.chi2.sf(fisher, 4)
@@ -54,9 +69,8 @@ def behaviour(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> Behavio
 
 def strays(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> IntArray:
     """Count each family's requests that no other account's stands near in time, within the middle window, (f,)."""
-    rank, duration = _ranked(second)
-    window = min(0.05, WINDOWS_SECONDS[1] / duration) if duration > 0 else 0.05
-    return _alone(rows.indptr, rows.indices, account, rank, window)
+    ranks = ranked(second)
+    return _alone(rows.indptr, rows.indices, account, ranks.rank, _window(WINDOWS_SECONDS[1], ranks))
 
 
 def unaccompanied(rows: sparse.csr_matrix, account: Ids, second: Doubles, window: float) -> IntArray:
@@ -64,24 +78,28 @@ def unaccompanied(rows: sparse.csr_matrix, account: Ids, second: Doubles, window
     return _alone(rows.indptr, rows.indices, account, second, window)
 
 
-def _ranked(second: Doubles) -> tuple[Doubles, float]:
-    """Return times as ranks in the batch, 0 to 1, and the seconds that the batch lasts."""
+def ranked(second: Doubles) -> Ranks:
+    """Rank the times (r,) of a batch."""
     # equal times are shuffled: the order of the file would pass for synchrony where logs have coarse times
     order = np.lexsort((np.random.default_rng(0).permutation(len(second)), second))
     rank = np.empty(len(second), dtype=np.float64)
     rank[order] = np.arange(len(second)) / max(len(second), 1)
-    return rank, float(second[order[-1]] - second[order[0]]) if len(second) else 0.0
+    return Ranks(rank, float(second[order[-1]] - second[order[0]]) if len(second) else 0.0)
+
+
+def _window(seconds: float, ranks: Ranks) -> float:
+    return min(0.05, seconds / ranks.duration) if ranks.duration > 0 else 0.05
 
 
 def _synchrony(
-    rows: sparse.csr_matrix, account: Ids, rank: Doubles, different: Doubles, duration: float
+    rows: sparse.csr_matrix, account: Ids, ranks: Ranks, different: Doubles
 ) -> tuple[IntArray, Doubles, Doubles]:
     """Close pairs, their number by chance and the p-value, each (f,), in each family's most telling window."""
     size = 1 / OVERDISPERSION**2
     pairs, expected, p_value = [], [], []
     for seconds in WINDOWS_SECONDS:
-        window = min(0.05, seconds / duration) if duration > 0 else 0.05
-        pairs.append(_close_pairs(rows.indptr, rows.indices, account, rank, window))
+        window = _window(seconds, ranks)
+        pairs.append(_close_pairs(rows.indptr, rows.indices, account, ranks.rank, window))
         expected.append(np.maximum(different * 2 * window, 0.05))
         p_value.append(stats.nbinom.sf(pairs[-1] - 1, size, size / (size + expected[-1])))
     best = np.argmin(np.array(p_value), axis=0)

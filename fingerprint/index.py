@@ -73,9 +73,10 @@ def knn_graph(
     *,
     threads: int | None = None,
     seed: int = 0,
+    exact_up_to: int = EXACT_UP_TO,
     on_progress: Progress | None = None,
 ) -> Neighbours:
-    """Find the k nearest others of every vector: exactly up to EXACT_UP_TO, then through inverted lists.
+    """Find the k nearest others of every vector: exactly up to so many vectors, then through inverted lists.
 
     vectors: (n, d) float32, unit rows; a row of zeros neither has nor is a neighbour.
     threads: None for all cores. The similarities are computed again from the vectors in a fixed order of
@@ -92,7 +93,7 @@ def knn_graph(
         return Neighbours(ids, similarity)
     with _threads(threads) as workers, ThreadPoolExecutor(workers) as pool:
         points = vectors if len(live) == len(vectors) else vectors[live]
-        index = _index(points, "SQ8", seed)
+        index = _index(points, "SQ8", seed, exact_up_to=exact_up_to)
         wide = min(k + 1 + SPARE, len(live))
         for start in range(0, len(live), BATCH):
             rows = live[start : start + BATCH]

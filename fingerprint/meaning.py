@@ -152,13 +152,37 @@ def held(vectors: FloatArray, offsets: IntArray, prototypes: FloatArray, owners:
     """
     out = np.full((len(offsets) - 1, len(owners) - 1), -1.0, dtype=np.float32)
     said = np.flatnonzero(np.diff(offsets))
+    # templates that a product or a campaign has several of share sentences
+    distinct, which = _distinct(prototypes)
     step = max(1, MATRIX // max(len(prototypes) * MOST_SENTENCES, 1))
     for begin in range(0, len(said), step):
         rows = said[begin : begin + step]
         first = offsets[rows[0]]
-        cosines = vectors[first : offsets[rows[-1] + 1]] @ prototypes.T
-        nearest = np.maximum.reduceat(cosines, offsets[rows] - first, axis=0)
-        out[rows] = np.add.reduceat(nearest, owners[:-1], axis=1) / np.diff(owners)
+        cosines = vectors[first : offsets[rows[-1] + 1]] @ distinct.T
+        nearest = _highest(cosines, np.append(offsets[rows], offsets[rows[-1] + 1]) - first)
+        out[rows] = np.add.reduceat(nearest[:, which], owners[:-1], axis=1) / np.diff(owners)
+    return out
+
+
+def _distinct(rows: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return the different rows, in the order they first appear, and which of them each row is."""
+    places: dict[bytes, int] = {}
+    which = np.array([places.setdefault(row.tobytes(), len(places)) for row in rows], dtype=np.int64)
+    first = np.full(len(places), len(rows), dtype=np.int64)
+    np.minimum.at(first, which, np.arange(len(rows)))
+    return rows[first], which
+
+
+@njit(cache=True, nogil=True)
+def _highest(cosines: FloatArray, offsets: IntArray) -> FloatArray:
+    """Return the highest of some consecutive rows, column by column; no group (offsets) is empty."""
+    out = np.empty((len(offsets) - 1, cosines.shape[1]), dtype=np.float32)
+    for group in range(len(out)):
+        best = out[group]
+        best[:] = cosines[offsets[group]]
+        for row in range(offsets[group] + 1, offsets[group + 1]):
+            for c in range(len(best)):
+                best[c] = max(best[c], cosines[row, c])
     return out
 
 

@@ -93,7 +93,12 @@ def worked(reader: TrafficReader, stored: Stored, embed: Embed, job: Job) -> Nig
         )
     facts = job.work.facts("read")
     spool = large.resumed(job)
-    earlier = unexplained.read(job.unexplained, but=facts["content_hash"], end=spool.requests.second.max())
+    earlier = unexplained.read(
+        job.unexplained,
+        but=facts["content_hash"],
+        end=spool.requests.second.max(),
+        days=job.settings.retention_days,
+    )
     told, loose = large.described(spool, stored.signatures, earlier, Words(embed, stored.stamp), job)
     return Night(
         spool.requests,
@@ -146,7 +151,9 @@ def _in_memory(
             f"at least one valid request expected in {reader.named}, none of {read.rows_read} found{where}"
         )
     found = discover(batch, stored.signatures, job.settings, lambda stage: job.tell(stage, 0, None))
-    earlier = unexplained.read(job.unexplained, but=reader.content_hash, end=batch.second.max())
+    earlier = unexplained.read(
+        job.unexplained, but=reader.content_hash, end=batch.second.max(), days=job.settings.retention_days
+    )
     left = unexplained.loose(batch, found, earlier)
     found = unexplained.extended(batch, found, left, job.settings)
     job.tell("describe", 0, None)

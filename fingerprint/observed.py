@@ -10,6 +10,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint.casework import Rhythm
+from fingerprint.gram_table import places
 from fingerprint.night import Night
 from fingerprint.records import HashArray, Ids, IntArray
 from fingerprint.rhythm import Sent, hours, patterns
@@ -66,8 +67,8 @@ def _held(night: Night, chosen: IntArray, hashes: HashArray) -> sparse.csr_matri
         whole = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
         found = tokens(whole.cast(pa.large_string()))
         grams = shingle(found.hashes, found.section, found.row_offsets)
-        at = np.minimum(np.searchsorted(hashes, grams.hashes), max(len(hashes) - 1, 0))
-        known = np.flatnonzero(hashes[at] == grams.hashes) if len(hashes) else np.empty(0, dtype=np.int64)
+        at = places(grams.hashes, hashes)
+        known = np.flatnonzero(at >= 0)
         row = np.repeat(np.arange(grams.prompts), np.diff(grams.offsets))[known]
         ones = np.ones(len(known), dtype=np.float32)
         part = sparse.csr_matrix((ones, (row, at[known])), shape=(grams.prompts, len(hashes)))

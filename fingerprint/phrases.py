@@ -29,7 +29,7 @@ SLACK = 4
 """More signs than in the template that may stand between two words."""
 
 MOST_SIGNS = 12
-"""Between two words of a phrase; what nights write has no more (`template.MOST_SIGNS`)."""
+"""Between two words of a phrase; what nights write has no more (`spelling.MOST_SIGNS`)."""
 
 MOST_JOINED = 8
 """Shown words that may fold to one, as a date's do."""

@@ -23,6 +23,7 @@ from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, stamp_of
 from fingerprint.night import Night, Stored, job_key, normalised, worked
 from fingerprint.observed import observed
+from fingerprint.parallel import workers
 from fingerprint.records import (
     ACTIVITY_SCHEMA,
     SPREAD_SCHEMA,
@@ -35,7 +36,7 @@ from fingerprint.rounds import Job
 from fingerprint.settings import Home, Settings
 from fingerprint.store import HomeLock, Store
 from fingerprint.tabulate import check_extension, write_table
-from fingerprint.vectors import VectorCache
+from fingerprint.vectors import VectorCache, forget_older
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage's name, what is done of it, and how much there is (None: unknown)."""
@@ -71,7 +72,7 @@ def nightly(
         check_extension(assignments)
     clock = _Clock(on_progress)
     with HomeLock(home.path), Store.open(home.path, home.database) as store:
-        embedder = Embedder.load(settings.model)
+        embedder = Embedder.load(settings.model, light=True, threads=settings.threads or workers())
         stamp = stamp_of(embedder)
         store.check_stamp(stamp)
         stored = Stored(store.signatures(), stamp, [n.batch_id for n in store.nights()])
@@ -79,7 +80,8 @@ def nightly(
         cache = VectorCache(home.path / "cache", embedder.stamp, embedder.dimension)
 
         def embed(texts: pa.Array | pa.ChunkedArray) -> FloatArray:
-            return encode_cached(embedder, cache, texts)
+            # a static model makes a vector in less time than a cache takes to find it
+            return embedder.encode(texts) if embedder.is_static else encode_cached(embedder, cache, texts)
 
         clock.stage("read")
         reader = read_traffic(
@@ -92,7 +94,7 @@ def nightly(
         found = worked(reader, stored, embed, Job(work, settings, clock.at))
         clock.stage("judge")
         unlike = judge.windows(found.batch, found.described.label, embed, found.texts)
-        report = _save(store, found, unlike, clock)
+        report = _save(store, found, unlike, clock, settings.retention_days)
         revision = store.revision()
         matcher.publish(
             home.path,
@@ -104,7 +106,10 @@ def nightly(
         )
         if assignments is not None:
             write_table(_assignments(found.batch, found.described), assignments)
-        unexplained.write(home.path / "unexplained", report.batch_id, found.batch.second.max(), found.loose)
+        days = settings.retention_days
+        end = found.batch.second.max()
+        unexplained.write(home.path / "unexplained", report.batch_id, end, found.loose, days=days)
+        forget_older(home.path / "cache", days)
         work.remove()
         clock.stage("done")
     return report
@@ -233,7 +238,9 @@ class _Clock:
         return time.monotonic() - self._begin
 
 
-def _save(store: Store, found: Night, unlike: judge.Windows, clock: _Clock) -> NightReport:
+def _save(
+    store: Store, found: Night, unlike: judge.Windows, clock: _Clock, retention_days: int
+) -> NightReport:
     batch, night, batch_id = found.batch, found.described, found.content_hash
     names = [s.family_id for s in night.signatures]
     spread = _counts(batch, names, night.label[batch.prompt])
@@ -272,6 +279,7 @@ def _save(store: Store, found: Night, unlike: judge.Windows, clock: _Clock) -> N
         events=continuity.events(
             signatures, night.born, night.joined, night.behaviour.requests, pool, _end(batch)
         ),
+        retention_days=retention_days,
     )
     return report
 

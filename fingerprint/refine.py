@@ -14,6 +14,7 @@ from scipy import sparse
 
 from fingerprint.columns import Behaviour, Families, Segments, SharedGrams
 from fingerprint.records import Ids, IntArray
+from fingerprint.sparse_counts import counts_from
 
 CORE_SHARE = 0.7
 """A gram is in the core if this share of the members hold it."""
@@ -29,6 +30,9 @@ LONG_CORE = 16
 
 SHARP, FRAYED = 0.75, 0.15
 """A text has sharp edges if this part of its core is in 95 % of the members, and so few grams beside it in some."""
+
+LEAST_SHARE = 0.2
+"""A gram that fewer of the members hold is their own, and no ragged edge."""
 
 MANY = 60
 """Requests from which on the spread of a family over accounts and time is telling."""
@@ -133,7 +137,7 @@ def outlined(
     solid, so that no cut falls into it, in SOLID members at least. Or sections begin or end with it in EDGED of them.
     boundary: (k,) bool, grams at the beginning or the end of a section.
     """
-    counts = (families.members @ shared.postings.T).tocsr()
+    counts = counts_from(families.members, shared.held, LEAST_SHARE * families.support)
     family = np.repeat(np.arange(len(families)), np.diff(counts.indptr))
     share = counts.data / np.maximum(families.support[family], 1)
 
@@ -141,7 +145,7 @@ def outlined(
         return np.bincount(family[of], minlength=len(families))
 
     whole, core = number(share >= 0.95), number(share >= CORE_SHARE)
-    ragged = number((share >= 0.2) & (share < CORE_SHARE))
+    ragged = number(share < CORE_SHARE)
     crisp = (whole >= SHARP * core) & (ragged <= FRAYED * core)
     solid = (whole >= 0.95 * core) & (families.support >= SOLID)
     return np.asarray(crisp | solid | (number(boundary[counts.indices] & (share >= EDGED)) > 0))
@@ -182,20 +186,18 @@ def ordinary(families: Families, behaviour: Behaviour) -> npt.NDArray[np.bool_]:
 
 def _with_members(core: sparse.csr_matrix, known: Ids, shared: SharedGrams, least: int) -> Families:
     """Find the prompts that cover each core; new families with too few of them, or a core of one gram, go."""
-    cover = (core @ shared.postings).tocsr()
     size = np.diff(core.indptr)
-    cover.data = (cover.data >= COVER * np.repeat(size, np.diff(cover.indptr))).astype(np.float32)
-    cover.eliminate_zeros()
+    cover = counts_from(core, shared.postings, COVER * size)
+    cover.data[:] = 1.0
     keep = (known >= 0) | ((np.diff(cover.indptr) >= least) & (size >= 2))
     return Families(core, cover, known).take(np.flatnonzero(keep))
 
 
 def _recore(families: Families, shared: SharedGrams, least: int) -> Families:
     """Derive each core from its members anew; a stored one stays where too few members, or grams, would make it."""
-    counts = (families.members @ shared.postings.T).tocsr()
     support = families.support
-    counts.data = (counts.data >= CORE_SHARE * np.repeat(support, np.diff(counts.indptr))).astype(np.float32)
-    counts.eliminate_zeros()
+    counts = counts_from(families.members, shared.held, CORE_SHARE * support)
+    counts.data[:] = 1.0
     fresh = (families.known < 0) | ((support >= least) & (np.diff(counts.indptr) >= 2))
     core = (
         sparse.diags(fresh.astype(np.float32)) @ counts

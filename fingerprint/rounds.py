@@ -24,7 +24,7 @@ from fingerprint.checkpoint import Checkpoints
 from fingerprint.claim import Claims, cores
 from fingerprint.columns import Behaviour, Families
 from fingerprint.discover import Discovery, discover, members_of, proven
-from fingerprint.evidence import behaviour
+from fingerprint.evidence import behaviour, ranked
 from fingerprint.parallel import workers
 from fingerprint.records import HashArray, Ids, IntArray
 from fingerprint.settings import Settings
@@ -39,6 +39,9 @@ WORTH = 0.02
 
 SHORTEST = 2
 """Grams of a segment that families of a sample begin with: single shared grams are ordinary language, and most."""
+
+EXACTLY = 16_384
+"""Segments of a sample above this number are compared through inverted lists; there are other samples."""
 
 SEED, MOST_SEEDS = 8, 50_000
 """Grams in a row (11 words) that two accounts of a sample share; prompts that hold such text are looked at next."""
@@ -121,9 +124,10 @@ def searched(
         first = chosen if number == 1 else first
         found, seeds = _looked_at(spool, chosen, number, job)
         new, promising = _claimed(spool, found, seeds, number, job)
-        before = len(np.unique(held.prompt))
+        before = np.count_nonzero(_marked(held.prompt, spool.prompts))
         held, known = _both(held, new, len(known.grams)), known + found
-        if number > 1 and len(np.unique(held.prompt)) - before < WORTH * spool.prompts:
+        explained = np.count_nonzero(_marked(held.prompt, spool.prompts)) - before
+        if number > 1 and explained < WORTH * spool.prompts:
             break
         likely[promising] = 1
     return known, held, first
@@ -151,9 +155,14 @@ def _looked_at(spool: Spool, chosen: IntArray, number: int, job: Job) -> tuple[C
     stage = f"cores-{number}"
     if not job.work.has(stage):
         job.tell(f"sample {number}", 0, None)
-        batch = sample(spool, chosen)
+        batch = sample(spool, chosen, shown=False)
         found = discover(
-            batch, [], job.settings, lambda name: job.tell(f"{name} {number}", 0, None), shortest=SHORTEST
+            batch,
+            [],
+            job.settings,
+            lambda name: job.tell(f"{name} {number}", 0, None),
+            shortest=SHORTEST,
+            exactly=EXACTLY,
         )
         grams, offsets, outlined = _columns(found)
         shared, ends = _seeds(batch, found)
@@ -205,20 +214,28 @@ def _claimed(
             threads=job.threads,
             told=lambda done: job.tell(name, done, spool.prompts),
         )
-        new, promising = _parted(every, len(found.grams), job.settings.min_requests)
+        new, promising = _parted(
+            every, len(found.grams), len(seeds), job.settings.min_requests, spool.prompts
+        )
         job.work.finish(stage, {}, **arrays_of(new), promising=promising)
     read = job.work.arrays(stage)
     return claims_in(read), read["promising"]
 
 
-def _parted(every: Claims, families: int, least: int) -> tuple[Claims, IntArray]:
+def _parted(every: Claims, families: int, seeds: int, least: int, prompts: int) -> tuple[Claims, IntArray]:
     """Part the claims of families from those of seeds; of these only the prompts matter, where `least` hold the seed."""
-    seed = every.family >= families
-    own = ~seed
-    held = np.bincount(every.family[seed] - families)
-    strong = np.flatnonzero(held >= least) + families
-    promising = np.unique(every.prompt[np.isin(every.family, strong)])
+    own = every.family < families
+    strong = np.bincount(every.family, minlength=families + seeds) >= least
+    strong[:families] = False
+    promising = np.flatnonzero(_marked(every.prompt[strong[every.family]], prompts))
     return Claims(every.prompt[own], every.family[own], every.held[own]), promising
+
+
+def _marked(numbers: IntArray, count: int) -> npt.NDArray[np.bool_]:
+    """Return ones (count,) at these numbers, which may repeat: millions are sorted in seconds, and marked in none."""
+    out = np.zeros(count, dtype=np.bool_)
+    out[numbers] = True
+    return out
 
 
 def _both(held: Claims, more: Claims, families: int) -> Claims:
@@ -250,10 +267,12 @@ def _settled(spool: Spool, known: Cores, held: Claims, settings: Settings) -> tu
     hashes = np.unique(np.concatenate([*known.grams, np.empty(0, dtype=np.uint64)]))
     families = _families(known, held, hashes, spool.prompts)
     number, least = np.arange(len(families)), settings.min_requests
-    requests = spool.requests.requests()
+    whole, requests = spool.requests, spool.requests.requests()
+    ranks = ranked(whole.second)
 
     def tested(some: Families) -> Behaviour:
-        return behaviour((some.members @ requests).tocsr(), spool.requests.account, spool.requests.second)
+        rows = (some.members @ requests).tocsr()
+        return behaviour(rows, whole.account, whole.second, ranks=ranks)
 
     def believed(some: Families) -> npt.NDArray[np.bool_]:
         return proven(some, tested(some), known.outlined[number], settings)

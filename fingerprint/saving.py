@@ -248,6 +248,12 @@ def retire(connection: sa.Connection, family_ids: Iterable[str], batch_id: str) 
     _update_families(connection, {family: {"retired_in": batch_id} for family in family_ids})
 
 
+def drop_old_vectors(connection: sa.Connection, before: datetime) -> None:
+    """Forget the prototypes of families that nights before this time retired; who returns is described anew."""
+    old = sa.select(nights.c.batch_id).where(nights.c.saved <= before)
+    connection.execute(sa.update(families).where(families.c.retired_in.in_(old)).values(prototypes=b""))
+
+
 def _update_families(connection: sa.Connection, values: Mapping[str, Row]) -> None:
     if not values:
         return

@@ -17,6 +17,7 @@ class Settings:
     model: static, minilm, or the folder of a sentence-transformers model.
     neighbours: k of the neighbour graph. seed: of every random choice.
     memory_gb: what a night may take (10^9 bytes); `memory` says how it is divided.
+    retention_days: how long vectors of single prompts and what no family holds are kept; 0 keeps nothing of them.
     threads: that read, normalise and match; None takes all processors. Results do not depend on it.
     """
 
@@ -29,6 +30,7 @@ class Settings:
     seed: int = 0
     max_rejects: int | None = None
     memory_gb: float = 8.0
+    retention_days: int = 7
     threads: int | None = None
 
 

@@ -4,10 +4,6 @@ A gram is a run of GRAM tokens inside one section (the system prompt or one user
 with a start and an end mark, so "combine facts and" at the very start of a prompt is a different gram
 from the same words in running text. Grams are counted once a distinct prompt; accounts are counted
 apart, because text that one account repeats is no evidence of a shared template.
-
-The first pass counts in a hashed table without collision handling (a one-row counting Bloom filter,
-Fan et al. 2000), which only ever overestimates; the second counts exactly what survives, about 2 % of
-the distinct grams of real traffic.
 """
 
 from __future__ import annotations
@@ -20,6 +16,7 @@ from numba import njit
 from scipy import sparse
 
 from fingerprint.columns import SharedGrams, Shingles
+from fingerprint.gram_table import member, shared
 from fingerprint.records import HashArray, Ids, IntArray
 
 GRAM = 4
@@ -101,24 +98,18 @@ def shared_grams(
     stored signatures, kept however rare they are today.
     """
     known = np.empty(0, dtype=np.uint64) if known is None else known
-    bits = max(16, int(np.ceil(np.log2(max(len(shingles.hashes), 1)))) + 1)
-    frequent = _frequent(shingles.hashes, shingles.offsets, min_prompts, bits) | _member(
-        shingles.hashes, known
-    )
-    places = np.flatnonzero(frequent)
-    hashes, gram = np.unique(np.concatenate([shingles.hashes[places], known]), return_inverse=True)
-    gram = gram[: len(places)]
-    prompt = np.repeat(np.arange(shingles.prompts), np.diff(shingles.offsets))[places]
-    postings = _incidence(gram, prompt, (len(hashes), shingles.prompts))
+    hashes, ids = shared(shingles.hashes, shingles.offsets, known, min_prompts)
+    ends, holders = _postings(ids, shingles.offsets, len(hashes))
+    ones = np.ones(len(holders), dtype=np.float32)
+    postings = sparse.csr_matrix((ones, holders, ends), shape=(len(hashes), shingles.prompts))
     accounts = _distinct_accounts(
         postings.indptr, postings.indices, senders.indptr, senders.indices, senders.shape[1]
     )
     enough = (np.diff(postings.indptr) >= min_prompts) & (accounts >= min_accounts)
-    kept = np.flatnonzero(enough | _member(hashes, known))
-    rank = np.full(len(hashes), -1, dtype=np.int32)
+    kept = np.flatnonzero(enough | member(hashes, known))
+    rank = np.full(len(hashes) + 1, -1, dtype=np.int32)
     rank[kept] = np.arange(len(kept))
-    ids = np.full(len(shingles.hashes), -1, dtype=np.int32)
-    ids[places] = rank[gram]
+    ids = rank[ids]
     return SharedGrams(hashes[kept], accounts[kept], ids, postings[kept])
 
 
@@ -132,38 +123,30 @@ def boundary_grams(shingles: Shingles, shared: SharedGrams) -> npt.NDArray[np.bo
     return out
 
 
-def _member(hashes: HashArray, sorted_set: HashArray) -> npt.NDArray[np.bool_]:
-    if not len(sorted_set):
-        return np.zeros(len(hashes), dtype=np.bool_)
-    at = np.minimum(np.searchsorted(sorted_set, hashes), len(sorted_set) - 1)
-    return np.asarray(sorted_set[at] == hashes)
-
-
 @njit(cache=True, nogil=True)
-def _frequent(hashes: HashArray, offsets: IntArray, least: int, bits: int) -> npt.NDArray[np.bool_]:
-    count = np.zeros(1 << bits, dtype=np.uint8)
-    seen_in = np.full(1 << bits, -1, dtype=np.int32)
-    shift = np.uint64(64 - bits)
-    ceiling = min(least, 255)
+def _postings(ids: Ids, offsets: IntArray, grams: int) -> tuple[Ids, Ids]:
+    """Return which prompts hold each gram, ascending and each once, as the indptr and indices of a CSR matrix.
+
+    ids: (p,) which gram stands at each place, -1 for none, of prompts that begin at offsets (n + 1,).
+    """
+    ends = np.zeros(grams + 1, dtype=np.int32)
+    seen_in = np.full(grams, -1, dtype=np.int32)
     for row in range(len(offsets) - 1):
         for i in range(offsets[row], offsets[row + 1]):
-            slot = hashes[i] >> shift
-            if seen_in[slot] != row:
-                seen_in[slot] = row
-                if count[slot] < ceiling:
-                    count[slot] += 1
-    out = np.empty(len(hashes), dtype=np.bool_)
-    for i in range(len(hashes)):
-        out[i] = count[hashes[i] >> shift] >= ceiling
-    return out
-
-
-def _incidence(row: IntArray, column: IntArray, shape: tuple[int, int]) -> sparse.csr_matrix:
-    """Return a CSR of float32 ones with sorted columns; repeated pairs count once."""
-    matrix = sparse.csr_matrix((np.ones(len(row), dtype=np.float32), (row, column)), shape=shape)
-    matrix.sum_duplicates()
-    matrix.data[:] = 1.0
-    return matrix
+            if ids[i] >= 0 and seen_in[ids[i]] != row:
+                seen_in[ids[i]] = row
+                ends[ids[i] + 1] += 1
+    ends = np.cumsum(ends).astype(np.int32)
+    free = ends[:-1].copy()
+    holders = np.empty(ends[-1], dtype=np.int32)
+    seen_in[:] = -1
+    for row in range(len(offsets) - 1):
+        for i in range(offsets[row], offsets[row + 1]):
+            if ids[i] >= 0 and seen_in[ids[i]] != row:
+                seen_in[ids[i]] = row
+                holders[free[ids[i]]] = row
+                free[ids[i]] += 1
+    return ends, holders
 
 
 @njit(cache=True, nogil=True)

@@ -17,7 +17,8 @@ from numba import njit
 from scipy import sparse
 
 from fingerprint.columns import Segments, SharedGrams, Shingles
-from fingerprint.records import FloatArray, Ids
+from fingerprint.records import FloatArray, Ids, IntArray
+from fingerprint.sparse_counts import counts_from
 
 AGREEMENT = 0.8
 """Two grams are one segment if they follow each other in this share of the prompts that hold either."""
@@ -28,16 +29,10 @@ HELD = 0.7
 
 def segments(shingles: Shingles, shared: SharedGrams) -> Segments:
     """Compact the shared grams' graph into segments (at most one a gram)."""
-    k, n = shared.postings.shape
-    left, right = shared.ids[:-1], shared.ids[1:]
-    follows = np.flatnonzero(shingles.joined[:-1] & (left >= 0) & (right >= 0) & (left != right))
-    pair, edge = np.unique(left[follows].astype(np.int64) * k + right[follows], return_inverse=True)
-    prompt = np.repeat(np.arange(n), np.diff(shingles.offsets))[follows]
-    times = np.bincount(np.unique(edge * n + prompt) // max(n, 1), minlength=len(pair))
-    support = np.diff(shared.postings.indptr)
-    a, b = pair // max(k, 1), pair % max(k, 1)
-    strong = times >= AGREEMENT * np.maximum(support[a], support[b])
-    graph = sparse.csr_matrix((np.ones(strong.sum(), dtype=np.float32), (a[strong], b[strong])), shape=(k, k))
+    k = shared.postings.shape[0]
+    support = np.diff(shared.postings.indptr).astype(np.int64)
+    a, b = _followers(shared.ids, shingles.joined, shingles.offsets, support)
+    graph = sparse.csr_matrix((np.ones(len(a), dtype=np.float32), (a, b)), shape=(k, k))
     count, of_gram = sparse.csgraph.connected_components(graph, directed=False)
     length = np.bincount(of_gram, minlength=count).astype(np.int64)
     return Segments(of_gram.astype(np.int32), length, held(of_gram, count, shared.postings, share=HELD))
@@ -50,11 +45,56 @@ def held(
     grams = np.flatnonzero(group >= 0)
     ones = np.ones(len(grams), dtype=np.float32)
     member = sparse.csr_matrix((ones, (group[grams], grams)), shape=(groups, postings.shape[0]))
-    counts = (member @ postings).tocsr()
-    size = np.diff(member.indptr)
-    counts.data = (counts.data >= share * np.repeat(size, np.diff(counts.indptr))).astype(np.float32)
-    counts.eliminate_zeros()
+    counts = counts_from(member, postings, share * np.diff(member.indptr))
+    counts.data[:] = 1.0
     return counts
+
+
+@njit(cache=True, nogil=True)
+def _followers(
+    ids: Ids, joined: npt.NDArray[np.bool_], offsets: IntArray, support: IntArray
+) -> tuple[Ids, Ids]:
+    """Return the pairs of grams that follow each other in AGREEMENT of the prompts that hold either.
+
+    ids: (p,) int32, the gram at each place, -1 for none. support: (k,) how many prompts hold each gram.
+    """
+    at = np.zeros(len(support) + 1, dtype=np.int64)
+    for i in range(len(ids) - 1):
+        if _may_follow(ids, joined, support, i):
+            at[ids[i] + 1] += 1
+    at = np.cumsum(at)
+    # the places of each gram together, in the order of the prompts
+    right, prompt = np.empty(at[-1], dtype=np.int32), np.empty(at[-1], dtype=np.int32)
+    free = at[:-1].copy()
+    for row in range(len(offsets) - 1):
+        for i in range(offsets[row], min(offsets[row + 1], len(ids) - 1)):
+            if _may_follow(ids, joined, support, i):
+                right[free[ids[i]]], prompt[free[ids[i]]] = ids[i + 1], row
+                free[ids[i]] += 1
+    times = np.zeros(len(support), dtype=np.int64)
+    last = np.full(len(support), -1, dtype=np.int32)
+    a, b = np.empty(at[-1], dtype=np.int32), np.empty(at[-1], dtype=np.int32)
+    found = 0
+    for gram in range(len(support)):
+        for i in range(at[gram], at[gram + 1]):
+            times[right[i]] += last[right[i]] != prompt[i]
+            last[right[i]] = prompt[i]
+        for i in range(at[gram], at[gram + 1]):
+            other = right[i]
+            if times[other] >= AGREEMENT * max(support[gram], support[other]):
+                a[found], b[found] = gram, other
+                found += 1
+            times[other], last[other] = 0, -1
+    return a[:found].copy(), b[:found].copy()
+
+
+@njit(cache=True, nogil=True)
+def _may_follow(ids: Ids, joined: npt.NDArray[np.bool_], support: IntArray, i: int) -> bool:
+    """Tell whether another gram follows that as many prompts hold, nearly; both stand in no more than the rarer does."""
+    if not joined[i] or ids[i] < 0 or ids[i + 1] < 0 or ids[i] == ids[i + 1]:
+        return False
+    one, other = support[ids[i]], support[ids[i + 1]]
+    return bool(min(one, other) >= AGREEMENT * max(one, other))
 
 
 def sketch(postings: sparse.csr_matrix, *, dimension: int = 256, seed: int = 0) -> FloatArray:

@@ -27,8 +27,8 @@ from fingerprint.requestids import SeenIds
 from fingerprint.shingle import shingle
 from fingerprint.tokenise import tokens
 
-PIECE = 16_384
-"""Prompts in one piece of work; some 60 MB while it is worked."""
+PIECE = 4_096
+"""Prompts in one piece of work: their tokens and grams stay in the processor's cache, mostly."""
 
 _SCHEMA = pa.schema([pa.field("text", pa.large_string())])
 _PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
@@ -208,13 +208,13 @@ def texts_of(spool: Spool, prompts: IntArray) -> pa.LargeStringArray:
     return _chosen(spool, "texts", prompts)
 
 
-def sample(spool: Spool, prompts: IntArray) -> Batch:
+def sample(spool: Spool, prompts: IntArray, *, shown: bool = True) -> Batch:
     """Return some distinct prompts (ascending numbers) with all their requests as a batch in memory.
 
-    Its accounts are all those of the night, under the same numbers.
+    Its accounts are all those of the night, under the same numbers. shown: False leaves out how texts are shown.
     """
     texts = _chosen(spool, "texts", prompts)
-    shown = display(_chosen(spool, "sent", prompts))
+    as_sent = [display(_chosen(spool, "sent", prompts))] if shown else []
     words = tokens(texts)
     rank = np.full(spool.prompts, -1, dtype=np.int32)
     rank[prompts] = np.arange(len(prompts), dtype=np.int32)
@@ -227,7 +227,7 @@ def sample(spool: Spool, prompts: IntArray) -> Batch:
         second=whole.second[rows],
         prompt=rank[whole.prompt[rows]],
         texts=pa.chunked_array([texts]),
-        shown=pa.chunked_array([shown]),
+        shown=pa.chunked_array(as_sent, pa.large_string()),
         token_hashes=words.hashes,
         section=words.section,
         offsets=words.row_offsets,
@@ -245,8 +245,10 @@ def _prepared(rows: pa.RecordBatch, stored: Cores, share: float) -> _Piece:
     sent = compose(rows.column("system"), rows.column("prompt"))
     texts = normalise(sent)
     found = tokens(texts)
-    grams = shingle(found.hashes, found.section, found.row_offsets)
-    held = claims(stored, grams.hashes, grams.offsets, share=share)
+    held = joined([], [])
+    if len(stored.family):
+        grams = shingle(found.hashes, found.section, found.row_offsets)
+        held = claims(stored, grams.hashes, grams.offsets, share=share)
     return _Piece(rows, sent, texts, sequence_hash(found.hashes, found.section, found.row_offsets), held)
 
 

@@ -9,19 +9,26 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numba import njit
 
 from fingerprint.errors import ModelError
 from fingerprint.records import FloatArray, IntArray
+from fingerprint.text_buffers import buffers
+from fingerprint.word_ids import Numbered, WordIds, reads_words_apart
 
 BATCH_CHARS = 1 << 20
 """Characters tokenised at once: a token takes some 150 bytes until its batch is done."""
+
+FEW = 256
+"""Texts that are not worth several threads."""
 
 _TYPES = {"F32": "<f4", "F16": "<f2"}
 
@@ -48,16 +55,39 @@ class StaticModel:
         except Exception as error:  # the library raises no class of its own
             raise ModelError(f"{place / 'tokenizer.json'}: a tokenizer expected, found: {error}") from error
         self.tokenizer.no_padding()
+        apart = reads_words_apart(place / "tokenizer.json")
+        self._words = WordIds(self.tokenizer) if apart else None
 
-    def means(self, texts: Sequence[str]) -> FloatArray:
+    def means(self, texts: pa.LargeStringArray, *, threads: int = 1) -> FloatArray:
         """Return each text's mean token vector (n, d) float32, zeros for a text without a known token."""
         rows = np.empty((len(texts), self.vectors.shape[1]), dtype=np.float32)
-        begin = 0
-        for ids, offsets in token_batches(self.tokenizer, texts):
-            end = begin + len(offsets) - 1
-            _means(self.vectors, ids, offsets, rows[begin:end])
-            begin = end
+        for begin, part in self._parts(texts):
+            out = rows[begin : begin + len(part.offsets) - 1]
+            if threads <= 1 or len(out) < FEW:
+                _means(self.vectors, part, out, 0)
+                continue
+            with ThreadPoolExecutor(threads) as pool:
+                step = -(-len(out) // threads)
+                jobs = [
+                    pool.submit(_means, self.vectors, part, out[at : at + step], at)
+                    for at in range(0, len(out), step)
+                ]
+            for job in jobs:
+                job.result()
         return rows
+
+    def _parts(self, texts: pa.LargeStringArray) -> Iterator[tuple[int, Numbered]]:
+        """Yield the tokens of some texts at a time, and the number of their first one."""
+        begin = 0
+        if self._words is not None:
+            for part in self._words.of(*buffers(texts)):
+                yield begin, part
+                begin += len(part.offsets) - 1
+            return
+        for ids, offsets in token_batches(self.tokenizer, texts.to_pylist()):
+            every = np.arange(len(ids) + 1, dtype=np.int64)
+            yield begin, Numbered(every[:-1].astype(np.int32), offsets, ids.astype(np.int32), every)
+            begin += len(offsets) - 1
 
 
 def token_batches(tokenizer: Any, texts: Sequence[str]) -> Iterator[tuple[IntArray, IntArray]]:
@@ -71,14 +101,21 @@ def token_batches(tokenizer: Any, texts: Sequence[str]) -> Iterator[tuple[IntArr
 
 
 @njit(cache=True, nogil=True)
-def _means(vectors: FloatArray, tokens: IntArray, offsets: IntArray, out: FloatArray) -> None:
-    for row in range(len(offsets) - 1):
-        out[row] = 0
-        count = offsets[row + 1] - offsets[row]
-        for t in range(offsets[row], offsets[row + 1]):
-            out[row] += vectors[tokens[t]]
+def _means(vectors: FloatArray, tokens: Numbered, out: FloatArray, first: int) -> None:
+    """Write the means of the texts from number `first` on."""
+    for row in range(len(out)):
+        mean = out[row]
+        mean[:] = 0
+        count = 0
+        for w in range(tokens.offsets[first + row], tokens.offsets[first + row + 1]):
+            for t in range(tokens.ends[tokens.word[w]], tokens.ends[tokens.word[w] + 1]):
+                vector = vectors[tokens.ids[t]]
+                for c in range(len(mean)):
+                    mean[c] += vector[c]
+                count += 1
         if count:
-            out[row] /= np.float32(count)
+            for c in range(len(mean)):
+                mean[c] /= np.float32(count)
 
 
 def matrix_in(path: Path) -> Matrix:

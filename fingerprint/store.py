@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -134,6 +134,7 @@ class Store:
         campaigns: Sequence[CampaignRow] = (),
         events: Sequence[Event] = (),
         retired: Iterable[str] = (),
+        retention_days: int | None = None,
     ) -> None:
         """Save all of a night's findings, or none.
 
@@ -144,6 +145,7 @@ class Store:
         campaign_id, for `campaigns` say which families they have. Stored families that no argument names stay as
         they are; `retired` ones are no longer listed or matched.
 
+        retention_days: families that were retired longer ago lose their vectors; None keeps them.
         A batch saved again replaces its traffic and events; families that only its earlier run had seen are retired.
         Raises StampMismatch when another model or normaliser made the stored signatures.
         """
@@ -171,6 +173,8 @@ class Store:
                 saving.save_rhythm(connection, rhythm, night.batch_id)
             saving.save_events(connection, events, night.batch_id)
             saving.retire(connection, {*retired, *unseen} - saved, night.batch_id)
+            if retention_days is not None:
+                saving.drop_old_vectors(connection, now - timedelta(days=retention_days))
 
     def import_signatures(self, signatures: Sequence[Signature], policy: Policy | None = None) -> Taken:
         """Save signatures of distinct families made elsewhere, all or none, and say what became of each.

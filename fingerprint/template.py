@@ -6,7 +6,6 @@ is a segment. Where a segment stands in the other members tells its position and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,13 +17,13 @@ from numba import njit
 from scipy import sparse
 
 from fingerprint.columns import SharedGrams, Shingles
-from fingerprint.records import HashArray, Ids, IntArray, Place, Segment, Slot, SlotKind, Template
+from fingerprint.records import HashArray, Ids, IntArray, Place, Segment, Slot, Template
+from fingerprint.slots import slot
+from fingerprint.spelling import Written, find, spelled, spellings
+from fingerprint.text_buffers import buffers
 
 SAMPLE = 200
 """Members that are looked at for a template; chosen evenly, so the same batch gives the same ones."""
-
-MOST_SIGNS = 12
-"""Bytes of punctuation that may stand between two words of a segment."""
 
 
 class Tokens(Protocol):
@@ -73,8 +72,7 @@ def write_template(corpus: Corpus, core: Ids, members: Ids, *, accounts: int) ->
     in_core[core] = True
     offsets = corpus.shingles.offsets
     model = chosen[_most_covered(corpus.shared.ids, offsets, chosen, in_core)]
-    texts, shown = (column.take(pa.array(chosen)) for column in (corpus.texts, corpus.shown))
-    sample = _Sample(corpus, chosen, corpus.tokens(texts), _bytes(texts), corpus.tokens(shown), _bytes(shown))
+    sample = _Sample.of(corpus, chosen)
     runs = _runs(corpus, model, in_core)
     base = int(sample.tokens.row_offsets[sample.row_of(model)])
     runs = [part for run in runs for part in _anonymous(sample, base, run, accounts)]
@@ -85,32 +83,62 @@ def write_template(corpus: Corpus, core: Ids, members: Ids, *, accounts: int) ->
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
+    """Some prompts of a corpus: texts and shown with their tokens, and who sent them (CSR: sent_at, senders_of)."""
+
     corpus: Corpus
     prompts: Ids
     tokens: Tokens
-    texts: list[bytes]
-    shown_tokens: Tokens
-    shown: list[bytes]
+    texts: Written
+    shown: Written
+    sent_at: Ids
+    senders_of: Ids
+
+    @classmethod
+    def of(cls, corpus: Corpus, prompts: Ids) -> _Sample:
+        columns = []
+        for column in (corpus.texts, corpus.shown):
+            texts = column.take(pa.array(prompts))
+            found = corpus.tokens(texts)
+            columns.append((found, Written(*buffers(texts), found.row_offsets, found.starts, found.ends)))
+        (found, texts), (_, shown) = columns
+        sent = corpus.senders[prompts]
+        return cls(corpus, prompts, found, texts, shown, sent.indptr, sent.indices)
 
     def row_of(self, prompt: int) -> int:
         return int(np.flatnonzero(self.prompts == prompt)[0])
 
     def senders(self, rows: IntArray) -> int:
         """How many accounts sent any of these rows of the sample."""
-        return len(np.unique(self.corpus.senders[self.prompts[rows]].indices))
+        return int(_senders(self.sent_at, self.senders_of, rows))
 
 
-def _bytes(texts: pa.ChunkedArray) -> list[bytes]:
-    return [text.encode() for text in texts.to_pylist()]
+@njit(cache=True, nogil=True)
+def _senders(sent_at: Ids, senders_of: Ids, rows: IntArray) -> int:
+    seen = set([np.int32(-1)])  # noqa: C405
+    for row in rows:
+        for i in range(sent_at[row], sent_at[row + 1]):
+            seen.add(np.int32(senders_of[i]))
+    return len(seen) - 1
 
 
 def _most_covered(ids: Ids, offsets: IntArray, prompts: Ids, in_core: npt.NDArray[np.bool_]) -> int:
     """Which of the prompts holds most core grams; the shorter one on a tie."""
-    covered = [
-        len(set(row[(row >= 0) & in_core[row]]))
-        for row in (ids[offsets[p] : offsets[p + 1]] for p in prompts)
-    ]
-    return int(np.lexsort((offsets[prompts + 1] - offsets[prompts], -np.array(covered)))[0])
+    covered = _covered(ids, offsets, prompts, in_core)
+    return int(np.lexsort((offsets[prompts + 1] - offsets[prompts], -covered))[0])
+
+
+@njit(cache=True, nogil=True)
+def _covered(ids: Ids, offsets: IntArray, prompts: Ids, in_core: npt.NDArray[np.bool_]) -> IntArray:
+    """Count the core grams that each of the prompts holds."""
+    out = np.zeros(len(prompts), dtype=np.int64)
+    seen_in = np.full(len(in_core), -1, dtype=np.int32)
+    for row in range(len(prompts)):
+        for place in range(offsets[prompts[row]], offsets[prompts[row] + 1]):
+            gram = ids[place]
+            if gram >= 0 and in_core[gram] and seen_in[gram] != row:
+                seen_in[gram] = row
+                out[row] += 1
+    return out
 
 
 def _runs(corpus: Corpus, prompt: int, in_core: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -159,7 +187,7 @@ def _anonymous(sample: _Sample, base: int, run: tuple[int, int], accounts: int) 
     """Cut a run until every part was sent, word for word, by enough accounts of the sample."""
     begin, end = run
     wanted = sample.tokens.hashes[base + begin : base + end]
-    rows = np.flatnonzero(_find(sample.tokens.hashes, sample.tokens.row_offsets, wanted) >= 0)
+    rows = np.flatnonzero(find(sample.tokens.hashes, sample.tokens.row_offsets, wanted) >= 0)
     if sample.senders(rows) >= accounts:
         return [run]
     middle = (begin + end) // 2
@@ -168,23 +196,6 @@ def _anonymous(sample: _Sample, base: int, run: tuple[int, int], accounts: int) 
     return _anonymous(sample, base, (begin, middle), accounts) + _anonymous(
         sample, base, (middle, end), accounts
     )
-
-
-@njit(cache=True, nogil=True)
-def _find(hashes: HashArray, offsets: IntArray, wanted: HashArray) -> IntArray:
-    """Where each row holds the wanted tokens word for word, in tokens from its first; -1 for nowhere."""
-    out = np.full(len(offsets) - 1, -1, dtype=np.int64)
-    for row in range(len(out)):
-        for begin in range(offsets[row], offsets[row + 1] - len(wanted) + 1):
-            same = True
-            for i in range(len(wanted)):
-                if hashes[begin + i] != wanted[i]:
-                    same = False
-                    break
-            if same:
-                out[row] = begin - offsets[row]
-                break
-    return out
 
 
 @njit(cache=True, nogil=True)
@@ -225,59 +236,56 @@ def _assemble(
         run_of,
         grams,
     )
-    texts = sample.texts
     lengths = np.diff(tokens.row_offsets)
     parts: list[Segment | Slot] = []
     row = sample.row_of(model)
     origin = int(tokens.row_offsets[row])
+    words = _as_sent(sample, [tokens.hashes[origin + a : origin + b] for a, b in runs], accounts)
     for number, (left, right) in enumerate(runs):
         before = end[:, number - 1] if number else np.zeros(len(begin), dtype=np.int32)
-        slot = _slot(sample, texts, before, begin[:, number])
-        if slot is not None:
-            parts.append(slot)
+        filled = _slot(sample, before, begin[:, number])
+        if filled is not None:
+            parts.append(filled)
         held = begin[:, number] >= 0
         position = float(np.mean(begin[held, number] / np.maximum(lengths[held], 1))) if held.any() else 0.0
-        words = _as_sent(sample, tokens.hashes[origin + left : origin + right], accounts)
-        if words is None:
-            words = sample.corpus.unmask(_written(texts[row], tokens, origin + left, origin + right))
+        text = words[number]
+        if text is None:
+            text = sample.corpus.unmask(spelled(sample.texts, row, origin + left, origin + right))
         parts.append(
-            Segment(words, _place(sample, begin[:, number]), round(position, 4), round(float(held.mean()), 4))
+            Segment(text, _place(sample, begin[:, number]), round(position, 4), round(float(held.mean()), 4))
         )
-    tail = _slot(sample, texts, end[:, -1], np.where(end[:, -1] >= 0, lengths, -1))
+    tail = _slot(sample, end[:, -1], np.where(end[:, -1] >= 0, lengths, -1))
     return Template((*parts, tail) if tail is not None else tuple(parts))
 
 
-def _as_sent(sample: _Sample, wanted: HashArray, accounts: int) -> str | None:
-    """Write some tokens as most accounts wrote them; None if no one spelling was sent by enough of them.
+def _as_sent(sample: _Sample, runs: Sequence[HashArray], accounts: int) -> list[str | None]:
+    """Write runs of tokens as most accounts wrote them; None where no one spelling was sent by enough of them.
 
     Tokens of the shown text are paired with those of the normalised one by number, so a prompt in which a mask
     replaced several is passed over, and what came out is folded again to be sure.
     """
-    begin = _find(sample.tokens.hashes, sample.tokens.row_offsets, wanted)
-    paired = np.diff(sample.tokens.row_offsets) == np.diff(sample.shown_tokens.row_offsets)
-    spelled: dict[str, list[int]] = {}
-    for row in np.flatnonzero((begin >= 0) & paired).tolist():
-        first = int(sample.shown_tokens.row_offsets[row] + begin[row])
-        words = _written(sample.shown[row], sample.shown_tokens, first, first + len(wanted))
-        spelled.setdefault(words, []).append(row)
-    vouched = {
-        words: sample.senders(np.array(rows)) for words, rows in spelled.items() if len(rows) >= accounts
-    }
-    if not vouched or max(vouched.values()) < accounts:
+    best = [_best_spelling(sample, wanted, accounts) for wanted in runs]
+    folded = sample.corpus.tokens(sample.corpus.fold(pa.array([b or "" for b in best], pa.large_string())))
+    at = folded.row_offsets
+    return [
+        text if text is not None and np.array_equal(folded.hashes[at[n] : at[n + 1]], runs[n]) else None
+        for n, text in enumerate(best)
+    ]
+
+
+def _best_spelling(sample: _Sample, wanted: HashArray, accounts: int) -> str | None:
+    begin = find(sample.tokens.hashes, sample.tokens.row_offsets, wanted)
+    paired = np.diff(sample.tokens.row_offsets) == np.diff(sample.shown.row_offsets)
+    rows = np.flatnonzero((begin >= 0) & paired)
+    first = sample.shown.row_offsets[rows] + begin[rows]
+    group = spellings(sample.shown, rows, first, len(wanted))
+    often = np.flatnonzero(np.bincount(group) >= accounts) if len(group) else group
+    vouched = {int(g): sample.senders(rows[group == g]) for g in often}
+    most = max(vouched.values(), default=0)
+    if most < accounts:
         return None
-    best = min(vouched, key=lambda words: (-vouched[words], words))
-    folded = sample.corpus.tokens(sample.corpus.fold(pa.array([best], pa.large_string())))
-    return best if np.array_equal(folded.hashes, wanted) else None
-
-
-def _written(text: bytes, tokens: Tokens, first: int, last: int) -> str:
-    """Return the text of some tokens; accounts vouch for tokens only, so long runs of signs between them go."""
-    out = text[tokens.starts[first] : tokens.ends[first]]
-    for token in range(first + 1, last):
-        between = text[tokens.ends[token - 1] : tokens.starts[token]]
-        out += between if len(between.strip()) <= MOST_SIGNS else b" "
-        out += text[tokens.starts[token] : tokens.ends[token]]
-    return out.decode()
+    ones = [int(np.flatnonzero(group == g)[0]) for g, count in vouched.items() if count == most]
+    return min(spelled(sample.shown, rows[n], first[n], first[n] + len(wanted)) for n in ones)
 
 
 def _place(sample: _Sample, begin: Ids) -> Place:
@@ -288,40 +296,9 @@ def _place(sample: _Sample, begin: Ids) -> Place:
     return "either" if system.any() else "user"
 
 
-def _slot(sample: _Sample, texts: list[bytes], left: Ids, right: IntArray | Ids) -> Slot | None:
+def _slot(sample: _Sample, left: Ids, right: IntArray | Ids) -> Slot | None:
     """Describe what stands between two token positions of each member, -1 = unknown; None if nothing ever does."""
-    tokens = sample.tokens
-    values = []
-    for row in np.flatnonzero((left >= 0) & (right > left)):
-        origin = int(tokens.row_offsets[row])
-        values.append(texts[row][tokens.starts[origin + left[row]] : tokens.ends[origin + right[row] - 1]])
-    if len(values) < 2:
-        return None
-    shown = [value.decode() for value in values]
-    lengths = [len(value) for value in shown]
-    return Slot(
-        len(set(values)), min(lengths), max(lengths), slot_kind([sample.corpus.unmask(s) for s in shown])
-    )
-
-
-def slot_kind(values: Sequence[str]) -> SlotKind:
-    """Tell what fills a slot: numbers, code, text that is mostly not in Latin letters ("language"), or text."""
-    plain = [_MASKED.sub(lambda m: "0" if m[1] in _NUMBERS else m[1], value) for value in values]
-    kinds = [_kind_of(np.frombuffer(value.encode(), dtype=np.uint8)) for value in plain]
-    return max(("text", "number", "code", "language"), key=kinds.count)
-
-
-_MASKED = re.compile("⟨([a-z]+)⟩")
-_NUMBERS = ("number", "date", "time", "timestamp")
-_SYNTAX = np.isin(np.arange(256), np.frombuffer(b"{}()[];=<>_\\|&$#@/*+", dtype=np.uint8))
-_DIGIT = np.isin(np.arange(256), np.frombuffer(b"0123456789.,:%-+ ", dtype=np.uint8))
-
-
-def _kind_of(value: npt.NDArray[np.uint8]) -> SlotKind:
-    if not len(value):
-        return "text"
-    if _DIGIT[value].mean() > 0.8:
-        return "number"
-    if (value >= 0x80).mean() > 0.4:
-        return "language"
-    return "code" if _SYNTAX[value].mean() > 0.05 else "text"
+    texts, rows = sample.texts, np.flatnonzero((left >= 0) & (right > left))
+    origin, at = texts.row_offsets[rows], texts.text_at[rows]
+    begins = at + texts.starts[origin + left[rows]]
+    return slot(texts.data, begins, at + texts.ends[origin + right[rows] - 1], sample.corpus.unmask)

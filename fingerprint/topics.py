@@ -11,6 +11,9 @@ from fingerprint.evidence import behaviour, discoveries
 from fingerprint.index import knn_graph
 from fingerprint.records import FloatArray, Ids
 
+EXACTLY = 16_384
+"""Prompts above this number are compared through inverted lists."""
+
 
 def topics(
     vectors: FloatArray,
@@ -31,7 +34,7 @@ def topics(
     label = np.full(len(vectors), -1, dtype=np.int32)
     if len(vectors) < least:
         return label
-    graph = knn_graph(vectors, neighbours)
+    graph = knn_graph(vectors, neighbours, exact_up_to=EXACTLY)
     found = cluster(
         graph, np.ones(len(vectors), dtype=np.int64), min_cluster_size=least, min_samples=5
     ).labels

@@ -1,6 +1,6 @@
 """What a home remembers of recent prompts that no family holds, so that a campaign too small for one night is found.
 
-Of each night at most MOST prompts are kept, those that share most text with prompts of other accounts, for DAYS days;
+Of each night at most MOST prompts are kept, those that share most text with prompts of other accounts, for some days;
 and of each prompt only the hashes of grams that at least two accounts sent. One file a night, in home/unexplained.
 """
 
@@ -26,9 +26,6 @@ from fingerprint.refine import COVER
 from fingerprint.settings import Settings
 from fingerprint.shingle import shared_grams
 
-DAYS = 7
-"""How long a prompt is remembered, in days before the end of the night."""
-
 MOST = 2_000
 """Prompts that are remembered of one night."""
 
@@ -49,18 +46,21 @@ _SCHEMA = pa.schema(
 """Of each prompt the grams in their order, which of them the next one continues, and who sent it when."""
 
 
-def read(folder: Path, *, but: str, end: float) -> pa.Table:
-    """Return what nights but this one left that ended at most DAYS before `end` (Unix time); _SCHEMA."""
+def read(folder: Path, *, but: str, end: float, days: int) -> pa.Table:
+    """Return what nights but this one left that ended at most so many days before `end` (Unix time); _SCHEMA."""
     kept = [_SCHEMA.empty_table()]
     for path in sorted(folder.glob("*.arrow")):
         night, _, second = path.stem.partition("-")
-        if night != but and end - DAYS * 86_400 <= float(second) <= end:
+        if night != but and end - days * 86_400 <= float(second) <= end:
             kept.append(pa.ipc.open_file(path.read_bytes()).read_all())
     return pa.concat_tables(kept)
 
 
-def write(folder: Path, night: str, end: float, rows: pa.Table) -> None:
-    """Remember a night's prompts in place of what an earlier run of it left, and forget what is too old."""
+def write(folder: Path, night: str, end: float, rows: pa.Table, *, days: int) -> None:
+    """Remember a night's prompts in place of what an earlier run of it left, and forget what is older than so many days.
+
+    With 0 days nothing is remembered.
+    """
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         draft = folder / ".writing"
@@ -68,9 +68,12 @@ def write(folder: Path, night: str, end: float, rows: pa.Table) -> None:
             file.write_table(rows)
         for path in folder.glob("*.arrow"):
             other, _, second = path.stem.partition("-")
-            if other == night or float(second) < end - DAYS * 86_400:
+            if not days or other == night or float(second) < end - days * 86_400:
                 path.unlink()
-        draft.replace(folder / f"{night}-{end:.0f}.arrow")
+        if days:
+            draft.replace(folder / f"{night}-{end:.0f}.arrow")
+        else:
+            draft.unlink()
     except OSError as error:
         raise StoreError(f"{folder}: what is unexplained cannot be written: {error}") from error
 

@@ -68,10 +68,10 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
     fresh = np.flatnonzero(born & (size >= FEWEST))
     for new in fresh[np.argsort(-prompts[fresh], kind="stable")]:
         shared = both[new]
-        chance = stats.hypergeom.sf(shared - 1, senders.shape[1], size, size[new])
         older = np.where(born, (prompts[new] <= A_SMALL_PART * prompts) & (out < 0), True)
-        near = older & (shared >= SAME_POOL * size[new]) & (chance < CHANCE)
-        candidates = np.flatnonzero(near)
+        near = np.flatnonzero(older & (shared >= SAME_POOL * size[new]))
+        chance = stats.hypergeom.sf(shared[near] - 1, senders.shape[1], size[near], size[new])
+        candidates = near[chance < CHANCE]
         if not len(candidates):
             continue
         meaning = np.array(

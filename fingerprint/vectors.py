@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -139,6 +140,20 @@ class _Generation:
         place = np.searchsorted(self.sorted, keys[:, 0], side="right") - 1
         rows = self.order[np.maximum(place, 0)]
         return np.where((self.keys[rows] == keys).all(axis=1), rows, -1)
+
+
+def forget_older(path: Path, days: int) -> None:
+    """Remove cached vectors that were written more than so many days ago, of all models; a file goes when its last row is old.
+
+    Raises StoreError when the disk refuses.
+    """
+    try:
+        for keys in path.glob("*/[0-9]*.keys"):
+            if time.time() - keys.stat().st_mtime >= days * 86_400:
+                keys.unlink()
+                keys.with_suffix(".vectors").unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path}: old vectors cannot be removed: {error}") from error
 
 
 class VectorCache:

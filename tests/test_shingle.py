@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from crafted import Sent, batch_of, grams_of, words
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from fingerprint.columns import SharedGrams, Shingles
-from fingerprint.shingle import GRAM, _frequent, shared_grams, shingle
+from fingerprint.shingle import GRAM, shared_grams, shingle
 
 BITS = 2**64
 START, END = 0x9AE16A3B2F90404F, 0xC949D7C7509E6557
@@ -134,18 +136,6 @@ def test_shared_grams_are_those_of_a_plain_count(
     assert places == [g if g in kept else None for row in grams for g in row]
 
 
-@given(st.lists(st.lists(st.integers(0, 30), max_size=8), min_size=1, max_size=40), st.integers(1, 5))
-def test_the_first_pass_loses_no_frequent_gram(rows: list[list[int]], least: int) -> None:
-    # four bits: nearly every count is of several grams
-    hashes = np.array([(g * 0x9E3779B97F4A7C15) % BITS for row in rows for g in row], dtype=np.uint64)
-    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
-    kept = _frequent(hashes, offsets, least, 4)
-    flat = [g for row in rows for g in row]
-    for gram in set(flat):
-        if sum(gram in row for row in rows) >= least:
-            assert all(k for g, k in zip(flat, kept, strict=True) if g == gram)
-
-
 def test_text_of_one_account_is_not_shared_however_often_it_comes() -> None:
     random = np.random.default_rng(0)
     sent = [Sent(f"always the very same words here {words(random, 9)}", "one") for _ in range(20)]
@@ -190,7 +180,7 @@ def test_the_same_input_gives_the_same_bytes() -> None:
     sent = [Sent(words(random, 20) + " and the shared end of all", f"a{n % 7}") for n in range(300)]
     first, second = (grams_of(batch_of(sent)) for _ in range(2))
     for a, b in zip(first, second, strict=True):
-        for name in a.__slots__:
+        for name in (field.name for field in fields(a)):
             one, two = getattr(a, name), getattr(b, name)
             if sparse.issparse(one):
                 assert (one != two).nnz == 0

@@ -285,6 +285,19 @@ def test_retired_families_are_not_listed_until_seen_again(store: Store) -> None:
     assert [s.family_id for s in store.signatures()] == ["f1", "f2"]
 
 
+def test_families_that_were_retired_long_ago_lose_their_vectors(store: Store) -> None:
+    save_first(store)
+    nothing = {"spread": table(SPREAD_SCHEMA), "activity": table(ACTIVITY_SCHEMA)}
+    store.save_night(make_night("n2"), [], **nothing, retired=["f1"])
+    store.save_night(make_night("n3"), [], **nothing, retention_days=7)
+    assert len(store.signature("f1").prototypes)
+    store.save_night(make_night("n4"), [], **nothing, retention_days=0)
+    assert len(store.signature("f1").prototypes) == 0
+    assert len(store.signature("f2").prototypes)
+    store.save_night(make_night("n5"), [make_signature("f1")], **nothing, retention_days=0)
+    assert len(store.signature("f1").prototypes)
+
+
 def test_metadata_of_any_client_is_kept(store: Store) -> None:
     seen = [("a", "user_agent", agent, NOON, NOON) for agent in ("NUL \0", "long " * 1000, "long " * 999)]
     nothing = {"spread": table(SPREAD_SCHEMA), "activity": table(ACTIVITY_SCHEMA)}

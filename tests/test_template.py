@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from fingerprint.masks import unmask
 from fingerprint.normalise import normalise
 from fingerprint.records import Segment, Slot, Template
-from fingerprint.template import Corpus, slot_kind, write_template
+from fingerprint.slots import slot_kind
+from fingerprint.template import Corpus, write_template
 from fingerprint.tokenise import tokens
 
 ASK = "please act as a senior tax adviser and review what follows"

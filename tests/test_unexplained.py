@@ -15,7 +15,7 @@ from fingerprint.ingest import read_traffic
 from fingerprint.night import normalised, shown
 from fingerprint.pipeline import nightly
 from fingerprint.records import NightReport
-from fingerprint.settings import Home
+from fingerprint.settings import Home, Settings
 from fingerprint.shingle import shingle
 from fingerprint.store import Store
 from fingerprint.tokenise import tokens
@@ -71,9 +71,18 @@ def test_a_night_does_not_remember_itself(tmp_path: Path) -> None:
 def test_what_is_old_is_forgotten(tmp_path: Path) -> None:
     home = tmp_path / "home"
     worked(tmp_path, 0, home)
-    assert worked(tmp_path, unexplained.DAYS + 2, home).families == 0
+    assert worked(tmp_path, Settings().retention_days + 2, home).families == 0
     (kept,) = (home / "unexplained").iterdir()
-    assert float(kept.stem.rpartition("-")[2]) > DAY * unexplained.DAYS
+    assert float(kept.stem.rpartition("-")[2]) > DAY * Settings().retention_days
+
+
+def test_nothing_is_remembered_where_nothing_may_be(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    worked(tmp_path, 0, home)
+    for day in (1, 2):
+        traffic = written(tmp_path / f"{day}.jsonl", night(day))
+        assert nightly([traffic], Home(home), Settings(retention_days=0)).families == 0
+        assert not list((home / "unexplained").iterdir())
 
 
 def test_nothing_that_one_account_sent_alone_is_kept(tmp_path: Path) -> None:

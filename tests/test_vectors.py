@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +9,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_traffic import WORDS, row, written
 
 from fingerprint.embed import Embedder, encode_cached
 from fingerprint.errors import StoreError
-from fingerprint.vectors import Memory, VectorCache, content_keys
+from fingerprint.pipeline import nightly
+from fingerprint.settings import Home
+from fingerprint.vectors import Memory, VectorCache, content_keys, forget_older
 
 TEXTS = ["Write a poem about the sea.", "Compose a verse on the ocean.", "How do I sort a list in Python?"]
 
@@ -136,3 +141,27 @@ def test_memory_gives_what_was_made_and_lets_the_oldest_go() -> None:
     assert ask("bb", "a") == [[2, 98], [1, 97]]
     assert made == ["a", "bb", "a", "ccc", "dddd", "a"]
     assert ask() == []
+
+
+def test_vectors_expire(tmp_path: Path, static: Embedder) -> None:
+    encode_cached(static, open_cache(tmp_path, static), TEXTS)
+    (keys,) = tmp_path.glob("*/*.keys")
+    forget_older(tmp_path, 7)
+    assert len(open_cache(tmp_path, static)) == 3
+    long_ago = time.time() - 8 * 86_400
+    os.utime(keys, (long_ago, long_ago))
+    forget_older(tmp_path, 7)
+    assert not list(keys.parent.iterdir())
+    assert len(open_cache(tmp_path, static)) == 0
+    encode_cached(static, open_cache(tmp_path, static), TEXTS)
+    forget_older(tmp_path, 0)
+    assert not list(keys.parent.iterdir())
+
+
+def test_nights_of_the_default_model_leave_no_vectors(tmp_path: Path) -> None:
+    traffic = written(
+        tmp_path / "t.jsonl",
+        [row(i, f"please {word} the text below now", f"a{i}", i) for i, word in enumerate(WORDS[:20])],
+    )
+    nightly([traffic], Home(tmp_path / "home"))
+    assert not (tmp_path / "home/cache").exists()

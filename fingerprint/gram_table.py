@@ -1,0 +1,153 @@
+"""Grams by their hashes in open addressing (linear probing, at most half full): which are shared, and where they stand.
+
+Millions of grams do not fit the processor's cache, where a look-up takes a tenth of the time. So they are parted by
+the first bits of their hashes, and each part is counted in a small table of its own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from fingerprint.records import HashArray, Ids, IntArray
+
+PART = 1 << 15
+"""Grams of a part, about: its table takes a megabyte."""
+
+MOST_BITS = 12
+
+
+def shared(hashes: HashArray, offsets: IntArray, known: HashArray, least: int) -> tuple[HashArray, Ids]:
+    """Find the grams that at least so many prompts hold, and all the known ones.
+
+    hashes: (p,), never 0, of prompts that begin at offsets (n + 1,). known: sorted. Returns the grams' hashes (k,),
+    sorted, and which of them stands at each place (p,), -1 for none.
+    """
+    bits = min(MOST_BITS, max(0, (len(hashes) // PART).bit_length()))
+    return _shared(hashes, offsets, known, least, bits)
+
+
+def places(hashes: HashArray, known: HashArray) -> Ids:
+    """Return where each hash (m,) stands among the distinct known ones, -1 where it does not."""
+    if not len(known):
+        return np.full(len(hashes), -1, dtype=np.int32)
+    return np.asarray(_places(hashes, known))
+
+
+def member(hashes: HashArray, known: HashArray) -> npt.NDArray[np.bool_]:
+    """Tell which hashes (m,) are among the distinct known ones."""
+    return places(hashes, known) >= 0
+
+
+@njit(cache=True, nogil=True)
+def _place(keys: HashArray, key: np.uint64, mask: np.uint64) -> int:
+    """Return where a key stands or would stand in the first mask + 1 keys."""
+    mixed = (key ^ (key >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+    at = (mixed ^ (mixed >> np.uint64(32))) & mask
+    while keys[at] != 0 and keys[at] != key:
+        at = (at + np.uint64(1)) & mask
+    return int(at)
+
+
+@njit(cache=True, nogil=True)
+def _room(entries: int) -> int:
+    size = 16
+    while size < 2 * entries:
+        size *= 2
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _part(gram: np.uint64, bits: int) -> int:
+    return int((gram >> np.uint64(1)) >> np.uint64(63 - bits))
+
+
+@njit(cache=True, nogil=True)
+def _parted(hashes: HashArray, bits: int) -> tuple[IntArray, Ids]:
+    """Return where each part begins, and the places of the grams part by part, ascending in each."""
+    at = np.zeros((1 << bits) + 1, dtype=np.int64)
+    for gram in hashes:
+        at[_part(gram, bits) + 1] += 1
+    at = np.cumsum(at)
+    free = at[:-1].copy()
+    order = np.empty(len(hashes), dtype=np.int32)
+    for i in range(len(hashes)):
+        part = _part(hashes[i], bits)
+        order[free[part]] = i
+        free[part] += 1
+    return at, order
+
+
+@njit(cache=True, nogil=True)
+def _shared(
+    hashes: HashArray, offsets: IntArray, known: HashArray, least: int, bits: int
+) -> tuple[HashArray, Ids]:
+    at, order = _parted(hashes, bits)
+    known_at = np.zeros((1 << bits) + 1, dtype=np.int64)
+    for gram in known:
+        known_at[_part(gram, bits) + 1] += 1
+    known_at = np.cumsum(known_at)
+    most = int((np.diff(at) + np.diff(known_at)).max())
+    keys, entry = np.empty(_room(most), dtype=np.uint64), np.empty(_room(most), dtype=np.int32)
+    own, count = np.empty(most, dtype=np.uint64), np.empty(most, dtype=np.int64)
+    last, rank = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int32)
+    ids = np.empty(len(hashes), dtype=np.int32)
+    found, total = np.empty(1024, dtype=np.uint64), 0
+    for part in range(len(at) - 1):
+        size = _room(at[part + 1] - at[part] + known_at[part + 1] - known_at[part])
+        mask = np.uint64(size - 1)
+        keys[:size] = 0
+        some = 0
+        for gram in known[known_at[part] : known_at[part + 1]]:
+            slot = _place(keys, gram, mask)
+            keys[slot], entry[slot], own[some], count[some], last[some] = gram, some, gram, least, -1
+            some += 1
+        row = 0
+        for j in range(at[part], at[part + 1]):
+            i = order[j]
+            while offsets[row + 1] <= i:
+                row += 1
+            slot = _place(keys, hashes[i], mask)
+            if keys[slot] == 0:
+                keys[slot], entry[slot], own[some], count[some], last[some] = (
+                    hashes[i],
+                    some,
+                    hashes[i],
+                    0,
+                    -1,
+                )
+                some += 1
+            number = entry[slot]
+            count[number] += last[number] != row
+            last[number] = row
+            ids[i] = number
+        rank[:some] = -1
+        kept = np.flatnonzero(count[:some] >= least)
+        kept = kept[np.argsort(own[kept])]
+        if total + len(kept) > len(found):
+            wider = np.empty(2 * (total + len(kept)), dtype=np.uint64)
+            wider[:total] = found[:total]
+            found = wider
+        for number in kept:
+            found[total] = own[number]
+            rank[number] = total
+            total += 1
+        for j in range(at[part], at[part + 1]):
+            ids[order[j]] = rank[ids[order[j]]]
+    return found[:total].copy(), ids
+
+
+@njit(cache=True, nogil=True)
+def _places(hashes: HashArray, known: HashArray) -> Ids:
+    size = _room(len(known))
+    keys, entry = np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.int32)
+    mask = np.uint64(size - 1)
+    for number in range(len(known)):
+        at = _place(keys, known[number], mask)
+        keys[at], entry[at] = known[number], number
+    out = np.empty(len(hashes), dtype=np.int32)
+    for i in range(len(hashes)):
+        at = _place(keys, hashes[i], mask)
+        out[i] = entry[at] if keys[at] != 0 else -1
+    return out

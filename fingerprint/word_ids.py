@@ -1,0 +1,210 @@
+"""Numbers the tokens of texts through the words that were met before, so that the tokenizer reads each word once.
+
+A WordPiece tokenizer after BERT's rules cuts texts at white space first, and what it makes of the part between two
+spaces depends on nothing around it. Traffic repeats its words: of a million of them a few thousand are new.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import chain
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from fingerprint.records import HashArray, Ids, IntArray
+from fingerprint.text_buffers import Bytes, strings
+
+MOST_WORDS = 1 << 19
+"""Distinct words remembered (about 50 MB); beyond them all are forgotten and learnt anew."""
+
+_FIRST_ROOM = 1 << 14
+_SPACE, _TAB, _LINE, _RETURN = 32, 9, 10, 13
+
+
+class Numbered(NamedTuple):
+    """The words of n texts: word (w,) int32, which of the known ones each is, and offsets (n + 1,) where texts begin.
+
+    ids (t,) int32 and ends (k + 1,) int64: the tokens of the known words, one after the other.
+    """
+
+    word: Ids
+    offsets: IntArray
+    ids: Ids
+    ends: IntArray
+
+
+class _Known(NamedTuple):
+    """Open addressing: slots (2 r,) int32, 1 + the number of a word, 0 where free. spelled: the bytes of words."""
+
+    slots: Ids
+    keys: HashArray
+    spelled: Bytes
+    ends: IntArray
+
+
+def reads_words_apart(tokenizer_file: Path) -> bool:
+    """Tell whether a tokenizers file cuts at white space before all else, so that words may be learnt one by one."""
+    facts: dict[str, Any] = json.loads(tokenizer_file.read_bytes())
+    kinds = [(facts.get(part) or {}).get("type") for part in ("normalizer", "pre_tokenizer", "model")]
+    added = facts.get("added_tokens") or []
+    across = any(token["lstrip"] or token["rstrip"] or " " in token["content"] for token in added)
+    return kinds == ["BertNormalizer", "BertPreTokenizer", "WordPiece"] and not across
+
+
+class WordIds:
+    """The words that a tokenizer has read; safe to use from several threads."""
+
+    def __init__(self, tokenizer: Any, *, most: int = MOST_WORDS) -> None:
+        self._tokenizer, self._most = tokenizer, most
+        self._guard = Lock()
+        self._forget(_FIRST_ROOM)
+
+    def _forget(self, room: int) -> None:
+        self._known = _Known(
+            np.zeros(2 * room, np.int32),
+            np.zeros(room, np.uint64),
+            np.zeros(16 * room, np.uint8),
+            np.zeros(room + 1, np.int64),
+        )
+        self._count = 0
+        self._ids, self._ends = np.zeros(room, np.int32), np.zeros(room + 1, np.int64)
+
+    def of(self, data: Bytes, offsets: IntArray) -> list[Numbered]:
+        """Return the words of n texts (their bytes, offsets (n + 1,)) in parts that follow each other."""
+        parts, row = [], 0
+        with self._guard:
+            while row < len(offsets) - 1:
+                self._make_room(int(offsets[row + 1] - offsets[row]))
+                word = np.empty(int(offsets[-1] - offsets[row]) // 2 + len(offsets) - row, np.int32)
+                at = np.zeros(len(offsets) - row, np.int64)
+                done, count = _read(data, offsets, row, self._known, self._count, word, at)
+                self._learn(count)
+                parts.append(Numbered(word[: at[done - row]], at[: done - row + 1], self._ids, self._ends))
+                row = done
+        return parts
+
+    def _make_room(self, size: int) -> None:
+        """See to it that a text of so many bytes fits, whatever its words."""
+        known, words = self._known, size // 2 + 1
+        room, letters = len(known.keys), len(known.spelled)
+        if self._count + words <= room and known.ends[self._count] + size <= letters:
+            return
+        if 2 * room > max(self._most, 2 * words):
+            self._forget(max(room, words, size // 16 + 1))
+            return
+        room, letters = (
+            max(2 * room, self._count + words),
+            max(2 * letters, int(known.ends[self._count]) + size),
+        )
+        room = 1 << (room - 1).bit_length()
+        bigger = _Known(
+            np.zeros(2 * room, np.int32),
+            np.zeros(room, np.uint64),
+            np.zeros(letters, np.uint8),
+            np.zeros(room + 1, np.int64),
+        )
+        _moved(known, bigger, self._count)
+        self._known = bigger
+
+    def _learn(self, count: int) -> None:
+        """Have the tokenizer read the words from the last known one on."""
+        if count == self._count:
+            return
+        known = self._known
+        begin, end = known.ends[self._count], known.ends[count]
+        fresh = strings(known.spelled[begin:end].copy(), known.ends[self._count : count + 1] - begin)
+        read = self._tokenizer.encode_batch_fast(fresh.to_pylist(), add_special_tokens=False)
+        ids = [e.ids for e in read]
+        ends = self._ends[self._count] + np.cumsum(np.fromiter(map(len, ids), np.int64, len(ids)))
+        self._ids, self._ends = _with_room(self._ids, int(ends[-1])), _with_room(self._ends, count + 1)
+        # what was handed out lies before this, and stays
+        self._ids[self._ends[self._count] : ends[-1]] = np.fromiter(chain.from_iterable(ids), np.int32)
+        self._ends[self._count + 1 : count + 1] = ends
+        self._count = count
+
+
+def _with_room(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    if size <= len(column):
+        return column
+    wider = np.zeros(2 * size, column.dtype)
+    wider[: len(column)] = column
+    return wider
+
+
+@njit(cache=True, nogil=True)
+def _is_space(byte: np.uint8) -> bool:
+    return byte in (_SPACE, _LINE, _TAB, _RETURN)
+
+
+@njit(cache=True, nogil=True)
+def _place(known: _Known, key: np.uint64, data: Bytes, begin: int, end: int) -> int:
+    """Return the slot where a word stands or would stand."""
+    mask = np.uint64(len(known.slots) - 1)
+    at = key & mask
+    while known.slots[at] != 0:
+        number = known.slots[at] - 1
+        first = known.ends[number]
+        if known.keys[number] == key and known.ends[number + 1] - first == end - begin:
+            same = True
+            for i in range(end - begin):
+                if known.spelled[first + i] != data[begin + i]:
+                    same = False
+                    break
+            if same:
+                break
+        at = (at + np.uint64(1)) & mask
+    return int(at)
+
+
+@njit(cache=True, nogil=True)
+def _read(
+    data: Bytes, offsets: IntArray, row: int, known: _Known, count: int, word: Ids, at: IntArray
+) -> tuple[int, int]:
+    """Give texts from `row` on the numbers of their words; return the row where room ended, and how many words are known then."""
+    first, written = row, 0
+    nothing = np.int64(0)
+    while row < len(offsets) - 1:
+        size = offsets[row + 1] - offsets[row]
+        if count + size // 2 + 1 > len(known.keys) or known.ends[count] + size > len(known.spelled):
+            break
+        i, end = offsets[row], offsets[row + 1]
+        while i < end:
+            if _is_space(data[i]):
+                i += 1
+                continue
+            begin, key = i, np.uint64(0xCBF29CE484222325)
+            while i < end and not _is_space(data[i]):
+                key = (key ^ np.uint64(data[i])) * np.uint64(0x100000001B3)
+                i += 1
+            key = (key ^ (key >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+            key ^= key >> np.uint64(32)
+            slot = _place(known, key, data, begin, i)
+            if known.slots[slot] == nothing:
+                known.ends[count + 1] = known.ends[count] + i - begin
+                known.spelled[known.ends[count] : known.ends[count + 1]] = data[begin:i]
+                known.keys[count] = key
+                count += 1
+                known.slots[slot] = count
+            word[written] = known.slots[slot] - 1
+            written += 1
+        row += 1
+        at[row - first] = written
+    return row, count
+
+
+@njit(cache=True, nogil=True)
+def _moved(old: _Known, new: _Known, count: int) -> None:
+    new.ends[: count + 1] = old.ends[: count + 1]
+    new.spelled[: old.ends[count]] = old.spelled[: old.ends[count]]
+    new.keys[:count] = old.keys[:count]
+    mask = np.uint64(len(new.slots) - 1)
+    for number in range(count):
+        at = old.keys[number] & mask
+        while new.slots[at] != 0:
+            at = (at + np.uint64(1)) & mask
+        new.slots[at] = number + 1

@@ -1,0 +1,85 @@
+"""A text's tokens are the tokenizer's own, whether its words were met before or not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from fingerprint.embed import Embedder
+from fingerprint.text_buffers import buffers
+from fingerprint.word_ids import WordIds, reads_words_apart
+
+FILE = Embedder.load().folder / "tokenizer.json"
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Tokenizer.from_file(str(FILE))
+
+
+def numbered(words: WordIds, texts: list[str]) -> list[list[int]]:
+    out = []
+    for part in words.of(*buffers(pa.array(texts, pa.large_string()))):
+        for row in range(len(part.offsets) - 1):
+            mine = part.word[part.offsets[row] : part.offsets[row + 1]]
+            out.append([int(i) for w in mine for i in part.ids[part.ends[w] : part.ends[w + 1]]])
+    return out
+
+
+def read(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
+    return [list(e.ids) for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
+
+
+SIGNS = "aZé é你好ﬁ\u0301\u200b\x1d\x1e\x00\ufffd \u00a0\u2003\n\t\r.,[]-'#😀"
+words = st.sampled_from(["[SEP]", "[UNK]", "unbelievable", "x1", "Σς", "##ing", "don't"])
+texts = st.lists(
+    st.one_of(st.text(max_size=40), st.text(SIGNS, max_size=40), st.lists(words).map(" ".join)), max_size=12
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(first=texts, second=texts)
+def test_tokens_are_the_tokenizers_own(tokenizer: Tokenizer, first: list[str], second: list[str]) -> None:
+    learnt = WordIds(tokenizer)
+    assert numbered(learnt, first) == read(tokenizer, first)
+    assert numbered(learnt, second + first) == read(tokenizer, second + first)
+
+
+def test_more_words_than_are_remembered(tokenizer: Tokenizer) -> None:
+    random = np.random.default_rng(3)
+    texts = [" ".join(map(str, random.integers(0, 10**6, 60).tolist())) for _ in range(3_000)]
+    learnt = WordIds(tokenizer, most=40_000)
+    assert numbered(learnt, texts) == read(tokenizer, texts)
+    assert numbered(learnt, ["x" * 70_000 + " y", *texts[-3:]]) == read(
+        tokenizer, ["x" * 70_000 + " y", *texts[-3:]]
+    )
+    assert len(learnt._known.keys) <= 80_000
+
+
+def test_a_slice_and_nothing(tokenizer: Tokenizer) -> None:
+    learnt = WordIds(tokenizer)
+    column = pa.array(["left out", "the sea", "", "the ocean"], pa.large_string()).slice(1)
+    (part,) = learnt.of(*buffers(column))
+    assert part.offsets.tolist() == [0, 2, 2, 4]
+    assert part.word.tolist() == [0, 1, 0, 2]
+    assert learnt.of(*buffers(pa.array([], pa.large_string()))) == []
+
+
+def test_only_tokenizers_that_cut_at_spaces_first_are_read_so(tmp_path: Path) -> None:
+    facts = json.loads(FILE.read_bytes())
+    assert reads_words_apart(FILE)
+    for change in (
+        {"pre_tokenizer": {"type": "Metaspace"}},
+        {"normalizer": None},
+        {"added_tokens": [{**facts["added_tokens"][0], "lstrip": True}]},
+    ):
+        other = tmp_path / "tokenizer.json"
+        other.write_text(json.dumps({**facts, **change}))
+        assert not reads_words_apart(other)
