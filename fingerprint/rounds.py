@@ -23,7 +23,7 @@ from fingerprint.batch import Batch
 from fingerprint.checkpoint import Checkpoints
 from fingerprint.claim import Claims, cores
 from fingerprint.columns import Behaviour, Families
-from fingerprint.discover import Discovery, discover, members_of, proven
+from fingerprint.discover import Discovery, akin, discover, members_of, proven
 from fingerprint.evidence import behaviour, ranked
 from fingerprint.parallel import workers
 from fingerprint.records import HashArray, Ids, IntArray
@@ -267,25 +267,24 @@ def _settled(spool: Spool, known: Cores, held: Claims, settings: Settings) -> tu
     hashes = np.unique(np.concatenate([*known.grams, np.empty(0, dtype=np.uint64)]))
     families = _families(known, held, hashes, spool.prompts)
     number, least = np.arange(len(families)), settings.min_requests
-    whole, requests = spool.requests, spool.requests.requests()
+    whole, requests, senders = spool.requests, spool.requests.requests(), spool.requests.senders()
     ranks = ranked(whole.second)
 
     def tested(some: Families) -> Behaviour:
         rows = (some.members @ requests).tocsr()
         return behaviour(rows, whole.account, whole.second, ranks=ranks)
 
-    def believed(some: Families) -> npt.NDArray[np.bool_]:
-        return proven(some, tested(some), known.outlined[number], settings)
+    def believed(some: Families, act: Behaviour) -> npt.NDArray[np.bool_]:
+        return proven(some, act, known.outlined[number], settings) | akin(some, act, senders, settings)
 
     def assigned(some: Families) -> Ids:
-        some = refine.without_fragments(some, believed(some))
+        some = refine.without_fragments(some, believed(some, tested(some)))
         act = tested(some)
-        worth = refine.strength(some, act, proven(some, act, known.outlined[number], settings))
-        return refine.assign(some, worth, least=least)
+        return refine.assign(some, refine.strength(some, act, believed(some, act)), least=least)
 
     for _ in range(2):
         mine = Families(families.core, members_of(assigned(families), len(families)), families.known)
-        kept = np.flatnonzero(believed(mine))
+        kept = np.flatnonzero(believed(mine, tested(mine)))
         families, number = families.take(kept), number[kept]
     label = assigned(families)
     support = np.bincount(label[label >= 0], minlength=len(families))
