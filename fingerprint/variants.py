@@ -36,8 +36,9 @@ A_SMALL_PART = 1 / 3
 FOREIGN = 0.5
 """A template is foreign to another if it has less than this part of the other's share of common words."""
 
-SAME_MEANING = 0.5
-"""Mean cosine of each sentence of the variant to its nearest sentence of the original."""
+SAME_MEANING, SAME_BOTH_WAYS = 0.5, 0.46
+"""Mean cosine of each sentence of the variant to its nearest of the original; or the mean of that and of the other
+direction, as a rewording may say in one sentence what took two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
             [_alike(wording.sentences[int(new)], wording.sentences[int(old)]) for old in candidates]
         )
         foreign = wording.familiar[new] < FOREIGN * wording.familiar[candidates]
-        meaning = np.where(prompts[new] <= A_PART * prompts[candidates], meaning, -1.0)
-        if meaning.max() >= SAME_MEANING:
+        meaning = np.where(prompts[new] <= A_PART * prompts[candidates], meaning, -np.inf)
+        if meaning.max() >= 0:
             out[new] = candidates[np.argmax(meaning)]
         elif foreign.all():
             # of several originals the one of the most similar length
@@ -89,5 +90,9 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
 
 
 def _alike(a: FloatArray, b: FloatArray) -> float:
-    """How closely the sentences a (p, d) are found among b, by mean cosine to the nearest."""
-    return float((a @ b.T).max(axis=1).mean()) if len(a) and len(b) else 0.0
+    """By how much sentences a (p, d) and b (q, d) are more alike than they must be to say the same; negative if less."""
+    if not len(a) or not len(b):
+        return -np.inf
+    cosines = a @ b.T
+    there, back = float(cosines.max(axis=1).mean()), float(cosines.max(axis=0).mean())
+    return max(there - SAME_MEANING, (there + back) / 2 - SAME_BOTH_WAYS)

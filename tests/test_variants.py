@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from fingerprint.embed import Embedder
-from fingerprint.variants import Wording, originals
+from fingerprint.variants import SAME_MEANING, Wording, _alike, originals
 
 ORIGINAL = [
     "write down every step of your reasoning before the answer",
@@ -60,6 +60,19 @@ def found(
 
 def test_a_rewording_by_the_same_pool_is_a_variant(embedder: Embedder) -> None:
     assert found(embedder, REWORDED) == 0
+
+
+def test_a_rewording_may_say_in_one_sentence_what_took_three() -> None:
+    """Sentences as vectors: the new one's first two are near to the original's, the third is near to none of them."""
+    one = np.eye(8, dtype=np.float32)
+    near = one[:2] * 0.69 + one[5:7] * np.sqrt(1 - 0.69**2, dtype=np.float32)
+    new = np.concatenate([near, one[4:5]])
+    assert (new @ one[:2].T).max(axis=1).mean() < SAME_MEANING
+    assert _alike(new, one[:2]) > 0
+    assert _alike(one[:2], new) > 0
+    far = one[:2] * 0.4 + one[5:7] * np.sqrt(1 - 0.16, dtype=np.float32)
+    assert _alike(np.concatenate([far, one[4:5]]), one[:2]) < 0
+    assert _alike(new[:0], one) < 0
 
 
 def test_the_same_words_from_other_accounts_are_not(embedder: Embedder) -> None:
