@@ -15,7 +15,7 @@ from fingerprint.cluster import cluster
 from fingerprint.columns import Behaviour, Families, SharedGrams, Shingles
 from fingerprint.evidence import behaviour, discoveries
 from fingerprint.index import knn_graph
-from fingerprint.records import HashArray, Ids, Signature
+from fingerprint.records import HashArray, Ids, Neighbours, Signature
 from fingerprint.settings import Settings
 from fingerprint.shingle import boundary_grams, shared_grams, shingle
 
@@ -23,6 +23,8 @@ SAME_PLACE = 0.2
 """Segments nearer than this cosine distance (postings that overlap by 80 %) are not parted."""
 
 Stage = Callable[[str], None]
+Graph = Callable[..., Neighbours]
+"""As `index.knn_graph` without options: vectors, k and seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,22 @@ class Discovery:
 
 
 def discover(
-    batch: Batch, stored: Sequence[Signature], settings: Settings, stage: Stage, *, shortest: int = 1
+    batch: Batch,
+    stored: Sequence[Signature],
+    settings: Settings,
+    stage: Stage,
+    *,
+    shortest: int = 1,
+    graph: Graph = knn_graph,
 ) -> Discovery:
     """Find families among a batch's distinct prompts, continuing the stored ones.
 
     shortest: fewest grams of a segment that families begin with; their cores take in shorter ones afterwards.
+    graph: finds neighbours, as `index.knn_graph` does.
     """
     stage("shingle")
     shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
-    return discovered(shingles, batch, stored, settings, stage, shortest=shortest)
+    return discovered(shingles, batch, stored, settings, stage, shortest=shortest, graph=graph)
 
 
 def discovered(
@@ -61,6 +70,7 @@ def discovered(
     stage: Stage,
     *,
     shortest: int,
+    graph: Graph = knn_graph,
 ) -> Discovery:
     """Find families as `discover` does, among prompts whose grams are known; the batch needs no texts."""
     senders = batch.senders()
@@ -70,10 +80,10 @@ def discovered(
     )
     stage("cluster")
     segments = skeleton.segments(shingles, shared).only(shortest)
-    graph = knn_graph(
+    near = graph(
         skeleton.sketch(segments.postings, seed=settings.seed), settings.neighbours, seed=settings.seed
     )
-    clusters = cluster(graph, segments.length, min_cluster_size=2, min_samples=1, epsilon=SAME_PLACE)
+    clusters = cluster(near, segments.length, min_cluster_size=2, min_samples=1, epsilon=SAME_PLACE)
     stage("refine")
     cores = _stored_cores(stored, shared.hashes)
     found = refine.candidates(clusters.labels, segments, shared, cores, least=settings.min_requests)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +18,15 @@ from fingerprint.batch import Batch
 from fingerprint.checkpoint import Checkpoints
 from fingerprint.describe import Described
 from fingerprint.embed import Embedder, encode_cached
-from fingerprint.errors import SnapshotError
+from fingerprint.engine import Engine, Threads
+from fingerprint.engine_ray import Ray
+from fingerprint.errors import SnapshotError, UsageError
 from fingerprint.index import open_snapshot
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, stamp_of
 from fingerprint.night import Night, Stored, job_key, normalised, worked
 from fingerprint.observed import observed
+from fingerprint.parallel import workers
 from fingerprint.records import (
     ACTIVITY_SCHEMA,
     SPREAD_SCHEMA,
@@ -70,7 +74,11 @@ def nightly(
     if assignments is not None:
         check_extension(assignments)
     clock = _Clock(on_progress)
-    with HomeLock(home.path), Store.open(home.path, home.database) as store:
+    with (
+        _engine(settings, home) as engine,
+        HomeLock(home.path),
+        Store.open(home.path, home.database) as store,
+    ):
         embedder = Embedder.load(settings.model)
         stamp = stamp_of(embedder)
         store.check_stamp(stamp)
@@ -89,7 +97,7 @@ def nightly(
             mapping=mapping,
             on_progress=clock.reading,
         )
-        found = worked(reader, stored, embed, Job(work, settings, clock.at))
+        found = worked(reader, stored, embed, Job(work, settings, clock.at, engine))
         clock.stage("judge")
         unlike = judge.windows(found.batch, found.described.label, embed, found.texts)
         report = _save(store, found, unlike, clock)
@@ -108,6 +116,17 @@ def nightly(
         work.remove()
         clock.stage("done")
     return report
+
+
+def _engine(settings: Settings, home: Home) -> AbstractContextManager[Engine]:
+    count = settings.threads or workers()
+    if settings.engine not in ("local", "ray"):
+        raise UsageError(f"engine: local or ray expected, {settings.engine!r} found")
+    if settings.engine == "ray":
+        return Ray(settings.ray_address, workers=count, spill=home.path / "work" / ".ray")
+    if settings.ray_address is not None:
+        raise UsageError("--ray-address: only with --engine ray")
+    return nullcontext(Threads(count))
 
 
 def lookup(

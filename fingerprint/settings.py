@@ -18,6 +18,8 @@ class Settings:
     neighbours: k of the neighbour graph. seed: of every random choice.
     memory_gb: what a night may take (10^9 bytes); `memory` says how it is divided.
     threads: that read, normalise and match; None takes all processors. Results do not depend on it.
+    engine: local, for threads of this process, or ray. ray_address: of the cluster (HOST:PORT, or auto); None
+    starts `threads` workers on this machine. Where a night is worked by way of the disk anyway, results do not depend on it.
     """
 
     min_requests: int = 8
@@ -30,6 +32,8 @@ class Settings:
     max_rejects: int | None = None
     memory_gb: float = 8.0
     threads: int | None = None
+    engine: str = "local"
+    ray_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
