@@ -27,7 +27,7 @@ from fingerprint.claim import cores
 from fingerprint.errors import EngineError, UsageError
 from fingerprint.index import BATCH, knn_graph, searched, trained
 from fingerprint.records import FloatArray, IntArray, Neighbours
-from fingerprint.shards import Shard, merged
+from fingerprint.shards import Found, Shard, merged
 
 AHEAD = 2
 """Tasks under way for each worker: one that is worked, one that waits."""
@@ -123,22 +123,23 @@ class Ray:
         ray = self._started()
         cuts = np.linspace(0, len(points), shards + 1).astype(np.int64)
         empty = ray.put(trained(points, seed))
-        parts = [ray.put(part) for part in np.split(points, cuts[1:-1])]
-        actor = ray.remote(num_cpus=1, max_restarts=RETRIES, max_task_retries=RETRIES)(_Shard)
-        # in a list they are not resolved here but by the actor, each time that it is built
-        actors = [actor.remote([empty, part]) for part in parts]
+        made_of = [[empty, ray.put(part)] for part in np.split(points, cuts[1:-1])]
+        actor = ray.remote(num_cpus=1, max_restarts=RETRIES, max_task_retries=RETRIES)(_Held)
+        actors = [actor.remote() for _ in made_of]
         asked: deque[Any] = deque()
         try:
             for start in range(0, len(points), BATCH):
                 queries = ray.put(points[start : start + BATCH])
-                asked.append([shard.search.remote(queries, wide) for shard in actors])
+                asked.append(
+                    [a.search.remote(of, queries, wide) for a, of in zip(actors, made_of, strict=True)]
+                )
                 if len(asked) > AHEAD:
                     yield merged(self._result(asked.popleft()), cuts[:-1].tolist(), wide)
             while asked:
                 yield merged(self._result(asked.popleft()), cuts[:-1].tolist(), wide)
         finally:
-            for shard in actors:
-                ray.kill(shard)
+            for held in actors:
+                ray.kill(held)
 
     def _result(self, references: Any) -> Any:
         """Wait for results; what went wrong in a task is raised as it was there."""
@@ -200,13 +201,19 @@ class Ray:
         return found
 
 
-class _Shard(Shard):
-    """A shard that takes what it is made of from the object store, where it stays while this process searches."""
+class _Held:
+    """A shard in an actor; one that died is built again by the next search."""
 
-    def __init__(self, references: list[Any]) -> None:
-        import ray
+    def __init__(self) -> None:
+        self._shard: Shard | None = None
 
-        super().__init__(*ray.get(references))
+    def search(self, made_of: list[Any], queries: FloatArray, wide: int) -> Found:
+        """Search as `Shard.search`; made_of: references to what `Shard` takes."""
+        if self._shard is None:
+            import ray
+
+            self._shard = Shard(*ray.get(made_of))
+        return self._shard.search(queries, wide)
 
 
 def _worked(work: Callable[[Any, Any], Any], given: Any, item: Any) -> Any:
@@ -276,5 +283,3 @@ def _kept_handler() -> Iterator[None]:
 
 def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-

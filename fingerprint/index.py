@@ -120,7 +120,9 @@ def searched(points: FloatArray, wide: int, seed: int) -> Iterator[IntArray]:
 
 def trained(points: FloatArray, seed: int) -> npt.NDArray[np.uint8]:
     """Return the index of `searched` without its points, in FAISS's format: what its parts have in common."""
-    return np.asarray(faiss.serialize_index(_empty(np.ascontiguousarray(points), "SQ8", seed, EXACT_UP_TO, PROBES)))
+    return np.asarray(
+        faiss.serialize_index(_empty(np.ascontiguousarray(points), "SQ8", seed, EXACT_UP_TO, PROBES))
+    )
 
 
 def filled(empty: npt.NDArray[np.uint8], points: FloatArray) -> Any:

@@ -37,9 +37,7 @@ def read(
 ) -> None:
     """Spool the traffic and claim what is stored families'; `facts` are asked for when all is read."""
     folder = job.work.begin("read")
-    arrays = spooled(
-        batches, folder, cores([s.grams for s in stored]), share=refine.COVER, engine=job.engine
-    )
+    arrays = spooled(batches, folder, cores([s.grams for s in stored]), share=refine.COVER, engine=job.engine)
     job.work.finish("read", facts(), **arrays)
 
 

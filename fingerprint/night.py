@@ -60,10 +60,7 @@ def job_key(
     sources: Sequence[str | Path], mapping: Mapping[str, str] | None, stored: Stored, settings: Settings
 ) -> str:
     """Return what the result of a night depends on, hashed; traffic from stdin is never the same twice."""
-    files = [
-        (str(s.path.resolve()), s.size, s.path.stat().st_mtime_ns) if s.path else uuid.uuid4().hex
-        for s in find_sources(sources)
-    ]
+    files = [source.identity or uuid.uuid4().hex for source in find_sources(sources)]
     return key_of(
         {
             "files": files,

@@ -60,13 +60,14 @@ def nightly(
     home: Home,
     settings: Settings | None = None,
     *,
-    assignments: Path | None = None,
+    assignments: Path | str | None = None,
     mapping: Mapping[str, str] | None = None,
     on_progress: Progress | None = None,
 ) -> NightReport:
     """Cluster one batch of traffic into a home, continuing from the families it knows.
 
-    assignments: where to write request_id, family_id and strength (.jsonl, .csv or .parquet).
+    sources: files, directories, URLs of either, or "-". assignments: path or URL to write request_id, family_id and
+    strength to (.jsonl, .csv or .parquet).
     Nothing is stored until all is computed; then everything is, in one transaction.
     Raises InputError without a single valid row, and the errors of ingest, store and embed.
     """

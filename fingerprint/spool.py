@@ -216,9 +216,7 @@ def claims_of(given: tuple[Cores, float], part: Part) -> Claims:
     return claims(known, grams.hashes, grams.offsets, share=share)
 
 
-def filled(
-    spool: Spool, label: Ids, grams: Sequence[HashArray], *, engine: Engine, told: Told
-) -> Fillings:
+def filled(spool: Spool, label: Ids, grams: Sequence[HashArray], *, engine: Engine, told: Told) -> Fillings:
     """Return what the prompts of families are filled with, reading all texts once; label: (n,), -1 = none."""
     whole = np.zeros(spool.prompts, dtype=np.uint64)
     slots = np.zeros((spool.prompts, SLOTS), dtype=np.uint64)

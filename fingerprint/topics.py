@@ -36,9 +36,7 @@ def topics(
     if len(vectors) < least:
         return label
     near = graph(vectors, neighbours)
-    found = cluster(
-        near, np.ones(len(vectors), dtype=np.int64), min_cluster_size=least, min_samples=5
-    ).labels
+    found = cluster(near, np.ones(len(vectors), dtype=np.int64), min_cluster_size=least, min_samples=5).labels
     members = np.flatnonzero(found >= 0)
     shape = (int(found.max(initial=-1)) + 1, len(vectors))
     ones = np.ones(len(members), dtype=np.float32)
