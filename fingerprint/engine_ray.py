@@ -146,10 +146,11 @@ class Ray:
         errors = self._ray.exceptions
         try:
             return self._ray.get(references)
-        except errors.RayTaskError as error:
-            raise error.cause from error
         except errors.RayError as error:
-            raise EngineError(f"Ray gave up on a piece of work: {_first_line(error)}") from error
+            cause = getattr(error, "cause", None)
+            if isinstance(cause, Exception) and not isinstance(cause, errors.RayError):
+                raise cause from error
+            raise EngineError(f"Ray gave up on a piece of work: {_first_line(cause or error)}") from error
 
     def _started(self) -> Any:
         if self._ray is None:
@@ -267,7 +268,23 @@ def _ray(*, own: bool) -> Any:
         raise UsageError("--engine ray: Ray expected; pip install 'fingerprint[ray]'") from error
     if ray.is_initialized():
         raise UsageError("--engine ray: a process without Ray expected, one that uses it already found")
+    _speak_on_stderr(ray)
     return ray
+
+
+def _speak_on_stderr(ray: Any) -> None:
+    """Let Ray tell of dead workers on stderr; it has no setting for that, and stdout belongs to results."""
+    printed = ray._private.worker.print_to_stdstream
+    if not isinstance(printed, _OnStderr):
+        ray._private.worker.print_to_stdstream = _OnStderr(printed)
+
+
+class _OnStderr:
+    def __init__(self, printed: Callable[..., None]) -> None:
+        self._printed = printed
+
+    def __call__(self, data: dict[str, Any], **options: Any) -> None:
+        self._printed({**data, "is_err": True}, **options)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -76,9 +77,9 @@ def nightly(
         check_extension(assignments)
     clock = _Clock(on_progress)
     with (
-        _engine(settings, home) as engine,
         HomeLock(home.path),
         Store.open(home.path, home.database) as store,
+        _engine(settings, home) as engine,
     ):
         embedder = Embedder.load(settings.model)
         stamp = stamp_of(embedder)
@@ -120,11 +121,12 @@ def nightly(
 
 
 def _engine(settings: Settings, home: Home) -> AbstractContextManager[Engine]:
-    count = settings.threads or workers()
+    count, spill = settings.threads or workers(), home.path / "spill"
+    shutil.rmtree(spill, ignore_errors=True)  # of a job that was killed
     if settings.engine not in ("local", "ray"):
         raise UsageError(f"engine: local or ray expected, {settings.engine!r} found")
     if settings.engine == "ray":
-        return Ray(settings.ray_address, workers=count, spill=home.path / "work" / ".ray")
+        return Ray(settings.ray_address, workers=count, spill=spill)
     if settings.ray_address is not None:
         raise UsageError("--ray-address: only with --engine ray")
     return nullcontext(Threads(count))
