@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from ray_work import slow
 from reaper import Reaper
-from test_large import SAMPLE, agreement, assigned, by_disk, families, in_memory, simulated, worked  # noqa: F401
+from test_large import SAMPLE, agreement, assigned, by_disk, families, worked
 
-from fingerprint import pipeline, spool
+from fingerprint import pipeline, simulate, spool
 from fingerprint.engine_ray import Ray
 from fingerprint.settings import Home, Settings
 
@@ -23,6 +23,13 @@ def workers_find_these_tests() -> Iterator[None]:
         path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
         patch.setenv("PYTHONPATH", path)
         yield
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = simulate.preset("default", rows=6_000, accounts=700, campaigns=6, honest_templates=12)
+    folder = tmp_path_factory.mktemp("simulated")
+    return simulate.write(config, folder / "day.parquet", truth=folder / "truth.parquet")[0]
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +74,13 @@ def cluster() -> Iterator[Any]:
 
 
 def test_a_cluster_finds_the_families_of_one_machine_and_outlives_a_node(
-    simulated: Path, in_memory: Path, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    simulated: Path, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     second = cluster.add_node(num_cpus=1, object_store_memory=200_000_000)
     monkeypatch.setattr(spool, "PIECE", 1_000)
     on_ray(simulated, tmp_path / "home", cluster.address)
-    assert agreement(assigned(in_memory), assigned(tmp_path / "home")) >= 0.995
+    worked(simulated, tmp_path / "memory")
+    assert agreement(assigned(tmp_path / "memory"), assigned(tmp_path / "home")) >= 0.995
     with Ray(cluster.address, workers=1, spill=tmp_path / "spill") as engine:
         assert engine.sees(tmp_path / "home.parquet")
         results = engine.in_order(slow, "done", range(8))
