@@ -80,8 +80,11 @@ def unit(n: int, d: int = 128) -> FloatArray:
     return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
 
 
-def test_shards_find_the_same_neighbours_and_a_killed_one_is_built_again(engine: Ray) -> None:
-    x = unit(2 * engine_ray.LEAST_SHARD + 100)
+def test_shards_find_the_same_neighbours_and_a_killed_one_is_built_again(
+    engine: Ray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_ray, "LEAST_SHARD", 4_000)
+    x = unit(9_000)
     expected = knn_graph(x, 30)
     with Reaper("_Held.search") as reaper:
         found = engine.graph(x, 30)
