@@ -7,9 +7,11 @@ from its points. What all tasks need is put into the object store once. At most 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections import deque
@@ -56,7 +58,11 @@ class Ray:
     """
 
     def __init__(self, address: str | None, *, workers: int, spill: Path) -> None:
-        if address is not None and "://" in address:
+        if (
+            address is not None
+            and address != "auto"
+            and not re.fullmatch(r"[^:/]+:\d+|\[[^]]+\]:\d+", address)
+        ):
             raise UsageError(f"--ray-address: HOST:PORT or auto expected, {address!r} found")
         self._address = address
         self._workers = workers
@@ -166,27 +172,31 @@ class Ray:
         # not below the home: a socket's name has at most 107 bytes
         self._folder = tempfile.mkdtemp(prefix="fingerprint-ray-")
         self._spill.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._ray.init(
+        self._init(
+            "a local Ray cannot be started",
             num_cpus=self._workers,
             num_gpus=0,
             object_store_memory=STORE_BASE + STORE_WORKER * self._workers,
             object_spilling_directory=str(self._spill.resolve()),
             include_dashboard=False,
-            log_to_driver=False,
-            configure_logging=False,
             _temp_dir=self._folder,
         )
 
     def _connect(self, address: str) -> None:
-        try:
-            self._ray.init(address=address, log_to_driver=False, configure_logging=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise EngineError(f"no Ray cluster at {address}: {_first_line(error)}") from error
+        if address != "auto":
+            _knock(address)
+        self._init(f"no Ray cluster at {address}", address=address)
         self._workers = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         here = _versions()
         for found in self._everywhere(_ready):
             if found != here:
                 raise EngineError(f"every node with {here} expected, one with {found} found")
+
+    def _init(self, trouble: str, **options: Any) -> None:
+        try:
+            self._ray.init(log_to_driver=False, configure_logging=False, **options)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise EngineError(f"{trouble}: {_first_line(error)}") from error
 
     def _everywhere(self, work: Callable[..., Any], *arguments: Any) -> list[Any]:
         """Do the same on every node that is alive."""
@@ -226,6 +236,15 @@ def _compact(item: Any) -> Any:
     if isinstance(item, pa.RecordBatch):
         return pa.ipc.read_record_batch(item.serialize(), item.schema)
     return item
+
+
+def _knock(address: str) -> None:
+    """Raise EngineError where nobody answers; Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except OSError as error:
+        raise EngineError(f"no Ray cluster at {address}: {error.strerror or error}") from error
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

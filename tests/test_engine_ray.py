@@ -117,6 +117,8 @@ def test_a_file_that_other_nodes_do_not_see_is_carried_to_them(
 def test_what_is_wrong_with_an_address_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="HOST:PORT or auto expected, 'ray://there:10001' found"):
         Ray("ray://there:10001", workers=1, spill=tmp_path)
+    with pytest.raises(EngineError, match=r"no Ray cluster at 127\.0\.0\.1:1: Connection refused"):
+        next(Ray("127.0.0.1:1", workers=1, spill=tmp_path).in_order(squared, 0, [1]))
     words = failed(
         2, "nightly", tmp_path / "a.jsonl", "--home", tmp_path / "home", "--ray-address", "127.0.0.1:1"
     )
