@@ -36,7 +36,8 @@ class Engine(Protocol):
     ) -> Iterator[Result]:
         """Yield work(given, item) of each item, in the order of the items; few items are held at once.
 
-        work: a function of a module. given: the same for all items; it is not changed.
+        work: a function of a module. given: the same for all items; it is not changed. What is kept of a result is
+        copied: its arrays may lie in memory that is shared with workers, and keep all of it there.
         An error of `work` is raised where its result would stand.
         """
 

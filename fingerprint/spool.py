@@ -143,7 +143,7 @@ def spooled(
             columns["account"].append(accounts.encode(rows.column("account_id")))
             columns["metadata"].append(metadata.encode(rows.column("metadata")))
             columns["second"].append(rows.column("timestamp").cast(pa.int64()).to_numpy() / 1e6)
-            columns["request_key"].append(piece.key)
+            columns["request_key"].append(piece.key.copy())
             columns["key"].append(piece.key[new])
             columns["size"].append(_bytes(piece.texts)[new])
             found.append(_of(piece.claims, new))
@@ -203,7 +203,7 @@ def claimed(spool: Spool, known: Cores, *, share: float, engine: Engine, told: T
     """Find the families that the prompts hold, reading all their texts once."""
     found = []
     for number, held in enumerate(engine.in_order(claims_of, (known, share), _parts(spool, engine)), 1):
-        found.append(held)
+        found.append(Claims(held.prompt.copy(), held.family.copy(), held.held.copy()))
         told(int(spool.pieces[number]))
     return joined(found, spool.pieces[:-1].tolist())
 
