@@ -136,8 +136,8 @@ def test_slot_kinds_of_masks() -> None:
 
 
 def test_parts_shorter_than_a_gram_make_no_template() -> None:
-    one = [Sent(p, "a", n) for n, p in enumerate(filled(20, "alpha bravo charlie delta echo foxtrot {}"))]
-    others = [Sent(p, f"b{n}", n) for n, p in enumerate(filled(6, "alpha bravo charlie {}", seed=1))]
+    one = [Sent(p, "a", n) for n, p in enumerate(filled(20, "{} alpha bravo charlie delta echo foxtrot {}"))]
+    others = [Sent(p, f"b{n}", n) for n, p in enumerate(filled(6, "{} alpha bravo charlie {}", seed=1))]
     assert template_of([*one, *others]).parts == ()
 
 
