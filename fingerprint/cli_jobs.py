@@ -31,9 +31,8 @@ _DEFAULTS = Settings()
 @home_options
 @click.option(
     "--assignments",
-    type=click.Path(path_type=Path),
     metavar="OUT",
-    help="Write each request's family to OUT (.jsonl, .csv or .parquet).",
+    help="Write each request's family to OUT, a file or URL (.jsonl, .csv or .parquet).",
 )
 @click.option(
     "--model",
@@ -83,6 +82,18 @@ _DEFAULTS = Settings()
     metavar="DAYS",
     help="How long vectors of prompts, and hashes of what no family holds, are kept.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default=_DEFAULTS.engine,
+    show_default=True,
+    help="Where texts are worked: by threads of this process, or by workers of Ray.",
+)
+@click.option(
+    "--ray-address",
+    metavar="HOST:PORT",
+    help="A cluster that this machine is a node of, or auto; without it workers are started on this machine.",
+)
 @mapping_option
 @max_rejects_option
 @json_option
@@ -91,7 +102,7 @@ def nightly(
     traffic: tuple[str, ...],
     path: Path | None,
     database: str | None,
-    assignments: Path | None,
+    assignments: str | None,
     mapping: tuple[str, ...],
     as_json: bool,
     quiet: bool,
@@ -99,8 +110,8 @@ def nightly(
 ) -> None:
     """Find the prompt families in a night of traffic, and continue the ones the home knows.
 
-    TRAFFIC is .jsonl, .csv or .parquet files, gzipped or not, directories of them, or - for JSON lines on
-    stdin. OpenAI, Anthropic and LiteLLM logs are known by their keys; --map names the fields of any other.
+    TRAFFIC is .jsonl, .csv or .parquet files, gzipped or not, directories of them, URLs of either (s3://, gs://
+    …), or - for JSON lines on stdin. OpenAI, Anthropic and LiteLLM logs are known by their keys; --map names the fields of any other.
 
     \b
     Example:

@@ -19,8 +19,9 @@ from fingerprint.adopt import adopted
 from fingerprint.batch import Batch, Whole
 from fingerprint.calibrate import Others
 from fingerprint.columns import Behaviour
-from fingerprint.discover import Discovery, members_of
+from fingerprint.discover import Discovery, Graph, members_of
 from fingerprint.evidence import behaviour, strays
+from fingerprint.index import knn_graph
 from fingerprint.masks import unmask
 from fingerprint.normalise import normalise
 from fingerprint.records import (
@@ -90,11 +91,12 @@ def describe(
     settings: Settings,
     *,
     of: Whole | None = None,
+    graph: Graph = knn_graph,
 ) -> Described:
     """Describe the families that share text, then those that only share meaning.
 
     of: where given, `batch` is only a sample of it. Texts are then taken from the sample, and senders, times
-    and counts from the whole, of which label and strength are, too.
+    and counts from the whole, of which label and strength are, too. graph: finds neighbours, as `index.knn_graph`.
     """
     textual = _textual(batch, found, stored, stamp, settings)
     label, signatures, known = found.label.copy(), list(textual), found.families.known.tolist()
@@ -104,7 +106,7 @@ def describe(
         _adopt(batch, before, _owner(before), label, strength, embed)
     loose = _evenly(np.flatnonzero(label < 0), MOST_LOOSE)
     whole = embed(meaning.heads(batch.texts.take(pa.array(loose))))
-    for signature, origin, prompts in _topical(batch, loose, whole, stored, stamp, settings):
+    for signature, origin, prompts in _topical(batch, loose, whole, stored, stamp, settings, graph):
         label[prompts], strength[prompts] = len(signatures), 1.0
         signatures.append(signature)
         known.append(origin)
@@ -348,6 +350,7 @@ def _topical(
     stored: Sequence[Signature],
     stamp: Stamp,
     settings: Settings,
+    graph: Graph,
 ) -> list[tuple[Signature, int, npt.NDArray[np.int64]]]:
     """Families of meaning among the prompts in no other: signature, number of the stored one or -1, prompts."""
     taken = np.full(len(loose), -1, dtype=np.int64)
@@ -365,6 +368,7 @@ def _topical(
         accounts=settings.min_accounts,
         neighbours=settings.neighbours,
         rate=settings.discovery_rate,
+        graph=graph,
     )
     nothing = np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.float32)
     out = [(stored[number], int(number), loose[taken == number]) for number in np.unique(taken[taken >= 0])]

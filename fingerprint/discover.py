@@ -16,7 +16,7 @@ from fingerprint.columns import Behaviour, Families, SharedGrams, Shingles
 from fingerprint.evidence import behaviour, discoveries, ranked
 from fingerprint.index import EXACT_UP_TO, knn_graph
 from fingerprint.pools import kin
-from fingerprint.records import HashArray, Ids, Signature
+from fingerprint.records import HashArray, Ids, Neighbours, Signature
 from fingerprint.settings import Settings
 from fingerprint.shingle import boundary_grams, shared_grams, shingle
 from fingerprint.sparse_counts import counts_at
@@ -25,6 +25,8 @@ SAME_PLACE = 0.2
 """Segments nearer than this cosine distance (postings that overlap by 80 %) are not parted."""
 
 Stage = Callable[[str], None]
+Graph = Callable[..., Neighbours]
+"""As `index.knn_graph` without options: vectors, k and seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,19 @@ def discover(
     *,
     shortest: int = 1,
     exactly: int = EXACT_UP_TO,
+    graph: Graph = knn_graph,
 ) -> Discovery:
     """Find families among a batch's distinct prompts, continuing the stored ones.
 
     shortest: fewest grams of a segment that families begin with; their cores take in shorter ones afterwards.
-    exactly: segments above this number are compared through inverted lists.
+    exactly: segments above this number are compared through inverted lists. graph: finds neighbours, as
+    `index.knn_graph` does.
     """
     stage("shingle")
     shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
-    return discovered(shingles, batch, stored, settings, stage, shortest=shortest, exactly=exactly)
+    return discovered(
+        shingles, batch, stored, settings, stage, shortest=shortest, exactly=exactly, graph=graph
+    )
 
 
 def discovered(
@@ -71,6 +77,7 @@ def discovered(
     *,
     shortest: int,
     exactly: int = EXACT_UP_TO,
+    graph: Graph = knn_graph,
 ) -> Discovery:
     """Find families as `discover` does, among prompts whose grams are known; the batch needs no texts."""
     senders = batch.senders()
@@ -80,13 +87,13 @@ def discovered(
     )
     stage("cluster")
     segments = skeleton.segments(shingles, shared).only(shortest)
-    graph = knn_graph(
+    near = graph(
         skeleton.sketch(segments.postings, seed=settings.seed),
         settings.neighbours,
         seed=settings.seed,
         exact_up_to=exactly,
     )
-    clusters = cluster(graph, segments.length, min_cluster_size=2, min_samples=1, epsilon=SAME_PLACE)
+    clusters = cluster(near, segments.length, min_cluster_size=2, min_samples=1, epsilon=SAME_PLACE)
     stage("refine")
     cores = _stored_cores(stored, shared.hashes)
     found = refine.candidates(clusters.labels, segments, shared, cores, least=settings.min_requests)

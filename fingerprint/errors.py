@@ -9,6 +9,7 @@ FingerprintError                 exit 1   anything below
 │   ├── HomeLocked               exit 5   another job works on this home
 │   └── SnapshotError            exit 5   an index snapshot is missing or damaged
 ├── ModelError                   exit 6   the embedding model cannot be loaded
+├── EngineError                  exit 1   a cluster cannot be reached, or gave up on its work
 ├── NotFound                     exit 7   no such family, campaign, account or key
 └── Conflict                     exit 1   somebody else changed it first
 """
@@ -60,6 +61,10 @@ class ModelError(FingerprintError):
     """The embedding model cannot be loaded."""
 
     exit_code = 6
+
+
+class EngineError(FingerprintError):
+    """A cluster cannot be reached, is made of other versions, or gave up on a piece of work."""
 
 
 class NotFound(FingerprintError):

@@ -59,6 +59,9 @@ Doubles = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 """Called with the number of vectors done and the number of all."""
 
+Search = Callable[[FloatArray, int, int, int], Iterator[IntArray]]
+"""Called as `searched` is."""
+
 
 def set_threads(count: int) -> None:
     """Let FAISS use `count` threads in this process; torch and NumPy keep their own."""
@@ -75,12 +78,14 @@ def knn_graph(
     seed: int = 0,
     exact_up_to: int = EXACT_UP_TO,
     on_progress: Progress | None = None,
+    search: Search | None = None,
 ) -> Neighbours:
     """Find the k nearest others of every vector: exactly up to so many vectors, then through inverted lists.
 
     vectors: (n, d) float32, unit rows; a row of zeros neither has nor is a neighbour.
-    threads: None for all cores. The similarities are computed again from the vectors in a fixed order of
-    summation, so they are symmetric and do not depend on threads or batches; FAISS chooses the candidates.
+    threads: None for all cores. search: in the place of `searched`, for an index in parts. The similarities are
+    computed again from the vectors in a fixed order of summation, so they are symmetric and do not depend on threads
+    or batches; FAISS chooses the candidates.
     Raises UsageError on another shape, dtype or length.
     """
     norms = _norms(vectors)
@@ -93,11 +98,9 @@ def knn_graph(
         return Neighbours(ids, similarity)
     with _threads(threads) as workers, ThreadPoolExecutor(workers) as pool:
         points = vectors if len(live) == len(vectors) else vectors[live]
-        index = _index(points, "SQ8", seed, exact_up_to=exact_up_to)
-        wide = min(k + 1 + SPARE, len(live))
-        for start in range(0, len(live), BATCH):
+        each = (search or searched)(points, min(k + 1 + SPARE, len(live)), seed, exact_up_to)
+        for start, found in zip(range(0, len(live), BATCH), each, strict=True):
             rows = live[start : start + BATCH]
-            _, found = index.search(points[start : start + BATCH], wide)
             candidates = np.where(found >= 0, live[found], -1)
             jobs = [
                 pool.submit(_rank, vectors, rows[part], candidates[part], ids, similarity)
@@ -108,6 +111,27 @@ def knn_graph(
             if on_progress is not None:
                 on_progress(min(start + BATCH, len(live)), len(live))
     return Neighbours(ids, similarity)
+
+
+def searched(points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Iterator[IntArray]:
+    """Yield for every BATCH points (n, d) the numbers of the `wide` nearest to each, (rows, wide), -1 = none."""
+    index = _index(points, "SQ8", seed, exact_up_to=exact_up_to)
+    for start in range(0, len(points), BATCH):
+        yield index.search(points[start : start + BATCH], wide)[1]
+
+
+def trained(points: FloatArray, seed: int, exact_up_to: int) -> npt.NDArray[np.uint8]:
+    """Return the index of `searched` without its points, in FAISS's format: what its parts have in common."""
+    return np.asarray(
+        faiss.serialize_index(_empty(np.ascontiguousarray(points), "SQ8", seed, exact_up_to, PROBES))
+    )
+
+
+def filled(empty: npt.NDArray[np.uint8], points: FloatArray) -> Any:
+    """Return an index that holds these points alone; empty: of `trained`."""
+    index = faiss.deserialize_index(empty)
+    index.add(np.ascontiguousarray(points))
+    return index
 
 
 def _norms(vectors: FloatArray) -> FloatArray:
@@ -136,6 +160,12 @@ def _index(
 ) -> Any:
     """Index points: flat, or above `exact_up_to` inverted lists of `codes` (HNSW differs from build to build)."""
     points = np.ascontiguousarray(points)
+    index = _empty(points, codes, seed, exact_up_to, probes)
+    index.add(points)
+    return index
+
+
+def _empty(points: FloatArray, codes: str, seed: int, exact_up_to: int, probes: int) -> Any:
     index: Any = faiss.IndexFlatIP(points.shape[1])
     if len(points) > exact_up_to:
         lists = int(4 * np.sqrt(len(points)))
@@ -146,7 +176,6 @@ def _index(
         wanted = min(len(points), 50 * lists)
         sample = np.random.default_rng(seed).choice(len(points), wanted, replace=False)
         index.train(points[np.sort(sample)])
-    index.add(points)
     return index
 
 

@@ -37,9 +37,7 @@ def read(
 ) -> None:
     """Spool the traffic and claim what is stored families'; `facts` are asked for when all is read."""
     folder = job.work.begin("read")
-    arrays = spooled(
-        batches, folder, cores([s.grams for s in stored]), share=refine.COVER, threads=job.threads
-    )
+    arrays = spooled(batches, folder, cores([s.grams for s in stored]), share=refine.COVER, engine=job.engine)
     job.work.finish("read", facts(), **arrays)
 
 
@@ -93,7 +91,9 @@ def _described(
     closely = _closely(part, found, chosen)
     left = unexplained.loose(part, closely, earlier)
     closely = unexplained.extended(part, closely, left, job.settings)
-    night = describe(part, closely, stored, words.embed, words.stamp, job.settings, of=whole)
+    night = describe(
+        part, closely, stored, words.embed, words.stamp, job.settings, of=whole, graph=job.engine.graph
+    )
     return night, unexplained.rows(left, night.label[chosen])
 
 
@@ -105,7 +105,7 @@ def filled(spool: Spool, label: Ids, grams: Sequence[HashArray], job: Job) -> Fi
             spool,
             label,
             grams,
-            threads=job.threads,
+            engine=job.engine,
             told=lambda done: job.tell("fill", done, spool.prompts),
         )
         job.work.finish("filled", {}, whole=found.whole, slots=found.slots)

@@ -60,15 +60,12 @@ def job_key(
     sources: Sequence[str | Path], mapping: Mapping[str, str] | None, stored: Stored, settings: Settings
 ) -> str:
     """Return what the result of a night depends on, hashed; traffic from stdin is never the same twice."""
-    files = [
-        (str(s.path.resolve()), s.size, s.path.stat().st_mtime_ns) if s.path else uuid.uuid4().hex
-        for s in find_sources(sources)
-    ]
+    files = [source.identity or uuid.uuid4().hex for source in find_sources(sources)]
     return key_of(
         {
             "files": files,
             "mapping": dict(mapping or {}),
-            "settings": asdict(replace(settings, threads=None)),
+            "settings": asdict(replace(settings, threads=None, engine="", ray_address=None)),
             "stamp": asdict(stored.stamp),
             "families": [(s.family_id, s.version, s.label) for s in stored.signatures],
             "nights": list(stored.nights),
@@ -82,7 +79,7 @@ def worked(reader: TrafficReader, stored: Stored, embed: Embed, job: Job) -> Nig
     Raises InputError without a single valid row, and what reading raises.
     """
     if not job.work.has("read"):
-        head, rest = _begun(reader, memory.whole(job.settings.memory_gb))
+        head, rest = _begun(reader, 0 if job.engine.spreads else memory.whole(job.settings.memory_gb))
         if rest is None:
             return _in_memory(reader, head, stored, embed, job)
         large.read(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +19,9 @@ from fingerprint.batch import Batch
 from fingerprint.checkpoint import Checkpoints
 from fingerprint.describe import Described
 from fingerprint.embed import Embedder, encode_cached
-from fingerprint.errors import SnapshotError
+from fingerprint.engine import Engine, Threads
+from fingerprint.engine_ray import Ray
+from fingerprint.errors import SnapshotError, UsageError
 from fingerprint.index import open_snapshot
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, stamp_of
@@ -57,13 +61,14 @@ def nightly(
     home: Home,
     settings: Settings | None = None,
     *,
-    assignments: Path | None = None,
+    assignments: Path | str | None = None,
     mapping: Mapping[str, str] | None = None,
     on_progress: Progress | None = None,
 ) -> NightReport:
     """Cluster one batch of traffic into a home, continuing from the families it knows.
 
-    assignments: where to write request_id, family_id and strength (.jsonl, .csv or .parquet).
+    sources: files, directories, URLs of either, or "-". assignments: path or URL to write request_id, family_id and
+    strength to (.jsonl, .csv or .parquet).
     Nothing is stored until all is computed; then everything is, in one transaction.
     Raises InputError without a single valid row, and the errors of ingest, store and embed.
     """
@@ -71,7 +76,11 @@ def nightly(
     if assignments is not None:
         check_extension(assignments)
     clock = _Clock(on_progress)
-    with HomeLock(home.path), Store.open(home.path, home.database) as store:
+    with (
+        HomeLock(home.path),
+        Store.open(home.path, home.database) as store,
+        _engine(settings, home) as engine,
+    ):
         embedder = Embedder.load(settings.model, light=True, threads=settings.threads or workers())
         stamp = stamp_of(embedder)
         store.check_stamp(stamp)
@@ -91,7 +100,7 @@ def nightly(
             mapping=mapping,
             on_progress=clock.reading,
         )
-        found = worked(reader, stored, embed, Job(work, settings, clock.at))
+        found = worked(reader, stored, embed, Job(work, settings, clock.at, engine))
         clock.stage("judge")
         unlike = judge.windows(found.batch, found.described.label, embed, found.texts)
         report = _save(store, found, unlike, clock, settings.retention_days)
@@ -113,6 +122,18 @@ def nightly(
         work.remove()
         clock.stage("done")
     return report
+
+
+def _engine(settings: Settings, home: Home) -> AbstractContextManager[Engine]:
+    count, spill = settings.threads or workers(), home.path / "spill"
+    shutil.rmtree(spill, ignore_errors=True)  # of a job that was killed
+    if settings.engine not in ("local", "ray"):
+        raise UsageError(f"engine: local or ray expected, {settings.engine!r} found")
+    if settings.engine == "ray":
+        return Ray(settings.ray_address, workers=count, spill=spill)
+    if settings.ray_address is not None:
+        raise UsageError("--ray-address: only with --engine ray")
+    return nullcontext(Threads(count))
 
 
 def lookup(

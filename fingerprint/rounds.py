@@ -24,8 +24,8 @@ from fingerprint.checkpoint import Checkpoints
 from fingerprint.claim import Claims, cores
 from fingerprint.columns import Behaviour, Families
 from fingerprint.discover import Discovery, akin, discover, members_of, proven
+from fingerprint.engine import Engine
 from fingerprint.evidence import behaviour, ranked
-from fingerprint.parallel import workers
 from fingerprint.records import HashArray, Ids, IntArray
 from fingerprint.settings import Settings
 from fingerprint.shingle import boundary_grams, shared_grams
@@ -87,21 +87,17 @@ class Large:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What all stages of one night need: where they are kept, how it is worked, and whom to tell."""
+    """What all stages of one night need: where they are kept, how and by whom it is worked, and whom to tell."""
 
     work: Checkpoints
     settings: Settings
     tell: Tell
+    engine: Engine
 
     @property
     def unexplained(self) -> Path:
         """Where the home keeps what no family holds."""
         return self.work.folder.parent / "unexplained"
-
-    @property
-    def threads(self) -> int:
-        """How many threads read and match."""
-        return self.settings.threads or workers()
 
 
 def searched(
@@ -163,6 +159,7 @@ def _looked_at(spool: Spool, chosen: IntArray, number: int, job: Job) -> tuple[C
             lambda name: job.tell(f"{name} {number}", 0, None),
             shortest=SHORTEST,
             exactly=EXACTLY,
+            graph=job.engine.graph,
         )
         grams, offsets, outlined = _columns(found)
         shared, ends = _seeds(batch, found)
@@ -211,7 +208,7 @@ def _claimed(
             spool,
             cores([*found.grams, *seeds]),
             share=refine.COVER,
-            threads=job.threads,
+            engine=job.engine,
             told=lambda done: job.tell(name, done, spool.prompts),
         )
         new, promising = _parted(

@@ -19,6 +19,8 @@ class Settings:
     memory_gb: what a night may take (10^9 bytes); `memory` says how it is divided.
     retention_days: how long vectors of single prompts and what no family holds are kept; 0 keeps nothing of them.
     threads: that read, normalise and match; None takes all processors. Results do not depend on it.
+    engine: local, for threads of this process, or ray. ray_address: of the cluster (HOST:PORT, or auto); None
+    starts `threads` workers on this machine. Where a night is worked by way of the disk anyway, results do not depend on it.
     """
 
     min_requests: int = 8
@@ -32,6 +34,8 @@ class Settings:
     memory_gb: float = 8.0
     retention_days: int = 7
     threads: int | None = None
+    engine: str = "local"
+    ray_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

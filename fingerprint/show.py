@@ -19,6 +19,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from fingerprint.places import label_of
 from fingerprint.records import (
     AccountRow,
     CampaignRow,
@@ -147,7 +148,7 @@ def nights(rows: Sequence[NightReport]) -> None:
     table((*names, ">seconds"), lines, "no nights")
 
 
-def night(report: NightReport, home: Path, assignments: Path | None) -> None:
+def night(report: NightReport, home: Path, assignments: str | None) -> None:
     """Print what a night did and what to do next."""
     read = report.ingest
     seconds = sum(report.seconds.values())
@@ -166,7 +167,7 @@ def night(report: NightReport, home: Path, assignments: Path | None) -> None:
     )
     page.fact("time", " · ".join(f"{stage} {took:.1f} s" for stage, took in report.seconds.items()))
     if assignments is not None:
-        page.fact("written", str(assignments))
+        page.fact("written", label_of(assignments))
     at = shlex.quote(str(home))
     page.fact("next", f"fingerprint families --home {at}{' --flagged' if report.flagged else ''}")
     page.fact("", f"fingerprint lookup NEW_TRAFFIC --home {at} --output matches.jsonl")

@@ -1,4 +1,4 @@
-"""Where traffic lies: files, directories and stdin, read as bounded blocks of lines."""
+"""Where traffic lies: files, directories, object storage and stdin, read as bounded blocks of lines."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, Literal
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any, BinaryIO, Literal
+
+from pyarrow import fs
 
 from .errors import InputError
+from .places import BUFFER_BYTES, FAILURES, Place, place_of
 
 Format = Literal["lines", "json", "csv", "parquet"]
 
@@ -34,32 +37,60 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file, or stdin when `path` is None; `size` in bytes, None when unknown."""
+    """One file, or stdin when `path` is None; `size` in bytes, None when unknown.
+
+    path: where it lies, of this machine or in `system`, an Arrow filesystem.
+    changed: when it was last written, ns since 1970; None when unknown.
+    """
 
     label: str
-    path: Path | None
+    path: str | None
     format: Format
     size: int | None
+    changed: int | None = None
+    system: Any = None
+
+    @property
+    def identity(self) -> tuple[str, int, int] | None:
+        """What a file that was written anew would not share; None where nothing tells."""
+        if self.path is None or self.size is None or self.changed is None:
+            return None
+        return (
+            (str(Path(self.path).resolve()) if self.system is None else self.label),
+            self.size,
+            self.changed,
+        )
+
+    def open(self) -> Any:
+        """Open the file for reading bytes; raises one of FAILURES."""
+        assert self.path is not None
+        if self.system is None:
+            return Path(self.path).open("rb")
+        return self.system.open_input_stream(self.path, compression=None, buffer_size=BUFFER_BYTES)
 
 
 def find_sources(names: Sequence[str | Path]) -> list[Source]:
-    """List the files behind names: a file, a directory (all files below it, sorted) or "-" for stdin.
+    """List the files behind names: a file, a directory (all files below it, sorted), both by URL too, or "-" for stdin.
 
     In a directory, hidden files, names that begin with "_" and unknown endings are passed over.
-    Raises InputError for a missing name, an unknown ending and a directory without traffic.
+    Raises InputError for a missing name, an unknown ending and a directory without traffic, UsageError for a bad URL.
     """
     found: list[Source] = []
     for name in names:
         if str(name) == "-":
             found.append(Source("-", None, "lines", None))
-        elif Path(name).is_dir():
-            found.extend(_in_directory(Path(name)))
+            continue
+        place = place_of(name)
+        if isinstance(place, Place):
+            found.extend(_away(place))
+        elif place.is_dir():
+            found.extend(_in_directory(place))
         else:
-            found.append(_file(Path(name)))
+            found.append(_file(place))
     return found
 
 
-def format_of(path: Path) -> Format | None:
+def format_of(path: PurePath) -> Format | None:
     """Tell a file's format by the ending of its name; None if it is not one of FORMATS."""
     name = path.name.lower()
     return FORMATS.get(Path(name.removesuffix(".gz")).suffix)
@@ -70,25 +101,64 @@ def _in_directory(folder: Path) -> list[Source]:
         inside = sorted(p for p in folder.rglob("*") if p.is_file())
     except OSError as error:
         raise InputError(f"{folder}: the directory cannot be read: {error.strerror}") from error
-    wanted = [
-        p for p in inside if format_of(p) and not any(s[0] in "._" for s in p.relative_to(folder).parts)
-    ]
+    wanted = [p for p in inside if _is_traffic(p, folder)]
     if not wanted:
-        raise InputError(
-            f"{folder}: no traffic in this directory; looked for {_endings()}, found {len(inside)} files"
-        )
+        raise _no_traffic(str(folder), len(inside))
     return [_file(p) for p in wanted]
 
 
+def _is_traffic(path: PurePath, folder: PurePath) -> bool:
+    return format_of(path) is not None and not any(s[0] in "._" for s in path.relative_to(folder).parts)
+
+
+def _no_traffic(folder: str, files: int) -> InputError:
+    return InputError(f"{folder}: no traffic in this directory; looked for {_endings()}, found {files} files")
+
+
 def _file(path: Path) -> Source:
-    kind = format_of(path)
     try:
-        size = path.stat().st_size
+        found = path.stat()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    label = os.fsencode(path).decode(errors="replace")
+    return Source(label, str(path), _known_format(str(path), path), found.st_size, found.st_mtime_ns)
+
+
+def _known_format(label: str, path: PurePath) -> Format:
+    kind = format_of(path)
     if kind is None:
-        raise InputError(f"{path}: {_endings()} expected, '{path.name}' found")
-    return Source(os.fsencode(path).decode(errors="replace"), path, kind, size)
+        raise InputError(f"{label}: {_endings()} expected, '{path.name}' found")
+    return kind
+
+
+def _away(place: Place) -> list[Source]:
+    """List what lies at a place of another filesystem."""
+    system = place.system
+    try:
+        info = system.get_file_info(place.path)
+        if info.type == fs.FileType.Directory:
+            below = system.get_file_info(fs.FileSelector(place.path, recursive=True))
+            inside = sorted((i for i in below if i.is_file), key=lambda i: str(i.path))
+        else:
+            inside = [info]
+    except FAILURES as error:
+        raise InputError(f"{place.label}: cannot be read: {error}") from error
+    if info.type == fs.FileType.NotFound:
+        raise InputError(f"{place.label}: cannot be read: no such file")
+    if info.type != fs.FileType.Directory:
+        return [_object(place, info)]
+    root = PurePosixPath(info.path)
+    wanted = [i for i in inside if _is_traffic(PurePosixPath(i.path), root)]
+    if not wanted:
+        raise _no_traffic(place.label, len(inside))
+    return [_object(place, i) for i in wanted]
+
+
+def _object(place: Place, info: Any) -> Source:
+    inside = str(info.path).removeprefix(place.path).strip("/")
+    label = f"{place.label.rstrip('/')}/{inside}" if inside else place.label
+    kind = _known_format(label, PurePosixPath(info.path))
+    return Source(label, info.path, kind, info.size, info.mtime_ns, place.system)
 
 
 def _endings() -> str:
@@ -114,10 +184,11 @@ class ByteStream:
             if self._source.path is None:
                 yield from self._blocks(self._stdin or sys.stdin.buffer)
             else:
-                with self._source.path.open("rb") as stream:
+                with self._source.open() as stream:
                     yield from self._blocks(stream)
-        except OSError as error:
-            raise InputError(f"{self._source.label}: cannot be read: {error.strerror}") from error
+        except FAILURES as error:
+            words = getattr(error, "strerror", None) or error
+            raise InputError(f"{self._source.label}: cannot be read: {words}") from error
         except zlib.error as error:
             raise InputError(
                 f"{self._source.label}: damaged gzip data after {self.consumed:,} bytes: {error}"

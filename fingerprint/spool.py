@@ -1,13 +1,17 @@
 """A night too large for memory: its distinct prompts on disk, its requests as columns of numbers.
 
 Prompts lie in the order they were read, each once, in two Arrow files of compressed batches: `texts.arrow` to match
-and `sent.arrow` as sent. Memory: 40 bytes a request, 16 a distinct prompt, and PIECE rows for each thread.
+and `sent.arrow` as sent. Memory: 40 bytes a request, 16 a distinct prompt, and PIECE rows for each worker.
+
+What is done for every text is a function of a module, for an `Engine`: `prepared`, `claims_of`, `fillings_of`.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +22,10 @@ import pyarrow.compute as pc
 
 from fingerprint.batch import Batch, sequence_hash
 from fingerprint.claim import Claims, Cores, claims, joined
+from fingerprint.engine import Engine
 from fingerprint.errors import StoreError
 from fingerprint.fillings import SLOTS, Fillings, fillings
 from fingerprint.normalise import compose, display, normalise
-from fingerprint.parallel import in_order
 from fingerprint.records import HashArray, Ids, IntArray
 from fingerprint.requestids import SeenIds
 from fingerprint.shingle import shingle
@@ -80,18 +84,39 @@ class _Codes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """Some rows of traffic with what one thread made of them."""
+class Piece:
+    """What a worker made of some rows of traffic: texts as sent and normalised, keys (p,) uint64, claims."""
 
-    rows: pa.RecordBatch
     sent: pa.LargeStringArray
     texts: pa.LargeStringArray
     key: HashArray
     claims: Claims
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One batch of a spool's texts, of prompts first to end: where it lies, and, if it is carried along, what it holds."""
+
+    path: Path
+    number: int
+    first: int
+    end: int
+    held: pa.LargeStringArray | None = None
+
+    def texts(self) -> pa.LargeStringArray:
+        """Return the texts, from the file if they are not carried along."""
+        if self.held is not None:
+            return self.held
+        with pa.memory_map(str(self.path)) as file:
+            return pa.ipc.open_file(file).get_batch(self.number).column(0)
+
+    def carried(self) -> Part:
+        """Return the same part with its texts, for a worker that does not see the file."""
+        return replace(self, held=self.texts())
+
+
 def spooled(
-    batches: Iterable[pa.RecordBatch], folder: Path, stored: Cores, *, share: float, threads: int
+    batches: Iterable[pa.RecordBatch], folder: Path, stored: Cores, *, share: float, engine: Engine
 ) -> Arrays:
     """Read all batches into `folder`, and find the stored families that the distinct prompts hold.
 
@@ -104,22 +129,27 @@ def spooled(
     starts: list[int] = []
     count = 0
 
-    def prepare(rows: pa.RecordBatch) -> _Piece:
-        return _prepared(rows, stored, share)
+    waiting: deque[pa.RecordBatch] = deque()
+
+    def texts() -> Iterator[pa.RecordBatch]:
+        for rows in _pieces(batches):
+            waiting.append(rows)
+            yield rows.select(["system", "prompt"])
 
     with _Files(folder) as files:
-        for piece in in_order(prepare, _pieces(batches), threads=threads):
+        for piece in engine.in_order(prepared, (stored, share), texts()):
+            rows = waiting.popleft()
             new = seen.first_time(piece.key)
-            columns["account"].append(accounts.encode(piece.rows.column("account_id")))
-            columns["metadata"].append(metadata.encode(piece.rows.column("metadata")))
-            columns["second"].append(piece.rows.column("timestamp").cast(pa.int64()).to_numpy() / 1e6)
-            columns["request_key"].append(piece.key)
+            columns["account"].append(accounts.encode(rows.column("account_id")))
+            columns["metadata"].append(metadata.encode(rows.column("metadata")))
+            columns["second"].append(rows.column("timestamp").cast(pa.int64()).to_numpy() / 1e6)
+            columns["request_key"].append(piece.key.copy())
             columns["key"].append(piece.key[new])
             columns["size"].append(_bytes(piece.texts)[new])
             found.append(_of(piece.claims, new))
             starts.append(count)
             count += int(new.sum())
-            files.write(piece, pa.array(new))
+            files.write(rows, piece, pa.array(new))
         files.write_names(accounts.strings(), metadata.strings())
     arrays = {name: np.concatenate([*parts, np.empty(0, _COLUMNS[name])]) for name, parts in columns.items()}
     arrays["prompt"] = _numbers(arrays["key"], arrays.pop("request_key"))
@@ -169,38 +199,42 @@ def opened(folder: Path, arrays: Arrays) -> Spool:
     return Spool(folder, requests, arrays["key"], arrays["size"], arrays["pieces"])
 
 
-def claimed(spool: Spool, known: Cores, *, share: float, threads: int, told: Told) -> Claims:
+def claimed(spool: Spool, known: Cores, *, share: float, engine: Engine, told: Told) -> Claims:
     """Find the families that the prompts hold, reading all their texts once."""
     found = []
-
-    def work(piece: tuple[int, pa.LargeStringArray]) -> Claims:
-        words = tokens(piece[1])
-        grams = shingle(words.hashes, words.section, words.row_offsets)
-        return claims(known, grams.hashes, grams.offsets, share=share)
-
-    for number, held in enumerate(in_order(work, _column(spool, "texts"), threads=threads), 1):
-        found.append(held)
+    for number, held in enumerate(engine.in_order(claims_of, (known, share), _parts(spool, engine)), 1):
+        found.append(Claims(held.prompt.copy(), held.family.copy(), held.held.copy()))
         told(int(spool.pieces[number]))
     return joined(found, spool.pieces[:-1].tolist())
 
 
-def filled(spool: Spool, label: Ids, grams: Sequence[HashArray], *, threads: int, told: Told) -> Fillings:
+def claims_of(given: tuple[Cores, float], part: Part) -> Claims:
+    """Find the cores of which each text holds at least a share; given: both."""
+    known, share = given
+    words = tokens(part.texts())
+    grams = shingle(words.hashes, words.section, words.row_offsets)
+    return claims(known, grams.hashes, grams.offsets, share=share)
+
+
+def filled(spool: Spool, label: Ids, grams: Sequence[HashArray], *, engine: Engine, told: Told) -> Fillings:
     """Return what the prompts of families are filled with, reading all texts once; label: (n,), -1 = none."""
     whole = np.zeros(spool.prompts, dtype=np.uint64)
     slots = np.zeros((spool.prompts, SLOTS), dtype=np.uint64)
 
-    def work(piece: tuple[int, pa.LargeStringArray]) -> tuple[IntArray, Fillings]:
-        first, texts = piece
-        of = label[first : first + len(texts)]
-        rows = np.flatnonzero(of >= 0)
-        words = tokens(texts.take(pa.array(rows)))
-        shingles = shingle(words.hashes, words.section, words.row_offsets)
-        return first + rows, fillings(shingles, words.hashes, words.row_offsets, of[rows], grams)
-
-    for number, (prompts, found) in enumerate(in_order(work, _column(spool, "texts"), threads=threads), 1):
+    items = ((part, label[part.first : part.end]) for part in _parts(spool, engine))
+    for number, (prompts, found) in enumerate(engine.in_order(fillings_of, tuple(grams), items), 1):
         whole[prompts], slots[prompts] = found.whole, found.slots
         told(int(spool.pieces[number]))
     return Fillings(whole, slots)
+
+
+def fillings_of(grams: Sequence[HashArray], item: tuple[Part, Ids]) -> tuple[IntArray, Fillings]:
+    """Return what those texts of a part are filled with that have a label, and their numbers in the spool."""
+    part, label = item
+    rows = np.flatnonzero(label >= 0)
+    words = tokens(part.texts().take(pa.array(rows)))
+    shingles = shingle(words.hashes, words.section, words.row_offsets)
+    return part.first + rows, fillings(shingles, words.hashes, words.row_offsets, label[rows], grams)
 
 
 def texts_of(spool: Spool, prompts: IntArray) -> pa.LargeStringArray:
@@ -241,7 +275,9 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             yield batch.slice(start, PIECE)
 
 
-def _prepared(rows: pa.RecordBatch, stored: Cores, share: float) -> _Piece:
+def prepared(given: tuple[Cores, float], rows: pa.RecordBatch) -> Piece:
+    """Normalise the texts of some rows (system, prompt) and find which of the given cores they hold a share of."""
+    stored, share = given
     sent = compose(rows.column("system"), rows.column("prompt"))
     texts = normalise(sent)
     found = tokens(texts)
@@ -249,7 +285,7 @@ def _prepared(rows: pa.RecordBatch, stored: Cores, share: float) -> _Piece:
     if len(stored.family):
         grams = shingle(found.hashes, found.section, found.row_offsets)
         held = claims(stored, grams.hashes, grams.offsets, share=share)
-    return _Piece(rows, sent, texts, sequence_hash(found.hashes, found.section, found.row_offsets), held)
+    return Piece(sent, texts, sequence_hash(found.hashes, found.section, found.row_offsets), held)
 
 
 def _of(held: Claims, new: npt.NDArray[np.bool_]) -> Claims:
@@ -296,11 +332,11 @@ class _Files:
     def _new(self, name: str, options: pa.ipc.IpcWriteOptions | None) -> pa.ipc.RecordBatchFileWriter:
         return pa.ipc.new_file(str(self._folder / f"{name}.arrow"), _SCHEMA, options=options)
 
-    def write(self, piece: _Piece, new: pa.BooleanArray) -> None:
+    def write(self, rows: pa.RecordBatch, piece: Piece, new: pa.BooleanArray) -> None:
         columns = {
             "texts": piece.texts.filter(new),
             "sent": piece.sent.filter(new),
-            "ids": piece.rows.column("request_id"),
+            "ids": rows.column("request_id"),
         }
         try:
             for name, column in columns.items():
@@ -318,12 +354,11 @@ def _table(path: Path) -> pa.Table:
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
 
-def _column(spool: Spool, name: str) -> Iterator[tuple[int, pa.LargeStringArray]]:
-    """Yield the batches of a file with the number of each one's first prompt."""
-    with pa.memory_map(str(spool.folder / f"{name}.arrow")) as file:
-        reader = pa.ipc.open_file(file)
-        for number, first in enumerate(spool.pieces[:-1].tolist()):
-            yield first, reader.get_batch(number).column(0)
+def _parts(spool: Spool, engine: Engine) -> Iterable[Part]:
+    """Yield the batches of all texts, carried along for workers that do not see the spool."""
+    path = spool.folder.resolve() / "texts.arrow"
+    parts = (Part(path, i, a, b) for i, (a, b) in enumerate(pairwise(spool.pieces.tolist())))
+    return parts if engine.sees(path) else map(Part.carried, parts)
 
 
 def _chosen(spool: Spool, name: str, rows: IntArray) -> pa.LargeStringArray:

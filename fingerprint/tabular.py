@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from .errors import InputError
 from .logshapes import metadata_json
+from .places import BUFFER_BYTES
 from .records import SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
 from .rejects import BadRow, RejectKind
 from .sources import ByteStream, Source, split_lines
@@ -71,7 +72,10 @@ def read_parquet(source: Source, rows: int, columns: Sequence[str] | None = None
     if source.size == 0:
         return
     try:
-        with pq.ParquetFile(source.path, buffer_size=1 << 20, pre_buffer=False) as file:
+        buffer = 1 << 20 if source.system is None else BUFFER_BYTES
+        with pq.ParquetFile(
+            source.path, filesystem=source.system, buffer_size=buffer, pre_buffer=False
+        ) as file:
             _check_names(source, file.schema_arrow.names)
             groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
             widest = max((g.total_byte_size / max(g.num_rows, 1) for g in groups), default=1.0)

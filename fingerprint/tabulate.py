@@ -1,12 +1,15 @@
-"""Writes result tables by file extension, whole or not at all."""
+"""Writes result tables by file extension, whole or not at all, here or to object storage."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
-from pathlib import Path
-from typing import BinaryIO
+import tempfile
+from collections.abc import Callable
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any, BinaryIO
 
 import orjson
 import pyarrow as pa
@@ -14,41 +17,83 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from fingerprint.errors import StoreError, UsageError
+from fingerprint.places import FAILURES, STORES, Place, is_url, label_of, place_of
 
 
-def write_table(table: pa.Table, out: Path | None) -> None:
-    """Write .jsonl, .csv or .parquet; None writes JSON lines to stdout. A reader never sees half a file.
+def write_table(table: pa.Table, out: Path | str | None) -> None:
+    """Write .jsonl, .csv or .parquet to a path or URL; None writes JSON lines to stdout. A reader never sees half a file.
 
-    Raises UsageError for another extension, StoreError where the file cannot be written.
+    Raises UsageError for another extension or a bad URL, StoreError where the file cannot be written.
     """
     if out is None:
         _lines(table, sys.stdout.buffer)
         return
     check_extension(out)
-    aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    place = place_of(out)
+    if isinstance(place, Place):
+        _send(table, place)
+        return
+    aside = place.with_name(f".{place.name}.{os.getpid()}.tmp")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         with aside.open("wb") as file:
-            if out.suffix == ".parquet":
-                pyarrow.parquet.write_table(table, file)
-            elif out.suffix == ".csv":
-                pyarrow.csv.write_csv(table, file)
-            else:
-                _lines(table, file)
-        aside.replace(out)
+            _write(table, place, file)
+        aside.replace(place)
     except OSError as error:
-        raise StoreError(f"{out} cannot be written: {error}") from error
+        raise StoreError(f"{place} cannot be written: {error}") from error
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()
 
 
-def check_extension(out: Path) -> None:
+def check_extension(out: Path | str) -> None:
     """Raise UsageError unless a table can be written under this name."""
-    if out.suffix not in (".jsonl", ".csv", ".parquet"):
-        raise UsageError(
-            f"{out}: an extension .jsonl, .csv or .parquet expected, {out.suffix or 'none'} found"
-        )
+    name = label_of(out) if isinstance(out, str) and is_url(out) else str(out)
+    suffix = PurePath(name).suffix
+    if suffix not in (".jsonl", ".csv", ".parquet"):
+        raise UsageError(f"{name}: an extension .jsonl, .csv or .parquet expected, {suffix or 'none'} found")
+
+
+def _send(table: pa.Table, place: Place) -> None:
+    """Write a table on this machine, then send it in one go."""
+    path = PurePosixPath(place.path)
+    try:
+        with tempfile.TemporaryFile() as file:
+            _write(table, path, file)
+            file.seek(0)
+            if place.system.type_name in STORES:
+                _copy(file, place.system, place.path)
+            else:
+                _by_way_of(
+                    place.system, str(path.with_name(f".{path.name}.{os.getpid()}.tmp")), place.path, file
+                )
+    except FAILURES as error:
+        raise StoreError(f"{place.label} cannot be written: {error}") from error
+
+
+def _by_way_of(system: Any, aside: str, path: str, file: BinaryIO) -> None:
+    system.create_dir(str(PurePosixPath(path).parent), recursive=True)
+    try:
+        _copy(file, system, aside)
+        system.move(aside, path)
+    except BaseException:
+        with contextlib.suppress(*FAILURES):
+            system.delete_file(aside)
+        raise
+
+
+def _copy(file: BinaryIO, system: Any, path: str) -> None:
+    with system.open_output_stream(path, compression=None) as out:
+        shutil.copyfileobj(file, out, 8 << 20)
+
+
+def _write(table: pa.Table, name: PurePath, file: Any) -> None:
+    writers: dict[str, Callable[[pa.Table, Any], None]] = {
+        ".parquet": pyarrow.parquet.write_table,
+        ".csv": pyarrow.csv.write_csv,
+        ".jsonl": _lines,
+    }
+    writers[name.suffix](table, file)
 
 
 def _lines(table: pa.Table, file: BinaryIO) -> None:

@@ -76,9 +76,10 @@ def write_template(corpus: Corpus, core: Ids, members: Ids, *, accounts: int) ->
     runs = _runs(corpus, model, in_core)
     base = int(sample.tokens.row_offsets[sample.row_of(model)])
     runs = [part for run in runs for part in _anonymous(sample, base, run, accounts)]
+    runs, run_of = _own_grams(corpus, model, runs, in_core)
     if not runs:
         return Template(())
-    return _assemble(sample, model, *_own_grams(corpus, model, runs, in_core), accounts)
+    return _assemble(sample, model, runs, run_of, accounts)
 
 
 @dataclass(frozen=True, slots=True)

