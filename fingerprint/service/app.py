@@ -15,7 +15,7 @@ from fingerprint.service.config import Config
 from fingerprint.service.context import Service
 from fingerprint.service.headers import SecurityHeaders
 from fingerprint.service.observe import Observe, set_up_logging
-from fingerprint.service.server import drain_on_signals
+from fingerprint.service.server import drain_on_signals, read_policy_on_hangup
 
 
 def create_app(config: Config) -> FastAPI:
@@ -53,6 +53,7 @@ def from_environment() -> FastAPI:
 async def _running(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     drain_on_signals(service)
+    read_policy_on_hangup(service)
     await asyncio.to_thread(service.refresh)
     following = asyncio.create_task(service.following())
     try:

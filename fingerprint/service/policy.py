@@ -82,10 +82,19 @@ class Policy:
 
     @classmethod
     def load(cls, path: Path) -> Policy:
-        """Read a policy; raises UsageError, naming the rule and what was expected of it."""
+        """Read a policy's file; raises UsageError, naming the rule and what was expected of it."""
         try:
-            found = tomllib.loads(path.read_text())
-        except (OSError, ValueError) as error:
+            text = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path}: a policy as TOML expected, found: {error}") from error
+        return cls.read(text, str(path))
+
+    @classmethod
+    def read(cls, text: bytes, path: str) -> Policy:
+        """Read a policy from the text of the file `path`; raises UsageError as `load` does."""
+        try:
+            found = tomllib.loads(text.decode())
+        except ValueError as error:
             raise UsageError(f"{path}: a policy as TOML expected, found: {error}") from error
         if unknown := sorted(set(found) - {"default", "rule"}):
             raise UsageError(f"{path}: default and [[rule]] expected, {unknown[0]} found")
@@ -117,7 +126,7 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
 }
 
 
-def _rule(path: Path, number: int, given: dict[str, Any]) -> Rule:
+def _rule(path: str, number: int, given: dict[str, Any]) -> Rule:
     where = f"{path}: rule {number}"
     known = {field.name for field in fields(Rule)}
     if unknown := sorted(set(given) - known):
