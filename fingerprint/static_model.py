@@ -19,6 +19,7 @@ from numba import njit
 
 from fingerprint.errors import ModelError
 from fingerprint.records import FloatArray, IntArray
+from fingerprint.word_ids import WordIds, splits_at_spaces
 
 BATCH_CHARS = 1 << 20
 """Characters tokenised at once: a token takes some 150 bytes until its batch is done."""
@@ -48,23 +49,32 @@ class StaticModel:
         except Exception as error:  # the library raises no class of its own
             raise ModelError(f"{place / 'tokenizer.json'}: a tokenizer expected, found: {error}") from error
         self.tokenizer.no_padding()
+        self._words = WordIds(self.tokenizer) if splits_at_spaces(self.tokenizer) else None
 
     def means(self, texts: Sequence[str]) -> FloatArray:
         """Return each text's mean token vector (n, d) float32, zeros for a text without a known token."""
         rows = np.empty((len(texts), self.vectors.shape[1]), dtype=np.float32)
         begin = 0
-        for ids, offsets in token_batches(self.tokenizer, texts):
+        for ids, offsets in token_batches(self.tokenizer, texts, self._words):
             end = begin + len(offsets) - 1
             _means(self.vectors, ids, offsets, rows[begin:end])
             begin = end
         return rows
 
 
-def token_batches(tokenizer: Any, texts: Sequence[str]) -> Iterator[tuple[IntArray, IntArray]]:
-    """Tokenise some BATCH_CHARS at once: yields the ids of m texts in one array, and where each begins, (m + 1,)."""
+def token_batches(
+    tokenizer: Any, texts: Sequence[str], words: WordIds | None = None
+) -> Iterator[tuple[IntArray, IntArray]]:
+    """Tokenise some BATCH_CHARS at once: yields the ids of m texts in one array, and where each begins, (m + 1,).
+
+    words: remembers the tokenizer's ids, if it is one that splits at spaces; the ids are the same.
+    """
     ends = np.cumsum([len(text) for text in texts])
     cuts = [0, *(np.flatnonzero(np.diff(ends // BATCH_CHARS)) + 1).tolist(), len(texts)]
     for a, b in pairwise(cuts):
+        if words is not None:
+            yield words.of(texts[a:b])
+            continue
         ids = [e.ids for e in tokenizer.encode_batch_fast(texts[a:b], add_special_tokens=False)]
         offsets = np.concatenate([[0], np.cumsum(np.fromiter(map(len, ids), np.int64, len(ids)))])
         yield np.fromiter(chain.from_iterable(ids), np.int64, int(offsets[-1])), offsets

@@ -85,7 +85,7 @@ async def _or_503(gateway: str, work: Callable[[], Awaitable[Response]]) -> Resp
 async def _decided(
     service: Service, request: Request, asked: Asked, gateway: str
 ) -> tuple[Match, Decision, Serving]:
-    match, serving = await service.engine.ask(asked, deadline_of(request, service.config))
+    match, serving = await service.engine.ask(asked, deadline_of(request, service.config.deadline_ms))
     decision = service.policy.decide(match, asked.account)
     metrics.looked_up(match, decision, gateway)
     note(
