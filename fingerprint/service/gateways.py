@@ -183,6 +183,7 @@ class EnvoyAuthz:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one check."""
+        scope["route"] = ENVOY_ROUTE  # as FastAPI does for its own, for logs and metrics
         request = Request(scope, receive)
         service = service_of(request)
         answer = await _or_503("envoy", lambda: self._checked(service, request))
