@@ -104,7 +104,7 @@ def _checked(kind: TypeAdapter[Any], body: object) -> Any:
 def _answered(
     service: Service, match: Match, asked: Asked, serving: Serving, *, explain: bool
 ) -> dict[str, Any]:
-    decision = service.policy.decide(match, asked.account)
+    decision = service.policy.decide(match, asked.account, "api")
     metrics.looked_up(match, decision, "api")
     return answer_of(match, decision, serving, explain=explain)
 
