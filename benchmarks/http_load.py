@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
+from urllib.request import urlopen
 
 import numpy as np
 
@@ -39,11 +40,12 @@ class Found:
 
 
 class Connection(asyncio.Protocol):
-    """One connection, one request at a time."""
+    """One connection, one request at a time; body: of the last answer."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.answer: asyncio.Future[int] | None = None
+        self.body = b""
         self._read = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -63,6 +65,7 @@ class Connection(asyncio.Protocol):
         )
         if len(self._read) >= end + 4 + length and self.answer is not None:
             status = int(head[9:12])
+            self.body = bytes(self._read[end + 4 : end + 4 + length])
             del self._read[: end + 4 + length]
             self.answer.set_result(status)
 
@@ -92,7 +95,7 @@ async def flood(port: int, requests: Iterator[bytes], seconds: float, connection
     found, begin = Found(), time.perf_counter()
 
     async def one() -> None:
-        connection = await _connect(port)
+        connection = await connect(port)
         while time.perf_counter() - begin < seconds:
             sent = time.perf_counter()
             status = await connection.ask(next(requests))
@@ -110,14 +113,14 @@ async def stream(
 ) -> Found:
     """Ask at an even rate, whether or not answers came; a latency counts from when its request was due."""
     found, begin = Found(), time.perf_counter()
-    free: deque[Connection] = deque([await _connect(port) for _ in range(connections)])
+    free: deque[Connection] = deque([await connect(port) for _ in range(connections)])
     asking: set[asyncio.Task[None]] = set()
 
     async def one(due: float) -> None:
         try:
-            connection = free.pop() if free else await _connect(port)
+            connection = free.pop() if free else await connect(port)
             if connection.transport is None:
-                connection = await _connect(port)
+                connection = await connect(port)
             status = await connection.ask(next(requests))
             free.append(connection)
             found.statuses[status] += 1
@@ -140,6 +143,15 @@ async def stream(
     return found
 
 
+def answers(port: int, path: str) -> bool:
+    """Tell whether this machine answers a GET with 200."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
 def around(found: Found, moments: Sequence[float], before: float, after: float) -> Found:
     """Take what was due within so many seconds of some moments."""
     due = np.asarray(found.due)
@@ -150,6 +162,7 @@ def around(found: Found, moments: Sequence[float], before: float, after: float) 
     return Found(due=[found.due[i] for i in rows], ms=[found.ms[i] for i in rows], seconds=found.seconds)
 
 
-async def _connect(port: int) -> Connection:
+async def connect(port: int) -> Connection:
+    """Open a connection to this machine."""
     _, protocol = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
     return protocol

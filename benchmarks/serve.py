@@ -124,21 +124,11 @@ def _workers(process: subprocess.Popen[bytes], workers: int) -> list[psutil.Proc
         # multiprocessing's own helper is small
         children = [c for c in parent.children() if c.memory_info().rss > 100e6]
         at_work = [parent] if workers == 1 else children
-        if len(at_work) == workers and all(_listens(p) for p in (at_work if workers == 1 else [parent])):
+        if len(at_work) == workers and http_load.answers(PORT, "/readyz"):
             time.sleep(5)  # the others get ready
             return at_work
         time.sleep(0.5)
     raise SystemExit("serve.py: a ready service expected, none after 120 s")
-
-
-def _listens(_process: psutil.Process) -> bool:
-    import urllib.request
-
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def memory(workers: Sequence[psutil.Process]) -> list[dict[str, float]]:

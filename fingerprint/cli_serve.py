@@ -67,7 +67,7 @@ def serve(
         Config(
             str(home.path.absolute()),
             home.database,
-            policy=None if policy is None else str(policy),
+            policy=None if policy is None else str(policy.absolute()),
             history=tuple(str(past.absolute()) for past in history),
             **options,  # type: ignore[arg-type]
         )

@@ -171,7 +171,9 @@ def _content(signature: Signature) -> dict[str, object]:
 def _save(connection: sa.Connection, signatures: Sequence[Signature], now: datetime) -> None:
     campaign_of = {s.family_id: s.campaign_id for s in signatures if s.campaign_id is not None}
     for campaign in sorted(set(campaign_of.values())):
-        add_campaign(connection, campaign, now)
+        own = [s for s in signatures if s.campaign_id == campaign]
+        score, flagged = max(s.score for s in own), any(s.flagged for s in own)
+        add_campaign(connection, campaign, score, now, flagged=flagged)
     ours = sa.select(families.c.family_id, families.c.campaign_id).where(families.c.campaign_id.is_not(None))
     for chunk in chunks([s.family_id for s in signatures]):
         campaign_of |= {

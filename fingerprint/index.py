@@ -361,7 +361,8 @@ def open_snapshot(home: Path, *, verify: bool = True) -> Snapshot:
         # this flag alone maps every index type used here; IO_FLAG_MMAP maps only inverted lists
         index = faiss.read_index(str(folder / INDEX_FILE), faiss.IO_FLAG_MMAP_IFC)
         arrays = {
-            Path(file).stem: np.load(folder / file, mmap_mode="r", allow_pickle=False)
+            # a plain view: every slice of a memmap makes a memmap
+            Path(file).stem: np.asarray(np.load(folder / file, mmap_mode="r", allow_pickle=False))
             for file in manifest["files"]
             if file.endswith(".npy")
         }

@@ -17,11 +17,12 @@ CHANGES = "family."
 """Actions in the audit log that begin so change what lookups answer."""
 
 
-def add_campaign(connection: sa.Connection, campaign_id: str | None, now: datetime) -> None:
-    """Make a campaign if there is none of that id."""
-    if campaign_id is not None:
-        row = {"campaign_id": campaign_id, "label": None, "score": 0.0, "flagged": False, "created": now}
-        upsert(connection, tables.campaigns, [row], keep=row)
+def add_campaign(
+    connection: sa.Connection, campaign_id: str, score: float, now: datetime, *, flagged: bool
+) -> None:
+    """Make a campaign if there is none of that id; score and flag are its families' until a night judges it."""
+    row = {"campaign_id": campaign_id, "label": None, "score": score, "flagged": flagged, "created": now}
+    upsert(connection, tables.campaigns, [row], keep=row)
 
 
 def add_label(connection: sa.Connection, word: LabelRow, *, expected: int | None = None) -> None:
@@ -31,7 +32,12 @@ def add_label(connection: sa.Connection, word: LabelRow, *, expected: int | None
         raise Conflict(
             f"family {word.family_id}: revision {expected} expected, {found} found: somebody else changed it"
         )
-    add_campaign(connection, word.campaign_id, word.at)
+    if word.campaign_id is not None:
+        t = tables.families
+        family = connection.execute(
+            sa.select(t.c.score, t.c.flagged).where(t.c.family_id == word.family_id)
+        ).one()
+        add_campaign(connection, word.campaign_id, family.score, word.at, flagged=family.flagged)
     connection.execute(sa.insert(tables.labels), asdict(word))
     detail = {"label": word.label, "campaign": word.campaign_id, "reason": word.reason}
     access.record(connection, word.by, f"{CHANGES}label", word.family_id, detail, word.at)

@@ -21,7 +21,7 @@ from fingerprint.index import Snapshot, open_snapshot, set_threads
 from fingerprint.logshapes import texts
 from fingerprint.matcher import Matcher, embedder_of, with_facts
 from fingerprint.messages import without_separators
-from fingerprint.normalise import compose, normalise
+from fingerprint.normalise import composed, normalise
 from fingerprint.records import Match
 from fingerprint.settings import Home
 from fingerprint.snapshot_files import current_snapshot, published_at
@@ -127,8 +127,7 @@ def _said(store: Store | None) -> int | None:
 
 def answers(matcher: Matcher, asked: Sequence[Asked]) -> list[Match]:
     """Look several requests up at once; the same answers as one by one, without segments and slots."""
-    systems = pa.array([a.system for a in asked], pa.large_string())
-    texts = normalise(compose(systems, pa.array([a.prompt for a in asked], pa.large_string())))
+    texts = normalise(pa.array([composed(a.system, a.prompt) for a in asked], pa.large_string()))
     # no stored account is empty
     accounts = pa.array([a.account or "" for a in asked], pa.large_string())
     found = matcher.find(texts, accounts)

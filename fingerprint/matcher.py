@@ -16,7 +16,7 @@ from fingerprint.embed import Embedder
 from fingerprint.errors import StampMismatch
 from fingerprint.index import Snapshot, open_snapshot, write_snapshot
 from fingerprint.masks import remask, unmask
-from fingerprint.normalise import VERSION, compose, normalise
+from fingerprint.normalise import VERSION, composed, normalise
 from fingerprint.records import (
     SYSTEM_END,
     TURN_END,
@@ -179,6 +179,7 @@ class Matcher:
         self._embedder = embedder
         a = snapshot.arrays
         self._index = match.GramIndex(*(a[name] for name in match.GramIndex._fields))
+        self._any_topical = bool(a["topical"].any())
 
     @classmethod
     def open(cls, home: Path, model: str | None = None) -> Self:
@@ -225,10 +226,14 @@ class Matcher:
         """Find the family whose meaning each text says best (q,), -1 = none, and how much of it the text holds (q,)."""
         a = self.snapshot.arrays
         flat, offsets = meaning.sentences(texts)
-        families, held = self._nearest(self._embedder.encode(flat), offsets)
-        if a["topical"].any():
-            heads_of = np.arange(len(texts) + 1)
-            whole, near = self._nearest(self._embedder.encode(meaning.heads(texts)), heads_of)
+        # sentences and whole texts at once: half the calls
+        said = pa.concat_arrays([flat, meaning.heads(texts)]) if self._any_topical else flat
+        vectors = self._embedder.encode(said)
+        _, owners = self.snapshot.search(vectors, NEAR)
+        families, held = self._nearest(vectors[: len(flat)], offsets, owners[: len(flat)])
+        if self._any_topical:
+            one_each = np.arange(len(texts) + 1)
+            whole, near = self._nearest(vectors[len(flat) :], one_each, owners[len(flat) :])
             families = np.concatenate([np.where(a["topical"][families], -1, families), whole], axis=1)
             held = np.concatenate([held, np.where(a["topical"][whole], near, -1.0)], axis=1)
         beyond = np.where(
@@ -239,9 +244,11 @@ class Matcher:
         held = np.take_along_axis(held, best, axis=1)[:, 0]
         return np.where(beyond.max(axis=1) > 0, family, -1).astype(np.int32), held
 
-    def _nearest(self, vectors: FloatArray, offsets: IntArray) -> tuple[Ids, FloatArray]:
-        """Families one of whose prototypes is near to a part of each text (q, c), -1 = none, and what texts hold of them."""
-        _, owner = self.snapshot.search(vectors, NEAR)
+    def _nearest(self, vectors: FloatArray, offsets: IntArray, owner: Ids) -> tuple[Ids, FloatArray]:
+        """Families one of whose prototypes is near to a part of each text (q, c), -1 = none, and what texts hold of them.
+
+        vectors: (s, d) of all parts, offsets (q + 1,); owner: (s, NEAR) whose prototypes are nearest to each.
+        """
         candidates = np.full((len(offsets) - 1, NEAR * int(np.diff(offsets).max(initial=1))), -1, np.int32)
         for_text = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
         place = (np.arange(len(vectors)) - offsets[for_text])[:, None] * NEAR + np.arange(NEAR)
@@ -261,9 +268,7 @@ class Matcher:
 
     def one(self, prompt: str, system: str | None = None, account: str | None = None) -> Match:
         """Look one prompt up, and explain the answer; account: who sent it, if known."""
-        texts = normalise(
-            compose(pa.array([system], pa.large_string()), pa.array([prompt], pa.large_string()))
-        )
+        texts = normalise(pa.array([composed(system, prompt)], pa.large_string()))
         words = tokens(texts)
         found = self._find(texts, words, None if account is None else pa.array([account], pa.large_string()))
         number = int(found.family[0])

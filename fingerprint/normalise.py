@@ -65,6 +65,11 @@ def compose(system: pa.Array | pa.ChunkedArray, prompt: pa.Array | pa.ChunkedArr
     return pc.binary_join_element_wise(system, ends, plain(prompt), nothing)
 
 
+def composed(system: str | None, prompt: str) -> str:
+    """Return what `compose` makes of one row; of a few rows it is the faster way."""
+    return f"{system}{SYSTEM_END}{prompt}" if system else prompt
+
+
 def _fold(texts: pa.Array | pa.ChunkedArray, table: Characters) -> tuple[Bytes, IntArray]:
     """Return bytes and offsets after all steps but the masks."""
     data, offsets = buffers(texts)

@@ -19,6 +19,7 @@ from fingerprint.access import Access
 from fingerprint.arrow_sql import arrow_table, insert_arrow
 from fingerprint.casework import Rhythm
 from fingerprint.database import Database
+from fingerprint.desk import Desk
 from fingerprint.errors import NotFound
 from fingerprint.exchange import Policy, Taken
 from fingerprint.family_rows import (
@@ -30,7 +31,7 @@ from fingerprint.family_rows import (
     to_listed,
     to_signature,
 )
-from fingerprint.labelling import add_label, facts_of, labels_of, revision
+from fingerprint.labelling import facts_of, labels_of, revision
 from fingerprint.lock import HomeLock
 from fingerprint.paging import Pages
 from fingerprint.records import (
@@ -203,15 +204,13 @@ class Store:
         """Record an analyst's word on a family: "campaign", "benign" or another; None for no longer any.
 
         `campaign` puts the family into that campaign, made when new; "benign" takes it out of any. Words are only
-        ever added, and stand in the audit log. `expected`: what `access.revision` said when it was read.
+        ever added, stand in the audit log, and can be undone at the desk. `expected`: what `access.revision` said when it was read.
         Raises NotFound without such a family, Conflict when somebody changed it since.
         """
-        word = LabelRow(family_id, label, campaign, reason, by, datetime.now(UTC))
-        with self._database.writing(alone=expected is not None) as connection:
-            if not signatures_of(connection, [family_id]):
-                raise NotFound(f"{self._database.name}: no family {family_id}")
-            add_label(connection, word, expected=expected)
-        return word
+        said = Desk(self._database).label(
+            {family_id: expected}, label, by=by, campaign=campaign, reason=reason
+        )
+        return LabelRow(family_id, label, campaign, reason, by, said.at)
 
     def labels(self, family_id: str) -> list[LabelRow]:
         """List what analysts said of a family, oldest first."""

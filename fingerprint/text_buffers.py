@@ -18,7 +18,9 @@ def plain(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
         if isinstance(texts, pa.ChunkedArray)
         else texts
     )
-    return array.cast(pa.large_string()).fill_null("")
+    # each call of Arrow costs as much as a short text takes to read
+    array = array if array.type == pa.large_string() else array.cast(pa.large_string())
+    return array.fill_null("") if array.null_count else array
 
 
 def buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[Bytes, IntArray]:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from fingerprint.errors import StoreError
 from fingerprint.records import FloatArray, HashArray, IntArray
+from fingerprint.text_buffers import buffers, plain
 
 MAX_CHARS = 20_000
 """Only this many characters of a text are embedded."""
@@ -31,7 +32,12 @@ def as_strings(texts: Texts) -> pa.LargeStringArray:
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
     strings = texts if isinstance(texts, pa.Array) else pa.array(texts, type=pa.large_string())
-    return pc.fill_null(pc.utf8_slice_codeunits(strings.cast(pa.large_string()), 0, MAX_CHARS), "")
+    whole = plain(strings)
+    _, offsets = buffers(whole)
+    # no more bytes, no more characters
+    if len(whole) == 0 or int(np.diff(offsets).max()) <= MAX_CHARS:
+        return whole
+    return pc.utf8_slice_codeunits(whole, 0, MAX_CHARS)
 
 
 def content_keys(texts: Texts) -> HashArray:

@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,13 @@ AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
 @dataclass
 class Site:
-    """A service that answers; `keys` by name."""
+    """A service that answers; `keys` by name, and the cookies of those who logged in once."""
 
     address: str
     home: Path
     service: Service
     keys: dict[str, str]
+    sessions: dict[str, Any] = field(default_factory=dict)
 
     @property
     def store(self) -> Store:
@@ -75,6 +77,25 @@ def serving(home: Path, *people: str, history: tuple[str, ...] = ()) -> Iterator
         listening.close()
 
 
+class Kept:
+    """A site's SQLite database as it is now, to be put back while the service runs."""
+
+    def __init__(self, site: Site, folder: Path) -> None:
+        self._site, self._live, self._copy = site, site.home / "fingerprint.db", folder / "kept.db"
+        site.service.refresh()  # it makes what signs the sessions
+        _copied(self._live, self._copy)
+
+    def put_back(self) -> None:
+        """Undo all that was done since, and let lookups know."""
+        _copied(self._copy, self._live)
+        self._site.service.refresh()
+
+
+def _copied(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target, timeout=30)) as new:
+        old.backup(new)
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start a browser; where there is none, CI fails and others skip what needs it."""
@@ -87,8 +108,9 @@ def chromium() -> Iterator[Browser]:
 
 
 def log_in(browser: Browser, site: Site, name: str, **context: Any) -> Page:
-    """Log in by the form; what a page complains of on its console fails the test that reads `complaints`."""
-    opened: BrowserContext = browser.new_context(base_url=site.address, **context)
+    """Log in, the first time by the form; what a page complains of fails the test that reads `complaints`."""
+    known = site.sessions.get(name)
+    opened: BrowserContext = browser.new_context(base_url=site.address, storage_state=known, **context)
     opened.set_default_timeout(10_000)
     page = opened.new_page()
     complaints: list[str] = []
@@ -98,10 +120,14 @@ def log_in(browser: Browser, site: Site, name: str, **context: Any) -> Page:
         lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None,
     )
     page.complaints = complaints  # type: ignore[attr-defined]
-    page.goto("/login")
-    page.fill("#key", site.keys[name])
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(site.address + "/")
+    if known is None:
+        page.goto("/login")
+        page.fill("#key", site.keys[name])
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(site.address + "/")
+        site.sessions[name] = opened.storage_state()
+    else:
+        page.goto("/")
     page.wait_for_selector("html[data-ready]")
     return page
 

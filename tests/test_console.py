@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
-from browser import Site, chromium, log_in, serving, violations
+from browser import Kept, Site, chromium, log_in, serving, violations
 from playwright.sync_api import Browser, Page, expect
 from small_traffic import TEMPLATES, done
 
@@ -27,12 +28,26 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="module")
+def served(
+    worked: Path, traffic: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Site, Kept]]:
+    """One service for all tests, and its database as it was before the first."""
+    folder = tmp_path_factory.mktemp("console")
+    home = Path(shutil.copytree(worked, folder / "home"))
+    with pytest.MonkeyPatch.context() as patch:
+        # lookups follow without a snapshot; here none is made beside them
+        patch.setattr(Publisher, "look", lambda self: None)
+        with serving(home, "ann", "bob", history=(str(traffic[0]), str(traffic[1]))) as site:
+            yield site, Kept(site, folder)
+
+
 @pytest.fixture
-def site(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    # lookups follow without a snapshot; here none is made beside them
-    monkeypatch.setattr(Publisher, "look", lambda self: None)
-    with serving(home, "ann", "bob") as site:
-        yield site
+def site(served: tuple[Site, Kept]) -> Iterator[Site]:
+    """The service as it was before the first test."""
+    site, kept = served
+    yield site
+    kept.put_back()
 
 
 @pytest.fixture
@@ -256,20 +271,13 @@ def test_a_form_of_another_site_is_refused(page: Page, site: Site) -> None:
     assert site.store.labels(families(site)[0]) == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_accessible_and_fits(browser: Browser, site: Site, theme: str) -> None:
-    # a theme changes colours only
-    rules = ("color-contrast",) if theme == "dark" else ()
-    desk, family = Desk(site.store.database), of_prompt(site)
+def pages_of(site: Site, family: str) -> tuple[str, ...]:
+    """Label a family as a campaign's, write a note on it, and name every page there is then."""
+    desk = Desk(site.store.database)
     desk.label({family: 0}, "campaign", by="ann", campaign="graders")
     desk.note(family, "a note", by="ann")
-    page = log_in(browser, site, "ann", color_scheme=theme, viewport={"width": 1280, "height": 800})
-    page.goto("/?state=all")
-    page.keyboard.press("j")
-    expect(page.locator("#peek h2")).to_be_visible()
-    assert violations(page, *rules) == []
     account = site.store.accounts()[0].account_id
-    pages = (
+    return (
         f"/families/{family}",
         "/campaigns",
         "/campaigns/graders",
@@ -280,14 +288,21 @@ def test_every_page_is_accessible_and_fits(browser: Browser, site: Site, theme: 
         "/log",
         "/families/nowhere",
     )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_accessible_and_fits(browser: Browser, site: Site, theme: str) -> None:
+    # a theme changes colours only
+    rules = ("color-contrast",) if theme == "dark" else ()
+    pages = pages_of(site, of_prompt(site))
+    page = log_in(browser, site, "ann", color_scheme=theme, viewport={"width": 1280, "height": 800})
+    page.goto("/?state=all")
+    page.keyboard.press("j")
+    expect(page.locator("#peek h2")).to_be_visible()
+    assert violations(page, *rules) == []
     for where in pages:
         page.goto(where)
         assert violations(page, *rules) == [], where
-    page.set_viewport_size({"width": 390, "height": 844})
-    for where in ("/?state=all", *pages):
-        page.goto(where)
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide == 0, where
     errors = [c for c in page.complaints if "404" not in c]  # type: ignore[attr-defined]
     assert errors == []
     page.context.close()
@@ -295,6 +310,29 @@ def test_every_page_is_accessible_and_fits(browser: Browser, site: Site, theme: 
     anyone.goto("/login")
     assert violations(anyone, *rules) == []
     anyone.context.close()
+
+
+TOO_WIDE = """() => [...document.querySelectorAll("body *")]
+    .filter(e => !e.closest(".scroll, .sr, .skip, .tip, svg, .plot, dialog, [hidden]"))
+    .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5)
+    .map(e => e.outerHTML.slice(0, 120))"""
+"""What reaches over the right edge, but for what can be scrolled there."""
+
+
+def test_every_page_fits_a_phone(browser: Browser, site: Site) -> None:
+    family = of_prompt(site)
+    pages = pages_of(site, family)
+    page = log_in(browser, site, "ann", viewport={"width": 390, "height": 844})
+    for where in ("/?state=all", *pages):
+        page.goto(where)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide == 0, where
+        assert page.evaluate(TOO_WIDE) == [], where
+    page.goto(f"/families/{family}")
+    page.fill("#edit input[name=threshold]", "0.99")
+    expect(page.locator("#preview")).to_contain_text("It would have matched")
+    assert page.evaluate(TOO_WIDE) == []
+    page.context.close()
 
 
 def test_pages_ask_for_nothing_elsewhere_and_hold_nothing_inline() -> None:
@@ -342,18 +380,26 @@ def test_a_campaign_is_exported_in_every_format(site: Site, tmp_path: Path) -> N
     assert "1 new" in done("import", file, "--home", tmp_path / "other")
 
 
-def test_kept_traffic_is_searched_for_an_edit(
-    browser: Browser, home: Path, traffic: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Publisher, "look", lambda self: None)
-    with serving(home, "ann", history=(str(traffic[0]), str(traffic[1]))) as site:
-        page = log_in(browser, site, "ann")
-        page.goto(f"/families/{of_prompt(site)}")
-        page.get_by_role("button", name="Search kept traffic", exact=True).click()
-        expect(page.locator("#hunted")).to_contain_text(
-            "120 of 840 requests read match by text, from 12 accounts", timeout=30_000
-        )
-        page.fill("#edit input[name=threshold]", "1")
-        page.get_by_role("button", name="Search kept traffic with this edit").click()
-        expect(page.locator("#edit-hunted .lost")).to_have_text("−120 lost", timeout=30_000)
-        page.context.close()
+def test_kept_traffic_is_searched_for_an_edit(page: Page, site: Site) -> None:
+    page.goto(f"/families/{of_prompt(site)}")
+    page.get_by_role("button", name="Search kept traffic", exact=True).click()
+    expect(page.locator("#hunted")).to_contain_text(
+        "120 of 840 requests read match by text, from 12 accounts", timeout=30_000
+    )
+    page.fill("#edit input[name=threshold]", "1")
+    page.get_by_role("button", name="Search kept traffic with this edit").click()
+    expect(page.locator("#edit-hunted .lost")).to_have_text("−120 lost", timeout=30_000)
+
+
+def test_a_word_said_elsewhere_is_undone_here(page: Page, site: Site) -> None:
+    family = of_prompt(site)
+    before = site.store.signature(family).campaign_id
+    done("label", family, "campaign", "--campaign", "graders", "--by", "cli", "--home", site.home)
+    assert looked_up(site, "campaign_id", "graders") < 2
+    page.goto("/log")
+    row = page.locator("tr", has_text=family)
+    expect(row).to_contain_text("cli")
+    row.get_by_role("button", name="Undo").click()
+    told(page, "Undone")
+    assert looked_up(site, "campaign_id", before) < 2
+    assert site.store.signature(family).label is None

@@ -278,3 +278,14 @@ def test_the_audit_log_cannot_be_rewritten(store: Store, desk: Desk) -> None:
 def test_events_of_the_night_are_untouched(store: Store, desk: Desk) -> None:
     desk.merge("f1", {"f2": 0}, by="ann")
     assert store.events("f2") == [("n1", Event("f2", "born", {"size": 5}))]
+
+
+def test_a_word_from_the_command_line_or_the_api_is_undone_like_any_other(store: Store, desk: Desk) -> None:
+    before = store.families()[0]
+    store.set_label(before.family_id, "campaign", by="cli", campaign="graders", reason="seen before")
+    (action,) = desk.actions(before.family_id)
+    assert (action.kind, action.by, action.stands) == ("label", "cli", True)
+    (made,) = [row for row in store.campaigns() if row.campaign_id == "graders"]
+    assert (made.score, made.flagged) == (before.score, before.flagged)
+    desk.undo(action.id, by="ann")
+    assert store.families()[0] == before

@@ -33,6 +33,18 @@ account = "staff-*"
 decision = "mark"
 
 [[rule]]
+name = "what LiteLLM cannot slow down"
+account = "slow-*"
+gateway = "litellm"
+decision = "block"
+reason = "Too much of this."
+
+[[rule]]
+name = "slow"
+account = "slow-*"
+decision = "throttle"
+
+[[rule]]
 name = "known campaigns"
 label = "campaign"
 decision = "block"
@@ -125,6 +137,9 @@ def test_litellm_blocks_a_campaign_and_lets_others_pass(litellm: str) -> None:
     assert blocked.status_code == 400
     assert "Not permitted here." in blocked.text
     assert chat(litellm, SENT, **{"x-account-id": "staff-1"}).status_code == 200
+    slowed = chat(litellm, SENT, **{"x-account-id": "slow-1"})
+    assert slowed.status_code == 400
+    assert "Too much of this." in slowed.text
     anthropic = {"model": "mock-model", "max_tokens": 9, "messages": [{"role": "user", "content": SENT}]}
     got = httpx2.post(
         f"{litellm}/v1/messages", json=anthropic, headers={"authorization": f"Bearer {MASTER}"}, timeout=30
@@ -207,6 +222,8 @@ def test_envoy_denies_a_campaign_and_tells_the_upstream_of_others(envoy_url: str
     assert denied.json()["error"]["message"] == "Not permitted here."
     marked = through(envoy_url, SENT, **{"x-account-id": "staff-7"}).json()
     assert marked["x-fp-decision"] == "mark"
+    slowed = through(envoy_url, SENT, **{"x-account-id": "slow-7"})
+    assert (slowed.status_code, slowed.json()["x-fp-decision"]) == (200, "throttle")
     assert marked["x-fp-signature"].startswith("f")
     assert float(marked["x-fp-score"]) > 0.5
 

@@ -109,7 +109,7 @@ def test_snapshot_round_trip(tmp_path):
     snapshot = open_snapshot(tmp_path)
     assert snapshot.id == name
     assert snapshot.meta == {"stamp": "é"}
-    assert isinstance(snapshot.arrays["grams"], np.memmap)
+    assert isinstance(snapshot.arrays["grams"].base, np.memmap)
     similarity, owners = snapshot.search(unit(50)[[7, 30]], 3)
     assert owners[:, 0].tolist() == [3, 15]
     assert similarity[:, 0] == pytest.approx([1, 1], abs=1e-6)

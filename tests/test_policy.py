@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from fingerprint.errors import UsageError
 from fingerprint.records import Match
-from fingerprint.service.policy import NOTHING, REFUSED, Decision, Policy
+from fingerprint.service.policy import NOTHING, REFUSED, Decision, Gateway, Policy
 
 TEXT = """
 default = "mark"
@@ -58,11 +59,27 @@ def match(**changes: object) -> Match:
 def test_the_first_rule_that_holds_decides(
     policy: Policy, found: Match, account: str | None, expected: Decision
 ) -> None:
-    assert policy.decide(found, account) == expected
+    assert policy.decide(found, account, "api") == expected
+
+
+def test_a_rule_may_be_for_one_gateway_only(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text("""
+[[rule]]
+gateway = "litellm"
+decision = "block"
+
+[[rule]]
+gateway = ["api", "envoy"]
+decision = "throttle"
+""")
+    policy = Policy.load(path)
+    decided = {gateway: policy.decide(match(), "a", gateway).action for gateway in get_args(Gateway)}
+    assert decided == {"api": "throttle", "litellm": "block", "envoy": "throttle"}
 
 
 def test_without_a_policy_all_is_only_looked_at() -> None:
-    assert Policy().decide(match(), "a") == Decision("observe")
+    assert Policy().decide(match(), "a", "api") == Decision("observe")
 
 
 @pytest.mark.parametrize(
@@ -77,6 +94,10 @@ def test_without_a_policy_all_is_only_looked_at() -> None:
         (
             "[[rule]]\ndecision='block'\naccount=[1]",
             r"account: text or a list of texts expected, \[1\] found",
+        ),
+        (
+            "[[rule]]\ndecision='block'\ngateway='kong'",
+            "rule 1, gateway: api, litellm, envoy expected, kong found",
         ),
         ("[rule]\ndecision='block'", r"\[\[rule\]\] expected, \[rule\] found"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -15,7 +16,7 @@ from fingerprint.service.config import Config
 from fingerprint.service.context import Service
 from fingerprint.service.headers import SecurityHeaders
 from fingerprint.service.observe import Observe, set_up_logging
-from fingerprint.service.server import drain_on_signals
+from fingerprint.service.server import drain_on_signals, read_policy_on_hangup
 
 
 def create_app(config: Config) -> FastAPI:
@@ -46,14 +47,21 @@ def from_environment() -> FastAPI:
     """Make the application of a worker process that `fingerprint serve` started."""
     set_up_logging()
     one_thread()
-    return create_app(Config.from_environment())
+    app = create_app(Config.from_environment())
+    app.state.owns_process = True
+    return app
 
 
 @asynccontextmanager
 async def _running(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     drain_on_signals(service)
+    read_policy_on_hangup(service)
     await asyncio.to_thread(service.refresh)
+    if getattr(app.state, "owns_process", False):
+        # 300,000 objects that stay: to look through them all would hold up lookups for a tenth of a second
+        gc.collect()
+        gc.freeze()
     following = asyncio.create_task(service.following())
     try:
         yield

@@ -24,6 +24,7 @@ class Config:
     max_gateway_body: bytes that gateways' routes read; they let longer ones through unread, as 413 would fail users.
     max_waiting: lookups in the queue of one worker before further ones are refused with 503.
     deadline_ms: after which a lookup that still waits is given up. batch: most requests in one batch.
+    batch_deadline_ms: the same for a batch, whose parts are looked up in turn with other requests.
     refresh_ms: how often a worker looks for newer snapshots, labels and keys. session_hours: how long a log-in holds.
     drain_ms: between saying "not ready" and closing the door. secure_cookies: cookies over HTTPS only.
     history: files and folders of past traffic that analysts may search from the console.
@@ -41,6 +42,7 @@ class Config:
     max_waiting: int = 512
     deadline_ms: int = 1000
     batch: int = 1000
+    batch_deadline_ms: int = 30_000
     refresh_ms: int = 500
     session_hours: float = 12.0
     drain_ms: int = 500

@@ -18,6 +18,7 @@ from fingerprint.service import metrics
 from fingerprint.service.config import Config
 from fingerprint.service.engine import Engine
 from fingerprint.service.policy import Policy
+from fingerprint.service.policy_file import PolicyFile
 from fingerprint.service.publisher import Publisher
 from fingerprint.store import Store
 
@@ -31,7 +32,8 @@ class Service:
         self.config = config
         self.live = Live(config.home, config.model)
         self.engine = Engine(self.live, most_waiting=config.max_waiting)
-        self.policy = Policy() if config.policy is None else Policy.load(Path(config.policy))
+        self.policy_file = PolicyFile(None if config.policy is None else Path(config.policy))
+        self.policy_file.look()
         self.keys: dict[str, StoredKey] | None = None
         self.secret: bytes | None = None
         self.draining = False
@@ -42,6 +44,11 @@ class Service:
         self._publisher = Publisher(config)
         self._wake: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """The operator's policy in use."""
+        return self.policy_file.policy
 
     def store(self) -> Store:
         """Return the database of the home, opened once; raises StoreError while it is away."""
@@ -57,7 +64,8 @@ class Service:
             self._store.close()
 
     def refresh(self) -> None:
-        """Look once for newer keys, snapshots and labels; what there was stays in use when something is away."""
+        """Look once for a newer policy, keys, snapshots and labels; what there was stays in use when something is away."""
+        self.policy_file.look()
         store = self._reached()
         try:
             if self.live.refresh(store):
@@ -102,6 +110,11 @@ class Service:
             wake.clear()
             await asyncio.to_thread(self.refresh)
             self._publisher.look()
+
+    def read_policy_again(self) -> None:
+        """Read the policy's file at once, though it may seem unchanged."""
+        self.policy_file.forget()
+        self.changed()
 
     def changed(self) -> None:
         """Take up at once what was just said of a family; `refresh` has a snapshot made of it soon."""

@@ -19,6 +19,9 @@ from fingerprint.service.problems import Problem
 TOGETHER = 16
 """Prompts looked up in one go: more take longer than others should wait."""
 
+BATCHED = 4_000
+"""Prompts of batches in work before further batches are refused; they do not count against single lookups."""
+
 LARGE = 200_000
 """Characters from which on a lookup leaves the event loop."""
 
@@ -38,11 +41,14 @@ class Engine:
         self._most = most_waiting
         self._queue: deque[_Waiting] = deque()
         self._large = 0
+        self._batched = 0
+        # one part of one batch at a time, so that who asks for one prompt waits for no more than that
+        self._turn = asyncio.Lock()
         self._draining = False
 
     def __len__(self) -> int:
         """Return how many prompts wait."""
-        return len(self._queue) + self._large
+        return len(self._queue) + self._large + self._batched
 
     def serving(self) -> Serving:
         """Return what answers now; raises Problem 503 before the first night."""
@@ -56,7 +62,7 @@ class Engine:
         Raises Problem 503 at once when too many wait, and later when the deadline passed meanwhile.
         """
         self.serving()
-        self.admit(1)
+        self._admit(1, len(self._queue) + self._large, self._most)
         if len(asked.prompt) + len(asked.system or "") > LARGE:
             return await self._apart(asked)
         loop = asyncio.get_running_loop()
@@ -67,16 +73,16 @@ class Engine:
             loop.call_soon(self._drain, loop)
         return await waiting.answer
 
-    def admit(self, count: int) -> None:
+    def _admit(self, count: int, waiting: int, most: int) -> None:
         """Raise Problem 503 unless so many more may wait; an empty queue takes any number."""
-        if len(self) and len(self) + count > self._most:
+        if waiting and waiting + count > most:
             metrics.SHED.labels("queue").inc()
-            raise Problem(503, f"{len(self)} lookups wait already", headers={"Retry-After": "1"})
+            raise Problem(503, f"{waiting} lookups wait already", headers={"Retry-After": "1"})
 
     async def explain(self, asked: Asked) -> tuple[Match, Serving]:
         """Look one prompt up, and say which of a template's segments it holds and what stands between them."""
         serving = self.serving()
-        self.admit(1)
+        self._admit(1, len(self._queue) + self._large, self._most)
         self._large += 1
         try:
             match = await asyncio.to_thread(serving.matcher.one, asked.prompt, asked.system, asked.account)
@@ -87,22 +93,25 @@ class Engine:
     async def ask_all(self, asked: list[Asked], deadline: float) -> tuple[list[Match], Serving]:
         """Look a batch up in one snapshot, letting others in between; raises Problem 503 as `ask` does."""
         serving = self.serving()
-        self.admit(len(asked))
+        self._admit(len(asked), self._batched, BATCHED)
         found: list[Match] = []
-        self._large += len(asked)
+        self._batched += len(asked)
         try:
             for begin in range(0, len(asked), TOGETHER):
-                if time.monotonic() > deadline:
-                    raise _too_late()
-                part = asked[begin : begin + TOGETHER]
-                if sum(len(a.prompt) + len(a.system or "") for a in part) > LARGE:
-                    found += await asyncio.to_thread(answers, serving.matcher, part)
-                else:
-                    found += answers(serving.matcher, part)
-                    await asyncio.sleep(0)
+                async with self._turn:
+                    if time.monotonic() > deadline:
+                        raise _too_late()
+                    found += await self._part(asked[begin : begin + TOGETHER], serving)
         finally:
-            self._large -= len(asked)
+            self._batched -= len(asked)
         return found, serving
+
+    async def _part(self, asked: list[Asked], serving: Serving) -> list[Match]:
+        if sum(len(a.prompt) + len(a.system or "") for a in asked) > LARGE:
+            return await asyncio.to_thread(answers, serving.matcher, asked)
+        found = answers(serving.matcher, asked)
+        await asyncio.sleep(0)
+        return found
 
     async def _apart(self, asked: Asked) -> tuple[Match, Serving]:
         serving = self.serving()

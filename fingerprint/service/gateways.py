@@ -28,7 +28,7 @@ from fingerprint.service.context import Service, service_of
 from fingerprint.service.limits import beginning_of, deadline_of
 from fingerprint.service.observe import note
 from fingerprint.service.openapi import body_schema, problems
-from fingerprint.service.policy import Decision
+from fingerprint.service.policy import Decision, Gateway
 from fingerprint.service.problems import Problem, response
 from fingerprint.service.salvage import salvaged
 
@@ -83,10 +83,10 @@ async def _or_503(gateway: str, work: Callable[[], Awaitable[Response]]) -> Resp
 
 
 async def _decided(
-    service: Service, request: Request, asked: Asked, gateway: str
+    service: Service, request: Request, asked: Asked, gateway: Gateway
 ) -> tuple[Match, Decision, Serving]:
-    match, serving = await service.engine.ask(asked, deadline_of(request, service.config))
-    decision = service.policy.decide(match, asked.account)
+    match, serving = await service.engine.ask(asked, deadline_of(request, service.config.deadline_ms))
+    decision = service.policy.decide(match, asked.account, gateway)
     metrics.looked_up(match, decision, gateway)
     note(
         request.scope,
@@ -183,6 +183,7 @@ class EnvoyAuthz:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one check."""
+        scope["route"] = ENVOY_ROUTE  # as FastAPI does for its own, for logs and metrics
         request = Request(scope, receive)
         service = service_of(request)
         answer = await _or_503("envoy", lambda: self._checked(service, request))

@@ -53,9 +53,9 @@ async def json_of(request: Request, config: Config) -> Any:
         raise Problem(400, f"a body of JSON expected: {error.msg} at character {error.colno}") from None
 
 
-def deadline_of(request: Request, config: Config) -> float:
+def deadline_of(request: Request, budget_ms: int) -> float:
     """Return until when an answer is of use, on the monotonic clock: the caller's budget or ours, whichever is less."""
-    budget = config.deadline_ms / 1000
+    budget = budget_ms / 1000
     for header in (ENVOY_BUDGET, BUDGET):
         given = request.headers.get(header, "")
         if given.isdigit() and len(given) < 9:

@@ -42,7 +42,7 @@ async def lookup(request: Request) -> Response:
     match, serving = await (
         service.engine.explain(asked)
         if wanted.explain
-        else service.engine.ask(asked, deadline_of(request, service.config))
+        else service.engine.ask(asked, deadline_of(request, service.config.deadline_ms))
     )
     answer = _answered(service, match, asked, serving, explain=wanted.explain)
     note(
@@ -75,7 +75,8 @@ async def lookup_batch(request: Request) -> Response:
         raise Problem(413, f"at most {most:,} requests expected, {len(wanted.requests):,} found")
     pairs = zip(body["requests"], wanted.requests, strict=True)
     asked = [asked_of(row, one.account_id) for row, one in pairs]
-    found, serving = await service.engine.ask_all(asked, deadline_of(request, service.config))
+    until = deadline_of(request, service.config.batch_deadline_ms)
+    found, serving = await service.engine.ask_all(asked, until)
     explained = [one.explain for one in wanted.requests]
     if any(explained):
         found = [
@@ -103,7 +104,7 @@ def _checked(kind: TypeAdapter[Any], body: object) -> Any:
 def _answered(
     service: Service, match: Match, asked: Asked, serving: Serving, *, explain: bool
 ) -> dict[str, Any]:
-    decision = service.policy.decide(match, asked.account)
+    decision = service.policy.decide(match, asked.account, "api")
     metrics.looked_up(match, decision, "api")
     return answer_of(match, decision, serving, explain=explain)
 

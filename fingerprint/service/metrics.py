@@ -26,6 +26,7 @@ from starlette.responses import Response
 from fingerprint.live import Serving
 from fingerprint.records import Match
 from fingerprint.service.policy import Decision
+from fingerprint.service.policy_file import PolicyFile
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12)
@@ -55,12 +56,29 @@ def looked_up(match: Match, decision: Decision, gateway: str) -> None:
 class _InUse:
     """What the worker that is asked answers from, as it is at that moment."""
 
-    def __init__(self, serving: Serving | None, *, database_up: bool, waiting: int) -> None:
+    def __init__(
+        self, serving: Serving | None, policy: PolicyFile, *, database_up: bool, waiting: int
+    ) -> None:
         self._gauges = {
             "fingerprint_database_up": ("1 while the database can be reached", float(database_up)),
             "fingerprint_lookups_waiting": ("Prompts that wait in this worker", float(waiting)),
+            "fingerprint_policy_sound": (
+                "0 while the policy's file is wrong and the one before is in use",
+                float(policy.error is None),
+            ),
         }
-        self._snapshot = None if serving is None else serving.snapshot_id
+        self._facts = {
+            "fingerprint_snapshot_info": (
+                "The snapshot in use",
+                "snapshot",
+                serving.snapshot_id if serving else "",
+            ),
+            "fingerprint_policy_info": (
+                "The policy in use, by the SHA-256 of its text",
+                "digest",
+                policy.digest,
+            ),
+        }
         if serving is not None:
             age = max(0.0, time.time() - serving.published)
             self._gauges["fingerprint_snapshot_age_seconds"] = ("Since the snapshot in use was written", age)
@@ -73,15 +91,14 @@ class _InUse:
         """Yield the gauges."""
         for name, (words, value) in self._gauges.items():
             yield GaugeMetricFamily(name, words, value=value)
-        if self._snapshot is not None:
-            snapshot = GaugeMetricFamily(
-                "fingerprint_snapshot_info", "The snapshot in use", labels=["snapshot"]
-            )
-            snapshot.add_metric([self._snapshot], 1.0)
-            yield snapshot
+        for name, (about, label, fact) in self._facts.items():
+            if fact:
+                told = GaugeMetricFamily(name, about, labels=[label])
+                told.add_metric([fact], 1.0)
+                yield told
 
 
-def exposition(serving: Serving | None, *, database_up: bool, waiting: int) -> Response:
+def exposition(serving: Serving | None, policy: PolicyFile, *, database_up: bool, waiting: int) -> Response:
     """Render everything as Prometheus reads it; counters and histograms are those of all workers."""
     counted: CollectorRegistry = REGISTRY
     if MULTIPROCESS in os.environ:
@@ -89,5 +106,5 @@ def exposition(serving: Serving | None, *, database_up: bool, waiting: int) -> R
         multiprocess.MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
         ProcessCollector(registry=counted)
     now = CollectorRegistry()
-    now.register(_InUse(serving, database_up=database_up, waiting=waiting))
+    now.register(_InUse(serving, policy, database_up=database_up, waiting=waiting))
     return Response(generate_latest(counted) + generate_latest(now), media_type=CONTENT_TYPE_LATEST)

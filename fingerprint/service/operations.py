@@ -13,6 +13,7 @@ from fingerprint.service.context import Service, service_of
 from fingerprint.service.problems import Problem
 
 router = APIRouter(tags=["operations"])
+_READY_BUT = "ready, but the policy's file cannot be read: the policy before it is in use, the log says why\n"
 
 
 @router.get("/livez", response_class=PlainTextResponse)
@@ -25,7 +26,7 @@ async def livez() -> Response:
 async def readyz(service: Annotated[Service, Depends(service_of)]) -> Response:
     """Say whether lookups are answered: a snapshot is in use, keys are known, and the door is not closing.
 
-    The database may be away: lookups do not need it.
+    The database may be away: lookups do not need it. A wrong policy file is told of, and does not count.
     """
     if service.draining:
         raise Problem(503, "shutting down")
@@ -33,7 +34,7 @@ async def readyz(service: Annotated[Service, Depends(service_of)]) -> Response:
         raise Problem(503, "the API keys have not been read yet")
     if service.live.serving is None:
         raise Problem(503, "no snapshot yet: run `fingerprint nightly`")
-    return PlainTextResponse("ready\n")
+    return PlainTextResponse("ready\n" if service.policy_file.error is None else _READY_BUT)
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
@@ -42,5 +43,8 @@ async def prometheus(request: Request) -> Response:
     service = service_of(request)
     await permitted(request, "read")
     return metrics.exposition(
-        service.live.serving, database_up=service.database_up, waiting=len(service.engine)
+        service.live.serving,
+        service.policy_file,
+        database_up=service.database_up,
+        waiting=len(service.engine),
     )

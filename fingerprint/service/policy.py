@@ -12,6 +12,7 @@ A policy is a TOML file:
     account = ["team-*"]           # shell patterns; "none": a request without an account
     not_account = ["staff-*"]
     known_sender = true
+    gateway = ["litellm"]          # who asked: api, litellm, envoy; LiteLLM cannot throttle or mark
     decision = "block"             # observe, throttle, mark, block
     reason = "This use is not permitted."   # told to the client by a gateway that blocks
 """
@@ -30,6 +31,8 @@ from fingerprint.records import Match
 
 Action = Literal["observe", "throttle", "mark", "block"]
 ACTIONS: tuple[str, ...] = get_args(Action)
+Gateway = Literal["api", "litellm", "envoy"]
+GATEWAYS: tuple[str, ...] = get_args(Gateway)
 
 REFUSED = "This request is not permitted by the provider's usage policy."
 """What a client is told when a rule gives no reason; it names no family."""
@@ -59,12 +62,14 @@ class Rule:
     not_account: tuple[str, ...] = ()
     min_score: float = 0.0
     known_sender: bool | None = None
+    gateway: tuple[str, ...] = ()
     reason: str = REFUSED
 
-    def holds(self, match: Match, account: str | None) -> bool:
-        """Tell whether this rule is about a match."""
+    def holds(self, match: Match, account: str | None, gateway: Gateway) -> bool:
+        """Tell whether this rule is about a match that this gateway asked for."""
         return (
-            match.score >= self.min_score
+            (not self.gateway or gateway in self.gateway)
+            and match.score >= self.min_score
             and (not self.label or (match.label or "none") in self.label)
             and (not self.campaign or (match.campaign_id or "none") in self.campaign)
             and (not self.account or _any(account, self.account))
@@ -82,10 +87,19 @@ class Policy:
 
     @classmethod
     def load(cls, path: Path) -> Policy:
-        """Read a policy; raises UsageError, naming the rule and what was expected of it."""
+        """Read a policy's file; raises UsageError, naming the rule and what was expected of it."""
         try:
-            found = tomllib.loads(path.read_text())
-        except (OSError, ValueError) as error:
+            text = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path}: a policy as TOML expected, found: {error}") from error
+        return cls.read(text, str(path))
+
+    @classmethod
+    def read(cls, text: bytes, path: str) -> Policy:
+        """Read a policy from the text of the file `path`; raises UsageError as `load` does."""
+        try:
+            found = tomllib.loads(text.decode())
+        except ValueError as error:
             raise UsageError(f"{path}: a policy as TOML expected, found: {error}") from error
         if unknown := sorted(set(found) - {"default", "rule"}):
             raise UsageError(f"{path}: default and [[rule]] expected, {unknown[0]} found")
@@ -95,12 +109,12 @@ class Policy:
         default = _action(f"{path}: default", found.get("default", "observe"))
         return cls(tuple(_rule(path, n, rule) for n, rule in enumerate(rules, 1)), default)
 
-    def decide(self, match: Match, account: str | None) -> Decision:
-        """Decide what is done about a request."""
+    def decide(self, match: Match, account: str | None, gateway: Gateway) -> Decision:
+        """Decide what is done about a request that this gateway asked for."""
         if match.family_id is None:
             return NOTHING
         for rule in self.rules:
-            if rule.holds(match, account):
+            if rule.holds(match, account, gateway):
                 return Decision(rule.decision, rule.name, rule.reason)
         return Decision(self.default)
 
@@ -117,7 +131,7 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
 }
 
 
-def _rule(path: Path, number: int, given: dict[str, Any]) -> Rule:
+def _rule(path: str, number: int, given: dict[str, Any]) -> Rule:
     where = f"{path}: rule {number}"
     known = {field.name for field in fields(Rule)}
     if unknown := sorted(set(given) - known):
@@ -135,6 +149,8 @@ def _rule(path: Path, number: int, given: dict[str, Any]) -> Rule:
             values[name] = value
         else:
             values[name] = _words(f"{where}, {name}", value)
+    if unknown := sorted(set(values.get("gateway", ())) - set(GATEWAYS)):
+        raise UsageError(f"{where}, gateway: {', '.join(GATEWAYS)} expected, {unknown[0]} found")
     return Rule(**values)
 
 

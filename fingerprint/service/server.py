@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -19,6 +20,7 @@ from fingerprint.errors import UsageError
 from fingerprint.service.config import Config
 from fingerprint.service.context import Service
 from fingerprint.service.metrics import MULTIPROCESS
+from fingerprint.service.policy import Policy
 from fingerprint.store import Store
 
 GRACE_S = 25
@@ -32,8 +34,13 @@ HEALTHY_S = 60
 
 
 def serve(config: Config) -> None:
-    """Listen until told to stop; raises UsageError when others could connect and no key was ever made."""
+    """Listen until told to stop; raises UsageError when others could connect and no key was ever made.
+
+    Also when the policy's file is wrong: at the start there is none before it to go on with.
+    """
     refuse_without_keys(config)
+    if config.policy is not None:
+        Policy.load(Path(config.policy))  # later, a wrong one is told of and does not count
     config.to_environment()
     settings = uvicorn.Config(
         "fingerprint.service.app:from_environment",
@@ -63,7 +70,17 @@ def _run(config: Config, settings: uvicorn.Config) -> None:
     with tempfile.TemporaryDirectory(prefix="fingerprint-metrics-") as folder:
         # read when a worker imports prometheus_client
         os.environ[MULTIPROCESS] = folder
-        Multiprocess(settings, sockets=[settings.bind_socket()]).run()
+        _Workers(settings, sockets=[settings.bind_socket()]).run()
+
+
+class _Workers(Multiprocess):
+    """uvicorn's supervisor, but that SIGHUP is passed on, where it would replace all workers."""
+
+    def handle_hup(self) -> None:
+        """Let every worker read the policy again."""
+        for process in self.processes:
+            if process.pid is not None and process.process.is_alive():
+                os.kill(process.pid, signal.SIGHUP)
 
 
 def refuse_without_keys(config: Config) -> None:
@@ -90,6 +107,12 @@ def drain_on_signals(service: Service) -> None:
         before = signal.getsignal(number)
         if callable(before):
             signal.signal(number, _Drain(service, loop, before))
+
+
+def read_policy_on_hangup(service: Service) -> None:
+    """Let SIGHUP read the policy's file again, at once."""
+    if threading.current_thread() is threading.main_thread():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.read_policy_again)
 
 
 @dataclass(frozen=True, slots=True)
