@@ -7,6 +7,8 @@ the original, so a lookup's score and threshold decide as they would decide of a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,42 +16,83 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint import match, meaning
-from fingerprint.records import FloatArray, Ids, Signature
+from fingerprint.records import FloatArray, Ids, IntArray, Signature
+
+Doubles = npt.NDArray[np.float64]
+
+AT_ONCE = 16_384
+"""Texts whose sentences are held in memory together."""
 
 Embed = Callable[[pa.Array | pa.ChunkedArray], FloatArray]
+Texts = Callable[[IntArray], pa.Array | pa.ChunkedArray]
+"""Gives texts by their ascending numbers."""
 
 
 def adopted(
-    texts: pa.ChunkedArray, signatures: Sequence[Signature], sent: sparse.csr_matrix, embed: Embed
+    texts: Texts, signatures: Sequence[Signature], sent: sparse.csr_matrix, embed: Embed
 ) -> tuple[Ids, FloatArray]:
     """Return for each of l texts the family that it belongs to by meaning (l,), -1 = none, and its score, 0 to 1.
 
     sent: (l, f) CSR, nonzero where the text's senders send the family, too; only those are asked.
     """
-    family, score = np.full(len(texts), -1, dtype=np.int32), np.zeros(len(texts))
-    asked = np.flatnonzero(np.diff(sent.indptr))
-    rows = [f for f, s in enumerate(signatures) if len(s.prototypes) and s.kind != "topical"]
-    if not len(asked) or not rows:
-        return family, score.astype(np.float32)
-    flat, offsets = meaning.sentences(texts.take(pa.array(asked)))
-    spoken = [signatures[f].prototypes for f in rows]
-    owners = np.concatenate([[0], np.cumsum([len(p) for p in spoken])]).astype(np.int64)
-    held = meaning.held(embed(flat), offsets, np.concatenate(spoken), owners)
-    worth = _worth(held, [signatures[f] for f in rows])
-    reached = worth >= np.array([signatures[f].threshold for f in rows])
-    worth = np.where(reached & (sent[asked][:, rows].toarray() > 0), worth, 0.0)
-    best = np.argmax(worth, axis=1)
-    top = worth[np.arange(len(asked)), best]
-    family[asked] = np.where(top > 0, np.array(rows)[best], -1)
-    score[asked] = top
-    return family, score.astype(np.float32)
-
-
-def _worth(held: FloatArray, signatures: Sequence[Signature]) -> npt.NDArray[np.float64]:
-    """Score texts by what they hold of each meaning (l, f), as requests of known senders."""
-    least, usual = (
-        np.array([getattr(s, n) for s in signatures], np.float32) for n in ("similarity", "usual")
+    family, score = np.full(sent.shape[0], -1, dtype=np.int32), np.zeros(sent.shape[0], dtype=np.float32)
+    rows = np.array(
+        [f for f, s in enumerate(signatures) if len(s.prototypes) and s.kind != "topical"], np.int64
     )
-    shift = np.array([match.standing(s.seen, s.strays) for s in signatures])
-    score = match.score_of_meaning(match.meaning(held, least, usual))
-    return match.shifted(score, shift + match.KNOWN_SENDER / match.SCALE)
+    if not len(rows):
+        return family, score
+    known = _Meanings.of([signatures[f] for f in rows])
+    among = sent[:, rows].tocsr()
+    among.sort_indices()
+    asked = np.flatnonzero(np.diff(among.indptr))
+    for begin in range(0, len(asked), AT_ONCE):
+        part = asked[begin : begin + AT_ONCE]
+        candidates = _candidates(among[part])
+        worth = known.worth(texts(part), candidates, embed)
+        best = np.argmax(worth, axis=1)
+        top = worth[np.arange(len(part)), best]
+        found = candidates[np.arange(len(part)), best]
+        family[part] = np.where(top > 0, rows[found], -1)
+        score[part] = top
+    return family, score
+
+
+def _candidates(sent: sparse.csr_matrix) -> Ids:
+    """Return the columns that each row has, (q, c), -1 = none."""
+    count = np.diff(sent.indptr)
+    out = np.full((len(count), int(count.max(initial=1))), -1, dtype=np.int32)
+    place = np.arange(sent.nnz) - np.repeat(sent.indptr[:-1], count)
+    out[np.repeat(np.arange(len(count)), count), place] = sent.indices
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Meanings:
+    """What f templates say, sentences (p, d) of which owners (f + 1,) tell whose; and what a text must hold of each, (f,)."""
+
+    sentences: FloatArray
+    owners: IntArray
+    least: FloatArray
+    usual: FloatArray
+    shift: Doubles
+    threshold: Doubles
+
+    @classmethod
+    def of(cls, signatures: Sequence[Signature]) -> Self:
+        return cls(
+            np.concatenate([s.prototypes for s in signatures]),
+            np.concatenate([[0], np.cumsum([len(s.prototypes) for s in signatures])]).astype(np.int64),
+            np.array([s.similarity for s in signatures], np.float32),
+            np.array([s.usual for s in signatures], np.float32),
+            np.array([match.standing(s.seen, s.strays) for s in signatures]),
+            np.array([s.threshold for s in signatures]),
+        )
+
+    def worth(self, texts: pa.Array | pa.ChunkedArray, candidates: Ids, embed: Embed) -> Doubles:
+        """Score texts (q,) against their candidates (q, c) as requests of known senders; 0 below the threshold."""
+        flat, offsets = meaning.sentences(texts)
+        held = meaning.held_of(embed(flat), offsets, self.sentences, self.owners, candidates)
+        beyond = match.meaning(held, self.least[candidates], self.usual[candidates])
+        shift = self.shift[candidates] + match.KNOWN_SENDER / match.SCALE
+        score = match.shifted(match.score_of_meaning(beyond), shift)
+        return np.where((candidates >= 0) & (score >= self.threshold[candidates]), score, 0.0)

@@ -51,6 +51,10 @@ class Batch:
         """How many distinct prompts there are."""
         return len(self.offsets) - 1
 
+    def texts_of(self, prompts: IntArray) -> pa.ChunkedArray:
+        """Return the normalised texts of some prompts."""
+        return self.texts.take(pa.array(prompts))
+
     def senders(self) -> sparse.csr_matrix:
         """Return (n, a) CSR of how many requests each account sent of each prompt."""
         ones = np.ones(len(self), dtype=np.float32)
@@ -71,13 +75,15 @@ class Whole:
     """What a batch of some prompts is a sample of: n prompts, given to the batch's families by their text.
 
     batch: all requests, without texts. label: (n,) int32, each prompt's family, -1 = none. coverage: (n,) float32,
-    the share of its family's core that a prompt holds. sampled: (m,) numbers of the sample's prompts.
+    the share of its family's core that a prompt holds. sampled: (m,) numbers of the sample's prompts. texts: gives
+    those of any prompts by their ascending numbers.
     """
 
     batch: Batch
     label: Ids
     coverage: FloatArray
     sampled: IntArray
+    texts: Callable[[IntArray], pa.Array | pa.ChunkedArray]
 
     def told(self, rank: Ids, label: Ids, strength: FloatArray) -> tuple[Ids, FloatArray]:
         """Carry label and strength of the sample (m,) to all n prompts; rank: new number of each old label, -1 last."""

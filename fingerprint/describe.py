@@ -15,7 +15,6 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint import calibrate, match, meaning
-from fingerprint.adopt import adopted
 from fingerprint.batch import Batch, Whole
 from fingerprint.calibrate import Others
 from fingerprint.columns import Behaviour
@@ -27,9 +26,7 @@ from fingerprint.normalise import normalise
 from fingerprint.records import (
     DayCount,
     FloatArray,
-    HashArray,
     Ids,
-    IntArray,
     Signature,
     Spread,
     Stamp,
@@ -40,7 +37,7 @@ from fingerprint.settings import Settings
 from fingerprint.template import Corpus, write_template
 from fingerprint.tokenise import tokens
 from fingerprint.topics import topics
-from fingerprint.variants import Wording, originals
+from fingerprint.wordings import adopt, by_own_senders, common_words, with_variants
 
 PROTOTYPE_MEMBERS = 64
 """Members whose mean embedding is a family's prototype."""
@@ -50,9 +47,6 @@ MOST_LOOSE = 50_000
 
 SAME_WORDING = 0.7
 """A stored family keeps its grams while today's core and the stored one overlap by this Jaccard index."""
-
-COMMON_WORDS = 300
-"""Most frequent tokens of a batch; text that hardly uses them is in another language than the rest."""
 
 Doubles = npt.NDArray[np.float64]
 Embed = Callable[[pa.Array | pa.ChunkedArray], FloatArray]
@@ -103,7 +97,7 @@ def describe(
     strength = np.where(label >= 0, found.coverage, 0.0).astype(np.float32)
     before = [stored[origin] if origin >= 0 else s for s, origin in zip(textual, known, strict=True)]
     if of is None:
-        _adopt(batch, before, _owner(before), label, strength, embed)
+        adopt(batch, batch.texts_of, before, label, strength, embed)
     loose = _evenly(np.flatnonzero(label < 0), MOST_LOOSE)
     whole = embed(meaning.heads(batch.texts.take(pa.array(loose))))
     for signature, origin, prompts in _topical(batch, loose, whole, stored, stamp, settings, graph):
@@ -129,13 +123,12 @@ def describe(
     label = rank[label]
     strength[label < 0] = 0.0
     born = np.array([known[f] < 0 for f in kept], dtype=np.bool_)
-    common = _common(batch)
+    common = common_words(batch)
     if of is not None:
         batch, (label, strength) = of.batch, of.told(rank, label, strength)
     members = members_of(label, len(kept))
-    wordings, owner = _with_variants(batch.senders(), complete, members, born, common)
-    if of is None:
-        _adopt(batch, wordings, owner, label, strength, embed)
+    wordings, owner = with_variants(batch.senders(), complete, members, born, common)
+    adopt(batch, batch.texts_of if of is None else of.texts, wordings, label, strength, embed)
     label = np.where(label >= 0, owner[label], -1).astype(np.int32) if len(owner) else label
     members = members_of(label, len(kept))
     act = behaviour((members @ batch.requests()).tocsr(), batch.account, batch.second)
@@ -143,69 +136,6 @@ def describe(
     final = tuple(replace(s, spread=spreads[f]) if members[f].nnz else s for f, s in enumerate(wordings))
     own = owner == np.arange(len(kept))
     return Described(final, label, strength, act, born & own, born & ~own)
-
-
-def _adopt(
-    batch: Batch,
-    signatures: Sequence[Signature],
-    owner: Ids,
-    label: Ids,
-    strength: FloatArray,
-    embed: Embed,
-) -> None:
-    """Label what is left to no family and means what its senders send together anyway, in place."""
-    loose = np.flatnonzero(label < 0)
-    labelled = np.flatnonzero(label >= 0)
-    pools = np.full(len(label), -1, dtype=np.int32)
-    pools[labelled] = owner[label[labelled]]
-    own = _by_own_senders(batch, loose, members_of(pools, len(signatures)))
-    family, score = adopted(batch.texts.take(pa.array(loose)), signatures, own[:, owner].tocsr(), embed)
-    taken = family >= 0
-    label[loose[taken]], strength[loose[taken]] = family[taken], score[taken]
-
-
-def _with_variants(
-    senders: sparse.csr_matrix,
-    signatures: Sequence[Signature],
-    members: sparse.csr_matrix,
-    born: npt.NDArray[np.bool_],
-    common: HashArray,
-) -> tuple[list[Signature], Ids]:
-    """Mark new families that are other wordings of stored ones; also return which row owns each row's prompts, (f,)."""
-    owner = _owner(signatures)
-    templates = [s.template for s in signatures]
-    said = [s.prototypes for s in signatures]
-    # a stored variant's prompts and sentences count for its original
-    spoken = [
-        np.concatenate([said[v] for v in np.flatnonzero(owner == f) if len(said[v])] or [said[f]])
-        for f in range(len(owner))
-    ]
-    length = np.array([len(str(t)) for t in templates], dtype=np.int64)
-    join = sparse.csr_matrix(
-        (np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), shape=(len(owner),) * 2
-    )
-    wording = Wording(spoken, (join @ members).tocsr(), _familiar(common, templates), length)
-    found = originals(wording, born, senders)
-    out = [
-        replace(s, variant_of=signatures[found[f]].family_id) if found[f] >= 0 else s
-        for f, s in enumerate(signatures)
-    ]
-    return out, np.where(found >= 0, found, owner).astype(np.int32)
-
-
-def _common(batch: Batch) -> HashArray:
-    """Return the batch's COMMON_WORDS most frequent tokens, sorted."""
-    words, counts = np.unique(batch.token_hashes, return_counts=True)
-    return np.sort(words[np.argsort(-counts, kind="stable")[:COMMON_WORDS]])
-
-
-def _familiar(common: HashArray, templates: Sequence[Template]) -> Doubles:
-    """Return the share of each template's tokens that are among these common ones, (f,)."""
-    found = tokens(normalise(pa.array([str(t) for t in templates], pa.large_string())))
-    frequent = np.isin(found.hashes, common).astype(np.float64)
-    sums = np.concatenate([[0.0], np.cumsum(frequent)])
-    ends = found.row_offsets
-    return np.asarray((sums[ends[1:]] - sums[ends[:-1]]) / np.maximum(np.diff(ends), 1))
 
 
 def _textual(
@@ -272,7 +202,7 @@ def _meant(
     """Give signatures their prototypes, and what prompts in no family reach of their meaning."""
     rate = settings.false_positive_rate
     said = _sentences([s.template for s in signatures], embed)
-    own = _by_own_senders(batch, outside.prompts, members)
+    own = by_own_senders(batch, outside.prompts, members)
     others = (
         Others.of(batch.texts.take(pa.array(outside.prompts)), own, embed) if any(map(len, said)) else None
     )
@@ -287,22 +217,6 @@ def _meant(
             replace(signature, prototypes=prototypes, similarity=float(least[f]), usual=float(usual[f]))
         )
     return out
-
-
-def _owner(signatures: Sequence[Signature]) -> Ids:
-    """Return which row owns each row's prompts, (f,): its own, or that of the family that it is a variant of."""
-    place = {s.family_id: f for f, s in enumerate(signatures)}
-    return np.array([place.get(s.variant_of or "", f) for f, s in enumerate(signatures)], dtype=np.int32)
-
-
-def _by_own_senders(batch: Batch, prompts: IntArray, members: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Tell which prompts (l,) are by accounts that send a family with others at the same times, (l, f) CSR."""
-    act = behaviour((members @ batch.requests()).tocsr(), batch.account, batch.second)
-    senders = batch.senders()
-    together = sparse.diags((act.p_synchrony <= TOGETHER).astype(np.float32))
-    pools = (together @ (members @ senders).sign()).tocsr()
-    pools.eliminate_zeros()
-    return (senders[prompts] @ pools.T).tocsr()
 
 
 def _seen(batch: Batch, signatures: Sequence[Signature], members: sparse.csr_matrix) -> list[Signature]:

@@ -20,7 +20,7 @@ from fingerprint.records import HashArray, Ids, IntArray, Signature, Stamp
 from fingerprint.rounds import Cores, Job, Large, searched, settled
 from fingerprint.shingle import shared_grams, shingle
 from fingerprint.signature import from_json, to_json
-from fingerprint.spool import Spool, claims_in, opened, sample, spooled
+from fingerprint.spool import Spool, claims_in, opened, sample, spooled, texts_of
 from fingerprint.spool import filled as fill
 
 MEMBERS = 64
@@ -87,7 +87,9 @@ def _described(
     job.tell("describe", 0, None)
     chosen = np.union1d(found.sampled, _some_members(found.label, spool, MEMBERS))
     part = sample(spool, chosen)
-    whole = Whole(spool.requests, found.label, found.coverage, chosen)
+    whole = Whole(
+        spool.requests, found.label, found.coverage, chosen, lambda prompts: texts_of(spool, prompts)
+    )
     closely = _closely(part, found, chosen)
     left = unexplained.loose(part, closely, earlier)
     closely = unexplained.extended(part, closely, left, job.settings)

@@ -30,7 +30,12 @@ def families(embedder: Embedder, **changes: float) -> list:
 
 
 def taken(embedder: Embedder, sent: list[list[int]], **changes: float) -> list[int]:
-    family, score = adopted(TEXTS, families(embedder, **changes), sparse.csr_matrix(sent), embedder.encode)
+    family, score = adopted(
+        lambda rows: TEXTS.take(pa.array(rows)),
+        families(embedder, **changes),
+        sparse.csr_matrix(sent),
+        embedder.encode,
+    )
     assert ((score > 0) == (family >= 0)).all()
     assert (score[family >= 0] >= 0.5).all()
     return family.tolist()
@@ -52,6 +57,8 @@ def test_the_threshold_decides(embedder: Embedder) -> None:
 
 def test_families_without_sentences_take_nothing(embedder: Embedder) -> None:
     bare = [replace(s, prototypes=np.empty((0, 256), np.float32)) for s in families(embedder)]
-    family, score = adopted(TEXTS, bare, sparse.csr_matrix([[1, 1], [1, 1]]), embedder.encode)
+    family, score = adopted(
+        lambda rows: TEXTS.take(pa.array(rows)), bare, sparse.csr_matrix([[1, 1], [1, 1]]), embedder.encode
+    )
     assert family.tolist() == [-1, -1]
     assert score.tolist() == [0, 0]

@@ -76,6 +76,7 @@ COMPOSERS = {
     "rounds",
     "unexplained",
     "adopt",
+    "wordings",
     "calibrate",
     "describe",
     "large",

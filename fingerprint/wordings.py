@@ -1,0 +1,104 @@
+"""Other wordings of a family: new families that are variants of others, and prompts too few for one, by who sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy import sparse
+
+from fingerprint.adopt import Embed, Texts, adopted
+from fingerprint.batch import Batch
+from fingerprint.discover import members_of
+from fingerprint.evidence import behaviour
+from fingerprint.normalise import normalise
+from fingerprint.records import FloatArray, HashArray, Ids, IntArray, Signature, Template
+from fingerprint.refine import TOGETHER
+from fingerprint.tokenise import tokens
+from fingerprint.variants import Wording, originals
+
+COMMON_WORDS = 300
+"""Most frequent tokens of a batch; text that hardly uses them is in another language than the rest."""
+
+Doubles = npt.NDArray[np.float64]
+
+
+def with_variants(
+    senders: sparse.csr_matrix,
+    signatures: Sequence[Signature],
+    members: sparse.csr_matrix,
+    born: npt.NDArray[np.bool_],
+    common: HashArray,
+) -> tuple[list[Signature], Ids]:
+    """Mark new families that are other wordings of stored ones; also return which row owns each row's prompts, (f,)."""
+    owner = _owner(signatures)
+    templates = [s.template for s in signatures]
+    said = [s.prototypes for s in signatures]
+    # a stored variant's prompts and sentences count for its original
+    spoken = [
+        np.concatenate([said[v] for v in np.flatnonzero(owner == f) if len(said[v])] or [said[f]])
+        for f in range(len(owner))
+    ]
+    length = np.array([len(str(t)) for t in templates], dtype=np.int64)
+    join = sparse.csr_matrix(
+        (np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), shape=(len(owner),) * 2
+    )
+    wording = Wording(spoken, (join @ members).tocsr(), _familiar(common, templates), length)
+    found = originals(wording, born, senders)
+    out = [
+        replace(s, variant_of=signatures[found[f]].family_id) if found[f] >= 0 else s
+        for f, s in enumerate(signatures)
+    ]
+    return out, np.where(found >= 0, found, owner).astype(np.int32)
+
+
+def _owner(signatures: Sequence[Signature]) -> Ids:
+    """Return which row owns each row's prompts, (f,): its own, or that of the family that it is a variant of."""
+    place = {s.family_id: f for f, s in enumerate(signatures)}
+    return np.array([place.get(s.variant_of or "", f) for f, s in enumerate(signatures)], dtype=np.int32)
+
+
+def common_words(batch: Batch) -> HashArray:
+    """Return the batch's COMMON_WORDS most frequent tokens, sorted."""
+    words, counts = np.unique(batch.token_hashes, return_counts=True)
+    return np.sort(words[np.argsort(-counts, kind="stable")[:COMMON_WORDS]])
+
+
+def _familiar(common: HashArray, templates: Sequence[Template]) -> Doubles:
+    """Return the share of each template's tokens that are among these common ones, (f,)."""
+    found = tokens(normalise(pa.array([str(t) for t in templates], pa.large_string())))
+    frequent = np.isin(found.hashes, common).astype(np.float64)
+    sums = np.concatenate([[0.0], np.cumsum(frequent)])
+    ends = found.row_offsets
+    return np.asarray((sums[ends[1:]] - sums[ends[:-1]]) / np.maximum(np.diff(ends), 1))
+
+
+def adopt(
+    batch: Batch,
+    texts: Texts,
+    signatures: Sequence[Signature],
+    label: Ids,
+    strength: FloatArray,
+    embed: Embed,
+) -> None:
+    """Label what is left to no family and means what its senders send together anyway, in place."""
+    owner = _owner(signatures)
+    loose = np.flatnonzero(label < 0)
+    whose = np.where(label >= 0, owner[label], -1).astype(np.int32) if len(owner) else label
+    own = by_own_senders(batch, loose, members_of(whose, len(signatures)))
+    family, score = adopted(lambda rows: texts(loose[rows]), signatures, own[:, owner].tocsr(), embed)
+    taken = family >= 0
+    label[loose[taken]], strength[loose[taken]] = family[taken], score[taken]
+
+
+def by_own_senders(batch: Batch, prompts: IntArray, members: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Tell which prompts (l,) are by accounts that send a family with others at the same times, (l, f) CSR."""
+    act = behaviour((members @ batch.requests()).tocsr(), batch.account, batch.second)
+    senders = batch.senders()
+    together = sparse.diags((act.p_synchrony <= TOGETHER).astype(np.float32))
+    pools = (together @ (members @ senders).sign()).tocsr()
+    pools.eliminate_zeros()
+    return (senders[prompts] @ pools.T).tocsr()
