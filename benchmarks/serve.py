@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -200,8 +200,8 @@ async def _swapping(
     async def publishing() -> None:
         command = ["nice", "-n", "10", sys.executable, "-m", "fingerprint", "publish", "--wait"]
         command += ["--home", str(prepared.home.path), "--database", str(prepared.home.database)]
-        while time.monotonic() - begin < seconds:
-            await asyncio.sleep(SWAP_S)
+        for due in np.arange(begin + SWAP_S, begin + seconds, SWAP_S).tolist():
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
             run = await asyncio.create_subprocess_exec(*command, stdout=-3, stderr=-3)
             if await run.wait() == 0:
                 made.append(time.monotonic() - begin)
@@ -219,6 +219,8 @@ async def _swapping(
     jobs = asyncio.gather(publishing(), failing())
     found = await http_load.stream(PORT, prepared.requests(), seconds, SWAPPING, CONNECTIONS)
     jobs.cancel()
+    with suppress(asyncio.CancelledError):
+        await jobs
     near = http_load.around(found, made, 0.5, 2.0)
     return {
         **found.told(),
