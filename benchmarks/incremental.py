@@ -67,15 +67,22 @@ def compared(truth: Path, work: Path, nights: list[dict[str, Any]], batch: dict[
         assigned(known, read(work / "batch.parquet", ASSIGNMENTS)),
     )
     both = (one.of >= 0) & (other.of >= 0)
+    roles = {role: known.is_role(role) for role in known.role.names}
     return {
         "nights": nights,
         "batch": batch,
         "agreement": adjusted_rand(_alone(one), _alone(other)),
         "agreement_of_requests_in_families_of_both": adjusted_rand(one.of[both], other.of[both]),
-        "in_families": {
-            "nights": float((one.of >= 0).mean()),
-            "batch": float((other.of >= 0).mean()),
-            "both": float(both.mean()),
+        "agreement_by_role": {
+            role: adjusted_rand(_alone(one)[rows], _alone(other)[rows]) for role, rows in roles.items()
+        },
+        "share_in_families_by_role": {
+            role: {
+                "nights": float((one.of[rows] >= 0).mean()),
+                "batch": float((other.of[rows] >= 0).mean()),
+                "both": float(both[rows].mean()),
+            }
+            for role, rows in roles.items()
         },
         "micro_f1": {
             "nights": families(known, one).overall.f1,

@@ -6,7 +6,9 @@ Rows are worked by all processors; the result does not depend on how many.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,7 @@ FEW = 1 << 16
 """Terms of a product that are not worth several threads."""
 
 Doubles = npt.NDArray[np.floating]
+Part = TypeVar("Part")
 
 
 def counts_from(a: sparse.csr_matrix, b: sparse.csr_matrix, least: Doubles) -> sparse.csr_matrix:
@@ -54,7 +57,7 @@ def _at(
     )
 
 
-def _in_parts(a: sparse.csr_matrix, b: sparse.csr_matrix, work):  # type: ignore[no-untyped-def]
+def _in_parts(a: sparse.csr_matrix, b: sparse.csr_matrix, work: Callable[[int, int], Part]) -> list[Part]:
     """Call work(begin, end) for rows that cost about as much, and return the results in their order."""
     terms = np.concatenate([[0], np.cumsum(np.diff(b.indptr)[a.indices])])[a.indptr]
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
