@@ -93,6 +93,16 @@ def test_shards_find_the_same_neighbours_and_a_killed_one_is_built_again(
     assert np.array_equal(found.similarity, expected.similarity)
 
 
+def test_a_stream_that_is_dropped_after_the_end_does_not_start_ray_again(engine: Ray) -> None:
+    import ray
+
+    results = engine.in_order(squared, 0, range(9))
+    assert next(results) == 0
+    engine.__exit__(None, None, None)
+    results.close()  # type: ignore[attr-defined]
+    assert not ray.is_initialized()
+
+
 def test_few_points_are_searched_here(tmp_path: Path) -> None:
     with Ray(None, workers=2, spill=tmp_path / "spill") as engine:
         assert np.array_equal(engine.graph(unit(500), 5).ids, knn_graph(unit(500), 5).ids)
