@@ -1,6 +1,6 @@
 """What a night on Ray costs, stage by stage, and what it would cost on a cluster: a model of measured constants.
 
-    seconds = Σ over stages of max(driver, workers / c)      driver, workers = fixed + rows · each
+    seconds = Σ over stages of max(driver, workers / c)      driver, workers = fixed seconds + rows · each microseconds
 
 Nights of two sizes on this machine give the two constants of each stage, in processor seconds, so that a machine that
 others use too falsifies them little. Stages that work a sample are fixed, and are scaled to the largest sample.
@@ -58,17 +58,24 @@ def night(rows: int, memory_gb: float, workers: int, work: Path) -> dict[str, An
 
 
 def constants(small: dict[str, Any], large: dict[str, Any]) -> Constants:
-    """Fit fixed seconds and seconds a row to each stage of two nights; neither is below 0."""
+    """Fit fixed seconds, and microseconds a row, to each stage of two nights; neither is below 0.
+
+    A round that the small night did not need costs by the row, or, where it works a sample, what it cost.
+    """
     out: Constants = {}
     for name, after in large["stages"].items():
-        before = small["stages"].get(name, {"driver_cpu": 0.0, "workers_cpu": 0.0})
+        before = small["stages"].get(name)
         row: dict[str, float] = {}
         for side in ("driver", "workers"):
-            a, b = before[f"{side}_cpu"], after[f"{side}_cpu"]
-            each = max(0.0, (b - a) / (large["rows"] - small["rows"]))
+            b = after[f"{side}_cpu"]
+            a, fewer = (before[f"{side}_cpu"], small["rows"]) if before else (0.0, 0)
+            each = max(0.0, (b - a) / (large["rows"] - fewer))
             if name.split()[0] in SAMPLED:
                 each = 0.0
-            row |= {side: max(0.0, b - each * large["rows"]), f"{side}_row": each}
+            row |= {
+                side: round(max(0.0, b - each * large["rows"]), 2),
+                f"{side}_row_us": round(1e6 * each, 2),
+            }
         out[name] = row
     return out
 
@@ -80,7 +87,7 @@ def seconds(known: Constants, rows: int, cores: int) -> float:
     for name, row in known.items():
         sampled = name.split()[0] in (*SAMPLED, "describe")
         driver, workers = (
-            row[side] * (scale if sampled else 1.0) + row[f"{side}_row"] * rows
+            row[side] * (scale if sampled else 1.0) + row[f"{side}_row_us"] * rows / 1e6
             for side in ("driver", "workers")
         )
         total += max(driver, workers / cores)

@@ -114,7 +114,8 @@ class Ray:
             while held:
                 yield self._result(held.popleft())
         finally:
-            for reference in held:
+            # a stream that is dropped after the end of `with` would have ray.cancel start Ray anew
+            for reference in held if self._ray is not None else ():
                 ray.cancel(reference)
 
     def graph(
@@ -146,7 +147,7 @@ class Ray:
             while asked:
                 yield merged(self._result(asked.popleft()), cuts[:-1].tolist(), wide)
         finally:
-            for held in actors:
+            for held in actors if self._ray is not None else ():
                 ray.kill(held)
 
     def _result(self, references: Any) -> Any:
@@ -176,6 +177,7 @@ class Ray:
         self._spill.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._init(
             "a local Ray cannot be started",
+            address="local",  # whatever RAY_ADDRESS says
             num_cpus=self._workers,
             num_gpus=0,
             object_store_memory=STORE_BASE + STORE_WORKER * self._workers,

@@ -11,13 +11,15 @@ import pyarrow as pa
 import pytest
 from ray_work import always_dies, died_once, divided, squared
 from reaper import Reaper
-from small_traffic import failed
+from small_traffic import failed, night_rows, written
 
 from fingerprint import engine_ray, spool
 from fingerprint.engine_ray import AHEAD, Ray, _compact
 from fingerprint.errors import EngineError, UsageError
 from fingerprint.index import knn_graph
-from fingerprint.records import FloatArray
+from fingerprint.night import Stored, job_key
+from fingerprint.records import FloatArray, Stamp
+from fingerprint.settings import Settings
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -93,6 +95,16 @@ def test_shards_find_the_same_neighbours_and_a_killed_one_is_built_again(
     assert np.array_equal(found.similarity, expected.similarity)
 
 
+def test_a_stream_that_is_dropped_after_the_end_does_not_start_ray_again(engine: Ray) -> None:
+    import ray
+
+    results = engine.in_order(squared, 0, range(9))
+    assert next(results) == 0
+    engine.__exit__(None, None, None)
+    results.close()  # type: ignore[attr-defined]
+    assert not ray.is_initialized()
+
+
 def test_few_points_are_searched_here(tmp_path: Path) -> None:
     with Ray(None, workers=2, spill=tmp_path / "spill") as engine:
         assert np.array_equal(engine.graph(unit(500), 5).ids, knn_graph(unit(500), 5).ids)
@@ -112,6 +124,14 @@ def test_a_file_that_other_nodes_do_not_see_is_carried_to_them(
     carried = spool.Part(path, 0, 0, 2).carried()
     path.unlink()
     assert carried.texts().equals(texts)
+
+
+def test_a_night_that_was_begun_on_ray_may_be_ended_without_it(tmp_path: Path) -> None:
+    traffic = written(tmp_path / "day.jsonl", night_rows(0))
+    stored = Stored((), Stamp("1", "4-gram/1", "m", "r", 8), ())
+    engines = Settings(), Settings(engine="ray"), Settings(engine="ray", ray_address="auto", threads=3)
+    assert len({job_key([traffic], None, stored, settings) for settings in engines}) == 1
+    assert job_key([traffic], None, stored, Settings(seed=1)) != job_key([traffic], None, stored, engines[0])
 
 
 def test_what_is_wrong_with_an_address_is_said(tmp_path: Path) -> None:

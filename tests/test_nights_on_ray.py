@@ -48,16 +48,22 @@ def on_ray(traffic: Path, home: Path, address: str | None = None) -> None:
 
 
 def test_a_night_whose_workers_are_killed_is_the_night_of_one_machine(
-    simulated: Path, alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    simulated: Path,
+    alone: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     by_disk(monkeypatch, SAMPLE)
     monkeypatch.setattr(spool, "PIECE", 1_000)
     with Reaper("prepared", "claims_of", "fillings_of") as reaper:
         on_ray(simulated, tmp_path / "home")
     assert len(reaper.killed) == 3
+    assert capsys.readouterr().out == "", "stdout belongs to results"
     assert tmp_path.joinpath("home.parquet").read_bytes() == alone.with_suffix(".parquet").read_bytes()
     assert families(tmp_path / "home") == families(alone)
     assert not (tmp_path / "home/work").exists()
+    assert not (tmp_path / "home/spill").exists()
     assert [
         path for path in Path("/tmp").glob("fingerprint-ray-*") if path.stat().st_uid == os.getuid()
     ] == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -28,30 +30,27 @@ from fingerprint.sources import find_sources
 from fingerprint.tabulate import write_table
 
 TABLE = pa.table({"request_id": ["a", "b"], "family_id": ["f1", None]})
-PORT = 19_871
 KEY, SECRET = "key-of-tests", "secret-of-tests"
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder behind the bucket `logs` of an S3 server (rclone's) that is reached through its environment."""
+    """The folder behind the bucket `logs` of an S3 server (rclone's) that is reached through the environment."""
     root = tmp_path_factory.mktemp("s3")
     (root / "logs").mkdir()
-    command = [
-        str(Path(sys.executable).with_name("rclone")),
-        "serve",
-        "s3",
-        "--dir-cache-time=0s",
-        str(root),
-        "--addr",
-        f"127.0.0.1:{PORT}",
-        "--auth-key",
-        f"{KEY},{SECRET}",
-    ]
-    server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    at = f"127.0.0.1:{_free_port()}"
+    rclone = Path(sys.executable).with_name("rclone")
+    options = ["--dir-cache-time=0s", "--addr", at, "--auth-key", f"{KEY},{SECRET}"]
+    server = subprocess.Popen([rclone, "serve", "s3", root, *options], stderr=subprocess.DEVNULL)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{PORT}",
+            "AWS_ENDPOINT_URL": f"http://{at}",
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_REGION": "us-east-1",
@@ -60,16 +59,16 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
         }.items():
             patch.setenv(name, value)
-        _wait()
+        _wait(f"http://{at}/")
         yield root / "logs"
     server.terminate()
     server.wait()
 
 
-def _wait() -> None:
+def _wait(url: str) -> None:
     for _ in range(200):
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{PORT}/", timeout=1)
+            urllib.request.urlopen(url, timeout=1).close()
         except urllib.error.HTTPError:
             return  # it answers, if only that keys are wanted
         except OSError:
@@ -103,7 +102,9 @@ def test_tables_from_s3_are_read_in_parts(bucket: Path, tmp_path: Path) -> None:
 
 
 def test_keys_in_a_url_are_used_and_never_shown(bucket: Path) -> None:
-    url = f"s3://{KEY}:wrong@logs/rows.parquet?endpoint_override=127.0.0.1%3A{PORT}&scheme=http&region=us-east-1"
+    at = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://").replace(":", "%3A")
+    options = f"endpoint_override={at}&scheme=http&region=us-east-1"
+    url = f"s3://{KEY}:wrong@logs/rows.parquet?{options}"
     with pytest.raises(InputError, match=r"^s3://logs/rows.parquet: cannot be read") as raised:
         find_sources([url])
     assert KEY not in str(raised.value)
