@@ -82,7 +82,7 @@ def tables() -> str:
         for kind in EVASIONS
     ]
     found = _markdown(["lookup: TPR at FPR 1e-3", *lookups], by_match)
-    return "\n".join([quality, evasion, found, _speed(_read("speed")), _machines()])
+    return "\n".join([quality, evasion, found, _speed(_read("speed")), _service(), _machines()])
 
 
 def _speed(run: Run) -> str:
@@ -109,6 +109,41 @@ def _speed(run: Run) -> str:
     rows.append(["lookup of batches", f"{one['batch_rows_per_second']:,} rows/s"])
     rows.append(["`fingerprint --help`", f"{run['help_seconds']:.2f} s"])
     return _markdown(["speed", ""], rows)
+
+
+def _service() -> str:
+    run, pages, agreed = _read("serve"), _read("console"), _read("agree")
+    rows: list[list[object]] = []
+    if run:
+        alone, flood, steady = run["in_process"], run["flood"], run["steady"]
+        rows = [
+            ["in process, one lookup", f"median {alone['p50_ms']:.2f} ms, p99 {alone['p99_ms']:.2f} ms"],
+            ["flood, 64 connections", f"{flood['requests_per_second']:,.0f} requests/s"],
+            ["steady, 200 requests/s", f"median {steady['p50_ms']:.1f} ms, p99 {steady['p99_ms']:.1f} ms"],
+            ["memory of a worker", f"{max(worker['rss_mb'] for worker in run['memory']):,.0f} MB"],
+        ]
+    if swaps := run.get("swaps"):
+        failed = sum(swaps["failures"].values()) + swaps["requests"] - swaps["statuses"].get("200", 0)
+        rows += [
+            [
+                f"{swaps['seconds'] / 60:.0f} minutes of swaps, 300 requests/s",
+                f"{swaps['requests']:,} requests, {failed} failed; {swaps['snapshots_published']} snapshots; "
+                f"median {swaps['p50_ms']:.1f} ms, p99 {swaps['p99_ms']:.1f} ms, around swaps {swaps['p99_ms_around_swaps']:.1f} ms",
+            ]
+        ]
+    rows += [
+        [f"console: {name}", f"median {page['median_ms']:.0f} ms, worst {page['worst_ms']:.0f} ms"]
+        for name, page in pages.get("pages", {}).items()
+    ]
+    rows += [
+        [
+            f"HTTP and command line, {name}",
+            f"{agreed[name]['asked']:,} asked, {agreed[name]['different']} different",
+        ]
+        for name in ("batches", "single")
+        if agreed
+    ]
+    return _markdown(["service, 10,000 families", ""], rows) if rows else ""
 
 
 def _machines() -> str:
