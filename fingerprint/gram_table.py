@@ -64,34 +64,39 @@ def _part(gram: np.uint64, bits: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _parted(hashes: HashArray, bits: int) -> tuple[IntArray, Ids]:
-    """Return where each part begins, and the places of the grams part by part, ascending in each."""
+def _begins(hashes: HashArray, bits: int) -> IntArray:
+    """Return where each part begins, of grams put part by part."""
     at = np.zeros((1 << bits) + 1, dtype=np.int64)
     for gram in hashes:
         at[_part(gram, bits) + 1] += 1
-    at = np.cumsum(at)
+    return np.cumsum(at)
+
+
+@njit(cache=True, nogil=True)
+def _parted(hashes: HashArray, offsets: IntArray, at: IntArray, bits: int) -> tuple[Ids, HashArray, Ids]:
+    """Put grams part by part, in their order: the place of each, its hash, and its prompt."""
     free = at[:-1].copy()
-    order = np.empty(len(hashes), dtype=np.int32)
-    for i in range(len(hashes)):
-        part = _part(hashes[i], bits)
-        order[free[part]] = i
-        free[part] += 1
-    return at, order
+    order, row_of = np.empty(len(hashes), dtype=np.int32), np.empty(len(hashes), dtype=np.int32)
+    moved = np.empty(len(hashes), dtype=np.uint64)
+    for row in range(len(offsets) - 1):
+        for i in range(offsets[row], offsets[row + 1]):
+            part = _part(hashes[i], bits)
+            order[free[part]], moved[free[part]], row_of[free[part]] = i, hashes[i], row
+            free[part] += 1
+    return order, moved, row_of
 
 
 @njit(cache=True, nogil=True)
 def _shared(
     hashes: HashArray, offsets: IntArray, known: HashArray, least: int, bits: int
 ) -> tuple[HashArray, Ids]:
-    at, order = _parted(hashes, bits)
-    known_at = np.zeros((1 << bits) + 1, dtype=np.int64)
-    for gram in known:
-        known_at[_part(gram, bits) + 1] += 1
-    known_at = np.cumsum(known_at)
+    at, known_at = _begins(hashes, bits), _begins(known, bits)
+    order, moved, row_of = _parted(hashes, offsets, at, bits)
     most = int((np.diff(at) + np.diff(known_at)).max())
     keys, entry = np.empty(_room(most), dtype=np.uint64), np.empty(_room(most), dtype=np.int32)
     own, count = np.empty(most, dtype=np.uint64), np.empty(most, dtype=np.int64)
     last, rank = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int32)
+    number = np.empty(most, dtype=np.int32)
     ids = np.empty(len(hashes), dtype=np.int32)
     found, total = np.empty(1024, dtype=np.uint64), 0
     for part in range(len(at) - 1):
@@ -103,25 +108,15 @@ def _shared(
             slot = _place(keys, gram, mask)
             keys[slot], entry[slot], own[some], count[some], last[some] = gram, some, gram, least, -1
             some += 1
-        row = 0
         for j in range(at[part], at[part + 1]):
-            i = order[j]
-            while offsets[row + 1] <= i:
-                row += 1
-            slot = _place(keys, hashes[i], mask)
+            slot = _place(keys, moved[j], mask)
             if keys[slot] == 0:
-                keys[slot], entry[slot], own[some], count[some], last[some] = (
-                    hashes[i],
-                    some,
-                    hashes[i],
-                    0,
-                    -1,
-                )
+                keys[slot], entry[slot], own[some], count[some], last[some] = moved[j], some, moved[j], 0, -1
                 some += 1
-            number = entry[slot]
-            count[number] += last[number] != row
-            last[number] = row
-            ids[i] = number
+            gram_number = entry[slot]
+            count[gram_number] += last[gram_number] != row_of[j]
+            last[gram_number] = row_of[j]
+            number[j - at[part]] = gram_number
         rank[:some] = -1
         kept = np.flatnonzero(count[:some] >= least)
         kept = kept[np.argsort(own[kept])]
@@ -129,12 +124,12 @@ def _shared(
             wider = np.empty(2 * (total + len(kept)), dtype=np.uint64)
             wider[:total] = found[:total]
             found = wider
-        for number in kept:
-            found[total] = own[number]
-            rank[number] = total
+        for one in kept:
+            found[total] = own[one]
+            rank[one] = total
             total += 1
         for j in range(at[part], at[part + 1]):
-            ids[order[j]] = rank[ids[order[j]]]
+            ids[order[j]] = rank[number[j - at[part]]]
     return found[:total].copy(), ids
 
 

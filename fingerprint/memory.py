@@ -1,21 +1,21 @@
 """How much memory a night takes, and how `--memory` divides it; the figures are measured (DECISIONS.md).
 
-A night in memory, or a sample of a larger one:    BASE + TEXT_BYTE · bytes of its distinct prompts
-a larger night:                                    BASE + TEXT_BYTE · sample + REQUEST · requests
+a night in memory:    BASE + TEXT_BYTE · bytes of its distinct prompts
+a larger night:       BASE + the larger of TEXT_BYTE · sample + COLUMNS · requests and REQUEST · requests
 """
 
 from __future__ import annotations
 
 from fingerprint.errors import UsageError
 
-BASE = 0.9e9
-"""Bytes that the program, its libraries, kernels and model take."""
+BASE = 1.1e9
+"""Bytes that the program, its libraries, kernels and model take, and what is worked in pieces of fixed size."""
 
-TEXT_BYTE = 18.0
+TEXT_BYTE = 13.0
 """Bytes for each byte of text that is looked at: its tokens, grams, postings and clusters."""
 
-REQUEST = 220.0
-"""Bytes for each request of a large night: its columns, and the matrices of evidence made of them."""
+COLUMNS, REQUEST = 250.0, 450.0
+"""Bytes for each request of a large night: while samples are looked at, and when all requests are claimed or judged."""
 
 MOST_WHOLE = 100_000_000
 """A night of more text than this goes by way of the disk, which is faster from there on."""
@@ -39,11 +39,11 @@ def sample(memory_gb: float, requests: int, text: int) -> int:
 
     Raises UsageError where so many requests do not fit at all.
     """
-    free = memory_gb * 1e9 - BASE - REQUEST * requests
-    if free < TEXT_BYTE * LEAST_TEXT:
-        needed = (BASE + REQUEST * requests + TEXT_BYTE * LEAST_TEXT) / 1e9
+    needed = (BASE + max(REQUEST * requests, COLUMNS * requests + TEXT_BYTE * LEAST_TEXT)) / 1e9
+    if memory_gb < needed:
         raise UsageError(
             f"--memory: at least {needed:.1f} GB expected for {requests:,} requests, {memory_gb:g} GB found"
         )
+    free = memory_gb * 1e9 - BASE - COLUMNS * requests
     wanted = min(max(text // SAMPLE_SHARE, LEAST_SAMPLE), MOST_SAMPLE)
     return int(min(wanted, free / TEXT_BYTE))

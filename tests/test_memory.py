@@ -27,10 +27,12 @@ def test_a_sample_never_takes_more_than_is_allowed() -> None:
                 text = memory.sample(allowed, requests, 10**10)
             except UsageError:
                 continue
-            needed = memory.BASE + memory.REQUEST * requests + memory.TEXT_BYTE * text
+            sampling = memory.COLUMNS * requests + memory.TEXT_BYTE * text
+            needed = memory.BASE + max(sampling, memory.REQUEST * requests)
             assert needed <= allowed * 1e9 + memory.TEXT_BYTE
+            assert text >= memory.LEAST_TEXT
 
 
 def test_too_little_is_told() -> None:
-    with pytest.raises(UsageError, match=r"at least 4\.\d GB expected for 16,000,000 requests, 2 GB found"):
+    with pytest.raises(UsageError, match=r"at least 8\.\d GB expected for 16,000,000 requests, 2 GB found"):
         memory.sample(2.0, 16 * 10**6, 10**10)
