@@ -17,6 +17,7 @@ RUNS = {
     "in one night": "quality-days-one-batch",
     "default": "quality-default",
     "hard": "quality-hard",
+    "crowded": "quality-crowded",
 }
 CUTS = {"1e-3": "background@0.001", "1e-4": "background@0.0001"}
 EVASIONS = [
