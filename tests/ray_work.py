@@ -19,7 +19,7 @@ def divided(by: int, n: int) -> float:
 
 def died_once(folder: Path, n: int) -> int:
     mark = folder / str(n)
-    if n % 4 == 1 and not mark.exists():
+    if n == 4 and not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return n * n

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,9 @@ from typing import Any
 import pytest
 from ray_work import slow
 from reaper import Reaper
-from test_large import SAMPLE, agreement, assigned, by_disk, families, worked
+from test_large import agreement, assigned, by_disk, families, worked
 
-from fingerprint import pipeline, simulate, spool
+from fingerprint import memory, pipeline, simulate, spool
 from fingerprint.engine_ray import Ray
 from fingerprint.settings import Home, Settings
 
@@ -25,71 +27,56 @@ def workers_find_these_tests() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    config = simulate.preset("default", rows=6_000, accounts=700, campaigns=6, honest_templates=12)
-    folder = tmp_path_factory.mktemp("simulated")
-    return simulate.write(config, folder / "day.parquet", truth=folder / "truth.parquet")[0]
-
-
-@pytest.fixture(scope="module")
-def alone(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which this night was worked by threads, by way of the disk."""
-    home = tmp_path_factory.mktemp("alone") / "home"
-    with pytest.MonkeyPatch.context() as patch:
-        by_disk(patch, SAMPLE)
-        worked(simulated, home)
-    return home
-
-
-def on_ray(traffic: Path, home: Path, address: str | None = None) -> None:
-    settings = Settings(engine="ray", ray_address=address, threads=2)
-    pipeline.nightly([traffic], Home(home), settings, assignments=home.with_suffix(".parquet"))
+def on_ray(traffic: Path, home: Path) -> None:
+    pipeline.nightly(
+        [traffic],
+        Home(home),
+        Settings(engine="ray", threads=2),
+        assignments=home.with_suffix(".parquet"),
+    )
 
 
 def test_a_night_whose_workers_are_killed_is_the_night_of_one_machine(
-    simulated: Path,
-    alone: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    by_disk(monkeypatch, SAMPLE)
-    monkeypatch.setattr(spool, "PIECE", 1_000)
-    with Reaper("prepared", "claims_of", "fillings_of") as reaper:
-        on_ray(simulated, tmp_path / "home")
-    assert len(reaper.killed) == 3
+    config = simulate.preset("default", rows=4_000, accounts=500, campaigns=5, honest_templates=10)
+    day = simulate.write(config, tmp_path / "day.parquet", truth=tmp_path / "truth.parquet")[0]
+    worked(day, tmp_path / "memory")
+    by_disk(monkeypatch, memory.MOST_SAMPLE)
+    worked(day, tmp_path / "threads")
+    monkeypatch.setattr(spool, "PIECE", 500)
+    began = time.time()
+    with Reaper("prepared", "claims_of") as reaper:
+        on_ray(day, tmp_path / "ray")
+    assert len(reaper.killed) == 2
     assert capsys.readouterr().out == "", "stdout belongs to results"
-    assert tmp_path.joinpath("home.parquet").read_bytes() == alone.with_suffix(".parquet").read_bytes()
-    assert families(tmp_path / "home") == families(alone)
-    assert not (tmp_path / "home/work").exists()
-    assert not (tmp_path / "home/spill").exists()
-    assert [
-        path for path in Path("/tmp").glob("fingerprint-ray-*") if path.stat().st_uid == os.getuid()
-    ] == []
+    assert agreement(assigned(tmp_path / "memory"), assigned(tmp_path / "ray")) >= 0.995
+    assert tmp_path.joinpath("ray.parquet").read_bytes() == tmp_path.joinpath("threads.parquet").read_bytes()
+    assert families(tmp_path / "ray") == families(tmp_path / "threads")
+    assert not (tmp_path / "ray/work").exists()
+    assert not (tmp_path / "ray/spill").exists()
+    left = Path(tempfile.gettempdir()).glob("fingerprint-ray-*")
+    assert [path for path in left if path.stat().st_ctime > began] == []
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Two nodes of one processor each."""
+    """A node of one processor, to which others may be added."""
     from ray.cluster_utils import Cluster
 
-    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 200_000_000})
+    head = {"num_cpus": 1, "object_store_memory": 200_000_000}
+    found = Cluster(initialize_head=True, head_node_args=head)
     yield found
     found.shutdown()
 
 
-def test_a_cluster_finds_the_families_of_one_machine_and_outlives_a_node(
-    simulated: Path, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cluster_outlives_a_node(cluster: Any, tmp_path: Path) -> None:
     second = cluster.add_node(num_cpus=1, object_store_memory=200_000_000)
-    monkeypatch.setattr(spool, "PIECE", 1_000)
-    on_ray(simulated, tmp_path / "home", cluster.address)
-    worked(simulated, tmp_path / "memory")
-    assert agreement(assigned(tmp_path / "memory"), assigned(tmp_path / "home")) >= 0.995
+    seen = tmp_path / "file"
+    seen.touch()
     with Ray(cluster.address, workers=1, spill=tmp_path / "spill") as engine:
-        assert engine.sees(tmp_path / "home.parquet")
+        assert engine.sees(seen)
         results = engine.in_order(slow, "done", range(8))
-        head = [next(results)]
+        first = [next(results)]
         cluster.remove_node(second, allow_graceful=False)
-        assert head + list(results) == [f"{n} done" for n in range(8)]
+        assert first + list(results) == [f"{n} done" for n in range(8)]
