@@ -205,7 +205,7 @@ class Matcher:
         similarity = np.zeros(len(texts), dtype=np.float32)
         unsure = np.flatnonzero(score < match.SURE)
         if len(unsure) and len(self.snapshot.owners):
-            near, said = self._said(texts.take(pa.array(unsure)))
+            near, said = self._said(texts if len(unsure) == len(texts) else texts.take(pa.array(unsure)))
             worth = self._worth(near, said)
             better = (worth > score[unsure]) | (near == family[unsure])
             similarity[unsure[better]] = said[better]

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numba import njit
 
 from fingerprint.records import SYSTEM_END, TURN_END, FloatArray, Ids, IntArray
-from fingerprint.text_buffers import Bytes, buffers, strings
+from fingerprint.text_buffers import Bytes, buffers, plain, strings
 
 HEAD, TAIL = 2000, 1000
 """Characters of a prompt that are read: a template stands before or after its payload, seldom inside."""
@@ -35,9 +35,14 @@ MATRIX = 1 << 24
 """Cosines held at once while prompts are compared with all templates."""
 
 
-def heads(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+def heads(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     """Return the part of each text that is embedded as a whole."""
-    return pc.utf8_slice_codeunits(texts, 0, EMBEDDED_CHARACTERS)
+    whole = plain(texts)
+    _, offsets = buffers(whole)
+    # no more bytes, no more characters
+    if len(whole) == 0 or int(np.diff(offsets).max()) <= EMBEDDED_CHARACTERS:
+        return whole
+    return pc.utf8_slice_codeunits(whole, 0, EMBEDDED_CHARACTERS)
 
 
 def sentences(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.LargeStringArray, IntArray]:

@@ -82,7 +82,8 @@ class Memory:
             out = self._vectors[places]
         missing = np.flatnonzero(places < 0)
         if len(missing):
-            made = encode(strings.take(pa.array(missing)))
+            every = len(missing) == len(strings)
+            made = encode(strings if every else strings.take(pa.array(missing)))
             out[missing] = made
             with self._guard:
                 for key, vector in zip([keys[i] for i in missing.tolist()], made, strict=True):
