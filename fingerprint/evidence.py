@@ -96,16 +96,14 @@ def _synchrony(
 ) -> tuple[IntArray, Doubles, Doubles]:
     """Close pairs, their number by chance and the p-value, each (f,), in each family's most telling window."""
     size = 1 / OVERDISPERSION**2
-    pairs, expected, p_value = [], [], []
-    for seconds in WINDOWS_SECONDS:
-        window = _window(seconds, ranks)
-        pairs.append(_close_pairs(rows.indptr, rows.indices, account, ranks.rank, window))
-        expected.append(np.maximum(different * 2 * window, 0.05))
-        p_value.append(stats.nbinom.sf(pairs[-1] - 1, size, size / (size + expected[-1])))
-    best = np.argmin(np.array(p_value), axis=0)
+    windows = np.array([_window(seconds, ranks) for seconds in WINDOWS_SECONDS])
+    pairs = _close_pairs(rows.indptr, rows.indices, account, ranks.rank, windows)
+    expected = np.maximum(different * 2 * windows[:, None], 0.05)
+    p_value = stats.nbinom.sf(pairs - 1, size, size / (size + expected))
+    best = np.argmin(p_value, axis=0)
     families = np.arange(rows.shape[0])
-    p_best = np.minimum(np.array(p_value)[best, families] * len(WINDOWS_SECONDS), 1.0)
-    return np.array(pairs)[best, families], np.array(expected)[best, families], p_best
+    p_best = np.minimum(p_value[best, families] * len(WINDOWS_SECONDS), 1.0)
+    return pairs[best, families], expected[best, families], p_best
 
 
 def discoveries(p_value: Doubles, *, rate: float) -> npt.NDArray[np.bool_]:
@@ -153,19 +151,24 @@ def _missed(volume: Doubles, total: Doubles, draws: Doubles | IntArray) -> Doubl
 
 
 @njit(cache=True, nogil=True)
-def _close_pairs(indptr: Ids, indices: Ids, account: Ids, rank: Doubles, window: float) -> IntArray:
-    out = np.zeros(len(indptr) - 1, dtype=np.int64)
+def _close_pairs(indptr: Ids, indices: Ids, account: Ids, rank: Doubles, windows: Doubles) -> IntArray:
+    """Count each family's pairs of requests by two accounts within each window, (windows, f)."""
+    out = np.zeros((len(windows), len(indptr) - 1), dtype=np.int64)
     for family in range(len(indptr) - 1):
         members = indices[indptr[family] : indptr[family + 1]]
         when = rank[members]
-        out[family] += _pairs_within(np.sort(when), window)
+        times = np.sort(when)
+        for w in range(len(windows)):
+            out[w, family] += _pairs_within(times, windows[w])
         who = account[members]
         order = np.argsort(who)
         begin = 0
         for end in range(1, len(order) + 1):
             if end == len(order) or who[order[end]] != who[order[begin]]:
                 if end - begin > 1:
-                    out[family] -= _pairs_within(np.sort(when[order[begin:end]]), window)
+                    times = np.sort(when[order[begin:end]])
+                    for w in range(len(windows)):
+                        out[w, family] -= _pairs_within(times, windows[w])
                 begin = end
     return out
 
