@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from calibration import Curve, curve, exactly, mapped, platt
 from holding import stands_for, thresholds
 from labelled import Floats, Mask
-from reliability_report import plotted, told
+from reliability_report import plotted, scores_told, thresholds_told
 from scipy import special
 from simulated import made, worked
 
@@ -70,11 +70,26 @@ def main() -> None:
     options = _options()
     began = time.monotonic()
     before = machine.facts()
+    found = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
+    with tempfile.TemporaryDirectory(prefix="fingerprint-reliability-") as folder:
+        if options.worlds:
+            held = list(thresholds(Path(folder), options.worlds, options.rows))
+            print(thresholds_told(held))
+            found["thresholds"] = [asdict(row) for row in held]
+            found["thresholds_run"] = {"worlds": options.worlds, "rows": options.rows, "machine": before}
+        if options.seeds:
+            found |= _scored(Path(folder), options)
+            found["machine"] = before
+    print(f"\n  {time.monotonic() - began:.0f} s")
+    if options.json:
+        machine.save(found, options.json)
+
+
+def _scored(work: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Try the scores of new seeds, beside those of --scores with --add, and print what was found."""
     earlier = read_scores(options.scores) if options.add and options.scores.exists() else None
     first = FIRST_SEED if earlier is None else int(earlier.seed.max()) + 1
-    with tempfile.TemporaryDirectory(prefix="fingerprint-reliability-") as folder:
-        held = list(thresholds(Path(folder), options.worlds, options.rows))
-        scored = score_nights(Path(folder), range(first, first + options.seeds), options.rows, earlier)
+    scored = score_nights(work, range(first, first + options.seeds), options.rows, earlier)
     if options.scores:
         pq.write_table(pa.table(asdict(scored)), options.scores)
     curves = {
@@ -85,23 +100,15 @@ def main() -> None:
     again = refitted(scored)
     above = scored.score >= FLAGGED
     flagged = exactly(int(scored.campaign[above].sum()), int(above.sum()))
-    print(told(held, curves, flagged, again))
-    seconds = round(time.monotonic() - began)
-    print(f"\n  {len(np.unique(scored.seed))} seeds; {seconds} s")
+    print(scores_told(curves, flagged, again))
     if options.json:
-        seeds = {"seeds": len(np.unique(scored.seed)), "worlds": options.worlds, "rows": options.rows}
-        found = {
-            "thresholds": [asdict(row) for row in held] or _thresholds_of(options.json),
-            "curves": {name: asdict(found) for name, found in curves.items()},
-            "flagged": asdict(flagged),
-            "refitted": again,
-        }
-        machine.save({"machine": before, "run": seeds | {"seconds": seconds}, **found}, options.json)
         plotted(curves, list(KINDS), options.json.with_suffix(".svg"))
-
-
-def _thresholds_of(file: Path) -> Any:
-    return json.loads(file.read_text())["thresholds"] if file.exists() else []
+    return {
+        "run": {"seeds": len(np.unique(scored.seed)), "rows": options.rows},
+        "curves": {name: asdict(found) for name, found in curves.items()},
+        "flagged": asdict(flagged),
+        "refitted": again,
+    }
 
 
 def read_scores(file: Path) -> Scored:
@@ -176,18 +183,25 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", type=int, default=5_000, help="requests a night")
-    parser.add_argument("--worlds", type=int, default=3, help="simulations whose thresholds are tried")
     parser.add_argument(
-        "--seeds", type=int, default=6, help="simulations of each kind whose scores are tried"
+        "--worlds", type=int, default=3, help="simulations whose thresholds are tried; 0: none"
     )
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here, and a plot beside")
+    parser.add_argument(
+        "--seeds", type=int, default=6, help="simulations of each kind whose scores are tried; 0: none"
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="OUT",
+        help="write the figures here, over those of the same kind, and a plot beside",
+    )
     parser.add_argument(
         "--scores", type=Path, metavar="OUT", help="write every family's score and truth (.parquet)"
     )
     parser.add_argument(
         "--add",
         action="store_true",
-        help="with --scores: more seeds beside the file's; --worlds 0 keeps thresholds",
+        help="with --scores: more seeds beside the file's",
     )
     options = parser.parse_args()
     if options.add and not options.scores:

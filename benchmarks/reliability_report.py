@@ -11,8 +11,8 @@ from holding import Held
 from tables import table, title
 
 
-def told(held: Sequence[Held], curves: Mapping[str, Curve], flagged: Rate, again: Mapping[str, Any]) -> str:
-    """Lay out all findings."""
+def thresholds_told(held: Sequence[Held]) -> str:
+    """Lay out stated and observed rates."""
     head = (
         "stated",
         "looked up",
@@ -39,10 +39,12 @@ def told(held: Sequence[Held], curves: Mapping[str, Curve], flagged: Rate, again
         )
         for row in held
     ]
-    parts = [
-        title("Thresholds: stated and observed false-positive rates, families (of which above the floor)"),
-        table(head, rows),
-    ]
+    words = "Thresholds: stated and observed false-positive rates, families (of which above the floor)"
+    return f"{title(words)}\n{table(head, rows)}"
+
+
+def scores_told(curves: Mapping[str, Curve], flagged: Rate, again: Mapping[str, Any]) -> str:
+    """Lay out predicted and observed shares of campaigns."""
     whole = curves["all"]
     cells = [
         (
@@ -54,7 +56,7 @@ def told(held: Sequence[Held], curves: Mapping[str, Curve], flagged: Rate, again
         for b in whole.bins
     ]
     names = ("score", "campaigns", "families", "predicted", "observed", "from", "to")
-    parts += [
+    parts = [
         title(
             f"Scores: predicted and observed share of campaigns, were {whole.base_rate:.1%} of families theirs"
         ),
