@@ -123,7 +123,7 @@ def _service() -> str:
             ["steady, 200 requests/s", f"median {steady['p50_ms']:.1f} ms, p99 {steady['p99_ms']:.1f} ms"],
             ["memory of a worker", f"{max(worker['rss_mb'] for worker in run['memory']):,.0f} MB"],
         ]
-    if swaps := _read("serve-swaps").get("swaps"):
+    if swaps := _read("serve").get("swaps"):
         failed = sum(swaps["failures"].values()) + swaps["requests"] - swaps["statuses"].get("200", 0)
         rows += [
             [
