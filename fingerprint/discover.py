@@ -154,7 +154,7 @@ def proven(
     time. outlined: (f,) bool, as `refine.outlined` tells.
     """
     alive = families.support > 0
-    pooled = discoveries(np.where(alive, act.p_value, 1.0), rate=settings.discovery_rate)
+    pooled = _pooled(families, act, settings)
     together = pooled & (act.p_synchrony <= refine.TOGETHER)
     close = pooled & (act.p_pool <= refine.CLOSED_POOL) & (act.accounts >= refine.POOL)
     together |= close & (families.size >= refine.LONG_CORE // 2)
@@ -171,11 +171,15 @@ def akin(
     families: Families, act: Behaviour, senders: sparse.csr_matrix, settings: Settings
 ) -> npt.NDArray[np.bool_]:
     """Tell which families (f,) are sent by the accounts of others that act together; senders: (n, a) CSR."""
-    alive = families.support > 0
-    pooled = discoveries(np.where(alive, act.p_value, 1.0), rate=settings.discovery_rate)
-    together = pooled & (act.p_synchrony <= refine.TOGETHER)
+    together = _pooled(families, act, settings) & (act.p_synchrony <= refine.TOGETHER)
     volume = np.asarray(senders.sum(axis=0), dtype=np.float64).ravel()
-    return kin((families.members @ senders).tocsr(), together, volume)
+    found = kin((families.members @ senders).tocsr(), together, volume)
+    return np.asarray(found & (act.accounts >= settings.min_accounts))
+
+
+def _pooled(families: Families, act: Behaviour, settings: Settings) -> npt.NDArray[np.bool_]:
+    """Tell which families (f,) are sent by a pool of accounts, or in bursts, beyond chance."""
+    return discoveries(np.where(families.support > 0, act.p_value, 1.0), rate=settings.discovery_rate)
 
 
 def members_of(label: Ids, families: int) -> sparse.csr_matrix:

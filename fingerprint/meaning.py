@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numba import njit
 
 from fingerprint.records import SYSTEM_END, TURN_END, FloatArray, Ids, IntArray
-from fingerprint.text_buffers import Bytes, buffers, plain, strings
+from fingerprint.text_buffers import Bytes, buffers, gathered, plain, strings
 
 HEAD, TAIL = 2000, 1000
 """Characters of a prompt that are read: a template stands before or after its payload, seldom inside."""
@@ -54,7 +54,7 @@ def sentences(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.LargeStringArray, I
     kept = _within(owner, len(offsets) - 1)
     counts = np.bincount(owner[kept], minlength=len(offsets) - 1)
     return (
-        strings(*_gathered(data, begins[kept], ends[kept])),
+        strings(*gathered(data, begins[kept], ends[kept])),
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
     )
 
@@ -137,16 +137,6 @@ def _says_enough(data: Bytes, begin: int, end: int) -> bool:
         wide |= data[i] >= 0x80
         characters += (data[i] & 0xC0) != 0x80
     return characters > 1 and (wide or words >= FEWEST_WORDS)
-
-
-@njit(cache=True, nogil=True)
-def _gathered(data: Bytes, begins: IntArray, ends: IntArray) -> tuple[Bytes, IntArray]:
-    offsets = np.zeros(len(begins) + 1, dtype=np.int64)
-    offsets[1:] = np.cumsum(ends - begins)
-    out = np.empty(offsets[-1], dtype=np.uint8)
-    for n in range(len(begins)):
-        out[offsets[n] : offsets[n + 1]] = data[begins[n] : ends[n]]
-    return out, offsets
 
 
 def held(vectors: FloatArray, offsets: IntArray, prototypes: FloatArray, owners: IntArray) -> FloatArray:

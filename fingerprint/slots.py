@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
-from numba import njit
 
 from fingerprint.records import IntArray, Slot, SlotKind
-from fingerprint.text_buffers import Bytes, strings
+from fingerprint.text_buffers import Bytes, gathered, strings
 
 _MASKED = re.compile("⟨([a-z]+)⟩")
 _NUMBERS = ("number", "date", "time", "timestamp")
@@ -25,20 +24,10 @@ def slot(data: Bytes, begins: IntArray, ends: IntArray, unmask: Callable[[str], 
     """Describe the slot that these parts (m,) of some bytes fill; None for fewer than two."""
     if len(begins) < 2:
         return None
-    values = strings(*_gathered(data, begins, ends))
+    values = strings(*gathered(data, begins, ends))
     lengths = pc.utf8_length(values).to_numpy()
     kind = slot_kind(unmask(_BETWEEN.join(values.to_pylist())).split(_BETWEEN))
     return Slot(pc.count_distinct(values).as_py(), int(lengths.min()), int(lengths.max()), kind)
-
-
-@njit(cache=True, nogil=True)
-def _gathered(data: Bytes, begins: IntArray, ends: IntArray) -> tuple[Bytes, IntArray]:
-    offsets = np.zeros(len(begins) + 1, dtype=np.int64)
-    offsets[1:] = np.cumsum(ends - begins)
-    out = np.empty(offsets[-1], dtype=np.uint8)
-    for n in range(len(begins)):
-        out[offsets[n] : offsets[n + 1]] = data[begins[n] : ends[n]]
-    return out, offsets
 
 
 def slot_kind(values: Sequence[str]) -> SlotKind:

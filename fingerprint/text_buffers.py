@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from numba import njit
 
 from .records import IntArray
 
@@ -36,3 +37,14 @@ def buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[Bytes, IntArray]:
 def strings(data: Bytes, offsets: IntArray) -> pa.LargeStringArray:
     """Return the column of these bytes and offsets, without a copy."""
     return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+
+
+@njit(cache=True, nogil=True)
+def gathered(data: Bytes, begins: IntArray, ends: IntArray) -> tuple[Bytes, IntArray]:
+    """Copy parts (m,) of some bytes one behind the other; also return where each begins, (m + 1,)."""
+    offsets = np.zeros(len(begins) + 1, dtype=np.int64)
+    offsets[1:] = np.cumsum(ends - begins)
+    out = np.empty(offsets[-1], dtype=np.uint8)
+    for n in range(len(begins)):
+        out[offsets[n] : offsets[n + 1]] = data[begins[n] : ends[n]]
+    return out, offsets

@@ -7,9 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from crafted import Sent, background, batch_of, words
+from scipy import sparse
 from test_match import signature
 
-from fingerprint.discover import Discovery, discover
+from fingerprint.columns import Families
+from fingerprint.discover import Discovery, akin, discover
+from fingerprint.evidence import behaviour
 from fingerprint.settings import Settings
 
 LONG = (
@@ -162,3 +165,34 @@ def test_stages_are_told_in_their_order() -> None:
     told: list[str] = []
     discover(batch_of([Sent("one")]), [], Settings(), told.append)
     assert told == ["shingle", "cluster", "refine"]
+
+
+def test_a_small_template_of_a_pool_that_acts_together_is_a_family() -> None:
+    random = np.random.default_rng(8)
+    large = in_bursts(random, [f"{LONG} {words(random, 20)}" for _ in range(60)])
+    texts = [f"{words(random, 20)} {SHORT}" for _ in range(9)]
+    honest = background(random, 600, accounts=400)
+    by_pool = [Sent(t, f"pool{n}", float(random.uniform(0, 86_400))) for n, t in enumerate(texts)]
+    by_others = [Sent(t, f"b{31 * n}", float(random.uniform(0, 86_400))) for n, t in enumerate(texts)]
+    small = slice(660, 669)
+    taken = families_of(found([*honest, *large, *by_pool]), small)
+    assert len(taken) == 1
+    assert -1 not in taken
+    assert families_of(found([*honest, *large, *by_others]), small) == {-1: 9}
+
+
+@pytest.mark.parametrize(("fewest", "expected"), [(2, [True, True]), (3, [True, False])])
+def test_kin_from_fewer_accounts_than_k_is_no_family(fewest: int, expected: list[bool]) -> None:
+    """30 prompts by a pool of 15 in a burst, 8 by two of them, and 40,000 by others."""
+    others = 40_000
+    account = np.concatenate([np.arange(30) % 15, np.arange(8) % 2, 15 + np.arange(others)]).astype(np.int32)
+    second = np.concatenate(
+        [np.linspace(0, 60, 30), np.linspace(0, 86_400, 8), np.linspace(0, 86_400, others)]
+    )
+    n = len(account)
+    row = np.repeat([0, 1], [30, 8])
+    members = sparse.csr_matrix((np.ones(38, np.float32), (row, np.arange(38))), shape=(2, n))
+    senders = sparse.csr_matrix((np.ones(n, np.float32), (np.arange(n), account)))
+    families = Families(sparse.csr_matrix(np.ones((2, 3), np.float32)), members, np.full(2, -1, np.int32))
+    act = behaviour(members, account, second)
+    assert akin(families, act, senders, Settings(min_accounts=fewest)).tolist() == expected
