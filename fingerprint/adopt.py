@@ -16,12 +16,16 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint import match, meaning
+from fingerprint.parallel import in_order, workers
 from fingerprint.records import FloatArray, Ids, IntArray, Signature
 
 Doubles = npt.NDArray[np.float64]
 
 AT_ONCE = 16_384
 """Texts whose sentences are held in memory together."""
+
+PART = 1_024
+"""Texts that one thread compares at a time."""
 
 Embed = Callable[[pa.Array | pa.ChunkedArray], FloatArray]
 Texts = Callable[[IntArray], pa.Array | pa.ChunkedArray]
@@ -91,7 +95,14 @@ class _Meanings:
     def worth(self, texts: pa.Array | pa.ChunkedArray, candidates: Ids, embed: Embed) -> Doubles:
         """Score texts (q,) against their candidates (q, c) as requests of known senders; 0 below the threshold."""
         flat, offsets = meaning.sentences(texts)
-        held = meaning.held_of(embed(flat), offsets, self.sentences, self.owners, candidates)
+        vectors = embed(flat)
+
+        def held_by(rows: slice) -> FloatArray:
+            ends = offsets[rows.start : rows.stop + 1]
+            return meaning.held_of(vectors, ends, self.sentences, self.owners, candidates[rows])
+
+        parts = (slice(at, min(at + PART, len(candidates))) for at in range(0, len(candidates), PART))
+        held = np.concatenate(list(in_order(held_by, parts, threads=workers())))
         beyond = match.meaning(held, self.least[candidates], self.usual[candidates])
         shift = self.shift[candidates] + match.KNOWN_SENDER / match.SCALE
         score = match.shifted(match.score_of_meaning(beyond), shift)

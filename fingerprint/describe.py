@@ -23,6 +23,7 @@ from fingerprint.evidence import behaviour, strays
 from fingerprint.index import knn_graph
 from fingerprint.masks import unmask
 from fingerprint.normalise import normalise
+from fingerprint.parallel import in_order, workers
 from fingerprint.records import (
     DayCount,
     FloatArray,
@@ -148,18 +149,17 @@ def _textual(
     )
     weights = calibrate.weights(found)
     thresholds = calibrate.thresholds(found, weights, settings.false_positive_rate)
+    rows = [slice(a, b) for a, b in pairwise(weights.indptr)]
+
+    def template_of(f: int) -> Template:
+        members = families.members.indices[families.members.indptr[f] : families.members.indptr[f + 1]]
+        return write_template(corpus, weights.indices[rows[f]], members, accounts=settings.min_accounts)
+
+    templates = in_order(template_of, range(len(families)), threads=workers())
     out, taken = [], {s.family_id for s in stored}
-    for f in range(len(families)):
-        row = slice(weights.indptr[f], weights.indptr[f + 1])
-        core = weights.indices[row]
-        grams = found.shared.hashes[core]
+    for f, (row, template) in enumerate(zip(rows, templates, strict=True)):
+        grams = found.shared.hashes[weights.indices[row]]
         old = stored[families.known[f]] if families.known[f] >= 0 else None
-        members = families.members[f].indices
-        template = (
-            write_template(corpus, core, members, accounts=settings.min_accounts)
-            if len(members)
-            else Template(())
-        )
         name = old.family_id if old else _name(grams.tobytes(), taken)
         taken.add(name)
         out.append(

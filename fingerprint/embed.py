@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fingerprint.errors import ModelError
+from fingerprint.parallel import in_order
 from fingerprint.records import FloatArray, HashArray, IntArray
 from fingerprint.static_model import StaticModel, matrix_in, token_batches
 from fingerprint.vectors import Memory, Texts, VectorCache, as_strings, content_keys
@@ -109,9 +110,14 @@ class Embedder:
 
     def _encode_all(self, strings: pa.LargeStringArray) -> FloatArray:
         rows = np.empty((len(strings), self.dimension), dtype=np.float32)
-        for start in range(0, len(strings), CHUNK):
-            part = strings.slice(start, CHUNK)
-            rows[start : start + len(part)] = self._encode_chunk(part)
+        starts = range(0, len(strings), CHUNK)
+        # words are read by one thread at a time, and averaged by the others meanwhile
+        threads = (self.threads or 1) if self.light and self.is_static else 1
+        parts = in_order(
+            self._encode_chunk, (strings.slice(start, CHUNK) for start in starts), threads=threads
+        )
+        for start, part in zip(starts, parts, strict=True):
+            rows[start : start + len(part)] = part
         return rows
 
     def sums(self, texts: Texts) -> FloatArray:

@@ -6,10 +6,13 @@ the first bits of their hashes, and each part is counted in a small table of its
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from fingerprint.parallel import in_order, workers
 from fingerprint.records import HashArray, Ids, IntArray
 
 PART = 1 << 15
@@ -25,7 +28,25 @@ def shared(hashes: HashArray, offsets: IntArray, known: HashArray, least: int) -
     sorted, and which of them stands at each place (p,), -1 for none.
     """
     bits = min(MOST_BITS, max(0, (len(hashes) // PART).bit_length()))
-    return _shared(hashes, offsets, known, least, bits)
+    at, known_at = _begins(hashes, bits), _begins(known, bits)
+    order, moved, row_of = _parted(hashes, offsets, at, bits)
+    ids = np.empty(len(hashes), dtype=np.int32)
+    cuts = np.linspace(0, 1 << bits, num=min(1 << bits, 2 * workers()) + 1).astype(np.int64)
+
+    def counted(some: tuple[int, int]) -> HashArray:
+        return np.asarray(_counted(known, known_at, order, moved, row_of, at, some, least, ids))
+
+    found = list(in_order(counted, pairwise(cuts.tolist()), threads=workers()))
+    first = np.cumsum([0, *map(len, found)])
+
+    def numbered(some: tuple[int, int, int]) -> None:
+        begin, end, more = some
+        _raised(ids, order[at[begin] : at[end]], more)
+
+    later = ((a, b, more) for (a, b), more in zip(pairwise(cuts.tolist()), first.tolist(), strict=False))
+    for _ in in_order(numbered, later, threads=workers()):
+        pass
+    return np.concatenate(found), ids
 
 
 def places(hashes: HashArray, known: HashArray) -> Ids:
@@ -87,19 +108,33 @@ def _parted(hashes: HashArray, offsets: IntArray, at: IntArray, bits: int) -> tu
 
 
 @njit(cache=True, nogil=True)
-def _shared(
-    hashes: HashArray, offsets: IntArray, known: HashArray, least: int, bits: int
-) -> tuple[HashArray, Ids]:
-    at, known_at = _begins(hashes, bits), _begins(known, bits)
-    order, moved, row_of = _parted(hashes, offsets, at, bits)
-    most = int((np.diff(at) + np.diff(known_at)).max())
+def _raised(ids: Ids, places: Ids, more: int) -> None:
+    """Add to the numbers at some places."""
+    for place in places:
+        ids[place] += more if ids[place] >= 0 else 0
+
+
+@njit(cache=True, nogil=True)
+def _counted(
+    known: HashArray,
+    known_at: IntArray,
+    order: Ids,
+    moved: HashArray,
+    row_of: Ids,
+    at: IntArray,
+    parts: tuple[int, int],
+    least: int,
+    ids: Ids,
+) -> HashArray:
+    """Find the shared grams of some parts, sorted; also write which of them stands at each place of these into ids."""
+    first, end = parts
+    most = int((np.diff(at[first : end + 1]) + np.diff(known_at[first : end + 1])).max())
     keys, entry = np.empty(_room(most), dtype=np.uint64), np.empty(_room(most), dtype=np.int32)
     own, count = np.empty(most, dtype=np.uint64), np.empty(most, dtype=np.int64)
     last, rank = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int32)
     number = np.empty(most, dtype=np.int32)
-    ids = np.empty(len(hashes), dtype=np.int32)
     found, total = np.empty(1024, dtype=np.uint64), 0
-    for part in range(len(at) - 1):
+    for part in range(first, end):
         size = _room(at[part + 1] - at[part] + known_at[part + 1] - known_at[part])
         mask = np.uint64(size - 1)
         keys[:size] = 0
@@ -130,7 +165,7 @@ def _shared(
             total += 1
         for j in range(at[part], at[part + 1]):
             ids[order[j]] = rank[number[j - at[part]]]
-    return found[:total].copy(), ids
+    return found[:total].copy()
 
 
 @njit(cache=True, nogil=True)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
+from fingerprint.parallel import in_order, workers
 from fingerprint.records import SYSTEM_END, TURN_END, FloatArray, Ids, IntArray
 from fingerprint.text_buffers import Bytes, buffers, gathered, plain, strings
 
@@ -150,12 +151,16 @@ def held(vectors: FloatArray, offsets: IntArray, prototypes: FloatArray, owners:
     # templates that a product or a campaign has several of share sentences
     distinct, which = _distinct(prototypes)
     step = max(1, MATRIX // max(len(prototypes) * MOST_SENTENCES, 1))
-    for begin in range(0, len(said), step):
-        rows = said[begin : begin + step]
+
+    def compare(rows: IntArray) -> None:
         first = offsets[rows[0]]
         cosines = vectors[first : offsets[rows[-1] + 1]] @ distinct.T
         nearest = _highest(cosines, np.append(offsets[rows], offsets[rows[-1] + 1]) - first)
         out[rows] = np.add.reduceat(nearest[:, which], owners[:-1], axis=1) / np.diff(owners)
+
+    parts = (said[begin : begin + step] for begin in range(0, len(said), step))
+    for _ in in_order(compare, parts, threads=workers()):
+        pass
     return out
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 
 from fingerprint import campaign, continuity, judge, matcher, unexplained
 from fingerprint.batch import Batch
+from fingerprint.casework import Rhythm
 from fingerprint.checkpoint import Checkpoints
 from fingerprint.describe import Described
 from fingerprint.embed import Embedder, encode_cached
@@ -102,8 +104,10 @@ def nightly(
         )
         found = worked(reader, stored, embed, Job(work, settings, clock.at, engine))
         clock.stage("judge")
-        unlike = judge.windows(found.batch, found.described.label, embed, found.texts)
-        report = _save(store, found, unlike, clock, settings.retention_days)
+        with ThreadPoolExecutor(1) as beside:
+            rhythm = beside.submit(observed, found)
+            unlike = judge.windows(found.batch, found.described.label, embed, found.texts)
+            report = _save(store, found, unlike, rhythm, clock, settings.retention_days)
         revision = store.revision()
         matcher.publish(
             home.path,
@@ -260,7 +264,12 @@ class _Clock:
 
 
 def _save(
-    store: Store, found: Night, unlike: judge.Windows, clock: _Clock, retention_days: int
+    store: Store,
+    found: Night,
+    unlike: judge.Windows,
+    rhythm: Future[Rhythm],
+    clock: _Clock,
+    retention_days: int,
 ) -> NightReport:
     batch, night, batch_id = found.batch, found.described, found.content_hash
     names = [s.family_id for s in night.signatures]
@@ -293,7 +302,7 @@ def _save(
         signatures,
         spread=spread,
         activity=activity,
-        rhythm=observed(found),
+        rhythm=rhythm.result(),
         features=judge.to_store(unlike),
         accounts=assessed,
         campaigns=campaign.campaigns(signatures, pool, len(whole)),

@@ -37,6 +37,8 @@ ROUNDS = 3
 WORTH = 0.02
 """A round but the first that explains less than this part of the night's prompts is the last."""
 
+_NO_SEEDS = np.empty(0, dtype=np.uint64), np.zeros(1, dtype=np.int64)
+
 SHORTEST = 2
 """Grams of a segment that families of a sample begin with: single shared grams are ordinary language, and most."""
 
@@ -119,7 +121,8 @@ def searched(
         looked[chosen] += 1
         first = chosen if number == 1 else first
         found, seeds = _looked_at(spool, chosen, number, job)
-        new, promising = _claimed(spool, found, seeds, number, job)
+        asked = ~_marked(held.prompt[_long(known)[held.family]], spool.prompts)
+        new, promising = _claimed(spool, found, seeds, asked, number, job)
         before = np.count_nonzero(_marked(held.prompt, spool.prompts))
         held, known = _both(held, new, len(known.grams)), known + found
         explained = np.count_nonzero(_marked(held.prompt, spool.prompts)) - before
@@ -147,7 +150,10 @@ def sampled(spool: Spool, free: npt.NDArray[np.bool_], likely: npt.NDArray[np.ui
 
 
 def _looked_at(spool: Spool, chosen: IntArray, number: int, job: Job) -> tuple[Cores, list[HashArray]]:
-    """Return the families of a sample, and seeds: long text in it that two accounts share, in no family yet."""
+    """Return the families of a sample, and seeds: long text in it that two accounts share, in no family yet.
+
+    The last round has no seeds, for no other comes to look at them.
+    """
     stage = f"cores-{number}"
     if not job.work.has(stage):
         job.tell(f"sample {number}", 0, None)
@@ -162,7 +168,7 @@ def _looked_at(spool: Spool, chosen: IntArray, number: int, job: Job) -> tuple[C
             graph=job.engine.graph,
         )
         grams, offsets, outlined = _columns(found)
-        shared, ends = _seeds(batch, found)
+        shared, ends = _seeds(batch, found) if number < ROUNDS else _NO_SEEDS
         job.work.finish(
             stage, {}, grams=grams, offsets=offsets, outlined=outlined, seed_grams=shared, seed_offsets=ends
         )
@@ -196,10 +202,20 @@ def _seeds(batch: Batch, found: Discovery) -> tuple[HashArray, IntArray]:
     return shared.hashes[grams], np.concatenate([[0], ends]).astype(np.int64)
 
 
+def _long(known: Cores) -> npt.NDArray[np.bool_]:
+    """Tell which families (f,) are templates by their text alone: a prompt that holds one is not asked for others."""
+    return np.array([len(grams) >= refine.LONG_CORE for grams in known.grams], dtype=np.bool_)
+
+
 def _claimed(
-    spool: Spool, found: Cores, seeds: list[HashArray], number: int, job: Job
+    spool: Spool,
+    found: Cores,
+    seeds: list[HashArray],
+    asked: npt.NDArray[np.bool_],
+    number: int,
+    job: Job,
 ) -> tuple[Claims, IntArray]:
-    """Return what of the night holds the families, and which prompts hold seeds that many hold."""
+    """Return which prompts of those asked (n,) hold the families, and which hold seeds that many hold."""
     stage = f"claims-{number}"
     if not job.work.has(stage):
         name = f"claim {number}"
@@ -207,6 +223,7 @@ def _claimed(
         every = claimed(
             spool,
             cores([*found.grams, *seeds]),
+            asked,
             share=refine.COVER,
             engine=job.engine,
             told=lambda done: job.tell(name, done, spool.prompts),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +27,7 @@ from fingerprint.engine import Engine
 from fingerprint.errors import StoreError
 from fingerprint.fillings import SLOTS, Fillings, fillings
 from fingerprint.normalise import compose, display, normalise
+from fingerprint.parallel import in_order, workers
 from fingerprint.records import HashArray, Ids, IntArray
 from fingerprint.requestids import SeenIds
 from fingerprint.shingle import shingle
@@ -33,6 +35,9 @@ from fingerprint.tokenise import tokens
 
 PIECE = 4_096
 """Prompts in one piece of work: their tokens and grams stay in the processor's cache, mostly."""
+
+GROUP = 16
+"""Pieces that one thread unpacks at a time."""
 
 _SCHEMA = pa.schema([pa.field("text", pa.large_string())])
 _PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
@@ -150,6 +155,7 @@ def spooled(
             starts.append(count)
             count += int(new.sum())
             files.write(rows, piece, pa.array(new))
+        files.finish()
         files.write_names(accounts.strings(), metadata.strings())
     arrays = {name: np.concatenate([*parts, np.empty(0, _COLUMNS[name])]) for name, parts in columns.items()}
     arrays["prompt"] = _numbers(arrays["key"], arrays.pop("request_key"))
@@ -199,21 +205,27 @@ def opened(folder: Path, arrays: Arrays) -> Spool:
     return Spool(folder, requests, arrays["key"], arrays["size"], arrays["pieces"])
 
 
-def claimed(spool: Spool, known: Cores, *, share: float, engine: Engine, told: Told) -> Claims:
-    """Find the families that the prompts hold, reading all their texts once."""
+def claimed(
+    spool: Spool, known: Cores, asked: npt.NDArray[np.bool_], *, share: float, engine: Engine, told: Told
+) -> Claims:
+    """Find the families that some prompts hold, reading texts once; asked: (n,) bool, which prompts."""
     found = []
-    for number, held in enumerate(engine.in_order(claims_of, (known, share), _parts(spool, engine)), 1):
+    items = ((part, np.flatnonzero(asked[part.first : part.end])) for part in _parts(spool, engine))
+    for number, held in enumerate(engine.in_order(claims_of, (known, share), items), 1):
         found.append(Claims(held.prompt.copy(), held.family.copy(), held.held.copy()))
         told(int(spool.pieces[number]))
     return joined(found, spool.pieces[:-1].tolist())
 
 
-def claims_of(given: tuple[Cores, float], part: Part) -> Claims:
-    """Find the cores of which each text holds at least a share; given: both."""
-    known, share = given
-    words = tokens(part.texts())
+def claims_of(given: tuple[Cores, float], item: tuple[Part, IntArray]) -> Claims:
+    """Find the cores of which some texts of a part hold at least a share; given: both."""
+    (known, share), (part, rows) = given, item
+    if not len(rows):
+        return joined([], [])
+    words = tokens(part.texts().take(pa.array(rows)))
     grams = shingle(words.hashes, words.section, words.row_offsets)
-    return claims(known, grams.hashes, grams.offsets, share=share)
+    found = claims(known, grams.hashes, grams.offsets, share=share)
+    return Claims(rows[found.prompt], found.family, found.held)
 
 
 def filled(spool: Spool, label: Ids, grams: Sequence[HashArray], *, engine: Engine, told: Told) -> Fillings:
@@ -311,11 +323,13 @@ def _numbers(distinct: HashArray, keys: HashArray) -> Ids:
 
 
 class _Files:
-    """The files of a spool while it is written."""
+    """The files of a spool while it is written, by threads: packing texts takes longer than reading them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._open: dict[str, pa.ipc.RecordBatchFileWriter] = {}
+        self._written: dict[str, Future[None]] = {}
+        self._threads = ThreadPoolExecutor(2)
 
     def __enter__(self) -> _Files:
         self._open = {
@@ -326,6 +340,7 @@ class _Files:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._threads.shutdown()
         for writer in self._open.values():
             writer.close()
 
@@ -333,16 +348,27 @@ class _Files:
         return pa.ipc.new_file(str(self._folder / f"{name}.arrow"), _SCHEMA, options=options)
 
     def write(self, rows: pa.RecordBatch, piece: Piece, new: pa.BooleanArray) -> None:
+        """Write a piece's new texts and all its ids, as soon as the piece before is written."""
+        self.finish()
         columns = {
-            "texts": piece.texts.filter(new),
-            "sent": piece.sent.filter(new),
-            "ids": rows.column("request_id"),
+            "texts": (piece.texts, new),
+            "sent": (piece.sent, new),
+            "ids": (rows.column("request_id"), None),
         }
+        for name, (column, kept) in columns.items():
+            self._written[name] = self._threads.submit(self._append, name, column, kept)
+
+    def finish(self) -> None:
+        """Wait until all is written; raises StoreError when the disk refuses."""
         try:
-            for name, column in columns.items():
-                self._open[name].write_batch(pa.record_batch([column], schema=_SCHEMA))
+            for written in self._written.values():
+                written.result()
         except OSError as error:
             raise StoreError(f"{self._folder}: the night cannot be spooled: {error}") from error
+
+    def _append(self, name: str, column: pa.LargeStringArray, kept: pa.BooleanArray | None) -> None:
+        rows = column if kept is None else column.filter(kept)
+        self._open[name].write_batch(pa.record_batch([rows], schema=_SCHEMA))
 
     def write_names(self, accounts: pa.LargeStringArray, metadata: pa.LargeStringArray) -> None:
         for name, column in (("accounts", accounts), ("metadata", metadata)):
@@ -364,10 +390,17 @@ def _parts(spool: Spool, engine: Engine) -> Iterable[Part]:
 def _chosen(spool: Spool, name: str, rows: IntArray) -> pa.LargeStringArray:
     """Return some rows (ascending) of a file's column; batches without any of them are not unpacked."""
     cuts = np.searchsorted(rows, spool.pieces)
-    parts = [pa.array([], pa.large_string())]
-    with pa.memory_map(str(spool.folder / f"{name}.arrow")) as file:
-        reader = pa.ipc.open_file(file)
-        for number in np.flatnonzero(np.diff(cuts)).tolist():
-            mine = rows[cuts[number] : cuts[number + 1]] - spool.pieces[number]
-            parts.append(reader.get_batch(number).column(0).take(pa.array(mine)))
-    return pa.concat_arrays(parts)
+    path = str(spool.folder / f"{name}.arrow")
+
+    def taken(pieces: IntArray) -> pa.LargeStringArray:
+        parts = [pa.array([], pa.large_string())]
+        with pa.memory_map(path) as file:
+            reader = pa.ipc.open_file(file)
+            for number in pieces.tolist():
+                mine = rows[cuts[number] : cuts[number + 1]] - spool.pieces[number]
+                parts.append(reader.get_batch(number).column(0).take(pa.array(mine)))
+        return pa.concat_arrays(parts)
+
+    pieces = np.flatnonzero(np.diff(cuts))
+    groups = np.array_split(pieces, max(1, len(pieces) // GROUP))
+    return pa.concat_arrays(list(in_order(taken, groups, threads=workers())))

@@ -36,9 +36,13 @@ A_SMALL_PART = 1 / 3
 FOREIGN = 0.5
 """A template is foreign to another if it has less than this part of the other's share of common words."""
 
-SAME_MEANING, SAME_BOTH_WAYS = 0.5, 0.46
-"""Mean cosine of each sentence of the variant to its nearest of the original; or the mean of that and of the other
-direction, as a rewording may say in one sentence what took two."""
+SAME_MEANING = 0.5
+"""Mean cosine of each sentence of the variant to its nearest of the original that is enough by itself."""
+
+LEAST_BOTH_WAYS, MOST_BOTH_WAYS = 0.36, 0.46
+"""What the mean of that and of the other direction must be, as a rewording may say in one sentence what took two: what
+the two thresholds of meaning ask on average, for strangers reach a plain text by chance and a peculiar one never; but
+within these bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,24 @@ class Wording:
 
     sentences: (p, d) unit rows, of each family's template and of the variants it has already. members: (f, n) CSR,
     variants' included. familiar: (f,) share of common words in the template. length: (f,) of the template, in
-    characters.
+    characters. least: (f,) what a prompt must hold of the template's meaning to match it.
     """
 
     sentences: Sequence[FloatArray]
     members: sparse.csr_matrix
     familiar: npt.NDArray[np.float64]
     length: npt.NDArray[np.int64]
+    least: npt.NDArray[np.float64]
+
+    def alike(self, a: int, b: int) -> float:
+        """By how much the sentences of two families are more alike than they must be to say the same; negative if less."""
+        one, other = self.sentences[a], self.sentences[b]
+        if not len(one) or not len(other):
+            return -np.inf
+        cosines = one @ other.T
+        there, back = float(cosines.max(axis=1).mean()), float(cosines.max(axis=0).mean())
+        asked = min(max((self.least[a] + self.least[b]) / 2, LEAST_BOTH_WAYS), MOST_BOTH_WAYS)
+        return max(there - SAME_MEANING, float((there + back) / 2 - asked))
 
 
 def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr_matrix) -> Ids:
@@ -75,9 +90,7 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
         candidates = near[chance < CHANCE]
         if not len(candidates):
             continue
-        meaning = np.array(
-            [_alike(wording.sentences[int(new)], wording.sentences[int(old)]) for old in candidates]
-        )
+        meaning = np.array([wording.alike(int(new), int(old)) for old in candidates])
         foreign = wording.familiar[new] < FOREIGN * wording.familiar[candidates]
         meaning = np.where(prompts[new] <= A_PART * prompts[candidates], meaning, -np.inf)
         if meaning.max() >= 0:
@@ -87,12 +100,3 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
             length = np.log(np.maximum(wording.length, 1))
             out[new] = candidates[np.argmin(np.abs(length[candidates] - length[new]))]
     return out
-
-
-def _alike(a: FloatArray, b: FloatArray) -> float:
-    """By how much sentences a (p, d) and b (q, d) are more alike than they must be to say the same; negative if less."""
-    if not len(a) or not len(b):
-        return -np.inf
-    cosines = a @ b.T
-    there, back = float(cosines.max(axis=1).mean()), float(cosines.max(axis=0).mean())
-    return max(there - SAME_MEANING, (there + back) / 2 - SAME_BOTH_WAYS)

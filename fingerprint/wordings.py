@@ -46,7 +46,8 @@ def with_variants(
     join = sparse.csr_matrix(
         (np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), shape=(len(owner),) * 2
     )
-    wording = Wording(spoken, (join @ members).tocsr(), _familiar(common, templates), length)
+    least = np.array([s.similarity for s in signatures], dtype=np.float64)
+    wording = Wording(spoken, (join @ members).tocsr(), _familiar(common, templates), length, least)
     found = originals(wording, born, senders)
     out = [
         replace(s, variant_of=signatures[found[f]].family_id) if found[f] >= 0 else s

@@ -100,7 +100,7 @@ SUPPORT: dict[str, set[str]] = {
     "checkpoint": {"errors"},
     "feeds": {"errors"},
 }
-"""What composers use that knows nothing of traffic, with all it may import."""
+"""What composers use, and stages the threads of `parallel`: it knows nothing of traffic. With all it may import."""
 SERVICE = {"service"}
 # what others take: from a signature to a rule and a document, and back; it reads texts as the stages do
 FORMATS = {"phrases", "rules", "nova", "yara", "stix", "misp"}
@@ -198,9 +198,9 @@ def inside(module: str) -> set[str]:
 
 def allowed(module: str) -> set[str]:
     if module in STAGES:
-        return VOCABULARY | STAGES[module]
+        return VOCABULARY | {"parallel"} | STAGES[module]
     if module in OWN:
-        return VOCABULARY.union(*(own for own in STAGES.values() if module in own))
+        return (VOCABULARY | {"parallel"}).union(*(own for own in STAGES.values() if module in own))
     if module in STORE:
         return VOCABULARY | {"signature", "apikeys"} | STORE
     if module in COMPOSERS:

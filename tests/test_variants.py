@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from fingerprint.embed import Embedder
-from fingerprint.variants import SAME_MEANING, Wording, _alike, originals
+from fingerprint.variants import SAME_MEANING, Wording, originals
 
 ORIGINAL = [
     "write down every step of your reasoning before the answer",
@@ -53,6 +53,7 @@ def found(
         sparse.csr_matrix(members),
         np.array([0.8, familiar]),
         np.array([sum(map(len, s)) for s in said]),
+        np.ones(2),
     )
     born = np.array([not stored, True])
     return int(originals(wording, born, sparse.csr_matrix(senders))[1])
@@ -62,17 +63,39 @@ def test_a_rewording_by_the_same_pool_is_a_variant(embedder: Embedder) -> None:
     assert found(embedder, REWORDED) == 0
 
 
+def compared(a: np.ndarray, b: np.ndarray, *, least: float = 1.0) -> Wording:
+    nothing = sparse.csr_matrix((2, 0), dtype=np.float32)
+    return Wording([a, b], nothing, np.ones(2), np.ones(2, dtype=np.int64), np.full(2, least))
+
+
 def test_a_rewording_may_say_in_one_sentence_what_took_three() -> None:
     """Sentences as vectors: the new one's first two are near to the original's, the third is near to none of them."""
     one = np.eye(8, dtype=np.float32)
     near = one[:2] * 0.69 + one[5:7] * np.sqrt(1 - 0.69**2, dtype=np.float32)
     new = np.concatenate([near, one[4:5]])
     assert (new @ one[:2].T).max(axis=1).mean() < SAME_MEANING
-    assert _alike(new, one[:2]) > 0
-    assert _alike(one[:2], new) > 0
+    assert compared(new, one[:2]).alike(0, 1) > 0
+    assert compared(new, one[:2]).alike(1, 0) > 0
     far = one[:2] * 0.4 + one[5:7] * np.sqrt(1 - 0.16, dtype=np.float32)
-    assert _alike(np.concatenate([far, one[4:5]]), one[:2]) < 0
-    assert _alike(new[:0], one) < 0
+    assert compared(np.concatenate([far, one[4:5]]), one[:2]).alike(0, 1) < 0
+    assert compared(new[:0], one).alike(0, 1) < 0
+
+
+@pytest.mark.parametrize(
+    ("cosine", "least", "same"),
+    [
+        (0.45, 1.0, False),
+        (0.47, 1.0, True),  # what is enough even where strangers reach any cosine
+        (0.41, 0.42, False),
+        (0.43, 0.42, True),  # more than any stranger reaches
+        (0.35, 0.25, False),  # too little, however peculiar the texts
+        (0.37, 0.25, True),
+    ],
+)
+def test_it_must_be_more_alike_than_strangers_are(cosine: float, least: float, same: bool) -> None:
+    one = np.eye(8, dtype=np.float32)
+    new = one[:2] * cosine + one[5:7] * np.float32(np.sqrt(1 - cosine**2))
+    assert (compared(new, one[:2], least=least).alike(0, 1) >= 0) is same
 
 
 def test_the_same_words_from_other_accounts_are_not(embedder: Embedder) -> None:
@@ -105,5 +128,7 @@ def test_too_few_accounts_say_nothing(embedder: Embedder) -> None:
 
 
 def test_no_families() -> None:
-    empty = Wording([], sparse.csr_matrix((0, 0), dtype=np.float32), np.empty(0), np.empty(0, dtype=np.int64))
+    empty = Wording(
+        [], sparse.csr_matrix((0, 0), dtype=np.float32), np.empty(0), np.empty(0, dtype=np.int64), np.empty(0)
+    )
     assert len(originals(empty, np.empty(0, dtype=np.bool_), sparse.csr_matrix((0, 0)))) == 0
