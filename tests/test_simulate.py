@@ -114,6 +114,15 @@ def test_sizes_and_shares(small: pa.Table) -> None:
     assert 1 - background["repeat"].null_count / background.num_rows == pytest.approx(SMALL.repeats, abs=0.02)
 
 
+def test_more_campaigns_are_as_small_as_the_smallest() -> None:
+    config = replace(SMALL, campaigns=3, largest=0.1, smallest=0.02, more=2)
+    assert config.sizes() == pytest.approx((0.1, 0.1 * 0.2**0.5, 0.02, 0.02, 0.02))
+    by_campaign = Counter(only(together(config), "role", "campaign")["campaign"].to_pylist())
+    assert by_campaign["c005"] == pytest.approx(0.02 * config.rows, rel=0.2, abs=3)
+    with pytest.raises(UsageError, match="more"):
+        replace(SMALL, more=-1)
+
+
 def test_popular_prompts_repeat_mostly_verbatim(small: pa.Table) -> None:
     repeated = small.filter(pc.equal(small["repeat"], "0"))
     texts = Counter(repeated["prompt"].to_pylist())

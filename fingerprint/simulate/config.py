@@ -31,6 +31,7 @@ class SimulationConfig:
     largest: float = 0.06  # share of the largest campaign; sizes fall geometrically to the smallest
     # with `volume` they are shares of the accounts, of whose traffic each campaign takes one of `mixing`
     smallest: float = 0.002
+    more: int = 0  # further campaigns, as large as the smallest
     families: int = 3  # most templates in one campaign
     load: int = 12  # requests that an account of a campaign sends a day, in pools of 15 to 300 accounts
     evasion: str = (
@@ -65,10 +66,12 @@ class SimulationConfig:
 
     def sizes(self) -> tuple[float, ...]:
         """Return the share of the traffic that each campaign takes, largest first."""
+        more = (self.smallest,) * self.more
         if self.campaigns < 2:
-            return (self.largest,) * self.campaigns
+            return (self.largest,) * self.campaigns + more
         ratio = self.smallest / self.largest
-        return tuple(self.largest * ratio ** (i / (self.campaigns - 1)) for i in range(self.campaigns))
+        falling = (self.largest * ratio ** (i / (self.campaigns - 1)) for i in range(self.campaigns))
+        return (*falling, *more)
 
     def evasions(self) -> tuple[Evasion, ...]:
         """Return the evasions asked for, () for none; UsageError names what is wrong with them."""
@@ -85,6 +88,7 @@ def _positive(config: SimulationConfig) -> None:
         ("days", 1),
         ("accounts", 20),
         ("campaigns", 0),
+        ("more", 0),
         ("families", 1),
         ("load", 1),
         ("honest_templates", 0),
@@ -162,6 +166,7 @@ PRESETS: dict[str, SimulationConfig] = {
         campaigns=16,
         largest=0.2,
         smallest=0.0001,
+        more=40,
         honest_templates=3_000,
         evasion="mix",
         evasion_share=0.3,
