@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -24,23 +23,16 @@ import pyarrow.compute as pc
 from fingerprint.batch import Batch, sequence_hash
 from fingerprint.claim import Claims, Cores, claims, joined
 from fingerprint.engine import Engine
-from fingerprint.errors import StoreError
 from fingerprint.fillings import SLOTS, Fillings, fillings
 from fingerprint.normalise import compose, display, normalise
-from fingerprint.parallel import in_order, workers
 from fingerprint.records import HashArray, Ids, IntArray
 from fingerprint.requestids import SeenIds
 from fingerprint.shingle import shingle
+from fingerprint.spool_files import SpoolFiles, chosen, table
 from fingerprint.tokenise import tokens
 
 PIECE = 4_096
 """Prompts in one piece of work: their tokens and grams stay in the processor's cache, mostly."""
-
-GROUP = 16
-"""Pieces that one thread unpacks at a time."""
-
-_SCHEMA = pa.schema([pa.field("text", pa.large_string())])
-_PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
 
 Arrays = dict[str, npt.NDArray[Any]]
 Told = Callable[[int], None]
@@ -141,7 +133,7 @@ def spooled(
             waiting.append(rows)
             yield rows.select(["system", "prompt"])
 
-    with _Files(folder) as files:
+    with SpoolFiles(folder) as files:
         for piece in engine.in_order(prepared, (stored, share), texts()):
             rows = waiting.popleft()
             new = seen.first_time(piece.key)
@@ -154,7 +146,7 @@ def spooled(
             found.append(_of(piece.claims, new))
             starts.append(count)
             count += int(new.sum())
-            files.write(rows, piece, pa.array(new))
+            files.write(rows.column("request_id"), piece.texts, piece.sent, pa.array(new))
         files.finish()
         files.write_names(accounts.strings(), metadata.strings())
     arrays = {name: np.concatenate([*parts, np.empty(0, _COLUMNS[name])]) for name, parts in columns.items()}
@@ -185,10 +177,10 @@ def claims_in(arrays: Arrays) -> Claims:
 
 def opened(folder: Path, arrays: Arrays) -> Spool:
     """Return the spool that `spooled` wrote to a folder, given its arrays."""
-    names = {name: _table(folder / f"{name}.arrow").column(0) for name in ("accounts", "metadata")}
+    names = {name: table(folder / f"{name}.arrow").column(0) for name in ("accounts", "metadata")}
     empty = pa.chunked_array([], pa.large_string())
     requests = Batch(
-        request_id=_table(folder / "ids.arrow").column(0),
+        request_id=table(folder / "ids.arrow").column(0),
         account=arrays["account"],
         accounts=names["accounts"].combine_chunks(),
         second=arrays["second"],
@@ -251,7 +243,7 @@ def fillings_of(grams: Sequence[HashArray], item: tuple[Part, Ids]) -> tuple[Int
 
 def texts_of(spool: Spool, prompts: IntArray) -> pa.LargeStringArray:
     """Return the normalised texts of some prompts (ascending numbers)."""
-    return _chosen(spool, "texts", prompts)
+    return chosen(spool.folder / "texts.arrow", spool.pieces, prompts)
 
 
 def sample(spool: Spool, prompts: IntArray, *, shown: bool = True) -> Batch:
@@ -259,8 +251,8 @@ def sample(spool: Spool, prompts: IntArray, *, shown: bool = True) -> Batch:
 
     Its accounts are all those of the night, under the same numbers. shown: False leaves out how texts are shown.
     """
-    texts = _chosen(spool, "texts", prompts)
-    as_sent = [display(_chosen(spool, "sent", prompts))] if shown else []
+    texts = chosen(spool.folder / "texts.arrow", spool.pieces, prompts)
+    as_sent = [display(chosen(spool.folder / "sent.arrow", spool.pieces, prompts))] if shown else []
     words = tokens(texts)
     rank = np.full(spool.prompts, -1, dtype=np.int32)
     rank[prompts] = np.arange(len(prompts), dtype=np.int32)
@@ -322,85 +314,8 @@ def _numbers(distinct: HashArray, keys: HashArray) -> Ids:
     return out
 
 
-class _Files:
-    """The files of a spool while it is written, by threads: packing texts takes longer than reading them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._open: dict[str, pa.ipc.RecordBatchFileWriter] = {}
-        self._written: dict[str, Future[None]] = {}
-        self._threads = ThreadPoolExecutor(2)
-
-    def __enter__(self) -> _Files:
-        self._open = {
-            "texts": self._new("texts", _PACKED),
-            "sent": self._new("sent", _PACKED),
-            "ids": self._new("ids", None),  # mapped, not read
-        }
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._threads.shutdown()
-        for writer in self._open.values():
-            writer.close()
-
-    def _new(self, name: str, options: pa.ipc.IpcWriteOptions | None) -> pa.ipc.RecordBatchFileWriter:
-        return pa.ipc.new_file(str(self._folder / f"{name}.arrow"), _SCHEMA, options=options)
-
-    def write(self, rows: pa.RecordBatch, piece: Piece, new: pa.BooleanArray) -> None:
-        """Write a piece's new texts and all its ids, as soon as the piece before is written."""
-        self.finish()
-        columns = {
-            "texts": (piece.texts, new),
-            "sent": (piece.sent, new),
-            "ids": (rows.column("request_id"), None),
-        }
-        for name, (column, kept) in columns.items():
-            self._written[name] = self._threads.submit(self._append, name, column, kept)
-
-    def finish(self) -> None:
-        """Wait until all is written; raises StoreError when the disk refuses."""
-        try:
-            for written in self._written.values():
-                written.result()
-        except OSError as error:
-            raise StoreError(f"{self._folder}: the night cannot be spooled: {error}") from error
-
-    def _append(self, name: str, column: pa.LargeStringArray, kept: pa.BooleanArray | None) -> None:
-        rows = column if kept is None else column.filter(kept)
-        self._open[name].write_batch(pa.record_batch([rows], schema=_SCHEMA))
-
-    def write_names(self, accounts: pa.LargeStringArray, metadata: pa.LargeStringArray) -> None:
-        for name, column in (("accounts", accounts), ("metadata", metadata)):
-            with self._new(name, _PACKED) as writer:
-                writer.write_batch(pa.record_batch([column], schema=_SCHEMA))
-
-
-def _table(path: Path) -> pa.Table:
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-
-
 def _parts(spool: Spool, engine: Engine) -> Iterable[Part]:
     """Yield the batches of all texts, carried along for workers that do not see the spool."""
     path = spool.folder.resolve() / "texts.arrow"
     parts = (Part(path, i, a, b) for i, (a, b) in enumerate(pairwise(spool.pieces.tolist())))
     return parts if engine.sees(path) else map(Part.carried, parts)
-
-
-def _chosen(spool: Spool, name: str, rows: IntArray) -> pa.LargeStringArray:
-    """Return some rows (ascending) of a file's column; batches without any of them are not unpacked."""
-    cuts = np.searchsorted(rows, spool.pieces)
-    path = str(spool.folder / f"{name}.arrow")
-
-    def taken(pieces: IntArray) -> pa.LargeStringArray:
-        parts = [pa.array([], pa.large_string())]
-        with pa.memory_map(path) as file:
-            reader = pa.ipc.open_file(file)
-            for number in pieces.tolist():
-                mine = rows[cuts[number] : cuts[number + 1]] - spool.pieces[number]
-                parts.append(reader.get_batch(number).column(0).take(pa.array(mine)))
-        return pa.concat_arrays(parts)
-
-    pieces = np.flatnonzero(np.diff(cuts))
-    groups = np.array_split(pieces, max(1, len(pieces) // GROUP))
-    return pa.concat_arrays(list(in_order(taken, groups, threads=workers())))

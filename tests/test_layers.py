@@ -70,6 +70,7 @@ COMPOSERS = {
     "engine",
     "topics",
     "spool",
+    "spool_files",
     "shards",
     "engine_ray",
     "discover",
@@ -249,7 +250,17 @@ def test_a_library_has_its_door(library: str) -> None:
 
 
 def test_pipeline_composers_import_one_way() -> None:
-    order = ["batch", "engine", "topics", "spool", "shards", "engine_ray", "discover", "rounds"]
+    order = [
+        "batch",
+        "engine",
+        "topics",
+        "spool_files",
+        "spool",
+        "shards",
+        "engine_ray",
+        "discover",
+        "rounds",
+    ]
     order += ["unexplained", "calibrate", "describe", "large", "night"]
     order += ["judge", "matcher", "gist", "prefilter", "hunt", "pipeline", "live", "watchlog", "watch"]
     for module in order:
