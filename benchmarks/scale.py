@@ -52,7 +52,9 @@ def main() -> None:
             print(beside(found["text"]))
         nights = [night(rows, options.memory, work, made=options.traffic) for rows in sorted(options.rows)]
         for one in nights:
+            one["machine"] = before
             print(_told(one))
+        nights = sorted([*nights, *_earlier(options.add)], key=lambda one: int(one["rows"]))
         if nights:
             found |= {
                 "nights": nights,
@@ -189,6 +191,10 @@ def plot(nights: Sequence[dict[str, Any]], path: Path) -> None:
     figure.savefig(path)
 
 
+def _earlier(file: Path | None) -> list[dict[str, Any]]:
+    return [] if file is None else list(json.loads(file.read_text())["nights"])
+
+
 def _simulated(rows: int, work: Path, **changes: Any) -> tuple[Path, Path]:
     config = simulate.preset("scale", rows=rows, **changes)
     truth = work / "truth.parquet"
@@ -231,6 +237,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--small", type=int, metavar="ROWS", help="a night with small campaigns only")
     parser.add_argument("--memory", type=float, default=12.0, help="GB that a night may take")
     parser.add_argument("--statistics", type=Path, nargs=2, metavar=("TRAFFIC", "TRUTH"))
+    parser.add_argument("--add", type=Path, metavar="JSON", help="nights that an earlier run measured, too")
     parser.add_argument("--work", type=Path, help="where traffic and homes go while it runs")
     parser.add_argument(
         "--traffic", type=Path, metavar="DIR", help="keep the simulated traffic here, and take what is here"
