@@ -142,6 +142,7 @@ def test_words_filters_and_views(page: Page, site: Site) -> None:
     page.fill(".save input[name=name]", "reasoning")
     page.click(".save >> text=Save")
     expect(page.locator(".view a")).to_have_text("reasoning")
+    page.wait_for_selector("html[data-ready]")
     page.fill("#words", "nothing like it")
     expect(page.locator("#list")).to_contain_text("Nothing here")
     page.click(".view a")
