@@ -47,7 +47,7 @@ $(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml
 
 $(VENV)/.kernels: $(VENV)/.installed-dev
 	$(COMPILE_KERNELS)
-	touch $@
+	touch $(VENV)/.installed $@
 
 # the real proxy that tests drive; it pins libraries that this project has newer ones of
 $(LITELLM)/.installed: $(VENV)/.installed-dev
