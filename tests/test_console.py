@@ -388,6 +388,7 @@ def test_kept_traffic_is_searched_for_an_edit(page: Page, site: Site) -> None:
         "120 of 840 requests read match by text, from 12 accounts", timeout=30_000
     )
     page.fill("#edit input[name=threshold]", "1")
+    expect(page.locator("#preview")).to_contain_text("It would have matched")  # it moves the button
     page.get_by_role("button", name="Search kept traffic with this edit").click()
     expect(page.locator("#edit-hunted .lost")).to_have_text("−120 lost", timeout=30_000)
 
