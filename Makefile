@@ -1,14 +1,22 @@
 LITELLM := .venv-litellm
-.PHONY: demo test browser litellm lint check format clean
+.PHONY: demo test ready browser litellm lint check format clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# the small demo compiles the numba kernels, once and for all later runs
+COMPILE_KERNELS = $(BIN)/fingerprint demo --rows 2000 > /dev/null
+# pip and uv compile nothing here; what many processes import is compiled by the first of them
+export PYTHONDONTWRITEBYTECODE =
 
 demo: $(VENV)/.installed
 	$(BIN)/fingerprint demo
 
-test: $(VENV)/.installed-dev $(LITELLM)/.installed browser
-	$(BIN)/python -m pytest
+# files on two processes; then, alone, what measures time
+test: ready
+	$(BIN)/python -m pytest -m 'not alone' -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m alone $$(grep -l 'mark\.alone' tests/test_*.py)
+
+ready: $(VENV)/.installed-dev $(VENV)/.kernels $(LITELLM)/.installed browser
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -24,17 +32,21 @@ format: $(VENV)/.installed-dev
 # torch's CPU build first: asked for on its own it is taken from disk where one is at hand
 $(VENV)/.torch:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --no-compile torch==2.13.0
 	touch $@
 
-# the small demo compiles the numba kernels, once and for all later runs
 $(VENV)/.installed: $(VENV)/.torch pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
-	$(BIN)/fingerprint demo --rows 2000 > /dev/null
+	$(BIN)/python -m pip install --quiet --no-compile --editable .
+	$(COMPILE_KERNELS)
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile 'uv>=0.8'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
+	touch $@
+
+$(VENV)/.kernels: $(VENV)/.installed-dev
+	$(COMPILE_KERNELS)
 	touch $(VENV)/.installed $@
 
 # the real proxy that tests drive; it pins libraries that this project has newer ones of

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from fingerprint.service.app import create_app
 from fingerprint.service.config import Config
@@ -34,6 +34,7 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+expect.set_options(timeout=20_000)  # a test that fails takes longer, one on a busy machine does not fail
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
 

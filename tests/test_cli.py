@@ -19,6 +19,7 @@ from fingerprint.records import Segment, Slot, Template
 from fingerprint.signature import from_json, to_json
 
 
+@pytest.mark.alone
 def test_help_is_quick_and_loads_nothing_heavy() -> None:
     took = []
     for _ in range(3):

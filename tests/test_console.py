@@ -142,6 +142,7 @@ def test_words_filters_and_views(page: Page, site: Site) -> None:
     page.fill(".save input[name=name]", "reasoning")
     page.click(".save >> text=Save")
     expect(page.locator(".view a")).to_have_text("reasoning")
+    page.wait_for_selector("html[data-ready]")
     page.fill("#words", "nothing like it")
     expect(page.locator("#list")).to_contain_text("Nothing here")
     page.click(".view a")
@@ -387,6 +388,7 @@ def test_kept_traffic_is_searched_for_an_edit(page: Page, site: Site) -> None:
         "120 of 840 requests read match by text, from 12 accounts", timeout=30_000
     )
     page.fill("#edit input[name=threshold]", "1")
+    expect(page.locator("#preview")).to_contain_text("It would have matched")  # it moves the button
     page.get_by_role("button", name="Search kept traffic with this edit").click()
     expect(page.locator("#edit-hunted .lost")).to_have_text("−120 lost", timeout=30_000)
 

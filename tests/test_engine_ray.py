@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,13 +20,7 @@ from fingerprint.night import Stored, job_key
 from fingerprint.records import FloatArray, Stamp
 from fingerprint.settings import Settings
 
-
-@pytest.fixture(scope="module", autouse=True)
-def workers_find_these_tests() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-        patch.setenv("PYTHONPATH", path)
-        yield
+pytestmark = pytest.mark.usefixtures("ray_alone")
 
 
 @pytest.fixture(scope="module")

@@ -158,7 +158,9 @@ def test_a_closed_pipe_is_quiet(worked: Path) -> None:
 
 
 def test_a_terminal_without_unicode(worked: Path) -> None:
-    job = start("families", "--home", worked, env={**os.environ, "PYTHONIOENCODING": "latin-1"})
+    job = start(
+        "families", "--home", worked, env={**os.environ, "PYTHONIOENCODING": "latin-1", "COLUMNS": "110"}
+    )
     told, _ = job.communicate()
     assert job.returncode == 0
     assert b"\\u27e8" in told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,13 +17,7 @@ from fingerprint import memory, pipeline, simulate, spool
 from fingerprint.engine_ray import Ray
 from fingerprint.settings import Home, Settings
 
-
-@pytest.fixture(scope="module", autouse=True)
-def workers_find_these_tests() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-        patch.setenv("PYTHONPATH", path)
-        yield
+pytestmark = pytest.mark.usefixtures("ray_alone")
 
 
 def on_ray(traffic: Path, home: Path) -> None:

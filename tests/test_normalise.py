@@ -244,6 +244,7 @@ def test_arrays_may_be_sliced_chunked_typed_otherwise_or_empty() -> None:
     assert len(tokens(pa.array([], pa.string())).hashes) == 0
 
 
+@pytest.mark.alone
 def test_long_and_hostile_texts_take_linear_time() -> None:
     rows = ["я" * 10**6, "z" * 30 + "12345", "1.", "a@", "ab1/", "\u0301", "?", "http://", "1,234,", "סо"]
     texts = pa.array([row * (2_000_000 // len(row.encode())) for row in rows])

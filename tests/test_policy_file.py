@@ -123,21 +123,30 @@ def until(holds: Callable[[], bool], seconds: float = 20) -> None:
 def test_hangup_reads_it_again_in_every_worker(worked: Path, tmp_path: Path, workers: int) -> None:
     path, port = tmp_path / "policy.toml", free_port()
     path.write_text(BLOCK)
-    process = start("serve", "--home", worked, "--port", port, "--workers", workers, "--policy", path)
+    command = ("serve", "--home", worked, "--port", port, "--workers", workers, "--policy", path)
+    log = tmp_path / "log"
+
+    def read() -> int:
+        """How often a worker read the policy."""
+        return log.read_bytes().count(b'"event":"policy"')
+
+    with log.open("wb") as file:
+        process = start(*command, stderr=file)
     try:
         answers(f"http://127.0.0.1:{port}/readyz", process)
-        time.sleep(1)  # the other worker
+        until(lambda: read() == workers, 60)
         assert decisions(port) == {"block"}
         written_over(path, MARKS)
         time.sleep(1)
         assert decisions(port) == {"block"}, "the change cannot be seen"
         process.send_signal(signal.SIGHUP)
-        until(lambda: decisions(port) == {"mark"})
+        until(lambda: read() == 2 * workers)
+        assert decisions(port) == {"mark"}
     finally:
         process.terminate()
-        _, log = process.communicate(timeout=60)
-    assert process.returncode == 0, log
-    assert log.count(b'"event":"policy"') == 2 * workers, "each worker read it twice and was not replaced"
+        process.communicate(timeout=60)
+    assert process.returncode == 0, log.read_text()
+    assert read() == 2 * workers, "each worker read it twice and was not replaced"
 
 
 def decisions(port: int) -> set[str]:

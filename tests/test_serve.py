@@ -25,7 +25,7 @@ def test_requests_in_work_end_and_new_ones_are_sent_elsewhere(home: Path, worker
         answers(f"{url}/readyz", process)
         time.sleep(1)
         statuses: list[int] = []
-        unready = threading.Event()
+        told, unready = threading.Event(), threading.Event()
 
         def asking() -> None:
             with httpx2.Client(timeout=30) as client:
@@ -33,15 +33,17 @@ def test_requests_in_work_end_and_new_ones_are_sent_elsewhere(home: Path, worker
                     statuses.append(client.post(f"{url}/v1/lookup", json={"prompt": PROMPT}).status_code)
                     if client.get(f"{url}/readyz").status_code == 503:
                         unready.set()
-                    time.sleep(0.1)  # nobody reads the log until the end, and a pipe holds 64 KiB
+                    told.wait(0.1)  # nobody reads the log until the end, and a pipe holds 64 KiB
                 bodies = {"requests": [{"prompt": f"{PROMPT} {n}"} for n in range(200)]}
                 statuses.append(client.post(f"{url}/v1/lookup/batch", json=bodies).status_code)
 
         thread = threading.Thread(target=asking)
         thread.start()
-        time.sleep(1)
+        while len(statuses) < 5 and thread.is_alive():
+            time.sleep(0.05)
         metrics = httpx2.get(f"{url}/metrics", timeout=30).text
         process.send_signal(signal.SIGTERM)
+        told.set()
         thread.join(60)
         assert unready.is_set(), "readiness went before the door closed"
         assert set(statuses) == {200}
