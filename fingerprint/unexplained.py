@@ -147,7 +147,8 @@ def extended(batch: Batch, found: Discovery, left: Loose, settings: Settings) ->
     together = alone <= ALONE * np.diff(sent.indptr)
     new = np.flatnonzero((own >= 2) & (own < more.families.support) & together)
     mine = _tonight(more.families.take(new), left.prompts[likely[tonight]], batch)
-    new = new[~ordinary(mine, behaviour((mine.members @ batch.requests()).tocsr(), batch.account, batch.second))]
+    act = behaviour((mine.members @ batch.requests()).tocsr(), batch.account, batch.second)
+    new = new[~ordinary(mine, act)]
     if not len(new):
         return found
     return _with(batch, found, more, new, settings)
