@@ -150,18 +150,19 @@ def proven(
     """Tell which families (f,) are more than common language or a document that people pass around.
 
     Accounts that act together in time prove any of them. Without that a template must be long, and come from
-    a pool of accounts, or have an outline, as excerpts of documents do not, without being sent by anybody at any
+    a pool of accounts, or have an outline, as excerpts of documents do not; and not be sent by anybody at any
     time. outlined: (f,) bool, as `refine.outlined` tells.
     """
     alive = families.support > 0
     pooled = _pooled(families, act, settings)
     together = pooled & (act.p_synchrony <= refine.TOGETHER)
     close = pooled & (act.p_pool <= refine.CLOSED_POOL) & (act.accounts >= refine.POOL)
+    close &= ~refine.anybodys(act)
     together |= close & (families.size >= refine.LONG_CORE // 2)
     # no phrase of ordinary language is in so much of a day's traffic
     dominant = families.support >= refine.DOMINANT * families.members.shape[1]
     together |= dominant & (families.size >= refine.LONG_CORE // 2)
-    long = (families.size >= refine.LONG_CORE) & (pooled | (outlined & ~refine.ordinary(families, act)))
+    long = (families.size >= refine.LONG_CORE) & (pooled | outlined) & ~refine.ordinary(families, act)
     return np.asarray(
         (families.known >= 0) | (alive & (together | long) & (act.accounts >= settings.min_accounts))
     )

@@ -37,6 +37,10 @@ LEAST_SHARE = 0.2
 MANY = 60
 """Requests from which on the spread of a family over accounts and time is telling."""
 
+ANYBODY = 0.8
+"""A text is anybody's if this share of the accounts that chance would give send it. With enough requests any habit of
+people is significant; that does not make a pool of them."""
+
 CLOSED_POOL = 1e-6
 """A pool is closed where so few accounts send so many requests this rarely by chance."""
 
@@ -179,9 +183,14 @@ def ordinary(families: Families, behaviour: Behaviour) -> npt.NDArray[np.bool_]:
 
     Only many requests show that; a rare template is not called ordinary for want of data.
     """
-    anybody = behaviour.accounts >= 0.8 * behaviour.expected_accounts
     any_time = behaviour.pairs < 1.5 * behaviour.expected_pairs + 3
-    return np.asarray(anybody & any_time & (behaviour.requests >= MANY) & (families.size < 2 * LONG_CORE))
+    many = behaviour.requests >= MANY
+    return np.asarray(anybodys(behaviour) & any_time & many & (families.size < 2 * LONG_CORE))
+
+
+def anybodys(behaviour: Behaviour) -> npt.NDArray[np.bool_]:
+    """Tell which families (f,) are sent by nearly as many accounts as chance would give."""
+    return np.asarray(behaviour.accounts >= ANYBODY * behaviour.expected_accounts)
 
 
 def _with_members(core: sparse.csr_matrix, known: Ids, shared: SharedGrams, least: int) -> Families:

@@ -12,6 +12,7 @@ from fingerprint.cluster import cluster
 from fingerprint.evidence import behaviour, discoveries
 from fingerprint.index import knn_graph
 from fingerprint.records import FloatArray, Ids, Neighbours
+from fingerprint.refine import TOGETHER
 
 EXACTLY = 16_384
 """Prompts above this number are compared through inverted lists."""
@@ -33,6 +34,7 @@ def topics(
 
     vectors: (m, d) float32 unit rows. requests: (m, r) CSR, the requests of each prompt; account, second: (r,).
     least, accounts: fewest prompts and accounts of a cluster. rate: false-discovery rate of the behaviour test.
+    To share accounts is not enough: a language or a subject is written by few people, and always by the same.
     graph: finds neighbours, as `index.knn_graph` does.
     """
     label = np.full(len(vectors), -1, dtype=np.int32)
@@ -45,7 +47,8 @@ def topics(
     ones = np.ones(len(members), dtype=np.float32)
     rows = sparse.csr_matrix((ones, (found[members], members)), shape=shape) @ requests
     act = behaviour(rows.tocsr(), account, second)
-    kept = discoveries(act.p_value, rate=rate) & (act.accounts >= accounts)
+    together = discoveries(act.p_value, rate=rate) & (act.p_synchrony <= TOGETHER)
+    kept = together & (act.accounts >= accounts)
     number = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
     label[members] = number[found[members]]
     return label

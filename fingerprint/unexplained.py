@@ -22,7 +22,7 @@ from fingerprint.discover import Discovery, discovered, members_of
 from fingerprint.errors import StoreError
 from fingerprint.evidence import WINDOWS_SECONDS, behaviour, unaccompanied
 from fingerprint.records import HashArray, Ids, IntArray
-from fingerprint.refine import COVER
+from fingerprint.refine import COVER, ordinary
 from fingerprint.settings import Settings
 from fingerprint.shingle import shared_grams
 
@@ -129,7 +129,11 @@ def rows(left: Loose, label: Ids) -> pa.Table:
 
 
 def extended(batch: Batch, found: Discovery, left: Loose, settings: Settings) -> Discovery:
-    """Add to a night's families those that its prompts in no family make together with remembered ones."""
+    """Add to a night's families those that its prompts in no family make together with remembered ones.
+
+    A text that tonight's own requests, among all of the night's, show to be ordinary is none: remembered prompts are
+    those that share most text, and beside them whatever is sent often looks like the work of a few, in bursts.
+    """
     likely = np.flatnonzero(left.count >= SHARED)
     if left.tonight == left.shingles.prompts or len(likely) < settings.min_requests:
         return found
@@ -142,9 +146,22 @@ def extended(batch: Batch, found: Discovery, left: Loose, settings: Settings) ->
     alone = unaccompanied(sent, part.account, part.second, WINDOWS_SECONDS[1])
     together = alone <= ALONE * np.diff(sent.indptr)
     new = np.flatnonzero((own >= 2) & (own < more.families.support) & together)
+    mine = _tonight(more.families.take(new), left.prompts[likely[tonight]], batch)
+    act = behaviour((mine.members @ batch.requests()).tocsr(), batch.account, batch.second)
+    new = new[~ordinary(mine, act)]
     if not len(new):
         return found
     return _with(batch, found, more, new, settings)
+
+
+def _tonight(families: Families, prompts: IntArray, batch: Batch) -> Families:
+    """Return families of the night's prompts alone, whose numbers in the batch these are; they were numbered first."""
+    own = families.members[:, : len(prompts)].tocsr()
+    own.sort_indices()
+    members = sparse.csr_matrix(
+        (own.data, prompts[own.indices], own.indptr), shape=(len(families), batch.distinct)
+    )
+    return Families(families.core, members, families.known)
 
 
 def _joined(tonight: Shingles, remembered: pa.Table) -> Shingles:

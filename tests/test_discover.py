@@ -11,8 +11,9 @@ from scipy import sparse
 from test_match import signature
 
 from fingerprint.columns import Families
-from fingerprint.discover import Discovery, akin, discover
+from fingerprint.discover import Discovery, akin, discover, proven
 from fingerprint.evidence import behaviour
+from fingerprint.refine import CLOSED_POOL
 from fingerprint.settings import Settings
 
 LONG = (
@@ -196,3 +197,21 @@ def test_kin_from_fewer_accounts_than_k_is_no_family(fewest: int, expected: list
     families = Families(sparse.csr_matrix(np.ones((2, 3), np.float32)), members, np.full(2, -1, np.int32))
     act = behaviour(members, account, second)
     assert akin(families, act, senders, Settings(min_accounts=fewest)).tolist() == expected
+
+
+@pytest.mark.parametrize(("askers", "expected"), [(850, False), (500, True)])
+@pytest.mark.parametrize("outlined", [False, True])
+def test_habits_of_many_people_are_significant_but_no_pool(
+    askers: int, expected: bool, outlined: bool
+) -> None:
+    """2,000 requests of one question by some of 1,000 accounts that send as much; chance gives 865 of them."""
+    random = np.random.default_rng(9)
+    account = np.concatenate([random.integers(0, askers, 2_000), np.arange(20_000) % 1_000]).astype(np.int32)
+    second = random.uniform(0, 12 * 86_400, len(account))
+    members = sparse.csr_matrix(
+        (np.ones(2_000, np.float32), (np.zeros(2_000, int), np.arange(2_000))), shape=(1, len(account))
+    )
+    families = Families(sparse.csr_matrix(np.ones((1, 20), np.float32)), members, np.full(1, -1, np.int32))
+    act = behaviour(members, account, second)
+    assert act.p_pool[0] < CLOSED_POOL
+    assert proven(families, act, np.array([outlined]), Settings()).tolist() == [expected]

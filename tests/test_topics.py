@@ -65,6 +65,12 @@ def test_a_subject_that_anybody_sends_at_any_time_is_none() -> None:
     assert (label == -1).all()
 
 
+def test_a_language_that_few_people_write_at_any_time_is_none() -> None:
+    random = np.random.default_rng(7)
+    sent = traffic(random, random.integers(0, 6, 40), random.uniform(0, DAY, 40))
+    assert (found(*sent) == -1).all()
+
+
 def test_a_subject_of_too_few_accounts_is_none() -> None:
     random = np.random.default_rng(2)
     sent = traffic(random, random.integers(0, 2, 40), 3000 + random.uniform(0, 200, 40))

@@ -38,6 +38,20 @@ def night(day: int, *, honest: int = 200) -> list[Row]:
     return [row(1000 * day + i, text, account, at) for i, (at, account, text) in enumerate(sorted(sent))]
 
 
+def with_question(day: int, *, honest: int = 600, often: int = 150) -> list[Row]:
+    """A night without the campaign, in which people send one question in a few spellings all day long."""
+    random = np.random.default_rng(1_000 + day)
+    asked = words(np.random.default_rng(1), 18)
+    spelt = [asked, f"{asked} please", f"please {asked}", f"{asked} thanks"]
+    texts = [spelt[int(n)] for n in random.integers(0, len(spelt), often)]
+    texts += [words(random, 20) for _ in range(honest)]
+    at = DAY * day + random.uniform(0, DAY, len(texts))
+    order = np.argsort(at)
+    return [
+        row(1_000 * day + n, texts[i], f"user{random.integers(400)}", int(at[i])) for n, i in enumerate(order)
+    ]
+
+
 def words(random: np.random.Generator, count: int) -> str:
     return " ".join(random.choice(WORDS, count))
 
@@ -59,6 +73,13 @@ def test_a_campaign_too_small_for_one_night_is_found_over_several(tmp_path: Path
     assert len(campaign(home)) == 1
     again = worked(tmp_path, 3, home)
     assert (again.new_families, again.families, again.assigned) == (0, 1, FEW)
+
+
+def test_what_anybody_sends_at_any_time_is_none_for_what_is_remembered(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    for day in range(4):
+        report = nightly([written(tmp_path / f"{day}.jsonl", with_question(day))], home)
+        assert report.families == 0
 
 
 def test_a_night_does_not_remember_itself(tmp_path: Path) -> None:
