@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from fingerprint.errors import StoreError
+from fingerprint.spool_files import GROUP, SpoolFiles, chosen, table
+
+PIECES = 3 * GROUP + 1
+
+
+def strings(*values: str) -> pa.LargeStringArray:
+    return pa.array(values, pa.large_string())
+
+
+def written(folder: Path) -> np.ndarray:
+    """Write pieces of three requests, the second of which repeats an earlier one; return where each piece begins."""
+    with SpoolFiles(folder) as files:
+        for piece in range(PIECES):
+            ids = [f"{piece}-{row}" for row in range(3)]
+            texts = strings(*(f"text {name}" for name in ids))
+            sent = strings(*(f"Sent {name}" for name in ids))
+            files.write(strings(*ids), texts, sent, pa.array([True, False, True]))
+        files.finish()
+        files.write_names(strings("a"), strings())
+    return np.arange(0, 2 * PIECES + 1, 2)
+
+
+def test_rows_come_back_in_their_order_from_any_number_of_batches(tmp_path: Path) -> None:
+    begins = written(tmp_path)
+    rows = np.flatnonzero(np.arange(begins[-1]) % 5 != 1)
+    names = [f"{row // 2}-{2 * (row % 2)}" for row in rows]
+    assert chosen(tmp_path / "texts.arrow", begins, rows).to_pylist() == [f"text {name}" for name in names]
+    assert chosen(tmp_path / "sent.arrow", begins, rows).to_pylist() == [f"Sent {name}" for name in names]
+    assert len(chosen(tmp_path / "texts.arrow", begins, rows[:0])) == 0
+
+
+def test_every_request_keeps_its_id(tmp_path: Path) -> None:
+    written(tmp_path)
+    expected = [f"{piece}-{row}" for piece in range(PIECES) for row in range(3)]
+    assert table(tmp_path / "ids.arrow").column(0).to_pylist() == expected
+
+
+@pytest.mark.parametrize("name", ["texts", "sent", "ids"])
+def test_a_disk_that_refuses_is_told(tmp_path: Path, name: str) -> None:
+    class Full:
+        def write_batch(self, batch: pa.RecordBatch) -> None:
+            raise OSError("no space left")
+
+        def close(self) -> None:
+            pass
+
+    one, new = strings("x"), pa.array([True])
+    with SpoolFiles(tmp_path) as files:
+        files._open[name].close()
+        files._open[name] = Full()
+        files.write(one, one, one, new)
+        with pytest.raises(StoreError, match="no space left"):
+            files.write(one, one, one, new)
