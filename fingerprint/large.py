@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,10 +35,22 @@ def read(
     job: Job,
     facts: Callable[[], dict[str, object]],
 ) -> None:
-    """Spool the traffic and claim what is stored families'; `facts` are asked for when all is read."""
+    """Spool the traffic and claim what is stored families'; `facts` are asked for when all is read.
+
+    Raises UsageError as soon as the night does not fit into the memory it may take.
+    """
     folder = job.work.begin("read")
-    arrays = spooled(batches, folder, cores([s.grams for s in stored]), share=refine.COVER, engine=job.engine)
+    fitting = _fitting(batches, job.settings.memory_gb)
+    arrays = spooled(fitting, folder, cores([s.grams for s in stored]), share=refine.COVER, engine=job.engine)
     job.work.finish("read", facts(), **arrays)
+
+
+def _fitting(batches: Iterable[pa.RecordBatch], memory_gb: float) -> Iterator[pa.RecordBatch]:
+    requests = 0
+    for batch in batches:
+        requests += len(batch)
+        memory.check(memory_gb, requests)
+        yield batch
 
 
 def resumed(job: Job) -> Spool:

@@ -39,7 +39,7 @@ def sample(memory_gb: float, requests: int, text: int) -> int:
 
     Raises UsageError where so many requests do not fit at all.
     """
-    needed = (BASE + max(REQUEST * requests, COLUMNS * requests + TEXT_BYTE * LEAST_TEXT)) / 1e9
+    needed = _needed(requests)
     if memory_gb < needed:
         raise UsageError(
             f"--memory: at least {needed:.1f} GB expected for {requests:,} requests, {memory_gb:g} GB found"
@@ -47,3 +47,17 @@ def sample(memory_gb: float, requests: int, text: int) -> int:
     free = memory_gb * 1e9 - BASE - COLUMNS * requests
     wanted = min(max(text // SAMPLE_SHARE, LEAST_SAMPLE), MOST_SAMPLE)
     return int(min(wanted, free / TEXT_BYTE))
+
+
+def check(memory_gb: float, requests: int) -> None:
+    """Raise UsageError where so many requests of a night that is still being read are too many."""
+    if memory_gb < _needed(requests):
+        raise UsageError(
+            f"--memory: {memory_gb:g} GB do not hold this night of more than {requests:,} requests; each million takes "
+            f"{REQUEST / 1e3:.2f} GB more"
+        )
+
+
+def _needed(requests: int) -> float:
+    """Return the gigabytes that a large night of so many requests takes at least."""
+    return (BASE + max(REQUEST * requests, COLUMNS * requests + TEXT_BYTE * LEAST_TEXT)) / 1e9

@@ -31,7 +31,7 @@ class Settings:
     neighbours: int = 30
     seed: int = 0
     max_rejects: int | None = None
-    memory_gb: float = 8.0
+    memory_gb: float = 12.0
     retention_days: int = 7
     threads: int | None = None
     engine: str = "local"

@@ -36,3 +36,9 @@ def test_a_sample_never_takes_more_than_is_allowed() -> None:
 def test_too_little_is_told() -> None:
     with pytest.raises(UsageError, match=r"at least 8\.\d GB expected for 16,000,000 requests, 2 GB found"):
         memory.sample(2.0, 16 * 10**6, 10**10)
+
+
+def test_a_night_that_does_not_fit_is_told_while_it_is_read() -> None:
+    memory.check(8.0, 15 * 10**6)
+    with pytest.raises(UsageError, match=r"8 GB do not hold this night of more than 16,000,000 requests"):
+        memory.check(8.0, 16 * 10**6)
