@@ -43,7 +43,7 @@ from fingerprint.wordings import adopt, by_own_senders, common_words, with_varia
 PROTOTYPE_MEMBERS = 64
 """Members whose mean embedding is a family's prototype."""
 
-MOST_LOOSE = 50_000
+MOST_LOOSE = 32_768
 """Prompts in no family that are embedded, to find families of meaning among them."""
 
 SAME_WORDING = 0.7

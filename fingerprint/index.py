@@ -171,10 +171,10 @@ def _empty(points: FloatArray, codes: str, seed: int, exact_up_to: int, probes: 
         lists = int(4 * np.sqrt(len(points)))
         index = faiss.index_factory(points.shape[1], f"IVF{lists},{codes}", faiss.METRIC_INNER_PRODUCT)
         index.cp.seed = seed + 1
-        index.cp.niter = 10
+        index.cp.niter = 6
         index.cp.min_points_per_centroid = 1  # fewer only make FAISS write to stderr
         index.nprobe = probes
-        wanted = min(len(points), 50 * lists)
+        wanted = min(len(points), 32 * lists)
         sample = np.random.default_rng(seed).choice(len(points), wanted, replace=False)
         index.train(points[np.sort(sample)])
     return index

@@ -23,6 +23,9 @@ from fingerprint.variants import Wording, originals
 COMMON_WORDS = 300
 """Most frequent tokens of a batch; text that hardly uses them is in another language than the rest."""
 
+MOST_ASKED = 100_000
+"""Prompts that may be adopted; in a larger night those of the senders most of whose requests are of their families."""
+
 Doubles = npt.NDArray[np.float64]
 
 
@@ -90,9 +93,27 @@ def adopt(
     loose = np.flatnonzero(label < 0)
     whose = np.where(label >= 0, owner[label], -1).astype(np.int32) if len(owner) else label
     own = by_own_senders(batch, loose, members_of(whose, len(signatures)))
+    own = _likeliest(own, batch, whose, loose)
     family, score = adopted(lambda rows: texts(loose[rows]), signatures, own[:, owner].tocsr(), embed)
     taken = family >= 0
     label[loose[taken]], strength[loose[taken]] = family[taken], score[taken]
+
+
+def _likeliest(own: sparse.csr_matrix, batch: Batch, whose: Ids, loose: IntArray) -> sparse.csr_matrix:
+    """Leave of the prompts that are by senders of a family (l, f) those whose senders send little else, MOST_ASKED at most."""
+    asked = np.flatnonzero(np.diff(own.indptr))
+    if len(asked) <= MOST_ASKED:
+        return own
+    sent = np.bincount(batch.account, minlength=len(batch.accounts))
+    of_families = np.bincount(batch.account[whose[batch.prompt] >= 0], minlength=len(batch.accounts))
+    share = of_families / np.maximum(sent, 1)
+    by_sender = batch.senders()[loose[asked]] @ sparse.diags(share)
+    most = by_sender.max(axis=1).toarray().ravel()
+    kept = np.zeros(own.shape[0])
+    kept[asked[np.argsort(-most, kind="stable")[:MOST_ASKED]]] = 1
+    left = (sparse.diags(kept) @ own).tocsr()
+    left.eliminate_zeros()
+    return left
 
 
 def by_own_senders(batch: Batch, prompts: IntArray, members: sparse.csr_matrix) -> sparse.csr_matrix:
