@@ -262,7 +262,8 @@ def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tu
     )
     page.fact(
         "matches",
-        f"from score {signature.threshold:.3f}; {len(signature.grams):,} phrases, {len(signature.prototypes)} prototypes",
+        f"from score {signature.threshold:.3f}; {len(signature.grams):,} phrases, "
+        f"sentences compared by meaning: {len(signature.prototypes)}",
     )
     page.fact(
         "made by",
