@@ -37,6 +37,9 @@ ROUNDS = 3
 WORTH = 0.02
 """A round but the first that explains less than this part of the night's prompts is the last."""
 
+MOST_HELD = 20_000
+"""Prompts that hold a seed, up to which it is tested whether their senders act together: more are seen in any sample."""
+
 _NO_SEEDS = np.empty(0, dtype=np.uint64), np.zeros(1, dtype=np.int64)
 
 SHORTEST = 2
@@ -109,7 +112,7 @@ def searched(
 
     most: bytes of text in a sample. Returns all families, all claims, and the prompts of the first sample.
     """
-    looked, likely = np.zeros((2, spool.prompts), dtype=np.uint8)
+    looked, likely, urgent = np.zeros((3, spool.prompts), dtype=np.uint8)
     first = np.empty(0, dtype=np.int64)
     for number in range(1, ROUNDS + 1):
         # a likely prompt may be looked at twice: with the others that hold its text
@@ -117,29 +120,30 @@ def searched(
         free[held.prompt] = False
         if not (free & (looked == 0)).any():
             break
-        chosen = sampled(spool, free, likely, most)
+        chosen = sampled(spool, free, likely + urgent, most)
         looked[chosen] += 1
         first = chosen if number == 1 else first
         found, seeds = _looked_at(spool, chosen, number, job)
         asked = ~_marked(held.prompt[_long(known)[held.family]], spool.prompts)
-        new, promising = _claimed(spool, found, seeds, asked, number, job)
+        new, promising, together = _claimed(spool, found, seeds, asked, number, job)
         before = np.count_nonzero(_marked(held.prompt, spool.prompts))
         held, known = _both(held, new, len(known.grams)), known + found
         explained = np.count_nonzero(_marked(held.prompt, spool.prompts)) - before
         if number > 1 and explained < WORTH * spool.prompts:
             break
-        likely[promising] = 1
+        likely[promising], urgent[together] = 1, 1
     return known, held, first
 
 
 def sampled(spool: Spool, free: npt.NDArray[np.bool_], likely: npt.NDArray[np.uint8], most: int) -> IntArray:
     """Choose prompts of `free` (n,) until their texts fill `most` bytes, in the order of their hashes; ascending.
 
-    Up to half of the bytes go to `likely` ones (n,), 0 or 1, which alone would be no sample to test behaviour on.
+    Up to half of the bytes go to `likely` ones (n,), the likeliest first; alone they would be no sample to test
+    behaviour on.
     """
 
     def filled(prompts: IntArray, room: int) -> IntArray:
-        prompts = prompts[np.argsort(spool.key[prompts], kind="stable")]
+        prompts = prompts[np.lexsort((spool.key[prompts], -likely[prompts].astype(np.int8)))]
         return prompts[: np.searchsorted(np.cumsum(spool.size[prompts], dtype=np.int64), room, side="right")]
 
     first = filled(np.flatnonzero(free & (likely > 0)), most // 2)
@@ -214,8 +218,8 @@ def _claimed(
     asked: npt.NDArray[np.bool_],
     number: int,
     job: Job,
-) -> tuple[Claims, IntArray]:
-    """Return which prompts of those asked (n,) hold the families, and which hold seeds that many hold."""
+) -> tuple[Claims, IntArray, IntArray]:
+    """Return which prompts of those asked (n,) hold the families, and which hold grown and synchronous seeds (`_grown`)."""
     stage = f"claims-{number}"
     if not job.work.has(stage):
         name = f"claim {number}"
@@ -228,21 +232,39 @@ def _claimed(
             engine=job.engine,
             told=lambda done: job.tell(name, done, spool.prompts),
         )
-        new, promising = _parted(
-            every, len(found.grams), len(seeds), job.settings.min_requests, spool.prompts
-        )
-        job.work.finish(stage, {}, **arrays_of(new), promising=promising)
+        own = every.family < len(found.grams)
+        new = Claims(every.prompt[own], every.family[own], every.held[own])
+        promising, together = _grown(spool, every, len(found.grams), len(seeds), job.settings)
+        job.work.finish(stage, {}, **arrays_of(new), promising=promising, together=together)
     read = job.work.arrays(stage)
-    return claims_in(read), read["promising"]
+    return claims_in(read), read["promising"], read["together"]
 
 
-def _parted(every: Claims, families: int, seeds: int, least: int, prompts: int) -> tuple[Claims, IntArray]:
-    """Part the claims of families from those of seeds; of these only the prompts matter, where `least` hold the seed."""
-    own = every.family < families
-    strong = np.bincount(every.family, minlength=families + seeds) >= least
-    strong[:families] = False
-    promising = np.flatnonzero(_marked(every.prompt[strong[every.family]], prompts))
-    return Claims(every.prompt[own], every.family[own], every.held[own]), promising
+def _grown(
+    spool: Spool, every: Claims, families: int, seeds: int, settings: Settings
+) -> tuple[IntArray, IntArray]:
+    """Return the prompts that hold seeds which `min_requests` hold, and those that hold seeds whose senders act together.
+
+    A sample thins a campaign's bursts: of a hundredth of its requests hardly two stand near in time. All of them tell.
+    """
+    held = np.bincount(every.family, minlength=families + seeds)[families:]
+    strong = np.flatnonzero(held >= settings.min_requests)
+    rank = np.full(families + seeds, -1, dtype=np.int32)
+    rank[families + strong] = np.arange(len(strong))
+    row = rank[every.family]
+    mine = row >= 0
+    promising = np.flatnonzero(_marked(every.prompt[mine], spool.prompts))
+    testable = held[strong] <= MOST_HELD
+    mine[mine] = testable[row[mine]]
+    if not mine.any():
+        return promising, promising[:0]
+    shape = (len(strong), spool.prompts)
+    ones = np.ones(int(mine.sum()), dtype=np.float32)
+    members = sparse.csr_matrix((ones, (row[mine], every.prompt[mine])), shape=shape)
+    whole = spool.requests
+    act = behaviour((members @ whole.requests()).tocsr(), whole.account, whole.second)
+    act_together = (act.p_synchrony <= refine.TOGETHER) & (act.accounts >= settings.min_accounts)
+    return promising, np.unique(members[np.flatnonzero(act_together)].indices).astype(np.int64)
 
 
 def _marked(numbers: IntArray, count: int) -> npt.NDArray[np.bool_]:
