@@ -79,6 +79,7 @@ def described(
         with pa.ipc.new_file(str(folder / "loose.arrow"), loose.schema) as file:
             file.write_table(loose)
         _keep(night, job.work)
+        return night, loose
     kept = job.work.path("described") / "loose.arrow"
     return _kept(job.work), pa.ipc.open_file(kept.read_bytes()).read_all()
 

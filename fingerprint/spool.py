@@ -252,7 +252,7 @@ def sample(spool: Spool, prompts: IntArray, *, shown: bool = True) -> Batch:
     Its accounts are all those of the night, under the same numbers. shown: False leaves out how texts are shown.
     """
     texts = chosen(spool.folder / "texts.arrow", spool.pieces, prompts)
-    as_sent = [display(chosen(spool.folder / "sent.arrow", spool.pieces, prompts))] if shown else []
+    as_sent = [chosen(spool.folder / "sent.arrow", spool.pieces, prompts, display)] if shown else []
     words = tokens(texts)
     rank = np.full(spool.prompts, -1, dtype=np.int32)
     rank[prompts] = np.arange(len(prompts), dtype=np.int32)

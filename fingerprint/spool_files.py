@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
@@ -18,6 +19,7 @@ GROUP = 16
 
 _SCHEMA = pa.schema([pa.field("text", pa.large_string())])
 _PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
+_READ_OFTEN = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 class SpoolFiles:
@@ -31,7 +33,7 @@ class SpoolFiles:
 
     def __enter__(self) -> Self:
         self._open = {
-            "texts": self._new("texts", _PACKED),
+            "texts": self._new("texts", _READ_OFTEN),
             "sent": self._new("sent", _PACKED),
             "ids": self._new("ids", None),  # mapped, not read
         }
@@ -82,8 +84,13 @@ def table(path: Path) -> pa.Table:
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
 
-def chosen(path: Path, begins: IntArray, rows: IntArray) -> pa.LargeStringArray:
-    """Return some rows (ascending) of a file whose batches begin at begins (b + 1,); others are not unpacked."""
+def chosen(
+    path: Path, begins: IntArray, rows: IntArray, then: Callable[[pa.Array], pa.Array] | None = None
+) -> pa.LargeStringArray:
+    """Return some rows (ascending) of a file whose batches begin at begins (b + 1,); others are not unpacked.
+
+    then: what is made of them, row by row.
+    """
     cuts = np.searchsorted(rows, begins)
 
     def taken(pieces: IntArray) -> pa.LargeStringArray:
@@ -93,7 +100,7 @@ def chosen(path: Path, begins: IntArray, rows: IntArray) -> pa.LargeStringArray:
             for number in pieces.tolist():
                 mine = rows[cuts[number] : cuts[number + 1]] - begins[number]
                 parts.append(reader.get_batch(number).column(0).take(pa.array(mine)))
-        return pa.concat_arrays(parts)
+        return pa.concat_arrays(parts) if then is None else then(pa.concat_arrays(parts))
 
     pieces = np.flatnonzero(np.diff(cuts))
     groups = np.array_split(pieces, max(1, len(pieces) // GROUP))

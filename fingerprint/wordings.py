@@ -23,7 +23,7 @@ from fingerprint.variants import Wording, originals
 COMMON_WORDS = 300
 """Most frequent tokens of a batch; text that hardly uses them is in another language than the rest."""
 
-MOST_ASKED = 100_000
+MOST_ASKED = 65_536
 """Prompts that may be adopted; in a larger night those of the senders most of whose requests are of their families."""
 
 Doubles = npt.NDArray[np.float64]
