@@ -3,8 +3,8 @@
 A static model's vector of a sentence points where the sum of its words' vectors does. Let B hold an orthonormal
 basis whose span holds the prototype p, and y be that sum in the basis. Then the sentence's cosine to p is y·Bp over
 the length of the whole sum, which is at least |y|. So no cosine is above y·Bp / |y|, or above 0 where that is
-negative; and y needs a few additions a word where the vector needs hundreds, and the model's tokeniser once for each
-new word only. What a text holds of a template (`meaning`) is bounded by the bounds of its sentences.
+negative; and y needs a few additions a word where the vector needs hundreds. An ASCII word is cut into the
+vocabulary's pieces here (`pieces`), any other is given to the model's tokeniser once. What a text holds of a template (`meaning`) is bounded by the bounds of its sentences.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pyarrow as pa
 from numba import njit
 
 from fingerprint.meaning import EMBEDDED_CHARACTERS, FEWEST_WORDS, HEAD, TAIL, heads, sentences
+from fingerprint.pieces import Pieces, cut, piece
 from fingerprint.records import FloatArray, HashArray, Ids, IntArray
 from fingerprint.text_buffers import Bytes, buffers, strings
 from fingerprint.tokenise import OFFSET, PRIME, finished
@@ -48,6 +49,20 @@ _IDEOGRAPHIC_STOP = (0xE3, 0x80, 0x82)  # NFKC leaves this one of the wide signs
 
 Embed = Callable[[pa.Array], FloatArray]
 
+NO_PIECES = Pieces(np.zeros(1, np.uint64), 0, 0, 0)
+"""Of a tokeniser that is asked for every word."""
+
+
+class Model(NamedTuple):
+    """What bounds need of a static model: texts to unit rows, and to the sums of their tokens' vectors.
+
+    pieces: how ASCII words are cut, and the pieces' vectors (v, d), or None where `sums` must be asked for each.
+    """
+
+    encode: Embed
+    sums: Embed
+    pieces: tuple[Pieces, FloatArray] | None = None
+
 
 class _Words(NamedTuple):
     """Open addressing: keys (c,) uint64 hashes of words, 0 where free; slots (c,) int32, their rows of the sums."""
@@ -60,7 +75,7 @@ class _Fresh(NamedTuple):
     """What a pass over texts left for later: sentences with words that have no sum yet, and those words' bytes.
 
     sentence, slot: pairs of a sentence and a new word in it. row, y: of these sentences. data, ends: the new words.
-    counts: (4,) int64, pairs, sentences, new words, and words that have a sum.
+    counts: (4,) int64, pairs, sentences, new words, and words that have a sum. cut: room for the pieces of a word.
     """
 
     sentence: IntArray
@@ -70,14 +85,15 @@ class _Fresh(NamedTuple):
     data: Bytes
     ends: IntArray
     counts: IntArray
+    cut: Ids
 
 
 class Gist:
     """Bounds what texts hold of templates from above; one thread at a time may use it.
 
     prototypes: (p, d) float32 unit rows, owners: (f + 1,) where each template's begin. least: (f,) how much of each
-    matters, 0 to 1. embed: texts to unit rows; sums: texts to the sum of their tokens' vectors. whole: the beginning
-    of a text counts as its one sentence, as it does for families of a meaning without text.
+    matters, 0 to 1. whole: the beginning of a text counts as its one sentence, as it does for families of a meaning
+    without text.
     """
 
     def __init__(
@@ -85,12 +101,13 @@ class Gist:
         prototypes: FloatArray,
         owners: IntArray,
         least: FloatArray,
-        embed: tuple[Embed, Embed],
+        model: Model,
         *,
         whole: bool = False,
     ) -> None:
         self._prototypes, self._owners, self._least, self._whole = prototypes, owners, least, whole
-        self._embed, self._embed_sums = embed
+        self._model = model
+        self._pieces, self._piece_sums = NO_PIECES, np.empty((0, 0), np.float32)
         self._dimensions = max(DIMENSIONS, len(prototypes) + DIMENSIONS // 2)
         self._basis: FloatArray | None = None
         self._targets = np.empty((0, 0), np.float32)
@@ -102,6 +119,7 @@ class Gist:
             np.empty(_FRESH_BYTES, np.uint8),
             np.zeros(_FRESH_WORDS + 1, np.int64),
             np.zeros(4, np.int64),
+            np.zeros(1 if model.pieces is None else model.pieces[0].most + 1, np.int32),
         )
         self._forget(2 * _FRESH_WORDS)
 
@@ -117,8 +135,11 @@ class Gist:
         if self._basis is None:
             some = texts.slice(0, SAMPLE)
             sample = heads(some) if self._whole else sentences(some)[0]
-            self._basis = _basis(self._prototypes, self._embed(sample), self._dimensions)
+            self._basis = _basis(self._prototypes, self._model.encode(sample), self._dimensions)
             self._targets = np.ascontiguousarray(self._prototypes @ self._basis.T)
+            if self._model.pieces is not None:
+                self._pieces, vectors = self._model.pieces
+                self._piece_sums = np.ascontiguousarray(vectors @ self._basis.T)
         held = np.add.reduceat(self._bounds(texts), self._owners[:-1], axis=1) / np.diff(self._owners)
         return np.asarray((held >= self._least - SLACK).any(axis=1))
 
@@ -131,9 +152,8 @@ class Gist:
             if self._known + _FRESH_WORDS > len(self._sums):
                 self._grow()
             fresh.counts[:] = 0, 0, 0, self._known
-            row = _read(
-                (data, offsets), row, self._whole, (self._words, self._sums, self._targets), best, fresh
-            )
+            model = (self._words, self._sums, self._targets, self._pieces, self._piece_sums)
+            row = _read((data, offsets), row, self._whole, model, best, fresh)
             self._learn()
             _finish(fresh, self._sums, self._targets, best)
         return best
@@ -143,7 +163,7 @@ class Gist:
         if words:
             assert self._basis is not None
             texts = strings(fresh.data[: fresh.ends[words]], fresh.ends[: words + 1])
-            self._sums[self._known : self._known + words] = self._embed_sums(texts) @ self._basis.T
+            self._sums[self._known : self._known + words] = self._model.sums(texts) @ self._basis.T
         self._known += words
 
     def _grow(self) -> None:
@@ -225,7 +245,7 @@ def _read(
     texts: tuple[Bytes, IntArray],
     row: int,
     whole: bool,
-    model: tuple[_Words, FloatArray, FloatArray],
+    model: tuple[_Words, FloatArray, FloatArray, Pieces, FloatArray],
     best: FloatArray,
     fresh: _Fresh,
 ) -> int:
@@ -260,12 +280,12 @@ def _sentence(
     end: int,
     whole: bool,
     row: int,
-    model: tuple[_Words, FloatArray, FloatArray],
+    model: tuple[_Words, FloatArray, FloatArray, Pieces, FloatArray],
     best: FloatArray,
     fresh: _Fresh,
 ) -> int:
     """Bound the sentence at `i`, or note it if it has new words; return where the next begins."""
-    words, sums, targets = model
+    words, sums, targets, pieces, piece_sums = model
     pairs, later, known = fresh.counts[0], fresh.counts[1], fresh.counts[3]
     y = fresh.y[later]
     y[:] = 0
@@ -279,15 +299,19 @@ def _sentence(
         a, key = i, (OFFSET ^ np.uint64(data[i])) * PRIME
         if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
             break
-        wide |= data[i] >= 0x80
+        ascii = data[i] < 0x80
         i += 1
         while role == _JOINS and i < end and _ROLE[data[i]] == _JOINS:
             if data[i] >= 0x80:
-                wide = True
+                ascii = False
                 if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
                     break
             key = (key ^ np.uint64(data[i])) * PRIME
             i += 1
+        wide |= not ascii
+        if ascii and pieces.most > 0:
+            _add_pieces(pieces, piece_sums, data, (a, i), key, fresh.cut, y)
+            continue
         key = finished(key)
         at = _find(words.keys, key)
         slot = words.slots[at]
@@ -307,6 +331,27 @@ def _sentence(
     else:
         _bound(y, targets, best[row])
     return i + (1 if i == end or data[i] < 0x80 else 3)
+
+
+@njit(cache=True, nogil=True)
+def _add_pieces(
+    pieces: Pieces,
+    sums: FloatArray,
+    data: Bytes,
+    place: tuple[int, int],
+    key: np.uint64,
+    room: Ids,
+    y: FloatArray,
+) -> None:
+    """Add the vectors of an ASCII word's pieces; key: its FNV-1a."""
+    count = 1
+    room[0] = piece(pieces, key)
+    if room[0] < 0 or place[1] - place[0] > pieces.most:
+        count = cut(pieces, data, place[0], place[1], room, 0)
+    for n in range(count):
+        row = room[n]
+        for c in range(len(y)):
+            y[c] += sums[row, c]
 
 
 @njit(cache=True, nogil=True)

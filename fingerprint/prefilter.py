@@ -17,7 +17,7 @@ from numba import njit
 
 from fingerprint import match
 from fingerprint.embed import Embedder
-from fingerprint.gist import Gist
+from fingerprint.gist import Gist, Model
 from fingerprint.match import GramIndex
 from fingerprint.records import FloatArray, HashArray, IntArray, Signature
 from fingerprint.shingle import shingle
@@ -59,6 +59,7 @@ class Prefilter:
         held = _least(
             lambda x: match.score_of_meaning(match.meaning(x, near, usual)), np.ones_like(near), threshold
         )
+        model = Model(embedder.encode, embedder.sums, embedder.pieces())
         for whole in (False, True):
             chosen = [f for f in with_meaning if (signatures[f].kind == "topical") == whole]
             if chosen:
@@ -68,7 +69,7 @@ class Prefilter:
                         np.concatenate([signatures[f].prototypes for f in chosen]),
                         np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
                         held[chosen],
-                        (embedder.encode, embedder.sums),
+                        model,
                         whole=whole,
                     )
                 )

@@ -42,7 +42,7 @@ STAGES = {  # each with the modules that are its own
     "meaning": {"text_buffers"},
     "index": {"snapshot_files"},
     "cluster": set(),
-    "embed": {"static_model", "text_buffers", "vectors", "word_ids"},
+    "embed": {"pieces", "static_model", "text_buffers", "vectors", "word_ids"},
     "signature": {"strict_json"},
     "tabulate": {"places"},
 }
