@@ -64,6 +64,29 @@ class Model(NamedTuple):
     pieces: tuple[Pieces, FloatArray] | None = None
 
 
+class Spoken(NamedTuple):
+    """What is looked for by meaning, for texts of ASCII words.
+
+    pieces: how words are cut; sums: (v, b) the vectors of pieces in the basis. targets: (p, b) the prototypes in it,
+    owners: (f + 1,) where each template's begin. least: (f,) how much of each matters.
+    """
+
+    pieces: Pieces
+    sums: FloatArray
+    targets: FloatArray
+    owners: IntArray
+    least: FloatArray
+
+
+NOTHING_SPOKEN = Spoken(
+    NO_PIECES,
+    np.empty((0, DIMENSIONS), np.float32),
+    np.empty((0, DIMENSIONS), np.float32),
+    np.zeros(1, np.int64),
+    np.empty(0, np.float32),
+)
+
+
 class _Words(NamedTuple):
     """Open addressing: keys (c,) uint64 hashes of words, 0 where free; slots (c,) int32, their rows of the sums."""
 
@@ -133,15 +156,33 @@ class Gist:
         if not len(texts) or not np.isfinite(self._least).any():
             return np.zeros(len(texts), np.bool_)
         if self._basis is None:
-            some = texts.slice(0, SAMPLE)
-            sample = heads(some) if self._whole else sentences(some)[0]
+            self.prepare(texts.slice(0, SAMPLE))
+        held = np.add.reduceat(self._bounds(texts), self._owners[:-1], axis=1) / np.diff(self._owners)
+        return np.asarray((held >= self._least - SLACK).any(axis=1))
+
+    @property
+    def prepared(self) -> bool:
+        """True once a basis is chosen."""
+        return self._basis is not None
+
+    def prepare(self, texts: pa.LargeStringArray) -> None:
+        """Choose the basis by some texts (SAMPLE are enough); which ones changes no answer but its sharpness."""
+        if self._basis is None:
+            sample = heads(texts) if self._whole else sentences(texts)[0]
             self._basis = _basis(self._prototypes, self._model.encode(sample), self._dimensions)
             self._targets = np.ascontiguousarray(self._prototypes @ self._basis.T)
             if self._model.pieces is not None:
                 self._pieces, vectors = self._model.pieces
                 self._piece_sums = np.ascontiguousarray(vectors @ self._basis.T)
-        held = np.add.reduceat(self._bounds(texts), self._owners[:-1], axis=1) / np.diff(self._owners)
-        return np.asarray((held >= self._least - SLACK).any(axis=1))
+
+    def spoken(self) -> Spoken | None:
+        """Return what is looked for in texts of ASCII words, once prepared.
+
+        None where whole texts are looked for, or the tokeniser must be asked for every word.
+        """
+        if self._whole or self._basis is None or self._model.pieces is None:
+            return None
+        return Spoken(self._pieces, self._piece_sums, self._targets, self._owners, self._least)
 
     def _bounds(self, texts: pa.LargeStringArray) -> FloatArray:
         """Bound the cosine of each text's nearest sentence to each prototype, (n, p), 0 to 1."""
@@ -299,17 +340,17 @@ def _sentence(
         a, key = i, (OFFSET ^ np.uint64(data[i])) * PRIME
         if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
             break
-        ascii = data[i] < 0x80
+        plain = data[i] < 0x80
         i += 1
         while role == _JOINS and i < end and _ROLE[data[i]] == _JOINS:
             if data[i] >= 0x80:
-                ascii = False
+                plain = False
                 if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
                     break
             key = (key ^ np.uint64(data[i])) * PRIME
             i += 1
-        wide |= not ascii
-        if ascii and pieces.most > 0:
+        wide |= not plain
+        if plain and pieces.most > 0:
             _add_pieces(pieces, piece_sums, data, (a, i), key, fresh.cut, y)
             continue
         key = finished(key)
@@ -329,7 +370,7 @@ def _sentence(
         fresh.row[later] = row
         fresh.counts[1] += 1
     else:
-        _bound(y, targets, best[row])
+        bound(y, targets, best[row])
     return i + (1 if i == end or data[i] < 0x80 else 3)
 
 
@@ -361,7 +402,7 @@ def _is_stop(data: Bytes, i: int, end: int) -> bool:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
+def bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
     """Raise the bounds of a text, (p,), to those of its sentence."""
     length = np.float32(0.0)
     for c in range(len(y)):
@@ -381,7 +422,7 @@ def _finish(fresh: _Fresh, sums: FloatArray, targets: FloatArray, best: FloatArr
         for c in range(fresh.y.shape[1]):
             fresh.y[fresh.sentence[p], c] += sums[fresh.slot[p], c]
     for s in range(fresh.counts[1]):
-        _bound(fresh.y[s], targets, best[fresh.row[s]])
+        bound(fresh.y[s], targets, best[fresh.row[s]])
 
 
 @njit(cache=True, nogil=True)
