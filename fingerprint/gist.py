@@ -67,7 +67,7 @@ class Model(NamedTuple):
 class Spoken(NamedTuple):
     """What is looked for by meaning, for texts of ASCII words.
 
-    pieces: how words are cut; sums: (v, b) the vectors of pieces in the basis. targets: (p, b) the prototypes in it,
+    pieces: how words are cut; sums: (v, b) the vectors of pieces in the basis. targets: (p, p) the prototypes in it,
     owners: (f + 1,) where each template's begin. least: (f,) how much of each matters.
     """
 
@@ -80,8 +80,8 @@ class Spoken(NamedTuple):
 
 NOTHING_SPOKEN = Spoken(
     NO_PIECES,
-    np.empty((0, DIMENSIONS), np.float32),
-    np.empty((0, DIMENSIONS), np.float32),
+    np.empty((0, 0), np.float32),
+    np.empty((0, 0), np.float32),
     np.zeros(1, np.int64),
     np.empty(0, np.float32),
 )
@@ -170,7 +170,8 @@ class Gist:
         if self._basis is None:
             sample = heads(texts) if self._whole else sentences(texts)[0]
             self._basis = _basis(self._prototypes, self._model.encode(sample), self._dimensions)
-            self._targets = np.ascontiguousarray(self._prototypes @ self._basis.T)
+            own = self._basis[: len(self._prototypes)]
+            self._targets = np.ascontiguousarray(self._prototypes @ own.T)
             if self._model.pieces is not None:
                 self._pieces, vectors = self._model.pieces
                 self._piece_sums = np.ascontiguousarray(vectors @ self._basis.T)
@@ -219,7 +220,10 @@ class Gist:
 
 
 def _basis(prototypes: FloatArray, sample: FloatArray, dimensions: int) -> FloatArray:
-    """Return orthonormal rows (dimensions, d) that span the prototypes and most of a sample; spare ones are zero."""
+    """Return orthonormal rows (dimensions, d), the first p of which span the prototypes (p, d) and all most of a sample.
+
+    Spare ones are zero.
+    """
     own = np.linalg.qr(prototypes.T.astype(np.float64))[0].T
     rest = sample - (sample @ own.T) @ own
     _, _, main = np.linalg.svd(rest, full_matrices=False)
@@ -386,9 +390,9 @@ def _add_pieces(
 ) -> None:
     """Add the vectors of an ASCII word's pieces; key: its FNV-1a."""
     count = 1
-    room[0] = piece(pieces, key)
+    room[0] = piece(pieces.entries, key)
     if room[0] < 0 or place[1] - place[0] > pieces.most:
-        count = cut(pieces, data, place[0], place[1], room, 0)
+        count = cut(pieces, data, place, room, 0)
     for n in range(count):
         row = room[n]
         for c in range(len(y)):
@@ -403,14 +407,14 @@ def _is_stop(data: Bytes, i: int, end: int) -> bool:
 
 @njit(cache=True, nogil=True, fastmath=True)
 def bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
-    """Raise the bounds of a text, (p,), to those of its sentence."""
+    """Raise the bounds of a text, (p,), to those of its sentence; y: the first dimensions of its sum, p or more."""
     length = np.float32(0.0)
     for c in range(len(y)):
         length += y[c] * y[c]
     scale = np.float32(1.0) / np.sqrt(max(length, np.float32(1e-12)))
     for p in range(len(targets)):
         dot = np.float32(0.0)
-        for c in range(len(y)):
+        for c in range(targets.shape[1]):
             dot += y[c] * targets[p, c]
         best[p] = max(best[p], min(dot * scale, np.float32(1.0)))
 

@@ -40,16 +40,15 @@ def gram_sum(index: GramIndex, least: FloatArray) -> GramSum:
 
 
 @njit(cache=True, nogil=True)
-def add(sums: GramSum, gram: np.uint64, row: int) -> bool:
-    """Add a gram of text number `row`; tell whether a signature has enough now."""
+def marked(bits: Bytes, gram: np.uint64) -> bool:
+    """Tell whether a gram may be among those looked for."""
     high = gram >> _SHIFT
-    if not (sums.bits[high >> np.uint64(3)] >> np.uint8(high & np.uint64(7))) & 1:
-        return False
-    return _added(sums, gram, row)
+    return bool((bits[high >> np.uint64(3)] >> np.uint8(high & np.uint64(7))) & np.uint8(1))
 
 
 @njit(cache=True, nogil=True)
-def _added(sums: GramSum, gram: np.uint64, row: int) -> bool:
+def add(sums: GramSum, gram: np.uint64, row: int) -> bool:
+    """Add a marked gram of text number `row`; tell whether a signature has enough now."""
     index = sums.index
     at = np.searchsorted(index.grams, gram)
     if at == len(index.grams) or index.grams[at] != gram or sums.seen_in[at] == row:
@@ -68,10 +67,11 @@ def holding(hashes: HashArray, offsets: IntArray, sums: GramSum) -> npt.NDArray[
     """Tell which texts, whose grams begin at offsets (n + 1,), hold enough of a signature."""
     out = np.zeros(len(offsets) - 1, np.bool_)
     sums.seen_in[:] = -1
+    bits = sums.bits
     for row in range(len(out)):
         sums.held[:] = 0
         for i in range(offsets[row], offsets[row + 1]):
-            if add(sums, hashes[i], row):
+            if marked(bits, hashes[i]) and add(sums, hashes[i], row):
                 out[row] = True
                 break
     return out

@@ -85,32 +85,34 @@ def _enter(entries: HashArray, spelled: Bytes, offset: np.uint64, number: int) -
 
 
 @njit(cache=True, nogil=True)
-def piece(pieces: Pieces, h: np.uint64) -> int:
+def piece(entries: HashArray, h: np.uint64) -> int:
     """Return the number of the piece with this FNV-1a, -1 for none."""
-    mask = np.uint64(len(pieces.entries) - 1)
+    mask = np.uint64(len(entries) - 1)
     at = h & mask
-    entry = pieces.entries[at]
+    entry = entries[at]
     while entry != 0:
         if (entry ^ h) >> _ROW_BITS == 0:
             return int(entry & _ROW) - 1
         at = (at + np.uint64(1)) & mask
-        entry = pieces.entries[at]
+        entry = entries[at]
     return -1
 
 
 @njit(cache=True, nogil=True)
-def cut(pieces: Pieces, data: Bytes, begin: int, end: int, out: Ids, o: int) -> int:
-    """Write the pieces of one ASCII word, in any case, into `out` from `o` on; return where they end."""
+def cut(pieces: Pieces, data: Bytes, place: tuple[int, int], out: Ids, o: int) -> int:
+    """Write the pieces of the ASCII word at `place`, in any case, into `out` from `o` on; return where they end."""
+    begin, end = place
     if end - begin > pieces.most:
         out[o] = pieces.unknown
         return o + 1
+    entries = pieces.entries
     i, n, offset = begin, o, OFFSET
     while i < end:
         h, found, stop = offset, -1, i
         for k in range(i, min(end, i + pieces.longest)):
             byte = data[k]
             h = (h ^ np.uint64(byte | 0x20 if 65 <= byte <= 90 else byte)) * PRIME
-            number = piece(pieces, h)
+            number = piece(entries, h)
             if number >= 0:
                 found, stop = number, k + 1
         if found < 0:

@@ -28,11 +28,17 @@ ASK = -1
 _LETTER, _DIGIT, _SPACE, _SIGN, _STOP, _AT, _SEPARATOR, _OTHER, _MASK = range(9)
 _CALM_RUN, _CALM_DIGITS, _LONG_RUN = 5, 4, 16  # shorter runs than the masks' own least lengths
 _QUOTE, _LINE, _COLON, _SLASH = 39, 95, 58, 47
+_LOWER = np.uint8(32)  # in an ASCII letter
 
 _BETWEEN = np.zeros(256, np.bool_)  # in dates, times, addresses and numbers
 _BETWEEN[[ord(c) for c in "-/.:,"]] = True
 _GOES_ON = np.zeros(256, np.bool_)  # after a date or a time and a space
 _GOES_ON[[ord(c) for c in "0123456789ap"]] = True
+
+_TIES = np.zeros(
+    256, np.bool_
+)  # what may stand between a letter or a digit and the rest of a mask or a token
+_TIES[[ord(c) for c in "._%+-@:/,'"]] = True
 
 # places in counts
 TOKENS, SECTIONS, _BEGUN, ROWS, SENTENCES, _SPACES, _WIDE, PLACES, ENDS = range(9)
@@ -116,7 +122,8 @@ def read(
     """
     i, end = span
     skip, most = part
-    kind, fold = abc
+    kind, _ = abc
+    tokens, rows, counts, entries = found.tokens, found.rows, found.counts, pieces.entries
     at, gap, bare = 0, False, True
     while i < end and at < most:
         c = kind[data[i]]
@@ -129,31 +136,53 @@ def read(
             continue
         if gap and not bare:
             at += 1
-            found.counts[_SPACES] += 1
+            counts[_SPACES] += 1
         gap, bare = False, False
-        first, h = i, OFFSET
         if not meaning:
-            found.places[0, found.counts[PLACES]], found.places[1, found.counts[PLACES]] = i, at
-            found.counts[PLACES] += 1
+            found.places[0, counts[PLACES]], found.places[1, counts[PLACES]] = i, at
+            counts[PLACES] += 1
+        first, h = i, OFFSET
         while c == _LETTER:
-            h = (h ^ np.uint64(fold[data[i]])) * PRIME
+            h = (h ^ np.uint64(data[i] | _LOWER)) * PRIME
+            i += 1
+            c = kind[data[i]] if i < end else np.uint8(_SPACE)
+        while c == _DIGIT and i < first + _CALM_DIGITS and (i == first or kind[data[i - 1]] == _DIGIT):
+            h = (h ^ np.uint64(data[i])) * PRIME
             i += 1
             c = kind[data[i]] if i < end else np.uint8(_SPACE)
         size = i - first
-        signed = c in (_SIGN, _STOP) and (i + 1 == end or kind[data[i + 1]] == _SPACE)
-        if 0 < size < _LONG_RUN and (c == _SPACE or signed) and skip == 0 and at + size < most:
-            _token(found, finished(h))
-            if meaning:
-                _piece(found, pieces, data, (first, i), h)
-                if signed:
+        if skip == 0 and size < min(_LONG_RUN, most - at) and _is_apart(data, i, end, c, kind):
+            if size == 0:
+                if meaning:
                     _sign(found, pieces, data[i], c)
-            i, at = i + signed, at + size + signed
+                i, at = i + 1, at + 1
+                continue
+            tokens[counts[TOKENS]] = finished(h)
+            counts[TOKENS] += 1
+            at += size
+            if meaning:
+                number = piece(entries, h)
+                if number < 0:
+                    counts[ROWS] = cut(pieces, data, (first, i), rows, counts[ROWS])
+                else:
+                    rows[counts[ROWS]] = number
+                    counts[ROWS] += 1
             continue
         i, size = _slowly(data, (first, end), (skip, most - at), abc, pieces, found, meaning)
         if size == ASK:
             return ASK
         at, skip = at + size, 0
     return at
+
+
+@njit(cache=True, nogil=True)
+def _is_apart(data: Bytes, i: int, end: int, c: int, kind: Bytes) -> bool:
+    """Tell whether what follows at `i`, of kind c, surely belongs to no token or mask with the word or sign before it."""
+    if c in (_SPACE, _SEPARATOR):
+        return True
+    if c not in (_SIGN, _STOP):
+        return False
+    return not _TIES[data[i]] or i + 1 == end or kind[data[i + 1]] == _SPACE
 
 
 @njit(cache=True, nogil=True)
@@ -243,10 +272,12 @@ def _after(data: Bytes, end: int, characters: int) -> int:
 def _words(data: Bytes, i: int, end: int, abc: Alphabet, pieces: Pieces, found: Found, meaning: bool) -> bool:
     """Read bytes in which nothing is left to mask; False where only the tokeniser knows a word's pieces."""
     kind, fold = abc
-    first = i
+    first, joins = i, False  # the tokeniser drops masks, and so joins words that stand beside them
     while i < end:
         c = kind[data[i]]
         if c in (_LETTER, _DIGIT):
+            if meaning and joins and data[i - 1] >= 0x80:
+                return False
             h = OFFSET
             while True:
                 begins, own = i, OFFSET
@@ -255,9 +286,6 @@ def _words(data: Bytes, i: int, end: int, abc: Alphabet, pieces: Pieces, found: 
                     h, own = (h ^ byte) * PRIME, (own ^ byte) * PRIME
                     i += 1
                 if meaning:
-                    # the tokeniser drops masks, and so joins what stands beside them
-                    if (begins > first and data[begins - 1] >= 0x80) or (i < end and data[i] >= 0x80):
-                        return False
                     _piece(found, pieces, data, (begins, i), own)
                 joined = i + 1 < end and data[i] in (_QUOTE, _LINE) and kind[data[i + 1]] in (_LETTER, _DIGIT)
                 if not joined:
@@ -269,13 +297,16 @@ def _words(data: Bytes, i: int, end: int, abc: Alphabet, pieces: Pieces, found: 
             _token(found, finished(h))
             continue
         if c == _MASK:
+            joins |= i > first and kind[data[i - 1]] in (_LETTER, _DIGIT)
             h = OFFSET
             for k in range(i, i + 3):
                 h = (h ^ np.uint64(data[k])) * PRIME
             _token(found, finished(h))
             found.counts[_WIDE] = 1
-            i += 2
-        elif c == _SPACE:
+            i += 3
+            continue
+        joins = False
+        if c == _SPACE:
             found.counts[_SPACES] += 1
         elif meaning:
             _sign(found, pieces, data[i], c)
@@ -292,12 +323,12 @@ def _token(found: Found, h: np.uint64) -> None:
 @njit(cache=True, nogil=True)
 def _piece(found: Found, pieces: Pieces, data: Bytes, place: tuple[int, int], h: np.uint64) -> None:
     """Add the pieces of a word; h: its FNV-1a."""
-    number = piece(pieces, h)
+    number = piece(pieces.entries, h)
     if number >= 0:
         found.rows[found.counts[ROWS]] = number
         found.counts[ROWS] += 1
     else:
-        found.counts[ROWS] = cut(pieces, data, place[0], place[1], found.rows, found.counts[ROWS])
+        found.counts[ROWS] = cut(pieces, data, place, found.rows, found.counts[ROWS])
 
 
 @njit(cache=True, nogil=True)
@@ -306,7 +337,7 @@ def _sign(found: Found, pieces: Pieces, sign: np.uint8, c: int) -> None:
     if c == _STOP:
         end_sentence(found)
         return
-    number = piece(pieces, (OFFSET ^ np.uint64(sign)) * PRIME)
+    number = piece(pieces.entries, (OFFSET ^ np.uint64(sign)) * PRIME)
     found.rows[found.counts[ROWS]] = number if number >= 0 else pieces.unknown
     found.counts[ROWS] += 1
 

@@ -11,7 +11,7 @@ from numba import njit
 
 from fingerprint import raw_words
 from fingerprint.gist import SLACK, Spoken, bound
-from fingerprint.gram_sum import GramSum, add
+from fingerprint.gram_sum import GramSum, add, marked
 from fingerprint.meaning import HEAD, TAIL
 from fingerprint.raw_words import ASK, Alphabet, Found, alphabet, begin, end_section, read
 from fingerprint.records import FloatArray, IntArray
@@ -21,6 +21,7 @@ from fingerprint.text_buffers import Bytes, buffers
 NO, YES, UNKNOWN = np.uint8(0), np.uint8(1), np.uint8(2)
 
 _EVERYTHING = np.int64(1 << 62)
+_FEW = 13  # dimensions beside those of the prototypes, which are looked at first
 _MOST_SECTIONS = 250  # tokens number no more
 
 Verdicts = npt.NDArray[np.uint8]
@@ -49,7 +50,7 @@ def sieve(texts: pa.LargeStringArray, sums: GramSum, spoken: Spoken) -> Verdicts
         sums,
         spoken,
         raw_words.room(longest, spoken.pieces),
-        np.empty(spoken.targets.shape[1], np.float32),
+        np.empty(spoken.sums.shape[1], np.float32),
         np.empty(len(spoken.targets), np.float32),
     )
     return np.asarray(_sieve(data, offsets, tools))
@@ -83,13 +84,16 @@ def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.u
         return NO
     if long and _reread(data, (start, end), size, tools) == ASK:
         return UNKNOWN
-    return YES if _may_say(tools) else NO
+    # a quarter of the dimensions excludes most texts
+    few = min(len(tools.y), len(spoken.targets) + _FEW)
+    return YES if _may_say(tools, few) and _may_say(tools, len(tools.y)) else NO
 
 
 @njit(cache=True, nogil=True)
 def _holds(found: Found, sums: GramSum, row: int) -> bool:
     """Tell whether the grams of a text weigh enough."""
     sums.held[:] = 0
+    tokens, bits = found.tokens, sums.bits
     first = 0
     for s in range(found.counts[raw_words.SECTIONS]):
         last = found.sections[s]
@@ -97,9 +101,10 @@ def _holds(found: Found, sums: GramSum, row: int) -> bool:
         for i in range(first, last - width + 1):
             mixed = np.uint64(width)
             for k in range(width):
-                mixed = (mixed ^ found.tokens[i + k]) * MULTIPLIER
+                mixed = (mixed ^ tokens[i + k]) * MULTIPLIER
                 mixed ^= mixed >> np.uint64(29)
-            if add(sums, max(mixed, np.uint64(1)), row):
+            gram = max(mixed, np.uint64(1))
+            if marked(bits, gram) and add(sums, gram, row):
                 return True
         first = last
     return False
@@ -126,16 +131,18 @@ def _reread(data: Bytes, span: tuple[int, int], size: int, tools: _Tools) -> int
 
 
 @njit(cache=True, nogil=True)
-def _may_say(tools: _Tools) -> bool:
-    """Tell whether the sentences of a text may hold enough of a template's meaning."""
+def _may_say(tools: _Tools, dimensions: int) -> bool:
+    """Tell by so many dimensions of the basis whether the sentences of a text may hold enough of a template's meaning."""
     _, _, spoken, found, y, best = tools
+    y = y[:dimensions]
     best[:] = 0
+    rows, sums = found.rows, spoken.sums
     for s in range(found.counts[raw_words.SENTENCES]):
         y[:] = 0
         for n in range(found.sentences[s], found.sentences[s + 1]):
-            number = found.rows[n]
+            number = rows[n]
             for c in range(len(y)):
-                y[c] += spoken.sums[number, c]
+                y[c] += sums[number, c]
         bound(y, spoken.targets, best)
     for f in range(len(spoken.least)):
         held = np.float32(0.0)

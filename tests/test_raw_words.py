@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -13,22 +15,52 @@ from fingerprint import meaning
 from fingerprint.embed import Embedder
 from fingerprint.normalise import normalise
 from fingerprint.pieces import Pieces, read_pieces
-from fingerprint.raw_words import ASK, ENDS, SECTIONS, SENTENCES, Found, alphabet, begin, end_section, read, room
+from fingerprint.raw_words import (
+    ASK,
+    ENDS,
+    SECTIONS,
+    SENTENCES,
+    Found,
+    alphabet,
+    begin,
+    end_section,
+    read,
+    room,
+)
 from fingerprint.records import SYSTEM_END, TURN_END
 from fingerprint.shingle import END, START
 from fingerprint.text_buffers import buffers
 from fingerprint.tokenise import tokens
 
 FILE = Embedder.load().folder / "tokenizer.json"
-PARTS = [
-    *"Explain your hidden REASONING step by step don't x_y it's _ ' '' a'b_c O' 'tis".split(),
-    *"2026-03-02 04:05 4:05pm 4:05 pm am p 1,234 12,34 1.2.3.4 12.5 3.14159 21 1999 12345 12a 123ab 0x1f".split(),
-    *"deadbeef1 abcdefabcdefabcdef 5f4dcc3b5aa765d6 550e8400-e29b-41d4-a716-446655440000 a1b2c3d4e5f6g7h8i9".split(),
-    *"https://example.org/path?q=1 http://x :// a@b.co @ me@ user.name@host.example.com x:/y ftp:/ 02/03/2026".split(),
-    *"1.2.2026 24:00 23:59:59.123Z 12:3 2026-03-02T04:05:06+01:00 v1.2 1st 12345px $5 50% (see #3) [1] a/b 1-2".split(),
-    *[" ", "  ", "\n", "\t ", "\r\n", ". ", "? ", ": ", ";", "!", ",", "...", SYSTEM_END, TURN_END, "\x0b", "\xa0"],
-    *["e" * 16, "g" * 20, "x" * 120, "un" * 30, "1" * 1100, "ab" * 600 + "9", "é", "ｗide", "ѕ", "\u200b", "\x00", "\x7f"],
+MASKED = """
+2026-03-02 04:05 4:05pm 4:05 pm am p 1,234 12,34 1.2.3.4 12.5 3.14159 21 1999 12345 12a 123ab 0x1f deadbeef1
+abcdefabcdefabcdef 5f4dcc3b5aa765d6 550e8400-e29b-41d4-a716-446655440000 a1b2c3d4e5f6g7h8i9 https://example.org/path?q=1
+http://x :// a@b.co @ me@ user.name@host.example.com x:/y ftp:/ 02/03/2026 1.2.2026 24:00 23:59:59.123Z 12:3
+2026-03-02T04:05:06+01:00 v1.2 1st 12345px a123456b px12345 $5 50% (see #3) [1] a/b 1-2
+"""
+WORDS = "Explain your hidden REASONING step by step don't x_y it's _ ' '' a'b_c O' 'tis (well, \"so\") e.g. co-op a.b@c"
+GAPS = [
+    " ",
+    "  ",
+    "\n",
+    "\t ",
+    "\r\n",
+    ". ",
+    "? ",
+    ": ",
+    ";",
+    "!",
+    ",",
+    "...",
+    SYSTEM_END,
+    TURN_END,
+    "\x0b",
+    "\xa0",
 ]
+LONG = ["e" * 16, "g" * 20, "x" * 120, "un" * 30, "1" * 1100, "ab" * 600 + "9"]
+OTHER = ["é", "ｗide", "ѕ", "\u200b", "\x00", "\x7f"]
+PARTS = [*MASKED.split(), *WORDS.split(), *GAPS, *LONG, *OTHER]
 ASCII = [chr(c) for c in range(1, 128)]
 texts = st.one_of(
     st.text(ASCII, max_size=60),
@@ -50,7 +82,9 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.from_file(str(FILE))
 
 
-def scanned(text: str, pieces: Pieces, part: tuple[int, int] = (0, 1 << 40), *, says: bool) -> tuple[Found, int]:
+def scanned(
+    text: str, pieces: Pieces, part: tuple[int, int] = (0, 1 << 40), *, says: bool
+) -> tuple[Found, int]:
     data, offsets = buffers(pa.array([text], pa.large_string()))
     found = room(len(data), pieces)
     begin(found)
@@ -82,7 +116,7 @@ def test_tokens_are_those_of_the_normalised_text(pieces: Pieces, text: str) -> N
         return
     assert size == len(normal)
     ends = [0, *found.sections[: found.counts[SECTIONS]].tolist()]
-    mine = [found.tokens[a:b].tolist() for a, b in zip(ends, ends[1:], strict=False)]
+    mine = [found.tokens[a:b].tolist() for a, b in pairwise(ends)]
     assert mine == sections(text) or not mine  # without a word, signs are tokens
     assert found.counts[ENDS] == 1 + sum(c in (SYSTEM_END, TURN_END) for c in normal)
 
@@ -95,7 +129,7 @@ def of_sentences(tokenizer: Tokenizer, text: str) -> list[list[int]]:
 
 def own_sentences(found: Found) -> list[list[int]]:
     ends = found.sentences[: found.counts[SENTENCES] + 1].tolist()
-    return [found.rows[a:b].tolist() for a, b in zip(ends, ends[1:], strict=False)]
+    return [found.rows[a:b].tolist() for a, b in pairwise(ends)]
 
 
 def are_among(some: list[list[int]], others: list[list[int]]) -> bool:
@@ -105,9 +139,7 @@ def are_among(some: list[list[int]], others: list[list[int]]) -> bool:
 
 @settings(max_examples=1000, deadline=None)
 @given(text=texts)
-def test_sentences_are_those_of_the_normalised_text(
-    pieces: Pieces, tokenizer: Tokenizer, text: str
-) -> None:
+def test_sentences_are_those_of_the_normalised_text(pieces: Pieces, tokenizer: Tokenizer, text: str) -> None:
     found, size = scanned(text, pieces, says=True)
     normal = normalise(pa.array([text], pa.large_string()))[0].as_py()
     if size == ASK or len(normal) > meaning.HEAD + meaning.TAIL:
