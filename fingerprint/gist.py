@@ -18,6 +18,7 @@ import pyarrow as pa
 from numba import njit
 
 from fingerprint.meaning import EMBEDDED_CHARACTERS, FEWEST_WORDS, HEAD, TAIL, heads, sentences
+from fingerprint.normalise import normalise
 from fingerprint.pieces import Pieces, cut, piece
 from fingerprint.records import FloatArray, HashArray, Ids, IntArray
 from fingerprint.text_buffers import Bytes, buffers, strings
@@ -45,6 +46,9 @@ _ROLE = np.full(
 _ROLE[[b for b in range(33, 127) if not chr(b).isalnum()]] = _APART
 _ROLE[32] = _SPACE
 _ROLE[[ord(c) for c in ".;:!?\n\x1d\x1e"]] = _STOP
+_WHOLE_ROLE = np.where(_ROLE == _STOP, np.uint8(_APART), _ROLE)  # where a text is one sentence
+_WHOLE_ROLE[10] = _SPACE
+_WHOLE_ROLE[[0x1D, 0x1E]] = _JOINS  # the tokeniser drops these
 _IDEOGRAPHIC_STOP = (0xE3, 0x80, 0x82)  # NFKC leaves this one of the wide signs
 
 Embed = Callable[[pa.Array], FloatArray]
@@ -155,20 +159,15 @@ class Gist:
         """Tell which texts (n,) may hold `least` or more of a template; false only where none does."""
         if not len(texts) or not np.isfinite(self._least).any():
             return np.zeros(len(texts), np.bool_)
-        if self._basis is None:
-            self.prepare(texts.slice(0, SAMPLE))
+        self.prepare(texts)
         held = np.add.reduceat(self._bounds(texts), self._owners[:-1], axis=1) / np.diff(self._owners)
         return np.asarray((held >= self._least - SLACK).any(axis=1))
 
-    @property
-    def prepared(self) -> bool:
-        """True once a basis is chosen."""
-        return self._basis is not None
-
     def prepare(self, texts: pa.LargeStringArray) -> None:
-        """Choose the basis by some texts (SAMPLE are enough); which ones changes no answer but its sharpness."""
+        """Choose the basis, once, by some texts (n,), n > 0: which ones changes no answer but its sharpness."""
         if self._basis is None:
-            sample = heads(texts) if self._whole else sentences(texts)[0]
+            some = normalise(texts.slice(0, SAMPLE))
+            sample = heads(some) if self._whole else sentences(some)[0]
             self._basis = _basis(self._prototypes, self._model.encode(sample), self._dimensions)
             own = self._basis[: len(self._prototypes)]
             self._targets = np.ascontiguousarray(self._prototypes @ own.T)
@@ -334,9 +333,10 @@ def _sentence(
     pairs, later, known = fresh.counts[0], fresh.counts[1], fresh.counts[3]
     y = fresh.y[later]
     y[:] = 0
+    roles = _WHOLE_ROLE if whole else _ROLE
     spaces, wide = 0, False
-    while i < end and (_ROLE[data[i]] != _STOP or whole):
-        role = _ROLE[data[i]]
+    while i < end and roles[data[i]] != _STOP:
+        role = roles[data[i]]
         if role == _SPACE:
             spaces += 1
             i += 1
@@ -344,10 +344,10 @@ def _sentence(
         a, key = i, (OFFSET ^ np.uint64(data[i])) * PRIME
         if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
             break
-        plain = data[i] < 0x80
+        plain = 32 < data[i] < 0x80
         i += 1
-        while role == _JOINS and i < end and _ROLE[data[i]] == _JOINS:
-            if data[i] >= 0x80:
+        while role == _JOINS and i < end and roles[data[i]] == _JOINS:
+            if not 32 < data[i] < 0x80:
                 plain = False
                 if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
                     break

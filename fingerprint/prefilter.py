@@ -1,5 +1,7 @@
 """Tells which texts one family's signatures may match, so that only those need a full lookup; it loses none.
 
+Most texts are told apart as they came (`sieve`), others once they are folded, and the rest normalised.
+
 A text matches by the grams it holds or by what it means. Scores grow with both, so each signature's threshold says
 how much weight of grams, or how much of its meaning, is needed at least. The first is counted exactly, the second
 bounded (`gist`).
@@ -16,12 +18,12 @@ import pyarrow as pa
 
 from fingerprint import match
 from fingerprint.embed import Embedder
-from fingerprint.gist import NOTHING_SPOKEN, SAMPLE, Gist, Model
+from fingerprint.gist import NOTHING_SPOKEN, Gist, Model
 from fingerprint.gram_sum import gram_sum, holding
-from fingerprint.normalise import normalise
+from fingerprint.normalise import folded, normalise
 from fingerprint.records import FloatArray, Signature
 from fingerprint.shingle import shingle
-from fingerprint.sieve import UNKNOWN, YES, Verdicts, sieve
+from fingerprint.sieve import NO, UNKNOWN, YES, Verdicts, sieve
 from fingerprint.tokenise import tokens
 
 BLOCK = 2_048
@@ -77,23 +79,18 @@ class Prefilter:
         """Tell which texts (n,), as `compose` makes them, a signature may match by its own threshold."""
         if not self._bounded:
             return np.ones(len(texts), np.bool_)  # a transformer's vectors have no bound but themselves
-        verdict = self._sieved(texts)
-        unknown = np.flatnonzero(verdict == UNKNOWN)
-        out = verdict == YES
-        for start in range(0, len(unknown), BLOCK):
-            rows = unknown[start : start + BLOCK]
-            out[rows] = self._block(normalise(texts.take(pa.array(rows))))
-        return out
-
-    def _sieved(self, texts: pa.LargeStringArray) -> Verdicts:
-        """Tell what one pass over the texts tells; nothing of families that a transformer or whole texts decide."""
-        for gist in self._gists:
-            if not gist.prepared and len(texts):
-                gist.prepare(normalise(texts.slice(0, SAMPLE)))
+        if len(texts):
+            for gist in self._gists:
+                gist.prepare(texts)
         spoken = [gist.spoken() for gist in self._gists] or [NOTHING_SPOKEN]
-        if len(spoken) > 1 or spoken[0] is None:
-            return np.full(len(texts), UNKNOWN)
-        return sieve(texts, self._sums, spoken[0])
+        verdict = np.full(len(texts), UNKNOWN)
+        if len(spoken) == 1 and spoken[0] is not None:
+            own = spoken[0]
+            verdict = sieve(texts, self._sums, own)
+            # quotes, dashes, accents and look-alikes are ASCII once folded
+            _ask(lambda some: sieve(folded(some), self._sums, own), texts, verdict)
+        _ask(lambda some: np.where(self._block(normalise(some)), YES, NO), texts, verdict)
+        return verdict == YES
 
     def _block(self, texts: pa.LargeStringArray) -> npt.NDArray[np.bool_]:
         found = tokens(texts)
@@ -103,6 +100,16 @@ class Prefilter:
             rest = np.flatnonzero(~enough)
             enough[rest] = gist.may_hold(texts.take(pa.array(rest)))
         return enough
+
+
+def _ask(
+    judge: Callable[[pa.LargeStringArray], Verdicts], texts: pa.LargeStringArray, verdict: Verdicts
+) -> None:
+    """Have the texts judged whose verdict is still unknown."""
+    unknown = np.flatnonzero(verdict == UNKNOWN)
+    for start in range(0, len(unknown), BLOCK):
+        rows = unknown[start : start + BLOCK]
+        verdict[rows] = judge(texts.take(pa.array(rows)))
 
 
 def _least(score: Callable[[Any], Doubles], most: FloatArray, threshold: Doubles) -> FloatArray:

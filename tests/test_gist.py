@@ -30,6 +30,8 @@ WORDS = [
     "→",
     "[cls]",
     "abc123",
+    "hid\x1dden",
+    "\x1e",
 ]
 
 

@@ -265,7 +265,20 @@ def test_pipeline_composers_import_one_way() -> None:
         "rounds",
     ]
     order += ["unexplained", "calibrate", "describe", "large", "night"]
-    order += ["judge", "matcher", "gist", "gram_sum", "raw_words", "sieve", "prefilter", "hunt", "pipeline", "live", "watchlog", "watch"]
+    order += [
+        "judge",
+        "matcher",
+        "gist",
+        "gram_sum",
+        "raw_words",
+        "sieve",
+        "prefilter",
+        "hunt",
+        "pipeline",
+        "live",
+        "watchlog",
+        "watch",
+    ]
     for module in order:
         later = set(order[order.index(module) + 1 :])
         assert inside(module) & later == set()

@@ -130,8 +130,10 @@ def test_long_texts_hold_what_their_beginning_and_end_say(hunters: list[Hunter])
         )
         for hunter in hunters:
             assert differences(hunter, some)[1:] == ([], [])
-        verdict = hunters[1]._prefilter()._sieved(some.column("prompt"))
-        assert UNKNOWN not in verdict
+        filter_ = hunters[1]._prefilter()
+        spoken = filter_._gists[0].spoken()
+        assert spoken is not None
+        assert UNKNOWN not in sieve(some.column("prompt"), filter_._sums, spoken)
 
 
 def test_what_is_left_to_the_long_way(hunters: list[Hunter]) -> None:
