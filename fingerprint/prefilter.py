@@ -18,9 +18,9 @@ import pyarrow as pa
 
 from fingerprint import match
 from fingerprint.embed import Embedder
-from fingerprint.gist import NOTHING_SPOKEN, Gist, Model
+from fingerprint.gist import NOTHING_SPOKEN, Gist, Model, Spoken
 from fingerprint.gram_sum import gram_sum, holding
-from fingerprint.normalise import folded, normalise
+from fingerprint.normalise import folded, masked
 from fingerprint.records import FloatArray, Signature
 from fingerprint.shingle import shingle
 from fingerprint.sieve import NO, UNKNOWN, YES, Verdicts, sieve
@@ -83,14 +83,23 @@ class Prefilter:
             for gist in self._gists:
                 gist.prepare(texts)
         spoken = [gist.spoken() for gist in self._gists] or [NOTHING_SPOKEN]
-        verdict = np.full(len(texts), UNKNOWN)
-        if len(spoken) == 1 and spoken[0] is not None:
-            own = spoken[0]
-            verdict = sieve(texts, self._sums, own)
-            # quotes, dashes, accents and look-alikes are ASCII once folded
-            _ask(lambda some: sieve(folded(some), self._sums, own), texts, verdict)
-        _ask(lambda some: np.where(self._block(normalise(some)), YES, NO), texts, verdict)
+        spoken_of = spoken[0] if len(spoken) == 1 else None
+        verdict = self._sieved(texts, spoken_of)
+        unknown = np.flatnonzero(verdict == UNKNOWN)
+        for start in range(0, len(unknown), BLOCK):
+            rows = unknown[start : start + BLOCK]
+            verdict[rows] = self._folded(folded(texts.take(pa.array(rows))), spoken_of)
         return verdict == YES
+
+    def _sieved(self, texts: pa.LargeStringArray, spoken: Spoken | None) -> Verdicts:
+        return np.full(len(texts), UNKNOWN) if spoken is None else sieve(texts, self._sums, spoken)
+
+    def _folded(self, texts: pa.LargeStringArray, spoken: Spoken | None) -> Verdicts:
+        """Judge folded texts: quotes, dashes, accents and look-alikes are ASCII now."""
+        verdict = self._sieved(texts, spoken)
+        unknown = verdict == UNKNOWN
+        verdict[unknown] = np.where(self._block(masked(texts.filter(pa.array(unknown)))), YES, NO)
+        return verdict
 
     def _block(self, texts: pa.LargeStringArray) -> npt.NDArray[np.bool_]:
         found = tokens(texts)
@@ -100,16 +109,6 @@ class Prefilter:
             rest = np.flatnonzero(~enough)
             enough[rest] = gist.may_hold(texts.take(pa.array(rest)))
         return enough
-
-
-def _ask(
-    judge: Callable[[pa.LargeStringArray], Verdicts], texts: pa.LargeStringArray, verdict: Verdicts
-) -> None:
-    """Have the texts judged whose verdict is still unknown."""
-    unknown = np.flatnonzero(verdict == UNKNOWN)
-    for start in range(0, len(unknown), BLOCK):
-        rows = unknown[start : start + BLOCK]
-        verdict[rows] = judge(texts.take(pa.array(rows)))
 
 
 def _least(score: Callable[[Any], Doubles], most: FloatArray, threshold: Doubles) -> FloatArray:
