@@ -24,7 +24,7 @@ class GramSum(NamedTuple):
     text that held each gram.
     """
 
-    index: GramIndex
+    wanted: GramIndex
     bits: Bytes
     least: FloatArray
     held: npt.NDArray[np.float64]
@@ -49,7 +49,7 @@ def marked(bits: Bytes, gram: np.uint64) -> bool:
 @njit(cache=True, nogil=True)
 def add(sums: GramSum, gram: np.uint64, row: int) -> bool:
     """Add a marked gram of text number `row`; tell whether a signature has enough now."""
-    index = sums.index
+    index = sums.wanted
     at = np.searchsorted(index.grams, gram)
     if at == len(index.grams) or index.grams[at] != gram or sums.seen_in[at] == row:
         return False

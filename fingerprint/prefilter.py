@@ -89,7 +89,7 @@ class Prefilter:
         for start in range(0, len(unknown), BLOCK):
             rows = unknown[start : start + BLOCK]
             verdict[rows] = self._folded(folded(texts.take(pa.array(rows))), spoken_of)
-        return verdict == YES
+        return np.asarray(verdict == YES)
 
     def _sieved(self, texts: pa.LargeStringArray, spoken: Spoken | None) -> Verdicts:
         return np.full(len(texts), UNKNOWN) if spoken is None else sieve(texts, self._sums, spoken)

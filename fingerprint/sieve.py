@@ -20,7 +20,7 @@ from fingerprint.text_buffers import Bytes, buffers
 
 NO, YES, UNKNOWN = np.uint8(0), np.uint8(1), np.uint8(2)
 
-_EVERYTHING = np.int64(1 << 62)
+_EVERYTHING = 1 << 62
 _FEW = 13  # dimensions beside those of the prototypes, which are looked at first
 _MOST_SECTIONS = 250  # tokens number no more
 
