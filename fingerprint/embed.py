@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 
 from fingerprint.errors import ModelError
 from fingerprint.parallel import in_order
+from fingerprint.pieces import Pieces
 from fingerprint.records import FloatArray, HashArray, IntArray
-from fingerprint.static_model import StaticModel, matrix_in, token_batches
+from fingerprint.static_model import StaticModel, matrix_in, read_word_pieces, token_batches
 from fingerprint.vectors import Memory, Texts, VectorCache, as_strings, content_keys
 
 if TYPE_CHECKING:
@@ -134,6 +135,13 @@ class Embedder:
         read = tokenizer.encode_batch_fast(strings.to_pylist(), add_special_tokens=False)
         counts = [len(e.ids) for e in read]
         return np.asarray(self._raw(strings) * np.array(counts, np.float32)[:, None])
+
+    def pieces(self) -> tuple[Pieces, FloatArray] | None:
+        """Return how ASCII words are cut and the vectors of the pieces (v, d), for sums without the tokenizer.
+
+        None for a transformer, and for a tokenizer that cuts words in another way than BERT's.
+        """
+        return read_word_pieces(self.folder) if self.is_static else None
 
     def _encode_chunk(self, texts: pa.LargeStringArray) -> FloatArray:
         rows = self._raw(texts)

@@ -3,8 +3,8 @@
 A static model's vector of a sentence points where the sum of its words' vectors does. Let B hold an orthonormal
 basis whose span holds the prototype p, and y be that sum in the basis. Then the sentence's cosine to p is y·Bp over
 the length of the whole sum, which is at least |y|. So no cosine is above y·Bp / |y|, or above 0 where that is
-negative; and y needs a few additions a word where the vector needs hundreds, and the model's tokeniser once for each
-new word only. What a text holds of a template (`meaning`) is bounded by the bounds of its sentences.
+negative; and y needs a few additions a word where the vector needs hundreds. An ASCII word is cut into the
+vocabulary's pieces here (`pieces`), any other is given to the model's tokeniser once. What a text holds of a template (`meaning`) is bounded by the bounds of its sentences.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import pyarrow as pa
 from numba import njit
 
 from fingerprint.meaning import EMBEDDED_CHARACTERS, FEWEST_WORDS, HEAD, TAIL, heads, sentences
+from fingerprint.normalise import normalise
+from fingerprint.pieces import Pieces, cut, piece
 from fingerprint.records import FloatArray, HashArray, Ids, IntArray
 from fingerprint.text_buffers import Bytes, buffers, strings
 from fingerprint.tokenise import OFFSET, PRIME, finished
@@ -44,9 +46,49 @@ _ROLE = np.full(
 _ROLE[[b for b in range(33, 127) if not chr(b).isalnum()]] = _APART
 _ROLE[32] = _SPACE
 _ROLE[[ord(c) for c in ".;:!?\n\x1d\x1e"]] = _STOP
+_WHOLE_ROLE = np.where(_ROLE == _STOP, np.uint8(_APART), _ROLE)  # where a text is one sentence
+_WHOLE_ROLE[10] = _SPACE
+_WHOLE_ROLE[[0x1D, 0x1E]] = _JOINS  # the tokeniser drops these
 _IDEOGRAPHIC_STOP = (0xE3, 0x80, 0x82)  # NFKC leaves this one of the wide signs
 
 Embed = Callable[[pa.Array], FloatArray]
+
+NO_PIECES = Pieces(np.zeros(1, np.uint64), 0, 0, 0)
+"""Of a tokeniser that is asked for every word."""
+
+
+class Model(NamedTuple):
+    """What bounds need of a static model: texts to unit rows, and to the sums of their tokens' vectors.
+
+    pieces: how ASCII words are cut, and the pieces' vectors (v, d), or None where `sums` must be asked for each.
+    """
+
+    encode: Embed
+    sums: Embed
+    pieces: tuple[Pieces, FloatArray] | None = None
+
+
+class Spoken(NamedTuple):
+    """What is looked for by meaning, for texts of ASCII words.
+
+    pieces: how words are cut; sums: (v, b) the vectors of pieces in the basis. targets: (p, p) the prototypes in it,
+    owners: (f + 1,) where each template's begin. least: (f,) how much of each matters.
+    """
+
+    pieces: Pieces
+    sums: FloatArray
+    targets: FloatArray
+    owners: IntArray
+    least: FloatArray
+
+
+NOTHING_SPOKEN = Spoken(
+    NO_PIECES,
+    np.empty((0, 0), np.float32),
+    np.empty((0, 0), np.float32),
+    np.zeros(1, np.int64),
+    np.empty(0, np.float32),
+)
 
 
 class _Words(NamedTuple):
@@ -60,7 +102,7 @@ class _Fresh(NamedTuple):
     """What a pass over texts left for later: sentences with words that have no sum yet, and those words' bytes.
 
     sentence, slot: pairs of a sentence and a new word in it. row, y: of these sentences. data, ends: the new words.
-    counts: (4,) int64, pairs, sentences, new words, and words that have a sum.
+    counts: (4,) int64, pairs, sentences, new words, and words that have a sum. cut: room for the pieces of a word.
     """
 
     sentence: IntArray
@@ -70,14 +112,15 @@ class _Fresh(NamedTuple):
     data: Bytes
     ends: IntArray
     counts: IntArray
+    cut: Ids
 
 
 class Gist:
     """Bounds what texts hold of templates from above; one thread at a time may use it.
 
     prototypes: (p, d) float32 unit rows, owners: (f + 1,) where each template's begin. least: (f,) how much of each
-    matters, 0 to 1. embed: texts to unit rows; sums: texts to the sum of their tokens' vectors. whole: the beginning
-    of a text counts as its one sentence, as it does for families of a meaning without text.
+    matters, 0 to 1. whole: the beginning of a text counts as its one sentence, as it does for families of a meaning
+    without text.
     """
 
     def __init__(
@@ -85,12 +128,13 @@ class Gist:
         prototypes: FloatArray,
         owners: IntArray,
         least: FloatArray,
-        embed: tuple[Embed, Embed],
+        model: Model,
         *,
         whole: bool = False,
     ) -> None:
         self._prototypes, self._owners, self._least, self._whole = prototypes, owners, least, whole
-        self._embed, self._embed_sums = embed
+        self._model = model
+        self._pieces, self._piece_sums = NO_PIECES, np.empty((0, 0), np.float32)
         self._dimensions = max(DIMENSIONS, len(prototypes) + DIMENSIONS // 2)
         self._basis: FloatArray | None = None
         self._targets = np.empty((0, 0), np.float32)
@@ -102,6 +146,7 @@ class Gist:
             np.empty(_FRESH_BYTES, np.uint8),
             np.zeros(_FRESH_WORDS + 1, np.int64),
             np.zeros(4, np.int64),
+            np.zeros(1 if model.pieces is None else model.pieces[0].most + 1, np.int32),
         )
         self._forget(2 * _FRESH_WORDS)
 
@@ -114,13 +159,30 @@ class Gist:
         """Tell which texts (n,) may hold `least` or more of a template; false only where none does."""
         if not len(texts) or not np.isfinite(self._least).any():
             return np.zeros(len(texts), np.bool_)
-        if self._basis is None:
-            some = texts.slice(0, SAMPLE)
-            sample = heads(some) if self._whole else sentences(some)[0]
-            self._basis = _basis(self._prototypes, self._embed(sample), self._dimensions)
-            self._targets = np.ascontiguousarray(self._prototypes @ self._basis.T)
+        self.prepare(texts)
         held = np.add.reduceat(self._bounds(texts), self._owners[:-1], axis=1) / np.diff(self._owners)
         return np.asarray((held >= self._least - SLACK).any(axis=1))
+
+    def prepare(self, texts: pa.LargeStringArray) -> None:
+        """Choose the basis, once, by some texts (n,), n > 0: which ones changes no answer but its sharpness."""
+        if self._basis is None:
+            some = normalise(texts.slice(0, SAMPLE))
+            sample = heads(some) if self._whole else sentences(some)[0]
+            self._basis = _basis(self._prototypes, self._model.encode(sample), self._dimensions)
+            own = self._basis[: len(self._prototypes)]
+            self._targets = np.ascontiguousarray(self._prototypes @ own.T)
+            if self._model.pieces is not None:
+                self._pieces, vectors = self._model.pieces
+                self._piece_sums = np.ascontiguousarray(vectors @ self._basis.T)
+
+    def spoken(self) -> Spoken | None:
+        """Return what is looked for in texts of ASCII words, once prepared.
+
+        None where whole texts are looked for, or the tokeniser must be asked for every word.
+        """
+        if self._whole or self._basis is None or self._model.pieces is None:
+            return None
+        return Spoken(self._pieces, self._piece_sums, self._targets, self._owners, self._least)
 
     def _bounds(self, texts: pa.LargeStringArray) -> FloatArray:
         """Bound the cosine of each text's nearest sentence to each prototype, (n, p), 0 to 1."""
@@ -131,9 +193,8 @@ class Gist:
             if self._known + _FRESH_WORDS > len(self._sums):
                 self._grow()
             fresh.counts[:] = 0, 0, 0, self._known
-            row = _read(
-                (data, offsets), row, self._whole, (self._words, self._sums, self._targets), best, fresh
-            )
+            model = (self._words, self._sums, self._targets, self._pieces, self._piece_sums)
+            row = _read((data, offsets), row, self._whole, model, best, fresh)
             self._learn()
             _finish(fresh, self._sums, self._targets, best)
         return best
@@ -143,7 +204,7 @@ class Gist:
         if words:
             assert self._basis is not None
             texts = strings(fresh.data[: fresh.ends[words]], fresh.ends[: words + 1])
-            self._sums[self._known : self._known + words] = self._embed_sums(texts) @ self._basis.T
+            self._sums[self._known : self._known + words] = self._model.sums(texts) @ self._basis.T
         self._known += words
 
     def _grow(self) -> None:
@@ -158,7 +219,10 @@ class Gist:
 
 
 def _basis(prototypes: FloatArray, sample: FloatArray, dimensions: int) -> FloatArray:
-    """Return orthonormal rows (dimensions, d) that span the prototypes and most of a sample; spare ones are zero."""
+    """Return orthonormal rows (dimensions, d), the first p of which span the prototypes (p, d) and all most of a sample.
+
+    Spare ones are zero.
+    """
     own = np.linalg.qr(prototypes.T.astype(np.float64))[0].T
     rest = sample - (sample @ own.T) @ own
     _, _, main = np.linalg.svd(rest, full_matrices=False)
@@ -225,7 +289,7 @@ def _read(
     texts: tuple[Bytes, IntArray],
     row: int,
     whole: bool,
-    model: tuple[_Words, FloatArray, FloatArray],
+    model: tuple[_Words, FloatArray, FloatArray, Pieces, FloatArray],
     best: FloatArray,
     fresh: _Fresh,
 ) -> int:
@@ -260,18 +324,19 @@ def _sentence(
     end: int,
     whole: bool,
     row: int,
-    model: tuple[_Words, FloatArray, FloatArray],
+    model: tuple[_Words, FloatArray, FloatArray, Pieces, FloatArray],
     best: FloatArray,
     fresh: _Fresh,
 ) -> int:
     """Bound the sentence at `i`, or note it if it has new words; return where the next begins."""
-    words, sums, targets = model
+    words, sums, targets, pieces, piece_sums = model
     pairs, later, known = fresh.counts[0], fresh.counts[1], fresh.counts[3]
     y = fresh.y[later]
     y[:] = 0
+    roles = _WHOLE_ROLE if whole else _ROLE
     spaces, wide = 0, False
-    while i < end and (_ROLE[data[i]] != _STOP or whole):
-        role = _ROLE[data[i]]
+    while i < end and roles[data[i]] != _STOP:
+        role = roles[data[i]]
         if role == _SPACE:
             spaces += 1
             i += 1
@@ -279,15 +344,19 @@ def _sentence(
         a, key = i, (OFFSET ^ np.uint64(data[i])) * PRIME
         if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
             break
-        wide |= data[i] >= 0x80
+        plain = 32 < data[i] < 0x80
         i += 1
-        while role == _JOINS and i < end and _ROLE[data[i]] == _JOINS:
-            if data[i] >= 0x80:
-                wide = True
+        while role == _JOINS and i < end and roles[data[i]] == _JOINS:
+            if not 32 < data[i] < 0x80:
+                plain = False
                 if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
                     break
             key = (key ^ np.uint64(data[i])) * PRIME
             i += 1
+        wide |= not plain
+        if plain and pieces.most > 0:
+            _add_pieces(pieces, piece_sums, data, (a, i), key, fresh.cut, y)
+            continue
         key = finished(key)
         at = _find(words.keys, key)
         slot = words.slots[at]
@@ -305,8 +374,29 @@ def _sentence(
         fresh.row[later] = row
         fresh.counts[1] += 1
     else:
-        _bound(y, targets, best[row])
+        bound(y, targets, best[row])
     return i + (1 if i == end or data[i] < 0x80 else 3)
+
+
+@njit(cache=True, nogil=True)
+def _add_pieces(
+    pieces: Pieces,
+    sums: FloatArray,
+    data: Bytes,
+    place: tuple[int, int],
+    key: np.uint64,
+    room: Ids,
+    y: FloatArray,
+) -> None:
+    """Add the vectors of an ASCII word's pieces; key: its FNV-1a."""
+    count = 1
+    room[0] = piece(pieces.entries, key)
+    if room[0] < 0 or place[1] - place[0] > pieces.most:
+        count = cut(pieces, data, place, room, 0)
+    for n in range(count):
+        row = room[n]
+        for c in range(len(y)):
+            y[c] += sums[row, c]
 
 
 @njit(cache=True, nogil=True)
@@ -316,15 +406,15 @@ def _is_stop(data: Bytes, i: int, end: int) -> bool:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
-    """Raise the bounds of a text, (p,), to those of its sentence."""
+def bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
+    """Raise the bounds of a text, (p,), to those of its sentence; y: the first dimensions of its sum, p or more."""
     length = np.float32(0.0)
     for c in range(len(y)):
         length += y[c] * y[c]
     scale = np.float32(1.0) / np.sqrt(max(length, np.float32(1e-12)))
     for p in range(len(targets)):
         dot = np.float32(0.0)
-        for c in range(len(y)):
+        for c in range(targets.shape[1]):
             dot += y[c] * targets[p, c]
         best[p] = max(best[p], min(dot * scale, np.float32(1.0)))
 
@@ -336,7 +426,7 @@ def _finish(fresh: _Fresh, sums: FloatArray, targets: FloatArray, best: FloatArr
         for c in range(fresh.y.shape[1]):
             fresh.y[fresh.sentence[p], c] += sums[fresh.slot[p], c]
     for s in range(fresh.counts[1]):
-        _bound(fresh.y[s], targets, best[fresh.row[s]])
+        bound(fresh.y[s], targets, best[fresh.row[s]])
 
 
 @njit(cache=True, nogil=True)

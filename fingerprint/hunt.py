@@ -160,12 +160,12 @@ class Hunter:
 
     def find(self, batch: pa.RecordBatch) -> pa.Table:
         """Return the hits among some requests, in their order (HIT_SCHEMA)."""
-        texts = normalise(compose(batch.column("system"), batch.column("prompt")))
+        texts = compose(batch.column("system"), batch.column("prompt"))
         rows = np.flatnonzero(self._prefilter().may_match(texts))
         if not len(rows):
             return HIT_SCHEMA.empty_table()
         chosen = batch.take(pa.array(rows))
-        found = self._matcher.find(texts.take(pa.array(rows)), chosen.column("account_id"))
+        found = self._matcher.find(normalise(texts.take(pa.array(rows))), chosen.column("account_id"))
         return pa.table(
             {
                 **{name: chosen.column(name) for name in HIT_SCHEMA.names[:3]},

@@ -107,7 +107,7 @@ def _mask_rows(data: Bytes, offsets: IntArray, ends: IntArray) -> None:
                     data[o] = data[k]
                     o += 1
             if start < cut:
-                o = _mask_part(data, start, cut, o)
+                o = mask_part(data, start, cut, o)
             i = cut
         ends[r + 1] = o
 
@@ -146,7 +146,7 @@ def _around(data: Bytes, first: int, alarm: int, last: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def _mask_part(data: Bytes, start: int, last: int, o: int) -> int:
+def mask_part(data: Bytes, start: int, last: int, o: int) -> int:
     """Mask a row or a part of one into `data` from `o` on, never past what is read, and return where it ends."""
     i, end, at_sign = start, last, start
     resume = -1  # inside a URL's host, which ends at `end`: where its path ends

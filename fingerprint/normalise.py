@@ -52,6 +52,17 @@ def normalise(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     return strings(*mask(*_fold(texts, matching())))
 
 
+def folded(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
+    """Return what `normalise` makes of each text before it masks volatile tokens."""
+    return strings(*_fold(texts, matching()))
+
+
+def masked(texts: pa.LargeStringArray) -> pa.LargeStringArray:
+    """Return what `normalise` makes of folded texts."""
+    data, offsets = buffers(texts)
+    return strings(*mask(data[offsets[0] : offsets[-1]].copy(), offsets - offsets[0]))
+
+
 def display(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     """Return each text as people may see it: NFKC, nothing invisible, white space folded; letters and case kept."""
     return strings(*_fold(texts, showing()))

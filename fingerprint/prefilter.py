@@ -1,5 +1,7 @@
 """Tells which texts one family's signatures may match, so that only those need a full lookup; it loses none.
 
+Most texts are told apart as they came (`sieve`), others once they are folded, and the rest normalised.
+
 A text matches by the grams it holds or by what it means. Scores grow with both, so each signature's threshold says
 how much weight of grams, or how much of its meaning, is needed at least. The first is counted exactly, the second
 bounded (`gist`).
@@ -13,20 +15,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
 from fingerprint import match
 from fingerprint.embed import Embedder
-from fingerprint.gist import Gist
-from fingerprint.match import GramIndex
-from fingerprint.records import FloatArray, HashArray, IntArray, Signature
+from fingerprint.gist import NOTHING_SPOKEN, Gist, Model, Spoken
+from fingerprint.gram_sum import gram_sum, holding
+from fingerprint.normalise import folded, masked
+from fingerprint.records import FloatArray, Signature
 from fingerprint.shingle import shingle
+from fingerprint.sieve import NO, UNKNOWN, YES, Verdicts, sieve
 from fingerprint.tokenise import tokens
 
 BLOCK = 2_048
 """Texts worked at once: their tokens and grams stay in the processor's cache."""
 
-_BITS = 16
 _LESS = 1e-4  # share of a bound that rounding may take
 
 Doubles = npt.NDArray[np.float64]
@@ -39,16 +41,15 @@ class Prefilter:
     """
 
     def __init__(self, signatures: Sequence[Signature], embedder: Embedder, *, known_senders: bool) -> None:
-        self._index = match.gram_index(signatures)
-        self._bits = _bitmap(self._index.grams)
+        index = match.gram_index(signatures)
         threshold = np.array([s.threshold for s in signatures])
         # what scores need before the family's shift, and the one for known senders
         if known_senders:
             most = np.ones(len(signatures), np.float32)
             threshold = _least(match.from_known_sender, most, threshold).astype(np.float64)
-        threshold = match.shifted(threshold, -self._index.shift.astype(np.float64)) * (1 - _LESS)
-        total = self._index.total
-        self._weight = _least(lambda x: match.score_of(x, total), total, threshold)
+        threshold = match.shifted(threshold, -index.shift.astype(np.float64)) * (1 - _LESS)
+        total = index.total
+        self._sums = gram_sum(index, _least(lambda x: match.score_of(x, total), total, threshold))
         with_meaning = [f for f, s in enumerate(signatures) if len(s.prototypes)]
         self._bounded = embedder.is_static or not with_meaning
         self._gists: list[Gist] = []
@@ -59,6 +60,7 @@ class Prefilter:
         held = _least(
             lambda x: match.score_of_meaning(match.meaning(x, near, usual)), np.ones_like(near), threshold
         )
+        model = Model(embedder.encode, embedder.sums, embedder.pieces())
         for whole in (False, True):
             chosen = [f for f in with_meaning if (signatures[f].kind == "topical") == whole]
             if chosen:
@@ -68,22 +70,41 @@ class Prefilter:
                         np.concatenate([signatures[f].prototypes for f in chosen]),
                         np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
                         held[chosen],
-                        (embedder.encode, embedder.sums),
+                        model,
                         whole=whole,
                     )
                 )
 
     def may_match(self, texts: pa.LargeStringArray) -> npt.NDArray[np.bool_]:
-        """Tell which normalised texts (n,) a signature may match, by its own threshold."""
+        """Tell which texts (n,), as `compose` makes them, a signature may match by its own threshold."""
         if not self._bounded:
             return np.ones(len(texts), np.bool_)  # a transformer's vectors have no bound but themselves
-        parts = [self._block(texts.slice(start, BLOCK)) for start in range(0, len(texts), BLOCK)]
-        return np.concatenate([*parts, np.zeros(0, np.bool_)])
+        if len(texts):
+            for gist in self._gists:
+                gist.prepare(texts)
+        spoken = [gist.spoken() for gist in self._gists] or [NOTHING_SPOKEN]
+        spoken_of = spoken[0] if len(spoken) == 1 else None
+        verdict = self._sieved(texts, spoken_of)
+        unknown = np.flatnonzero(verdict == UNKNOWN)
+        for start in range(0, len(unknown), BLOCK):
+            rows = unknown[start : start + BLOCK]
+            verdict[rows] = self._folded(folded(texts.take(pa.array(rows))), spoken_of)
+        return np.asarray(verdict == YES)
+
+    def _sieved(self, texts: pa.LargeStringArray, spoken: Spoken | None) -> Verdicts:
+        return np.full(len(texts), UNKNOWN) if spoken is None else sieve(texts, self._sums, spoken)
+
+    def _folded(self, texts: pa.LargeStringArray, spoken: Spoken | None) -> Verdicts:
+        """Judge folded texts: quotes, dashes, accents and look-alikes are ASCII now."""
+        verdict = self._sieved(texts, spoken)
+        unknown = verdict == UNKNOWN
+        verdict[unknown] = np.where(self._block(masked(texts.filter(pa.array(unknown)))), YES, NO)
+        return verdict
 
     def _block(self, texts: pa.LargeStringArray) -> npt.NDArray[np.bool_]:
         found = tokens(texts)
         grams = shingle(found.hashes, found.section, found.row_offsets)
-        enough = _holds(grams.hashes, grams.offsets, self._index, self._bits, self._weight)
+        enough = holding(grams.hashes, grams.offsets, self._sums)
         for gist in self._gists:
             rest = np.flatnonzero(~enough)
             enough[rest] = gist.may_hold(texts.take(pa.array(rest)))
@@ -100,36 +121,3 @@ def _least(score: Callable[[Any], Doubles], most: FloatArray, threshold: Doubles
         high, low = np.where(good, middle, high), np.where(good, low, middle)
     reached = score(most * np.float32(1 + _LESS)) >= threshold
     return np.where(reached, high * np.float32(1 - _LESS), np.float32(np.inf))
-
-
-def _bitmap(grams: HashArray) -> npt.NDArray[np.bool_]:
-    """Mark the first bits of grams: almost all others are told apart by one look into 64 KiB."""
-    bits = np.zeros(1 << _BITS, np.bool_)
-    bits[grams >> np.uint64(64 - _BITS)] = True
-    return bits
-
-
-@njit(cache=True, nogil=True)
-def _holds(
-    hashes: HashArray, offsets: IntArray, index: GramIndex, bits: npt.NDArray[np.bool_], least: FloatArray
-) -> npt.NDArray[np.bool_]:
-    """Tell which texts hold at least so much weight of some signature's grams."""
-    grams, gram_offsets, family, weight = index.grams, index.offsets, index.family, index.weight
-    out = np.zeros(len(offsets) - 1, np.bool_)
-    held = np.zeros(len(least))
-    seen_in = np.full(len(grams), -1, np.int32)
-    for row in range(len(out)):
-        held[:] = 0
-        for i in range(offsets[row], offsets[row + 1]):
-            if not bits[hashes[i] >> np.uint64(64 - _BITS)]:
-                continue
-            at = np.searchsorted(grams, hashes[i])
-            if at == len(grams) or grams[at] != hashes[i] or seen_in[at] == row:
-                continue
-            seen_in[at] = row
-            for e in range(gram_offsets[at], gram_offsets[at + 1]):
-                held[family[e]] += max(weight[e], np.float32(1e-6))
-                out[row] |= held[family[e]] >= least[family[e]]
-            if out[row]:
-                break
-    return out

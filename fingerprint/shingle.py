@@ -25,9 +25,9 @@ GRAM = 4
 VERSION = f"{GRAM}-gram/1"
 """Part of every signature's stamp: grams of different versions never match."""
 
-_START = np.uint64(0x9AE16A3B2F90404F)
-_END = np.uint64(0xC949D7C7509E6557)
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+START = np.uint64(0x9AE16A3B2F90404F)
+END = np.uint64(0xC949D7C7509E6557)
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 def shingle(hashes: HashArray, section: npt.NDArray[Any], offsets: IntArray, *, gram: int = GRAM) -> Shingles:
@@ -72,8 +72,8 @@ def _fill(
             for begin in range(padded - width + 1):
                 mixed = np.uint64(width)
                 for k in range(begin, begin + width):
-                    token = _START if k == 0 else (_END if k == padded - 1 else hashes[i + k - 1])
-                    mixed = (mixed ^ token) * _MULTIPLIER
+                    token = START if k == 0 else (END if k == padded - 1 else hashes[i + k - 1])
+                    mixed = (mixed ^ token) * MULTIPLIER
                     mixed ^= mixed >> np.uint64(29)
                 out[place] = max(mixed, np.uint64(1))
                 first[place] = i + max(begin - 1, 0)

@@ -20,6 +20,7 @@ import pyarrow as pa
 from numba import njit
 
 from fingerprint.errors import ModelError
+from fingerprint.pieces import Pieces, read_pieces
 from fingerprint.records import FloatArray, IntArray
 from fingerprint.text_buffers import buffers
 from fingerprint.word_ids import Numbered, WordIds, reads_words_apart
@@ -88,6 +89,13 @@ class StaticModel:
             every = np.arange(len(ids) + 1, dtype=np.int64)
             yield begin, Numbered(every[:-1].astype(np.int32), offsets, ids.astype(np.int32), every)
             begin += len(offsets) - 1
+
+
+def read_word_pieces(folder: Path) -> tuple[Pieces, FloatArray] | None:
+    """Read how a model cuts ASCII words, and its token vectors (v, d); None where its words are not cut as BERT's."""
+    place = folder / _first_module(folder)
+    pieces = read_pieces(place / "tokenizer.json")
+    return None if pieces is None else (pieces, _mapped(place / "model.safetensors"))
 
 
 def token_batches(tokenizer: Any, texts: Sequence[str]) -> Iterator[tuple[IntArray, IntArray]]:

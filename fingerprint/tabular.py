@@ -23,6 +23,7 @@ from .timestamps import EXPECTED, describe, utc_column
 
 NATIVE = ("request_id", "account_id", "timestamp", "prompt")
 BLOCK_BYTES = 8 << 20
+_STEP = 1 << 17
 ID_BYTES = 2_000  # PostgreSQL indexes no longer ones, and takes no NUL in a text
 
 # marks a physical CSV line over the limit; no decoder makes this code point
@@ -230,7 +231,9 @@ def _cleaned(column: pa.Array) -> pa.Array:
     """Replace the separators by spaces; looking at the bytes first is many times faster than the regex."""
     buffer = column.buffers()[2]
     data = np.frombuffer(buffer, np.uint8) if buffer is not None else np.empty(0, np.uint8)
-    if not np.any((data == ord(SYSTEM_END)) | (data == ord(TURN_END))):
+    # in steps that stay in the processor's cache; the two are neighbours
+    steps = (data[at : at + _STEP] for at in range(0, len(data), _STEP))
+    if not any((step - np.uint8(ord(SYSTEM_END)) <= ord(TURN_END) - ord(SYSTEM_END)).any() for step in steps):
         return column
     return pc.replace_substring_regex(column, f"[{SYSTEM_END}{TURN_END}]", " ")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fingerprint import gist, meaning
 from fingerprint.embed import Embedder
-from fingerprint.gist import SLACK, Gist
+from fingerprint.gist import SLACK, Gist, Model
 from fingerprint.meaning import heads
 from fingerprint.normalise import normalise
 
@@ -30,6 +30,8 @@ WORDS = [
     "→",
     "[cls]",
     "abc123",
+    "hid\x1dden",
+    "\x1e",
 ]
 
 
@@ -38,10 +40,11 @@ def static() -> Embedder:
     return Embedder.load("static")
 
 
-def made(static: Embedder, least: float = 0.5, *, whole: bool = False) -> Gist:
+def made(static: Embedder, least: float = 0.5, *, whole: bool = False, pieces: bool = True) -> Gist:
     prototypes = static.encode(TEMPLATE)
     owners = np.array([0, len(TEMPLATE)])
-    return Gist(prototypes, owners, np.array([least], np.float32), (static.encode, static.sums), whole=whole)
+    model = Model(static.encode, static.sums, static.pieces() if pieces else None)
+    return Gist(prototypes, owners, np.array([least], np.float32), model, whole=whole)
 
 
 def held(static: Embedder, texts: pa.Array, *, whole: bool = False) -> np.ndarray:
@@ -64,11 +67,23 @@ texts = st.lists(
 
 
 @settings(max_examples=30, deadline=None)
-@given(texts=texts, whole=st.booleans())
-def test_no_text_holds_more_than_its_bound(static: Embedder, texts: list[str], whole: bool) -> None:
+@given(texts=texts, whole=st.booleans(), pieces=st.booleans())
+def test_no_text_holds_more_than_its_bound(
+    static: Embedder, texts: list[str], whole: bool, pieces: bool
+) -> None:
     normal = normalise(pa.array(texts, pa.large_string()))
     true = held(static, normal, whole=whole)
-    assert (bounds(made(static, whole=whole), normal) >= true - SLACK).all()
+    assert (bounds(made(static, whole=whole, pieces=pieces), normal) >= true - SLACK).all()
+
+
+def test_bounds_are_the_same_whoever_cuts_the_words(static: Embedder) -> None:
+    texts = [
+        f"{TEMPLATE[0]} with overfittings, {'x' * 120} and x_y's 3d ünïcode. {TEMPLATE[1]}",
+        "zxqj ##a #",
+    ]
+    normal = normalise(pa.array(texts, pa.large_string()))
+    found = [bounds(made(static, pieces=pieces), normal) for pieces in (True, False)]
+    np.testing.assert_allclose(*found, atol=1e-5)
 
 
 def test_long_texts_are_bounded_by_their_beginning_and_their_end(static: Embedder) -> None:
@@ -100,7 +115,7 @@ def test_words_are_learnt_forgotten_and_learnt_again(
 ) -> None:
     monkeypatch.setattr(gist, "MOST_WORDS", 1 << 17)
     monkeypatch.setattr(gist, "_FRESH_WORDS", 1 << 12)
-    found = made(static)
+    found = made(static, pieces=False)
     for part in range(6):
         some = normalise(
             pa.array(

@@ -42,7 +42,7 @@ STAGES = {  # each with the modules that are its own
     "meaning": {"text_buffers"},
     "index": {"snapshot_files"},
     "cluster": set(),
-    "embed": {"static_model", "text_buffers", "vectors", "word_ids"},
+    "embed": {"pieces", "static_model", "text_buffers", "vectors", "word_ids"},
     "signature": {"strict_json"},
     "tabulate": {"places"},
 }
@@ -86,6 +86,9 @@ COMPOSERS = {
     "observed",
     "matcher",
     "gist",
+    "gram_sum",
+    "raw_words",
+    "sieve",
     "prefilter",
     "hunt",
     "pipeline",
@@ -262,7 +265,20 @@ def test_pipeline_composers_import_one_way() -> None:
         "rounds",
     ]
     order += ["unexplained", "calibrate", "describe", "large", "night"]
-    order += ["judge", "matcher", "gist", "prefilter", "hunt", "pipeline", "live", "watchlog", "watch"]
+    order += [
+        "judge",
+        "matcher",
+        "gist",
+        "gram_sum",
+        "raw_words",
+        "sieve",
+        "prefilter",
+        "hunt",
+        "pipeline",
+        "live",
+        "watchlog",
+        "watch",
+    ]
     for module in order:
         later = set(order[order.index(module) + 1 :])
         assert inside(module) & later == set()

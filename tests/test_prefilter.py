@@ -40,15 +40,15 @@ def test_what_matches_by_its_grams_passes(
     hits = match.best(match.gram_index(signatures), grams.hashes, grams.offsets)
     score = match.from_known_sender(hits.score) if known_senders else hits.score
     matches = (hits.family >= 0) & (score >= np.array([s.threshold for s in signatures])[hits.family])
-    passed = Prefilter(signatures, embedder, known_senders=known_senders).may_match(normal)
+    passed = Prefilter(signatures, embedder, known_senders=known_senders).may_match(
+        pa.array(texts, pa.large_string())
+    )
     assert not (matches & ~passed).any()
 
 
 def test_other_prompts_are_left_out(embedder: Embedder) -> None:
     signatures = [family(embedder, ASK, END)]
-    texts = normalise(
-        pa.array([f"{ASK} my house {END}", "please act as a pirate", "", "!?"], pa.large_string())
-    )
+    texts = pa.array([f"{ASK} my house {END}", "please act as a pirate", "", "!?"], pa.large_string())
     assert Prefilter(signatures, embedder, known_senders=False).may_match(texts).tolist() == [
         True,
         False,
@@ -60,7 +60,7 @@ def test_other_prompts_are_left_out(embedder: Embedder) -> None:
 def test_known_senders_need_less(embedder: Embedder) -> None:
     signatures = [family(embedder, ASK, END, threshold=0.95)]
     pieces = f"{ASK} {END}".split()
-    texts = normalise(pa.array([" ".join(pieces[:n]) for n in range(len(pieces))], pa.large_string()))
+    texts = pa.array([" ".join(pieces[:n]) for n in range(len(pieces))], pa.large_string())
     strict = Prefilter(signatures, embedder, known_senders=False).may_match(texts)
     loose = Prefilter(signatures, embedder, known_senders=True).may_match(texts)
     assert (loose >= strict).all()
@@ -71,7 +71,7 @@ def test_a_transformer_has_no_bound(embedder: Embedder, monkeypatch: pytest.Monk
     one = family(embedder, ASK)
     one = replace(one, prototypes=embedder.encode([ASK]), similarity=0.5, usual=0.2)
     monkeypatch.setattr(Embedder, "is_static", False)
-    assert Prefilter([one], embedder, known_senders=False).may_match(normalise(pa.array(["hello"]))).all()
+    assert Prefilter([one], embedder, known_senders=False).may_match(pa.array(["hello"])).all()
 
 
 def test_the_least_that_reaches_a_score() -> None:

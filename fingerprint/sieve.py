@@ -1,0 +1,153 @@
+"""Tells which raw texts a family may match, in one pass over their bytes; what it cannot tell it leaves to `prefilter`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+
+from fingerprint import raw_words
+from fingerprint.gist import SLACK, Spoken, bound
+from fingerprint.gram_sum import GramSum, add, marked
+from fingerprint.meaning import HEAD, TAIL
+from fingerprint.raw_words import ASK, Alphabet, Found, alphabet, begin, end_section, read
+from fingerprint.records import FloatArray, IntArray
+from fingerprint.shingle import GRAM, MULTIPLIER
+from fingerprint.text_buffers import Bytes, buffers
+
+NO, YES, UNKNOWN = np.uint8(0), np.uint8(1), np.uint8(2)
+
+_EVERYTHING = 1 << 62
+_FEW = 13  # dimensions beside those of the prototypes, which are looked at first
+_MOST_SECTIONS = 250  # tokens number no more
+
+Verdicts = npt.NDArray[np.uint8]
+
+
+class _Tools(NamedTuple):
+    """What the pass needs: tables, what to look for, and room."""
+
+    abc: Alphabet
+    sums: GramSum
+    spoken: Spoken
+    found: Found
+    y: FloatArray
+    best: FloatArray
+
+
+def sieve(texts: pa.LargeStringArray, sums: GramSum, spoken: Spoken) -> Verdicts:
+    """Tell of each text as it came (n,) whether it may match: NO, YES, or UNKNOWN where it must be normalised for that.
+
+    spoken: what is looked for by meaning; without targets meaning does not count.
+    """
+    data, offsets = buffers(texts)
+    longest = int(np.diff(offsets).max(initial=0))
+    tools = _Tools(
+        alphabet(),
+        sums,
+        spoken,
+        raw_words.room(longest, spoken.pieces),
+        np.empty(spoken.sums.shape[1], np.float32),
+        np.empty(len(spoken.targets), np.float32),
+    )
+    return np.asarray(_sieve(data, offsets, tools))
+
+
+@njit(cache=True, nogil=True)
+def _sieve(data: Bytes, offsets: IntArray, tools: _Tools) -> Verdicts:
+    out = np.empty(len(offsets) - 1, np.uint8)
+    tools.sums.seen_in[:] = -1
+    for row in range(len(out)):
+        out[row] = _verdict(data, offsets[row], offsets[row + 1], row, tools)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.uint8:
+    abc, sums, spoken, found, _, _ = tools
+    says = len(spoken.targets) > 0
+    long = end - start > HEAD + TAIL
+    begin(found)
+    size = read(data, (start, end), (0, _EVERYTHING), abc, spoken.pieces, found, says and not long)
+    if size == ASK:
+        return UNKNOWN
+    end_section(found)
+    # a text without words is read by its signs
+    if found.counts[raw_words.SECTIONS] == 0 or found.counts[raw_words.ENDS] > _MOST_SECTIONS:
+        return UNKNOWN
+    if _holds(found, sums, row):
+        return YES
+    if not says:
+        return NO
+    if long and _reread(data, (start, end), size, tools) == ASK:
+        return UNKNOWN
+    # a quarter of the dimensions excludes most texts
+    few = min(len(tools.y), len(spoken.targets) + _FEW)
+    return YES if _may_say(tools, few) and _may_say(tools, len(tools.y)) else NO
+
+
+@njit(cache=True, nogil=True)
+def _holds(found: Found, sums: GramSum, row: int) -> bool:
+    """Tell whether the grams of a text weigh enough."""
+    sums.held[:] = 0
+    tokens, bits = found.tokens, sums.bits
+    first = 0
+    for s in range(found.counts[raw_words.SECTIONS]):
+        last = found.sections[s]
+        width = min(GRAM, last - first)
+        for i in range(first, last - width + 1):
+            mixed = np.uint64(width)
+            for k in range(width):
+                mixed = (mixed ^ tokens[i + k]) * MULTIPLIER
+                mixed ^= mixed >> np.uint64(29)
+            gram = max(mixed, np.uint64(1))
+            if marked(bits, gram) and add(sums, gram, row):
+                return True
+        first = last
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _reread(data: Bytes, span: tuple[int, int], size: int, tools: _Tools) -> int:
+    """Read the pieces of a long text: those of the beginning and the end of its normalised form."""
+    abc, _, spoken, found, _, _ = tools
+    places, count = found.places, found.counts[raw_words.PLACES]
+    begin(found)
+    if size <= HEAD + TAIL:
+        got = read(data, span, (0, _EVERYTHING), abc, spoken.pieces, found, True)
+        end_section(found)
+        return got
+    if read(data, span, (0, HEAD), abc, spoken.pieces, found, True) == ASK:
+        return ASK
+    end_section(found)
+    n = np.searchsorted(places[1, :count], size - TAIL, side="right") - 1
+    skip = size - TAIL - places[1, n]
+    got = read(data, (places[0, n], span[1]), (skip, _EVERYTHING), abc, spoken.pieces, found, True)
+    end_section(found)
+    return got
+
+
+@njit(cache=True, nogil=True)
+def _may_say(tools: _Tools, dimensions: int) -> bool:
+    """Tell by so many dimensions of the basis whether the sentences of a text may hold enough of a template's meaning."""
+    _, _, spoken, found, y, best = tools
+    y = y[:dimensions]
+    best[:] = 0
+    rows, sums = found.rows, spoken.sums
+    for s in range(found.counts[raw_words.SENTENCES]):
+        y[:] = 0
+        for n in range(found.sentences[s], found.sentences[s + 1]):
+            number = rows[n]
+            for c in range(len(y)):
+                y[c] += sums[number, c]
+        bound(y, spoken.targets, best)
+    for f in range(len(spoken.least)):
+        held = np.float32(0.0)
+        for p in range(spoken.owners[f], spoken.owners[f + 1]):
+            held += best[p]
+        if held / (spoken.owners[f + 1] - spoken.owners[f]) >= spoken.least[f] - SLACK:
+            return True
+    return False
