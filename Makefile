@@ -3,8 +3,12 @@ LITELLM := .venv-litellm
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# the small demo compiles the numba kernels, once and for all later runs
-COMPILE_KERNELS = $(BIN)/fingerprint demo --rows 2000 > /dev/null
+# a small demo and a hunt in it compile the numba kernels, once and for all later runs
+TRIAL := $(VENV)/trial
+COMPILE_KERNELS = rm -rf $(TRIAL) && $(BIN)/fingerprint demo --rows 2000 --home $(TRIAL) > /dev/null && \
+	$(BIN)/fingerprint hunt "$$($(BIN)/fingerprint families --home $(TRIAL) --flagged --limit 1 --format jsonl | \
+	sed 's/.*"family_id": *"\([^"]*\)".*/\1/')" $(TRIAL)/demo/traffic/day4.parquet --home $(TRIAL) --quiet > /dev/null && \
+	rm -rf $(TRIAL)
 # pip and uv compile nothing here; what many processes import is compiled by the first of them
 export PYTHONDONTWRITEBYTECODE =
 
