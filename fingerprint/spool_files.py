@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +21,7 @@ GROUP = 16
 _SCHEMA = pa.schema([pa.field("text", pa.large_string())])
 _PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
 _READ_OFTEN = pa.ipc.IpcWriteOptions(compression="lz4")
+_OPTIONS = {"texts": _READ_OFTEN, "sent": _PACKED, "ids": None}  # ids are mapped, not read
 
 
 class SpoolFiles:
@@ -32,17 +34,30 @@ class SpoolFiles:
         self._threads = ThreadPoolExecutor(2)
 
     def __enter__(self) -> Self:
-        self._open = {
-            "texts": self._new("texts", _READ_OFTEN),
-            "sent": self._new("sent", _PACKED),
-            "ids": self._new("ids", None),  # mapped, not read
-        }
+        with self._refusals():
+            for name, options in _OPTIONS.items():
+                self._open[name] = self._new(name, options)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._threads.shutdown()
+        refused = []
         for writer in self._open.values():
-            writer.close()
+            try:
+                writer.close()
+            except OSError as error:
+                refused.append(error)
+        # after an error a writer that cannot end its file says nothing new
+        if refused and kind is None:
+            with self._refusals():
+                raise refused[0]
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"{self._folder}: the night cannot be spooled: {error}") from error
 
     def _new(self, name: str, options: pa.ipc.IpcWriteOptions | None) -> pa.ipc.RecordBatchFileWriter:
         return pa.ipc.new_file(str(self._folder / f"{name}.arrow"), _SCHEMA, options=options)
@@ -61,12 +76,10 @@ class SpoolFiles:
             self._written[name] = self._threads.submit(self._append, name, column, kept)
 
     def finish(self) -> None:
-        """Wait until all is written; raises StoreError when the disk refuses."""
-        try:
+        """Wait until all is written; raises StoreError when the disk refuses, as all here."""
+        with self._refusals():
             for written in self._written.values():
                 written.result()
-        except OSError as error:
-            raise StoreError(f"{self._folder}: the night cannot be spooled: {error}") from error
 
     def _append(self, name: str, column: pa.LargeStringArray, kept: pa.BooleanArray | None) -> None:
         rows = column if kept is None else column.filter(kept)
@@ -75,7 +88,7 @@ class SpoolFiles:
     def write_names(self, accounts: pa.LargeStringArray, metadata: pa.LargeStringArray) -> None:
         """Write what the numbers of accounts and of metadata stand for."""
         for name, column in (("accounts", accounts), ("metadata", metadata)):
-            with self._new(name, _PACKED) as writer:
+            with self._refusals(), self._new(name, _PACKED) as writer:
                 writer.write_batch(pa.record_batch([column], schema=_SCHEMA))
 
 

@@ -15,12 +15,34 @@ import psycopg
 import pytest
 from hypothesis import settings
 from small_traffic import done, night_rows, objects, written
+from tokenizers import Tokenizer
+
+from fingerprint.embed import Embedder
+from fingerprint.pieces import Pieces, read_pieces
 
 # the first call of a kernel compiles it
 settings.register_profile("kernels", deadline=None)
 settings.load_profile("kernels")
 
 _numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def tokenizer_file() -> Path:
+    """Where the default model's tokenizer lies."""
+    return Embedder.load().folder / "tokenizer.json"
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tokenizer_file: Path) -> Tokenizer:
+    return Tokenizer.from_file(str(tokenizer_file))
+
+
+@pytest.fixture(scope="session")
+def pieces(tokenizer_file: Path) -> Pieces:
+    found = read_pieces(tokenizer_file)
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -7,29 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from fingerprint.embed import Embedder
 from fingerprint.pieces import OFFSET, PRIME, Pieces, cut, piece, read_pieces
 
-FILE = Embedder.load().folder / "tokenizer.json"
 SIGNS = "abcdefghijklmnopqrstuvwxyz0123456789"
 SYLLABLES = ["un", "fit", "ting", "ness", "over", "s", "q", "zx", "3d", "token", "izer", "0x1f"]
-
-
-@pytest.fixture(scope="module")
-def pieces() -> Pieces:
-    found = read_pieces(FILE)
-    assert found is not None
-    return found
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    return Tokenizer.from_file(str(FILE))
 
 
 def numbers(pieces: Pieces, word: str) -> list[int]:
@@ -68,8 +53,8 @@ def test_every_word_of_the_vocabulary_is_one_piece(pieces: Pieces, tokenizer: To
     assert piece(pieces.entries, fnv("zxqj")) == -1
 
 
-def test_other_tokenizers_are_not_imitated(tmp_path: Path) -> None:
-    facts: dict[str, Any] = json.loads(FILE.read_text())
+def test_other_tokenizers_are_not_imitated(tmp_path: Path, tokenizer_file: Path) -> None:
+    facts: dict[str, Any] = json.loads(tokenizer_file.read_text())
     file = tmp_path / "tokenizer.json"
     for changed in (
         {"normalizer": {**facts["normalizer"], "lowercase": False}},

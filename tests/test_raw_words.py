@@ -6,15 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from fingerprint import meaning
-from fingerprint.embed import Embedder
 from fingerprint.normalise import normalise
-from fingerprint.pieces import Pieces, read_pieces
+from fingerprint.pieces import Pieces
 from fingerprint.raw_words import (
     ASK,
     ENDS,
@@ -32,7 +30,6 @@ from fingerprint.shingle import END, START
 from fingerprint.text_buffers import buffers
 from fingerprint.tokenise import tokens
 
-FILE = Embedder.load().folder / "tokenizer.json"
 MASKED = """
 2026-03-02 04:05 4:05pm 4:05 pm am p 1,234 12,34 1.2.3.4 12.5 3.14159 21 1999 12345 12a 123ab 0x1f deadbeef1
 abcdefabcdefabcdef 5f4dcc3b5aa765d6 550e8400-e29b-41d4-a716-446655440000 a1b2c3d4e5f6g7h8i9 https://example.org/path?q=1
@@ -68,18 +65,6 @@ texts = st.one_of(
     st.lists(st.sampled_from(PARTS), max_size=40).map("".join),
     st.lists(st.sampled_from(PARTS), max_size=40).map(" ".join),
 )
-
-
-@pytest.fixture(scope="module")
-def pieces() -> Pieces:
-    found = read_pieces(FILE)
-    assert found is not None
-    return found
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    return Tokenizer.from_file(str(FILE))
 
 
 def scanned(

@@ -44,19 +44,39 @@ def test_every_request_keeps_its_id(tmp_path: Path) -> None:
     assert table(tmp_path / "ids.arrow").column(0).to_pylist() == expected
 
 
-@pytest.mark.parametrize("name", ["texts", "sent", "ids"])
-def test_a_disk_that_refuses_is_told(tmp_path: Path, name: str) -> None:
-    class Full:
-        def write_batch(self, batch: pa.RecordBatch) -> None:
-            raise OSError("no space left")
+class Full:
+    """A writer on a full disk, which can neither write nor end its file."""
 
-        def close(self) -> None:
-            pass
+    def write_batch(self, batch: pa.RecordBatch) -> None:
+        raise OSError("no space left")
 
-    one, new = strings("x"), pa.array([True])
-    with SpoolFiles(tmp_path) as files:
+    def close(self) -> None:
+        raise OSError("no room for a footer either")
+
+
+def filled(folder: Path, name: str, pieces: int) -> None:
+    """Write pieces to files one of which lies on a full disk."""
+    one = strings("x")
+    with SpoolFiles(folder) as files:
         files._open[name].close()
         files._open[name] = Full()
-        files.write(one, one, one, new)
-        with pytest.raises(StoreError, match="no space left"):
-            files.write(one, one, one, new)
+        for _ in range(pieces):
+            files.write(one, one, one, pa.array([True]))
+        files.finish()
+
+
+@pytest.mark.parametrize("name", ["texts", "sent", "ids"])
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_a_disk_that_refuses_is_told(tmp_path: Path, name: str, pieces: int) -> None:
+    with pytest.raises(StoreError, match="no space left"):
+        filled(tmp_path, name, pieces)
+
+
+def test_a_file_that_cannot_be_ended_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no room"):
+        filled(tmp_path, "sent", 0)
+
+
+def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be spooled"), SpoolFiles(tmp_path / "gone"):
+        pass
