@@ -83,6 +83,12 @@ _DEFAULTS = Settings()
     help="How long vectors of prompts, and hashes of what no family holds, are kept.",
 )
 @click.option(
+    "--device",
+    metavar="NAME",
+    help="Where vectors are made and compared, as torch names it (cuda).  [default: FAISS on the CPU; "
+    "transformers on a GPU where torch sees one]",
+)
+@click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
     default=_DEFAULTS.engine,

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from fingerprint.index import EXACT_UP_TO, knn_graph
+from fingerprint.index import EXACT_UP_TO, Search, knn_graph
 from fingerprint.parallel import in_order
 from fingerprint.records import FloatArray, Neighbours
 
@@ -49,9 +49,10 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """Threads of this process."""
+    """Threads of this process; search: finds neighbours in the place of FAISS (`gpu.Search`)."""
 
     count: int
+    search: Search | None = None
 
     @property
     def spreads(self) -> bool:
@@ -71,5 +72,5 @@ class Threads:
     def graph(
         self, vectors: FloatArray, k: int, *, seed: int = 0, exact_up_to: int = EXACT_UP_TO
     ) -> Neighbours:
-        """Search with FAISS's own threads."""
-        return knn_graph(vectors, k, seed=seed, exact_up_to=exact_up_to)
+        """Search with FAISS's own threads, or on a device."""
+        return knn_graph(vectors, k, seed=seed, exact_up_to=exact_up_to, search=self.search)

@@ -83,7 +83,9 @@ def nightly(
         Store.open(home.path, home.database) as store,
         _engine(settings, home) as engine,
     ):
-        embedder = Embedder.load(settings.model, light=True, threads=settings.threads or workers())
+        embedder = Embedder.load(
+            settings.model, device=settings.device, light=True, threads=settings.threads or workers()
+        )
         stamp = stamp_of(embedder)
         store.check_stamp(stamp)
         stored = Stored(store.signatures(), stamp, [n.batch_id for n in store.nights()])
@@ -134,10 +136,16 @@ def _engine(settings: Settings, home: Home) -> AbstractContextManager[Engine]:
     if settings.engine not in ("local", "ray"):
         raise UsageError(f"engine: local or ray expected, {settings.engine!r} found")
     if settings.engine == "ray":
+        if settings.device is not None:
+            raise UsageError("--device: only with --engine local")
         return Ray(settings.ray_address, workers=count, spill=spill)
     if settings.ray_address is not None:
         raise UsageError("--ray-address: only with --engine ray")
-    return nullcontext(Threads(count))
+    if settings.device is None:
+        return nullcontext(Threads(count))
+    from fingerprint.gpu import Search  # torch takes seconds to import
+
+    return nullcontext(Threads(count, Search(settings.device)))
 
 
 def lookup(

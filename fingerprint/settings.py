@@ -19,6 +19,8 @@ class Settings:
     memory_gb: what a night may take (10^9 bytes); `memory` says how it is divided.
     retention_days: how long vectors of single prompts and what no family holds are kept; 0 keeps nothing of them.
     threads: that read, normalise and match; None takes all processors. Results do not depend on it.
+    device: where torch makes vectors and neighbours are found, as torch names it (cuda, cuda:1); None makes those of
+    a transformer on a GPU where torch sees one, and finds neighbours by FAISS on the processor.
     engine: local, for threads of this process, or ray. ray_address: of the cluster (HOST:PORT, or auto); None
     starts `threads` workers on this machine. Where a night is worked by way of the disk anyway, results do not depend on it.
     """
@@ -34,6 +36,7 @@ class Settings:
     memory_gb: float = 12.0
     retention_days: int = 7
     threads: int | None = None
+    device: str | None = None
     engine: str = "local"
     ray_address: str | None = None
 

