@@ -46,7 +46,7 @@ def main() -> None:
     options = _options()
     found: dict[str, Any] = {"machine": machine.facts(), "gpu": _device(options.device)}
     with tempfile.TemporaryDirectory(prefix="fingerprint-gpu-") as folder:
-        traffic, truth = _traffic(Path(folder))
+        traffic, truth = _traffic(options.rows, Path(folder))
         found["embedding"] = embedding(options.device, traffic)
         print(title("Embedding with all-MiniLM-L6-v2"))
         print(json.dumps(found["embedding"], indent=1))
@@ -56,13 +56,19 @@ def main() -> None:
             table(
                 ["points", "device s", "processor s", "recall on device", "on processor"],
                 [
-                    [f"{g['points']:,}", g["device_seconds"], g["processor_seconds"], g["recall"][0], g["recall"][1]]
+                    [
+                        f"{g['points']:,}",
+                        g["device_seconds"],
+                        g["processor_seconds"],
+                        g["recall"][0],
+                        g["recall"][1],
+                    ]
                     for g in found["graph"]
                 ],
             )
         )
         found["night"] = night(options.device, traffic, truth, Path(folder))
-        print(title(f"A night of {ROWS:,} requests with MiniLM on the device"))
+        print(title(f"A night of {options.rows:,} requests"))
         print(json.dumps(found["night"], indent=1))
     if options.json:
         machine.save(found, options.json)
@@ -140,8 +146,8 @@ def night(device: str, traffic: Path, truth: Path, work: Path) -> dict[str, Any]
     return told
 
 
-def _traffic(folder: Path) -> tuple[Path, Path]:
-    config = replace(simulate.preset("default", seed=5, evasion="mix"), rows=ROWS, days=1)
+def _traffic(rows: int, folder: Path) -> tuple[Path, Path]:
+    config = replace(simulate.preset("default", seed=5, evasion="mix"), rows=rows, days=1)
     truth = folder / "truth.parquet"
     return simulate.write(config, folder / "day.parquet", truth=truth)[0], truth
 
@@ -159,8 +165,11 @@ def _device(name: str) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", default="cuda")
+    parser.add_argument("--rows", type=int, default=ROWS, help="of the day that is embedded and worked")
     parser.add_argument("--points", type=int, nargs="+", default=POINTS)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
