@@ -4,7 +4,7 @@ A rewording shares meaning but little text with its original; a translation shar
 for a model of one language, meaning. What both share is the senders. So a family born tonight becomes a
 variant of a stored one, or of a much larger one born tonight as well, if its accounts come from that family's
 pool, far beyond chance, while that family goes on, and its sentences mean what the other's sentences mean, or it
-is foreign: written in words that the rest of the traffic hardly uses.
+is foreign, written in words that the rest of the traffic hardly uses, and spread over the pool as the original is.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ A_SMALL_PART = 1 / 3
 
 FOREIGN = 0.5
 """A template is foreign to another if it has less than this part of the other's share of common words."""
+
+AS_MANY = 0.5
+"""A foreign wording is sent by at least this part of the accounts that would send so much of the original by chance: a
+pool that rotates through its wordings spreads each over all accounts, and other work of a few of them is not one."""
 
 SAME_MEANING = 0.5
 """Mean cosine of each sentence of the variant to its nearest of the original that is enough by itself."""
@@ -77,7 +81,8 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
     born: (f,) bool, new tonight. senders: (n, a) CSR. A variant is nobody's original.
     """
     out = np.full(len(born), -1, dtype=np.int32)
-    pool = (wording.members @ senders).sign().tocsr()
+    sent = (wording.members @ senders).tocsr()
+    pool = sent.sign()
     size = np.diff(pool.indptr)
     both = np.asarray((pool @ pool.T).todense()) if len(born) else np.zeros((0, 0))
     prompts = np.diff(wording.members.indptr)
@@ -91,12 +96,20 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
         if not len(candidates):
             continue
         meaning = np.array([wording.alike(int(new), int(old)) for old in candidates])
-        foreign = wording.familiar[new] < FOREIGN * wording.familiar[candidates]
         meaning = np.where(prompts[new] <= A_PART * prompts[candidates], meaning, -np.inf)
         if meaning.max() >= 0:
             out[new] = candidates[np.argmax(meaning)]
-        elif foreign.all():
-            # of several originals the one of the most similar length
-            length = np.log(np.maximum(wording.length, 1))
-            out[new] = candidates[np.argmin(np.abs(length[candidates] - length[new]))]
+        elif (wording.familiar[new] < FOREIGN * wording.familiar[candidates]).all():
+            drawn = np.array([_drawn(sent[[old]], int(sent[[new]].sum())) for old in candidates])
+            spread = candidates[size[new] >= AS_MANY * drawn]
+            if len(spread):
+                # of several originals the one of the most similar length
+                length = np.log(np.maximum(wording.length, 1))
+                out[new] = spread[np.argmin(np.abs(length[spread] - length[new]))]
     return out
+
+
+def _drawn(sent: sparse.csr_matrix, draws: int) -> float:
+    """Return how many senders so many draws with replacement from what they sent (1, a) are expected to find."""
+    share = sent.data / sent.data.sum()
+    return float((1 - (1 - share) ** draws).sum())

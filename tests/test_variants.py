@@ -123,6 +123,13 @@ def test_a_translation_by_the_same_pool_is_a_variant(embedder: Embedder) -> None
     assert found(embedder, FOREIGN, familiar=0.1, pool=range(200, 220)) == -1
 
 
+def test_foreign_text_of_a_few_of_the_pool_is_their_own_work(embedder: Embedder) -> None:
+    """So many requests of the original would be by 15 of its accounts, not by 6."""
+    assert found(embedder, FOREIGN, familiar=0.1, pool=range(6), prompts=18) == -1
+    assert found(embedder, FOREIGN, familiar=0.1, pool=range(18), prompts=18) == 0
+    assert found(embedder, REWORDED, pool=range(6), prompts=18) == 0
+
+
 def test_too_few_accounts_say_nothing(embedder: Embedder) -> None:
     assert found(embedder, REWORDED, pool=range(4)) == -1
 
