@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from .kernels import kernel
 from .records import SYSTEM_END, TURN_END
 from .text_buffers import Bytes
 
@@ -105,7 +105,7 @@ def _ascii(kinds: Bytes, letters: Bytes) -> Bytes:
     return np.select([classes == SPACE, classes == DROP], [np.uint8(32), np.uint8(0)], letters)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def width(first: int) -> int:
     """Return the length in bytes of the UTF-8 sequence that starts with `first`."""
     if first < 0xC0:
@@ -115,7 +115,7 @@ def width(first: int) -> int:
     return 3 if first < 0xF0 else 4
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def decode(data: Bytes, i: int, size: int) -> int:
     """Return the code of the UTF-8 sequence of `size` bytes at `i`."""
     first = np.int64(data[i])
@@ -129,7 +129,7 @@ def decode(data: Bytes, i: int, size: int) -> int:
     return min(int(high | np.int64(data[i + 2] & 0x3F) << 6 | data[i + 3] & 0x3F), CODES - 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def encode(code: int, out: Bytes, o: int) -> int:
     """Write `code` as UTF-8 at `o` and return where it ends."""
     if code < 0x80:

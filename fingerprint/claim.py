@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from fingerprint.kernels import kernel
 from fingerprint.records import HashArray, Ids, IntArray
 
 
@@ -80,7 +81,7 @@ def joined(parts: Sequence[Claims], first: Sequence[int]) -> Claims:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _mixed(gram: np.uint64) -> np.uint64:
     mixed = (gram ^ (gram >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
     return mixed ^ (mixed >> np.uint64(32))

@@ -17,6 +17,7 @@ from hdbscan._hdbscan_tree import compute_stability, condense_tree, get_clusters
 from numba import njit
 
 from fingerprint.errors import UsageError
+from fingerprint.kernels import kernel
 from fingerprint.records import FloatArray, IntArray, Neighbours
 
 FLOOR = 1e-5
@@ -166,7 +167,7 @@ def _core_distances(
     return core
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _root(parent: IntArray, i: int) -> int:
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -174,7 +175,7 @@ def _root(parent: IntArray, i: int) -> int:
     return i
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _unite(parent: IntArray, i: IntArray, j: IntArray) -> None:
     for e in range(i.shape[0]):
         a, b = _root(parent, i[e]), _root(parent, j[e])
@@ -186,7 +187,7 @@ def _roots(parent: IntArray) -> IntArray:
     return np.array([_root(parent, i) for i in range(parent.shape[0])], dtype=np.int64)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _offer(best: IntArray, shortest: Doubles, group: int, i: int, j: int, w: float) -> None:
     """Keep the lesser of a group's best edge and (w, lower end, higher end), compared in that order."""
     low, high = min(i, j), max(i, j)
@@ -198,7 +199,7 @@ def _offer(best: IntArray, shortest: Doubles, group: int, i: int, j: int, w: flo
         best[group, 1] = high
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _offer_lists(
     ids: npt.NDArray[np.int32],
     distance: Doubles,
@@ -226,7 +227,7 @@ def _offer_lists(
                 _offer(best, shortest, group[j], i, j, w)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _offer_beyond(
     beyond: IntArray, horizon: Doubles, group: IntArray, best: IntArray, shortest: Doubles
 ) -> None:

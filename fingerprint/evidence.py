@@ -24,6 +24,7 @@ from numba import njit
 from scipy import sparse, stats
 
 from fingerprint.columns import Behaviour
+from fingerprint.kernels import kernel
 from fingerprint.records import Ids, IntArray
 
 WINDOWS_SECONDS = (120.0, 600.0, 3000.0)
@@ -173,7 +174,7 @@ def _close_pairs(indptr: Ids, indices: Ids, account: Ids, rank: Doubles, windows
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _pairs_within(times: Doubles, window: float) -> int:
     pairs = 0
     begin = 0

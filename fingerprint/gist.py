@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
+from fingerprint.kernels import kernel
 from fingerprint.meaning import EMBEDDED_CHARACTERS, FEWEST_WORDS, HEAD, TAIL, heads, sentences
 from fingerprint.normalise import normalise
 from fingerprint.pieces import Pieces, cut, piece
@@ -232,7 +232,7 @@ def _basis(prototypes: FloatArray, sample: FloatArray, dimensions: int) -> Float
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _rehash(old: _Words, new: _Words) -> None:
     for k in range(len(old.keys)):
         if old.keys[k] != 0:
@@ -240,7 +240,7 @@ def _rehash(old: _Words, new: _Words) -> None:
             new.keys[at], new.slots[at] = old.keys[k], old.slots[k]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find(keys: HashArray, key: np.uint64) -> int:
     """Return where a key stands or would stand; the length of keys is a power of two."""
     mask = np.uint64(len(keys) - 1)
@@ -250,7 +250,7 @@ def _find(keys: HashArray, key: np.uint64) -> int:
     return int(at)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _after(data: Bytes, i: int, end: int, characters: int) -> int:
     """Return where so many characters from `i` on end."""
     seen = 0
@@ -263,7 +263,7 @@ def _after(data: Bytes, i: int, end: int, characters: int) -> int:
     return end
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _before(data: Bytes, start: int, i: int, characters: int) -> int:
     """Return where the last so many characters before `i` begin."""
     seen = 0
@@ -273,7 +273,7 @@ def _before(data: Bytes, start: int, i: int, characters: int) -> int:
     return i
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _parts(data: Bytes, start: int, end: int, whole: bool) -> tuple[int, int]:
     """Return where the part of a text that is read ends, and where another begins, `end` if none does."""
     if whole or end - start > HEAD + TAIL:
@@ -284,7 +284,7 @@ def _parts(data: Bytes, start: int, end: int, whole: bool) -> tuple[int, int]:
     return end, end
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _read(
     texts: tuple[Bytes, IntArray],
     row: int,
@@ -317,7 +317,7 @@ def _read(
     return row
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sentence(
     data: Bytes,
     i: int,
@@ -378,7 +378,7 @@ def _sentence(
     return i + (1 if i == end or data[i] < 0x80 else 3)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add_pieces(
     pieces: Pieces,
     sums: FloatArray,
@@ -399,13 +399,13 @@ def _add_pieces(
             y[c] += sums[row, c]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_stop(data: Bytes, i: int, end: int) -> bool:
     a, b, c = _IDEOGRAPHIC_STOP
     return i + 2 < end and data[i] == a and data[i + 1] == b and data[i + 2] == c
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
     """Raise the bounds of a text, (p,), to those of its sentence; y: the first dimensions of its sum, p or more."""
     length = np.float32(0.0)
@@ -419,7 +419,7 @@ def bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
         best[p] = max(best[p], min(dot * scale, np.float32(1.0)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _finish(fresh: _Fresh, sums: FloatArray, targets: FloatArray, best: FloatArray) -> None:
     """Bound the sentences that waited for new words."""
     for p in range(fresh.counts[0]):
@@ -429,7 +429,7 @@ def _finish(fresh: _Fresh, sums: FloatArray, targets: FloatArray, best: FloatArr
         bound(fresh.y[s], targets, best[fresh.row[s]])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _noted(words: _Words, at: int, key: np.uint64, data: Bytes, place: tuple[int, int], fresh: _Fresh) -> int:
     """Give a new word the next slot, note its spelling and return the slot."""
     number = fresh.counts[2]

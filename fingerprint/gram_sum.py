@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from fingerprint.kernels import kernel
 from fingerprint.match import GramIndex
 from fingerprint.records import FloatArray, HashArray, Ids, IntArray
 from fingerprint.text_buffers import Bytes
@@ -39,14 +40,14 @@ def gram_sum(index: GramIndex, least: FloatArray) -> GramSum:
     return GramSum(index, packed, least, np.zeros(len(least)), np.full(len(index.grams), -1, np.int32))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def marked(bits: Bytes, gram: np.uint64) -> bool:
     """Tell whether a gram may be among those looked for."""
     high = gram >> _SHIFT
     return bool((bits[high >> np.uint64(3)] >> np.uint8(high & np.uint64(7))) & np.uint8(1))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add(sums: GramSum, gram: np.uint64, row: int) -> bool:
     """Add a marked gram of text number `row`; tell whether a signature has enough now."""
     index = sums.wanted

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from fingerprint.kernels import kernel
 from fingerprint.parallel import in_order, workers
 from fingerprint.records import HashArray, Ids, IntArray
 
@@ -61,7 +62,7 @@ def member(hashes: HashArray, known: HashArray) -> npt.NDArray[np.bool_]:
     return places(hashes, known) >= 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _place(keys: HashArray, key: np.uint64, mask: np.uint64) -> int:
     """Return where a key stands or would stand in the first mask + 1 keys."""
     mixed = (key ^ (key >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
@@ -71,7 +72,7 @@ def _place(keys: HashArray, key: np.uint64, mask: np.uint64) -> int:
     return int(at)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _room(entries: int) -> int:
     size = 16
     while size < 2 * entries:
@@ -79,7 +80,7 @@ def _room(entries: int) -> int:
     return size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _part(gram: np.uint64, bits: int) -> int:
     return int((gram >> np.uint64(1)) >> np.uint64(63 - bits))
 
@@ -107,7 +108,7 @@ def _parted(hashes: HashArray, offsets: IntArray, at: IntArray, bits: int) -> tu
     return order, moved, row_of
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _raised(ids: Ids, places: Ids, more: int) -> None:
     """Add to the numbers at some places."""
     for place in places:

@@ -20,9 +20,9 @@ from typing import Any
 import faiss
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from fingerprint.errors import SnapshotError, UsageError
+from fingerprint.kernels import kernel
 from fingerprint.records import FloatArray, IntArray, Neighbours
 from fingerprint.snapshot_files import (
     FORMAT,
@@ -180,7 +180,7 @@ def _empty(points: FloatArray, codes: str, seed: int, exact_up_to: int, probes: 
     return index
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def _dot(a: FloatArray, b: FloatArray) -> np.float32:
     total = np.float32(0.0)
     for c in range(a.shape[0]):
@@ -188,7 +188,7 @@ def _dot(a: FloatArray, b: FloatArray) -> np.float32:
     return min(np.float32(1.0), max(np.float32(-1.0), total))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _rank(
     vectors: FloatArray,
     rows: IntArray,
@@ -246,7 +246,7 @@ class Outside:
         return ids, similarity
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _nearest_outside(
     near: FloatArray, rows: IntArray, marks: IntArray, group: IntArray, core: Doubles, ids: IntArray
 ) -> None:
@@ -260,7 +260,7 @@ def _nearest_outside(
                 ids[r] = marks[m]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _compare_pairs(vectors: FloatArray, i: IntArray, j: IntArray, similarity: FloatArray) -> None:
     for e in range(len(i)):
         if j[e] >= 0:

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from .kernels import kernel
 from .records import IntArray
 from .text_buffers import Bytes
 
@@ -91,7 +91,7 @@ def mask(data: Bytes, offsets: IntArray) -> tuple[Bytes, IntArray]:
     return data[: ends[-1]], ends
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _mask_rows(data: Bytes, offsets: IntArray, ends: IntArray) -> None:
     ends[0] = 0
     o = 0
@@ -112,7 +112,7 @@ def _mask_rows(data: Bytes, offsets: IntArray, ends: IntArray) -> None:
         ends[r + 1] = o
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _alarm(data: Bytes, first: int, last: int) -> int:
     """Return a place at or after `first` that the first mask covers, `last` if there is none; most text has few."""
     i = first
@@ -134,7 +134,7 @@ def _alarm(data: Bytes, first: int, last: int) -> int:
     return last
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _around(data: Bytes, first: int, alarm: int, last: int) -> tuple[int, int]:
     """Return the part from `first` to `last` around an alarm that no mask crosses the ends of."""
     start, cut = alarm, alarm
@@ -145,7 +145,7 @@ def _around(data: Bytes, first: int, alarm: int, last: int) -> tuple[int, int]:
     return start, cut
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mask_part(data: Bytes, start: int, last: int, o: int) -> int:
     """Mask a row or a part of one into `data` from `o` on, never past what is read, and return where it ends."""
     i, end, at_sign = start, last, start
@@ -187,13 +187,13 @@ def mask_part(data: Bytes, start: int, last: int, o: int) -> int:
     return o
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _put(data: Bytes, o: int, which: int) -> int:
     data[o], data[o + 1], data[o + 2] = 0xEE, 0x80, 0x80 + which  # UTF-8 of U+E000 + which
     return o + 3
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _url(data: Bytes, i: int, end: int) -> tuple[int, int]:
     """Return where the host and the path end if :// and something stand at `i`, else (0, 0)."""
     if i + 3 >= end or data[i] != _COLON or data[i + 1] != _SLASH or data[i + 2] != _SLASH:
@@ -203,7 +203,7 @@ def _url(data: Bytes, i: int, end: int) -> tuple[int, int]:
     return (host, path) if path > i + 3 else (0, 0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _span(data: Bytes, i: int, end: int, allowed: npt.NDArray[np.bool_]) -> int:
     """Return where the run of allowed bytes at `i` ends."""
     while i < end and allowed[data[i]]:
@@ -211,7 +211,7 @@ def _span(data: Bytes, i: int, end: int, allowed: npt.NDArray[np.bool_]) -> int:
     return i
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _digits(data: Bytes, i: int, end: int) -> int:
     """Return how many ASCII digits stand at `i`."""
     n = 0
@@ -220,7 +220,7 @@ def _digits(data: Bytes, i: int, end: int) -> int:
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _value(data: Bytes, i: int, n: int) -> int:
     total = 0
     for k in range(i, i + n):
@@ -228,7 +228,7 @@ def _value(data: Bytes, i: int, n: int) -> int:
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _edge(data: Bytes, i: int, end: int) -> bool:
     """Tell whether what stands before `i` ends there: no letter or digit follows, or a long number does."""
     if i >= end or _KIND[data[i]] == 0:
@@ -236,7 +236,7 @@ def _edge(data: Bytes, i: int, end: int) -> bool:
     return _KIND[data[i - 1]] != _DIGIT and _digits(data, i, end) >= _MIN_DIGITS
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _email(data: Bytes, i: int, at: int, end: int) -> int:
     """Return where the address ends of which `i` to `at` is the local part, 0 if there is none."""
     if _span(data, i, at, _MAIL) < at:
@@ -253,7 +253,7 @@ def _email(data: Bytes, i: int, at: int, end: int) -> int:
     return j
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _volatile(data: Bytes, i: int, j: int, end: int, bits: int) -> tuple[int, int]:
     """Return where to go on in the piece from `i` to `j`, and the mask of what is passed over (0: none)."""
     n = j - i
@@ -286,7 +286,7 @@ def _volatile(data: Bytes, i: int, j: int, end: int, bits: int) -> tuple[int, in
     return j, 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_hex(data: Bytes, i: int, j: int, bits: int) -> bool:
     """Tell whether these are six or more hex digits, both numerals and letters, or what follows 0x."""
     if j - i >= _MIN_HEX and data[i] == 48 and data[i + 1] == _X:
@@ -301,7 +301,7 @@ def _is_hex(data: Bytes, i: int, j: int, bits: int) -> bool:
     return digits >= 2 or j - i >= 8
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_uuid(data: Bytes, i: int, end: int) -> bool:
     if end - i < 36 or not _edge(data, i + 36, end):
         return False
@@ -315,7 +315,7 @@ def _is_uuid(data: Bytes, i: int, end: int) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_blob(data: Bytes, i: int, j: int) -> bool:
     """Tell whether letters and digits change places as often as in random text: one time in eight, thrice at least."""
     changes = 0
@@ -324,7 +324,7 @@ def _is_blob(data: Bytes, i: int, j: int) -> bool:
     return changes >= 3 and changes * 8 >= j - i
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _dated(data: Bytes, i: int, lead: int, end: int) -> tuple[int, int]:
     """Return the end and the mask of the date, time or both at `i`, where `lead` digits stand; (0, 0) if none."""
     if lead <= 2:
@@ -343,7 +343,7 @@ def _dated(data: Bytes, i: int, lead: int, end: int) -> tuple[int, int]:
     return (stop, _DATE) if _edge(data, stop, end) else (0, 0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _date(data: Bytes, i: int, lead: int, end: int) -> int:
     """Return where y-m-d, d-m-y or m-d-y, with - / or . between, ends; 0 if there is none."""
     first = i + lead
@@ -365,7 +365,7 @@ def _date(data: Bytes, i: int, lead: int, end: int) -> int:
     return second + 1 + tail if good else 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _clock(data: Bytes, i: int, lead: int, end: int) -> int:
     """Return where a time of day (h:mm, h:mm:ss, fractions, am or pm) ends, 0 if there is none."""
     j = i + lead
@@ -387,7 +387,7 @@ def _clock(data: Bytes, i: int, lead: int, end: int) -> int:
     return j if _edge(data, j, end) else 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _zone(data: Bytes, i: int, end: int) -> int:
     """Return where the offset from UTC at `i` ends, `i` if there is none."""
     if i < end and data[i] in (_PLUS, _DASH):
@@ -400,7 +400,7 @@ def _zone(data: Bytes, i: int, end: int) -> int:
     return i
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _numeric(data: Bytes, i: int, lead: int, end: int) -> tuple[int, int]:
     """Return the end and the mask of the IPv4 address or long number that starts with the `lead` digits at `i`."""
     j = i + lead

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from fingerprint.kernels import kernel
 from fingerprint.records import FloatArray, HashArray, Ids, IntArray, Signature
 
 LENGTH = 4.0
@@ -199,7 +200,7 @@ def _no_places(most: int) -> Ids:
     return np.full(size, -1, dtype=np.int32)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_new(seen: Ids, place: int) -> bool:
     """Add a place to the set, and tell whether it was not there."""
     i = (place * 0x9E3779B1 >> 7) & (len(seen) - 1)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
+from fingerprint.kernels import kernel
 from fingerprint.parallel import in_order, workers
 from fingerprint.records import SYSTEM_END, TURN_END, FloatArray, Ids, IntArray
 from fingerprint.text_buffers import Bytes, buffers, gathered, plain, strings
@@ -60,7 +61,7 @@ def sentences(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.LargeStringArray, I
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _cut(data: Bytes, offsets: IntArray, found: IntArray) -> int:
     """Find the sentences of UTF-8 texts: where each begins and ends, and whose it is, into found (3, s).
 
@@ -85,7 +86,7 @@ def _cut(data: Bytes, offsets: IntArray, found: IntArray) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _middle(data: Bytes, first: int, last: int) -> tuple[int, int]:
     """Where the part of a long text that is not read begins and ends; a short one has none."""
     characters = 0
@@ -104,7 +105,7 @@ def _middle(data: Bytes, first: int, last: int) -> tuple[int, int]:
     return head, tail
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _end_mark(data: Bytes, i: int, stop: int) -> int:
     """Tell how many bytes the mark takes that ends a sentence here, one of `.;:!?。！？；：`, a line or a section; 0 for none."""
     c = data[i]
@@ -118,7 +119,7 @@ def _end_mark(data: Bytes, i: int, stop: int) -> int:
     return 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _trimmed(data: Bytes, begin: int, end: int) -> tuple[int, int]:
     while begin < end and (data[begin] == 32 or 9 <= data[begin] <= 13):
         begin += 1
@@ -127,7 +128,7 @@ def _trimmed(data: Bytes, begin: int, end: int) -> tuple[int, int]:
     return begin, end
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _says_enough(data: Bytes, begin: int, end: int) -> bool:
     """Tell whether a part has FEWEST_WORDS words, or two characters one of which is not ASCII."""
     words, characters, wide, in_space = 1, 0, False, False
@@ -209,7 +210,7 @@ def held_of(
 
 
 # the sum may be taken in any order, so in vector registers; a call of BLAS takes longer than such a short product
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _cosine(vectors: FloatArray, s: int, prototypes: FloatArray, p: int) -> np.float32:
     total = np.float32(0.0)
     for i in range(vectors.shape[1]):

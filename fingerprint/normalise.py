@@ -33,6 +33,7 @@ from .characters import (
     showing,
     width,
 )
+from .kernels import kernel
 from .masks import mask
 from .records import SYSTEM_END, IntArray
 from .text_buffers import Bytes, buffers, plain, strings
@@ -139,7 +140,7 @@ def _clean(
     return out[:o], ends, loose
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fold_rows(
     source: tuple[Bytes, IntArray],
     cleaned: tuple[Bytes, IntArray],
@@ -159,7 +160,7 @@ def _fold_rows(
         ends[r + 1] = o
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fold_ascii(data: Bytes, i: int, end: int, table: Bytes, out: Bytes, o: int) -> int:
     gap, bare = False, True  # white space is due; nothing stands before it
     while i < end:
@@ -186,7 +187,7 @@ def _fold_ascii(data: Bytes, i: int, end: int, table: Bytes, out: Bytes, o: int)
     return o
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fold_wide(data: Bytes, i: int, end: int, table: Characters, out: Bytes, o: int) -> int:
     gap, bare, marks = False, True, 0
     word, scanned, flags = i, i, 0  # where the word starts, up to where its flags are known, and those
@@ -226,7 +227,7 @@ def _fold_wide(data: Bytes, i: int, end: int, table: Characters, out: Bytes, o: 
     return o
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _word_flags(data: Bytes, i: int, end: int, kinds: Bytes) -> tuple[int, int]:
     """Return the flags of all characters of the word that starts at `i`, and where it ends."""
     flags = 0

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from fingerprint.kernels import kernel
 from fingerprint.records import HashArray, Ids
 from fingerprint.text_buffers import Bytes
 from fingerprint.word_ids import reads_words_apart
@@ -84,7 +85,7 @@ def _enter(entries: HashArray, spelled: Bytes, offset: np.uint64, number: int) -
     entries[at] = (h & ~_ROW) | np.uint64(number + 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def piece(entries: HashArray, h: np.uint64) -> int:
     """Return the number of the piece with this FNV-1a, -1 for none."""
     mask = np.uint64(len(entries) - 1)
@@ -98,7 +99,7 @@ def piece(entries: HashArray, h: np.uint64) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def cut(pieces: Pieces, data: Bytes, place: tuple[int, int], out: Ids, o: int) -> int:
     """Write the pieces of the ASCII word at `place`, in any case, into `out` from `o` on; return where they end."""
     begin, end = place

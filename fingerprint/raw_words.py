@@ -12,9 +12,9 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from fingerprint.characters import CLASS, LETTER, SEPARATOR, SPACE, matching
+from fingerprint.kernels import kernel
 from fingerprint.masks import mask_part
 from fingerprint.pieces import Pieces, cut, piece
 from fingerprint.records import HashArray, Ids, IntArray
@@ -99,14 +99,14 @@ def room(longest: int, pieces: Pieces) -> Found:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def begin(found: Found) -> None:
     """Forget what was read."""
     found.counts[:] = 0
     found.tokens[0], found.counts[TOKENS] = START, 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def read(
     data: Bytes,
     span: tuple[int, int],
@@ -175,7 +175,7 @@ def read(
     return at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_apart(data: Bytes, i: int, end: int, c: int, kind: Bytes) -> bool:
     """Tell whether what follows at `i`, of kind c, surely belongs to no token or mask with the word or sign before it."""
     if c in (_SPACE, _SEPARATOR):
@@ -185,7 +185,7 @@ def _is_apart(data: Bytes, i: int, end: int, c: int, kind: Bytes) -> bool:
     return not _TIES[data[i]] or i + 1 == end or kind[data[i + 1]] == _SPACE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _slowly(
     data: Bytes,
     span: tuple[int, int],
@@ -213,7 +213,7 @@ def _slowly(
     return stop, (characters if good else ASK)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _calm(data: Bytes, i: int, end: int, kind: Bytes) -> tuple[int, bool]:
     """Return where the part at `i` ends, and whether it surely holds no mask and only characters that stay."""
     run, digits, calm, first = 0, 0, True, i
@@ -235,7 +235,7 @@ def _calm(data: Bytes, i: int, end: int, kind: Bytes) -> tuple[int, bool]:
     return i, calm and run < _LONG_RUN and (digits == 0 or (run <= _CALM_RUN and digits <= _CALM_DIGITS))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _folded(data: Bytes, i: int, end: int, abc: Alphabet, out: Bytes) -> tuple[int, int]:
     """Fold and mask the part at `i` into `out`; return where what was read ends, and the bytes written or ASK."""
     kind, fold = abc
@@ -258,7 +258,7 @@ def _folded(data: Bytes, i: int, end: int, abc: Alphabet, out: Bytes) -> tuple[i
         i, o = after, o + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _after(data: Bytes, end: int, characters: int) -> int:
     """Return where so many characters end."""
     i = 0
@@ -268,7 +268,7 @@ def _after(data: Bytes, end: int, characters: int) -> int:
     return i
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _words(data: Bytes, i: int, end: int, abc: Alphabet, pieces: Pieces, found: Found, meaning: bool) -> bool:
     """Read bytes in which nothing is left to mask; False where only the tokeniser knows a word's pieces."""
     kind, fold = abc
@@ -314,13 +314,13 @@ def _words(data: Bytes, i: int, end: int, abc: Alphabet, pieces: Pieces, found: 
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _token(found: Found, h: np.uint64) -> None:
     found.tokens[found.counts[TOKENS]] = h
     found.counts[TOKENS] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _piece(found: Found, pieces: Pieces, data: Bytes, place: tuple[int, int], h: np.uint64) -> None:
     """Add the pieces of a word; h: its FNV-1a."""
     number = piece(pieces.entries, h)
@@ -331,7 +331,7 @@ def _piece(found: Found, pieces: Pieces, data: Bytes, place: tuple[int, int], h:
         found.counts[ROWS] = cut(pieces, data, place, found.rows, found.counts[ROWS])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sign(found: Found, pieces: Pieces, sign: np.uint8, c: int) -> None:
     """Add a sign's piece, or end the sentence."""
     if c == _STOP:
@@ -342,7 +342,7 @@ def _sign(found: Found, pieces: Pieces, sign: np.uint8, c: int) -> None:
     found.counts[ROWS] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def end_section(found: Found) -> None:
     """Close a section, and the sentence with it; one without tokens is none."""
     counts = found.counts
@@ -356,7 +356,7 @@ def end_section(found: Found) -> None:
     end_sentence(found)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def end_sentence(found: Found) -> None:
     """Close a sentence; one of a word or two is none."""
     counts = found.counts

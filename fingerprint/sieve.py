@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
 from fingerprint import raw_words
 from fingerprint.gist import SLACK, Spoken, bound
 from fingerprint.gram_sum import GramSum, add, marked
+from fingerprint.kernels import kernel
 from fingerprint.meaning import HEAD, TAIL
 from fingerprint.raw_words import ASK, Alphabet, Found, alphabet, begin, end_section, read
 from fingerprint.records import FloatArray, IntArray
@@ -53,19 +53,19 @@ def sieve(texts: pa.LargeStringArray, sums: GramSum, spoken: Spoken) -> Verdicts
         np.empty(spoken.sums.shape[1], np.float32),
         np.empty(len(spoken.targets), np.float32),
     )
-    return np.asarray(_sieve(data, offsets, tools))
-
-
-@njit(cache=True, nogil=True)
-def _sieve(data: Bytes, offsets: IntArray, tools: _Tools) -> Verdicts:
     out = np.empty(len(offsets) - 1, np.uint8)
-    tools.sums.seen_in[:] = -1
-    for row in range(len(out)):
-        out[row] = _verdict(data, offsets[row], offsets[row + 1], row, tools)
+    _sieve(data, offsets, tools, out)
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def _sieve(data: Bytes, offsets: IntArray, tools: _Tools, out: Verdicts) -> None:
+    tools.sums.seen_in[:] = -1
+    for row in range(len(out)):
+        out[row] = _verdict(data, offsets[row], offsets[row + 1], row, tools)
+
+
+@kernel
 def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.uint8:
     abc, sums, spoken, found, _, _ = tools
     says = len(spoken.targets) > 0
@@ -89,7 +89,7 @@ def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.u
     return YES if _may_say(tools, few) and _may_say(tools, len(tools.y)) else NO
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _holds(found: Found, sums: GramSum, row: int) -> bool:
     """Tell whether the grams of a text weigh enough."""
     sums.held[:] = 0
@@ -110,7 +110,7 @@ def _holds(found: Found, sums: GramSum, row: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _reread(data: Bytes, span: tuple[int, int], size: int, tools: _Tools) -> int:
     """Read the pieces of a long text: those of the beginning and the end of its normalised form."""
     abc, _, spoken, found, _, _ = tools
@@ -130,7 +130,7 @@ def _reread(data: Bytes, span: tuple[int, int], size: int, tools: _Tools) -> int
     return got
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _may_say(tools: _Tools, dimensions: int) -> bool:
     """Tell by so many dimensions of the basis whether the sentences of a text may hold enough of a template's meaning."""
     _, _, spoken, found, y, best = tools

@@ -17,6 +17,7 @@ from numba import njit
 from scipy import sparse
 
 from fingerprint.columns import Segments, SharedGrams, Shingles
+from fingerprint.kernels import kernel
 from fingerprint.records import FloatArray, Ids, IntArray
 from fingerprint.sparse_counts import counts_from
 
@@ -88,7 +89,7 @@ def _followers(
     return a[:found].copy(), b[:found].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _may_follow(ids: Ids, joined: npt.NDArray[np.bool_], support: IntArray, i: int) -> bool:
     """Tell whether another gram follows that as many prompts hold, nearly; both stand in no more than the rarer does."""
     if not joined[i] or ids[i] < 0 or ids[i + 1] < 0 or ids[i] == ids[i + 1]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from fingerprint.kernels import kernel
 from fingerprint.records import HashArray, Ids, IntArray
 from fingerprint.text_buffers import Bytes
 
@@ -28,12 +29,12 @@ class Written(NamedTuple):
     ends: Ids
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_space(byte: np.uint8) -> bool:
     return bool(byte == 32 or 9 <= byte <= 13)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _signs(texts: Written, at: int, token: int) -> tuple[int, int]:
     """Return where the bytes before a token stand, (-1, -1) if they are too many and a space stands for them."""
     begin, end = at + texts.ends[token - 1], at + texts.starts[token]

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from fingerprint.errors import ModelError
+from fingerprint.kernels import kernel
 from fingerprint.pieces import Pieces, read_pieces
 from fingerprint.records import FloatArray, IntArray
 from fingerprint.text_buffers import buffers
@@ -108,7 +108,7 @@ def token_batches(tokenizer: Any, texts: Sequence[str]) -> Iterator[tuple[IntArr
         yield np.fromiter(chain.from_iterable(ids), np.int64, int(offsets[-1])), offsets
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _means(vectors: FloatArray, tokens: Numbered, out: FloatArray, first: int) -> None:
     """Write the means of the texts from number `first` on."""
     for row in range(len(out)):

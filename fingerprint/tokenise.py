@@ -12,6 +12,7 @@ import pyarrow as pa
 from numba import njit
 
 from .characters import CLASS, LETTER, MARK, SEPARATOR, SINGLE, SPACE, SYMBOL, decode, matching, width
+from .kernels import kernel
 from .masks import MASKS
 from .records import SYSTEM_END, HashArray, IntArray
 from .text_buffers import Bytes, buffers
@@ -57,7 +58,7 @@ def _kinds() -> Bytes:
     return kinds
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _next(data: Bytes, i: int, end: int, kinds: Bytes, signs: bool) -> tuple[int, int]:
     """Return start and end of the first token or separator at or after `i`; (end, end) if there is none."""
     while i < end:
@@ -76,7 +77,7 @@ def _next(data: Bytes, i: int, end: int, kinds: Bytes, signs: bool) -> tuple[int
     return end, end
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _word_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
     while i < end:
         if data[i] < 0x80:
@@ -95,7 +96,7 @@ def _word_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
     return end
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _marks_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
     while i < end:
         size = min(width(data[i]), end - i)
@@ -105,7 +106,7 @@ def _marks_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
     return end
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _hash(data: Bytes, i: int, end: int) -> np.uint64:
     """Return FNV-1a, mixed by the finaliser of splitmix64 (Steele et al. 2014, fig. 16); 0 becomes 1."""
     h = OFFSET
@@ -114,7 +115,7 @@ def _hash(data: Bytes, i: int, end: int) -> np.uint64:
     return finished(h)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def finished(h: np.uint64) -> np.uint64:
     """Scramble a sum of FNV-1a (OFFSET, PRIME); never 0."""
     h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -135,7 +136,7 @@ def _first_bytes(kinds: Bytes) -> Bytes:
     return first
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _first_section(data: Bytes, i: int, end: int) -> int:
     for k in range(i, end):
         if data[k] == _SYSTEM_END:
@@ -143,7 +144,7 @@ def _first_section(data: Bytes, i: int, end: int) -> int:
     return 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _scan_row(
     data: Bytes, row: tuple[int, int], tables: tuple[Bytes, Bytes], signs: bool, out: tuple[Any, ...], t: int
 ) -> int:

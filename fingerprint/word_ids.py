@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from fingerprint.kernels import kernel
 from fingerprint.records import HashArray, Ids, IntArray
 from fingerprint.text_buffers import Bytes, strings
 
@@ -136,12 +137,12 @@ def _with_room(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
     return wider
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_space(byte: np.uint8) -> bool:
     return byte in (_SPACE, _LINE, _TAB, _RETURN)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _place(known: _Known, key: np.uint64, data: Bytes, begin: int, end: int) -> int:
     """Return the slot where a word stands or would stand."""
     mask = np.uint64(len(known.slots) - 1)

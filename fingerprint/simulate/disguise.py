@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from fingerprint.kernels import kernel
 
 from .kernel import U8, U64, below, unit
 
@@ -39,17 +40,17 @@ _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u2062\ufe0e"
 INVISIBLES = np.frombuffer(_UNSEEN.encode(), np.uint8).reshape(-1, 3).copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _upper(byte: int) -> int:
     return byte - 32 if 97 <= byte <= 122 else byte
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _lower(byte: int) -> int:
     return byte + 32 if 65 <= byte <= 90 else byte
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def homoglyph(text: U8, length: int, out: U8, rng: U64, strength: float) -> int:
     """Copy text to out with that share of its letters replaced by look-alikes, one at least; return its length."""
     pos = 0
@@ -68,7 +69,7 @@ def homoglyph(text: U8, length: int, out: U8, rng: U64, strength: float) -> int:
     return pos
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def invisible(text: U8, length: int, out: U8, rng: U64, strength: float) -> int:
     """Copy text to out with characters nobody sees, up to one after every second, one at least; return its length."""
     pos = 0
@@ -87,7 +88,7 @@ def invisible(text: U8, length: int, out: U8, rng: U64, strength: float) -> int:
     return pos
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def recase(text: U8, length: int, out: U8, rng: U64, strength: float) -> int:
     """Copy text to out with its case, spacing and punctuation changed, and return its length."""
     style = below(rng, 4)  # lower, upper, word by word, letter by letter
@@ -125,7 +126,7 @@ def recase(text: U8, length: int, out: U8, rng: U64, strength: float) -> int:
     return pos
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def tweak(text: U8, length: int, out: U8, rng: U64) -> int:
     """Copy text to out with one small change, as people send a known prompt; return its length."""
     kind = below(rng, 6)

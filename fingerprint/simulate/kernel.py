@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from fingerprint.kernels import kernel
+
 from .grammar import (
     ARTICLE,
     CAPITAL,
@@ -70,7 +72,7 @@ def new_stack() -> Stack:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mix(x: np.uint64) -> np.uint64:
     """Return SplitMix64's finaliser of x, a bijection of 64-bit numbers."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -78,38 +80,38 @@ def mix(x: np.uint64) -> np.uint64:
     return x ^ (x >> np.uint64(31))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def draw(rng: U64) -> np.uint64:
     """Return the next 64 random bits; `rng[0]` is the state."""
     rng[0] += np.uint64(_STEP)
     return mix(rng[0])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def below(rng: U64, n: int) -> int:
     """Return a whole number from 0 to n - 1; n below 2^31."""
     return int(np.int64(((draw(rng) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def unit(rng: U64) -> float:
     """Return a number above 0, up to 1."""
     return (np.float64(draw(rng) >> np.uint64(11)) + 1.0) / 9007199254740992.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fraction(bits: np.uint64) -> float:
     """Return random bits as a number above 0, up to 1."""
     return (np.float64(bits >> np.uint64(11)) + 1.0) / 9007199254740992.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def scaled(bits: np.uint64, n: int) -> int:
     """Return random bits as a whole number from 0 to n - 1; n below 2^31."""
     return int(np.int64(((bits >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def run_length(bits: np.uint64, low: int, high: int) -> int:
     """Return a whole number from low to high, the density falling as 1 / (1 + n - low)."""
     if high <= low:
@@ -117,13 +119,13 @@ def run_length(bits: np.uint64, low: int, high: int) -> int:
     return min(high, low + int(np.exp(fraction(bits) * np.log(high - low + 2.0)) - 1.0))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def zeta(bits: np.uint64, hundredths: int, head: int) -> np.uint64:
     """Return a rank from 1 up, P(rank > k) = (1 + k / head)^(1 - s), s = hundredths / 100 (Lomax's law)."""
     return np.uint64(1.0 + min(head * (fraction(bits) ** (-100.0 / (hundredths - 100)) - 1.0), 1e12))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def digits(out: U8, pos: int, value: int, width: int) -> int:
     """Write a number, zero-padded to width."""
     length = 1
@@ -138,7 +140,7 @@ def digits(out: U8, pos: int, value: int, width: int) -> int:
     return pos + length
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def calendar(out: U8, pos: int, days: int) -> int:
     """Write a day since 1970 as YYYY-MM-DD (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms")."""
     z = days + 719468
@@ -155,7 +157,7 @@ def calendar(out: U8, pos: int, days: int) -> int:
     return digits(out, pos + 1, doy - (153 * mp + 2) // 5 + 1, 2)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def figure(kind: int, low: int, high: int, bits: np.uint64, out: U8, pos: int, clock: I64) -> int:
     """Write a number, a date, or a time of day after running `clock[0]` (Unix seconds) on a little."""
     if kind == INTEGER:
@@ -177,7 +179,7 @@ def figure(kind: int, low: int, high: int, bits: np.uint64, out: U8, pos: int, c
     return pos
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def article(first: int, capital: bool, out: U8, pos: int) -> int:
     """Write "a " or "an " before a word that begins with `first`."""
     out[pos] = 65 if capital else 97
@@ -189,7 +191,7 @@ def article(first: int, capital: bool, out: U8, pos: int) -> int:
     return pos + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def shuffled(first: int, count: int, bits: np.uint64, at: I64, top: int) -> None:
     """Put `count` operations from `first` on in random order into `at`, above `top`."""
     for i in range(count):
@@ -199,7 +201,7 @@ def shuffled(first: int, count: int, bits: np.uint64, at: I64, top: int) -> None
         at[top + 1 + i], at[top + 1 + j] = at[top + 1 + j], at[top + 1 + i]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def expand(
     t: Tables,
     rule: int,

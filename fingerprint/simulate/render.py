@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from fingerprint.kernels import kernel
+
 from .disguise import homoglyph, invisible, recase, tweak
 from .grammar import Tables
 from .kernel import I64, U8, U64, Stack, below, expand, new_stack, unit
@@ -54,14 +56,14 @@ class Settings(NamedTuple):
     nonce: int
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _append(out: U8, pos: int, text: U8, start: int, end: int) -> int:
     for i in range(start, end):
         out[pos + i - start] = text[i]
     return pos + end - start
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _split(body: U8, length: int, rng: U64) -> int:
     """Return a place after a sentence or line in the middle third of the body, else its end."""
     start = int(length * (0.33 + 0.33 * unit(rng)))
@@ -71,7 +73,7 @@ def _split(body: U8, length: int, rng: U64) -> int:
     return length
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _put_on(text: U8, length: int, out: U8, spare: U8, rng: U64, disguise: int, strength: float) -> int:
     """Copy text to out with its letters disguised, by one disguise after another."""
     if disguise & TWEAK and length > 0:
@@ -163,7 +165,7 @@ def _scattered(
     return pos
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _trim(text: U8, length: int) -> tuple[int, int]:
     """Return where the text without white space at its ends begins and stops."""
     start = 0

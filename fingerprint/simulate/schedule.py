@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from fingerprint.kernels import kernel
+
 from ..errors import UsageError
 from .kernel import I64, below, mix, unit
 from .population import HOURS, ZONES, Population, daily_rhythm
@@ -98,7 +100,7 @@ def _cumulative(volume: F64, first: I64) -> F64:
     return np.concatenate(parts)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _reached(s: Schedule, stream: int, time: int) -> float:
     hour = min(time // HOUR_MS, HOURS - 1)
     within = (time - hour * HOUR_MS - s.start[stream, hour]) / s.length[stream, hour]
@@ -106,7 +108,7 @@ def _reached(s: Schedule, stream: int, time: int) -> float:
     return float(before + (after - before) * min(max(within, 0.0), 1.0))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _range(s: Schedule, stream: int, begin: int, end: int) -> tuple[int, int]:
     """Return the requests that may fall between begin and end; rounding moves a request by less than 2 ms."""
     count = int(s.requests[stream])
@@ -115,7 +117,7 @@ def _range(s: Schedule, stream: int, begin: int, end: int) -> tuple[int, int]:
     return max(low, 0), min(high, count)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _account(s: Schedule, stream: int, number: int, hour: int, rng: npt.NDArray[np.uint64]) -> int:
     if stream == 0:
         zone = np.searchsorted(s.zone_reached[hour], unit(rng))
@@ -156,7 +158,7 @@ def _deal(s: Schedule, begin: int, end: int, stream: I64, number: I64, time: I64
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _most(s: Schedule, begin: int, end: int) -> int:
     total = 0
     for i in range(len(s.requests)):
