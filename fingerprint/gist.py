@@ -23,9 +23,13 @@ from fingerprint.pieces import Pieces, cut, piece
 from fingerprint.records import FloatArray, HashArray, Ids, IntArray
 from fingerprint.text_buffers import Bytes, buffers, strings
 from fingerprint.tokenise import OFFSET, PRIME, finished
+from fingerprint.word_ids import is_han
 
 DIMENSIONS = 64
 """Of the basis, or more for many prototypes; the others are the main directions of some texts."""
+
+FEW = 15
+"""Dimensions beside those of the prototypes that are looked at first."""
 
 SAMPLE = 512
 """Texts whose main directions complete the basis."""
@@ -71,12 +75,14 @@ class Model(NamedTuple):
 class Spoken(NamedTuple):
     """What is looked for by meaning, for texts of ASCII words.
 
-    pieces: how words are cut; sums: (v, b) the vectors of pieces in the basis. targets: (p, p) the prototypes in it,
+    pieces: how words are cut; sums: (v, b) the vectors of pieces in the basis, near: (v, f) its first columns, which
+    exclude most texts and lie side by side. targets: (p, p) the prototypes in it,
     owners: (f + 1,) where each template's begin. least: (f,) how much of each matters.
     """
 
     pieces: Pieces
     sums: FloatArray
+    near: FloatArray
     targets: FloatArray
     owners: IntArray
     least: FloatArray
@@ -84,6 +90,7 @@ class Spoken(NamedTuple):
 
 NOTHING_SPOKEN = Spoken(
     NO_PIECES,
+    np.empty((0, 0), np.float32),
     np.empty((0, 0), np.float32),
     np.empty((0, 0), np.float32),
     np.zeros(1, np.int64),
@@ -135,6 +142,7 @@ class Gist:
         self._prototypes, self._owners, self._least, self._whole = prototypes, owners, least, whole
         self._model = model
         self._pieces, self._piece_sums = NO_PIECES, np.empty((0, 0), np.float32)
+        self._near = self._piece_sums
         self._dimensions = max(DIMENSIONS, len(prototypes) + DIMENSIONS // 2)
         self._basis: FloatArray | None = None
         self._targets = np.empty((0, 0), np.float32)
@@ -174,6 +182,7 @@ class Gist:
             if self._model.pieces is not None:
                 self._pieces, vectors = self._model.pieces
                 self._piece_sums = np.ascontiguousarray(vectors @ self._basis.T)
+                self._near = np.ascontiguousarray(self._piece_sums[:, : len(self._prototypes) + FEW])
 
     def spoken(self) -> Spoken | None:
         """Return what is looked for in texts of ASCII words, once prepared.
@@ -182,7 +191,7 @@ class Gist:
         """
         if self._whole or self._basis is None or self._model.pieces is None:
             return None
-        return Spoken(self._pieces, self._piece_sums, self._targets, self._owners, self._least)
+        return Spoken(self._pieces, self._piece_sums, self._near, self._targets, self._owners, self._least)
 
     def _bounds(self, texts: pa.LargeStringArray) -> FloatArray:
         """Bound the cosine of each text's nearest sentence to each prototype, (n, p), 0 to 1."""
@@ -345,11 +354,15 @@ def _sentence(
         if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
             break
         plain = 32 < data[i] < 0x80
+        # a tokeniser that cuts words as BERT's does cuts around these, too
+        last = a + 3 if pieces.most > 0 and is_han(data, a, end) else end
         i += 1
-        while role == _JOINS and i < end and roles[data[i]] == _JOINS:
+        while role == _JOINS and i < last and roles[data[i]] == _JOINS:
             if not 32 < data[i] < 0x80:
                 plain = False
                 if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
+                    break
+                if last == end and pieces.most > 0 and is_han(data, i, end):
                     break
             key = (key ^ np.uint64(data[i])) * PRIME
             i += 1

@@ -26,7 +26,7 @@ from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, publish, stamp_of
 from fingerprint.normalise import compose, normalise
 from fingerprint.parallel import in_order, workers
-from fingerprint.prefilter import Prefilter
+from fingerprint.prefilter import BLOCK, Prefilter
 from fingerprint.records import DayCount, IngestReport, Signature
 from fingerprint.settings import Home
 from fingerprint.signature import from_json
@@ -160,12 +160,12 @@ class Hunter:
 
     def find(self, batch: pa.RecordBatch) -> pa.Table:
         """Return the hits among some requests, in their order (HIT_SCHEMA)."""
-        texts = compose(batch.column("system"), batch.column("prompt"))
-        rows = np.flatnonzero(self._prefilter().may_match(texts))
-        if not len(rows):
+        parts = [batch.slice(start, BLOCK) for start in range(0, len(batch), BLOCK)]
+        likely = [part.filter(pa.array(self._prefilter().may_match(_texts(part)))) for part in parts]
+        chosen = pa.concat_batches(likely)
+        if not len(chosen):
             return HIT_SCHEMA.empty_table()
-        chosen = batch.take(pa.array(rows))
-        found = self._matcher.find(normalise(texts.take(pa.array(rows))), chosen.column("account_id"))
+        found = self._matcher.find(normalise(_texts(chosen)), chosen.column("account_id"))
         return pa.table(
             {
                 **{name: chosen.column(name) for name in HIT_SCHEMA.names[:3]},
@@ -180,6 +180,10 @@ class Hunter:
             self._own.prefilter = Prefilter(self._signatures, self._embedder, known_senders=self._known)
         found: Prefilter = self._own.prefilter
         return found
+
+
+def _texts(batch: pa.RecordBatch) -> pa.LargeStringArray:
+    return compose(batch.column("system"), batch.column("prompt"))
 
 
 def stored_quarry(home: Home, family_id: str, *, edited: Signature | None = None) -> Quarry:

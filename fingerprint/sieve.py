@@ -21,7 +21,6 @@ from fingerprint.text_buffers import Bytes, buffers
 NO, YES, UNKNOWN = np.uint8(0), np.uint8(1), np.uint8(2)
 
 _EVERYTHING = 1 << 62
-_FEW = 13  # dimensions beside those of the prototypes, which are looked at first
 _MOST_SECTIONS = 250  # tokens number no more
 
 Verdicts = npt.NDArray[np.uint8]
@@ -84,9 +83,7 @@ def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.u
         return NO
     if long and _reread(data, (start, end), size, tools) == ASK:
         return UNKNOWN
-    # a quarter of the dimensions excludes most texts
-    few = min(len(tools.y), len(spoken.targets) + _FEW)
-    return YES if _may_say(tools, few) and _may_say(tools, len(tools.y)) else NO
+    return YES if _may_say(tools, spoken.near) and _may_say(tools, spoken.sums) else NO
 
 
 @kernel
@@ -131,12 +128,12 @@ def _reread(data: Bytes, span: tuple[int, int], size: int, tools: _Tools) -> int
 
 
 @kernel
-def _may_say(tools: _Tools, dimensions: int) -> bool:
-    """Tell by so many dimensions of the basis whether the sentences of a text may hold enough of a template's meaning."""
+def _may_say(tools: _Tools, sums: FloatArray) -> bool:
+    """Tell by these dimensions of pieces whether the sentences of a text may hold enough of a template's meaning."""
     _, _, spoken, found, y, best = tools
-    y = y[:dimensions]
+    y = y[: sums.shape[1]]
     best[:] = 0
-    rows, sums = found.rows, spoken.sums
+    rows = found.rows
     for s in range(found.counts[raw_words.SENTENCES]):
         y[:] = 0
         for n in range(found.sentences[s], found.sentences[s + 1]):

@@ -17,7 +17,6 @@ from numba import njit
 from scipy import sparse
 
 from fingerprint.columns import SharedGrams, Shingles
-from fingerprint.kernels import kernel
 from fingerprint.records import HashArray, Ids, IntArray, Place, Segment, Slot, Template
 from fingerprint.slots import slot
 from fingerprint.spelling import Written, find, spelled, spellings
