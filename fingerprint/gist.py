@@ -28,8 +28,11 @@ from fingerprint.word_ids import is_han
 DIMENSIONS = 64
 """Of the basis, or more for many prototypes; the others are the main directions of some texts."""
 
-FEW = 15
-"""Dimensions beside those of the prototypes that are looked at first."""
+NEAR, FEWEST_SPARE = 32, 8
+"""Dimensions that are looked at first, for they exclude most texts, where so many are left beside the prototypes'."""
+
+LANES = 8
+"""Floats that a processor adds at once."""
 
 SAMPLE = 512
 """Texts whose main directions complete the basis."""
@@ -75,8 +78,8 @@ class Model(NamedTuple):
 class Spoken(NamedTuple):
     """What is looked for by meaning, for texts of ASCII words.
 
-    pieces: how words are cut; sums: (v, b) the vectors of pieces in the basis, near: (v, f) its first columns, which
-    exclude most texts and lie side by side. targets: (p, p) the prototypes in it,
+    pieces: how words are cut; sums: (v, b) the vectors of pieces in the basis, near: (v, NEAR) its first columns, all
+    where the prototypes need too many. targets: (p, q) the prototypes in it, zeros from column p on,
     owners: (f + 1,) where each template's begin. least: (f,) how much of each matters.
     """
 
@@ -178,11 +181,15 @@ class Gist:
             sample = heads(some) if self._whole else sentences(some)[0]
             self._basis = _basis(self._prototypes, self._model.encode(sample), self._dimensions)
             own = self._basis[: len(self._prototypes)]
-            self._targets = np.ascontiguousarray(self._prototypes @ own.T)
+            # loops over a multiple of the processor's lanes have no rest
+            wide = -(-len(own) // LANES) * LANES
+            self._targets = np.zeros((len(own), min(wide, self._dimensions)), np.float32)
+            self._targets[:, : len(own)] = self._prototypes @ own.T
             if self._model.pieces is not None:
                 self._pieces, vectors = self._model.pieces
                 self._piece_sums = np.ascontiguousarray(vectors @ self._basis.T)
-                self._near = np.ascontiguousarray(self._piece_sums[:, : len(self._prototypes) + FEW])
+                few = len(self._prototypes) + FEWEST_SPARE <= NEAR
+                self._near = np.ascontiguousarray(self._piece_sums[:, : NEAR if few else None])
 
     def spoken(self) -> Spoken | None:
         """Return what is looked for in texts of ASCII words, once prepared.
@@ -234,7 +241,7 @@ def _basis(prototypes: FloatArray, sample: FloatArray, dimensions: int) -> Float
     """
     own = np.linalg.qr(prototypes.T.astype(np.float64))[0].T
     rest = sample - (sample @ own.T) @ own
-    _, _, main = np.linalg.svd(rest, full_matrices=False)
+    main = np.linalg.eigh(rest.T @ rest)[1].T[::-1]
     found = np.linalg.qr(np.concatenate([own, main])[:dimensions].T)[0].T
     out = np.zeros((dimensions, prototypes.shape[1]), np.float32)
     out[: len(found)] = found

@@ -83,6 +83,7 @@ def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.u
         return NO
     if long and _reread(data, (start, end), size, tools) == ASK:
         return UNKNOWN
+    # few dimensions exclude most texts
     return YES if _may_say(tools, spoken.near) and _may_say(tools, spoken.sums) else NO
 
 
