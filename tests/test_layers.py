@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fingerprint"
 
-VOCABULARY = {"records", "casework", "columns", "errors"}
+VOCABULARY = {"records", "casework", "columns", "errors", "kernels"}
 STAGES = {  # each with the modules that are its own
     "ingest": {
         "logshapes",
@@ -222,7 +222,7 @@ def allowed(module: str) -> set[str]:
     if module in SERVICE:
         return {"records", "casework", "errors"} | SEEN_BY_SERVICE
     if module in {"simulate", "apikeys"}:
-        return {"records", "errors"}
+        return {"records", "errors", "kernels"}
     return {"records"} if module in VOCABULARY else set()
 
 
