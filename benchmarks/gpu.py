@@ -138,9 +138,8 @@ def night(device: str, traffic: Path, truth: Path, work: Path) -> dict[str, Any]
     machine.fingerprint("nightly", traffic, "--home", work / "warm", "--quiet", scratch=work)
     for name, arguments in runs.items():
         home, out = work / name.replace(" ", "-"), work / "out.parquet"
-        ran = machine.fingerprint(
-            *("nightly", traffic, "--home", home, "--assignments", out, "--quiet", *arguments), scratch=work
-        )
+        common: tuple[str | Path, ...] = (traffic, "--home", home, "--assignments", out, "--quiet")
+        ran = machine.fingerprint("nightly", *common, *arguments, scratch=work)
         quality = scores.families(known, assigned(known, read(out, ASSIGNMENTS)))
         told[name] = {"seconds": ran.seconds, "peak_mb": ran.peak_mb, "f1": quality.overall.f1}
     return told

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fingerprint.kernels import kernel
+from fingerprint.kernels import kernel, kernel_with
 from fingerprint.meaning import EMBEDDED_CHARACTERS, FEWEST_WORDS, HEAD, TAIL, heads, sentences
 from fingerprint.normalise import normalise
 from fingerprint.pieces import Pieces, cut, piece
@@ -425,7 +425,7 @@ def _is_stop(data: Bytes, i: int, end: int) -> bool:
     return i + 2 < end and data[i] == a and data[i + 1] == b and data[i + 2] == c
 
 
-@kernel(fastmath=True)
+@kernel_with(fastmath=True)
 def bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
     """Raise the bounds of a text, (p,), to those of its sentence; y: the first dimensions of its sum, p or more."""
     length = np.float32(0.0)

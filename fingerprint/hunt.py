@@ -160,7 +160,7 @@ class Hunter:
 
     def find(self, batch: pa.RecordBatch) -> pa.Table:
         """Return the hits among some requests, in their order (HIT_SCHEMA)."""
-        parts = [batch.slice(start, BLOCK) for start in range(0, len(batch), BLOCK)]
+        parts = [batch.slice(start, BLOCK) for start in range(0, max(len(batch), 1), BLOCK)]
         likely = [part.filter(pa.array(self._prefilter().may_match(_texts(part)))) for part in parts]
         chosen = pa.concat_batches(likely)
         if not len(chosen):

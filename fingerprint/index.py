@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprint.errors import SnapshotError, UsageError
-from fingerprint.kernels import kernel
+from fingerprint.kernels import kernel, kernel_with
 from fingerprint.records import FloatArray, IntArray, Neighbours
 from fingerprint.snapshot_files import (
     FORMAT,
@@ -180,7 +180,7 @@ def _empty(points: FloatArray, codes: str, seed: int, exact_up_to: int, probes: 
     return index
 
 
-@kernel(fastmath={"reassoc", "contract"})
+@kernel_with(fastmath={"reassoc", "contract"})
 def _dot(a: FloatArray, b: FloatArray) -> np.float32:
     total = np.float32(0.0)
     for c in range(a.shape[0]):

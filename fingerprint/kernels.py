@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from numba import njit
 
-kernel = partial(njit, cache=True, nogil=True, _nrt=False)
-"""For functions that make no arrays, and return none but what they were given.
+Function = TypeVar("Function", bound=Callable[..., Any])
 
-They need not count references to arrays, which numba does for every array at every call, by locked instructions that
-cost more than the calls themselves: without it texts are read in half the time. What makes arrays is `njit` as usual.
-"""
+
+def kernel_with(**options: Any) -> Callable[[Function], Function]:
+    """Compile as `kernel` does, with more of numba's options."""
+    compiled = njit(cache=True, nogil=True, _nrt=False, **options)  # type: ignore[call-overload]
+    return cast("Callable[[Function], Function]", compiled)
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function that makes no arrays, and returns none but what it was given.
+
+    Such functions need not count references to arrays, which numba does for every array at every call, by locked
+    instructions that cost more than the calls themselves. What makes arrays is `njit` as usual.
+    """
+    compiled: Callable[[Function], Function] = kernel_with()
+    return compiled(function)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from fingerprint.kernels import kernel
+from fingerprint.kernels import kernel, kernel_with
 from fingerprint.parallel import in_order, workers
 from fingerprint.records import SYSTEM_END, TURN_END, FloatArray, Ids, IntArray
 from fingerprint.text_buffers import Bytes, buffers, gathered, plain, strings
@@ -210,7 +210,7 @@ def held_of(
 
 
 # the sum may be taken in any order, so in vector registers; a call of BLAS takes longer than such a short product
-@kernel(fastmath=True)
+@kernel_with(fastmath=True)
 def _cosine(vectors: FloatArray, s: int, prototypes: FloatArray, p: int) -> np.float32:
     total = np.float32(0.0)
     for i in range(vectors.shape[1]):
