@@ -20,6 +20,7 @@ from typing import Any
 import faiss
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from fingerprint.errors import SnapshotError, UsageError
 from fingerprint.kernels import kernel, kernel_with
@@ -246,7 +247,7 @@ class Outside:
         return ids, similarity
 
 
-@kernel
+@njit(cache=True, nogil=True)
 def _nearest_outside(
     near: FloatArray, rows: IntArray, marks: IntArray, group: IntArray, core: Doubles, ids: IntArray
 ) -> None:
