@@ -48,6 +48,9 @@ SETTINGS = {
 
 EMBEDDED = ("bertopic", "hdbscan")
 
+KILLED = (137, 247, -9)
+"""What a run ends with that was stopped after its time, by whoever hands the signal on."""
+
 WORDS = {
     "fingerprint": "nightly, its defaults",
     "semhash": "SemHash, static model, cosine {}",
@@ -135,7 +138,7 @@ def _peer(work: Work, tool: str, setting: str, embedding: Result | None) -> Resu
     try:
         ran = machine.run([*limit, *command], work.folder)
     except subprocess.CalledProcessError as error:
-        if error.returncode not in (137, -9):
+        if error.returncode not in KILLED:
             raise
         return _stopped(tool, setting, work.minutes, embedding)
     groups = pq.read_table(out)["group"]
