@@ -36,13 +36,20 @@ class Search:
     def __call__(self, points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Iterator[IntArray]:
         """Yield for every BATCH points (n, d) the numbers of the `wide` nearest to each, (rows, wide); n >= wide.
 
-        seed, exact_up_to: of searches that are not exact; this one always is.
+        seed, exact_up_to: of searches that are not exact; this one always is. Raises ModelError where the device has
+        too little memory.
         """
         del seed, exact_up_to
-        with torch.inference_mode():
-            everything = torch.from_numpy(points).to(self.device)
-            for start in range(0, len(points), BATCH):
-                yield self._nearest(everything[start : start + BATCH], everything, wide).cpu().numpy()
+        try:
+            with torch.inference_mode():
+                everything = torch.from_numpy(points).to(self.device)
+                for start in range(0, len(points), BATCH):
+                    yield self._nearest(everything[start : start + BATCH], everything, wide).cpu().numpy()
+        except torch.cuda.OutOfMemoryError as error:
+            raise ModelError(
+                f"--device {self.device}: too little memory there for {len(points):,} vectors; "
+                "without --device they are compared on the CPU"
+            ) from error
 
     @staticmethod
     def _nearest(rows: torch.Tensor, points: torch.Tensor, wide: int) -> torch.Tensor:

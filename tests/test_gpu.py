@@ -46,6 +46,16 @@ def test_a_device_that_is_not_there_is_named(device: str) -> None:
         Search(device)
 
 
+def test_too_little_memory_on_the_device_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    search = Search("cpu")
+    monkeypatch.setattr(search, "_nearest", full, raising=True)
+    with pytest.raises(ModelError, match=r"^--device cpu: too little memory there for 50 vectors"):
+        knn_graph(unit(50), 5, search=search)
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_night_finds_the_same_families_on_a_device(tmp_path: Path, device: str) -> None:
     traffic = tmp_path / "traffic.jsonl"
