@@ -9,6 +9,7 @@ vocabulary's pieces here (`pieces`), any other is given to the model's tokeniser
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fingerprint.kernels import kernel, kernel_with
+from fingerprint.known_words import FEWEST_SPARE, NEAR, KnownWords, known_words
 from fingerprint.meaning import EMBEDDED_CHARACTERS, FEWEST_WORDS, HEAD, TAIL, heads, sentences
 from fingerprint.normalise import normalise
 from fingerprint.pieces import Pieces, cut, piece
@@ -27,9 +29,6 @@ from fingerprint.word_ids import is_han
 
 DIMENSIONS = 64
 """Of the basis, or more for many prototypes; the others are the main directions of some texts."""
-
-NEAR, FEWEST_SPARE = 32, 8
-"""Dimensions that are looked at first, for they exclude most texts, where so many are left beside the prototypes'."""
 
 LANES = 8
 """Floats that a processor adds at once."""
@@ -76,29 +75,24 @@ class Model(NamedTuple):
 
 
 class Spoken(NamedTuple):
-    """What is looked for by meaning, for texts of ASCII words.
+    """What is looked for by meaning, for texts of ASCII words; for one thread at a time.
 
-    pieces: how words are cut; sums: (v, b) the vectors of pieces in the basis, near: (v, NEAR) its first columns, all
-    where the prototypes need too many. targets: (p, q) the prototypes in it, zeros from column p on,
-    owners: (f + 1,) where each template's begin. least: (f,) how much of each matters.
+    pieces: how words are cut; known: words that were met, and the vectors of pieces and words in the basis. targets:
+    (p, q) the prototypes in it, zeros from column p on, owners: (f + 1,) where each template's begin. least: (f,) how
+    much of each matters.
     """
 
     pieces: Pieces
-    sums: FloatArray
-    near: FloatArray
+    known: KnownWords
     targets: FloatArray
     owners: IntArray
     least: FloatArray
 
 
-NOTHING_SPOKEN = Spoken(
-    NO_PIECES,
-    np.empty((0, 0), np.float32),
-    np.empty((0, 0), np.float32),
-    np.empty((0, 0), np.float32),
-    np.zeros(1, np.int64),
-    np.empty(0, np.float32),
-)
+def nothing_spoken() -> Spoken:
+    """Look for nothing."""
+    nothing = np.empty((0, 0), np.float32)
+    return Spoken(NO_PIECES, known_words(nothing, 0), nothing, np.zeros(1, np.int64), np.empty(0, np.float32))
 
 
 class _Words(NamedTuple):
@@ -144,11 +138,14 @@ class Gist:
     ) -> None:
         self._prototypes, self._owners, self._least, self._whole = prototypes, owners, least, whole
         self._model = model
+        self._spoken: Spoken | None = None
         self._pieces, self._piece_sums = NO_PIECES, np.empty((0, 0), np.float32)
-        self._near = self._piece_sums
         self._dimensions = max(DIMENSIONS, len(prototypes) + DIMENSIONS // 2)
         self._basis: FloatArray | None = None
         self._targets = np.empty((0, 0), np.float32)
+        self._begin()
+
+    def _begin(self) -> None:
         self._fresh = _Fresh(
             np.empty(_PAIRS, np.int64),
             np.empty(_PAIRS, np.int64),
@@ -157,7 +154,7 @@ class Gist:
             np.empty(_FRESH_BYTES, np.uint8),
             np.zeros(_FRESH_WORDS + 1, np.int64),
             np.zeros(4, np.int64),
-            np.zeros(1 if model.pieces is None else model.pieces[0].most + 1, np.int32),
+            np.zeros(1 if self._model.pieces is None else self._model.pieces[0].most + 1, np.int32),
         )
         self._forget(2 * _FRESH_WORDS)
 
@@ -165,6 +162,15 @@ class Gist:
         self._words = _Words(np.zeros(2 * room, np.uint64), np.zeros(2 * room, np.int32))
         self._sums = np.zeros((room, self._dimensions), np.float32)
         self._known = 0
+
+    def twin(self) -> Gist:
+        """Return one with the same basis, for another thread."""
+        other = copy.copy(self)
+        other._begin()
+        if self._spoken is not None:
+            known = known_words(self._piece_sums, self._spoken.known.near.shape[1])
+            other._spoken = self._spoken._replace(known=known)
+        return other
 
     def may_hold(self, texts: pa.LargeStringArray) -> npt.NDArray[np.bool_]:
         """Tell which texts (n,) may hold `least` or more of a template; false only where none does."""
@@ -187,18 +193,18 @@ class Gist:
             self._targets[:, : len(own)] = self._prototypes @ own.T
             if self._model.pieces is not None:
                 self._pieces, vectors = self._model.pieces
-                self._piece_sums = np.ascontiguousarray(vectors @ self._basis.T)
                 few = len(self._prototypes) + FEWEST_SPARE <= NEAR
-                self._near = np.ascontiguousarray(self._piece_sums[:, : NEAR if few else None])
+                known = known_words(vectors @ self._basis.T, NEAR if few else self._dimensions)
+                self._piece_sums = known.sums[: len(vectors)]
+                if not self._whole:
+                    self._spoken = Spoken(self._pieces, known, self._targets, self._owners, self._least)
 
     def spoken(self) -> Spoken | None:
         """Return what is looked for in texts of ASCII words, once prepared.
 
         None where whole texts are looked for, or the tokeniser must be asked for every word.
         """
-        if self._whole or self._basis is None or self._model.pieces is None:
-            return None
-        return Spoken(self._pieces, self._piece_sums, self._near, self._targets, self._owners, self._least)
+        return self._spoken
 
     def _bounds(self, texts: pa.LargeStringArray) -> FloatArray:
         """Bound the cosine of each text's nearest sentence to each prototype, (n, p), 0 to 1."""
@@ -425,7 +431,7 @@ def _is_stop(data: Bytes, i: int, end: int) -> bool:
     return i + 2 < end and data[i] == a and data[i + 1] == b and data[i + 2] == c
 
 
-@kernel_with(fastmath=True)
+@kernel_with(fastmath=True, forceinline=True)
 def bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
     """Raise the bounds of a text, (p,), to those of its sentence; y: the first dimensions of its sum, p or more."""
     length = np.float32(0.0)

@@ -37,7 +37,14 @@ def gram_sum(index: GramIndex, least: FloatArray) -> GramSum:
     bits = np.zeros(1 << _BITS, np.bool_)
     bits[index.grams >> _SHIFT] = True
     packed = np.packbits(bits, bitorder="little")
-    return GramSum(index, packed, least, np.zeros(len(least)), np.full(len(index.grams), -1, np.int32))
+    return twin(GramSum(index, packed, least, np.empty(0), np.empty(0, np.int32)))
+
+
+def twin(sums: GramSum) -> GramSum:
+    """Return one that looks for the same, for another thread."""
+    return sums._replace(
+        held=np.zeros(len(sums.least)), seen_in=np.full(len(sums.wanted.grams), -1, np.int32)
+    )
 
 
 @kernel

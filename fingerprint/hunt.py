@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -149,9 +150,10 @@ class Hunter:
                 signatures[number] = replace(found, prototypes=none, stamp=here)
             if made != here:
                 raise StampMismatch(f"signatures made by {here} expected, {found.family_id} is by {made}")
-        self._signatures, self._embedder = signatures, embedder
         self._own = threading.local()
-        self._known = quarry.senders is not None and quarry.senders.num_rows > 0
+        self._guard = threading.Lock()
+        known = quarry.senders is not None and quarry.senders.num_rows > 0
+        self._prefilter = Prefilter(signatures, embedder, known_senders=known)
         with tempfile.TemporaryDirectory(prefix="fingerprint-hunt-") as folder:
             # mapped files stay readable once their names are gone
             publish(Path(folder), signatures, here, night=None, senders=quarry.senders)
@@ -160,8 +162,10 @@ class Hunter:
 
     def find(self, batch: pa.RecordBatch) -> pa.Table:
         """Return the hits among some requests, in their order (HIT_SCHEMA)."""
-        parts = [batch.slice(start, BLOCK) for start in range(0, max(len(batch), 1), BLOCK)]
-        likely = [part.filter(pa.array(self._prefilter().may_match(_texts(part)))) for part in parts]
+        if not len(batch):
+            return HIT_SCHEMA.empty_table()
+        parts = [batch.slice(start, BLOCK) for start in range(0, len(batch), BLOCK)]
+        likely = [part.filter(pa.array(self._may_match(_texts(part)))) for part in parts]
         chosen = pa.concat_batches(likely)
         if not len(chosen):
             return HIT_SCHEMA.empty_table()
@@ -175,11 +179,12 @@ class Hunter:
             schema=HIT_SCHEMA,
         ).filter(pa.array(found.matched))
 
-    def _prefilter(self) -> Prefilter:
+    def _may_match(self, texts: pa.LargeStringArray) -> npt.NDArray[np.bool_]:
         if not hasattr(self._own, "prefilter"):
-            self._own.prefilter = Prefilter(self._signatures, self._embedder, known_senders=self._known)
-        found: Prefilter = self._own.prefilter
-        return found
+            with self._guard:
+                self._own.prefilter = self._prefilter.twin(texts)
+        own: Prefilter = self._own.prefilter
+        return own.may_match(texts)
 
 
 def _texts(batch: pa.RecordBatch) -> pa.LargeStringArray:

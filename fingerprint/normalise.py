@@ -36,6 +36,7 @@ from .characters import (
 from .kernels import kernel
 from .masks import mask
 from .records import SYSTEM_END, IntArray
+from .simd import copy
 from .text_buffers import Bytes, buffers, plain, strings
 
 VERSION: Final = "1"
@@ -94,15 +95,12 @@ def _join(
     """Write each text of `before`, the byte `end` where there is one, and the text of `after`."""
     (first, starts), (second, begins), (out, ends) = before, after, to
     for row in range(len(ends) - 1):
-        o = ends[row]
-        for i in range(starts[row], starts[row + 1]):
-            out[o + i - starts[row]] = first[i]
-        o += starts[row + 1] - starts[row]
-        if o > ends[row]:
-            out[o] = end
-            o += 1
-        for i in range(begins[row], begins[row + 1]):
-            out[o + i - begins[row]] = second[i]
+        o, size = ends[row], starts[row + 1] - starts[row]
+        if size > 0:
+            copy(out, o, first, starts[row], size)
+            out[o + size] = end
+            o += size + 1
+        copy(out, o, second, begins[row], begins[row + 1] - begins[row])
 
 
 def _fold(texts: pa.Array | pa.ChunkedArray, table: Characters) -> tuple[Bytes, IntArray]:

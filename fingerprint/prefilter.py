@@ -9,6 +9,7 @@ bounded (`gist`).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,12 +19,13 @@ import pyarrow as pa
 
 from fingerprint import match
 from fingerprint.embed import Embedder
-from fingerprint.gist import NOTHING_SPOKEN, Gist, Model, Spoken
-from fingerprint.gram_sum import gram_sum, holding
+from fingerprint.gist import Gist, Model, nothing_spoken
+from fingerprint.gram_sum import gram_sum, holding, twin
 from fingerprint.normalise import folded, masked
 from fingerprint.records import FloatArray, Signature
+from fingerprint.seen_texts import are_known, hashes, remember, seen_texts
 from fingerprint.shingle import shingle
-from fingerprint.sieve import NO, UNKNOWN, YES, Verdicts, sieve
+from fingerprint.sieve import NO, UNKNOWN, YES, Sieve, Verdicts
 from fingerprint.tokenise import tokens
 
 BLOCK = 2_048
@@ -35,7 +37,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 class Prefilter:
-    """The bounds of some signatures; one thread at a time may use it.
+    """The bounds of some signatures; one thread at a time may use a `twin`.
 
     known_senders: whether the score of accounts that sent the family before is raised.
     """
@@ -75,28 +77,39 @@ class Prefilter:
                     )
                 )
 
+    def twin(self, texts: pa.LargeStringArray) -> Prefilter:
+        """Return one that tells the same, for another thread; some texts (n,), n > 0, sharpen its bounds."""
+        for gist in self._gists:
+            gist.prepare(texts)
+        other = copy.copy(self)
+        other._sums, other._gists = twin(self._sums), [gist.twin() for gist in self._gists]
+        other._begin()
+        return other
+
+    def _begin(self) -> None:
+        self._seen = seen_texts()
+        spoken = [gist.spoken() for gist in self._gists] or [nothing_spoken()]
+        self._sieve = Sieve(self._sums, spoken[0]) if len(spoken) == 1 and spoken[0] is not None else None
+
     def may_match(self, texts: pa.LargeStringArray) -> npt.NDArray[np.bool_]:
         """Tell which texts (n,), as `compose` makes them, a signature may match by its own threshold."""
         if not self._bounded:
             return np.ones(len(texts), np.bool_)  # a transformer's vectors have no bound but themselves
-        if len(texts):
-            for gist in self._gists:
-                gist.prepare(texts)
-        spoken = [gist.spoken() for gist in self._gists] or [NOTHING_SPOKEN]
-        spoken_of = spoken[0] if len(spoken) == 1 else None
-        verdict = self._sieved(texts, spoken_of)
+        keys = hashes(texts)
+        known = are_known(self._seen, keys)
+        verdict = self._sieved(texts, known)
         unknown = np.flatnonzero(verdict == UNKNOWN)
-        for start in range(0, len(unknown), BLOCK):
-            rows = unknown[start : start + BLOCK]
-            verdict[rows] = self._folded(folded(texts.take(pa.array(rows))), spoken_of)
+        if len(unknown):
+            verdict[unknown] = self._folded(folded(texts.take(pa.array(unknown))))
+        remember(self._seen, keys[(verdict == NO) & ~known])
         return np.asarray(verdict == YES)
 
-    def _sieved(self, texts: pa.LargeStringArray, spoken: Spoken | None) -> Verdicts:
-        return np.full(len(texts), UNKNOWN) if spoken is None else sieve(texts, self._sums, spoken)
+    def _sieved(self, texts: pa.LargeStringArray, known: npt.NDArray[np.bool_] | None = None) -> Verdicts:
+        return np.full(len(texts), UNKNOWN) if self._sieve is None else self._sieve.verdicts(texts, known)
 
-    def _folded(self, texts: pa.LargeStringArray, spoken: Spoken | None) -> Verdicts:
+    def _folded(self, texts: pa.LargeStringArray) -> Verdicts:
         """Judge folded texts: quotes, dashes, accents and look-alikes are ASCII now."""
-        verdict = self._sieved(texts, spoken)
+        verdict = self._sieved(texts)
         unknown = verdict == UNKNOWN
         verdict[unknown] = np.where(self._block(masked(texts.filter(pa.array(unknown)))), YES, NO)
         return verdict

@@ -14,34 +14,31 @@ from typing import NamedTuple
 import numpy as np
 
 from fingerprint.characters import CLASS, LETTER, SEPARATOR, SPACE, matching
-from fingerprint.kernels import kernel
+from fingerprint.kernels import kernel, kernel_with
+from fingerprint.known_words import LONGEST, MOST, KnownWords, look_up, number_of, spelled, token_of
 from fingerprint.masks import mask_part
 from fingerprint.pieces import Pieces, cut, piece
 from fingerprint.records import HashArray, Ids, IntArray
 from fingerprint.shingle import END, START
 from fingerprint.text_buffers import Bytes
 from fingerprint.tokenise import OFFSET, PRIME, finished
+from fingerprint.word_marks import CALM_DIGITS, Marks, is_unsure, mark, marks_for
 
 ASK = -1
 """Instead of a length: this text must be normalised."""
 
 _LETTER, _DIGIT, _SPACE, _SIGN, _STOP, _AT, _SEPARATOR, _OTHER, _MASK = range(9)
-_CALM_RUN, _CALM_DIGITS, _LONG_RUN = 5, 4, 16  # shorter runs than the masks' own least lengths
+_CALM_RUN, _LONG_RUN = 5, 16  # shorter runs than the masks' own least lengths
 _QUOTE, _LINE, _COLON, _SLASH = 39, 95, 58, 47
-_LOWER = np.uint8(32)  # in an ASCII letter
 
 _BETWEEN = np.zeros(256, np.bool_)  # in dates, times, addresses and numbers
 _BETWEEN[[ord(c) for c in "-/.:,"]] = True
 _GOES_ON = np.zeros(256, np.bool_)  # after a date or a time and a space
 _GOES_ON[[ord(c) for c in "0123456789ap"]] = True
 
-_TIES = np.zeros(
-    256, np.bool_
-)  # what may stand between a letter or a digit and the rest of a mask or a token
-_TIES[[ord(c) for c in "._%+-@:/,'"]] = True
-
 # places in counts
-TOKENS, SECTIONS, _BEGUN, ROWS, SENTENCES, _SPACES, _WIDE, PLACES, ENDS = range(9)
+TOKENS, SECTIONS, _BEGUN, ROWS, SENTENCES, _SPACES, _WIDE, PLACES, ENDS, MARKED, _ORIGIN = range(11)
+_KEPT = MARKED  # from here on they hold while a text is read again
 
 
 class Alphabet(NamedTuple):
@@ -55,9 +52,9 @@ class Found(NamedTuple):
     """What was read of one text.
 
     tokens: hashes, each section's between a start and an end mark; sections: where each ends. rows: the numbers of
-    pieces; sentences: where each one's end, behind a first 0. places: (2, m) where parts between white spaces begin,
-    in the raw text and in characters of the normalised one. scratch: room for a part while it is masked. counts: (9,), how
-    many of each, and of separators.
+    pieces, or of known words behind them; sentences: where each one's end, behind a first 0. places: (2, m) where parts between white spaces begin,
+    in the raw text and in characters of the normalised one. scratch: room for a part while it is masked. counts: (11,),
+    how many of each, of separators and marks, and where the text begins.
     """
 
     tokens: HashArray
@@ -67,6 +64,16 @@ class Found(NamedTuple):
     places: IntArray
     scratch: Bytes
     counts: IntArray
+
+
+class Reading(NamedTuple):
+    """What reading needs: what bytes are, how words are cut, those met before, and room for marks and what is found."""
+
+    abc: Alphabet
+    pieces: Pieces
+    known: KnownWords
+    marks: Marks
+    found: Found
 
 
 @cache
@@ -86,134 +93,140 @@ def alphabet() -> Alphabet:
     return Alphabet(kind, fold)
 
 
-def room(longest: int, pieces: Pieces) -> Found:
-    """Make room for texts of at most so many bytes."""
-    return Found(
+def reading_for(longest: int, pieces: Pieces, known: KnownWords) -> Reading:
+    """Make room for texts of at most so many bytes; known: words of texts that were read for the same pieces."""
+    found = Found(
         np.empty(2 * longest + 16, np.uint64),
         np.empty(longest + 2, np.int64),
         np.empty(longest + pieces.most + 2, np.int32),
         np.zeros(longest + 2, np.int64),
         np.empty((2, longest + 2), np.int64),
         np.empty(longest + 16, np.uint8),
-        np.zeros(9, np.int64),
+        np.zeros(11, np.int64),
     )
+    return Reading(alphabet(), pieces, known, marks_for(longest), found)
+
+
+@kernel
+def prepare(data: Bytes, span: tuple[int, int], reading: Reading) -> bool:
+    """Mark the words of a text, to read it; False where it must be normalised."""
+    counts = reading.found.counts
+    counts[_ORIGIN] = span[0]
+    counts[MARKED] = mark(data, span[0], span[1], reading.marks)
+    look_up(reading.known, data, reading.marks, counts[MARKED])
+    return bool(counts[MARKED] >= 0)
 
 
 @kernel
 def begin(found: Found) -> None:
     """Forget what was read."""
-    found.counts[:] = 0
+    found.counts[:_KEPT] = 0
     found.tokens[0], found.counts[TOKENS] = START, 1
 
 
 @kernel
-def read(
-    data: Bytes,
-    span: tuple[int, int],
-    part: tuple[int, int],
-    abc: Alphabet,
-    pieces: Pieces,
-    found: Found,
-    meaning: bool,
-) -> int:
-    """Read the raw text in `span`, its first part from the character part[0] on, up to part[1] of the normalised text.
+def read(data: Bytes, span: tuple[int, int], part: tuple[int, int], reading: Reading, meaning: bool) -> int:
+    """Read a marked text in `span`, its first part from the character part[0] on, up to part[1] of the normalised text.
 
     meaning: whether pieces are wanted; otherwise the places of parts are noted. Returns the characters, or ASK.
     """
     i, end = span
     skip, most = part
-    kind, _ = abc
-    tokens, rows, counts, entries = found.tokens, found.rows, found.counts, pieces.entries
-    at, gap, bare = 0, False, True
-    while i < end and at < most:
-        c = kind[data[i]]
-        if c == _SPACE:
-            i, gap = i + 1, True
-            continue
-        if c == _SEPARATOR:
-            end_section(found)
-            i, at, gap, bare = i + 1, at + 1, False, True
-            continue
-        if gap and not bare:
+    kind, found, marks = reading.abc.kind, reading.found, reading.marks
+    counts, tokens, known = found.counts, found.tokens, reading.known
+    learnt = len(known.sums) - MOST  # the row of the first word
+    k, marked, origin = _first_mark(i, found, marks), counts[MARKED], counts[_ORIGIN]
+    at, bare = 0, True
+    # counts of what each word adds to are kept at hand
+    token, row, spaces = counts[TOKENS], counts[ROWS], counts[_SPACES]
+    while k < marked and at < most:
+        begin, stop = marks.begins[k], marks.ends[k]
+        c = kind[data[begin]]
+        if begin > i and not bare and c != _SEPARATOR:
             at += 1
-            counts[_SPACES] += 1
-        gap, bare = False, False
-        if not meaning:
-            found.places[0, counts[PLACES]], found.places[1, counts[PLACES]] = i, at
+            spaces += 1
+        if not meaning and c != _SEPARATOR:
+            found.places[0, counts[PLACES]], found.places[1, counts[PLACES]] = begin, at
             counts[PLACES] += 1
-        first, h = i, OFFSET
-        while c == _LETTER:
-            h = (h ^ np.uint64(data[i] | _LOWER)) * PRIME
-            i += 1
-            c = kind[data[i]] if i < end else np.uint8(_SPACE)
-        while c == _DIGIT and i < first + _CALM_DIGITS and (i == first or kind[data[i - 1]] == _DIGIT):
-            h = (h ^ np.uint64(data[i])) * PRIME
-            i += 1
-            c = kind[data[i]] if i < end else np.uint8(_SPACE)
-        size = i - first
-        if skip == 0 and size < min(_LONG_RUN, most - at) and _is_apart(data, i, end, c, kind):
-            if size == 0:
-                if meaning:
-                    _sign(found, pieces, data[i], c)
-                i, at = i + 1, at + 1
-                continue
-            tokens[counts[TOKENS]] = finished(h)
-            counts[TOKENS] += 1
-            at += size
-            if meaning:
-                number = piece(entries, h)
-                if number < 0:
-                    counts[ROWS] = cut(pieces, data, (first, i), rows, counts[ROWS])
+        bare = c == _SEPARATOR
+        size = stop - begin
+        fits = skip == 0 and size <= min(LONGEST, most - at)
+        if bare or (fits and not is_unsure(marks, begin - origin, stop - origin)):
+            if c <= _DIGIT:
+                word = marks.numbers[k]
+                if word < 0:
+                    word = number_of(known, reading.pieces, data, begin, size, found.rows, row)
+                if word >= 0:
+                    tokens[token], found.rows[row] = token_of(known, word), learnt + word
+                    row += 1
                 else:
-                    rows[counts[ROWS]] = number
-                    counts[ROWS] += 1
+                    tokens[token] = finished(spelled(data, begin, stop))
+                    if meaning:
+                        row = cut(reading.pieces, data, (begin, stop), found.rows, row)
+                token += 1
+            elif c == _SIGN:
+                if meaning:
+                    found.rows[row] = _piece_of_sign(reading.pieces, data[begin])
+                    row += 1
+            else:
+                counts[TOKENS], counts[ROWS], counts[_SPACES] = token, row, spaces
+                if c == _SEPARATOR:
+                    end_section(found)
+                elif meaning:
+                    end_sentence(found)
+                token, row, spaces = counts[TOKENS], counts[ROWS], counts[_SPACES]
+            k, i, at = k + 1, stop, at + size
             continue
-        i, size = _slowly(data, (first, end), (skip, most - at), abc, pieces, found, meaning)
+        counts[TOKENS], counts[ROWS], counts[_SPACES] = token, row, spaces
+        i, size = _slowly(data, (begin, end), (skip, most - at), reading, meaning)
         if size == ASK:
             return ASK
+        token, row, spaces = counts[TOKENS], counts[ROWS], counts[_SPACES]
         at, skip = at + size, 0
+        while k < marked and marks.begins[k] < i:
+            k += 1
+    counts[TOKENS], counts[ROWS], counts[_SPACES] = token, row, spaces
     return at
 
 
-@kernel
-def _is_apart(data: Bytes, i: int, end: int, c: int, kind: Bytes) -> bool:
-    """Tell whether what follows at `i`, of kind c, surely belongs to no token or mask with the word or sign before it."""
-    if c in (_SPACE, _SEPARATOR):
-        return True
-    if c not in (_SIGN, _STOP):
-        return False
-    return not _TIES[data[i]] or i + 1 == end or kind[data[i + 1]] == _SPACE
+@kernel_with(forceinline=True)
+def _first_mark(i: int, found: Found, marks: Marks) -> int:
+    """Return which mark is the first from `i` on."""
+    if i == found.counts[_ORIGIN]:
+        return 0
+    return int(np.searchsorted(marks.begins[: found.counts[MARKED]], i))
+
+
+@kernel_with(forceinline=True)
+def _piece_of_sign(pieces: Pieces, sign: np.uint8) -> int:
+    number = piece(pieces.entries, (OFFSET ^ np.uint64(sign)) * PRIME)
+    return number if number >= 0 else pieces.unknown
 
 
 @kernel
 def _slowly(
-    data: Bytes,
-    span: tuple[int, int],
-    part: tuple[int, int],
-    abc: Alphabet,
-    pieces: Pieces,
-    found: Found,
-    meaning: bool,
+    data: Bytes, span: tuple[int, int], part: tuple[int, int], reading: Reading, meaning: bool
 ) -> tuple[int, int]:
     """Read what stands before the next white space, or more where a mask may; return where it ends and its characters."""
     skip, most = part
+    abc, found = reading.abc, reading.found
     stop, calm = _calm(data, span[0], span[1], abc.kind)
     if calm:
         first, last = min(span[0] + skip, stop), min(stop, span[0] + most)
-        good = _words(data, first, last, abc, pieces, found, meaning)
+        good = _words(data, first, last, reading, meaning)
         return stop, (stop - span[0] if good else ASK)
     stop, size = _folded(data, span[0], span[1], abc, found.scratch)
     if size == ASK:
         return stop, ASK
     first, last = _after(found.scratch, size, skip), _after(found.scratch, size, most)
-    good = _words(found.scratch, first, last, abc, pieces, found, meaning)
+    good = _words(found.scratch, first, last, reading, meaning)
     characters = 0
     for k in range(size):
         characters += found.scratch[k] & 0xC0 != 0x80
     return stop, (characters if good else ASK)
 
 
-@kernel
+@kernel_with(forceinline=True)
 def _calm(data: Bytes, i: int, end: int, kind: Bytes) -> tuple[int, bool]:
     """Return where the part at `i` ends, and whether it surely holds no mask and only characters that stay."""
     run, digits, calm, first = 0, 0, True, i
@@ -227,12 +240,12 @@ def _calm(data: Bytes, i: int, end: int, kind: Bytes) -> tuple[int, bool]:
         elif c in (_SPACE, _SEPARATOR):
             break
         else:
-            calm &= run < _LONG_RUN and (digits == 0 or (run <= _CALM_RUN and digits <= _CALM_DIGITS))
+            calm &= run < _LONG_RUN and (digits == 0 or (run <= _CALM_RUN and digits <= CALM_DIGITS))
             calm &= c in (_SIGN, _STOP)
             calm &= data[i] != _COLON or i + 1 == end or data[i + 1] != _SLASH
             run, digits = 0, 0
         i += 1
-    return i, calm and run < _LONG_RUN and (digits == 0 or (run <= _CALM_RUN and digits <= _CALM_DIGITS))
+    return i, calm and run < _LONG_RUN and (digits == 0 or (run <= _CALM_RUN and digits <= CALM_DIGITS))
 
 
 @kernel
@@ -258,7 +271,7 @@ def _folded(data: Bytes, i: int, end: int, abc: Alphabet, out: Bytes) -> tuple[i
         i, o = after, o + 1
 
 
-@kernel
+@kernel_with(forceinline=True)
 def _after(data: Bytes, end: int, characters: int) -> int:
     """Return where so many characters end."""
     i = 0
@@ -268,10 +281,10 @@ def _after(data: Bytes, end: int, characters: int) -> int:
     return i
 
 
-@kernel
-def _words(data: Bytes, i: int, end: int, abc: Alphabet, pieces: Pieces, found: Found, meaning: bool) -> bool:
+@kernel_with(forceinline=True)
+def _words(data: Bytes, i: int, end: int, reading: Reading, meaning: bool) -> bool:
     """Read bytes in which nothing is left to mask; False where only the tokeniser knows a word's pieces."""
-    kind, fold = abc
+    (kind, fold), pieces, _, _, found = reading
     first, joins = i, False  # the tokeniser drops masks, and so joins words that stand beside them
     while i < end:
         c = kind[data[i]]
@@ -314,13 +327,13 @@ def _words(data: Bytes, i: int, end: int, abc: Alphabet, pieces: Pieces, found: 
     return True
 
 
-@kernel
+@kernel_with(forceinline=True)
 def _token(found: Found, h: np.uint64) -> None:
     found.tokens[found.counts[TOKENS]] = h
     found.counts[TOKENS] += 1
 
 
-@kernel
+@kernel_with(forceinline=True)
 def _piece(found: Found, pieces: Pieces, data: Bytes, place: tuple[int, int], h: np.uint64) -> None:
     """Add the pieces of a word; h: its FNV-1a."""
     number = piece(pieces.entries, h)
@@ -331,18 +344,17 @@ def _piece(found: Found, pieces: Pieces, data: Bytes, place: tuple[int, int], h:
         found.counts[ROWS] = cut(pieces, data, place, found.rows, found.counts[ROWS])
 
 
-@kernel
+@kernel_with(forceinline=True)
 def _sign(found: Found, pieces: Pieces, sign: np.uint8, c: int) -> None:
     """Add a sign's piece, or end the sentence."""
     if c == _STOP:
         end_sentence(found)
         return
-    number = piece(pieces.entries, (OFFSET ^ np.uint64(sign)) * PRIME)
-    found.rows[found.counts[ROWS]] = number if number >= 0 else pieces.unknown
+    found.rows[found.counts[ROWS]] = _piece_of_sign(pieces, sign)
     found.counts[ROWS] += 1
 
 
-@kernel
+@kernel_with(forceinline=True)
 def end_section(found: Found) -> None:
     """Close a section, and the sentence with it; one without tokens is none."""
     counts = found.counts
@@ -356,7 +368,7 @@ def end_section(found: Found) -> None:
     end_sentence(found)
 
 
-@kernel
+@kernel_with(forceinline=True)
 def end_sentence(found: Found) -> None:
     """Close a sentence; one of a word or two is none."""
     counts = found.counts

@@ -13,7 +13,7 @@ from fingerprint.gist import SLACK, Spoken, bound
 from fingerprint.gram_sum import GramSum, add, marked
 from fingerprint.kernels import kernel
 from fingerprint.meaning import HEAD, TAIL
-from fingerprint.raw_words import ASK, Alphabet, Found, alphabet, begin, end_section, read
+from fingerprint.raw_words import ASK, Found, Reading, begin, end_section, prepare, read, reading_for
 from fingerprint.records import FloatArray, IntArray
 from fingerprint.shingle import GRAM, MULTIPLIER
 from fingerprint.text_buffers import Bytes, buffers
@@ -29,48 +29,69 @@ Verdicts = npt.NDArray[np.uint8]
 class _Tools(NamedTuple):
     """What the pass needs: tables, what to look for, and room."""
 
-    abc: Alphabet
+    reading: Reading
     sums: GramSum
     spoken: Spoken
-    found: Found
     y: FloatArray
     best: FloatArray
 
 
-def sieve(texts: pa.LargeStringArray, sums: GramSum, spoken: Spoken) -> Verdicts:
-    """Tell of each text as it came (n,) whether it may match: NO, YES, or UNKNOWN where it must be normalised for that.
+class Sieve:
+    """Tells which texts may match; one thread at a time may use it.
 
     spoken: what is looked for by meaning; without targets meaning does not count.
     """
-    data, offsets = buffers(texts)
-    longest = int(np.diff(offsets).max(initial=0))
-    tools = _Tools(
-        alphabet(),
-        sums,
-        spoken,
-        raw_words.room(longest, spoken.pieces),
-        np.empty(spoken.sums.shape[1], np.float32),
-        np.empty(len(spoken.targets), np.float32),
-    )
-    out = np.empty(len(offsets) - 1, np.uint8)
-    _sieve(data, offsets, tools, out)
-    return out
+
+    def __init__(self, sums: GramSum, spoken: Spoken) -> None:
+        self._sums, self._spoken = sums, spoken
+        self._tools = self._with_room(0)
+        self._longest = 0
+
+    def _with_room(self, longest: int) -> _Tools:
+        spoken = self._spoken
+        return _Tools(
+            reading_for(longest, spoken.pieces, spoken.known),
+            self._sums,
+            spoken,
+            np.empty(spoken.known.sums.shape[1], np.float32),
+            np.empty(len(spoken.targets), np.float32),
+        )
+
+    def verdicts(self, texts: pa.LargeStringArray, known: npt.NDArray[np.bool_] | None = None) -> Verdicts:
+        """Tell of each text as it came (n,) whether it may match: NO, YES, or UNKNOWN where it must be normalised for that.
+
+        known: (n,) texts that are known to match in no way, and are not read.
+        """
+        data, offsets = buffers(texts)
+        longest = int(np.diff(offsets).max(initial=0))
+        if longest > self._longest:
+            self._longest = 2 * longest
+            self._tools = self._with_room(self._longest)
+        out = np.full(len(offsets) - 1, UNKNOWN)
+        if known is not None:
+            out[known] = NO
+        _sieve(data, offsets, self._tools, out)
+        return out
 
 
 @kernel
 def _sieve(data: Bytes, offsets: IntArray, tools: _Tools, out: Verdicts) -> None:
     tools.sums.seen_in[:] = -1
     for row in range(len(out)):
-        out[row] = _verdict(data, offsets[row], offsets[row + 1], row, tools)
+        if out[row] == UNKNOWN:
+            out[row] = _verdict(data, offsets[row], offsets[row + 1], row, tools)
 
 
 @kernel
 def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.uint8:
-    abc, sums, spoken, found, _, _ = tools
+    reading, sums, spoken, _, _ = tools
+    found = reading.found
     says = len(spoken.targets) > 0
     long = end - start > HEAD + TAIL
+    if not prepare(data, (start, end), reading):
+        return UNKNOWN
     begin(found)
-    size = read(data, (start, end), (0, _EVERYTHING), abc, spoken.pieces, found, says and not long)
+    size = read(data, (start, end), (0, _EVERYTHING), reading, says and not long)
     if size == ASK:
         return UNKNOWN
     end_section(found)
@@ -84,7 +105,7 @@ def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.u
     if long and _reread(data, (start, end), size, tools) == ASK:
         return UNKNOWN
     # few dimensions exclude most texts
-    return YES if _may_say(tools, spoken.near) and _may_say(tools, spoken.sums) else NO
+    return YES if _may_say(tools, spoken.known.near) and _may_say(tools, spoken.known.sums) else NO
 
 
 @kernel
@@ -111,19 +132,20 @@ def _holds(found: Found, sums: GramSum, row: int) -> bool:
 @kernel
 def _reread(data: Bytes, span: tuple[int, int], size: int, tools: _Tools) -> int:
     """Read the pieces of a long text: those of the beginning and the end of its normalised form."""
-    abc, _, spoken, found, _, _ = tools
+    reading = tools.reading
+    found = reading.found
     places, count = found.places, found.counts[raw_words.PLACES]
     begin(found)
     if size <= HEAD + TAIL:
-        got = read(data, span, (0, _EVERYTHING), abc, spoken.pieces, found, True)
+        got = read(data, span, (0, _EVERYTHING), reading, True)
         end_section(found)
         return got
-    if read(data, span, (0, HEAD), abc, spoken.pieces, found, True) == ASK:
+    if read(data, span, (0, HEAD), reading, True) == ASK:
         return ASK
     end_section(found)
     n = np.searchsorted(places[1, :count], size - TAIL, side="right") - 1
     skip = size - TAIL - places[1, n]
-    got = read(data, (places[0, n], span[1]), (skip, _EVERYTHING), abc, spoken.pieces, found, True)
+    got = read(data, (places[0, n], span[1]), (skip, _EVERYTHING), reading, True)
     end_section(found)
     return got
 
@@ -131,7 +153,8 @@ def _reread(data: Bytes, span: tuple[int, int], size: int, tools: _Tools) -> int
 @kernel
 def _may_say(tools: _Tools, sums: FloatArray) -> bool:
     """Tell by these dimensions of pieces whether the sentences of a text may hold enough of a template's meaning."""
-    _, _, spoken, found, y, best = tools
+    reading, _, spoken, y, best = tools
+    found = reading.found
     y = y[: sums.shape[1]]
     best[:] = 0
     rows = found.rows

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fingerprint"
 
-VOCABULARY = {"records", "casework", "columns", "errors", "kernels"}
+VOCABULARY = {"records", "casework", "columns", "errors", "kernels", "simd"}
 STAGES = {  # each with the modules that are its own
     "ingest": {
         "logshapes",
@@ -86,10 +86,13 @@ COMPOSERS = (
     "judge",
     "observed",
     "matcher",
+    "word_marks",
+    "known_words",
     "gist",
     "gram_sum",
     "raw_words",
     "sieve",
+    "seen_texts",
     "prefilter",
     "hunt",
     "pipeline",

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from fingerprint import match
 from fingerprint.embed import Embedder
 from fingerprint.normalise import normalise
 from fingerprint.prefilter import Prefilter, _least
+from fingerprint.records import Signature
 from fingerprint.shingle import shingle
 from fingerprint.tokenise import tokens
 
@@ -22,6 +24,16 @@ PIECES = [ASK, END, *ASK.split(), *END.split(), "garden", "\n", "?", "2026-03-02
 @pytest.fixture(scope="module")
 def embedder() -> Embedder:
     return Embedder.load("static")
+
+
+def passed_by(
+    signatures: list[Signature], embedder: Embedder, texts: list[str], *, known_senders: bool = False
+) -> npt.NDArray[np.bool_]:
+    some = pa.array(texts, pa.large_string())
+    own = Prefilter(signatures, embedder, known_senders=known_senders).twin(some)
+    passed = own.may_match(some)
+    assert np.array_equal(own.may_match(some), passed)  # texts that were met before
+    return passed
 
 
 @settings(max_examples=30, deadline=None)
@@ -40,29 +52,22 @@ def test_what_matches_by_its_grams_passes(
     hits = match.best(match.gram_index(signatures), grams.hashes, grams.offsets)
     score = match.from_known_sender(hits.score) if known_senders else hits.score
     matches = (hits.family >= 0) & (score >= np.array([s.threshold for s in signatures])[hits.family])
-    passed = Prefilter(signatures, embedder, known_senders=known_senders).may_match(
-        pa.array(texts, pa.large_string())
-    )
+    passed = passed_by(signatures, embedder, texts, known_senders=known_senders)
     assert not (matches & ~passed).any()
 
 
 def test_other_prompts_are_left_out(embedder: Embedder) -> None:
     signatures = [family(embedder, ASK, END)]
-    texts = pa.array([f"{ASK} my house {END}", "please act as a pirate", "", "!?"], pa.large_string())
-    assert Prefilter(signatures, embedder, known_senders=False).may_match(texts).tolist() == [
-        True,
-        False,
-        False,
-        False,
-    ]
+    texts = [f"{ASK} my house {END}", "please act as a pirate", "", "!?"]
+    assert passed_by(signatures, embedder, texts).tolist() == [True, False, False, False]
 
 
 def test_known_senders_need_less(embedder: Embedder) -> None:
     signatures = [family(embedder, ASK, END, threshold=0.95)]
     pieces = f"{ASK} {END}".split()
-    texts = pa.array([" ".join(pieces[:n]) for n in range(len(pieces))], pa.large_string())
-    strict = Prefilter(signatures, embedder, known_senders=False).may_match(texts)
-    loose = Prefilter(signatures, embedder, known_senders=True).may_match(texts)
+    texts = [" ".join(pieces[:n]) for n in range(len(pieces))]
+    strict = passed_by(signatures, embedder, texts)
+    loose = passed_by(signatures, embedder, texts, known_senders=True)
     assert (loose >= strict).all()
     assert loose.sum() > strict.sum()
 
@@ -71,7 +76,7 @@ def test_a_transformer_has_no_bound(embedder: Embedder, monkeypatch: pytest.Monk
     one = family(embedder, ASK)
     one = replace(one, prototypes=embedder.encode([ASK]), similarity=0.5, usual=0.2)
     monkeypatch.setattr(Embedder, "is_static", False)
-    assert Prefilter([one], embedder, known_senders=False).may_match(pa.array(["hello"])).all()
+    assert passed_by([one], embedder, ["hello"]).all()
 
 
 def test_the_least_that_reaches_a_score() -> None:

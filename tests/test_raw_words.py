@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from fingerprint import meaning
+from fingerprint.known_words import MOST, KnownWords, known_words
 from fingerprint.normalise import normalise
 from fingerprint.pieces import Pieces
 from fingerprint.raw_words import (
@@ -19,13 +20,13 @@ from fingerprint.raw_words import (
     SECTIONS,
     SENTENCES,
     Found,
-    alphabet,
     begin,
     end_section,
+    prepare,
     read,
-    room,
+    reading_for,
 )
-from fingerprint.records import SYSTEM_END, TURN_END
+from fingerprint.records import SYSTEM_END, TURN_END, FloatArray
 from fingerprint.shingle import END, START
 from fingerprint.text_buffers import buffers
 from fingerprint.tokenise import tokens
@@ -59,6 +60,8 @@ LONG = ["e" * 16, "g" * 20, "x" * 120, "un" * 30, "1" * 1100, "ab" * 600 + "9"]
 OTHER = ["é", "ｗide", "ѕ", "\u200b", "\x00", "\x7f"]
 PARTS = [*MASKED.split(), *WORDS.split(), *GAPS, *LONG, *OTHER]
 ASCII = [chr(c) for c in range(1, 128)]
+# whole numbers, so that the order in which they are added does not matter
+VECTORS = np.random.default_rng(3).integers(-1000, 1000, (30_000, 8)).astype(np.float32)
 texts = st.one_of(
     st.text(ASCII, max_size=60),
     st.text("ab1290:/.-,@ \n'_Tpm+x", max_size=40),
@@ -69,13 +72,17 @@ texts = st.one_of(
 
 def scanned(
     text: str, pieces: Pieces, part: tuple[int, int] = (0, 1 << 40), *, says: bool
-) -> tuple[Found, int]:
+) -> tuple[Found, KnownWords, int]:
     data, offsets = buffers(pa.array([text], pa.large_string()))
-    found = room(len(data), pieces)
+    known = known_words(VECTORS, 4)
+    reading, span = reading_for(len(data), pieces, known), (int(offsets[0]), int(offsets[1]))
+    found = reading.found
+    if not prepare(data, span, reading):
+        return found, known, ASK
     begin(found)
-    size = read(data, (int(offsets[0]), int(offsets[1])), part, alphabet(), pieces, found, says)
+    size = read(data, span, part, reading, says)
     end_section(found)
-    return found, size
+    return found, known, size
 
 
 def sections(text: str) -> list[list[int]]:
@@ -95,7 +102,7 @@ def is_plain(text: str) -> bool:
 @given(text=texts)
 def test_tokens_are_those_of_the_normalised_text(pieces: Pieces, text: str) -> None:
     normal = normalise(pa.array([text], pa.large_string()))[0].as_py()
-    found, size = scanned(text, pieces, says=False)
+    found, _, size = scanned(text, pieces, says=False)
     if size == ASK:
         assert not is_plain(text)
         return
@@ -106,30 +113,34 @@ def test_tokens_are_those_of_the_normalised_text(pieces: Pieces, text: str) -> N
     assert found.counts[ENDS] == 1 + sum(c in (SYSTEM_END, TURN_END) for c in normal)
 
 
-def of_sentences(tokenizer: Tokenizer, text: str) -> list[list[int]]:
+def of_sentences(tokenizer: Tokenizer, text: str) -> list[FloatArray]:
+    """The sums of the vectors of each sentence's tokens."""
     flat, _ = meaning.sentences(pa.array([text], pa.large_string()))
     read = tokenizer.encode_batch(flat.to_pylist(), add_special_tokens=False)
-    return [list(e.ids) for e in read if e.ids]
+    return [VECTORS[e.ids].sum(axis=0) for e in read if e.ids]
 
 
-def own_sentences(found: Found) -> list[list[int]]:
+def own_sentences(found: Found, known: KnownWords) -> list[FloatArray]:
     ends = found.sentences[: found.counts[SENTENCES] + 1].tolist()
-    return [found.rows[a:b].tolist() for a, b in pairwise(ends)]
+    rows = [found.rows[a:b] for a, b in pairwise(ends)]
+    for one in rows:
+        assert np.array_equal(known.sums[one][:, :4], known.near[one])
+    return [known.sums[one].sum(axis=0) for one in rows]
 
 
-def are_among(some: list[list[int]], others: list[list[int]]) -> bool:
+def are_among(some: list[FloatArray], others: list[FloatArray]) -> bool:
     rest = iter(others)
-    return all(any(one == other for other in rest) for one in some)
+    return all(any(np.array_equal(one, other) for other in rest) for one in some)
 
 
 @settings(max_examples=1000, deadline=None)
 @given(text=texts)
 def test_sentences_are_those_of_the_normalised_text(pieces: Pieces, tokenizer: Tokenizer, text: str) -> None:
-    found, size = scanned(text, pieces, says=True)
+    found, known, size = scanned(text, pieces, says=True)
     normal = normalise(pa.array([text], pa.large_string()))[0].as_py()
     if size == ASK or len(normal) > meaning.HEAD + meaning.TAIL:
         return
-    assert are_among(of_sentences(tokenizer, normal), own_sentences(found))
+    assert are_among(of_sentences(tokenizer, normal), own_sentences(found, known))
 
 
 @settings(max_examples=500, deadline=None)
@@ -137,7 +148,28 @@ def test_sentences_are_those_of_the_normalised_text(pieces: Pieces, tokenizer: T
 def test_a_beginning_is_that_of_the_normalised_text(
     pieces: Pieces, tokenizer: Tokenizer, text: str, most: int
 ) -> None:
-    found, size = scanned(text, pieces, (0, most), says=True)
+    found, known, size = scanned(text, pieces, (0, most), says=True)
     normal = normalise(pa.array([text], pa.large_string()))[0].as_py()[:most]
     if size != ASK and len(normal) <= meaning.HEAD + meaning.TAIL:
-        assert are_among(of_sentences(tokenizer, normal), own_sentences(found))
+        assert are_among(of_sentences(tokenizer, normal), own_sentences(found, known))
+
+
+def test_words_beyond_those_remembered_are_read_all_the_same(pieces: Pieces, tokenizer: Tokenizer) -> None:
+    letters = "abcdefghijklmnop"
+    words = [
+        f"{letters[n >> 12]}{letters[n >> 8 & 15]}{letters[n >> 4 & 15]}{letters[n & 15]}"
+        for n in range(1 << 16)
+    ]
+    parts = [" ".join(words[n : n + 300]) + "." for n in range(0, len(words), 300)]
+    data, offsets = buffers(pa.array([*parts, parts[-1]], pa.large_string()))
+    known = known_words(VECTORS, 4)
+    reading = reading_for(int(np.diff(offsets).max()), pieces, known)
+    for n, text in enumerate([*parts, parts[-1]]):
+        span = (int(offsets[n]), int(offsets[n + 1]))
+        assert prepare(data, span, reading)
+        begin(reading.found)
+        read(data, span, (0, 1 << 40), reading, True)
+        end_section(reading.found)
+        assert [reading.found.tokens[: reading.found.sections[0]].tolist()] == sections(text)
+        assert are_among(of_sentences(tokenizer, text), own_sentences(reading.found, known))
+    assert known.taken[0] == MOST < len(words)

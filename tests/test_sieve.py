@@ -14,14 +14,14 @@ from test_matcher import ASK, END, family
 
 from fingerprint import simulate
 from fingerprint.embed import Embedder
-from fingerprint.gist import NOTHING_SPOKEN
+from fingerprint.gist import nothing_spoken
 from fingerprint.hunt import Hunter, Quarry, stored_quarry
 from fingerprint.ingest import read_traffic
 from fingerprint.normalise import compose, normalise
 from fingerprint.pipeline import nightly
 from fingerprint.records import SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
 from fingerprint.settings import Home
-from fingerprint.sieve import UNKNOWN, sieve
+from fingerprint.sieve import UNKNOWN, Sieve
 from fingerprint.store import Store
 
 FILLING = "the garden is full of old roses, weeds and 21 snails. "
@@ -130,10 +130,9 @@ def test_long_texts_hold_what_their_beginning_and_end_say(hunters: list[Hunter])
         )
         for hunter in hunters:
             assert differences(hunter, some)[1:] == ([], [])
-        filter_ = hunters[1]._prefilter()
-        spoken = filter_._gists[0].spoken()
-        assert spoken is not None
-        assert UNKNOWN not in sieve(some.column("prompt"), filter_._sums, spoken)
+        sieve = hunters[1]._prefilter.twin(some.column("prompt"))._sieve
+        assert sieve is not None
+        assert UNKNOWN not in sieve.verdicts(some.column("prompt"))
 
 
 def test_what_is_left_to_the_long_way(hunters: list[Hunter]) -> None:
@@ -142,8 +141,8 @@ def test_what_is_left_to_the_long_way(hunters: list[Hunter]) -> None:
         "x",
     ]
     asked = ["é", "a\x00b", "!?", "", SYSTEM_END * 300 + "x"]
-    sums = hunters[0]._prefilter()._sums
-    verdict = sieve(pa.array(plain + asked, pa.large_string()), sums, NOTHING_SPOKEN)
+    sieve = Sieve(hunters[0]._prefilter._sums, nothing_spoken())
+    verdict = sieve.verdicts(pa.array(plain + asked, pa.large_string()))
     assert (verdict == UNKNOWN).tolist() == [False] * len(plain) + [True] * len(asked)
 
 

@@ -1,0 +1,50 @@
+"""Where words and signs are, and where none is sure, told 64 bytes at a time as byte by byte."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from fingerprint.word_marks import CALM_DIGITS, mark, marks_for
+
+TIES = b"._%+-@:/,'"
+BYTES = [bytes([c]) for c in b"abYZ0189 \t\n.,:;'-@/_%+!?()\x1d\x1e"]
+texts = st.one_of(
+    st.lists(st.sampled_from(BYTES), max_size=300).map(b"".join),
+    st.lists(
+        st.sampled_from([b"word ", b"don't ", b"x" * 70, b"12345", b". ", b"a1", b" "]), max_size=60
+    ).map(b"".join),
+)
+
+
+def is_unsure(text: bytes, i: int) -> bool:
+    here, rest = text[i : i + 1], text[i + 1 : i + 2]
+    if here == b"@" or (here in TIES and rest and not rest.isspace()):
+        return True
+    before = text[i - 1 : i] if i else b""
+    mixed = (here.isalpha() and before.isdigit()) or (here.isdigit() and before.isalpha())
+    run = text[max(0, i - CALM_DIGITS) : i + 1]
+    return mixed or (len(run) > CALM_DIGITS and run.isdigit())
+
+
+@given(text=texts, before=st.integers(0, 3), after=st.sampled_from([b"", b"x", b"7 " * 60]))
+@example(text=b"x" * 63 + b".", before=1, after=b"y")
+def test_marks_are_those_of_single_bytes(text: bytes, before: int, after: bytes) -> None:
+    data = np.frombuffer(b"9" * before + text + after, np.uint8)
+    marks = marks_for(len(text))
+    count = mark(data, before, before + len(text), marks)
+    found = [
+        (m.start() + before, m.end() + before) for m in re.finditer(rb"[A-Za-z0-9]+|[^\sA-Za-z0-9]", text)
+    ]
+    assert list(zip(marks.begins[:count].tolist(), marks.ends[:count].tolist(), strict=True)) == found
+    bits = np.unpackbits(marks.unsure.view(np.uint8), bitorder="little")[: len(text)]
+    assert bits.tolist() == [is_unsure(text, i) for i in range(len(text))]
+
+
+def test_other_characters_are_not_for_it() -> None:
+    for other in (b"\x00", b"\x7f", b"\x1c", "é".encode()):
+        text = b"word " * 20 + other + b" word"
+        assert mark(np.frombuffer(text, np.uint8), 0, len(text), marks_for(len(text))) == -1
