@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # a small demo and a hunt in it compile the numba kernels, once and for all later runs
 TRIAL := $(VENV)/trial
-COMPILE_KERNELS = rm -rf $(TRIAL) && $(BIN)/fingerprint demo --rows 2000 --home $(TRIAL) > /dev/null && \
+# a kernel that calls a changed one would go on as it was compiled, so all are compiled anew
+KERNELS := $(shell grep -rlE '@(kernel|njit|intrinsic)' --include=*.py fingerprint)
+COMPILE_KERNELS = find fingerprint -name '*.nb[ic]' -delete && rm -rf $(TRIAL) && $(BIN)/fingerprint demo --rows 2000 --home $(TRIAL) > /dev/null && \
 	$(BIN)/fingerprint hunt "$$($(BIN)/fingerprint families --home $(TRIAL) --flagged --limit 1 --format jsonl | \
 	sed 's/.*"family_id": *"\([^"]*\)".*/\1/')" $(TRIAL)/demo/traffic/day4.parquet --home $(TRIAL) --quiet > /dev/null && \
 	rm -rf $(TRIAL)
@@ -39,7 +41,7 @@ $(VENV)/.torch:
 	$(BIN)/python -m pip install --quiet --no-compile torch==2.13.0
 	touch $@
 
-$(VENV)/.installed: $(VENV)/.torch pyproject.toml
+$(VENV)/.installed: $(VENV)/.torch pyproject.toml $(KERNELS)
 	$(BIN)/python -m pip install --quiet --no-compile --editable .
 	$(COMPILE_KERNELS)
 	touch $@
@@ -49,7 +51,7 @@ $(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
 	touch $@
 
-$(VENV)/.kernels: $(VENV)/.installed-dev
+$(VENV)/.kernels: $(VENV)/.installed-dev $(KERNELS)
 	$(COMPILE_KERNELS)
 	touch $(VENV)/.installed $@
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fingerprint.kernels import kernel, kernel_with
-from fingerprint.known_words import FEWEST_SPARE, NEAR, KnownWords, known_words
+from fingerprint.known_words import KnownWords, known_words
 from fingerprint.meaning import EMBEDDED_CHARACTERS, FEWEST_WORDS, HEAD, TAIL, heads, sentences
 from fingerprint.normalise import normalise
 from fingerprint.pieces import Pieces, cut, piece
@@ -29,6 +29,9 @@ from fingerprint.word_ids import is_han
 
 DIMENSIONS = 64
 """Of the basis, or more for many prototypes; the others are the main directions of some texts."""
+
+NEAR, FEWEST_SPARE = 16, 8
+"""Dimensions that are looked at first, for they exclude most texts, where so many are left beside the prototypes'."""
 
 LANES = 8
 """Floats that a processor adds at once."""

@@ -22,9 +22,6 @@ from fingerprint.word_marks import Marks
 LONGEST = 15
 """Bytes of a plain word."""
 
-NEAR, FEWEST_SPARE = 16, 8
-"""Dimensions that are looked at first, for they exclude most texts, where so many are left beside the prototypes'."""
-
 MOST = (1 << 16) - 2
 """Words that are remembered (23 MB with 64 dimensions); others are read anew whenever they come."""
 
