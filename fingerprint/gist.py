@@ -21,6 +21,7 @@ from fingerprint.kernels import kernel, kernel_with
 from fingerprint.known_words import KnownWords, known_words
 from fingerprint.meaning import EMBEDDED_CHARACTERS, FEWEST_WORDS, HEAD, TAIL, heads, sentences
 from fingerprint.normalise import normalise
+from fingerprint.open_addressing import place
 from fingerprint.pieces import Pieces, cut, piece
 from fingerprint.records import FloatArray, HashArray, Ids, IntArray
 from fingerprint.text_buffers import Bytes, buffers, strings
@@ -141,7 +142,6 @@ class Gist:
     ) -> None:
         self._prototypes, self._owners, self._least, self._whole = prototypes, owners, least, whole
         self._model = model
-        self._spoken: Spoken | None = None
         self._pieces, self._piece_sums = NO_PIECES, np.empty((0, 0), np.float32)
         self._dimensions = max(DIMENSIONS, len(prototypes) + DIMENSIONS // 2)
         self._basis: FloatArray | None = None
@@ -170,9 +170,6 @@ class Gist:
         """Return one with the same basis, for another thread."""
         other = copy.copy(self)
         other._begin()
-        if self._spoken is not None:
-            known = known_words(self._piece_sums, self._spoken.known.near.shape[1])
-            other._spoken = self._spoken._replace(known=known)
         return other
 
     def may_hold(self, texts: pa.LargeStringArray) -> npt.NDArray[np.bool_]:
@@ -196,18 +193,18 @@ class Gist:
             self._targets[:, : len(own)] = self._prototypes @ own.T
             if self._model.pieces is not None:
                 self._pieces, vectors = self._model.pieces
-                few = len(self._prototypes) + FEWEST_SPARE <= NEAR
-                known = known_words(vectors @ self._basis.T, NEAR if few else self._dimensions)
-                self._piece_sums = known.sums[: len(vectors)]
-                if not self._whole:
-                    self._spoken = Spoken(self._pieces, known, self._targets, self._owners, self._least)
+                self._piece_sums = np.ascontiguousarray(vectors @ self._basis.T)
 
     def spoken(self) -> Spoken | None:
-        """Return what is looked for in texts of ASCII words, once prepared.
+        """Return what is looked for in texts of ASCII words, once prepared, with room of its own for words.
 
         None where whole texts are looked for, or the tokeniser must be asked for every word.
         """
-        return self._spoken
+        if self._whole or not len(self._piece_sums):
+            return None
+        few = len(self._prototypes) + FEWEST_SPARE <= NEAR
+        known = known_words(self._piece_sums, NEAR if few else self._dimensions)
+        return Spoken(self._pieces, known, self._targets, self._owners, self._least)
 
     def _bounds(self, texts: pa.LargeStringArray) -> FloatArray:
         """Bound the cosine of each text's nearest sentence to each prototype, (n, p), 0 to 1."""
@@ -261,18 +258,8 @@ def _basis(prototypes: FloatArray, sample: FloatArray, dimensions: int) -> Float
 def _rehash(old: _Words, new: _Words) -> None:
     for k in range(len(old.keys)):
         if old.keys[k] != 0:
-            at = _find(new.keys, old.keys[k])
+            at = place(new.keys, old.keys[k])
             new.keys[at], new.slots[at] = old.keys[k], old.slots[k]
-
-
-@kernel
-def _find(keys: HashArray, key: np.uint64) -> int:
-    """Return where a key stands or would stand; the length of keys is a power of two."""
-    mask = np.uint64(len(keys) - 1)
-    at = key & mask
-    while keys[at] != key and keys[at] != 0:
-        at = (at + np.uint64(1)) & mask
-    return int(at)
 
 
 @kernel
@@ -387,7 +374,7 @@ def _sentence(
             _add_pieces(pieces, piece_sums, data, (a, i), key, fresh.cut, y)
             continue
         key = finished(key)
-        at = _find(words.keys, key)
+        at = place(words.keys, key)
         slot = words.slots[at]
         if words.keys[at] == 0:
             slot = _noted(words, at, key, data, (a, i), fresh)

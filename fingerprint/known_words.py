@@ -26,6 +26,7 @@ MOST = (1 << 16) - 2
 """Words that are remembered (23 MB with 64 dimensions); others are read anew whenever they come."""
 
 _BITS = 17
+_PROBES = 16  # places that are tried: words that were made to share one cost no more than being read anew
 _SHIFT = np.uint64(64 - _BITS)
 _LOWER = np.uint64(0x2020202020202020)  # set in digits, too
 _MIX_LOW, _MIX_HIGH = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
@@ -64,20 +65,21 @@ def known_words(vectors: FloatArray, columns: int) -> KnownWords:
 def number_of(
     known: KnownWords, pieces: Pieces, data: Bytes, first: int, size: int, room: Ids, o: int
 ) -> int:
-    """Return the number of the plain word at `first`, -1 where it is new and there is no room for it.
+    """Return the number of the plain word at `first`, -1 where it is not known and there is no room for it.
 
     The pieces must be the same at every call. room: where a new word may be cut, from `o` on.
     """
     low, high = _bytes(data, first, size)
     slots, words = known.slots, known.words
     at = _place(low, high)
-    while True:
+    for _ in range(_PROBES):
         number = np.int64(slots[at]) - 1
         if number < 0:
             return _learnt(known, int(at), (low, high), pieces, data, (first, first + size), room, o)
         if words[number, _LOW] == low and words[number, _HIGH] == high:
             return int(number)
         at = (at + np.uint64(1)) & np.uint64((1 << _BITS) - 1)
+    return -1
 
 
 @kernel

@@ -52,9 +52,9 @@ class Found(NamedTuple):
     """What was read of one text.
 
     tokens: hashes, each section's between a start and an end mark; sections: where each ends. rows: the numbers of
-    pieces, or of known words behind them; sentences: where each one's end, behind a first 0. places: (2, m) where parts between white spaces begin,
-    in the raw text and in characters of the normalised one. scratch: room for a part while it is masked. counts: (11,),
-    how many of each, of separators and marks, and where the text begins.
+    pieces, or of known words behind them; sentences: where each one's end, behind a first 0. places: (2, m) where words
+    and signs begin, in the raw text and in characters of the normalised one. scratch: room for a part while it is
+    masked. counts: (11,), how many of each, of separators and marks, and where the text begins.
     """
 
     tokens: HashArray

@@ -15,6 +15,7 @@ import pyarrow as pa
 from numba import njit
 
 from fingerprint.kernels import kernel
+from fingerprint.open_addressing import place
 from fingerprint.records import HashArray, IntArray
 from fingerprint.simd import eight
 from fingerprint.text_buffers import Bytes, buffers
@@ -68,21 +69,12 @@ def _mixed(h: np.uint64, odd: np.uint64) -> np.uint64:
     return h ^ (h >> np.uint64(32))
 
 
-@kernel
-def _place(keys: HashArray, key: np.uint64) -> int:
-    mask = np.uint64(len(keys) - 1)
-    at = key & mask
-    while keys[at] != key and keys[at] != 0:
-        at = (at + np.uint64(1)) & mask
-    return int(at)
-
-
 @njit(cache=True, nogil=True)
 def are_known(seen: SeenTexts, keys: HashArray) -> Mask:
     """Tell which texts (n,), by their hashes, were remembered."""
     out = np.zeros(len(keys), np.bool_)
     for n in range(len(keys)):
-        out[n] = seen.keys[_place(seen.keys, keys[n])] == keys[n]
+        out[n] = seen.keys[place(seen.keys, keys[n])] == keys[n]
     return out
 
 
@@ -93,6 +85,6 @@ def remember(seen: SeenTexts, keys: HashArray) -> None:
         if seen.taken[0] == _MOST:
             seen.keys[:] = 0
             seen.taken[0] = 0
-        at = _place(seen.keys, key)
+        at = place(seen.keys, key)
         seen.taken[0] += seen.keys[at] != key
         seen.keys[at] = key

@@ -21,6 +21,7 @@ from fingerprint.text_buffers import Bytes, buffers
 NO, YES, UNKNOWN = np.uint8(0), np.uint8(1), np.uint8(2)
 
 _EVERYTHING = 1 << 62
+_ROOM = 1 << 16  # bytes of a text (6 MB); room for longer ones is made when they come, and not kept
 _MOST_SECTIONS = 250  # tokens number no more
 
 Verdicts = npt.NDArray[np.uint8]
@@ -44,8 +45,7 @@ class Sieve:
 
     def __init__(self, sums: GramSum, spoken: Spoken) -> None:
         self._sums, self._spoken = sums, spoken
-        self._tools = self._with_room(0)
-        self._longest = 0
+        self._tools = self._with_room(_ROOM)
 
     def _with_room(self, longest: int) -> _Tools:
         spoken = self._spoken
@@ -64,13 +64,11 @@ class Sieve:
         """
         data, offsets = buffers(texts)
         longest = int(np.diff(offsets).max(initial=0))
-        if longest > self._longest:
-            self._longest = 2 * longest
-            self._tools = self._with_room(self._longest)
+        tools = self._tools if longest <= _ROOM else self._with_room(longest)
         out = np.full(len(offsets) - 1, UNKNOWN)
         if known is not None:
             out[known] = NO
-        _sieve(data, offsets, self._tools, out)
+        _sieve(data, offsets, tools, out)
         return out
 
 

@@ -86,6 +86,7 @@ COMPOSERS = (
     "judge",
     "observed",
     "matcher",
+    "open_addressing",
     "word_marks",
     "known_words",
     "gist",

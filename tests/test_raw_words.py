@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from fingerprint import known_words as known_words_module
 from fingerprint import meaning
 from fingerprint.known_words import MOST, KnownWords, known_words
 from fingerprint.normalise import normalise
@@ -173,3 +174,16 @@ def test_words_beyond_those_remembered_are_read_all_the_same(pieces: Pieces, tok
         assert [reading.found.tokens[: reading.found.sections[0]].tolist()] == sections(text)
         assert are_among(of_sentences(tokenizer, text), own_sentences(reading.found, known))
     assert known.taken[0] == MOST < len(words)
+
+
+def test_words_made_to_share_a_place_are_read_all_the_same(pieces: Pieces) -> None:
+    odd = int(known_words_module._MIX_LOW)
+    letters = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz", np.uint8)
+    spelled = np.random.default_rng(5).choice(letters, (2_000_000, 8)).view(np.uint64).ravel()
+    places = (spelled * np.uint64(odd)) >> known_words_module._SHIFT
+    same = spelled[places == np.bincount(places.astype(np.int64)).argmax()]
+    words = same.view(np.uint8).reshape(-1, 8).tobytes().decode()
+    text = " ".join(words[n : n + 8] for n in range(0, len(words), 8))
+    found, known, _ = scanned(text, pieces, says=True)
+    assert len(same) > known.taken[0]
+    assert [found.tokens[: found.sections[0]].tolist()] == sections(text)

@@ -126,7 +126,13 @@ def test_long_texts_hold_what_their_beginning_and_end_say(hunters: list[Hunter])
     for shift in range(0, 60, 7):
         filled = f"{'a' * shift}. {FILLING * 80}"
         some = batch(
-            [f"{said}. {filled}", f"{filled} {said}", f"{filled} {said}. {filled}", f"{ASK} {filled} {END}"]
+            [
+                f"{said}. {filled}",
+                f"{filled} {said}",
+                f"{filled} {said}. {filled}",
+                f"{ASK} {filled} {END}",
+                f"{said}. {filled * 20}",
+            ]
         )
         for hunter in hunters:
             assert differences(hunter, some)[1:] == ([], [])

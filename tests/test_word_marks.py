@@ -8,6 +8,8 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fingerprint import raw_words
+from fingerprint.raw_words import alphabet
 from fingerprint.word_marks import CALM_DIGITS, mark, marks_for
 
 TIES = b"._%+-@:/,'"
@@ -42,6 +44,15 @@ def test_marks_are_those_of_single_bytes(text: bytes, before: int, after: bytes)
     assert list(zip(marks.begins[:count].tolist(), marks.ends[:count].tolist(), strict=True)) == found
     bits = np.unpackbits(marks.unsure.view(np.uint8), bitorder="little")[: len(text)]
     assert bits.tolist() == [is_unsure(text, i) for i in range(len(text))]
+
+
+def test_what_a_byte_is_agrees_with_the_table_of_characters() -> None:
+    for byte in range(256):
+        marks, kind = marks_for(1), alphabet().kind[byte]
+        count = mark(np.array([byte], np.uint8), 0, 1, marks)
+        assert (count < 0) == (kind in (raw_words._OTHER, raw_words._MASK))
+        assert (count == 0) == (kind == raw_words._SPACE)
+        assert (count > 0 and bool(marks.unsure[0])) == (kind == raw_words._AT)
 
 
 def test_other_characters_are_not_for_it() -> None:
