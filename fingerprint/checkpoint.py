@@ -49,10 +49,14 @@ class Checkpoints:
         return (self.folder / stage).exists()
 
     def begin(self, stage: str) -> Path:
-        """Return an empty folder for the stage's own files, which `finish` makes part of the checkpoint."""
+        """Return an empty folder for the stage's own files, which `finish` makes part of the checkpoint.
+
+        A stage of this name that was finished before is thrown away.
+        """
         draft = self._draft(stage)
         try:
             shutil.rmtree(draft, ignore_errors=True)
+            shutil.rmtree(self.folder / stage, ignore_errors=True)
             draft.mkdir()
         except OSError as error:
             raise _unwritable(draft, error) from error

@@ -152,6 +152,8 @@ def nightly(
 def _nightly_stopped(stage: str | None) -> str:
     if stage == "store":
         return "stopped while storing; `fingerprint nights` lists the night if it was stored; to repeat it is safe"
+    if stage == "publish":
+        return "stopped after storing the night; the same command again ends it"
     return f"stopped{f' in stage {stage}' if stage else ''}; nothing was stored"
 
 

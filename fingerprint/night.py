@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -56,16 +56,27 @@ class Night:
     loose: pa.Table
 
 
-def job_key(
-    sources: Sequence[str | Path], mapping: Mapping[str, str] | None, stored: Stored, settings: Settings
-) -> str:
-    """Return what the result of a night depends on, hashed; traffic from stdin is never the same twice."""
-    files = [source.identity or uuid.uuid4().hex for source in find_sources(sources)]
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a night is asked for; key stands for it, and traffic from stdin is never the same twice."""
+
+    sources: Sequence[str | Path]
+    mapping: Mapping[str, str] | None
+    settings: Settings
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        files = [source.identity or uuid.uuid4().hex for source in find_sources(self.sources)]
+        lasting = asdict(replace(self.settings, threads=None, engine="", ray_address=None))
+        key = key_of({"files": files, "mapping": dict(self.mapping or {}), "settings": lasting})
+        object.__setattr__(self, "key", key)
+
+
+def job_key(asked: Asked, stored: Stored) -> str:
+    """Return what the result of a night depends on, hashed: what it is asked for and what is stored."""
     return key_of(
         {
-            "files": files,
-            "mapping": dict(mapping or {}),
-            "settings": asdict(replace(settings, threads=None, engine="", ray_address=None)),
+            "asked": asked.key,
             "stamp": asdict(stored.stamp),
             "families": [(s.family_id, s.version, s.label) for s in stored.signatures],
             "nights": list(stored.nights),

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fingerprint import campaign, continuity, judge, matcher, unexplained
+from fingerprint import campaign, continuity, handover, judge, matcher, unexplained
 from fingerprint.batch import Batch
 from fingerprint.casework import Rhythm
 from fingerprint.checkpoint import Checkpoints
@@ -24,10 +24,11 @@ from fingerprint.embed import Embedder, encode_cached
 from fingerprint.engine import Engine, Threads
 from fingerprint.engine_ray import Ray
 from fingerprint.errors import SnapshotError, UsageError
+from fingerprint.handover import Handover
 from fingerprint.index import open_snapshot
 from fingerprint.ingest import read_traffic
 from fingerprint.matcher import Matcher, stamp_of
-from fingerprint.night import Night, Stored, job_key, normalised, worked
+from fingerprint.night import Asked, Night, Stored, job_key, normalised, worked
 from fingerprint.observed import observed
 from fingerprint.parallel import workers
 from fingerprint.records import (
@@ -71,13 +72,15 @@ def nightly(
 
     sources: files, directories, URLs of either, or "-". assignments: path or URL to write request_id, family_id and
     strength to (.jsonl, .csv or .parquet).
-    Nothing is stored until all is computed; then everything is, in one transaction.
+    Nothing is stored until all is computed; then everything is, in one transaction. A job that ended after that, killed
+    or because `assignments` could not be written, is finished by the same call again, without working anything twice.
     Raises InputError without a single valid row, and the errors of ingest, store and embed.
     """
     settings = settings or Settings()
     if assignments is not None:
         check_extension(assignments)
     clock = _Clock(on_progress)
+    work = home.path / "work"
     with (
         HomeLock(home.path),
         Store.open(home.path, home.database) as store,
@@ -86,48 +89,55 @@ def nightly(
         embedder = Embedder.load(
             settings.model, device=settings.device, light=True, threads=settings.threads or workers()
         )
-        stamp = stamp_of(embedder)
-        store.check_stamp(stamp)
-        stored = Stored(store.signatures(), stamp, [n.batch_id for n in store.nights()])
-        work = Checkpoints(home.path / "work", job_key(sources, mapping, stored, settings))
-        cache = VectorCache(home.path / "cache", embedder.stamp, embedder.dimension)
-
-        def embed(texts: pa.Array | pa.ChunkedArray) -> FloatArray:
-            # a static model makes a vector in less time than a cache takes to find it
-            return embedder.encode(texts) if embedder.is_static else encode_cached(embedder, cache, texts)
-
-        clock.stage("read")
-        reader = read_traffic(
-            sources,
-            rejects=home.path / "rejects" / f"{clock.started:%Y%m%dT%H%M%S}.jsonl",
-            max_rejects=settings.max_rejects,
-            mapping=mapping,
-            on_progress=clock.reading,
-        )
-        found = worked(reader, stored, embed, Job(work, settings, clock.at, engine))
-        clock.stage("judge")
-        with ThreadPoolExecutor(1) as beside:
-            rhythm = beside.submit(observed, found)
-            unlike = judge.windows(found.batch, found.described.label, embed, found.texts)
-            report = _save(store, found, unlike, rhythm, clock, settings.retention_days)
-        revision = store.revision()
+        store.check_stamp(stamp_of(embedder))
+        asked = Asked(sources, mapping, settings)
+        done = handover.stored(work, asked.key, store.nights())
+        if done is None:
+            done = _worked(asked, home, store, embedder, engine, clock)
+        clock.stage("publish")
         matcher.publish(
             home.path,
             store.signatures(),
-            stamp,
-            night=report.batch_id,
+            stamp_of(embedder),
+            night=done.report.batch_id,
             senders=store.family_accounts(),
-            revision=revision,
+            revision=store.revision(),
         )
         if assignments is not None:
-            write_table(_assignments(found.batch, found.described), assignments)
-        days = settings.retention_days
-        end = found.batch.second.max()
-        unexplained.write(home.path / "unexplained", report.batch_id, end, found.loose, days=days)
-        forget_older(home.path / "cache", days)
-        work.remove()
+            write_table(done.assignments(), assignments)
+        forget_older(home.path / "cache", settings.retention_days)
+        shutil.rmtree(work, ignore_errors=True)
         clock.stage("done")
-    return report
+    return done.report
+
+
+def _worked(
+    asked: Asked, home: Home, store: Store, embedder: Embedder, engine: Engine, clock: _Clock
+) -> Handover:
+    """Find and judge the families of a night, and store all of it at once."""
+    settings = asked.settings
+    stored = Stored(store.signatures(), stamp_of(embedder), [night.batch_id for night in store.nights()])
+    work = Checkpoints(home.path / "work", job_key(asked, stored))
+    cache = VectorCache(home.path / "cache", embedder.stamp, embedder.dimension)
+
+    def embed(texts: pa.Array | pa.ChunkedArray) -> FloatArray:
+        # a static model makes a vector in less time than a cache takes to find it
+        return embedder.encode(texts) if embedder.is_static else encode_cached(embedder, cache, texts)
+
+    clock.stage("read")
+    reader = read_traffic(
+        asked.sources,
+        rejects=home.path / "rejects" / f"{clock.started:%Y%m%dT%H%M%S}.jsonl",
+        max_rejects=settings.max_rejects,
+        mapping=asked.mapping,
+        on_progress=clock.reading,
+    )
+    found = worked(reader, stored, embed, Job(work, settings, clock.at, engine))
+    clock.stage("judge")
+    with ThreadPoolExecutor(1) as beside:
+        rhythm = beside.submit(observed, found)
+        unlike = judge.windows(found.batch, found.described.label, embed, found.texts)
+        return _save(store, found, unlike, rhythm, clock, asked, work)
 
 
 def _engine(settings: Settings, home: Home) -> AbstractContextManager[Engine]:
@@ -277,8 +287,9 @@ def _save(
     unlike: judge.Windows,
     rhythm: Future[Rhythm],
     clock: _Clock,
-    retention_days: int,
-) -> NightReport:
+    asked: Asked,
+    work: Checkpoints,
+) -> Handover:
     batch, night, batch_id = found.batch, found.described, found.content_hash
     names = [s.family_id for s in night.signatures]
     spread = _counts(batch, names, night.label[batch.prompt])
@@ -305,6 +316,12 @@ def _save(
         flagged=sum(s.flagged for s in signatures),
         assigned=int((night.label[batch.prompt] >= 0).sum()),
     )
+    days = asked.settings.retention_days
+    kept = handover.keep(work, asked.key, report, _assignments(batch, night))
+    # of a batch that is worked again, its own rows are not read
+    unexplained.write(
+        work.folder.parent / "unexplained", batch_id, batch.second.max(), found.loose, days=days
+    )
     store.save_night(
         report,
         signatures,
@@ -317,9 +334,9 @@ def _save(
         events=continuity.events(
             signatures, night.born, night.joined, night.behaviour.requests, pool, _end(batch)
         ),
-        retention_days=retention_days,
+        retention_days=days,
     )
-    return report
+    return kept
 
 
 def _end(batch: Batch) -> datetime:

@@ -83,6 +83,7 @@ COMPOSERS = (
     "describe",
     "large",
     "night",
+    "handover",
     "judge",
     "observed",
     "matcher",

@@ -115,6 +115,39 @@ def test_two_runs_are_byte_identical(worked: tuple[Path, NightReport], tmp_path:
     assert open_snapshot(tmp_path / "other").id == open_snapshot(folder / "home").id
 
 
+def test_a_night_whose_output_could_not_be_written_is_only_finished(
+    worked: tuple[Path, NightReport], tmp_path: Path
+) -> None:
+    folder, _ = worked
+    traffic, home, begun = [folder / "day1.jsonl"], Home(tmp_path / "home"), list[str]()
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be written"):
+        nightly(traffic, home, assignments=tmp_path / "file" / "a.jsonl")
+    with Store.open(home.path, read_only=True) as store:
+        (stored,) = store.nights()
+    report = nightly(
+        traffic, home, assignments=tmp_path / "a.jsonl", on_progress=lambda at, *_: begun.append(at)
+    )
+    assert set(begun) == {"publish"}
+    assert report == stored
+    assert (tmp_path / "a.jsonl").read_bytes() == (folder / "a1.jsonl").read_bytes()
+    assert not (home.path / "work").exists()
+
+
+def test_what_a_killed_job_stored_is_not_taken_for_another_night(
+    worked: tuple[Path, NightReport], tmp_path: Path
+) -> None:
+    folder, _ = worked
+    home = Home(tmp_path / "home")
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError):
+        nightly([folder / "day1.jsonl"], home, assignments=tmp_path / "file" / "a.jsonl")
+    other = write(tmp_path / "day2.jsonl", mixed(2, day=1))
+    assert nightly([other], home).assigned == 60
+    with Store.open(home.path, read_only=True) as store:
+        assert len(store.nights()) == 2
+
+
 def test_the_same_batch_again_counts_once(
     worked: tuple[Path, NightReport], home: Home, tmp_path: Path
 ) -> None:
