@@ -16,7 +16,7 @@ from fingerprint import engine_ray, spool
 from fingerprint.engine_ray import AHEAD, Ray, _compact
 from fingerprint.errors import EngineError, UsageError
 from fingerprint.index import knn_graph
-from fingerprint.night import Stored, job_key
+from fingerprint.night import Asked, Stored, job_key
 from fingerprint.records import FloatArray, Stamp
 from fingerprint.settings import Settings
 
@@ -123,8 +123,9 @@ def test_a_night_that_was_begun_on_ray_may_be_ended_without_it(tmp_path: Path) -
     traffic = written(tmp_path / "day.jsonl", night_rows(0))
     stored = Stored((), Stamp("1", "4-gram/1", "m", "r", 8), ())
     engines = Settings(), Settings(engine="ray"), Settings(engine="ray", ray_address="auto", threads=3)
-    assert len({job_key([traffic], None, stored, settings) for settings in engines}) == 1
-    assert job_key([traffic], None, stored, Settings(seed=1)) != job_key([traffic], None, stored, engines[0])
+    assert len({job_key(Asked([traffic], None, settings), stored) for settings in engines}) == 1
+    other = Asked([traffic], None, Settings(seed=1))
+    assert job_key(other, stored) != job_key(Asked([traffic], None, engines[0]), stored)
 
 
 def test_what_is_wrong_with_an_address_is_said(tmp_path: Path) -> None:

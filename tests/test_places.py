@@ -22,7 +22,7 @@ from small_traffic import done, failed, night_rows, objects, written
 
 from fingerprint.errors import InputError, StoreError, UsageError
 from fingerprint.ingest import read_traffic
-from fingerprint.night import Stored, job_key
+from fingerprint.night import Asked, Stored, job_key
 from fingerprint.places import Place, is_url, label_of, place_of
 from fingerprint.records import Stamp
 from fingerprint.settings import Settings
@@ -124,7 +124,7 @@ def test_a_killed_night_goes_on_only_with_the_same_object(bucket: Path) -> None:
     stamp = Stamp("1", "4-gram/1", "m", "r", 8)
 
     def key(url: str) -> str:
-        return job_key([url], None, Stored((), stamp, ()), Settings())
+        return job_key(Asked([url], None, Settings()), Stored((), stamp, ()))
 
     def put(content: str) -> None:
         (bucket / "night.jsonl").write_text(content)
