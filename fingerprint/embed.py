@@ -141,7 +141,12 @@ class Embedder:
 
         None for a transformer, and for a tokenizer that cuts words in another way than BERT's.
         """
-        return read_word_pieces(self.folder) if self.is_static else None
+        if not self.is_static:
+            return None
+        model = self._model()
+        if not isinstance(model, StaticModel):
+            return read_word_pieces(self.folder)
+        return None if model.pieces is None else (model.pieces, model.vectors)
 
     def _encode_chunk(self, texts: pa.LargeStringArray) -> FloatArray:
         rows = self._raw(texts)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numba import njit
 
 from fingerprint.kernels import kernel
-from fingerprint.records import HashArray, Ids
-from fingerprint.text_buffers import Bytes
-from fingerprint.word_ids import reads_words_apart
+from fingerprint.records import HashArray, Ids, IntArray
+from fingerprint.text_buffers import Bytes, buffers
 
 OFFSET, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 """Of FNV-1a, by which a word is looked up."""
@@ -27,6 +27,9 @@ _GOES_ON = np.uint64(0x9AE16A3B2F90404F)
 
 _ROW_BITS = np.uint64(24)
 _ROW = np.uint64((1 << 24) - 1)
+
+
+_FIRST, _LAST = 33, 126  # ASCII that is seen
 
 
 class Pieces(NamedTuple):
@@ -41,6 +44,20 @@ class Pieces(NamedTuple):
     unknown: int
     longest: int
     most: int
+
+
+def reads_words_apart(tokenizer_file: Path) -> bool:
+    """Tell whether a tokenizers file cuts at white space and around Chinese characters before all else.
+
+    Then words may be learnt one by one.
+    """
+    facts: dict[str, Any] = json.loads(tokenizer_file.read_bytes())
+    kinds = [(facts.get(part) or {}).get("type") for part in ("normalizer", "pre_tokenizer", "model")]
+    added = facts.get("added_tokens") or []
+    across = any(token["lstrip"] or token["rstrip"] or " " in token["content"] for token in added)
+    if kinds != ["BertNormalizer", "BertPreTokenizer", "WordPiece"] or across:
+        return False
+    return bool(facts["normalizer"]["handle_chinese_chars"])
 
 
 def read_pieces(tokenizer_file: Path) -> Pieces | None:
@@ -65,24 +82,27 @@ def read_pieces(tokenizer_file: Path) -> Pieces | None:
         max(map(len, own), default=0),
         model["max_input_chars_per_word"],
     )
-    for name, number in own.items():
-        goes_on = name.startswith(before) and len(name) > len(before)
-        spelled = np.frombuffer(name[len(before) if goes_on else 0 :].encode(), np.uint8)
-        if goes_on or not name.startswith(before):
-            _enter(pieces.entries, spelled, _GOES_ON if goes_on else OFFSET, number)
+    # a piece that goes on is written behind a prefix; the prefix alone, and what else it begins, is none
+    inner = {name: number for name, number in own.items() if name.startswith(before)}
+    first = {name: number for name, number in own.items() if name not in inner}
+    inner = {name[len(before) :]: number for name, number in inner.items() if name != before}
+    for named, offset in ((first, OFFSET), (inner, _GOES_ON)):
+        spelled = buffers(pa.array(list(named), pa.large_string()))
+        _enter(pieces.entries, *spelled, offset, np.array(list(named.values()), np.int64))
     return pieces
 
 
 @njit(cache=True)
-def _enter(entries: HashArray, spelled: Bytes, offset: np.uint64, number: int) -> None:
-    h = offset
-    for byte in spelled:
-        h = (h ^ np.uint64(byte)) * PRIME
+def _enter(entries: HashArray, data: Bytes, ends: IntArray, offset: np.uint64, numbers: IntArray) -> None:
     mask = np.uint64(len(entries) - 1)
-    at = h & mask
-    while entries[at] != 0:
-        at = (at + np.uint64(1)) & mask
-    entries[at] = (h & ~_ROW) | np.uint64(number + 1)
+    for n in range(len(numbers)):
+        h = offset
+        for i in range(ends[n], ends[n + 1]):
+            h = (h ^ np.uint64(data[i])) * PRIME
+        at = h & mask
+        while entries[at] != 0:
+            at = (at + np.uint64(1)) & mask
+        entries[at] = (h & ~_ROW) | np.uint64(numbers[n] + 1)
 
 
 @kernel
@@ -122,3 +142,41 @@ def cut(pieces: Pieces, data: Bytes, place: tuple[int, int], out: Ids, o: int) -
         out[n] = found
         i, n, offset = stop, n + 1, _GOES_ON
     return n
+
+
+@kernel
+def cut_words(pieces: Pieces, data: Bytes, ends: IntArray, out: Ids, out_ends: IntArray) -> None:
+    """Write the pieces of words (k,), which may hold ASCII punctuation, into `out`, and where each one's end (k + 1,).
+
+    ends: (k + 1,). A word with a capital, which may be a token of its own, or with any byte that is not seen ASCII gets
+    none: that is the tokenizer's.
+    """
+    o = out_ends[0]
+    for n in range(len(ends) - 1):
+        i, end = ends[n], ends[n + 1]
+        if _is_plain(data, i, end):
+            while i < end:
+                last = i
+                while last < end and _is_letter_or_digit(data[last]):
+                    last += 1
+                if last > i:
+                    o = cut(pieces, data, (i, last), out, o)
+                    i = last
+                    continue
+                number = piece(pieces.entries, (OFFSET ^ np.uint64(data[i])) * PRIME)
+                out[o] = number if number >= 0 else pieces.unknown
+                i, o = i + 1, o + 1
+        out_ends[n + 1] = o
+
+
+@kernel
+def _is_plain(data: Bytes, i: int, end: int) -> bool:
+    good = True
+    for k in range(i, end):
+        good &= bool(_FIRST <= data[k] <= _LAST and not 65 <= data[k] <= 90)
+    return good
+
+
+@kernel
+def _is_letter_or_digit(byte: np.uint8) -> bool:
+    return 97 <= byte <= 122 or 48 <= byte <= 57

@@ -20,10 +20,10 @@ import pyarrow as pa
 
 from fingerprint.errors import ModelError
 from fingerprint.kernels import kernel
-from fingerprint.pieces import Pieces, read_pieces
+from fingerprint.pieces import Pieces, read_pieces, reads_words_apart
 from fingerprint.records import FloatArray, IntArray
 from fingerprint.text_buffers import buffers
-from fingerprint.word_ids import Numbered, WordIds, reads_words_apart
+from fingerprint.word_ids import Numbered, WordIds
 
 BATCH_CHARS = 1 << 20
 """Characters tokenised at once: a token takes some 150 bytes until its batch is done."""
@@ -44,7 +44,10 @@ class Matrix:
 
 
 class StaticModel:
-    """Token vectors (v, d) and the tokenizer that numbers them; raises ModelError when either cannot be read."""
+    """Token vectors (v, d) and the tokenizer that numbers them; raises ModelError when either cannot be read.
+
+    pieces: how ASCII words are cut, None where the tokenizer cuts them in another way than BERT's.
+    """
 
     def __init__(self, folder: Path) -> None:
         from tokenizers import Tokenizer
@@ -56,8 +59,9 @@ class StaticModel:
         except Exception as error:  # the library raises no class of its own
             raise ModelError(f"{place / 'tokenizer.json'}: a tokenizer expected, found: {error}") from error
         self.tokenizer.no_padding()
+        self.pieces = read_pieces(place / "tokenizer.json")
         apart = reads_words_apart(place / "tokenizer.json")
-        self._words = WordIds(self.tokenizer) if apart else None
+        self._words = WordIds(self.tokenizer, self.pieces) if apart else None
 
     def means(self, texts: pa.LargeStringArray, *, threads: int = 1) -> FloatArray:
         """Return each text's mean token vector (n, d) float32, zeros for a text without a known token."""
@@ -148,7 +152,11 @@ def _mapped(path: Path) -> FloatArray:
     if found < needed:
         raise ModelError(f"{path}: {needed:,} bytes expected, {found:,} found")
     mapped = np.memmap(path, dtype, mode="r", offset=matrix.start, shape=matrix.shape)
-    return np.asarray(mapped if matrix.kind == "F32" else mapped.astype(np.float32))
+    if matrix.kind == "F32":
+        return np.asarray(mapped)
+    # one look-up for each number is five times as fast as NumPy's conversion
+    every: FloatArray = np.arange(1 << 16, dtype=np.uint16).view(dtype).astype(np.float32)
+    return every[mapped.view(np.uint16)]
 
 
 def _first_module(folder: Path) -> str:

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from fingerprint.embed import Embedder
+from fingerprint.pieces import read_pieces, reads_words_apart
 from fingerprint.text_buffers import buffers
-from fingerprint.word_ids import WordIds, reads_words_apart
+from fingerprint.word_ids import WordIds
 
 FILE = Embedder.load().folder / "tokenizer.json"
+PIECES = read_pieces(FILE)
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +40,36 @@ def read(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
 
 
 SIGNS = "aZé é你好ﬁ\u0301\u200b\x1d\x1e\x00\ufffd \u00a0\u2003\n\t\r.,[]-'#😀"
-words = st.sampled_from(["[SEP]", "[UNK]", "unbelievable", "x1", "Σς", "##ing", "don't"])
+words = st.sampled_from(
+    ["[SEP]", "[UNK]", "[sep]", "unbelievable", "x1", "Σς", "##ing", "##", "don't", "q" * 120]
+)
+ascii_only = st.text(st.characters(min_codepoint=1, max_codepoint=127), max_size=60)
 texts = st.lists(
-    st.one_of(st.text(max_size=40), st.text(SIGNS, max_size=40), st.lists(words).map(" ".join)), max_size=12
+    st.one_of(st.text(max_size=40), st.text(SIGNS, max_size=40), ascii_only, st.lists(words).map(" ".join)),
+    max_size=12,
 )
 
 
 @settings(max_examples=200, deadline=None)
 @given(first=texts, second=texts)
 def test_tokens_are_the_tokenizers_own(tokenizer: Tokenizer, first: list[str], second: list[str]) -> None:
-    learnt = WordIds(tokenizer)
-    assert numbered(learnt, first) == read(tokenizer, first)
-    assert numbered(learnt, second + first) == read(tokenizer, second + first)
+    for learnt in (WordIds(tokenizer), WordIds(tokenizer, PIECES)):
+        assert numbered(learnt, first) == read(tokenizer, first)
+        assert numbered(learnt, second + first) == read(tokenizer, second + first)
+
+
+class Silent:
+    """A tokenizer that must not be asked for any word."""
+
+    def encode_batch_fast(self, texts: list[str], **_: bool) -> list[object]:
+        assert texts == []
+        return []
+
+
+def test_words_of_ascii_are_cut_without_the_tokenizer(tokenizer: Tokenizer) -> None:
+    texts = ["it's well-known: 3.14 (or so) ~ `x_1`!", "unbelievableness " + "z" * 101]
+    assert PIECES is not None
+    assert numbered(WordIds(Silent(), PIECES), texts) == read(tokenizer, texts)
 
 
 def test_more_words_than_are_remembered(tokenizer: Tokenizer) -> None:
