@@ -174,9 +174,9 @@ def _is_plain(data: Bytes, i: int, end: int) -> bool:
     good = True
     for k in range(i, end):
         good &= bool(_FIRST <= data[k] <= _LAST and not 65 <= data[k] <= 90)
-    return good
+    return bool(good)
 
 
 @kernel
 def _is_letter_or_digit(byte: np.uint8) -> bool:
-    return 97 <= byte <= 122 or 48 <= byte <= 57
+    return bool(97 <= byte <= 122 or 48 <= byte <= 57)

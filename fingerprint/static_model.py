@@ -156,7 +156,7 @@ def _mapped(path: Path) -> FloatArray:
         return np.asarray(mapped)
     # one look-up for each number is five times as fast as NumPy's conversion
     every: FloatArray = np.arange(1 << 16, dtype=np.uint16).view(dtype).astype(np.float32)
-    return every[mapped.view(np.uint16)]
+    return np.asarray(every[mapped.view(np.uint16)])
 
 
 def _first_module(folder: Path) -> str:
