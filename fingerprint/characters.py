@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from .kernels import kernel
 from .records import SYSTEM_END, TURN_END
@@ -50,6 +52,7 @@ class Characters(NamedTuple):
     folds: (CODES,) int32, where the fold of a code stands in `targets` (start * 8 + length), 0 if it folds to itself.
     beside: the same for words with Latin letters, where `rules` says so.
     rules: (CODES,) uint8, in which words `beside` holds: BEFORE, AFTER or 0 for none.
+    simple: (CODES,) int32, the same for what NFKC makes ASCII of, whatever stands beside it but combining marks.
     targets: (t,) int32, codes.
     ascii: (128,) uint8, what each ASCII code becomes; 32 for white space, 0 for nothing.
     """
@@ -58,6 +61,7 @@ class Characters(NamedTuple):
     folds: npt.NDArray[np.int32]
     beside: npt.NDArray[np.int32]
     rules: Bytes
+    simple: npt.NDArray[np.int32]
     targets: npt.NDArray[np.int32]
     ascii: Bytes
 
@@ -85,18 +89,38 @@ def matching() -> Characters:
     kinds[[c for c in range(0x80) if chr(c).isalpha()]] |= ASCII_LETTER | LATINISED
     kinds[[ord(SYSTEM_END), ord(TURN_END)]] = SEPARATOR
     lower = np.frombuffer(bytes(range(0x80)).lower(), np.uint8)
-    return Characters(kinds, folds, beside, rules, np.array(targets, np.int32), _ascii(kinds, lower))
+    simple = _simple(kinds, targets)
+    return Characters(kinds, folds, beside, rules, simple, np.array(targets, np.int32), _ascii(kinds, lower))
+
+
+def _simple(kinds: Bytes, targets: list[int]) -> npt.NDArray[np.int32]:
+    """Find what is normalised by itself, for it becomes ASCII, which only joins with marks; adds to targets."""
+    codes = np.flatnonzero((kinds & LOOSE != 0) & (kinds & CLASS != MARK) & (kinds & CLASS != STRIP))
+    codes = codes[(codes < 0xD800) | (codes > 0xDFFF)]
+    made = pc.utf8_normalize(pa.array([chr(c) for c in codes.tolist()]), form="NFKC").to_pylist()
+    simple = np.zeros(CODES, np.int32)
+    for code, text in zip(codes.tolist(), made, strict=True):
+        if text.isascii() and 0 < len(text) < 8:
+            simple[code] = len(targets) * 8 + len(text)
+            targets += text.encode()
+    return simple
 
 
 @cache
 def showing() -> Characters:
     """Make the table for showing a text to people: nothing folded, accents kept."""
-    kinds, folds, _, rules, targets, _ = matching()
+    kinds, folds, _, rules, simple, targets, _ = matching()
     kinds = kinds.copy()
     kinds[(kinds & CLASS) == STRIP] ^= STRIP ^ MARK
     none = np.zeros_like(folds)
     return Characters(
-        kinds, none, none, np.zeros_like(rules), targets, _ascii(kinds, np.arange(0x80, dtype=np.uint8))
+        kinds,
+        none,
+        none,
+        np.zeros_like(rules),
+        simple,
+        targets,
+        _ascii(kinds, np.arange(0x80, dtype=np.uint8)),
     )
 
 

@@ -107,7 +107,7 @@ def _fold(texts: pa.Array | pa.ChunkedArray, table: Characters) -> tuple[Bytes, 
     """Return bytes and offsets after all steps but the masks."""
     data, offsets = buffers(texts)
     wide = _wide_rows(data, offsets)
-    cleaned, clean_offsets, loose = _clean(data, offsets, np.flatnonzero(wide), table.kinds)
+    cleaned, clean_offsets, loose = _clean(data, offsets, np.flatnonzero(wide), table)
     if loose.any():
         rows, chosen = strings(cleaned, clean_offsets), pa.array(loose)
         composed = pc.utf8_normalize(rows.filter(chosen), form="NFKC")
@@ -132,33 +132,57 @@ def _wide_rows(data: Bytes, offsets: IntArray) -> npt.NDArray[np.bool_]:
 
 @njit(cache=True, nogil=True)
 def _clean(
-    data: Bytes, offsets: IntArray, rows: IntArray, kinds: Bytes
+    data: Bytes, offsets: IntArray, rows: IntArray, table: Characters
 ) -> tuple[Bytes, IntArray, npt.NDArray[np.bool_]]:
-    """Take what matching ignores out of the given rows; also tell which of them NFKC may change."""
+    """Take what matching ignores out of the given rows, and normalise what needs no library for it (NFKC).
+
+    Also tell which of them NFKC may still change.
+    """
     room = 0
     for r in rows:
         room += offsets[r + 1] - offsets[r]
-    out, ends = np.empty(room, np.uint8), np.zeros(len(rows) + 1, np.int64)
+    out, ends = np.empty(_GROWTH * room, np.uint8), np.zeros(len(rows) + 1, np.int64)
     loose = np.zeros(len(rows), np.bool_)
     o = 0
     for n in range(len(rows)):
-        i, end = offsets[rows[n]], offsets[rows[n] + 1]
-        flags = np.uint8(0)
-        while i < end:
-            size = min(width(data[i]), end - i)
-            kind = kinds[decode(data, i, size)]
-            if kind & CLASS == SPACE:
-                out[o] = 32
+        begin, end = offsets[rows[n]], offsets[rows[n] + 1]
+        written, hard = _cleaned(data, begin, end, table, out, o, True)
+        if hard:
+            written, _ = _cleaned(data, begin, end, table, out, o, False)
+        loose[n] = hard
+        o = written
+        ends[n + 1] = o
+    return out[:o], ends, loose
+
+
+@kernel
+def _cleaned(
+    data: Bytes, i: int, end: int, table: Characters, out: Bytes, o: int, normal: bool
+) -> tuple[int, bool]:
+    """Write one row into `out` from `o` on; return where it ends, and whether NFKC may change it.
+
+    normal: whether to write what NFKC makes of characters that become ASCII; then the end is none where others may change.
+    """
+    while i < end:
+        size = min(width(data[i]), end - i)
+        code = decode(data, i, size)
+        kind = table.kinds[code]
+        if kind & CLASS == SPACE:
+            out[o] = 32
+            o += 1
+        elif kind & CLASS not in (DROP, STRIP):
+            entry = table.simple[code] if normal else np.int32(0)
+            if normal and kind & LOOSE != 0 and entry == 0:
+                return o, True
+            for t in range(entry >> 3, (entry >> 3) + (entry & 7)):
+                out[o] = table.targets[t]
                 o += 1
-            elif kind & CLASS not in (DROP, STRIP):
-                flags |= kind
+            if entry == 0:
                 for k in range(size):
                     out[o + k] = data[i + k]
                 o += size
-            i += size
-        loose[n] = flags & LOOSE != 0
-        ends[n + 1] = o
-    return out[:o], ends, loose
+        i += size
+    return o, False
 
 
 @kernel

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from fingerprint import masks
 from fingerprint.characters import CLASS, CODES, DROP, LETTER, SPACE, matching, showing
 from fingerprint.masks import MASKS, unmask
-from fingerprint.normalise import _GROWTH, MAX_MARKS, compose, display, normalise
+from fingerprint.normalise import _GROWTH, MAX_MARKS, _fold, compose, display, normalise
 from fingerprint.records import SYSTEM_END, TURN_END
+from fingerprint.text_buffers import strings
 from fingerprint.tokenise import tokens
 
 SENTENCE = "You are an expert data analyst. Write the report, quickly; don't explain it"
@@ -301,3 +302,16 @@ def test_evasions_leave_the_tokens_of_english_alone(chance: random.Random) -> No
             c + (chance.choice("\u200b\u200d\u00ad\ufeff\u2060\u034f\u0335") if chance.random() < 0.2 else "")
         )
     assert hashes("".join(out)) == hashes(SENTENCE)
+
+
+joining = st.text(
+    "ae1 -\u0301\u0327é½…ﬁ㎏㏂①Ａｅ𝖾각각\u0915\u093c\u09c7\u09be\uff9e\uff76ａ²😀\u2126\u00a0⑴", max_size=24
+)
+
+
+@given(texts=st.lists(st.one_of(joining, st.text(max_size=30)), min_size=1, max_size=5))
+def test_what_is_normalised_by_a_table_is_what_the_library_normalises(texts: list[str]) -> None:
+    table = showing()
+    harder = table._replace(simple=np.zeros_like(table.simple))
+    column = pa.array(texts, pa.large_string())
+    assert strings(*_fold(column, table)) == strings(*_fold(column, harder))
