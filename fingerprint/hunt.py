@@ -48,7 +48,7 @@ HIT_SCHEMA = pa.schema(
 COLUMNS = ("request_id", "account_id", "timestamp", "system", "prompt")
 """What is read of native Parquet files."""
 
-BATCH_ROWS = 16_384
+BATCH_ROWS = 8_192
 
 Progress = Callable[[str, int, int | None], None]
 

@@ -269,13 +269,18 @@ def _coalesced(blocks: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Recor
         for start in range(0, len(block), rows):
             piece = block.slice(start, rows) if len(block) > rows else block
             if held and (count + len(piece) > rows or size + piece.nbytes > BATCH_BYTES):
-                yield pa.concat_batches(held)
+                yield _joined(held)
                 held, count, size = [], 0, 0
             held.append(piece)
             count += len(piece)
             size += piece.nbytes
     if held:
-        yield pa.concat_batches(held)
+        yield _joined(held)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Return one batch; Arrow would copy even a single one."""
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
 def _document(stream: ByteStream) -> list[Any] | None:

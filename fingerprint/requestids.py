@@ -7,8 +7,10 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from numba import njit
 
-from .records import HashArray
+from .records import HashArray, IntArray
+from .text_buffers import Bytes, buffers
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -26,17 +28,23 @@ def hash_strings(strings: pa.LargeStringArray) -> HashArray:
     strings: (n,) large_string without nulls or empty strings. Returns (n,) uint64.
     Multilinear hashing (Lemire & Kaser 2014, section 2): each byte times a random word for its place, summed.
     """
-    n = len(strings)
-    if n == 0:
+    if not len(strings):
         return np.empty(0, np.uint64)
-    _, offset_buffer, data_buffer = strings.buffers()
-    offsets = np.frombuffer(offset_buffer, np.int64)[strings.offset : strings.offset + n + 1]
-    data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
-    starts, lengths = offsets[:-1] - offsets[0], np.diff(offsets)
-    words = mix(np.arange(1, lengths.max() + 1, dtype=np.uint64) * _GOLDEN)
-    words = words[np.arange(len(data)) - np.repeat(starts, lengths)]
-    words *= data.astype(np.uint64) + np.uint64(1)
-    return mix(np.add.reduceat(words, starts) + lengths.astype(np.uint64) * _GOLDEN)
+    data, offsets = buffers(strings)
+    words = mix(np.arange(1, np.diff(offsets).max() + 1, dtype=np.uint64) * _GOLDEN)
+    return mix(_sums(data, offsets, words))
+
+
+@njit(cache=True, nogil=True)
+def _sums(data: Bytes, offsets: IntArray, words: HashArray) -> HashArray:
+    out = np.empty(len(offsets) - 1, np.uint64)
+    for row in range(len(out)):
+        first, end = offsets[row], offsets[row + 1]
+        h = np.uint64(end - first) * _GOLDEN
+        for i in range(first, end):
+            h += words[i - first] * (np.uint64(data[i]) + np.uint64(1))
+        out[row] = h
+    return out
 
 
 class SeenIds:
