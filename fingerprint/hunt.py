@@ -19,6 +19,7 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+from threadpoolctl import threadpool_limits
 
 from fingerprint.embed import Embedder
 from fingerprint.errors import InputError, NotFound, StampMismatch
@@ -265,8 +266,10 @@ def hunt(
         columns=COLUMNS,
         on_progress=None if on_progress is None else lambda done, total, _: on_progress("hunt", done, total),
     )
-    found = in_order(hunter.find, reader, threads=options.threads or workers())
-    hits = pa.concat_tables([HIT_SCHEMA.empty_table(), *found])
+    # its products are small: threads of BLAS would take processors from ours by waiting for work
+    with threadpool_limits(1, "blas"):
+        found = in_order(hunter.find, reader, threads=options.threads or workers())
+        hits = pa.concat_tables([HIT_SCHEMA.empty_table(), *found])
     if output is not None:
         write_table(hits, to_file)
     return _report(quarry.family_id, hits, reader.report(), time.monotonic() - begin, top=options.top)
