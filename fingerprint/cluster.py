@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from hdbscan._hdbscan_tree import compute_stability, condense_tree, get_clusters
 from numba import njit
 
 from fingerprint.errors import UsageError
@@ -32,6 +33,21 @@ Doubles = npt.NDArray[np.float64]
 Outside = Callable[[IntArray, IntArray, Doubles], tuple[IntArray, FloatArray]]
 """Asked with (rows, every item's group, every item's core distance): each row's nearest item of another group
 by mutual reachability, -1 for none, and their similarity."""
+
+
+def _hdbscan_tree() -> Any:
+    """Load hdbscan's module of trees by itself: the package's own start loads scikit-learn, which takes half a second."""
+    package = find_spec("hdbscan")
+    assert package is not None
+    found = PathFinder.find_spec("hdbscan._hdbscan_tree", package.submodule_search_locations)
+    assert found is not None
+    assert found.loader is not None
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+_tree = _hdbscan_tree()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +129,7 @@ def cluster(
     tree = _spanning_tree(neighbours.ids, distance, core, floor, outside)
     edges = _join(tree, weight, min_cluster_size, floor)
     condensed, stability = _condense(edges, weight, min_cluster_size)
-    labels, probability, _ = get_clusters(
+    labels, probability, _ = _tree.get_clusters(
         condensed, stability, selection, cluster_selection_epsilon=float(epsilon), max_cluster_size=total + 1
     )
     return _numbered(labels[:n], probability[:n], weight, min_cluster_size)
@@ -327,11 +343,11 @@ def _condense(
     """
     n = len(weight)
     leaf = np.concatenate([np.ones(n, dtype=np.int64), weight[weight > 1] - 1])
-    tree = condense_tree(_linkage(edges.low, edges.high, edges.length, leaf), min_cluster_size)
+    tree = _tree.condense_tree(_linkage(edges.low, edges.high, edges.length, leaf), min_cluster_size)
     weighed = tree.copy()
     point = tree["child"] < len(leaf)
     weighed["child_size"][point] = leaf[tree["child"][point]]
-    return tree, compute_stability(weighed)
+    return tree, _tree.compute_stability(weighed)
 
 
 def _numbered(labels: IntArray, probability: Doubles, weight: IntArray, min_cluster_size: int) -> Clusters:

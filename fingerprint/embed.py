@@ -32,6 +32,9 @@ STATIC_FOLDER = "static-minilm-256"
 CHUNK = 16_384
 """Texts embedded at once: bounds memory, and what a killed job loses of its cache."""
 
+NORMALISED = 1_024
+"""Vectors brought to length 1 at once: a megabyte."""
+
 
 class Embedder:
     """A sentence-transformers model; torch is imported and the weights are read at the first `encode`.
@@ -87,7 +90,7 @@ class Embedder:
         """Columns of a vector; read from the file's header for a static model, which needs no torch."""
         if self.is_static:
             return matrix_in(self.folder / "model.safetensors").shape[1]
-        return int(self._raw(as_strings([""])).shape[1])
+        return int(self._by_library(self._model(), [""]).shape[1])
 
     @property
     def stamp(self) -> str:
@@ -111,14 +114,14 @@ class Embedder:
 
     def _encode_all(self, strings: pa.LargeStringArray) -> FloatArray:
         rows = np.empty((len(strings), self.dimension), dtype=np.float32)
-        starts = range(0, len(strings), CHUNK)
+
+        def encode(start: int) -> None:
+            self._encode_chunk(strings.slice(start, CHUNK), rows[start : start + CHUNK])
+
         # words are read by one thread at a time, and averaged by the others meanwhile
         threads = (self.threads or 1) if self.light and self.is_static else 1
-        parts = in_order(
-            self._encode_chunk, (strings.slice(start, CHUNK) for start in starts), threads=threads
-        )
-        for start, part in zip(starts, parts, strict=True):
-            rows[start : start + len(part)] = part
+        for _ in in_order(encode, range(0, len(strings), CHUNK), threads=threads):
+            pass
         return rows
 
     def sums(self, texts: Texts) -> FloatArray:
@@ -134,7 +137,10 @@ class Embedder:
         strings = as_strings(texts)
         read = tokenizer.encode_batch_fast(strings.to_pylist(), add_special_tokens=False)
         counts = [len(e.ids) for e in read]
-        return np.asarray(self._raw(strings) * np.array(counts, np.float32)[:, None])
+        rows = np.empty((len(strings), self.dimension), dtype=np.float32)
+        self._raw(strings, rows)
+        rows *= np.array(counts, np.float32)[:, None]
+        return rows
 
     def pieces(self) -> tuple[Pieces, FloatArray] | None:
         """Return how ASCII words are cut and the vectors of the pieces (v, d), for sums without the tokenizer.
@@ -148,18 +154,23 @@ class Embedder:
             return read_word_pieces(self.folder)
         return None if model.pieces is None else (model.pieces, model.vectors)
 
-    def _encode_chunk(self, texts: pa.LargeStringArray) -> FloatArray:
-        rows = self._raw(texts)
-        norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        rows /= np.where(norms > 0, norms, 1)
+    def _encode_chunk(self, texts: pa.LargeStringArray, rows: FloatArray) -> None:
+        self._raw(texts, rows)
+        # a few rows at a time, which stay in the processor's cache
+        for some in np.split(rows, range(NORMALISED, len(rows), NORMALISED)):
+            norms = np.linalg.norm(some, axis=1, keepdims=True)
+            some /= np.where(norms > 0, norms, 1)
         rows[pc.equal(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False)] = 0
-        return rows
 
-    def _raw(self, strings: pa.LargeStringArray) -> FloatArray:
+    def _raw(self, strings: pa.LargeStringArray, rows: FloatArray) -> None:
+        """Write each text's vector, of whatever length, into rows (n, d)."""
         model = self._model()
         if isinstance(model, StaticModel):
-            return model.means(strings, threads=self.threads or 1)
-        texts = strings.to_pylist()
+            model.means(strings, rows, threads=self.threads or 1)
+            return
+        rows[:] = self._by_library(model, strings.to_pylist())
+
+    def _by_library(self, model: Any, texts: list[str]) -> FloatArray:
         if self.is_static:
             return _token_means(model, texts)
         batch = 32 if model.device.type == "cpu" else 256

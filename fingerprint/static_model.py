@@ -63,9 +63,8 @@ class StaticModel:
         apart = reads_words_apart(place / "tokenizer.json")
         self._words = WordIds(self.tokenizer, self.pieces) if apart else None
 
-    def means(self, texts: pa.LargeStringArray, *, threads: int = 1) -> FloatArray:
-        """Return each text's mean token vector (n, d) float32, zeros for a text without a known token."""
-        rows = np.empty((len(texts), self.vectors.shape[1]), dtype=np.float32)
+    def means(self, texts: pa.LargeStringArray, rows: FloatArray, *, threads: int = 1) -> None:
+        """Write each text's mean token vector into rows (n, d), zeros for a text without a known token."""
         for begin, part in self._parts(texts):
             out = rows[begin : begin + len(part.offsets) - 1]
             if threads <= 1 or len(out) < FEW:
@@ -79,7 +78,6 @@ class StaticModel:
                 ]
             for job in jobs:
                 job.result()
-        return rows
 
     def _parts(self, texts: pa.LargeStringArray) -> Iterator[tuple[int, Numbered]]:
         """Yield the tokens of some texts at a time, and the number of their first one."""
