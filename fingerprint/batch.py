@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,12 @@ import pyarrow as pa
 from numba import njit
 from scipy import sparse
 
+from fingerprint.parallel import in_order
 from fingerprint.records import FloatArray, HashArray, Ids, IntArray
 from fingerprint.requestids import SeenIds
+
+PIECE = 4_096
+"""Requests that one thread reads at a time."""
 
 Texts = Callable[[pa.RecordBatch], pa.LargeStringArray]
 
@@ -98,8 +103,18 @@ def collect(
     texts: Texts,
     tokens: Callable[[pa.LargeStringArray], object],
     shown: Texts,
+    *,
+    threads: int = 1,
 ) -> Batch:
     """Read all batches; `texts` and `shown` give a batch's texts to match and to show, `tokens` those of `texts`."""
+
+    def looked_at(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.Array, pa.Array, Any, HashArray]:
+        normal = texts(rows)
+        found: Any = tokens(normal)
+        key = sequence_hash(found.hashes, found.section, found.row_offsets)
+        return rows, normal, shown(rows), found, key
+
+    pieces = (batch.slice(at, PIECE) for batch in batches for at in range(0, len(batch), PIECE))
     seen = SeenIds()
     columns: dict[str, list[pa.Array]] = {
         name: [] for name in ("request_id", "account_id", "timestamp", "metadata")
@@ -109,18 +124,15 @@ def collect(
     kept_texts: list[pa.Array] = []
     kept_shown: list[pa.Array] = []
     parts: list[tuple[HashArray, npt.NDArray[np.uint8], IntArray]] = []
-    for batch in batches:
+    for rows, normal, readable, found, key in in_order(looked_at, pieces, threads=threads):
         for name, chunks in columns.items():
-            chunks.append(batch.column(name))
-        normal = texts(batch)
-        found = tokens(normal)
-        key = sequence_hash(found.hashes, found.section, found.row_offsets)  # type: ignore[attr-defined]
+            chunks.append(rows.column(name))
         new = seen.first_time(key)
         keys.append(key)
         first_keys.append(key[new])
         kept_texts.append(normal.filter(pa.array(new)))
-        kept_shown.append(shown(batch.filter(pa.array(new))))
-        parts.append(_rows(found.hashes, found.section, found.row_offsets, np.flatnonzero(new)))  # type: ignore[attr-defined]
+        kept_shown.append(readable.filter(pa.array(new)))
+        parts.append(_rows(found.hashes, found.section, found.row_offsets, np.flatnonzero(new)))
     return _assembled(columns, keys, first_keys, (kept_texts, kept_shown), parts)
 
 

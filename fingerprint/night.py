@@ -21,6 +21,7 @@ from fingerprint.fillings import Fillings, fillings
 from fingerprint.ingest import TrafficReader
 from fingerprint.large import Words
 from fingerprint.normalise import compose, display, normalise
+from fingerprint.parallel import workers
 from fingerprint.records import IngestReport, IntArray, Signature, Stamp
 from fingerprint.rounds import Job
 from fingerprint.settings import Settings
@@ -151,7 +152,8 @@ def _let_go(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def _in_memory(
     reader: TrafficReader, batches: list[pa.RecordBatch], stored: Stored, embed: Embed, job: Job
 ) -> Night:
-    batch = collect(_let_go(batches), normalised, tokens, shown)
+    threads = job.settings.threads or workers()
+    batch = collect(_let_go(batches), normalised, tokens, shown, threads=threads)
     read = reader.report()
     if not len(batch):
         where = f"; {read.rejects_path} says why" if read.rejected else ""
