@@ -23,7 +23,7 @@ from fingerprint.describe import Described
 from fingerprint.embed import Embedder, encode_cached
 from fingerprint.engine import Engine, Threads
 from fingerprint.engine_ray import Ray
-from fingerprint.errors import SnapshotError, UsageError
+from fingerprint.errors import SnapshotError, StoreError, UsageError
 from fingerprint.handover import Handover
 from fingerprint.index import open_snapshot
 from fingerprint.ingest import read_traffic
@@ -104,11 +104,18 @@ def nightly(
             revision=store.revision(),
         )
         if assignments is not None:
-            write_table(done.assignments(), assignments)
+            _hand_out(done, assignments)
         forget_older(home.path / "cache", settings.retention_days)
         shutil.rmtree(work, ignore_errors=True)
         clock.stage("done")
     return done.report
+
+
+def _hand_out(done: Handover, assignments: Path | str) -> None:
+    try:
+        write_table(done.assignments(), assignments)
+    except StoreError as error:
+        raise StoreError(f"{error}; the night is stored, and run again it only writes this") from error
 
 
 def _worked(

@@ -60,7 +60,7 @@ class StaticModel:
             raise ModelError(f"{place / 'tokenizer.json'}: a tokenizer expected, found: {error}") from error
         self.tokenizer.no_padding()
         self.pieces = read_pieces(place / "tokenizer.json")
-        apart = reads_words_apart(place / "tokenizer.json")
+        apart = self.pieces is not None or reads_words_apart(place / "tokenizer.json")
         self._words = WordIds(self.tokenizer, self.pieces) if apart else None
 
     def means(self, texts: pa.LargeStringArray, rows: FloatArray, *, threads: int = 1) -> None:
