@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from fingerprint import campaign, continuity, handover, judge, matcher, unexplai
 from fingerprint.batch import Batch
 from fingerprint.casework import Rhythm
 from fingerprint.checkpoint import Checkpoints
-from fingerprint.describe import Described
+from fingerprint.clock import Clock, Progress
 from fingerprint.embed import Embedder, encode_cached
 from fingerprint.engine import Engine, Threads
 from fingerprint.engine_ray import Ray
@@ -44,9 +43,6 @@ from fingerprint.settings import Home, Settings
 from fingerprint.store import HomeLock, Store
 from fingerprint.tabulate import check_extension, write_table
 from fingerprint.vectors import VectorCache, forget_older
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with the stage's name, what is done of it, and how much there is (None: unknown)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +75,7 @@ def nightly(
     settings = settings or Settings()
     if assignments is not None:
         check_extension(assignments)
-    clock = _Clock(on_progress)
+    clock = Clock(on_progress)
     work = home.path / "work"
     with (
         HomeLock(home.path),
@@ -103,9 +99,11 @@ def nightly(
             senders=store.family_accounts(),
             revision=store.revision(),
         )
+        days = settings.retention_days
+        unexplained.write(home.path / "unexplained", done.report.batch_id, done.end, done.loose(), days=days)
         if assignments is not None:
             _hand_out(done, assignments)
-        forget_older(home.path / "cache", settings.retention_days)
+        forget_older(home.path / "cache", days)
         shutil.rmtree(work, ignore_errors=True)
         clock.stage("done")
     return done.report
@@ -119,7 +117,7 @@ def _hand_out(done: Handover, assignments: Path | str) -> None:
 
 
 def _worked(
-    asked: Asked, home: Home, store: Store, embedder: Embedder, engine: Engine, clock: _Clock
+    asked: Asked, home: Home, store: Store, embedder: Embedder, engine: Engine, clock: Clock
 ) -> Handover:
     """Find and judge the families of a night, and store all of it at once."""
     settings = asked.settings
@@ -184,7 +182,7 @@ def lookup(
     """
     if output is not None:
         check_extension(output)
-    clock = _Clock(on_progress)
+    clock = Clock(on_progress)
     found = open_matcher(home, model)
     clock.stage("lookup")
     reader = read_traffic(
@@ -249,51 +247,12 @@ def publish_snapshot(home: Home) -> str:
         )
 
 
-class _Clock:
-    """Times the stages, and tells the caller how far they are."""
-
-    def __init__(self, on_progress: Progress | None) -> None:
-        self.started = datetime.now(UTC)
-        self.seconds: dict[str, float] = {}
-        self._begin = self._since = time.monotonic()
-        self._name = ""
-        self._on_progress = on_progress
-
-    def stage(self, name: str) -> None:
-        now = time.monotonic()
-        if self._name:
-            self.seconds[self._name] = round(now - self._since, 3)
-            self._tell(self._name, 1, 1)
-        self._name, self._since = name, now
-        if name != "done":
-            self._tell(name, 0, None)
-
-    def at(self, name: str, done: int, total: int | None) -> None:
-        """Tell how far a stage is, which begins when it is first named."""
-        if name != self._name:
-            self.stage(name)
-        if total is not None:
-            self._tell(name, done, total)
-
-    def reading(self, done: int, total: int | None, rows: int) -> None:
-        """Tell how many rows are read, and about how many there are, by the bytes they took."""
-        about = max(rows, round(rows * total / done)) if total and done else None
-        self._tell(self._name, rows, about)
-
-    def _tell(self, name: str, done: int, total: int | None) -> None:
-        if self._on_progress is not None:
-            self._on_progress(name, done, total)
-
-    def total(self) -> float:
-        return time.monotonic() - self._begin
-
-
 def _save(
     store: Store,
     found: Night,
     unlike: judge.Windows,
     rhythm: Future[Rhythm],
-    clock: _Clock,
+    clock: Clock,
     asked: Asked,
     work: Checkpoints,
 ) -> Handover:
@@ -323,12 +282,7 @@ def _save(
         flagged=sum(s.flagged for s in signatures),
         assigned=int((night.label[batch.prompt] >= 0).sum()),
     )
-    days = asked.settings.retention_days
-    kept = handover.keep(work, asked.key, report, _assignments(batch, night))
-    # of a batch that is worked again, its own rows are not read
-    unexplained.write(
-        work.folder.parent / "unexplained", batch_id, batch.second.max(), found.loose, days=days
-    )
+    kept = handover.keep(work, asked.key, report, found)
     store.save_night(
         report,
         signatures,
@@ -341,7 +295,7 @@ def _save(
         events=continuity.events(
             signatures, night.born, night.joined, night.behaviour.requests, pool, _end(batch)
         ),
-        retention_days=days,
+        retention_days=asked.settings.retention_days,
     )
     return kept
 
@@ -380,14 +334,6 @@ def _with_history(tonight: pa.Table, before: pa.Table) -> pa.Table:
     both = pa.concat_tables([tonight.select(columns), before.select(columns)], promote_options="permissive")
     summed = both.group_by(keys, use_threads=False).aggregate([("requests", "sum")])
     return summed.rename_columns([*keys, "requests"])
-
-
-def _assignments(batch: Batch, night: Described) -> pa.Table:
-    label = night.label[batch.prompt]
-    names = pa.array([s.family_id for s in night.signatures], pa.large_string())
-    family = names.take(pa.array(label, mask=label < 0))
-    strength = pa.array(np.round(night.strength[batch.prompt].astype(np.float64), 4))
-    return pa.table({"request_id": batch.request_id, "family_id": family, "strength": strength})
 
 
 def _matches(found: Matcher, batch: pa.RecordBatch, explain: bool) -> pa.Table:

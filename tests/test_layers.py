@@ -84,6 +84,7 @@ COMPOSERS = (
     "describe",
     "large",
     "night",
+    "clock",
     "handover",
     "judge",
     "observed",

@@ -132,6 +132,10 @@ def test_a_night_whose_output_could_not_be_written_is_only_finished(
     assert report == stored
     assert (tmp_path / "a.jsonl").read_bytes() == (folder / "a1.jsonl").read_bytes()
     assert not (home.path / "work").exists()
+    ours, theirs = (
+        {p.name: p.read_bytes() for p in (h / "unexplained").iterdir()} for h in (home.path, folder / "home")
+    )
+    assert ours == theirs != {}
 
 
 def test_what_a_killed_job_stored_is_not_taken_for_another_night(
