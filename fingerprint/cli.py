@@ -21,6 +21,7 @@ from fingerprint import (
     cli_sharing,
     cli_simulate,
     cli_watch,
+    process,
 )
 from fingerprint.errors import FingerprintError
 from fingerprint.progress import JsonLog
@@ -132,10 +133,14 @@ for command in _COMMANDS:
 def main() -> NoReturn:
     """Run the command line of this process."""
     signal.signal(signal.SIGTERM, _terminated)
+    process.settle()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # ⟨…⟩ on a terminal without it
-    cli.main(prog_name="fingerprint")
+    try:
+        cli.main(prog_name="fingerprint")
+    finally:
+        process.leave()
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001

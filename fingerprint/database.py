@@ -11,13 +11,9 @@ from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 
 from fingerprint.errors import StoreError, UsageError
+from fingerprint.tables import REVISION
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 15
@@ -71,31 +67,45 @@ class Database:
         except sa.exc.StatementError as error:
             cause = " ".join(str(error.orig).split())
             raise StoreError(f"{self.name}: {cause}") from error
-        except (sa.exc.SQLAlchemyError, CommandError, OSError, ImportError) as error:
+        except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
             raise StoreError(f"{self.name}: {error}") from error
 
     def _migrate(self, read_only: bool) -> None:
-        script = ScriptDirectory(str(MIGRATIONS))
-        head = script.get_current_head()
         with self.reading() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-        if found == head:
+            found = _revision(connection)
+        if found == REVISION:
             return
-        known = {revision.revision for revision in script.walk_revisions()}
+        # Alembic takes 0.2 s to import, which a start on a database of today need not wait for
+        from alembic import command
+        from alembic.config import Config
+        from alembic.script import ScriptDirectory
+        from alembic.util import CommandError
+
+        known = {revision.revision for revision in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
         if found is not None and found not in known:
             raise StoreError(
-                f"{self.name}: schema {head} expected, {found} found: a newer fingerprint made it"
+                f"{self.name}: schema {REVISION} expected, {found} found: a newer fingerprint made it"
             )
         if read_only:
             raise StoreError(
-                f"{self.name}: schema {head} expected, {found or 'an empty database'} found: "
+                f"{self.name}: schema {REVISION} expected, {found or 'an empty database'} found: "
                 "open it once for writing, e.g. by a nightly run"
             )
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        with self.writing(alone=True) as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        try:
+            with self.writing(alone=True) as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except CommandError as error:
+            raise StoreError(f"{self.name}: {error}") from error
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    """Return the database's schema, as Alembic writes it down; None for an empty database."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def _parse(url: str) -> sa.URL:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from fingerprint import tails
 from fingerprint.records import FloatArray
 
 FEATURES = 256
@@ -85,7 +85,7 @@ def departures(
     p_value[tested] = _chance(value[tested], requests[tested], covariance)
     q_value = np.full(len(value), np.nan)
     if tested.any():
-        q_value[tested] = stats.false_discovery_control(p_value[tested])
+        q_value[tested] = tails.false_discovery(p_value[tested])
     rank = np.full(len(value), np.nan)
     # by chance the value's deviation falls as 1 / requests, so that ranks compare accounts of about one volume
     rank[tested] = _ranks((value * requests)[tested], requests[tested], honest[tested])
@@ -116,7 +116,7 @@ def _chance(value: Doubles, requests: Doubles, covariance: Doubles) -> Doubles:
         return np.ones(len(value))
     shape = second**3 / third**2 / 2
     scale = np.sqrt(2 * second / (requests * (requests - 1)))
-    return np.asarray(stats.gamma.sf(value / scale * np.sqrt(shape) + shape, shape))
+    return tails.gamma(value / scale * np.sqrt(shape) + shape, shape)
 
 
 def _ranks(value: Doubles, requests: Doubles, honest: npt.NDArray[np.bool_]) -> Doubles:

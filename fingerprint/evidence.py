@@ -21,8 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy import sparse, stats
+from scipy import sparse
 
+from fingerprint import tails
 from fingerprint.columns import Behaviour
 from fingerprint.kernels import kernel
 from fingerprint.records import Ids, IntArray
@@ -57,14 +58,14 @@ def behaviour(
     by_account = (rows @ _one_hot(account)).tocsr()
     accounts = np.diff(by_account.indptr).astype(np.int64)
     expected, deviation = _distinct_accounts(by_account, requests, np.bincount(account).astype(np.float64))
-    p_pool = stats.norm.sf((expected - accounts) / deviation)
+    p_pool = tails.normal((expected - accounts) / deviation)
     squares = by_account.copy()
     squares.data = squares.data**2
     different = (requests**2 - np.asarray(squares.sum(axis=1)).ravel()) / 2
     pairs, expected_pairs, p_synchrony = _synchrony(rows, account, ranks, different)
     with np.errstate(divide="ignore"):
         fisher = -2 * (np.log(np.maximum(p_pool, 1e-300)) + np.log(np.maximum(p_synchrony, 1e-300)))
-    p_value = stats.chi2.sf(fisher, 4)
+    p_value = tails.chi_squared(fisher, 4)
     return Behaviour(requests, accounts, expected, pairs, expected_pairs, p_pool, p_synchrony, p_value)
 
 
@@ -100,7 +101,7 @@ def _synchrony(
     windows = np.array([_window(seconds, ranks) for seconds in WINDOWS_SECONDS])
     pairs = _close_pairs(rows.indptr, rows.indices, account, ranks.rank, windows)
     expected = np.maximum(different * 2 * windows[:, None], 0.05)
-    p_value = stats.nbinom.sf(pairs - 1, size, size / (size + expected))
+    p_value = tails.negative_binomial(pairs, size, expected)
     best = np.argmin(p_value, axis=0)
     families = np.arange(rows.shape[0])
     p_best = np.minimum(p_value[best, families] * len(WINDOWS_SECONDS), 1.0)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from fingerprint import tails
 from fingerprint.columns import Behaviour, Trait, Traits
 from fingerprint.records import IntArray
 
@@ -184,7 +184,7 @@ def corrected(evidence: Doubles) -> Doubles:
     """
     if not len(evidence):
         return evidence
-    q_value = stats.false_discovery_control(10.0 ** -np.clip(evidence, 0, 300))
+    q_value = tails.false_discovery(10.0 ** -np.clip(evidence, 0, 300))
     return np.asarray(np.maximum(-np.log10(np.maximum(q_value, 1e-300)), 0.0))
 
 

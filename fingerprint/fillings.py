@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy import sparse, stats
+from scipy import sparse
 
+from fingerprint import tails
 from fingerprint.columns import Shingles, Trait
 from fingerprint.records import HashArray, Ids, IntArray
 from fingerprint.sharing import family_of
@@ -117,7 +118,7 @@ def repeats(rows: sparse.csr_matrix, account: Ids, filling: HashArray) -> Trait:
     across, between = alike - both, requests * (requests - 1) / 2 - same_account
     expected = _elsewhere(both, same_account) * same_account + _elsewhere(across, between) * between
     known = (sent >= 2) & (expected > 0)
-    chance = stats.nbinom.cdf(alike, 1, 1 / (1 + np.maximum(expected, 1e-9)))
+    chance = tails.geometric_below(alike, np.maximum(expected, 1e-9))
     nan = np.where(known, 0.0, np.nan)
     return Trait(alike + nan, expected + nan, np.where(known, -np.log10(np.maximum(chance, 1e-300)), 0.0))
 
@@ -182,6 +183,6 @@ def _even(
         rate = np.maximum(mean * -np.expm1(-rate), 1e-9)
     usual = np.maximum(mean * (1 + rate - mean), 1e-9)
     known = (values >= FEWEST_VALUES) & (mean >= OFTEN)
-    tail = stats.chi2.logcdf(squares / usual, np.maximum(values - 1, 1)) / np.log(10)
+    tail = tails.log_chi_squared_below(squares / usual, np.maximum(values - 1, 1)) / np.log(10)
     dispersion = squares / usual / np.maximum(values - 1, 1)
     return dispersion, np.where(known, np.maximum(tail, -300.0), 0.0), known

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse, stats
+from scipy import sparse
 
+from fingerprint import tails
 from fingerprint.records import IntArray
 
 SHARED_POOL = 0.5
@@ -33,7 +34,7 @@ def linked(sent: sparse.csr_matrix, accounts: int) -> IntArray:
     both = (sent @ sent.T).tocoo()
     smaller = np.minimum(size[both.row], size[both.col])
     larger = np.maximum(size[both.row], size[both.col])
-    chance = stats.hypergeom.sf(both.data - 1, accounts, larger, smaller)
+    chance = tails.hypergeometric(both.data, accounts, larger, smaller)
     same = (both.data >= SHARED_POOL * smaller) & (chance < CHANCE)
     graph = sparse.csr_matrix((np.ones(same.sum()), (both.row[same], both.col[same])), shape=both.shape)
     return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1], dtype=np.int64)
@@ -61,7 +62,7 @@ def kin(
     accounts = np.diff(sent.indptr)
     inside = (sent.sign() @ pool.T).tocoo()
     m = accounts[inside.row]
-    p_value = stats.binom.sf(inside.data - 1, m, np.minimum(chance[inside.col], 1.0)) * pool.shape[0]
+    p_value = tails.binomial(inside.data, m, np.minimum(chance[inside.col], 1.0)) * pool.shape[0]
     mine = (inside.data >= MOSTLY * m) & (p_value < CHANCE)
     out = np.zeros(len(together), dtype=np.bool_)
     out[inside.row[mine]] = True

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
-from scipy import sparse, stats
+from scipy import sparse
 
+from fingerprint import tails
 from fingerprint.columns import Trait
 from fingerprint.records import Ids
 
@@ -87,7 +88,8 @@ def shared(pool: sparse.csr_matrix, value: npt.NDArray[np.int64]) -> tuple[Trait
 def log_tail(seen: Doubles, expected: Doubles) -> Doubles:
     """Log of the probability of at least so many, negative binomial with OVERDISPERSION."""
     size = 1 / OVERDISPERSION**2
-    return np.asarray(stats.nbinom.logsf(seen - 1, size, size / (size + np.maximum(expected, 1e-3))))
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(tails.negative_binomial(seen, size, np.maximum(expected, 1e-3))))
 
 
 def family_of(pool: sparse.csr_matrix) -> npt.NDArray[np.int64]:

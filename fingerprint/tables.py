@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+REVISION = "0004_casework"
+"""The last of the migrations, after which a database has these tables."""
+
 
 class UtcTime(sa.TypeDecorator[datetime]):
     """A time with its zone; SQLite has none and keeps UTC."""

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy import sparse, special, stats
+from scipy import sparse, special
 
+from fingerprint import tails
 from fingerprint.balance import balance, log_likelihood, scaled, truncated
 from fingerprint.columns import Trait, Traits
 from fingerprint.fillings import Fillings, coverage, repeats
@@ -147,7 +148,7 @@ def _rate(pool: sparse.csr_matrix, volume: Doubles) -> Doubles:
 def _upper(seen: Doubles, expected: Doubles, deviation: Doubles, known: npt.NDArray[np.bool_]) -> Trait:
     """Return the trait of a sum that campaigns make larger than chance; normal tail; unknown is NaN and no evidence."""
     z = (seen - expected) / np.maximum(deviation, 1e-12)
-    evidence = np.where(known, -stats.norm.logsf(np.where(known, z, 0)) / np.log(10), 0.0)
+    evidence = np.where(known, -tails.log_normal(np.where(known, z, 0)) / np.log(10), 0.0)
     return Trait(np.where(known, seen, np.nan), np.where(known, expected, np.nan), evidence)
 
 
@@ -311,7 +312,8 @@ def _growth(pool: sparse.csr_matrix, history: History | None, volume: Doubles) -
     known = history.requests > 0
     expected = history.requests * tonight / history.whole
     both = requests + history.requests
-    tail = stats.binom.logsf(requests - 1, both, tonight / (tonight + history.whole))
+    with np.errstate(divide="ignore"):
+        tail = np.log(tails.binomial(requests, both, tonight / (tonight + history.whole)))
     nan = np.where(known, 0.0, np.nan)
     return Trait(requests + nan, expected + nan, np.where(known, -tail / np.log(10), 0.0))
 

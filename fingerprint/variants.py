@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse, stats
+from scipy import sparse
 
+from fingerprint import tails
 from fingerprint.records import FloatArray, Ids
 
 SAME_POOL = 0.7
@@ -91,7 +92,9 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
         shared = both[new]
         older = np.where(born, (prompts[new] <= A_SMALL_PART * prompts) & (out < 0), True)
         near = np.flatnonzero(older & (shared >= SAME_POOL * size[new]))
-        chance = stats.hypergeom.sf(shared[near] - 1, senders.shape[1], size[near], size[new])
+        chance = tails.hypergeometric(
+            shared[near], senders.shape[1], size[near], np.full(len(near), size[new])
+        )
         candidates = near[chance < CHANCE]
         if not len(candidates):
             continue

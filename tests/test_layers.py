@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fingerprint"
 
-VOCABULARY = {"records", "casework", "columns", "errors", "kernels", "simd"}
+VOCABULARY = {"records", "casework", "columns", "errors", "kernels", "simd", "tails"}
 STAGES = {  # each with the modules that are its own
     "ingest": {
         "logshapes",
@@ -148,6 +148,7 @@ SHELL = {
     "cli_watch",
     "demo",
     "show",
+    "process",
     "progress",
     "terminal",
     "__main__",
@@ -230,6 +231,8 @@ def allowed(module: str) -> set[str]:
         return {"records", "casework", "errors"} | SEEN_BY_SERVICE
     if module in {"simulate", "apikeys"}:
         return {"records", "errors", "kernels"}
+    if module == "tails":
+        return {"kernels"}
     return {"records"} if module in VOCABULARY else set()
 
 

@@ -48,7 +48,7 @@ from fingerprint.records import (
 )
 from fingerprint.saving import FEATURE_NIGHTS
 from fingerprint.store import HomeLock, Store
-from fingerprint.tables import metadata
+from fingerprint.tables import REVISION, metadata
 
 STAMP = Stamp(normaliser="n1", shingle="s1", model="static", revision="ab12", dimension=4)
 NOON = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
@@ -507,6 +507,7 @@ def test_migrations_make_what_the_tables_say(store: Store, tmp_path: Path, store
             connection, opts={"compare_type": True, "target_metadata": metadata}
         )
         assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == HEAD == REVISION
 
 
 def test_opens_at_once_in_many_threads(tmp_path: Path, store_url: str | None) -> None:

@@ -1,0 +1,35 @@
+"""How this process takes memory and gives it back: set once, before the heavy libraries are loaded."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+
+NEW_OBJECTS = 100_000
+"""Objects made before the collector looks for garbage: what is imported and read stays, and is looked at in vain."""
+
+_TRIM, _TOP_PAD, _MMAP, _ARENAS = -1, -2, -3, -8
+_MB = 1 << 20
+_MALLOC = ((_ARENAS, 1), (_MMAP, 32 * _MB), (_TRIM, 512 * _MB), (_TOP_PAD, 16 * _MB))
+"""Options of mallopt(3): threads share one heap, and what a batch gave back serves the next one.
+
+By default every thread has a heap, every large array is new memory, and the system clears each of its pages.
+"""
+
+
+def settle() -> None:
+    """Let memory be used again, where the C library is one that can be told so."""
+    gc.set_threshold(NEW_OBJECTS)
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:  # musl
+        return
+    for option, value in _MALLOC:
+        mallopt(option, value)
+
+
+def leave() -> None:
+    """Let the interpreter end without a last look for garbage, which takes half a second after a night."""
+    gc.freeze()
