@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
 from .errors import UsageError
+from .json_lines import read_rows
 from .logshapes import Fields, Request, compile_mapping, expand, extract, native_fields
-from .records import TRAFFIC_SCHEMA, IngestReport
+from .records import TRAFFIC_SCHEMA, IngestReport, IntArray
 from .rejects import BadRow, Rejects, json_type
 from .requestids import ContentHash, SeenIds, hash_strings
-from .sources import ByteStream, Source, find_sources, split_lines
+from .sources import ByteStream, Lines, Source, cut_lines, find_sources
 from .tabular import (
     ID_EXPECTED,
     TableBlock,
@@ -162,16 +164,29 @@ class TrafficReader:
             yield self._from_items(source.label, enumerate(items, 1)), stream.consumed
         else:
             number = 1
-            for lines in split_lines(stream, limit):
+            for lines in cut_lines(stream, limit):
                 yield self._from_lines(source.label, number, lines), stream.consumed
                 number += len(lines)
 
-    def _from_lines(self, label: str, first: int, lines: Sequence[bytes | None]) -> pa.RecordBatch:
-        return self._from_items(label, self._parsed(label, first, lines))
+    def _from_lines(self, label: str, first: int, lines: Lines) -> pa.RecordBatch:
+        if self._paths:
+            return self._from_items(
+                label, self._parsed(label, ((first + i, lines[i]) for i in range(len(lines))))
+            )
+        batch, read = read_rows(lines)
+        self._rows_read += len(batch)
+        if len(batch) == len(lines):
+            return batch
+        left = ((first + i, lines[i]) for i in np.flatnonzero(~read).tolist())
+        others, numbers = self._numbered(label, self._parsed(label, left))
+        if not len(batch):
+            return others
+        order = np.argsort(np.concatenate([np.flatnonzero(read) + first, numbers]), kind="stable")
+        return pa.concat_batches([batch, others]).take(pa.array(order))
 
-    def _parsed(self, label: str, first: int, lines: Sequence[bytes | None]) -> Iterator[tuple[int, Any]]:
+    def _parsed(self, label: str, lines: Iterable[tuple[int, bytes | None]]) -> Iterator[tuple[int, Any]]:
         too_long = f"over {self._options.line_bytes:,} bytes in a line"
-        for number, line in enumerate(lines, first):
+        for number, line in lines:
             if line is None:
                 self._reject(label, number, BadRow("too_long", too_long))
                 continue
@@ -205,6 +220,10 @@ class TrafficReader:
 
     def _from_items(self, label: str, items: Iterable[tuple[int, Any]]) -> pa.RecordBatch:
         """Bring pairs of line number and JSON value to TRAFFIC_SCHEMA."""
+        return self._numbered(label, items)[0]
+
+    def _numbered(self, label: str, items: Iterable[tuple[int, Any]]) -> tuple[pa.RecordBatch, IntArray]:
+        """Do as `_from_items`, and tell each row's line."""
         requests: list[Fields] = []
         numbers: list[int] = []
         for number, item in items:
@@ -216,7 +235,8 @@ class TrafficReader:
                 for request in self._requests(label, number, item):
                     requests.append(request)
                     numbers.append(number)
-        return self._batch(label, requests, numbers)
+        batch, good = self._batch(label, requests, numbers)
+        return batch, np.array(numbers, dtype=np.int64)[good]
 
     def _requests(self, label: str, number: int, item: Any) -> Iterator[Request]:
         for row in expand(item) if isinstance(item, dict) else [item]:
@@ -231,10 +251,12 @@ class TrafficReader:
             else:
                 yield request
 
-    def _batch(self, label: str, requests: Sequence[Fields], numbers: Sequence[int]) -> pa.RecordBatch:
-        """Turn fields into Arrow columns; an id that cannot be stored or a time that cannot be read rejects its row."""
+    def _batch(
+        self, label: str, requests: Sequence[Fields], numbers: Sequence[int]
+    ) -> tuple[pa.RecordBatch, npt.NDArray[np.bool_]]:
+        """Turn fields into Arrow columns, and tell which are good; an id that cannot be stored or a time that cannot be read rejects its row."""
         if not requests:
-            return pa.RecordBatch.from_pylist([], TRAFFIC_SCHEMA)
+            return pa.RecordBatch.from_pylist([], TRAFFIC_SCHEMA), np.empty(0, dtype=np.bool_)
         ids, accounts, raw_times, systems, prompts, models, metadata = zip(*requests, strict=True)
         times = utc_values(raw_times)
         texts = [pa.array(column, pa.large_string()) for column in (ids, accounts, systems, prompts, models)]
@@ -254,7 +276,7 @@ class TrafficReader:
             self._reject(label, numbers[i], row)
         if bad.any():
             columns = [column.filter(pa.array(~bad)) for column in columns]
-        return pa.RecordBatch.from_arrays(columns, schema=TRAFFIC_SCHEMA)
+        return pa.RecordBatch.from_arrays(columns, schema=TRAFFIC_SCHEMA), ~bad
 
     def _reject(self, label: str, number: int, bad: BadRow) -> None:
         self._rows_read += 1

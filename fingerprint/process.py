@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
 
 NEW_OBJECTS = 100_000
@@ -19,8 +20,10 @@ By default every thread has a heap, every large array is new memory, and the sys
 
 
 def settle() -> None:
-    """Let memory be used again, where the C library is one that can be told so."""
+    """Let memory be used again, where the C library is one that can be told so, and threads of BLAS sleep soon."""
     gc.set_threshold(NEW_OBJECTS)
+    # read when NumPy is imported: 2^n cycles for which its threads wait awake, and take processors from ours
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     if sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

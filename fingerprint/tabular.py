@@ -19,7 +19,7 @@ from .logshapes import metadata_json
 from .places import BUFFER_BYTES
 from .records import SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
 from .rejects import BadRow, RejectKind
-from .sources import ByteStream, Source, split_lines
+from .sources import ByteStream, Source, cut_lines
 from .text_buffers import Bytes
 from .timestamps import EXPECTED, describe, utc_column
 
@@ -290,8 +290,9 @@ def _wrong_width(width: int, row: Sequence[str]) -> BadRow:
 
 
 def _text_lines(blocks: ByteStream, limit: int) -> Iterator[str]:
-    for lines in split_lines(blocks, limit):
-        for line in lines:
+    for lines in cut_lines(blocks, limit):
+        for number in range(len(lines)):
+            line = lines[number]
             yield _TOO_LONG if line is None else line.decode(errors="surrogateescape") + "\n"
 
 

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from scipy import special
 
 from fingerprint.kernels import kernel
+from fingerprint.records import IntArray
 
 Doubles = npt.NDArray[np.float64]
-Numbers = npt.NDArray[np.int64] | Doubles
+Numbers = IntArray | Doubles
 
 
 def normal(z: Doubles) -> Doubles:
@@ -68,9 +69,9 @@ def geometric_below(seen: Numbers, mean: Doubles) -> Doubles:
 
 def hypergeometric(shared: Numbers, whole: int, one: Numbers, other: Numbers) -> Doubles:
     """P(X >= shared), X being what two sets of sizes `one` and `other` share that are drawn from `whole`, (n,) each."""
-    sets = (np.ascontiguousarray(values, dtype=np.int64) for values in (shared, one, other))
+    have, first, second = (np.ascontiguousarray(x, dtype=np.int64) for x in (shared, one, other))
     out = np.empty(len(shared))
-    _shared(*sets, whole, out)
+    _shared(have, first, second, whole, out)
     return out
 
 
@@ -84,7 +85,7 @@ def false_discovery(p_value: Doubles) -> Doubles:
 
 
 @kernel
-def _shared(shared, one, other, whole, out):  # type: ignore[no-untyped-def]
+def _shared(shared: IntArray, one: IntArray, other: IntArray, whole: int, out: Doubles) -> None:
     for i in range(len(shared)):
         k, n, m = shared[i], one[i], other[i]
         least, most = max(0, n + m - whole), min(n, m)
@@ -109,10 +110,10 @@ def _shared(shared, one, other, whole, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _log_shared(k, n, m, whole):  # type: ignore[no-untyped-def]
+def _log_shared(k: int, n: int, m: int, whole: int) -> float:
     return _log_choose(n, k) + _log_choose(whole - n, m - k) - _log_choose(whole, m)
 
 
 @kernel
-def _log_choose(n, k):  # type: ignore[no-untyped-def]
+def _log_choose(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "fingerprint"
 VOCABULARY = {"records", "casework", "columns", "errors", "kernels", "simd", "tails"}
 STAGES = {  # each with the modules that are its own
     "ingest": {
+        "json_lines",
         "logshapes",
         "messages",
         "places",
@@ -232,7 +233,7 @@ def allowed(module: str) -> set[str]:
     if module in {"simulate", "apikeys"}:
         return {"records", "errors", "kernels"}
     if module == "tails":
-        return {"kernels"}
+        return {"kernels", "records"}
     return {"records"} if module in VOCABULARY else set()
 
 
