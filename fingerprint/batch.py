@@ -17,6 +17,7 @@ import pyarrow as pa
 from numba import njit
 from scipy import sparse
 
+from fingerprint.columns import ranges
 from fingerprint.parallel import in_order
 from fingerprint.records import FloatArray, HashArray, Ids, IntArray
 from fingerprint.requestids import SeenIds
@@ -189,7 +190,5 @@ def _rows(
     hashes: HashArray, section: npt.NDArray[np.uint8], offsets: IntArray, rows: IntArray
 ) -> tuple[HashArray, npt.NDArray[np.uint8], IntArray]:
     """Return the tokens of some rows only."""
-    lengths = np.diff(offsets)[rows]
-    ends = np.cumsum(lengths)
-    places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(offsets[rows] - (ends - lengths), lengths)
-    return hashes[places], section[places], np.concatenate([[0], ends]).astype(np.int64)
+    places, ends = ranges(offsets, rows)
+    return hashes[places], section[places], ends

@@ -15,6 +15,16 @@ from scipy import sparse
 from fingerprint.records import HashArray, Ids, IntArray
 
 
+def ranges(offsets: IntArray, rows: npt.NDArray[np.integer]) -> tuple[IntArray, IntArray]:
+    """Return the places of the values of some rows (m,), one row after the other, and where each row's begin, (m + 1,).
+
+    offsets: (n + 1,) where the values of all rows begin.
+    """
+    lengths = np.diff(offsets)[rows]
+    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return np.arange(ends[-1]) + np.repeat(offsets[rows] - ends[:-1], lengths), ends
+
+
 @dataclass(frozen=True, slots=True)
 class Shingles:
     """The grams of n prompts in reading order.
@@ -39,18 +49,8 @@ class Shingles:
 
     def only(self, prompts: npt.NDArray[np.integer]) -> Shingles:
         """Return the grams of some prompts only; first and last stay indices into all tokens."""
-        lengths = np.diff(self.offsets)[prompts]
-        ends = np.cumsum(lengths)
-        at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(
-            self.offsets[prompts] - (ends - lengths), lengths
-        )
-        return Shingles(
-            self.hashes[at],
-            self.joined[at],
-            self.first[at],
-            self.last[at],
-            np.concatenate([[0], ends]).astype(np.int64),
-        )
+        at, offsets = ranges(self.offsets, prompts)
+        return Shingles(self.hashes[at], self.joined[at], self.first[at], self.last[at], offsets)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from fingerprint import large, memory, unexplained
 from fingerprint.batch import Batch, collect
 from fingerprint.checkpoint import key_of
+from fingerprint.columns import ranges
 from fingerprint.describe import Described, Embed, describe
 from fingerprint.discover import discover
 from fingerprint.errors import InputError
@@ -182,9 +183,7 @@ def _in_memory(
 def batch_fillings(batch: Batch, night: Described) -> Fillings:
     """Return what all distinct prompts of families are filled with; the others' fillings are empty."""
     members = np.flatnonzero(night.label >= 0)
-    lengths = np.diff(batch.offsets)[members]
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    places = np.arange(offsets[-1]) + np.repeat(batch.offsets[members] - offsets[:-1], lengths)
+    places, offsets = ranges(batch.offsets, members)
     hashes = batch.token_hashes[places]
     grams = [s.grams for s in night.signatures]
     found = fillings(

@@ -16,6 +16,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint.casework import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA, PATTERNS_SCHEMA
+from fingerprint.columns import ranges
 from fingerprint.records import HashArray, Ids, IntArray, Signature
 
 MOST_ACCOUNTS = 60
@@ -122,10 +123,8 @@ def name_of(grams: HashArray) -> str:
 
 def _senders(group: IntArray, prompts: IntArray, begin: IntArray, account: Ids) -> IntArray:
     """How many accounts sent the prompts of each group."""
-    lengths = begin[prompts + 1] - begin[prompts]
-    ends = np.cumsum(lengths)
-    places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(begin[prompts] - (ends - lengths), lengths)
-    pairs, _, _ = _distinct(np.repeat(group, lengths), account[places])
+    places, ends = ranges(begin, prompts)
+    pairs, _, _ = _distinct(np.repeat(group, np.diff(ends)), account[places])
     return np.bincount(pairs[0], minlength=int(group.max(initial=-1)) + 1)
 
 

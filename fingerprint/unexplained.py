@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from fingerprint.batch import Batch
-from fingerprint.columns import Families, SharedGrams, Shingles
+from fingerprint.columns import Families, SharedGrams, Shingles, ranges
 from fingerprint.discover import Discovery, discovered, members_of
 from fingerprint.errors import StoreError
 from fingerprint.evidence import WINDOWS_SECONDS, behaviour, unaccompanied
@@ -112,20 +112,25 @@ def rows(left: Loose, label: Ids) -> pa.Table:
     """Return what to remember of tonight (_SCHEMA); label: (n,) of all its prompts, as they were described."""
     free = np.flatnonzero((label[left.prompts] < 0) & (left.count[: left.tonight] >= SHARED))
     chosen = np.sort(free[np.argsort(-left.count[free], kind="stable")[:MOST]])
-    columns: dict[str, list[object]] = {name: [] for name in _SCHEMA.names}
-    batch = left.batch
+    shingles, batch = left.shingles, left.batch
+    places, ends = ranges(shingles.offsets, chosen)
+    kept = left.shared[places]
+    # a gram continues the one before only where nothing between them was left out
+    joined = shingles.joined[places] & np.append(kept[1:], np.False_)
+    joined[ends[1:] - 1] = False
+    grams = np.append(0, np.cumsum(kept))[ends]
     order = np.argsort(batch.prompt, kind="stable")
     sent = np.searchsorted(batch.prompt[order], np.arange(left.tonight + 1))
-    for row in chosen:
-        places = np.arange(left.shingles.offsets[row], left.shingles.offsets[row + 1])
-        kept = places[left.shared[places]]
-        columns["grams"].append(left.shingles.hashes[kept])
-        # a gram continues the one before only where nothing between them was left out
-        columns["joined"].append(left.shingles.joined[kept] & np.isin(kept + 1, kept))
-        requests = order[sent[row] : sent[row + 1]]
-        columns["account_id"].append(batch.accounts.take(pa.array(batch.account[requests])).to_pylist())
-        columns["second"].append(batch.second[requests])
-    return pa.table({f.name: pa.array(columns[f.name], f.type) for f in _SCHEMA}, schema=_SCHEMA)
+    requests, senders = ranges(sent, chosen)
+    requests = order[requests]
+    columns = (
+        (grams, pa.array(shingles.hashes[places[kept]])),
+        (grams, pa.array(joined[kept])),
+        (senders, batch.accounts.take(pa.array(batch.account[requests])).cast(pa.large_string())),
+        (senders, pa.array(batch.second[requests])),
+    )
+    lists = [pa.LargeListArray.from_arrays(pa.array(begins), values) for begins, values in columns]
+    return pa.table(lists, schema=_SCHEMA)
 
 
 def extended(batch: Batch, found: Discovery, left: Loose, settings: Settings) -> Discovery:
