@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pyarrow import fs
 
 from .errors import InputError
+from .parallel import ahead
 from .places import BUFFER_BYTES, FAILURES, Place, place_of
 from .records import IntArray
 
@@ -199,9 +200,13 @@ class ByteStream:
 
     def _blocks(self, stream: BinaryIO) -> Iterator[bytes]:
         head = self._read(stream, PACKED_BYTES)
-        packed = self._gunzip(head, stream) if head.startswith(_GZIP_MAGIC) else self._plain(head, stream)
+        packed = head.startswith(_GZIP_MAGIC)
+        blocks = self._gunzip(head, stream) if packed else self._plain(head, stream)
+        # a pipe may be silent for hours, and a thread that waits for it cannot be stopped
+        if packed and self._source.path is not None:
+            blocks = ahead(blocks)
         first = True
-        for block in packed:
+        for block in blocks:
             yield block.removeprefix(_BOM) if first else block
             first = False
 
