@@ -55,13 +55,15 @@ class Wording:
     """What is compared of f families.
 
     sentences: (p, d) unit rows, of each family's template and of the variants it has already. members: (f, n) CSR,
-    variants' included. familiar: (f,) share of common words in the template. length: (f,) of the template, in
-    characters. least: (f,) what a prompt must hold of the template's meaning to match it.
+    variants' included. familiar: (f,) share of common words in the template; rare: (f, w) CSR of ones, the others that
+    it holds. length: (f,) of the template, in characters. least: (f,) what a prompt must hold of the template's meaning
+    to match it.
     """
 
     sentences: Sequence[FloatArray]
     members: sparse.csr_matrix
     familiar: npt.NDArray[np.float64]
+    rare: sparse.csr_matrix
     length: npt.NDArray[np.int64]
     least: npt.NDArray[np.float64]
 
@@ -74,6 +76,21 @@ class Wording:
         there, back = float(cosines.max(axis=1).mean()), float(cosines.max(axis=0).mean())
         asked = min(max((self.least[a] + self.least[b]) / 2, LEAST_BOTH_WAYS), MOST_BOTH_WAYS)
         return max(there - SAME_MEANING, float((there + back) / 2 - asked))
+
+    def translated(self, new: int, candidates: Ids) -> int:
+        """Return which of several families a foreign one most likely translates.
+
+        A translation keeps names: of fields, tags, tools. So it is the one that shares most rare words, each the rarer
+        the more it counts, and of equal ones that of the most similar length.
+        """
+        families = self.rare.shape[0]
+        weight = np.log(
+            (1 + families) / np.maximum(np.bincount(self.rare.indices, minlength=self.rare.shape[1]), 1)
+        )
+        shared = self.rare[candidates] @ (self.rare[new].toarray().ravel() * weight)
+        length = np.log(np.maximum(self.length, 1))
+        unlike = np.abs(length[candidates] - length[new])
+        return int(candidates[np.lexsort((unlike, -shared))[0]])
 
 
 def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr_matrix) -> Ids:
@@ -106,9 +123,7 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
             drawn = np.array([_drawn(sent[[old]], int(sent[[new]].sum())) for old in candidates])
             spread = candidates[size[new] >= AS_MANY * drawn]
             if len(spread):
-                # of several originals the one of the most similar length
-                length = np.log(np.maximum(wording.length, 1))
-                out[new] = spread[np.argmin(np.abs(length[spread] - length[new]))]
+                out[new] = wording.translated(int(new), spread)
     return out
 
 

@@ -50,7 +50,7 @@ def with_variants(
         (np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), shape=(len(owner),) * 2
     )
     least = np.array([s.similarity for s in signatures], dtype=np.float64)
-    wording = Wording(spoken, (join @ members).tocsr(), _familiar(common, templates), length, least)
+    wording = Wording(spoken, (join @ members).tocsr(), *_words(common, templates), length, least)
     found = originals(wording, born, senders)
     out = [
         replace(s, variant_of=signatures[found[f]].family_id) if found[f] >= 0 else s
@@ -71,13 +71,15 @@ def common_words(batch: Batch) -> HashArray:
     return np.sort(words[np.argsort(-counts, kind="stable")[:COMMON_WORDS]])
 
 
-def _familiar(common: HashArray, templates: Sequence[Template]) -> Doubles:
-    """Return the share of each template's tokens that are among these common ones, (f,)."""
+def _words(common: HashArray, templates: Sequence[Template]) -> tuple[Doubles, sparse.csr_matrix]:
+    """Return the share of each template's tokens that are among these common ones, (f,), and its others, (f, w) CSR."""
     found = tokens(normalise(pa.array([str(t) for t in templates], pa.large_string())))
-    frequent = np.isin(found.hashes, common).astype(np.float64)
-    sums = np.concatenate([[0.0], np.cumsum(frequent)])
-    ends = found.row_offsets
-    return np.asarray((sums[ends[1:]] - sums[ends[:-1]]) / np.maximum(np.diff(ends), 1))
+    words, word = np.unique(found.hashes, return_inverse=True)
+    row = np.repeat(np.arange(len(templates)), np.diff(found.row_offsets))
+    held = sparse.csr_matrix((np.ones(len(word)), (row, word)), shape=(len(templates), len(words)))
+    frequent = np.isin(words, common)
+    total = np.asarray(held.sum(axis=1)).ravel()
+    return (held @ frequent) / np.maximum(total, 1), held[:, ~frequent].sign().tocsr()
 
 
 def adopt(

@@ -24,7 +24,7 @@ ROW = {
     "account_id": "a1",
     "timestamp": "2026-03-02T00:00:00Z",
     "system": None,
-    "prompt": "Say \"hello\"\n\tand \\ good-bye: ä, \u20ac, \U0001f600",
+    "prompt": 'Say "hello"\n\tand \\ good-bye: ä, \u20ac, \U0001f600',
     "model": "m",
     "metadata": {"ip_prefix": "10.1.2", "n": 12, "no": None, "yes": True},
 }
@@ -143,7 +143,9 @@ ROWS = st.fixed_dictionaries(
     {
         "request_id": st.text(min_size=1, max_size=4),
         "account_id": st.text(max_size=4) | st.integers(),
-        "timestamp": st.sampled_from(["2026-03-02T00:00:00Z", "2026-03-02 01:02:03.5+02:00", "", 1_772_409_600]),
+        "timestamp": st.sampled_from(
+            ["2026-03-02T00:00:00Z", "2026-03-02 01:02:03.5+02:00", "", 1_772_409_600]
+        ),
         "prompt": st.text(max_size=20),
     },
     optional={
@@ -185,7 +187,20 @@ def test_any_file_gives_the_same(
     for _ in range(broken if content else 0):
         at = chance.randrange(len(content))
         content[at : at + chance.randrange(3)] = chance.choice(
-            [b"", b"\\", b'"', b"\n", b"\xff", b"\\u00e9", b"\\ud83d\\ude00", b"0", b",", b"}", b"\x1d", bytes([chance.randrange(256)])]
+            [
+                b"",
+                b"\\",
+                b'"',
+                b"\n",
+                b"\xff",
+                b"\\u00e9",
+                b"\\ud83d\\ude00",
+                b"0",
+                b",",
+                b"}",
+                b"\x1d",
+                bytes([chance.randrange(256)]),
+            ]
         )
     assert_alike(bytes(content), tmp_path_factory.mktemp("file"), line_bytes=chance.choice([60, 1 << 20]))
 

@@ -22,6 +22,7 @@ OTHER = [
     "describe what he would like for his birthday",
     "end with a price list",
 ]
+NO_WORDS = sparse.csr_matrix((2, 1))
 FOREIGN = ["schreibe zuerst alle gedankenschritte auf", "nummeriere jeden schritt und begruende ihn"]
 
 
@@ -52,6 +53,7 @@ def found(
         [embedder.encode(s) for s in said],
         sparse.csr_matrix(members),
         np.array([0.8, familiar]),
+        NO_WORDS,
         np.array([sum(map(len, s)) for s in said]),
         np.ones(2),
     )
@@ -65,7 +67,7 @@ def test_a_rewording_by_the_same_pool_is_a_variant(embedder: Embedder) -> None:
 
 def compared(a: np.ndarray, b: np.ndarray, *, least: float = 1.0) -> Wording:
     nothing = sparse.csr_matrix((2, 0), dtype=np.float32)
-    return Wording([a, b], nothing, np.ones(2), np.ones(2, dtype=np.int64), np.full(2, least))
+    return Wording([a, b], nothing, np.ones(2), NO_WORDS, np.ones(2, dtype=np.int64), np.full(2, least))
 
 
 def test_a_rewording_may_say_in_one_sentence_what_took_three() -> None:
@@ -135,7 +137,21 @@ def test_too_few_accounts_say_nothing(embedder: Embedder) -> None:
 
 
 def test_no_families() -> None:
-    empty = Wording(
-        [], sparse.csr_matrix((0, 0), dtype=np.float32), np.empty(0), np.empty(0, dtype=np.int64), np.empty(0)
-    )
+    nothing = sparse.csr_matrix((0, 0), dtype=np.float32)
+    empty = Wording([], nothing, np.empty(0), nothing, np.empty(0, dtype=np.int64), np.empty(0))
     assert len(originals(empty, np.empty(0, dtype=np.bool_), sparse.csr_matrix((0, 0)))) == 0
+
+
+@pytest.mark.parametrize(("kept", "which"), [([0], 0), ([1], 1), ([0, 2], 0), ([0, 3, 4], 1), ([], 1)])
+def test_a_translation_keeps_names(kept: list[int], which: int) -> None:
+    """Words 0 and 2 are the first original's own, 1, 3 and 4 the second's; 5 is of all and says nothing."""
+    words = np.zeros((3, 6))
+    words[0, [0, 2, 5]] = words[1, [1, 3, 4, 5]] = 1
+    words[2, [*kept, 5]] = 1
+    nothing = [np.empty((0, 8), dtype=np.float32)] * 3
+    # where no word tells them apart, their length does
+    length = np.array([400, 300, 280])
+    wording = Wording(
+        nothing, sparse.csr_matrix((3, 1)), np.ones(3), sparse.csr_matrix(words), length, np.ones(3)
+    )
+    assert wording.translated(2, np.array([0, 1])) == which
