@@ -19,6 +19,8 @@ from scipy import sparse
 from fingerprint import tails
 from fingerprint.records import FloatArray, Ids
 
+Doubles = npt.NDArray[np.float64]
+
 SAME_POOL = 0.7
 """This share of the variant's accounts must send the original too."""
 
@@ -50,47 +52,59 @@ the two thresholds of meaning ask on average, for strangers reach a plain text b
 within these bounds."""
 
 
+NAMES = 0.2
+"""What a rewording gains that holds all rare words of the original, and no others: of fields, tags, tools, and what
+no synonym was at hand for, of which the vectors of sentences know little."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wording:
     """What is compared of f families.
 
     sentences: (p, d) unit rows, of each family's template and of the variants it has already. members: (f, n) CSR,
-    variants' included. familiar: (f,) share of common words in the template; rare: (f, w) CSR of ones, the others that
-    it holds. length: (f,) of the template, in characters. least: (f,) what a prompt must hold of the template's meaning
-    to match it.
+    variants' included. familiar: (f,) share of common words in the template; rare: (f, w) CSR, the others that it
+    holds, and how much each counts. length: (f,) of the template, in characters. least: (f,) what a prompt must hold of
+    the template's meaning to match it.
     """
 
     sentences: Sequence[FloatArray]
     members: sparse.csr_matrix
-    familiar: npt.NDArray[np.float64]
+    familiar: Doubles
     rare: sparse.csr_matrix
     length: npt.NDArray[np.int64]
-    least: npt.NDArray[np.float64]
+    least: Doubles
 
-    def alike(self, a: int, b: int) -> float:
-        """By how much the sentences of two families are more alike than they must be to say the same; negative if less."""
-        one, other = self.sentences[a], self.sentences[b]
-        if not len(one) or not len(other):
+    def alike(self, new: int, others: npt.NDArray[np.integer]) -> Doubles:
+        """By how much a family is more like each of some others than it must be to say the same; negative if less."""
+        shared = self._shared(new, others)
+        own, theirs = self.rare[new].sum(), np.asarray(self.rare[others].sum(axis=1)).ravel()
+        names = (shared / max(own, 1e-9) + shared / np.maximum(theirs, 1e-9)) / 2
+        return np.array(
+            [self._says(new, int(f), NAMES * more) for f, more in zip(others, names, strict=True)]
+        )
+
+    def _says(self, new: int, other: int, more: float) -> float:
+        one, two = self.sentences[new], self.sentences[other]
+        if not len(one) or not len(two):
             return -np.inf
-        cosines = one @ other.T
+        cosines = one @ two.T
         there, back = float(cosines.max(axis=1).mean()), float(cosines.max(axis=0).mean())
-        asked = min(max((self.least[a] + self.least[b]) / 2, LEAST_BOTH_WAYS), MOST_BOTH_WAYS)
-        return max(there - SAME_MEANING, float((there + back) / 2 - asked))
+        asked = min(max((self.least[new] + self.least[other]) / 2, LEAST_BOTH_WAYS), MOST_BOTH_WAYS)
+        return float(max(there - SAME_MEANING, (there + back) / 2 + more - asked))
 
-    def translated(self, new: int, candidates: Ids) -> int:
+    def _shared(self, new: int, others: npt.NDArray[np.integer]) -> Doubles:
+        """Return what the rare words count that a family shares with each of some others."""
+        return np.asarray(self.rare[others] @ self.rare[new].sign().toarray().ravel())
+
+    def translated(self, new: int, candidates: npt.NDArray[np.integer]) -> int:
         """Return which of several families a foreign one most likely translates.
 
-        A translation keeps names: of fields, tags, tools. So it is the one that shares most rare words, each the rarer
-        the more it counts, and of equal ones that of the most similar length.
+        A translation keeps names. So it is the one that shares most rare words, and of equal ones that of the most
+        similar length.
         """
-        families = self.rare.shape[0]
-        weight = np.log(
-            (1 + families) / np.maximum(np.bincount(self.rare.indices, minlength=self.rare.shape[1]), 1)
-        )
-        shared = self.rare[candidates] @ (self.rare[new].toarray().ravel() * weight)
         length = np.log(np.maximum(self.length, 1))
         unlike = np.abs(length[candidates] - length[new])
-        return int(candidates[np.lexsort((unlike, -shared))[0]])
+        return int(candidates[np.lexsort((unlike, -self._shared(new, candidates)))[0]])
 
 
 def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr_matrix) -> Ids:
@@ -115,7 +129,7 @@ def originals(wording: Wording, born: npt.NDArray[np.bool_], senders: sparse.csr
         candidates = near[chance < CHANCE]
         if not len(candidates):
             continue
-        meaning = np.array([wording.alike(int(new), int(old)) for old in candidates])
+        meaning = wording.alike(int(new), candidates)
         meaning = np.where(prompts[new] <= A_PART * prompts[candidates], meaning, -np.inf)
         if meaning.max() >= 0:
             out[new] = candidates[np.argmax(meaning)]

@@ -72,14 +72,21 @@ def common_words(batch: Batch) -> HashArray:
 
 
 def _words(common: HashArray, templates: Sequence[Template]) -> tuple[Doubles, sparse.csr_matrix]:
-    """Return the share of each template's tokens that are among these common ones, (f,), and its others, (f, w) CSR."""
+    """Return the share of each template's tokens that are among these common ones, (f,), and its others, (f, w) CSR.
+
+    Each of these counts the more, the fewer templates hold it.
+    """
     found = tokens(normalise(pa.array([str(t) for t in templates], pa.large_string())))
     words, word = np.unique(found.hashes, return_inverse=True)
     row = np.repeat(np.arange(len(templates)), np.diff(found.row_offsets))
     held = sparse.csr_matrix((np.ones(len(word)), (row, word)), shape=(len(templates), len(words)))
     frequent = np.isin(words, common)
     total = np.asarray(held.sum(axis=1)).ravel()
-    return (held @ frequent) / np.maximum(total, 1), held[:, ~frequent].sign().tocsr()
+    rare = held[:, ~frequent].sign().tocsr()
+    rare.data *= np.log((1 + len(templates)) / np.bincount(rare.indices, minlength=rare.shape[1]))[
+        rare.indices
+    ]
+    return (held @ frequent) / np.maximum(total, 1), rare
 
 
 def adopt(

@@ -76,11 +76,11 @@ def test_a_rewording_may_say_in_one_sentence_what_took_three() -> None:
     near = one[:2] * 0.69 + one[5:7] * np.sqrt(1 - 0.69**2, dtype=np.float32)
     new = np.concatenate([near, one[4:5]])
     assert (new @ one[:2].T).max(axis=1).mean() < SAME_MEANING
-    assert compared(new, one[:2]).alike(0, 1) > 0
-    assert compared(new, one[:2]).alike(1, 0) > 0
+    assert compared(new, one[:2]).alike(0, np.array([1]))[0] > 0
+    assert compared(new, one[:2]).alike(1, np.array([0]))[0] > 0
     far = one[:2] * 0.4 + one[5:7] * np.sqrt(1 - 0.16, dtype=np.float32)
-    assert compared(np.concatenate([far, one[4:5]]), one[:2]).alike(0, 1) < 0
-    assert compared(new[:0], one).alike(0, 1) < 0
+    assert compared(np.concatenate([far, one[4:5]]), one[:2]).alike(0, np.array([1]))[0] < 0
+    assert compared(new[:0], one).alike(0, np.array([1]))[0] < 0
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_rewording_may_say_in_one_sentence_what_took_three() -> None:
 def test_it_must_be_more_alike_than_strangers_are(cosine: float, least: float, same: bool) -> None:
     one = np.eye(8, dtype=np.float32)
     new = one[:2] * cosine + one[5:7] * np.float32(np.sqrt(1 - cosine**2))
-    assert (compared(new, one[:2], least=least).alike(0, 1) >= 0) is same
+    assert bool(compared(new, one[:2], least=least).alike(0, np.array([1]))[0] >= 0) is same
 
 
 def test_the_same_words_from_other_accounts_are_not(embedder: Embedder) -> None:
@@ -148,6 +148,7 @@ def test_a_translation_keeps_names(kept: list[int], which: int) -> None:
     words = np.zeros((3, 6))
     words[0, [0, 2, 5]] = words[1, [1, 3, 4, 5]] = 1
     words[2, [*kept, 5]] = 1
+    words[:, 5] *= 0.1
     nothing = [np.empty((0, 8), dtype=np.float32)] * 3
     # where no word tells them apart, their length does
     length = np.array([400, 300, 280])
@@ -155,3 +156,20 @@ def test_a_translation_keeps_names(kept: list[int], which: int) -> None:
         nothing, sparse.csr_matrix((3, 1)), np.ones(3), sparse.csr_matrix(words), length, np.ones(3)
     )
     assert wording.translated(2, np.array([0, 1])) == which
+
+
+def test_names_count_for_a_rewording() -> None:
+    """Its sentences alone are not enough; that it holds the same rare words makes up for a little."""
+    one = np.eye(8, dtype=np.float32)
+    near = one[:2] * 0.33 + one[5:7] * np.sqrt(1 - 0.33**2, dtype=np.float32)
+    for words, enough in (
+        ([[1, 1, 0], [1, 1, 0]], True),
+        ([[1, 1, 0], [0, 0, 1]], False),
+        ([[0, 0, 0], [1, 0, 0]], False),
+    ):
+        rare = sparse.csr_matrix(np.array(words, dtype=np.float64))
+        nothing = sparse.csr_matrix((2, 0), dtype=np.float32)
+        wording = Wording(
+            [near, one[:2]], nothing, np.ones(2), rare, np.ones(2, dtype=np.int64), np.full(2, 0.4)
+        )
+        assert (wording.alike(0, np.array([1]))[0] > 0) == enough
