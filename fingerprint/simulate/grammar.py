@@ -86,11 +86,8 @@ class Grammar:
         return number
 
     def add_run(self, name: str, texts: Sequence[str]) -> int:
-        """Add one rule for each text, numbered in sequence, and return the first number."""
-        first = len(self._rules)
-        for i, text in enumerate(texts):
-            self.add(f"{name}/{i}", [text])
-        return first
+        """Add one rule for each text, numbered in sequence, and return the first number; again for a run that is there."""
+        return [self.add(f"{name}/{i}", [text]) for i, text in enumerate(texts)][0]
 
     @property
     def topic_count(self) -> int:
