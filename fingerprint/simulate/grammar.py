@@ -87,7 +87,8 @@ class Grammar:
 
     def add_run(self, name: str, texts: Sequence[str]) -> int:
         """Add one rule for each text, numbered in sequence, and return the first number; again for a run that is there."""
-        return [self.add(f"{name}/{i}", [text]) for i, text in enumerate(texts)][0]
+        first, *_ = [self.add(f"{name}/{i}", [text]) for i, text in enumerate(texts)]
+        return first
 
     @property
     def topic_count(self) -> int:
