@@ -8,10 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from workers import forget_peak, peak_mb
+from fingerprint.process import settle
 
-from fingerprint.pipeline import nightly
-from fingerprint.settings import Home, Settings
+settle()  # as the command line does, before NumPy is imported
+
+from workers import forget_peak, peak_mb  # noqa: E402
+
+from fingerprint.pipeline import nightly  # noqa: E402
+from fingerprint.settings import Home, Settings  # noqa: E402
 
 
 class Stages:
