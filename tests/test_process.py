@@ -1,0 +1,70 @@
+"""A command starts with little, and ends without a last look for garbage."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def told(code: str) -> Any:
+    """Run code in a process of its own, and return what it prints as JSON."""
+    command = [sys.executable, "-c", f"import gc, json, os, sys\n{code}"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def test_a_night_loads_only_what_it_needs() -> None:
+    loaded = set(told("import fingerprint.pipeline\nprint(json.dumps(list(sys.modules)))"))
+    assert {"numpy", "faiss", "sqlalchemy", "scipy.special"} <= loaded
+    assert loaded.isdisjoint(("scipy.stats", "alembic", "torch", "sentence_transformers", "sklearn", "ray"))
+
+
+def test_a_database_of_today_is_opened_without_alembic(tmp_path: Path) -> None:
+    opens = f"from pathlib import Path\nfrom fingerprint.store import Store\nStore.open(Path({str(tmp_path)!r})).close()"
+    loads = f"{opens}\nprint(json.dumps('alembic' in sys.modules))"
+    assert told(loads) is True
+    assert told(loads) is False
+
+
+def test_commands_are_settled_before_the_heavy_libraries_come() -> None:
+    code = """
+from fingerprint import cli
+def seen(*arguments, **options):
+    print(json.dumps([gc.get_threshold()[0], os.environ["OPENBLAS_THREAD_TIMEOUT"], "numpy" in sys.modules]))
+cli.cli.main = seen
+cli.main()
+"""
+    assert told(code) == [100_000, "4", False]
+
+
+def test_what_is_set_by_hand_stays() -> None:
+    code = """
+os.environ["OPENBLAS_THREAD_TIMEOUT"] = "20"
+from fingerprint.process import settle
+settle()
+print(json.dumps(os.environ["OPENBLAS_THREAD_TIMEOUT"]))
+"""
+    assert told(code) == "20"
+
+
+def test_memory_that_was_given_back_is_used_again() -> None:
+    """Arrays of 20 MB, made and let go 50 times, are new pages to the system each time, unless malloc keeps them."""
+    code = """
+import resource
+from fingerprint.process import settle
+if {settled}: settle()
+import numpy as np
+def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+np.ones(20_000_000, np.uint8)
+np.ones(20_000_000, np.uint8), np.ones(20_000_000, np.uint8)
+before = faults()
+for _ in range(50):
+    one, two, three = (np.ones(20_000_000, np.uint8) for _ in range(3))
+    del one, two, three
+print(json.dumps(faults() - before))
+"""
+    if sys.platform == "linux":
+        settled, plain = (told(code.replace("{settled}", str(on))) for on in (True, False))
+        assert settled < plain / 2, (settled, plain)
