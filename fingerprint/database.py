@@ -81,19 +81,19 @@ class Database:
         from alembic.script import ScriptDirectory
         from alembic.util import CommandError
 
-        known = {revision.revision for revision in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
-        if found is not None and found not in known:
-            raise StoreError(
-                f"{self.name}: schema {REVISION} expected, {found} found: a newer fingerprint made it"
-            )
-        if read_only:
-            raise StoreError(
-                f"{self.name}: schema {REVISION} expected, {found or 'an empty database'} found: "
-                "open it once for writing, e.g. by a nightly run"
-            )
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         try:
+            known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
+            if found is not None and found not in known:
+                raise StoreError(
+                    f"{self.name}: schema {REVISION} expected, {found} found: a newer fingerprint made it"
+                )
+            if read_only:
+                raise StoreError(
+                    f"{self.name}: schema {REVISION} expected, {found or 'an empty database'} found: "
+                    "open it once for writing, e.g. by a nightly run"
+                )
             with self.writing(alone=True) as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from .characters import encode
 from .kernels import kernel
 from .records import SYSTEM_END, TRAFFIC_SCHEMA, TURN_END, IntArray
 from .sources import Lines
@@ -340,19 +341,5 @@ def _copy(data: Bytes, spans: IntArray, escaped: Flags, compact: bool, out: Byte
                     i, o = i + 1, o + 1
                     continue
                 width, code = _escape(data, i, end)
-                i, o = i + width, _written(code, out, o)
+                i, o = i + width, encode(code, out, o)
         offsets[n + 1] = o
-
-
-@kernel
-def _written(code: int, out: Bytes, o: int) -> int:
-    """Write a character as UTF-8 and return where it ends."""
-    if code < 0x80:
-        out[o] = code
-        return o + 1
-    size = 2 if code < 0x800 else 3 if code < 0x10000 else 4
-    for k in range(size - 1, 0, -1):
-        out[o + k] = 0x80 | (code & 0x3F)
-        code >>= 6
-    out[o] = (0xF00 >> size & 0xFF) | code
-    return o + size

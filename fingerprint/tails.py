@@ -1,7 +1,7 @@
 """Tail probabilities of the distributions that evidence is told by, and the false-discovery correction.
 
-Made of the special functions alone: `scipy.stats` says the same, but takes longer to import than a night of a
-thousand requests takes to read. All are vectorised and float64; counts are whole numbers.
+Made of SciPy's special functions alone: `scipy.stats` says the same, but takes 0.7 s to import. All are vectorised and
+float64; counts are whole numbers.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "fingerprint"
 VOCABULARY = {"records", "casework", "columns", "errors", "kernels", "simd", "tails"}
 STAGES = {  # each with the modules that are its own
     "ingest": {
+        "characters",
         "json_lines",
         "logshapes",
         "messages",
