@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -93,14 +94,18 @@ def describe(
     of: where given, `batch` is only a sample of it. Texts are then taken from the sample, and senders, times
     and counts from the whole, of which label and strength are, too. graph: finds neighbours, as `index.knn_graph`.
     """
-    textual = _textual(batch, found, stored, stamp, settings)
+    loose = _evenly(np.flatnonzero(found.label < 0), MOST_LOOSE)
+    with ThreadPoolExecutor(1) as beside:
+        vectors = beside.submit(_heads, batch, loose, embed)
+        textual = _textual(batch, found, stored, stamp, settings)
+        whole = vectors.result()
     label, signatures, known = found.label.copy(), list(textual), found.families.known.tolist()
     strength = np.where(label >= 0, found.coverage, 0.0).astype(np.float32)
     before = [stored[origin] if origin >= 0 else s for s, origin in zip(textual, known, strict=True)]
     if of is None:
         adopt(batch, batch.texts_of, before, label, strength, embed)
-    loose = _evenly(np.flatnonzero(label < 0), MOST_LOOSE)
-    whole = embed(meaning.heads(batch.texts.take(pa.array(loose))))
+        left = label[loose] < 0
+        loose, whole = loose[left], whole[left]
     for signature, origin, prompts in _topical(batch, loose, whole, stored, stamp, settings, graph):
         label[prompts], strength[prompts] = len(signatures), 1.0
         signatures.append(signature)
@@ -235,9 +240,14 @@ def _centre(batch: Batch, members: Ids, embed: Embed) -> FloatArray:
     chosen = _evenly(members, PROTOTYPE_MEMBERS)
     if not len(chosen):
         return np.empty((0, 0), dtype=np.float32)
-    centre = embed(meaning.heads(batch.texts.take(pa.array(chosen)))).mean(axis=0, keepdims=True)
+    centre = _heads(batch, chosen, embed).mean(axis=0, keepdims=True)
     norm = np.linalg.norm(centre, axis=1, keepdims=True)
     return np.asarray((centre / np.maximum(norm, 1e-12))[norm.ravel() > 0], dtype=np.float32)
+
+
+def _heads(batch: Batch, prompts: npt.NDArray[Any], embed: Embed) -> FloatArray:
+    """Embed the beginnings of some prompts, (p, d)."""
+    return embed(meaning.heads(batch.texts_of(prompts)))
 
 
 def _evenly(prompts: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
