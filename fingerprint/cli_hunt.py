@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 @home_options
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
     metavar="OUT",
-    help="Write the hits: .jsonl, .csv or .parquet; - for JSON lines on stdout.",
+    help="Path or URL to write the hits to: .jsonl, .csv or .parquet; - for JSON lines on stdout.",
 )
 @click.option(
     "--threshold",
@@ -66,7 +65,7 @@ def hunt(
     traffic: tuple[str, ...],
     path: Path | None,
     database: str | None,
-    output: Path | None,
+    output: str | None,
     threshold: float | None,
     text_only: bool,
     edited: bool,
@@ -92,7 +91,7 @@ def hunt(
     from fingerprint import hunt as job
     from fingerprint import show
 
-    to_stdout = output is not None and str(output) == "-"
+    to_stdout = output == "-"
     if to_stdout and as_json:
         raise UsageError("--output - and --json both print on stdout; one of them expected")
     quarry = _quarry(family, path, database, edited=edited)

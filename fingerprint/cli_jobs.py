@@ -170,9 +170,8 @@ made_with_option = click.option(
 @click.option(
     "--output",
     required=True,
-    type=click.Path(path_type=Path),
     metavar="OUT",
-    help="Where to write: .jsonl, .csv or .parquet; - for JSON lines on stdout.",
+    help="Path or URL to write to: .jsonl, .csv or .parquet; - for JSON lines on stdout.",
 )
 @click.option(
     "--explain", is_flag=True, help="Add each match's threshold, coverage, similarity and known_sender."
@@ -186,7 +185,7 @@ def lookup(
     traffic: tuple[str, ...],
     path: Path | None,
     database: str | None,
-    output: Path,
+    output: str,
     explain: bool,
     model: str | None,
     mapping: tuple[str, ...],
@@ -206,7 +205,7 @@ def lookup(
     from fingerprint import pipeline, show
 
     home = worked_home_of(path, database)
-    to_stdout = str(output) == "-"
+    to_stdout = output == "-"
     if to_stdout and as_json:
         raise UsageError("--output - and --json both print on stdout; one of them expected")
     with (

@@ -33,7 +33,7 @@ from fingerprint.records import DayCount, IngestReport, Signature
 from fingerprint.settings import Home
 from fingerprint.signature import from_json
 from fingerprint.store import Store
-from fingerprint.tabulate import check_extension, write_table
+from fingerprint.tabulate import check_extension, rejects_of, write_table
 
 HIT_SCHEMA = pa.schema(
     [
@@ -243,13 +243,13 @@ def hunt(
     sources: Sequence[str | Path],
     options: HuntOptions | None = None,
     *,
-    output: Path | None = None,
+    output: Path | str | None = None,
     on_progress: Progress | None = None,
 ) -> HuntReport:
     """Search traffic for a family, in the order of the traffic.
 
-    output: where to write the hits (HIT_SCHEMA; .jsonl, .csv or .parquet), "-" for JSON lines on stdout. Rejected
-    rows are listed beside it.
+    output: path or URL to write the hits to (HIT_SCHEMA; .jsonl, .csv or .parquet), "-" for JSON lines on stdout.
+    Rejected rows are listed beside it, those of a URL in the working folder.
     """
     options = options or HuntOptions()
     to_file = output if output is not None and str(output) != "-" else None
@@ -259,7 +259,7 @@ def hunt(
     hunter = Hunter(quarry, options.embedder(quarry), by_meaning=options.by_meaning)
     reader = read_traffic(
         sources,
-        rejects=None if to_file is None else to_file.with_name(to_file.stem + ".rejects.jsonl"),
+        rejects=None if to_file is None else rejects_of(to_file),
         max_rejects=options.max_rejects,
         mapping=options.mapping,
         batch_rows=BATCH_ROWS,

@@ -41,7 +41,7 @@ from fingerprint.records import (
 from fingerprint.rounds import Job
 from fingerprint.settings import Home, Settings
 from fingerprint.store import HomeLock, Store
-from fingerprint.tabulate import check_extension, write_table
+from fingerprint.tabulate import check_extension, rejects_of, write_table
 from fingerprint.vectors import VectorCache, forget_older
 
 
@@ -76,17 +76,15 @@ def nightly(
     if assignments is not None:
         check_extension(assignments)
     clock = Clock(on_progress)
+    # a call that cannot succeed makes no home
+    asked, working = Asked(sources, mapping, settings), _engine(settings, home)
+    embedder = Embedder.load(
+        settings.model, device=settings.device, light=True, threads=settings.threads or workers()
+    )
     work = home.path / "work"
-    with (
-        HomeLock(home.path),
-        Store.open(home.path, home.database) as store,
-        _engine(settings, home) as engine,
-    ):
-        embedder = Embedder.load(
-            settings.model, device=settings.device, light=True, threads=settings.threads or workers()
-        )
+    with HomeLock(home.path), Store.open(home.path, home.database) as store, working as engine:
+        shutil.rmtree(home.path / "spill", ignore_errors=True)  # of a job that was killed
         store.check_stamp(stamp_of(embedder))
-        asked = Asked(sources, mapping, settings)
         done = handover.stored(work, asked.key, store.nights())
         if done is None:
             done = _worked(asked, home, store, embedder, engine, clock)
@@ -146,14 +144,13 @@ def _worked(
 
 
 def _engine(settings: Settings, home: Home) -> AbstractContextManager[Engine]:
-    count, spill = settings.threads or workers(), home.path / "spill"
-    shutil.rmtree(spill, ignore_errors=True)  # of a job that was killed
+    count = settings.threads or workers()
     if settings.engine not in ("local", "ray"):
         raise UsageError(f"engine: local or ray expected, {settings.engine!r} found")
     if settings.engine == "ray":
         if settings.device is not None:
             raise UsageError("--device: only with --engine local")
-        return Ray(settings.ray_address, workers=count, spill=spill)
+        return Ray(settings.ray_address, workers=count, spill=home.path / "spill")
     if settings.ray_address is not None:
         raise UsageError("--ray-address: only with --engine ray")
     if settings.device is None:
@@ -167,7 +164,7 @@ def lookup(
     sources: Sequence[str | Path],
     home: Home,
     *,
-    output: Path | None,
+    output: Path | str | None,
     model: str | None = None,
     mapping: Mapping[str, str] | None = None,
     max_rejects: int | None = None,
@@ -176,8 +173,8 @@ def lookup(
 ) -> LookupReport:
     """Look every request of some traffic up among a home's families, in the order of the traffic.
 
-    output: request_id, family_id (null = no match), candidate_id (the nearest family, matched or not), score,
-    label and campaign_id; .jsonl, .csv or .parquet, None = JSON lines on stdout. explain adds threshold,
+    output: path or URL to write to: request_id, family_id (null = no match), candidate_id (the nearest family, matched or not), score,
+    label and campaign_id (.jsonl, .csv or .parquet); None = JSON lines on stdout. explain adds threshold,
     coverage, similarity and known_sender. model: None finds the one of the two shipped models that made the home.
     """
     if output is not None:
@@ -187,7 +184,7 @@ def lookup(
     clock.stage("lookup")
     reader = read_traffic(
         sources,
-        rejects=None if output is None else output.with_name(output.stem + ".rejects.jsonl"),
+        rejects=None if output is None else rejects_of(output),
         max_rejects=max_rejects,
         mapping=mapping,
         on_progress=clock.reading,

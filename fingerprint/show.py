@@ -174,7 +174,7 @@ def night(report: NightReport, home: Path, assignments: str | None) -> None:
     page.print()
 
 
-def lookup(report: LookupReport, output: Path | None) -> None:
+def lookup(report: LookupReport, output: str | None) -> None:
     """Print what a lookup did; on stderr when the matches are on stdout."""
     read = report.ingest
     page = _Page(
@@ -183,11 +183,11 @@ def lookup(report: LookupReport, output: Path | None) -> None:
     )
     _left_out(page, read)
     if output is not None:
-        page.fact("written", str(output))
+        page.fact("written", label_of(output))
     page.print(error=output is None)
 
 
-def hunt(report: HuntReport, output: Path | None, *, error: bool = False) -> None:
+def hunt(report: HuntReport, output: str | None, *, error: bool = False) -> None:
     """Print what a hunt found; on stderr when the hits are on stdout."""
     read = report.ingest
     page = _Page(
@@ -208,7 +208,7 @@ def hunt(report: HuntReport, output: Path | None, *, error: bool = False) -> Non
     )
     _left_out(page, read)
     if output is not None:
-        page.fact("written", str(output))
+        page.fact("written", label_of(output))
     page.print(error=error)
 
 

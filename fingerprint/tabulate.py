@@ -54,6 +54,13 @@ def check_extension(out: Path | str) -> None:
         raise UsageError(f"{name}: an extension .jsonl, .csv or .parquet expected, {suffix or 'none'} found")
 
 
+def rejects_of(out: Path | str) -> Path:
+    """Return where rows that cannot be used are listed: beside a table, and of one by URL in the working folder."""
+    place = place_of(out)
+    beside = Path(PurePosixPath(place.path).name) if isinstance(place, Place) else place
+    return beside.with_name(f"{beside.stem}.rejects.jsonl")
+
+
 def _send(table: pa.Table, place: Place) -> None:
     """Write a table on this machine, then send it in one go."""
     path = PurePosixPath(place.path)

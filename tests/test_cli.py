@@ -257,6 +257,16 @@ def test_errors_have_a_line_and_a_status(traffic: tuple[Path, Path], worked: Pat
     assert "mysql" in failed(2, "families", "--home", worked, "--database", "mysql://x/y")
 
 
+def test_a_call_that_cannot_succeed_makes_no_home(traffic: tuple[Path, Path], tmp_path: Path) -> None:
+    day, home = traffic[0], tmp_path / "fresh"
+    failed(3, "nightly", tmp_path / "missing.jsonl", "--home", home)
+    failed(6, "nightly", day, "--home", home, "--model", "no-such-model")
+    failed(6, "nightly", day, "--home", home, "--device", "no-such-device")
+    failed(2, "nightly", day, "--home", home, "--engine", "ray", "--device", "cpu")
+    failed(2, "nightly", day, "--home", home, "--assignments", tmp_path / "families.txt")
+    assert not home.exists()
+
+
 def test_errors_are_log_entries_where_logs_are_json(tmp_path: Path) -> None:
     result = run("nightly", tmp_path / "missing.jsonl", "--home", tmp_path / "home", "--json")
     logs = [json.loads(line) for line in result.stderr.splitlines()]

@@ -95,6 +95,31 @@ def test_a_night_from_s3_to_s3(
     assert "written   s3://logs/out/families.jsonl" in told
 
 
+def test_matches_and_hits_go_to_s3(
+    bucket: Path, worked: Path, traffic: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    broken = tmp_path / "next.jsonl"
+    broken.write_bytes(traffic[1].read_bytes() + b"{\n")
+    told = done("lookup", broken, "--home", worked, "--output", "s3://logs/out/matches.parquet")
+    assert "written   s3://logs/out/matches.parquet" in told
+    done("lookup", broken, "--home", worked, "--output", "matches.parquet")
+    assert (bucket / "out/matches.parquet").read_bytes() == (tmp_path / "matches.parquet").read_bytes()
+    assert len((tmp_path / "matches.rejects.jsonl").read_text().splitlines()) == 1
+    family = objects("families", "--home", worked, "--format", "jsonl")[0]["family_id"]
+    told = done("hunt", family, traffic[1], "--home", worked, "--output", "s3://logs/out/hits.jsonl")
+    assert "written   s3://logs/out/hits.jsonl" in told
+    done("hunt", family, traffic[1], "--home", worked, "--output", "hits.jsonl")
+    assert (bucket / "out/hits.jsonl").read_bytes() == (tmp_path / "hits.jsonl").read_bytes()
+    assert "request_id" in (tmp_path / "hits.jsonl").read_text()
+
+
+def test_a_bad_url_is_told_before_any_work(worked: Path, traffic: tuple[Path, Path]) -> None:
+    failed(2, "lookup", traffic[1], "--home", worked, "--output", "nowhere://logs/a.jsonl")
+    family = objects("families", "--home", worked, "--format", "jsonl")[0]["family_id"]
+    failed(2, "hunt", family, traffic[1], "--home", worked, "--output", "nowhere://logs/a.jsonl")
+
+
 def test_tables_from_s3_are_read_in_parts(bucket: Path, tmp_path: Path) -> None:
     rows = night_rows(0)
     pq.write_table(pa.Table.from_pylist(rows), bucket / "rows.parquet", row_group_size=50)
