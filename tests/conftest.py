@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 
 from fingerprint.embed import Embedder
 from fingerprint.pieces import Pieces, read_pieces
+from fingerprint.store import Store
 
 # the first call of a kernel compiles it
 settings.register_profile("kernels", deadline=None)
@@ -74,6 +75,13 @@ def store_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
         connection.execute(f"CREATE DATABASE {name}")
         yield server.replace("/postgres?", f"/{name}?")
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def store(tmp_path: Path, store_url: str | None) -> Iterator[Store]:
+    """An empty store in the test's folder, on SQLite and on PostgreSQL."""
+    with Store.open(tmp_path, store_url) as store:
+        yield store
 
 
 @pytest.fixture(scope="module")
