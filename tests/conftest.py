@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from hypothesis import settings
+from ingest_rows import lines, row
 from small_traffic import done, night_rows, objects, written
 from tokenizers import Tokenizer
 
@@ -93,6 +94,14 @@ def ray_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONPATH", path)
             yield
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Path:
+    """A file of 20 rows."""
+    path = tmp_path / "night.jsonl"
+    path.write_bytes(lines([row(n) for n in range(20)]))
+    return path
 
 
 @pytest.fixture(scope="session")
