@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pytest
 from hypothesis import settings
 from ingest_rows import lines, row
+from simulated import EVASIVE, together
 from small_traffic import done, night_rows, objects, written
 from tokenizers import Tokenizer
 
@@ -109,6 +111,12 @@ def traffic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two days of small traffic."""
     folder = tmp_path_factory.mktemp("traffic")
     return written(folder / "day0.jsonl", night_rows(0)), written(folder / "day1.jsonl", night_rows(1))
+
+
+@pytest.fixture(scope="session")
+def evasive() -> pa.Table:
+    """Three simulated days; campaigns evade from the second on."""
+    return together(EVASIVE)
 
 
 @pytest.fixture(scope="session")
