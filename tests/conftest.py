@@ -10,6 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pyarrow as pa
@@ -23,6 +24,10 @@ from tokenizers import Tokenizer
 from fingerprint.embed import Embedder
 from fingerprint.pieces import Pieces, read_pieces
 from fingerprint.store import Store
+
+if TYPE_CHECKING:
+    from browser import Kept, Site
+    from playwright.sync_api import Browser, Page
 
 # the first call of a kernel compiles it
 settings.register_profile("kernels", deadline=None)
@@ -137,3 +142,47 @@ def home(worked: Path, tmp_path: Path) -> Path:
 def family(worked: Path) -> str:
     """The id of a family in `worked`."""
     return str(objects("families", "--home", worked, "--format", "jsonl")[0]["family_id"])
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from browser import chromium  # it takes seconds, and few tests need it
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def console(
+    worked: Path, traffic: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Site, Kept]]:
+    """One service for all tests of a file, and its database as it was before the first."""
+    from browser import Kept, serving
+
+    from fingerprint.service.publisher import Publisher
+
+    folder = tmp_path_factory.mktemp("console")
+    home = Path(shutil.copytree(worked, folder / "home"))
+    with pytest.MonkeyPatch.context() as patch:
+        # lookups follow without a snapshot; here none is made beside them
+        patch.setattr(Publisher, "look", lambda self: None)
+        with serving(home, "ann", "bob", history=(str(traffic[0]), str(traffic[1]))) as site:
+            yield site, Kept(site, folder)
+
+
+@pytest.fixture
+def site(console: tuple[Site, Kept]) -> Iterator[Site]:
+    """The service as it was before the first test."""
+    site, kept = console
+    yield site
+    kept.put_back()
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """The queue, and ann logged in."""
+    from browser import log_in
+
+    page = log_in(browser, site, "ann")
+    yield page
+    page.context.close()
