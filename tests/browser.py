@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from small_traffic import TEMPLATES
 
 from fingerprint.service.app import create_app
 from fingerprint.service.config import Config
@@ -35,6 +36,7 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 expect.set_options(timeout=20_000)  # a test that fails takes longer, one on a busy machine does not fail
+PROMPT = TEMPLATES[0].format("some rivers and old bridges of the north")
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
 
@@ -143,3 +145,33 @@ def violations(page: Page, *rules: str) -> list[str]:
         for v in found["violations"]
         if v["impact"] in ("serious", "critical")
     ]
+
+
+def told(page: Page, words: str) -> None:
+    """Wait for the page that tells what was done, and for its scripts."""
+    expect(page.locator("[data-toast]")).to_contain_text(words)
+    page.wait_for_selector("html[data-ready]")
+
+
+def families(site: Site) -> list[str]:
+    return [row.family_id for row in site.store.families()]
+
+
+def of_prompt(site: Site) -> str:
+    serving = site.service.live.serving
+    assert serving is not None
+    found = serving.matcher.one(PROMPT).family_id
+    assert found is not None
+    return found
+
+
+def looked_up(site: Site, field: str, expected: object) -> float:
+    """Wait until lookups answer so; returns the seconds it took."""
+    begin = time.monotonic()
+    while time.monotonic() - begin < 5:
+        serving = site.service.live.serving
+        assert serving is not None
+        if getattr(serving.matcher.one(PROMPT), field) == expected:
+            return time.monotonic() - begin
+        time.sleep(0.02)
+    raise AssertionError(f"{field} {expected} expected, {serving.matcher.one(PROMPT)} found")

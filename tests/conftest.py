@@ -10,15 +10,24 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
+import pyarrow as pa
 import pytest
 from hypothesis import settings
+from ingest_rows import lines, row
+from simulated import EVASIVE, together
 from small_traffic import done, night_rows, objects, written
 from tokenizers import Tokenizer
 
 from fingerprint.embed import Embedder
 from fingerprint.pieces import Pieces, read_pieces
+from fingerprint.store import Store
+
+if TYPE_CHECKING:
+    from browser import Kept, Site
+    from playwright.sync_api import Browser, Page
 
 # the first call of a kernel compiles it
 settings.register_profile("kernels", deadline=None)
@@ -76,6 +85,13 @@ def store_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def store(tmp_path: Path, store_url: str | None) -> Iterator[Store]:
+    """An empty store in the test's folder, on SQLite and on PostgreSQL."""
+    with Store.open(tmp_path, store_url) as store:
+        yield store
+
+
 @pytest.fixture(scope="module")
 def ray_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No other process of these tests runs Ray meanwhile, and its workers find these tests."""
@@ -87,11 +103,25 @@ def ray_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             yield
 
 
+@pytest.fixture
+def night(tmp_path: Path) -> Path:
+    """A file of 20 rows."""
+    path = tmp_path / "night.jsonl"
+    path.write_bytes(lines([row(n) for n in range(20)]))
+    return path
+
+
 @pytest.fixture(scope="session")
 def traffic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two days of small traffic."""
     folder = tmp_path_factory.mktemp("traffic")
     return written(folder / "day0.jsonl", night_rows(0)), written(folder / "day1.jsonl", night_rows(1))
+
+
+@pytest.fixture(scope="session")
+def evasive() -> pa.Table:
+    """Three simulated days; campaigns evade from the second on."""
+    return together(EVASIVE)
 
 
 @pytest.fixture(scope="session")
@@ -112,3 +142,47 @@ def home(worked: Path, tmp_path: Path) -> Path:
 def family(worked: Path) -> str:
     """The id of a family in `worked`."""
     return str(objects("families", "--home", worked, "--format", "jsonl")[0]["family_id"])
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from browser import chromium  # it takes seconds, and few tests need it
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def console(
+    worked: Path, traffic: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Site, Kept]]:
+    """One service for all tests of a file, and its database as it was before the first."""
+    from browser import Kept, serving
+
+    from fingerprint.service.publisher import Publisher
+
+    folder = tmp_path_factory.mktemp("console")
+    home = Path(shutil.copytree(worked, folder / "home"))
+    with pytest.MonkeyPatch.context() as patch:
+        # lookups follow without a snapshot; here none is made beside them
+        patch.setattr(Publisher, "look", lambda self: None)
+        with serving(home, "ann", "bob", history=(str(traffic[0]), str(traffic[1]))) as site:
+            yield site, Kept(site, folder)
+
+
+@pytest.fixture
+def site(console: tuple[Site, Kept]) -> Iterator[Site]:
+    """The service as it was before the first test."""
+    site, kept = console
+    yield site
+    kept.put_back()
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """The queue, and ann logged in."""
+    from browser import log_in
+
+    page = log_in(browser, site, "ann")
+    yield page
+    page.context.close()

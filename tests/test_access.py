@@ -28,12 +28,6 @@ def service(home: Path) -> Iterator[Running]:
         yield found
 
 
-@pytest.fixture
-def store(tmp_path: Path, store_url: str | None) -> Iterator[Store]:
-    with Store.open(tmp_path, store_url) as opened:
-        yield opened
-
-
 def test_of_a_key_only_its_hash_is_kept(store: Store, tmp_path: Path, store_url: str | None) -> None:
     row, key = store.access.create_key("gateway", ["read", "lookup"], by="ann")
     assert re.fullmatch(r"fpk_[a-z0-9]{10}_[0-9a-f]{64}", key)

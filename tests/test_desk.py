@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from test_store import NEXT_ACTIVITY, dump, make_night, make_signature, save_first, save_next
+from stored_nights import NEXT_ACTIVITY, dump, make_night, make_signature, save_first, save_next
 
 from fingerprint.desk import Desk
 from fingerprint.errors import Conflict, NotFound, StoreError, UsageError

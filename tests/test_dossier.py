@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_store import NOON, TODAY, TOMORROW, make_night, make_signature, save_first, save_next, table
+from stored_nights import NOON, TODAY, TOMORROW, make_night, make_signature, save_first, save_next, table
 
 from fingerprint.casework import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA, PATTERNS_SCHEMA, Rhythm
 from fingerprint.desk import Desk

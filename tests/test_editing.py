@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from test_store import NOON, make_signature
+from stored_nights import NOON, make_signature
 
 from fingerprint.casework import HeldPattern
 from fingerprint.editing import cut, grams_of, preview, with_segments

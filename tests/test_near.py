@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from test_store import STAMP, make_signature
+from stored_nights import STAMP, make_signature
 
 from fingerprint.index import open_snapshot
 from fingerprint.matcher import publish

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from scipy import sparse
-from test_store import make_signature
+from stored_nights import make_signature
 
 from fingerprint import rhythm
 from fingerprint.records import Ids

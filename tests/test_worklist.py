@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from test_store import NOON, make_night, make_signature, save_first, table
+from stored_nights import NOON, make_night, make_signature, save_first, table
 
 from fingerprint.casework import QueueQuery
 from fingerprint.desk import Desk

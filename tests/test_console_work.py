@@ -1,90 +1,17 @@
+"""What analysts do in the console is stored, reaches lookups, and can be undone."""
+
 from __future__ import annotations
 
-import hashlib
-import re
-import shutil
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
-import pytest
-from browser import Kept, Site, chromium, log_in, serving, violations
+from browser import PROMPT, Site, families, log_in, looked_up, of_prompt, told, violations
 from playwright.sync_api import Browser, Page, expect
-from small_traffic import TEMPLATES, done
+from small_traffic import done
 
 from fingerprint.desk import Desk
 from fingerprint.exports import FORMATS
-from fingerprint.service.console.page import HERE
-from fingerprint.service.console.queue import local, query_of, values_of
-from fingerprint.service.publisher import Publisher
-
-PROMPT = TEMPLATES[0].format("some rivers and old bridges of the north")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def served(
-    worked: Path, traffic: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Site, Kept]]:
-    """One service for all tests, and its database as it was before the first."""
-    folder = tmp_path_factory.mktemp("console")
-    home = Path(shutil.copytree(worked, folder / "home"))
-    with pytest.MonkeyPatch.context() as patch:
-        # lookups follow without a snapshot; here none is made beside them
-        patch.setattr(Publisher, "look", lambda self: None)
-        with serving(home, "ann", "bob", history=(str(traffic[0]), str(traffic[1]))) as site:
-            yield site, Kept(site, folder)
-
-
-@pytest.fixture
-def site(served: tuple[Site, Kept]) -> Iterator[Site]:
-    """The service as it was before the first test."""
-    site, kept = served
-    yield site
-    kept.put_back()
-
-
-@pytest.fixture
-def page(browser: Browser, site: Site) -> Iterator[Page]:
-    page = log_in(browser, site, "ann")
-    yield page
-    page.context.close()
-
-
-def told(page: Page, words: str) -> None:
-    """Wait for the page that tells what was done, and for its scripts."""
-    expect(page.locator("[data-toast]")).to_contain_text(words)
-    page.wait_for_selector("html[data-ready]")
-
-
-def families(site: Site) -> list[str]:
-    return [row.family_id for row in site.store.families()]
-
-
-def of_prompt(site: Site) -> str:
-    serving = site.service.live.serving
-    assert serving is not None
-    found = serving.matcher.one(PROMPT).family_id
-    assert found is not None
-    return found
-
-
-def looked_up(site: Site, field: str, expected: object) -> float:
-    """Wait until lookups answer so; returns the seconds it took."""
-    begin = time.monotonic()
-    while time.monotonic() - begin < 5:
-        serving = site.service.live.serving
-        assert serving is not None
-        if getattr(serving.matcher.one(PROMPT), field) == expected:
-            return time.monotonic() - begin
-        time.sleep(0.02)
-    raise AssertionError(f"{field} {expected} expected, {serving.matcher.one(PROMPT)} found")
+from fingerprint.service.console.queue import query_of, values_of
 
 
 def test_from_the_queue_to_a_label_that_lookups_see_and_back(page: Page, site: Site) -> None:
@@ -229,135 +156,6 @@ def test_two_analysts_meet_and_choose(browser: Browser, site: Site, page: Page) 
     bob.click("[data-toast] >> text=Undo")
     expect(bob.locator("[role=alert]")).to_contain_text("cannot be undone: ann has since")
     bob.context.close()
-
-
-def test_nobody_sees_anything_without_a_key(browser: Browser, site: Site) -> None:
-    context = browser.new_context(base_url=site.address)
-    page = context.new_page()
-    for where in (
-        "/",
-        f"/families/{families(site)[0]}",
-        "/campaigns",
-        "/accounts",
-        "/overview",
-        "/try",
-        "/log",
-    ):
-        page.goto(where)
-        assert page.url.startswith(f"{site.address}/login")
-    page.fill("#key", "fpk_aaaaaaaaaa_" + "0" * 64)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.locator("[role=alert]")).to_have_text("This key is not in force, or may not read.")
-    assert context.cookies() == []
-    context.close()
-
-
-def test_who_may_only_read_changes_nothing(browser: Browser, site: Site) -> None:
-    page = log_in(browser, site, "reader")
-    page.goto(f"/families/{families(site)[0]}")
-    expect(page.get_by_role("button", name="Confirm")).to_have_count(0)
-    token = page.get_attribute("body", "hx-headers")
-    assert token is not None
-    csrf = re.findall(r'"X-CSRF-Token":"(\w+)"', token)[0]
-    answer = page.request.post(
-        "/act", form={"csrf_token": csrf, "what": "benign", "family": families(site)[0]}
-    )
-    assert answer.status == 403
-    page.context.close()
-
-
-def test_a_form_of_another_site_is_refused(page: Page, site: Site) -> None:
-    form = {"what": "benign", "family": families(site)[0]}
-    assert page.request.post("/act", form=form).status == 403
-    assert site.store.labels(families(site)[0]) == []
-
-
-def pages_of(site: Site, family: str) -> tuple[str, ...]:
-    """Label a family as a campaign's, write a note on it, and name every page there is then."""
-    desk = Desk(site.store.database)
-    desk.label({family: 0}, "campaign", by="ann", campaign="graders")
-    desk.note(family, "a note", by="ann")
-    account = site.store.accounts()[0].account_id
-    return (
-        f"/families/{family}",
-        "/campaigns",
-        "/campaigns/graders",
-        "/accounts",
-        f"/accounts/{account}",
-        "/overview",
-        "/try",
-        "/log",
-        "/families/nowhere",
-    )
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_accessible_and_fits(browser: Browser, site: Site, theme: str) -> None:
-    # a theme changes colours only
-    rules = ("color-contrast",) if theme == "dark" else ()
-    pages = pages_of(site, of_prompt(site))
-    page = log_in(browser, site, "ann", color_scheme=theme, viewport={"width": 1280, "height": 800})
-    page.goto("/?state=all")
-    page.keyboard.press("j")
-    expect(page.locator("#peek h2")).to_be_visible()
-    assert violations(page, *rules) == []
-    for where in pages:
-        page.goto(where)
-        assert violations(page, *rules) == [], where
-    errors = [c for c in page.complaints if "404" not in c]  # type: ignore[attr-defined]
-    assert errors == []
-    page.context.close()
-    anyone = browser.new_context(base_url=site.address, color_scheme=theme).new_page()
-    anyone.goto("/login")
-    assert violations(anyone, *rules) == []
-    anyone.context.close()
-
-
-TOO_WIDE = """() => [...document.querySelectorAll("body *")]
-    .filter(e => !e.closest(".scroll, .sr, .skip, .tip, svg, .plot, dialog, [hidden]"))
-    .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5)
-    .map(e => e.outerHTML.slice(0, 120))"""
-"""What reaches over the right edge, but for what can be scrolled there."""
-
-
-def test_every_page_fits_a_phone(browser: Browser, site: Site) -> None:
-    family = of_prompt(site)
-    pages = pages_of(site, family)
-    page = log_in(browser, site, "ann", viewport={"width": 390, "height": 844})
-    for where in ("/?state=all", *pages):
-        page.goto(where)
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide == 0, where
-        assert page.evaluate(TOO_WIDE) == [], where
-    page.goto(f"/families/{family}")
-    page.fill("#edit input[name=threshold]", "0.99")
-    expect(page.locator("#preview")).to_contain_text("It would have matched")
-    assert page.evaluate(TOO_WIDE) == []
-    page.context.close()
-
-
-def test_pages_ask_for_nothing_elsewhere_and_hold_nothing_inline() -> None:
-    for template in HERE.glob("templates/**/*.html"):
-        text = template.read_text()
-        assert not re.search(r"(?:src|href|action)=\"(?:https?:)?//", text), template
-        assert not re.search(r"\sstyle=|\son\w+=|<style|<script(?![^>]*\ssrc=)", text), template
-
-
-def test_vendored_libraries_are_those_that_their_list_says() -> None:
-    vendored = HERE / "static" / "vendor"
-    listed = dict(line.split(maxsplit=1)[::-1] for line in (vendored / "SHA256SUMS").read_text().splitlines())
-    found = {
-        p.name: hashlib.sha256(p.read_bytes()).hexdigest()
-        for p in vendored.iterdir()
-        if p.suffix in (".js", ".css")
-    }
-    assert listed == found
-
-
-def test_addresses_of_other_sites_are_not_followed() -> None:
-    for where in ("//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", ""):
-        assert local(where) == "/"
-    assert local("/families/f1?did=3") == "/families/f1?did=3"
 
 
 def test_a_query_is_read_from_an_address_and_written_back() -> None:
