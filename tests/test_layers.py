@@ -149,6 +149,7 @@ SHELL = {
     "cli_simulate",
     "cli_watch",
     "demo",
+    "layout",
     "show",
     "process",
     "progress",
