@@ -24,7 +24,7 @@ STAGES = {  # each with the modules that are its own
         "text_buffers",
         "timestamps",
     },
-    "normalise": {"characters", "masks", "text_buffers"},
+    "normalise": {"characters", "masks", "text_buffers", "volatile"},
     "tokenise": {"characters", "masks", "text_buffers"},
     "shingle": {"gram_table"},
     "skeleton": {"sparse_counts"},
