@@ -94,6 +94,7 @@ COMPOSERS = (
     "open_addressing",
     "word_marks",
     "known_words",
+    "sentence_bounds",
     "gist",
     "gram_sum",
     "raw_words",
