@@ -143,49 +143,26 @@ def _sentence(
     fresh: Fresh,
 ) -> int:
     """Bound the sentence at `i`, or note it if it has new words; return where the next begins."""
-    words, sums, targets, pieces, piece_sums = model
-    pairs, later, known = fresh.counts[0], fresh.counts[1], fresh.counts[3]
+    _, _, targets, pieces, piece_sums = model
+    pairs, later = fresh.counts[0], fresh.counts[1]
     y = fresh.y[later]
     y[:] = 0
     roles = _WHOLE_ROLE if whole else _ROLE
     spaces, wide = 0, False
     while i < end and roles[data[i]] != _STOP:
-        role = roles[data[i]]
-        if role == _SPACE:
+        if roles[data[i]] == _SPACE:
             spaces += 1
             i += 1
             continue
-        a, key = i, (OFFSET ^ np.uint64(data[i])) * PRIME
-        if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
+        if not whole and _is_stop(data, i, end):
             break
-        plain = 32 < data[i] < 0x80
-        # a tokeniser that cuts words as BERT's does cuts around these, too
-        last = a + 3 if pieces.most > 0 and is_han(data, a, end) else end
-        i += 1
-        while role == _JOINS and i < last and roles[data[i]] == _JOINS:
-            if not 32 < data[i] < 0x80:
-                plain = False
-                if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
-                    break
-                if last == end and pieces.most > 0 and is_han(data, i, end):
-                    break
-            key = (key ^ np.uint64(data[i])) * PRIME
-            i += 1
+        a = i
+        i, key, plain = _word(data, a, end, whole, pieces.most > 0)
         wide |= not plain
         if plain and pieces.most > 0:
             _add_pieces(pieces, piece_sums, data, (a, i), key, fresh.cut, y)
-            continue
-        key = finished(key)
-        at = place(words.keys, key)
-        slot = words.slots[at]
-        if words.keys[at] == 0:
-            slot = _noted(words, at, key, data, (a, i), fresh)
-        if slot < known:
-            for c in range(len(y)):
-                y[c] += sums[slot, c]
         else:
-            fresh.sentence[fresh.counts[0]], fresh.slot[fresh.counts[0]] = later, slot
-            fresh.counts[0] += 1
+            _add_word(data, (a, i), finished(key), model, y, fresh)
     if not (whole or wide or spaces >= FEWEST_WORDS - 1):
         fresh.counts[0] = pairs
     elif fresh.counts[0] > pairs:
@@ -194,6 +171,52 @@ def _sentence(
     else:
         bound(y, targets, best[row])
     return i + (1 if i == end or data[i] < 0x80 else 3)
+
+
+@kernel_with(forceinline=True)
+def _word(data: Bytes, a: int, end: int, whole: bool, cuts: bool) -> tuple[int, np.uint64, bool]:
+    """Return where the word or sign at `a` ends, its FNV-1a, and whether all of it is ASCII.
+
+    cuts: whether ideographs are words by themselves, as for a tokeniser that cuts words as BERT's does.
+    """
+    roles = _WHOLE_ROLE if whole else _ROLE
+    i, key = a + 1, (OFFSET ^ np.uint64(data[a])) * PRIME
+    plain = 32 < data[a] < 0x80
+    last = a + 3 if cuts and is_han(data, a, end) else end
+    joins = roles[data[a]] == _JOINS
+    while joins and i < last and roles[data[i]] == _JOINS:
+        if not 32 < data[i] < 0x80:
+            plain = False
+            if not whole and _is_stop(data, i, end):
+                break
+            if last == end and cuts and is_han(data, i, end):
+                break
+        key = (key ^ np.uint64(data[i])) * PRIME
+        i += 1
+    return i, key, plain
+
+
+@kernel_with(forceinline=True)
+def _add_word(
+    data: Bytes,
+    span: tuple[int, int],
+    key: np.uint64,
+    model: tuple[Words, FloatArray, FloatArray, Pieces, FloatArray],
+    y: FloatArray,
+    fresh: Fresh,
+) -> None:
+    """Add the sum of a word, or note that its sentence waits for it."""
+    words, sums = model[0], model[1]
+    at = place(words.keys, key)
+    slot = words.slots[at]
+    if words.keys[at] == 0:
+        slot = _noted(words, at, key, data, span, fresh)
+    if slot < fresh.counts[3]:
+        for c in range(len(y)):
+            y[c] += sums[slot, c]
+    else:
+        fresh.sentence[fresh.counts[0]], fresh.slot[fresh.counts[0]] = fresh.counts[1], slot
+        fresh.counts[0] += 1
 
 
 @kernel
