@@ -142,14 +142,14 @@ def create(
 @format_option
 def list_(path: Path | None, database: str | None, format_: str) -> None:
     """List all keys, revoked ones too, oldest first."""
-    from fingerprint import show
+    from fingerprint import layout, show
 
     with _opened(path, database) as store:
         rows = [key.row for key in store.access.all_keys()]
     if format_ == "jsonl":
         show.json_lines(rows)
     else:
-        show.table(
+        layout.table(
             ("key", "name", "scopes", "created", "last used", "state"),
             (
                 (

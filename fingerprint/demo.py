@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fingerprint import pipeline, show
+from fingerprint import layout, pipeline, show
 from fingerprint import simulate as simulator
 from fingerprint.progress import Progress, reporter
 from fingerprint.records import FamilyRow
@@ -125,7 +125,7 @@ def _outcomes(report: pipeline.LookupReport, judged: pa.Table, flagged: set[str]
         share = f"{hits / max(all_, 1):6.1%}"
         rows.append((kind, all_, f"{hits:,}  {share}", _count(pc.and_(requests, other))))
     names = ("what they really are", ">requests", ">matched a flagged family", ">matched another family")
-    show.table(names, rows, "no requests")
+    layout.table(names, rows, "no requests")
 
 
 def _explained(day: Path, home: Home, judged: pa.Table) -> None:
@@ -142,7 +142,7 @@ def _explained(day: Path, home: Home, judged: pa.Table) -> None:
         if row[place]:
             words = textwrap.shorten(plain(row[place]), 300, placeholder=" …")
             click.echo(
-                textwrap.fill(words, show.WIDTH, initial_indent=f"  {place:<8}", subsequent_indent=" " * 10)
+                textwrap.fill(words, layout.WIDTH, initial_indent=f"  {place:<8}", subsequent_indent=" " * 10)
             )
     click.echo("")
     show.match(pipeline.open_matcher(home).one(row["prompt"], row["system"]))

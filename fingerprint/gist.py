@@ -3,8 +3,9 @@
 A static model's vector of a sentence points where the sum of its words' vectors does. Let B hold an orthonormal
 basis whose span holds the prototype p, and y be that sum in the basis. Then the sentence's cosine to p is y·Bp over
 the length of the whole sum, which is at least |y|. So no cosine is above y·Bp / |y|, or above 0 where that is
-negative; and y needs a few additions a word where the vector needs hundreds. An ASCII word is cut into the
-vocabulary's pieces here (`pieces`), any other is given to the model's tokeniser once. What a text holds of a template (`meaning`) is bounded by the bounds of its sentences.
+negative; and y needs a few additions a word where the vector needs hundreds (`sentence_bounds`). An ASCII word is cut
+into the vocabulary's pieces there (`pieces`), any other is given to the model's tokeniser once. What a text holds of
+a template (`meaning`) is bounded by the bounds of its sentences.
 """
 
 from __future__ import annotations
@@ -17,16 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fingerprint.kernels import kernel, kernel_with
 from fingerprint.known_words import KnownWords, known_words
-from fingerprint.meaning import EMBEDDED_CHARACTERS, FEWEST_WORDS, HEAD, TAIL, heads, sentences
+from fingerprint.meaning import heads, sentences
 from fingerprint.normalise import normalise
-from fingerprint.open_addressing import place
-from fingerprint.pieces import Pieces, cut, piece
-from fingerprint.records import FloatArray, HashArray, Ids, IntArray
-from fingerprint.text_buffers import Bytes, buffers, strings
-from fingerprint.tokenise import OFFSET, PRIME, finished
-from fingerprint.word_ids import is_han
+from fingerprint.pieces import Pieces
+from fingerprint.records import FloatArray, IntArray
+from fingerprint.sentence_bounds import Fresh, Words, finish, read, rehash
+from fingerprint.text_buffers import buffers, strings
 
 DIMENSIONS = 64
 """Of the basis, or more for many prototypes; the others are the main directions of some texts."""
@@ -48,18 +46,6 @@ MOST_WORDS = 1 << 19
 
 _PAIRS, _FRESH_BYTES, _FRESH_WORDS = 1 << 17, 1 << 20, 1 << 16
 _LATER = 1 << 13  # sentences with new words, held until these are known
-
-_JOINS, _APART, _SPACE, _STOP = range(4)
-_ROLE = np.full(
-    256, _JOINS, np.uint8
-)  # of a byte: in a word, a word by itself, between words, between sentences
-_ROLE[[b for b in range(33, 127) if not chr(b).isalnum()]] = _APART
-_ROLE[32] = _SPACE
-_ROLE[[ord(c) for c in ".;:!?\n\x1d\x1e"]] = _STOP
-_WHOLE_ROLE = np.where(_ROLE == _STOP, np.uint8(_APART), _ROLE)  # where a text is one sentence
-_WHOLE_ROLE[10] = _SPACE
-_WHOLE_ROLE[[0x1D, 0x1E]] = _JOINS  # the tokeniser drops these
-_IDEOGRAPHIC_STOP = (0xE3, 0x80, 0x82)  # NFKC leaves this one of the wide signs
 
 Embed = Callable[[pa.Array], FloatArray]
 
@@ -99,30 +85,6 @@ def nothing_spoken() -> Spoken:
     return Spoken(NO_PIECES, known_words(nothing, 0), nothing, np.zeros(1, np.int64), np.empty(0, np.float32))
 
 
-class _Words(NamedTuple):
-    """Open addressing: keys (c,) uint64 hashes of words, 0 where free; slots (c,) int32, their rows of the sums."""
-
-    keys: HashArray
-    slots: Ids
-
-
-class _Fresh(NamedTuple):
-    """What a pass over texts left for later: sentences with words that have no sum yet, and those words' bytes.
-
-    sentence, slot: pairs of a sentence and a new word in it. row, y: of these sentences. data, ends: the new words.
-    counts: (4,) int64, pairs, sentences, new words, and words that have a sum. cut: room for the pieces of a word.
-    """
-
-    sentence: IntArray
-    slot: IntArray
-    row: IntArray
-    y: FloatArray
-    data: Bytes
-    ends: IntArray
-    counts: IntArray
-    cut: Ids
-
-
 class Gist:
     """Bounds what texts hold of templates from above; one thread at a time may use it.
 
@@ -149,7 +111,7 @@ class Gist:
         self._begin()
 
     def _begin(self) -> None:
-        self._fresh = _Fresh(
+        self._fresh = Fresh(
             np.empty(_PAIRS, np.int64),
             np.empty(_PAIRS, np.int64),
             np.empty(_LATER, np.int64),
@@ -162,7 +124,7 @@ class Gist:
         self._forget(2 * _FRESH_WORDS)
 
     def _forget(self, room: int) -> None:
-        self._words = _Words(np.zeros(2 * room, np.uint64), np.zeros(2 * room, np.int32))
+        self._words = Words(np.zeros(2 * room, np.uint64), np.zeros(2 * room, np.int32))
         self._sums = np.zeros((room, self._dimensions), np.float32)
         self._known = 0
 
@@ -216,9 +178,9 @@ class Gist:
                 self._grow()
             fresh.counts[:] = 0, 0, 0, self._known
             model = (self._words, self._sums, self._targets, self._pieces, self._piece_sums)
-            row = _read((data, offsets), row, self._whole, model, best, fresh)
+            row = read((data, offsets), row, self._whole, model, best, fresh)
             self._learn()
-            _finish(fresh, self._sums, self._targets, best)
+            finish(fresh, self._sums, self._targets, best)
         return best
 
     def _learn(self) -> None:
@@ -237,7 +199,7 @@ class Gist:
         old, sums, known = self._words, self._sums, self._known
         self._forget(room)
         self._sums[:known], self._known = sums[:known], known
-        _rehash(old, self._words)
+        rehash(old, self._words)
 
 
 def _basis(prototypes: FloatArray, sample: FloatArray, dimensions: int) -> FloatArray:
@@ -252,208 +214,3 @@ def _basis(prototypes: FloatArray, sample: FloatArray, dimensions: int) -> Float
     out = np.zeros((dimensions, prototypes.shape[1]), np.float32)
     out[: len(found)] = found
     return out
-
-
-@kernel
-def _rehash(old: _Words, new: _Words) -> None:
-    for k in range(len(old.keys)):
-        if old.keys[k] != 0:
-            at = place(new.keys, old.keys[k])
-            new.keys[at], new.slots[at] = old.keys[k], old.slots[k]
-
-
-@kernel
-def _after(data: Bytes, i: int, end: int, characters: int) -> int:
-    """Return where so many characters from `i` on end."""
-    seen = 0
-    while i < end:
-        if data[i] & 0xC0 != 0x80:
-            if seen == characters:
-                return i
-            seen += 1
-        i += 1
-    return end
-
-
-@kernel
-def _before(data: Bytes, start: int, i: int, characters: int) -> int:
-    """Return where the last so many characters before `i` begin."""
-    seen = 0
-    while i > start and seen < characters:
-        i -= 1
-        seen += data[i] & 0xC0 != 0x80
-    return i
-
-
-@kernel
-def _parts(data: Bytes, start: int, end: int, whole: bool) -> tuple[int, int]:
-    """Return where the part of a text that is read ends, and where another begins, `end` if none does."""
-    if whole or end - start > HEAD + TAIL:
-        if whole:
-            return _after(data, start, end, EMBEDDED_CHARACTERS), end
-        if _after(data, start, end, HEAD + TAIL) < end:
-            return _after(data, start, end, HEAD), _before(data, start, end, TAIL)
-    return end, end
-
-
-@kernel
-def _read(
-    texts: tuple[Bytes, IntArray],
-    row: int,
-    whole: bool,
-    model: tuple[_Words, FloatArray, FloatArray, Pieces, FloatArray],
-    best: FloatArray,
-    fresh: _Fresh,
-) -> int:
-    """Bound the sentences of texts from `row` on, and note those with new words; return the row where room ended."""
-    data, offsets = texts
-    while row < len(offsets) - 1:
-        start, end = offsets[row], offsets[row + 1]
-        first, second = _parts(data, start, end, whole)
-        size = first - start + end - second + 2
-        # a text has at most one word a byte, and one sentence in two
-        if (
-            fresh.counts[0] + size > len(fresh.sentence)
-            or fresh.counts[1] + size // 2 > len(fresh.row)
-            or fresh.counts[2] + size > len(fresh.ends) - 1
-            or fresh.ends[fresh.counts[2]] + size > len(fresh.data)
-        ):
-            return row
-        i = start
-        while i < first:
-            i = _sentence(data, i, first, whole, row, model, best, fresh)
-        i = second
-        while i < end:
-            i = _sentence(data, i, end, whole, row, model, best, fresh)
-        row += 1
-    return row
-
-
-@kernel
-def _sentence(
-    data: Bytes,
-    i: int,
-    end: int,
-    whole: bool,
-    row: int,
-    model: tuple[_Words, FloatArray, FloatArray, Pieces, FloatArray],
-    best: FloatArray,
-    fresh: _Fresh,
-) -> int:
-    """Bound the sentence at `i`, or note it if it has new words; return where the next begins."""
-    words, sums, targets, pieces, piece_sums = model
-    pairs, later, known = fresh.counts[0], fresh.counts[1], fresh.counts[3]
-    y = fresh.y[later]
-    y[:] = 0
-    roles = _WHOLE_ROLE if whole else _ROLE
-    spaces, wide = 0, False
-    while i < end and roles[data[i]] != _STOP:
-        role = roles[data[i]]
-        if role == _SPACE:
-            spaces += 1
-            i += 1
-            continue
-        a, key = i, (OFFSET ^ np.uint64(data[i])) * PRIME
-        if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
-            break
-        plain = 32 < data[i] < 0x80
-        # a tokeniser that cuts words as BERT's does cuts around these, too
-        last = a + 3 if pieces.most > 0 and is_han(data, a, end) else end
-        i += 1
-        while role == _JOINS and i < last and roles[data[i]] == _JOINS:
-            if not 32 < data[i] < 0x80:
-                plain = False
-                if data[i] == _IDEOGRAPHIC_STOP[0] and not whole and _is_stop(data, i, end):
-                    break
-                if last == end and pieces.most > 0 and is_han(data, i, end):
-                    break
-            key = (key ^ np.uint64(data[i])) * PRIME
-            i += 1
-        wide |= not plain
-        if plain and pieces.most > 0:
-            _add_pieces(pieces, piece_sums, data, (a, i), key, fresh.cut, y)
-            continue
-        key = finished(key)
-        at = place(words.keys, key)
-        slot = words.slots[at]
-        if words.keys[at] == 0:
-            slot = _noted(words, at, key, data, (a, i), fresh)
-        if slot < known:
-            for c in range(len(y)):
-                y[c] += sums[slot, c]
-        else:
-            fresh.sentence[fresh.counts[0]], fresh.slot[fresh.counts[0]] = later, slot
-            fresh.counts[0] += 1
-    if not (whole or wide or spaces >= FEWEST_WORDS - 1):
-        fresh.counts[0] = pairs
-    elif fresh.counts[0] > pairs:
-        fresh.row[later] = row
-        fresh.counts[1] += 1
-    else:
-        bound(y, targets, best[row])
-    return i + (1 if i == end or data[i] < 0x80 else 3)
-
-
-@kernel
-def _add_pieces(
-    pieces: Pieces,
-    sums: FloatArray,
-    data: Bytes,
-    place: tuple[int, int],
-    key: np.uint64,
-    room: Ids,
-    y: FloatArray,
-) -> None:
-    """Add the vectors of an ASCII word's pieces; key: its FNV-1a."""
-    count = 1
-    room[0] = piece(pieces.entries, key)
-    if room[0] < 0 or place[1] - place[0] > pieces.most:
-        count = cut(pieces, data, place, room, 0)
-    for n in range(count):
-        row = room[n]
-        for c in range(len(y)):
-            y[c] += sums[row, c]
-
-
-@kernel
-def _is_stop(data: Bytes, i: int, end: int) -> bool:
-    a, b, c = _IDEOGRAPHIC_STOP
-    return i + 2 < end and data[i] == a and data[i + 1] == b and data[i + 2] == c
-
-
-@kernel_with(fastmath=True, forceinline=True)
-def bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
-    """Raise the bounds of a text, (p,), to those of its sentence; y: the first dimensions of its sum, p or more."""
-    length = np.float32(0.0)
-    for c in range(len(y)):
-        length += y[c] * y[c]
-    scale = np.float32(1.0) / np.sqrt(max(length, np.float32(1e-12)))
-    for p in range(len(targets)):
-        dot = np.float32(0.0)
-        for c in range(targets.shape[1]):
-            dot += y[c] * targets[p, c]
-        best[p] = max(best[p], min(dot * scale, np.float32(1.0)))
-
-
-@kernel
-def _finish(fresh: _Fresh, sums: FloatArray, targets: FloatArray, best: FloatArray) -> None:
-    """Bound the sentences that waited for new words."""
-    for p in range(fresh.counts[0]):
-        for c in range(fresh.y.shape[1]):
-            fresh.y[fresh.sentence[p], c] += sums[fresh.slot[p], c]
-    for s in range(fresh.counts[1]):
-        bound(fresh.y[s], targets, best[fresh.row[s]])
-
-
-@kernel
-def _noted(words: _Words, at: int, key: np.uint64, data: Bytes, place: tuple[int, int], fresh: _Fresh) -> int:
-    """Give a new word the next slot, note its spelling and return the slot."""
-    number = fresh.counts[2]
-    words.keys[at], words.slots[at] = key, fresh.counts[3] + number
-    end = fresh.ends[number]
-    for i in range(place[0], place[1]):
-        fresh.data[end] = data[i]
-        end += 1
-    fresh.ends[number + 1] = end
-    fresh.counts[2] += 1
-    return int(words.slots[at])

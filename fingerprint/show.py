@@ -1,24 +1,17 @@
-"""What commands print for people: tables that fit the terminal, pages and summaries; and JSON lines."""
+"""What commands print: for people tables of what was found, pages and summaries; and JSON lines."""
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
-import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING
 
 import click
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
+from fingerprint.layout import Page, put, table
 from fingerprint.places import label_of
 from fingerprint.records import (
     AccountRow,
@@ -33,24 +26,11 @@ from fingerprint.records import (
     Signature,
     Slot,
 )
-from fingerprint.terminal import iso, json_line, plain
+from fingerprint.terminal import iso, json_line
 
 if TYPE_CHECKING:
     from fingerprint.hunt import HuntReport
     from fingerprint.pipeline import LookupReport
-
-WIDTH = 110
-"""Of tables and pages that go to no terminal, in columns."""
-
-WIDEST = 40
-"""A column that is not the last is cut beyond this."""
-
-NARROWEST = 12
-"""The last column is never narrower than this."""
-
-GAP = 2
-ROOM = 40
-"""No page is narrower than this."""
 
 NO_TEXT = "(a shared meaning, no shared text)"
 
@@ -152,7 +132,7 @@ def night(report: NightReport, home: Path, assignments: str | None) -> None:
     """Print what a night did and what to do next."""
     read = report.ingest
     seconds = sum(report.seconds.values())
-    page = _Page(f"{read.rows_read:,} requests in {seconds:.1f} s ({_rate(read.rows_read, seconds)})")
+    page = Page(f"{read.rows_read:,} requests in {seconds:.1f} s ({_rate(read.rows_read, seconds)})")
     rows = f"{read.rows_read:,} read = {read.accepted:,} accepted + {read.rejected:,} rejected + {read.duplicates:,} duplicate"
     page.fact("rows", rows)
     if read.rejected:
@@ -177,7 +157,7 @@ def night(report: NightReport, home: Path, assignments: str | None) -> None:
 def lookup(report: LookupReport, output: str | None) -> None:
     """Print what a lookup did; on stderr when the matches are on stdout."""
     read = report.ingest
-    page = _Page(
+    page = Page(
         f"{read.accepted:,} requests looked up in {report.seconds:.1f} s ({_rate(read.accepted, report.seconds)}): "
         f"{report.matched:,} matched a family ({_share(report.matched, read.accepted)})"
     )
@@ -190,7 +170,7 @@ def lookup(report: LookupReport, output: str | None) -> None:
 def hunt(report: HuntReport, output: str | None, *, error: bool = False) -> None:
     """Print what a hunt found; on stderr when the hits are on stdout."""
     read = report.ingest
-    page = _Page(
+    page = Page(
         f"{read.accepted:,} requests searched in {report.seconds:.1f} s ({_rate(read.accepted, report.seconds)}): "
         f"{report.hits:,} of family {report.family_id} ({_share(report.hits, read.accepted)})"
     )
@@ -215,16 +195,16 @@ def hunt(report: HuntReport, output: str | None, *, error: bool = False) -> None
 def match(found: Match) -> None:
     """Print one explained match in plain words."""
     if found.candidate_id is None:
-        _print(Text("no match: the prompt shares neither text nor meaning with any stored family"))
+        put(Text("no match: the prompt shares neither text nor meaning with any stored family"))
         return
     threshold = found.threshold or 0.0
     if found.family_id is not None:
-        page = _Page(
+        page = Page(
             f"match: family {found.family_id} (score {found.score:.3f}, at least {threshold:.3f} needed)"
         )
     else:
         words = f"no match: nearest is family {found.candidate_id}"
-        page = _Page(f"{words} (score {found.score:.3f}, but {threshold:.3f} needed)")
+        page = Page(f"{words} (score {found.score:.3f}, but {threshold:.3f} needed)")
     if found.label:
         page.fact("label", found.label)
     if found.campaign_id:
@@ -247,7 +227,7 @@ def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tu
     """Print all that is known of a family."""
     spread, stamp = signature.spread, signature.stamp
     state = "flagged as a campaign's" if signature.flagged else "not flagged"
-    page = _Page(f"family {signature.family_id}: score {_score(signature.score)}, {state}")
+    page = Page(f"family {signature.family_id}: score {_score(signature.score)}, {state}")
     page.fact("label", signature.label or "none yet")
     if signature.campaign_id:
         page.fact("campaign", signature.campaign_id)
@@ -278,81 +258,7 @@ def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tu
     page.print()
 
 
-class _Page:
-    """A heading and, below it, facts with their names in a column of their own."""
-
-    def __init__(self, heading: str) -> None:
-        self._heading = heading
-        self._facts = Table.grid(padding=(0, 2))
-        self._facts.add_column(no_wrap=True, style="dim")
-        self._facts.add_column(overflow="fold")
-
-    def fact(self, name: str, words: str) -> None:
-        self._facts.add_row(Text(name), Text(plain(words)))
-
-    def list(self, name: str, items: Iterable[tuple[str, str]]) -> None:
-        """Add a fact of several lines, each with a number or time before its words."""
-        lines = Table.grid(padding=(0, 2))
-        lines.add_column(justify="right", no_wrap=True)
-        lines.add_column(overflow="fold")
-        for mark, words in items:
-            lines.add_row(Text(plain(mark)), Text(plain(words)))
-        if lines.row_count:
-            self._facts.add_row(Text(name), lines)
-
-    def print(self, *, error: bool = False) -> None:
-        _print(Text(plain(self._heading), style="bold"), Padding(self._facts, (0, 0, 0, 2)), error=error)
-
-
-def _print(*parts: Text | Table | Padding, error: bool = False) -> None:
-    """Print on stdout or stderr, without rich's blanks at the ends of lines; WIDTH wide off a terminal."""
-    stream = sys.stderr if error else sys.stdout
-    console = Console(
-        file=stream, markup=False, highlight=False, emoji=False, width=max(_width(stream), ROOM)
-    )
-    with console.capture() as captured:
-        for part in parts:
-            console.print(part)
-    lines = captured.get().rstrip("\n").split("\n")
-    click.echo("\n".join(line.rstrip() for line in lines), err=error)
-
-
-def table(names: Sequence[str], rows: Iterable[Sequence[str | int | None]], empty: str) -> None:
-    """Print a table, or the words for none.
-
-    A name that begins with > stands over numbers; the last column is cut to what room is left. Columns without
-    anything in them are left out.
-    """
-    cells = [[f"{cell:,}" if isinstance(cell, int) else plain(cell or "") for cell in row] for row in rows]
-    if not cells:
-        _print(Text(empty))
-        return
-    columns = [[row[i] for row in cells] for i in range(len(names))]
-    kept = [i for i, column in enumerate(columns) if any(column)]
-    widths = [min(max(map(cell_len, (names[i].lstrip(">"), *columns[i]))), WIDEST) for i in kept]
-    room = _width(sys.stdout) - sum(widths[:-1]) - GAP * (len(kept) - 1)
-    widest = max(map(cell_len, (names[kept[-1]].lstrip(">"), *columns[kept[-1]])))
-    widths[-1] = min(widest, max(room, NARROWEST))
-    grid = Table(
-        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style="bold"
-    )
-    for i, width in zip(kept, widths, strict=True):
-        numbers = names[i].startswith(">")
-        justify: Literal["left", "right"] = "right" if numbers else "left"
-        grid.add_column(names[i].lstrip(">"), justify=justify, no_wrap=True, overflow="ellipsis", width=width)
-    for row in cells:
-        grid.add_row(*(Text(row[i]) for i in kept))
-    _print(grid)
-
-
-def _width(stream: TextIO) -> int:
-    """Return how wide what is printed may be: the terminal's or COLUMNS, else WIDTH."""
-    if "COLUMNS" not in os.environ and not stream.isatty():
-        return WIDTH
-    return shutil.get_terminal_size().columns
-
-
-def _left_out(page: _Page, read: IngestReport) -> None:
+def _left_out(page: Page, read: IngestReport) -> None:
     if read.rejected or read.duplicates:
         page.fact(
             "left out",

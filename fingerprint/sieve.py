@@ -9,12 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fingerprint import raw_words
-from fingerprint.gist import SLACK, Spoken, bound
+from fingerprint.gist import SLACK, Spoken
 from fingerprint.gram_sum import GramSum, add, marked
 from fingerprint.kernels import kernel
 from fingerprint.meaning import HEAD, TAIL
 from fingerprint.raw_words import ASK, Found, Reading, begin, end_section, prepare, read, reading_for
 from fingerprint.records import FloatArray, IntArray
+from fingerprint.sentence_bounds import bound
 from fingerprint.shingle import GRAM, MULTIPLIER
 from fingerprint.text_buffers import Bytes, buffers
 
