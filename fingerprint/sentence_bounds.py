@@ -19,9 +19,8 @@ from fingerprint.tokenise import OFFSET, PRIME, finished
 from fingerprint.word_ids import is_han
 
 _JOINS, _APART, _SPACE, _STOP = range(4)
-_ROLE = np.full(
-    256, _JOINS, np.uint8
-)  # of a byte: in a word, a word by itself, between words, between sentences
+# of a byte: in a word, a word by itself, between words, between sentences
+_ROLE = np.full(256, _JOINS, np.uint8)
 _ROLE[[b for b in range(33, 127) if not chr(b).isalnum()]] = _APART
 _ROLE[32] = _SPACE
 _ROLE[[ord(c) for c in ".;:!?\n\x1d\x1e"]] = _STOP
