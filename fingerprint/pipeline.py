@@ -77,7 +77,7 @@ def nightly(
         check_extension(assignments)
     clock = Clock(on_progress)
     # a call that cannot succeed makes no home
-    asked, working = Asked(sources, mapping, settings), _engine(settings, home)
+    working, asked = _engine(settings, home), Asked(sources, mapping, settings)
     embedder = Embedder.load(
         settings.model, device=settings.device, light=True, threads=settings.threads or workers()
     )
