@@ -77,6 +77,11 @@ class _Outside:
     prompts: npt.NDArray[np.int64]
     vectors: FloatArray
 
+    def still(self, label: Ids) -> _Outside:
+        """Return those that these labels (of all prompts, -1 = none) leave in no family."""
+        left = label[self.prompts] < 0
+        return _Outside(self.prompts[left], self.vectors[left])
+
 
 def describe(
     batch: Batch,
@@ -98,15 +103,14 @@ def describe(
     with ThreadPoolExecutor(1) as beside:
         vectors = beside.submit(_heads, batch, loose, embed)
         textual = _textual(batch, found, stored, stamp, settings)
-        whole = vectors.result()
+        outside = _Outside(loose, vectors.result())
     label, signatures, known = found.label.copy(), list(textual), found.families.known.tolist()
     strength = np.where(label >= 0, found.coverage, 0.0).astype(np.float32)
     before = [stored[origin] if origin >= 0 else s for s, origin in zip(textual, known, strict=True)]
     if of is None:
         adopt(batch, batch.texts_of, before, label, strength, embed)
-        left = label[loose] < 0
-        loose, whole = loose[left], whole[left]
-    for signature, origin, prompts in _topical(batch, loose, whole, stored, stamp, settings, graph):
+        outside = outside.still(label)
+    for signature, origin, prompts in _topical(batch, outside, stored, stamp, settings, graph):
         label[prompts], strength[prompts] = len(signatures), 1.0
         signatures.append(signature)
         known.append(origin)
@@ -116,14 +120,12 @@ def describe(
         if f >= len(textual) or (len(s.grams) and (known[f] >= 0 or s.template.segments))
     ]
     members = members_of(label, len(signatures))[kept]
-    outside = _Outside(loose[label[loose] < 0], whole[label[loose] < 0])
-    fresh = _meant(batch, [signatures[f] for f in kept], members, outside, embed, settings)
-    complete = []
-    for row, (f, here) in enumerate(zip(kept, _seen(batch, fresh, members), strict=True)):
-        old = stored[known[f]] if known[f] >= 0 else None
-        complete.append(
-            here if old is None else _continued(old, here, int(members[row].nnz), settings.min_requests)
-        )
+    fresh = _meant(batch, [signatures[f] for f in kept], members, outside.still(label), embed, settings)
+    old = [stored[known[f]] if known[f] >= 0 else None for f in kept]
+    complete = [
+        here if o is None else _continued(o, here, int(members[row].nnz), settings.min_requests)
+        for row, (o, here) in enumerate(zip(old, _seen(batch, fresh, members), strict=True))
+    ]
     rank = np.full(len(signatures) + 1, -1, dtype=np.int32)
     rank[kept] = np.arange(len(kept))
     label = rank[label]
@@ -269,14 +271,14 @@ def _sentences(templates: Sequence[Template], embed: Embed) -> list[FloatArray]:
 
 def _topical(
     batch: Batch,
-    loose: npt.NDArray[np.int64],
-    whole: FloatArray,
+    outside: _Outside,
     stored: Sequence[Signature],
     stamp: Stamp,
     settings: Settings,
     graph: Graph,
 ) -> list[tuple[Signature, int, npt.NDArray[np.int64]]]:
     """Families of meaning among the prompts in no other: signature, number of the stored one or -1, prompts."""
+    loose, whole = outside.prompts, outside.vectors
     taken = np.full(len(loose), -1, dtype=np.int64)
     for number, old in enumerate(stored):
         if old.kind == "topical" and len(loose):

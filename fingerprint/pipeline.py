@@ -173,9 +173,10 @@ def lookup(
 ) -> LookupReport:
     """Look every request of some traffic up among a home's families, in the order of the traffic.
 
-    output: path or URL to write to: request_id, family_id (null = no match), candidate_id (the nearest family, matched or not), score,
-    label and campaign_id (.jsonl, .csv or .parquet); None = JSON lines on stdout. explain adds threshold,
-    coverage, similarity and known_sender. model: None finds the one of the two shipped models that made the home.
+    output: path or URL (.jsonl, .csv or .parquet) to write request_id, family_id (null = no match), candidate_id (the
+    nearest family, matched or not), score, label and campaign_id to; None = JSON lines on stdout. Rejected rows are
+    listed beside it, those of a URL in the working folder. explain adds threshold, coverage, similarity and
+    known_sender. model: None finds the one of the two shipped models that made the home.
     """
     if output is not None:
         check_extension(output)

@@ -59,9 +59,9 @@ def is_url(name: str | Path) -> bool:
     return isinstance(name, str) and _URL.match(name) is not None
 
 
-def label_of(url: str) -> str:
-    """Return a URL without the keys that may stand in it."""
-    return _SECRETS.sub("", url)
+def label_of(name: str) -> str:
+    """Return a URL without the keys that may stand in it; a path as it is."""
+    return _SECRETS.sub("", name) if is_url(name) else name
 
 
 def _by_arrow(url: str) -> tuple[Any, str]:

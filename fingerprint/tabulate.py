@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from fingerprint.errors import StoreError, UsageError
-from fingerprint.places import FAILURES, STORES, Place, is_url, label_of, place_of
+from fingerprint.places import FAILURES, STORES, Place, label_of, place_of
 
 
 def write_table(table: pa.Table, out: Path | str | None) -> None:
@@ -48,7 +48,7 @@ def write_table(table: pa.Table, out: Path | str | None) -> None:
 
 def check_extension(out: Path | str) -> None:
     """Raise UsageError unless a table can be written under this name."""
-    name = label_of(out) if isinstance(out, str) and is_url(out) else str(out)
+    name = label_of(str(out))
     suffix = PurePath(name).suffix
     if suffix not in (".jsonl", ".csv", ".parquet"):
         raise UsageError(f"{name}: an extension .jsonl, .csv or .parquet expected, {suffix or 'none'} found")

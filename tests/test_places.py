@@ -115,9 +115,11 @@ def test_matches_and_hits_go_to_s3(
 
 
 def test_a_bad_url_is_told_before_any_work(worked: Path, traffic: tuple[Path, Path]) -> None:
-    failed(2, "lookup", traffic[1], "--home", worked, "--output", "nowhere://logs/a.jsonl")
+    expected = "nowhere://logs/a.jsonl: a URL of an installed filesystem expected"
+    assert expected in failed(2, "lookup", traffic[1], "--home", worked, "--output", "nowhere://logs/a.jsonl")
     family = objects("families", "--home", worked, "--format", "jsonl")[0]["family_id"]
-    failed(2, "hunt", family, traffic[1], "--home", worked, "--output", "nowhere://logs/a.jsonl")
+    out = "nowhere://logs/a.jsonl"
+    assert expected in failed(2, "hunt", family, traffic[1], "--home", worked, "--output", out)
 
 
 def test_tables_from_s3_are_read_in_parts(bucket: Path, tmp_path: Path) -> None:
@@ -238,6 +240,10 @@ def test_what_is_a_url() -> None:
 )
 def test_labels_hold_no_keys(url: str, label: str) -> None:
     assert label_of(url) == label
+
+
+def test_a_path_is_told_as_it_is() -> None:
+    assert label_of("what?.jsonl") == "what?.jsonl"
 
 
 def test_bad_urls_are_refused(tmp_path: Path) -> None:
