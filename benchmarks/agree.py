@@ -25,8 +25,8 @@ import machine
 import orjson
 import pyarrow.parquet as pq
 
-from fingerprint.ingest import read_traffic
-from fingerprint.records import TURN_END
+from fingerprint.domain.schemas import TURN_END
+from fingerprint.traffic.reader import read_traffic
 
 PORT = 18_766
 BATCH, BATCH_BYTES = 1000, 1_500_000

@@ -19,7 +19,8 @@ from typing import Any
 import machine
 from tables import table, title
 
-from fingerprint import memory, simulate
+from fingerprint import simulate
+from fingerprint.nights import memory
 
 WORKER = Path(__file__).with_name("cluster_worker.py")
 SAMPLED = ("sample", "shingle", "cluster", "refine")

@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 
-from fingerprint.pipeline import nightly
-from fingerprint.settings import Home, Settings
+from fingerprint.domain.settings import Home, Settings
+from fingerprint.jobs.nightly import nightly
 
 EVERY = 0.25
 """Seconds between two looks at the workers."""

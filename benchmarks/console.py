@@ -26,27 +26,16 @@ import pyarrow as pa
 import uvicorn
 from machine import facts, save
 
-from fingerprint import matcher
-from fingerprint.editing import grams_of
-from fingerprint.embed import Embedder
-from fingerprint.matcher import stamp_of
-from fingerprint.records import (
-    ACTIVITY_SCHEMA,
-    SPREAD_SCHEMA,
-    AccountRow,
-    CampaignRow,
-    IngestReport,
-    NightReport,
-    Reason,
-    Segment,
-    Signature,
-    Slot,
-    Spread,
-    Template,
-)
+from fingerprint.casework.editing import grams_of
+from fingerprint.domain.results import IngestReport, NightReport
+from fingerprint.domain.rows import AccountRow, CampaignRow
+from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA
+from fingerprint.domain.signature import Reason, Segment, Signature, Slot, Spread, Template
+from fingerprint.embedding.embedder import Embedder, stamp_of
+from fingerprint.matching import snapshot_build
 from fingerprint.service.app import create_app
-from fingerprint.service.config import Config
-from fingerprint.store import Store
+from fingerprint.service.http.config import Config
+from fingerprint.store.store import Store
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 NIGHTS = 30
@@ -129,7 +118,7 @@ def fill(home: Path, families: int) -> int:
                 for n in range(20)
             ],
         )
-        matcher.publish(home, store.signatures(), stamp, night="n1", senders=store.family_accounts())
+        snapshot_build.publish(home, store.signatures(), stamp, night="n1", senders=store.family_accounts())
         store.access.create_key("bench", ["read", "label"], by="bench")
     return int(spread.num_rows)
 

@@ -31,10 +31,10 @@ from labelled import MATCHES, Names, Truth, assigned, read
 from simulated import made, worked, written
 
 from fingerprint import simulate
-from fingerprint.pipeline import lookup
-from fingerprint.settings import Home
+from fingerprint.domain.settings import Home
+from fingerprint.jobs.lookup import lookup
 from fingerprint.simulate.evasion import EVASIONS
-from fingerprint.store import Store
+from fingerprint.store.store import Store
 
 STRENGTHS = (0.2, 0.6, 1.0)
 MIXTURES = (

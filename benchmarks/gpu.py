@@ -26,11 +26,11 @@ from labelled import ASSIGNMENTS, assigned, read, read_truth
 from tables import table, title
 
 from fingerprint import simulate
-from fingerprint.embed import Embedder
-from fingerprint.gpu import Search
-from fingerprint.index import knn_graph
-from fingerprint.parallel import workers
-from fingerprint.records import FloatArray
+from fingerprint.base.parallel import workers
+from fingerprint.base.types import FloatArray
+from fingerprint.clustering.knn import knn_graph
+from fingerprint.clustering.knn_gpu import DeviceSearch
+from fingerprint.embedding.embedder import Embedder
 
 ROWS = 26_000
 FEW = 1_000
@@ -97,7 +97,7 @@ def embedding(device: str, traffic: Path) -> dict[str, Any]:
 def graph(device: str, points: int) -> dict[str, Any]:
     """Find neighbours among clustered points on the device and by FAISS, and compare both with exact ones."""
     x = clustered(points)
-    search = Search(device)
+    search = DeviceSearch(device)
     knn_graph(x[:10_000], NEIGHBOURS, search=search)
     on_device, found = _timed(lambda: knn_graph(x, NEIGHBOURS, search=search))
     by_faiss, other = _timed(lambda: knn_graph(x, NEIGHBOURS))

@@ -14,9 +14,9 @@ from calibration import Rate, exactly
 from simulated import made, worked, written
 
 from fingerprint import simulate
-from fingerprint.pipeline import lookup
-from fingerprint.settings import Home, Settings
-from fingerprint.store import Store
+from fingerprint.domain.settings import Home, Settings
+from fingerprint.jobs.lookup import lookup
+from fingerprint.store.store import Store
 
 RATES = (1e-2, 1e-3, 1e-4)
 SAME_TEXT = 0.6

@@ -19,8 +19,8 @@ import machine
 from tables import table, title
 
 from fingerprint import simulate
-from fingerprint.records import FamilyRow
-from fingerprint.store import Store
+from fingerprint.domain.rows import FamilyRow
+from fingerprint.store.store import Store
 
 NIGHT = 26_000
 

@@ -27,8 +27,8 @@ from scores import families
 from tables import table, title
 
 from fingerprint import simulate
-from fingerprint.pipeline import nightly
-from fingerprint.settings import Home
+from fingerprint.domain.settings import Home
+from fingerprint.jobs.nightly import nightly
 
 SAME, GROWTH = 0.97, 2.0
 """What is asked: agreement with one batch, and how many times the second night's cost the last one's may be."""

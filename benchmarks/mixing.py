@@ -28,14 +28,14 @@ from measures import threshold
 from tables import table, title
 
 from fingerprint import simulate
-from fingerprint.departure import FEATURES, departures, features
-from fingerprint.embed import Embedder, encode_cached
-from fingerprint.meaning import heads
-from fingerprint.night import normalised
-from fingerprint.records import TRAFFIC_SCHEMA
+from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.embedding.embedder import Embedder, encode_cached
+from fingerprint.embedding.vector_cache import VectorCache
+from fingerprint.evidence.two_sample import RANDOM_FEATURES, departures, features
 from fingerprint.simulate import SimulationConfig
-from fingerprint.store import Store
-from fingerprint.vectors import VectorCache
+from fingerprint.store.store import Store
+from fingerprint.text.normalise import normalised
+from fingerprint.text.sentences import heads
 
 SHARES = {0.05: "<=0.075", 0.1: "0.075-0.175", 0.25: "0.175-0.375"}
 """Campaign shares, and the group of `scores.MIXING` that each falls in."""
@@ -187,7 +187,7 @@ class Kernel:
             self._campaign.append(part[~honest])
             account = batch["account_id"].dictionary_encode()
             number = account.indices.to_numpy()
-            sums = np.zeros((len(account.dictionary), FEATURES))
+            sums = np.zeros((len(account.dictionary), RANDOM_FEATURES))
             np.add.at(sums, number, part)
             for name, total, count in zip(
                 account.dictionary.to_pylist(), sums, np.bincount(number).tolist(), strict=True

@@ -31,7 +31,7 @@ from labelled import ASSIGNMENTS, Names, Truth, aligned, assigned, read, read_tr
 from tables import table, title
 
 from fingerprint import simulate
-from fingerprint.ingest import read_traffic
+from fingerprint.traffic.reader import read_traffic
 
 HERE = Path(__file__).parent
 WORKER = HERE / "peers_worker.py"

@@ -31,9 +31,9 @@ from bars import Bar
 from labelled import ASSIGNMENTS, MATCHES, Names, Truth, assigned, read, read_truth
 
 from fingerprint import simulate
-from fingerprint.ingest import read_traffic
-from fingerprint.records import TRAFFIC_SCHEMA
-from fingerprint.store import Store
+from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.store.store import Store
+from fingerprint.traffic.reader import read_traffic
 
 
 @dataclass(frozen=True, slots=True)

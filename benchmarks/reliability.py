@@ -32,11 +32,11 @@ from scipy import special
 from simulated import made, worked
 
 from fingerprint import simulate
-from fingerprint.features import FEATURES, PRIOR
-from fingerprint.settings import Home
-from fingerprint.store import Store
+from fingerprint.assessment.features import PRIOR, SCORE_FEATURES
+from fingerprint.domain.settings import Home
+from fingerprint.store.store import Store
 
-BASE_RATE = float(special.expit(FEATURES[PRIOR].weight))
+BASE_RATE = float(special.expit(SCORE_FEATURES[PRIOR].weight))
 """The share of families that the score takes to be campaigns' before it has seen anything of them."""
 
 FIRST_SEED = 1_000

@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fingerprint.process import settle
+from fingerprint.base.process import settle
 
 settle()  # as the command line does, before NumPy is imported
 
 from workers import forget_peak, peak_mb  # noqa: E402
 
-from fingerprint.pipeline import nightly  # noqa: E402
-from fingerprint.settings import Home, Settings  # noqa: E402
+from fingerprint.domain.settings import Home, Settings  # noqa: E402
+from fingerprint.jobs.nightly import nightly  # noqa: E402
 
 
 class Stages:

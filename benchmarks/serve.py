@@ -34,12 +34,12 @@ import uvloop
 from bars import Bar, told
 from speed import copy_of, traffic
 
-from fingerprint import pipeline
-from fingerprint.ingest import read_traffic
-from fingerprint.live import Asked, Live, answers, one_thread
-from fingerprint.records import ACTIVITY_SCHEMA, SPREAD_SCHEMA
-from fingerprint.settings import Home
-from fingerprint.store import Store
+from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA
+from fingerprint.domain.settings import Home
+from fingerprint.jobs import nightly, publish
+from fingerprint.matching.live import Live, LookupRequest, answers, one_thread
+from fingerprint.store.store import Store
+from fingerprint.traffic.reader import read_traffic
 
 PORT = 18_765
 CONNECTIONS = 64
@@ -52,7 +52,7 @@ class Prepared:
     """A home of many families, a day of requests it has not seen, and a key."""
 
     home: Home
-    asked: list[Asked]
+    asked: list[LookupRequest]
     key: str
 
     def requests(self, begin: int = 0) -> Iterator[bytes]:
@@ -71,13 +71,13 @@ def prepare(work: Path, families: int, rows: int, database: str | None = None) -
     home = Home(work / "home", database)
     today, tomorrow = traffic(rows, 1, work)
     if not (home.path / "current").exists():
-        pipeline.nightly([today], home)
+        nightly.nightly([today], home)
         _add_copies(home, families)
-        pipeline.publish_snapshot(home)
+        publish.publish_snapshot(home)
     with Store.open(home.path, database) as store:
         _, key = store.access.create_key("load", ["lookup", "read", "label"], by="benchmark")
     asked = [
-        Asked(r["prompt"], r["system"], r["account_id"])
+        LookupRequest(r["prompt"], r["system"], r["account_id"])
         for batch in read_traffic([tomorrow], rejects=None)
         for r in batch.to_pylist()
     ]

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 from labelled import ASSIGNMENTS, read
 
 from fingerprint import simulate
-from fingerprint.pipeline import nightly
-from fingerprint.records import TRAFFIC_SCHEMA
-from fingerprint.settings import Home, Settings
+from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.domain.settings import Home, Settings
+from fingerprint.jobs.nightly import nightly
 
 
 def made(config: simulate.SimulationConfig) -> pa.Table:

@@ -24,9 +24,10 @@ import numpy as np
 from bars import Bar, told
 from tables import table, title
 
-from fingerprint import matcher, simulate
-from fingerprint.records import Signature
-from fingerprint.store import Store
+from fingerprint import simulate
+from fingerprint.domain.signature import Signature
+from fingerprint.matching import snapshot_build
+from fingerprint.store.store import Store
 
 WORKERS = Path(__file__).with_name("workers.py")
 
@@ -104,7 +105,7 @@ def fill(home: Path, out: Path, families: int, seed: int) -> int:
         raise SystemExit(f"speed.py: families expected in {home}, none found")
     rng = np.random.default_rng(seed)
     copies = [copy_of(real[i % len(real)], i, rng) for i in range(max(0, families - len(real)))]
-    matcher.publish(out, [*real[:families], *copies], stamp, night=None)
+    snapshot_build.publish(out, [*real[:families], *copies], stamp, night=None)
     return len(copies)
 
 

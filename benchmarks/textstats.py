@@ -9,11 +9,11 @@ import numpy.typing as npt
 from labelled import Truth, read_truth
 from tables import table, title
 
-from fingerprint.batch import Batch, collect
-from fingerprint.ingest import read_traffic
-from fingerprint.night import normalised, shown
-from fingerprint.shingle import shingle
-from fingerprint.tokenise import tokens
+from fingerprint.discovery.batch import Batch, collect
+from fingerprint.text.ngrams import shingle
+from fingerprint.text.normalise import normalised, shown
+from fingerprint.text.tokenise import tokens
+from fingerprint.traffic.reader import read_traffic
 
 PERCENTILES = (10, 50, 90, 99)
 

@@ -30,11 +30,11 @@ from labelled import Truth, read_truth
 from tables import table, title
 
 from fingerprint import simulate
-from fingerprint.feeds import File, Position
-from fingerprint.ingest import read_traffic
-from fingerprint.settings import Home
-from fingerprint.watch import Watch, WatchOptions
-from fingerprint.watchlog import State
+from fingerprint.domain.settings import Home
+from fingerprint.jobs.watch import Watch, WatchOptions
+from fingerprint.jobs.watch_state import WatchState
+from fingerprint.traffic.feeds import File, Position
+from fingerprint.traffic.reader import read_traffic
 
 Told = dict[str, Any]
 
@@ -103,7 +103,7 @@ def measured(options: argparse.Namespace, work: Path) -> Measured:
     events: list[Told] = []
     settings = WatchOptions(every_minutes=options.every_minutes, window_hours=options.window_hours)
     began, cpu = time.monotonic(), time.process_time()
-    watching = Timed(Home(work / "home"), settings, State(), events.append)
+    watching = Timed(Home(work / "home"), settings, WatchState(), events.append)
     watching.run(File(stream))
     seconds, cpu = time.monotonic() - began, time.process_time() - cpu
     flags = [event for event in events if event["event"] == "flagged"]

@@ -21,15 +21,15 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.embed import Embedder
-from fingerprint.ingest import read_traffic
-from fingerprint.matcher import Matcher
-from fingerprint.meaning import heads
-from fingerprint.night import normalised
-from fingerprint.pipeline import nightly
-from fingerprint.settings import Home
-from fingerprint.shingle import shingle
-from fingerprint.tokenise import tokens
+from fingerprint.domain.settings import Home
+from fingerprint.embedding.embedder import Embedder
+from fingerprint.jobs.nightly import nightly
+from fingerprint.matching.matcher import Matcher
+from fingerprint.text.ngrams import shingle
+from fingerprint.text.normalise import normalised
+from fingerprint.text.sentences import heads
+from fingerprint.text.tokenise import tokens
+from fingerprint.traffic.reader import read_traffic
 
 Result = TypeVar("Result")
 

@@ -1,5 +1,5 @@
 """Lets `python -m fingerprint` run the command line."""
 
-from fingerprint.cli import main
+from fingerprint.cli.main import main
 
 main()

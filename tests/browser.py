@@ -21,9 +21,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from small_traffic import TEMPLATES
 
 from fingerprint.service.app import create_app
-from fingerprint.service.config import Config
-from fingerprint.service.context import Service
-from fingerprint.store import Store
+from fingerprint.service.http.config import Config
+from fingerprint.service.serving.context import Service
+from fingerprint.store.store import Store
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = [

@@ -21,9 +21,9 @@ from simulated import EVASIVE, together
 from small_traffic import done, night_rows, objects, written
 from tokenizers import Tokenizer
 
-from fingerprint.embed import Embedder
-from fingerprint.pieces import Pieces, read_pieces
-from fingerprint.store import Store
+from fingerprint.embedding.embedder import Embedder
+from fingerprint.embedding.wordpiece import WordPieces, read_pieces
+from fingerprint.store.store import Store
 
 if TYPE_CHECKING:
     from browser import Kept, Site
@@ -48,7 +48,7 @@ def tokenizer(tokenizer_file: Path) -> Tokenizer:
 
 
 @pytest.fixture(scope="session")
-def pieces(tokenizer_file: Path) -> Pieces:
+def pieces(tokenizer_file: Path) -> WordPieces:
     found = read_pieces(tokenizer_file)
     assert found is not None
     return found
@@ -159,7 +159,7 @@ def console(
     """One service for all tests of a file, and its database as it was before the first."""
     from browser import Kept, serving
 
-    from fingerprint.service.publisher import Publisher
+    from fingerprint.service.serving.publisher import Publisher
 
     folder = tmp_path_factory.mktemp("console")
     home = Path(shutil.copytree(worked, folder / "home"))

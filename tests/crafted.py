@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.batch import Batch, collect
-from fingerprint.columns import SharedGrams, Shingles
-from fingerprint.night import normalised, shown
-from fingerprint.records import TRAFFIC_SCHEMA
-from fingerprint.shingle import shared_grams, shingle
-from fingerprint.tokenise import tokens
+from fingerprint.discovery.batch import Batch, collect
+from fingerprint.discovery.shared_ngrams import SharedGrams, shared_grams
+from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.text.ngrams import Shingles, shingle
+from fingerprint.text.normalise import normalised, shown
+from fingerprint.text.tokenise import tokens
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 

@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from fingerprint.ingest import read_traffic
-from fingerprint.records import TRAFFIC_SCHEMA, IngestReport
+from fingerprint.domain.results import IngestReport
+from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.traffic.reader import read_traffic
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 

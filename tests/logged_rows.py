@@ -4,7 +4,8 @@ from typing import Any
 
 import orjson
 
-from fingerprint.logshapes import Request, compile_mapping, extract
+from fingerprint.traffic.field_paths import compile_mapping
+from fingerprint.traffic.log_formats import Request, extract
 
 GATEWAY = {"request_id": "r1", "account_id": "a1", "timestamp": "2026-03-02T00:00:00Z"}
 CHAT = [

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from fingerprint.normalise import VERSION
-from fingerprint.phrases import template_grams
-from fingerprint.records import DayCount, Segment, Signature, Slot, Spread, Stamp, Template
-from fingerprint.shingle import VERSION as GRAMS
-from fingerprint.store import Store
+from fingerprint.domain.signature import DayCount, Segment, Signature, Slot, Spread, Stamp, Template
+from fingerprint.sharing.phrases import template_grams
+from fingerprint.store.store import Store
+from fingerprint.text.ngrams import VERSION as GRAMS
+from fingerprint.text.normalise import VERSION
 
 STAMP = Stamp(VERSION, GRAMS, "static", "ab12", 4)
 SPREAD = Spread(

@@ -10,9 +10,9 @@ from pathlib import Path
 from fastapi.testclient import TestClient
 
 from fingerprint.service.app import create_app
-from fingerprint.service.config import Config
-from fingerprint.service.context import Service
-from fingerprint.store import Store
+from fingerprint.service.http.config import Config
+from fingerprint.service.serving.context import Service
+from fingerprint.store.store import Store
 
 
 @dataclass(frozen=True)

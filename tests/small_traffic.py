@@ -12,7 +12,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from fingerprint.cli import cli
+from fingerprint.cli.main import cli
 
 TEMPLATES = (
     "You are an expert reviewer. Read the passage about {} and explain your hidden reasoning step by step.",

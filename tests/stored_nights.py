@@ -11,26 +11,17 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from fingerprint.records import (
+from fingerprint.domain.results import IngestReport, NightReport
+from fingerprint.domain.rows import AccountRow, CampaignRow, Event
+from fingerprint.domain.schemas import (
     ACCOUNT_META_SCHEMA,
     ACTIVITY_SCHEMA,
-    FEATURES_SCHEMA,
+    RANDOM_FEATURES_SCHEMA,
     SPREAD_SCHEMA,
-    AccountRow,
-    CampaignRow,
-    Event,
-    IngestReport,
-    NightReport,
-    Reason,
-    Segment,
-    Signature,
-    Slot,
-    Spread,
-    Stamp,
-    Template,
 )
-from fingerprint.store import Store
-from fingerprint.tables import metadata
+from fingerprint.domain.signature import Reason, Segment, Signature, Slot, Spread, Stamp, Template
+from fingerprint.store.store import Store
+from fingerprint.store.tables import metadata
 
 STAMP = Stamp(normaliser="n1", shingle="s1", model="static", revision="ab12", dimension=4)
 NOON = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
@@ -81,7 +72,7 @@ def save_first(store: Store, batch_id: str = "n1") -> None:
         [make_signature("f1"), make_signature("f2", seed=2)],
         spread=FIRST_SPREAD,
         activity=FIRST_ACTIVITY,
-        features=table(FEATURES_SCHEMA, ("a", 5, b"12"), ("b", 4, b"34")),
+        features=table(RANDOM_FEATURES_SCHEMA, ("a", 5, b"12"), ("b", 4, b"34")),
         account_meta=table(ACCOUNT_META_SCHEMA, ("a", "payment_hash", "p", NOON, NOON + timedelta(hours=1))),
         accounts=[AccountRow("a", 0.9, True, 10, ("f1", "f2"), (Reason("rare", 2.0, 1.5, "rare text"),))],
         campaigns=[CampaignRow("c1", "Graders", 0.8, True, ("f1", "f2"))],
@@ -97,7 +88,7 @@ def save_next(store: Store, batch_id: str = "n2") -> None:
         spread=NEXT_SPREAD,
         activity=NEXT_ACTIVITY,
         account_meta=table(ACCOUNT_META_SCHEMA, ("a", "payment_hash", "p", NOON - timedelta(days=9), NOON)),
-        features=table(FEATURES_SCHEMA, ("a", 6, b"56")),
+        features=table(RANDOM_FEATURES_SCHEMA, ("a", 6, b"56")),
         accounts=[AccountRow("c", 0.4, False, 3, ("f1",), (), 0.1, 0.02, 0.5)],
         events=[Event("f1", "pivoted")],
     )

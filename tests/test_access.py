@@ -14,12 +14,12 @@ import pytest
 from service_client import Running, running
 from small_traffic import done, failed
 
-from fingerprint import apikeys
-from fingerprint.errors import NotFound, StoreError, UsageError
-from fingerprint.service.config import Config
+from fingerprint.domain.errors import NotFound, StoreError, UsageError
+from fingerprint.service.http.config import Config
 from fingerprint.service.server import refuse_without_keys
-from fingerprint.service.sessions import COOKIE, csrf_token, session_of
-from fingerprint.store import Store
+from fingerprint.service.serving.sessions import COOKIE, csrf_token, session_of
+from fingerprint.store import api_keys
+from fingerprint.store.store import Store
 
 
 @pytest.fixture
@@ -31,12 +31,12 @@ def service(home: Path) -> Iterator[Running]:
 def test_of_a_key_only_its_hash_is_kept(store: Store, tmp_path: Path, store_url: str | None) -> None:
     row, key = store.access.create_key("gateway", ["read", "lookup"], by="ann")
     assert re.fullmatch(r"fpk_[a-z0-9]{10}_[0-9a-f]{64}", key)
-    assert apikeys.id_in(key) == row.key_id
+    assert api_keys.id_in(key) == row.key_id
     (stored,) = store.access.all_keys()
     assert stored.row == row
     assert stored.row.scopes == ("lookup", "read")
-    assert apikeys.same(key, stored.digest)
-    assert not apikeys.same(key[:-1] + ("0" if key[-1] != "0" else "1"), stored.digest)
+    assert api_keys.same(key, stored.digest)
+    assert not api_keys.same(key[:-1] + ("0" if key[-1] != "0" else "1"), stored.digest)
     if store_url is None:
         store.close()
         assert key.encode()[16:] not in (tmp_path / "fingerprint.db").read_bytes()
@@ -99,7 +99,7 @@ def test_keys_on_the_command_line(home: Path) -> None:
     (line,) = done("keys", "list", "--home", home, "--format", "jsonl").splitlines()
     assert '"name":"ana"' in line.replace(" ", "")
     assert key not in line
-    key_id = apikeys.id_in(key)
+    key_id = api_keys.id_in(key)
     assert "ana revoked" in done("keys", "revoke", key_id, "--home", home)
     assert "revoked" in done("keys", "list", "--home", home)
     assert "no key nothing" in failed(7, "keys", "revoke", "nothing", "--home", home)
@@ -138,7 +138,7 @@ def test_scopes(service: Running, family: str) -> None:
         ("POST", f"/v1/families/{family}/labels"): "label",
         ("GET", "/v1/audit"): "admin",
     }
-    keys = {scope: service.key(scope, name=scope) for scope in apikeys.SCOPES}
+    keys = {scope: service.key(scope, name=scope) for scope in api_keys.SCOPES}
     for (method, path), needed in wanted.items():
         assert status(service, path, {}, method) == 401
         assert status(service, path, {"x-api-key": "fpk_abc"}, method) == 401
@@ -152,7 +152,7 @@ def test_bearer_and_header_carry_a_key_and_revoked_or_expired_ones_do_not(servic
     assert status(service, "/v1/families", {"authorization": f"Bearer {key}"}) == 200
     assert status(service, "/v1/families", {"authorization": f"bearer {key}x"}) == 401
     with Store.open(service.home) as store:
-        store.access.revoke_key(str(apikeys.id_in(key)), by="ann")
+        store.access.revoke_key(str(api_keys.id_in(key)), by="ann")
         _, old = store.access.create_key(
             "old", ["read"], by="ann", expires=datetime.now(UTC) + timedelta(seconds=1)
         )
@@ -171,7 +171,7 @@ def test_without_any_key_this_machine_may_look_but_not_label(service: Running, f
     key = service.key("read")
     assert status(service, "/v1/families", {}) == 401
     with Store.open(service.home) as store:
-        store.access.revoke_key(str(apikeys.id_in(key["x-api-key"])), by="ann")
+        store.access.revoke_key(str(api_keys.id_in(key["x-api-key"])), by="ann")
     service.service.refresh()
     assert status(service, "/v1/families", {}) == 401, "a home that had keys stays closed"
 

@@ -9,8 +9,8 @@ from scipy import sparse
 from test_match import signature
 from test_variants import ORIGINAL, OTHER, REWORDED
 
-from fingerprint.adopt import adopted
-from fingerprint.embed import Embedder
+from fingerprint.embedding.embedder import Embedder
+from fingerprint.signatures.adoption import adopted
 
 TEXTS = pa.chunked_array(
     [[". ".join(REWORDED) + ": how do tides work?", "what is the height of the eiffel tower?"]]

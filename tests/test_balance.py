@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from fingerprint.balance import balance
-from fingerprint.columns import Trait
+from fingerprint.evidence.load_balance import balance
+from fingerprint.evidence.null_models import Trait
 
 
 def measure(loads: np.ndarray, related: list[tuple[int, int]] | None = None) -> tuple[Trait, Trait]:

@@ -10,10 +10,10 @@ from crafted import START, Sent, batch_of, record_batch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint.batch import Batch, collect
-from fingerprint.night import normalised, shown
-from fingerprint.records import TURN_END
-from fingerprint.tokenise import tokens
+from fingerprint.discovery.batch import Batch, collect
+from fingerprint.domain.schemas import TURN_END
+from fingerprint.text.normalise import normalised, shown
+from fingerprint.text.tokenise import tokens
 
 # few different words, spellings, systems and accounts, so that prompts come again
 WORDS = st.lists(

@@ -6,8 +6,8 @@ import pytest
 from scipy import sparse
 from test_match import signature
 
-from fingerprint import calibrate, match
-from fingerprint.calibrate import Others, of_centre, of_meaning, stood, stricter
+from fingerprint.signatures import calibrate, match_score
+from fingerprint.signatures.calibrate import NonMembers, of_centre, of_meaning, stricter, with_reliability
 
 
 def unit(random: np.random.Generator, rows: int) -> np.ndarray:
@@ -15,9 +15,11 @@ def unit(random: np.random.Generator, rows: int) -> np.ndarray:
     return made / np.linalg.norm(made, axis=1, keepdims=True)
 
 
-def others(random: np.random.Generator, prompts: int) -> Others:
+def others(random: np.random.Generator, prompts: int) -> NonMembers:
     sizes = random.integers(1, 6, prompts)
-    return Others(unit(random, int(sizes.sum())), np.concatenate([[0], np.cumsum(sizes)]), strangers(prompts))
+    return NonMembers(
+        unit(random, int(sizes.sum())), np.concatenate([[0], np.cumsum(sizes)]), strangers(prompts)
+    )
 
 
 def strangers(prompts: int, families: int = 3) -> sparse.csr_matrix:
@@ -51,8 +53,8 @@ def test_a_familys_own_senders_are_no_others() -> None:
     vectors = every.vectors.copy()
     vectors[every.offsets[said]] = template[0]
     own = sparse.csr_matrix((np.ones(len(said)), (said, np.zeros(len(said), int))), shape=(500, 1))
-    strict = of_meaning([template], Others(vectors, every.offsets, strangers(500, 1)), 0.01)[0]
-    open_ = of_meaning([template], Others(vectors, every.offsets, own), 0.01)[0]
+    strict = of_meaning([template], NonMembers(vectors, every.offsets, strangers(500, 1)), 0.01)[0]
+    open_ = of_meaning([template], NonMembers(vectors, every.offsets, own), 0.01)[0]
     kept = np.setdiff1d(np.arange(500), said)
     held = [(vectors[every.offsets[n] : every.offsets[n + 1]] @ template.T).max(axis=0).mean() for n in kept]
     assert open_[0] < strict[0]
@@ -61,7 +63,7 @@ def test_a_familys_own_senders_are_no_others() -> None:
 
 def test_without_others_meaning_never_counts() -> None:
     random = np.random.default_rng(1)
-    nobody = Others(np.empty((0, 8), np.float32), np.array([0]), strangers(0))
+    nobody = NonMembers(np.empty((0, 8), np.float32), np.array([0]), strangers(0))
     for nothing in (None, nobody):
         least, usual = of_meaning([unit(random, 2)], nothing, 0.01)
         assert (least.tolist(), usual.tolist()) == ([1], [0])
@@ -88,7 +90,7 @@ def test_others_are_chosen_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
         return np.zeros((len(flat), 8), np.float32)
 
     own = sparse.csr_matrix(np.eye(100))
-    found = Others.of(texts, own, embed)
+    found = NonMembers.of(texts, own, embed)
     assert found.own.indices.tolist() == [0, 49, 99]
     assert taken == ["this is number 0", "this is number 49", "this is number 99"]
     assert found.offsets.tolist() == [0, 1, 2, 3]
@@ -96,23 +98,23 @@ def test_others_are_chosen_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_threshold_moves_with_the_standing() -> None:
     plain = signature({1: 1.0}, threshold=0.6)
-    many = stood(plain, 2000, 0)
+    many = with_reliability(plain, 2000, 0)
     assert many.threshold > 0.6
-    assert stood(many, 99, 0).threshold == pytest.approx(0.6)
-    assert stood(plain, 10, 5).threshold < 0.6
-    assert stood(signature({1: 1.0}, threshold=0.9999), 10**9, 0).threshold == calibrate.HIGHEST
+    assert with_reliability(many, 99, 0).threshold == pytest.approx(0.6)
+    assert with_reliability(plain, 10, 5).threshold < 0.6
+    assert with_reliability(signature({1: 1.0}, threshold=0.9999), 10**9, 0).threshold == calibrate.HIGHEST
 
 
 def test_no_night_lowers_a_threshold() -> None:
-    old = stood(signature({1: 1.0}, threshold=0.7, similarity=0.5, usual=0.2), 50, 0)
-    lower = stood(signature({1: 1.0}, threshold=0.6, similarity=0.4, usual=0.1), 500, 4)
+    old = with_reliability(signature({1: 1.0}, threshold=0.7, similarity=0.5, usual=0.2), 50, 0)
+    lower = with_reliability(signature({1: 1.0}, threshold=0.6, similarity=0.4, usual=0.1), 500, 4)
     kept = stricter(old, lower)
     assert (kept.seen, kept.strays, kept.similarity, kept.usual) == (500, 4, 0.5, 0.2)
-    base = match.shifted(np.array([kept.threshold]), np.array([-match.standing(500, 4)]))[0]
+    base = match_score.shifted(np.array([kept.threshold]), np.array([-match_score.standing(500, 4)]))[0]
     assert base == pytest.approx(0.7)
-    higher = stood(signature({1: 1.0}, threshold=0.8, similarity=0.6, usual=0.3), 50, 0)
+    higher = with_reliability(signature({1: 1.0}, threshold=0.8, similarity=0.6, usual=0.3), 50, 0)
     raised = stricter(old, higher)
     assert raised.threshold == pytest.approx(higher.threshold)
     assert (raised.similarity, raised.usual) == (0.6, 0.3)
-    never = stood(signature({1: 1.0}, threshold=0.7), 50, 0)
+    never = with_reliability(signature({1: 1.0}, threshold=0.7), 50, 0)
     assert stricter(never, lower).similarity == 0.4

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 from test_match import signature
 
-from fingerprint import campaign
-from fingerprint.records import AccountRow, CampaignRow, Signature
+from fingerprint.assessment import campaigns
+from fingerprint.domain.rows import AccountRow, CampaignRow
+from fingerprint.domain.signature import Signature
 
 Sent = dict[str, dict[str, int]]
 """Requests by family and account."""
@@ -29,15 +30,15 @@ def family(
 
 
 def grouped(families: list[Signature], sent: Sent, accounts: int = 10_000) -> list[CampaignRow]:
-    pool, _ = campaign.pools(history(sent), [f.family_id for f in families])
-    return campaign.campaigns(families, pool, accounts)
+    pool, _ = campaigns.pools(history(sent), [f.family_id for f in families])
+    return campaigns.campaigns(families, pool, accounts)
 
 
 def assessed(
     families: list[Signature], sent: Sent, totals: dict[str, int] | None = None
 ) -> dict[str, AccountRow]:
-    pool, names = campaign.pools(history(sent), [f.family_id for f in families])
-    return {row.account_id: row for row in campaign.accounts(families, pool, names, totals or {})}
+    pool, names = campaigns.pools(history(sent), [f.family_id for f in families])
+    return {row.account_id: row for row in campaigns.accounts(families, pool, names, totals or {})}
 
 
 def pool_of(numbers: range) -> dict[str, int]:
@@ -45,7 +46,7 @@ def pool_of(numbers: range) -> dict[str, int]:
 
 
 def test_pools_count_requests_of_the_named_families_only() -> None:
-    pool, names = campaign.pools(
+    pool, names = campaigns.pools(
         history({"f": {"a": 2, "b": 1}, "other": {"c": 9}, "g": {"b": 4}}), ["g", "f"]
     )
     place = {name: n for n, name in enumerate(names.to_pylist())}

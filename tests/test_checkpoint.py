@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fingerprint.checkpoint import Checkpoints, key_of
-from fingerprint.errors import StoreError
+from fingerprint.domain.errors import StoreError
+from fingerprint.nights.checkpoint import Checkpoints, key_of
 
 
 def test_a_finished_stage_is_read_by_the_next_process(tmp_path: Path) -> None:

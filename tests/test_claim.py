@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint.claim import Claims, claims, cores, joined
+from fingerprint.nights.claims import Claims, claims, cores, joined
 
 # few values, so that cores overlap and prompts repeat grams; 0 marks an empty slot and is no gram
 GRAMS = st.integers(1, 40).map(lambda n: n * 0x9E3779B97F4A7C15 % 2**64)

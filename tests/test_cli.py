@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from small_traffic import done, failed, night_rows, objects, row, run, written
 
-from fingerprint.cli import cli
-from fingerprint.lock import HomeLock
-from fingerprint.records import Segment, Slot, Template
-from fingerprint.signature import from_json, to_json
+from fingerprint.cli.main import cli
+from fingerprint.domain.signature import Segment, Slot, Template
+from fingerprint.domain.signature_json import from_json, to_json
+from fingerprint.store.lock import HomeLock
 
 
 @pytest.mark.alone

@@ -6,10 +6,10 @@ import numpy.typing as npt
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from fingerprint.cluster import FLOOR, Clusters, cluster, collapse, components
-from fingerprint.errors import UsageError
-from fingerprint.index import Outside, knn_graph
-from fingerprint.records import Neighbours
+from fingerprint.clustering.hdbscan_graph import Clusters, cluster
+from fingerprint.clustering.knn import Neighbours, OutsideSearch, knn_graph
+from fingerprint.clustering.spanning_tree import FLOOR, collapse, components
+from fingerprint.domain.errors import UsageError
 
 
 def on_sphere(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
@@ -32,7 +32,7 @@ def traffic(seed: int) -> npt.NDArray[np.float32]:
 def weighted(points: npt.NDArray[np.float32], k: int, **options: int) -> npt.NDArray[np.int32]:
     distinct = collapse(points)
     vectors = points[distinct.first]
-    found = cluster(knn_graph(vectors, k), distinct.weight, outside=Outside(vectors), **options)
+    found = cluster(knn_graph(vectors, k), distinct.weight, outside=OutsideSearch(vectors), **options)
     return found.labels[distinct.inverse]
 
 
@@ -153,7 +153,7 @@ def test_strangers_are_noise():
 @pytest.mark.parametrize("n", [0, 1, 2, 3])
 def test_next_to_nothing(n, outside):
     points = on_sphere(np.random.default_rng(0).standard_normal((n, 4)))
-    ask = Outside(points) if outside else None
+    ask = OutsideSearch(points) if outside else None
     found = cluster(lists(points), ones(n), min_cluster_size=2, min_samples=5, outside=ask)
     assert found.labels.tolist() == [-1] * n
     assert found.labels.dtype == np.int32
@@ -164,7 +164,7 @@ def test_rows_of_zeros_are_noise(outside):
     rng = np.random.default_rng(0)
     points = on_sphere(np.repeat(np.eye(3, 8), 30, axis=0) + 0.01 * rng.standard_normal((90, 8)))
     points[[5, 50]] = 0
-    ask = Outside(points) if outside else None
+    ask = OutsideSearch(points) if outside else None
     found = cluster(lists(points), ones(90), min_cluster_size=10, min_samples=3, outside=ask)
     expected = np.repeat([0, 1, 2], 30)
     expected[[5, 50]] = -1
@@ -176,7 +176,7 @@ def test_a_higher_floor_keeps_a_tight_knot_inside_its_family():
     centre = np.repeat(np.eye(2, 16), [200, 100], axis=0)
     points = on_sphere(centre + 0.15 * rng.standard_normal(centre.shape))
     points[:25] = on_sphere(points[:1] + 1e-3 * rng.standard_normal((25, 16)))
-    options = {"min_cluster_size": 20, "min_samples": 5, "outside": Outside(points)}
+    options = {"min_cluster_size": 20, "min_samples": 5, "outside": OutsideSearch(points)}
     low = cluster(lists(points), ones(300), **options).labels
     high = cluster(lists(points), ones(300), floor=0.3, **options).labels
     assert np.mean(low[:200] == low[0]) < 0.2

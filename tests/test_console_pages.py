@@ -9,13 +9,13 @@ import pytest
 from browser import Site, log_in, of_prompt, violations
 from playwright.sync_api import Browser, expect
 
-from fingerprint.desk import Desk
-from fingerprint.service.console.page import HERE
+from fingerprint.casework.actions import Actions
+from fingerprint.service.console.base import HERE
 
 
 def pages_of(site: Site, family: str) -> tuple[str, ...]:
     """Label a family as a campaign's, write a note on it, and name every page there is then."""
-    desk = Desk(site.store.database)
+    desk = Actions(site.store.database)
     desk.label({family: 0}, "campaign", by="ann", campaign="graders")
     desk.note(family, "a note", by="ann")
     account = site.store.accounts()[0].account_id

@@ -9,9 +9,9 @@ from browser import PROMPT, Site, families, log_in, looked_up, of_prompt, told, 
 from playwright.sync_api import Browser, Page, expect
 from small_traffic import done
 
-from fingerprint.desk import Desk
-from fingerprint.exports import FORMATS
+from fingerprint.casework.actions import Actions
 from fingerprint.service.console.queue import query_of, values_of
+from fingerprint.sharing.exports import EXPORT_FORMATS
 
 
 def test_from_the_queue_to_a_label_that_lookups_see_and_back(page: Page, site: Site) -> None:
@@ -166,12 +166,12 @@ def test_a_query_is_read_from_an_address_and_written_back() -> None:
 
 
 def test_a_campaign_is_exported_in_every_format(site: Site, tmp_path: Path) -> None:
-    desk, family = Desk(site.store.database), of_prompt(site)
+    desk, family = Actions(site.store.database), of_prompt(site)
     desk.label({family: 0}, "campaign", by="ann", campaign="graders")
     with httpx2.Client(base_url=site.address, headers={"x-api-key": site.keys["reader"]}) as client:
-        made = {f: client.get(f"/campaigns/graders/export?format={f}") for f in FORMATS}
+        made = {f: client.get(f"/campaigns/graders/export?format={f}") for f in EXPORT_FORMATS}
         assert client.get("/campaigns/graders/export?format=doc").status_code == 422
-    assert {f: answer.status_code for f, answer in made.items()} == dict.fromkeys(FORMATS, 200)
+    assert {f: answer.status_code for f, answer in made.items()} == dict.fromkeys(EXPORT_FORMATS, 200)
     assert all(family.encode() in answer.content for answer in made.values())
     assert made["nova"].headers["content-disposition"] == 'attachment; filename="graders.nov"'
     file = tmp_path / "graders.jsonl"

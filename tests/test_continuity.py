@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from fingerprint.continuity import SILENT, events
-from fingerprint.records import Event, Signature, Spread, Stamp, Template
+from fingerprint.assessment.lifecycle import SILENT, events
+from fingerprint.domain.rows import Event
+from fingerprint.domain.signature import Signature, Spread, Stamp, Template
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fingerprint.cli import cli
+from fingerprint.cli.main import cli
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fingerprint.departure import FEATURES, FEWEST, RATE, Departures, departures, features
+from fingerprint.evidence.two_sample import (
+    MIN_PROMPTS,
+    RANDOM_FEATURES,
+    RATE,
+    Departures,
+    departures,
+    features,
+)
 
 DIMENSION = 64
 
@@ -32,7 +39,7 @@ def measured(accounts: list[np.ndarray], honest: np.ndarray | None = None) -> De
 def test_features_are_unit_vectors_whose_products_are_the_kernel() -> None:
     vectors = prompts(np.random.default_rng(1), 200)
     found = features(vectors)
-    assert found.shape == (200, FEATURES)
+    assert found.shape == (200, RANDOM_FEATURES)
     np.testing.assert_allclose((found * found).sum(axis=1), 1, rtol=1e-4)
     squared = ((vectors[:, None] - vectors[None]) ** 2).sum(axis=2)
     kernel = np.mean([np.exp(-squared / 2 / width**2) for width in (0.5, 0.7, 1.0)], axis=0)
@@ -75,12 +82,15 @@ def test_more_of_the_same_prompts_is_a_clearer_departure() -> None:
 
 def test_too_few_prompts_or_peers_say_nothing() -> None:
     random = np.random.default_rng(5)
-    found = measured([prompts(random, FEWEST - 1), *(prompts(random, 10) for _ in range(20))])
+    found = measured([prompts(random, MIN_PROMPTS - 1), *(prompts(random, 10) for _ in range(20))])
     assert np.isnan(found.value[0])
     assert np.isfinite(found.p_value[1:]).all()
     assert np.isnan(found.rank).all()
     assert not found.departed.any()
     nobody = departures(
-        np.zeros((2, FEATURES)), np.zeros(2), np.zeros(2, dtype=np.bool_), np.zeros((FEATURES, FEATURES))
+        np.zeros((2, RANDOM_FEATURES)),
+        np.zeros(2),
+        np.zeros(2, dtype=np.bool_),
+        np.zeros((RANDOM_FEATURES, RANDOM_FEATURES)),
     )
     assert np.isnan(nobody.value).all()

@@ -22,9 +22,9 @@ from prometheus_client.samples import Sample
 from service_client import running
 from small_traffic import TEMPLATES
 
-from fingerprint.cli import cli
-from fingerprint.service.config import Config
-from fingerprint.service.policy import Policy
+from fingerprint.cli.main import cli
+from fingerprint.service.http.config import Config
+from fingerprint.service.serving.policy import GatewayPolicy
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -77,7 +77,7 @@ def test_units_find_the_files_that_the_instructions_install() -> None:
         for path in re.findall(r"/etc/fingerprint/([\w.]+)", unit.read_text()):
             assert (DEPLOY / path).is_file(), f"{unit.name} reads {path}"
             assert f"deploy/{path}" in told, f"README.md does not install {path}"
-    Policy.load(DEPLOY / "policy.toml")
+    GatewayPolicy.load(DEPLOY / "policy.toml")
 
 
 def test_environment_variables_are_ones_that_are_read() -> None:

@@ -10,14 +10,16 @@ import pytest
 from crafted import START, Sent, background, batch_of, words
 from test_discover import LONG, in_bursts
 
-from fingerprint import match
-from fingerprint.batch import Batch
-from fingerprint.describe import Described, describe
-from fingerprint.discover import Discovery, discover
-from fingerprint.match import gram_index
-from fingerprint.records import DayCount, FloatArray, Segment, Signature, Stamp
-from fingerprint.settings import Settings
-from fingerprint.tokenise import tokens
+from fingerprint.base.types import FloatArray
+from fingerprint.discovery.batch import Batch
+from fingerprint.discovery.discover import Discovery, discover
+from fingerprint.domain.settings import Settings
+from fingerprint.domain.signature import DayCount, Segment, Signature, Stamp
+from fingerprint.matching import ngram_index
+from fingerprint.matching.ngram_index import gram_index
+from fingerprint.signatures import match_score
+from fingerprint.signatures.describe import Described, describe
+from fingerprint.text.tokenise import tokens
 
 STAMP = Stamp("n", "s", "words", "r", 64)
 SECRET = "zqzqzq"
@@ -82,7 +84,7 @@ def test_weights_are_the_rarity_of_their_own_grams(first: tuple[Batch, Discovery
         row = int(np.flatnonzero(found.shared.hashes == gram)[0])
         holders = found.shared.postings[row].indices
         outside = (described.label[holders] != family).sum()
-        assert weight == pytest.approx(match.rarity(np.array([outside]), batch.distinct)[0], abs=1e-6)
+        assert weight == pytest.approx(match_score.rarity(np.array([outside]), batch.distinct)[0], abs=1e-6)
     assert signature.weights.min() < 0.5 < signature.weights.max()
 
 
@@ -96,7 +98,7 @@ def test_few_non_members_reach_a_threshold(rate: float) -> None:
     batch, found, described = worked(sent, false_positive_rate=rate)
     for family, signature in enumerate(described.signatures):
         shingles = found.shingles
-        hits = match.best(gram_index([signature]), shingles.hashes, shingles.offsets)
+        hits = ngram_index.best(gram_index([signature]), shingles.hashes, shingles.offsets)
         reached = (hits.score >= signature.threshold) & (described.label != family)
         assert reached.sum() <= rate * batch.distinct
         members = described.label == family

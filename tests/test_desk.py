@@ -9,11 +9,13 @@ import pytest
 import sqlalchemy as sa
 from stored_nights import NEXT_ACTIVITY, dump, make_night, make_signature, save_first, save_next
 
-from fingerprint.desk import Desk
-from fingerprint.errors import Conflict, NotFound, StoreError, UsageError
-from fingerprint.records import SPREAD_SCHEMA, Event, Signature
-from fingerprint.store import Store
-from fingerprint.tables import audit
+from fingerprint.casework.actions import Actions
+from fingerprint.domain.errors import Conflict, NotFound, StoreError, UsageError
+from fingerprint.domain.rows import Event
+from fingerprint.domain.schemas import SPREAD_SCHEMA
+from fingerprint.domain.signature import Signature
+from fingerprint.store.store import Store
+from fingerprint.store.tables import audit
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
@@ -26,8 +28,8 @@ def store(tmp_path: Path, store_url: str | None) -> Iterator[Store]:
 
 
 @pytest.fixture
-def desk(store: Store) -> Desk:
-    return Desk(store.database)
+def desk(store: Store) -> Actions:
+    return Actions(store.database)
 
 
 def matched(store: Store) -> dict[str, Signature]:
@@ -47,7 +49,7 @@ def everything(store: Store, tmp_path: Path, store_url: str | None) -> dict[str,
     return found
 
 
-def test_a_label_is_said_and_taken_back(store: Store, desk: Desk) -> None:
+def test_a_label_is_said_and_taken_back(store: Store, desk: Actions) -> None:
     said = desk.label({"f1": 0, "f2": 0}, "campaign", by="ann", campaign="c9", reason="graders")
     assert [store.signature(f).label for f in ("f1", "f2")] == ["campaign", "campaign"]
     assert store.signature("f2").campaign_id == "c9"
@@ -59,7 +61,7 @@ def test_a_label_is_said_and_taken_back(store: Store, desk: Desk) -> None:
     assert [word.by for word in store.labels("f1")] == ["ann", "ann", "bob"]
 
 
-def test_an_undone_label_gives_the_one_before_back(store: Store, desk: Desk) -> None:
+def test_an_undone_label_gives_the_one_before_back(store: Store, desk: Actions) -> None:
     desk.label({"f1": 0}, "benign", by="ann", reason="harness")
     desk.label({"f1": None}, "campaign", by="bob")
     desk.undo_last(by="bob")
@@ -67,7 +69,7 @@ def test_an_undone_label_gives_the_one_before_back(store: Store, desk: Desk) -> 
     assert (word.label, word.reason, word.by) == ("benign", "harness", "bob")
 
 
-def test_two_analysts_cannot_overwrite_each_other_silently(store: Store, desk: Desk) -> None:
+def test_two_analysts_cannot_overwrite_each_other_silently(store: Store, desk: Actions) -> None:
     read = desk.revision("f1")
     desk.label({"f1": read}, "campaign", by="ann")
     with pytest.raises(Conflict, match=f"family f1: revision {read} expected, {desk.revision('f1')} found"):
@@ -76,14 +78,14 @@ def test_two_analysts_cannot_overwrite_each_other_silently(store: Store, desk: D
     assert store.signature("f2").label is None
 
 
-def test_a_label_from_elsewhere_is_seen_too(store: Store, desk: Desk) -> None:
+def test_a_label_from_elsewhere_is_seen_too(store: Store, desk: Actions) -> None:
     read = desk.revision("f1")
-    store.set_label("f1", "benign", by="cli")
+    Actions(store.database).set_label("f1", "benign", by="cli")
     with pytest.raises(Conflict):
         desk.label({"f1": read}, "campaign", by="ann")
 
 
-def test_an_undo_does_not_cross_what_others_did_since(store: Store, desk: Desk) -> None:
+def test_an_undo_does_not_cross_what_others_did_since(store: Store, desk: Actions) -> None:
     first = desk.label({"f1": 0}, "campaign", by="ann")
     later = desk.label({"f1": None}, "benign", by="bob")
     with pytest.raises(Conflict, match=r"“campaign: f1” cannot be undone: bob has since “benign: f1”"):
@@ -96,7 +98,7 @@ def test_an_undo_does_not_cross_what_others_did_since(store: Store, desk: Desk) 
         desk.undo(first.id, by="ann")
 
 
-def test_a_snooze_ends_and_is_undone(store: Store, desk: Desk) -> None:
+def test_a_snooze_ends_and_is_undone(store: Store, desk: Actions) -> None:
     first = desk.snooze(["f1", "f2"], TOMORROW, by="ann")
     assert first.families == ("f1", "f2")
     desk.snooze(["f1"], None, by="ann")
@@ -106,7 +108,7 @@ def test_a_snooze_ends_and_is_undone(store: Store, desk: Desk) -> None:
         desk.undo_last(by="ann")
 
 
-def test_notes_are_kept_and_undone(desk: Desk) -> None:
+def test_notes_are_kept_and_undone(desk: Actions) -> None:
     desk.note("f1", "  looks like grading\0 ", by="ann")
     note = desk.notes("f1")[0]
     assert (note.text, note.by) == ("looks like grading\N{REPLACEMENT CHARACTER}", "ann")
@@ -117,7 +119,7 @@ def test_notes_are_kept_and_undone(desk: Desk) -> None:
 
 
 def test_merged_families_count_and_match_as_one(
-    store: Store, desk: Desk, tmp_path: Path, store_url: str | None
+    store: Store, desk: Actions, tmp_path: Path, store_url: str | None
 ) -> None:
     before = everything(store, tmp_path, store_url)
     desk.label({"f2": 0}, "campaign", by="ann", campaign="c9")
@@ -137,7 +139,7 @@ def test_merged_families_count_and_match_as_one(
     assert after == before
 
 
-def test_a_night_leaves_a_merge_and_counts_for_it(store: Store, desk: Desk) -> None:
+def test_a_night_leaves_a_merge_and_counts_for_it(store: Store, desk: Actions) -> None:
     desk.merge("f1", {"f2": 0}, by="ann")
     empty = SPREAD_SCHEMA.empty_table()
     # a night that began before the merge still thinks f2 is one of its own
@@ -147,7 +149,7 @@ def test_a_night_leaves_a_merge_and_counts_for_it(store: Store, desk: Desk) -> N
     assert store.signature("f1").spread.requests == 16
 
 
-def test_merging_needs_two_of_their_own(desk: Desk) -> None:
+def test_merging_needs_two_of_their_own(desk: Actions) -> None:
     with pytest.raises(UsageError, match="at least two families to merge expected, one found"):
         desk.merge("f1", {"f1": 0}, by="ann")
     desk.merge("f1", {"f2": 0}, by="ann")
@@ -157,7 +159,7 @@ def test_merging_needs_two_of_their_own(desk: Desk) -> None:
         desk.merge("f1", {"nowhere": None}, by="ann")
 
 
-def test_wordings_are_split_off(store: Store, desk: Desk) -> None:
+def test_wordings_are_split_off(store: Store, desk: Actions) -> None:
     store.save_night(
         make_night("n2"),
         [make_signature("f3", seed=3, variant_of="f1"), make_signature("f4", seed=4, variant_of="f1")],
@@ -173,7 +175,7 @@ def test_wordings_are_split_off(store: Store, desk: Desk) -> None:
 
 
 def test_an_edit_is_a_version_that_nights_leave(
-    store: Store, desk: Desk, tmp_path: Path, store_url: str | None
+    store: Store, desk: Actions, tmp_path: Path, store_url: str | None
 ) -> None:
     before, old = everything(store, tmp_path, store_url), store.signature("f1")
     changed = make_signature("f1", words="Rate every answer", seed=7, threshold=0.8)
@@ -190,7 +192,7 @@ def test_an_edit_is_a_version_that_nights_leave(
     assert store.signature("f1").spread.requests == 11
 
 
-def test_a_threshold_alone_lets_nights_change_the_template(store: Store, desk: Desk) -> None:
+def test_a_threshold_alone_lets_nights_change_the_template(store: Store, desk: Actions) -> None:
     desk.edit(replace(store.signature("f1"), threshold=0.9), ["threshold"], by="ann")
     save_next(store)
     found = store.signature("f1")
@@ -198,7 +200,7 @@ def test_a_threshold_alone_lets_nights_change_the_template(store: Store, desk: D
     assert str(found.template).startswith("Rate this answer")
 
 
-def test_a_cut_makes_a_family_and_its_undo_takes_it_out(store: Store, desk: Desk) -> None:
+def test_a_cut_makes_a_family_and_its_undo_takes_it_out(store: Store, desk: Actions) -> None:
     child = make_signature("f9", seed=9)
     desk.cut(make_signature("f1", seed=8), child, by="ann", expected=0)
     assert same(matched(store)["f9"], child)
@@ -210,7 +212,7 @@ def test_a_cut_makes_a_family_and_its_undo_takes_it_out(store: Store, desk: Desk
     assert "f9" in matched(store)
 
 
-def test_views_are_saved_replaced_and_undone(desk: Desk) -> None:
+def test_views_are_saved_replaced_and_undone(desk: Actions) -> None:
     desk.save_view("mine", "state=all", by="ann")
     desk.save_view("mine", "state=open", by="ann")
     desk.undo_last(by="ann")
@@ -221,7 +223,7 @@ def test_views_are_saved_replaced_and_undone(desk: Desk) -> None:
         desk.save_view(" ", "", by="ann")
 
 
-def test_every_action_stands_in_the_audit_log(store: Store, desk: Desk) -> None:
+def test_every_action_stands_in_the_audit_log(store: Store, desk: Actions) -> None:
     desk.label({"f1": 0}, "benign", by="ann", reason="harness")
     desk.snooze(["f1"], TOMORROW, by="ann")
     desk.note("f1", "a note", by="ann")
@@ -242,7 +244,7 @@ def test_every_action_stands_in_the_audit_log(store: Store, desk: Desk) -> None:
     ]
 
 
-def test_notes_and_snoozes_are_no_conflict(desk: Desk) -> None:
+def test_notes_and_snoozes_are_no_conflict(desk: Actions) -> None:
     read = desk.revision("f1")
     desk.note("f1", "only a note", by="bob")
     desk.snooze(["f1"], TOMORROW, by="bob")
@@ -251,7 +253,9 @@ def test_notes_and_snoozes_are_no_conflict(desk: Desk) -> None:
     assert desk.revision("f1") > read
 
 
-def test_what_fails_leaves_nothing(store: Store, desk: Desk, tmp_path: Path, store_url: str | None) -> None:
+def test_what_fails_leaves_nothing(
+    store: Store, desk: Actions, tmp_path: Path, store_url: str | None
+) -> None:
     before = dump(tmp_path, store_url)
     with pytest.raises(NotFound, match="no family nowhere"):
         desk.label({"f1": 0, "nowhere": 0}, "benign", by="ann")
@@ -260,7 +264,7 @@ def test_what_fails_leaves_nothing(store: Store, desk: Desk, tmp_path: Path, sto
     assert dump(tmp_path, store_url) == before
 
 
-def test_actions_are_listed_newest_first(desk: Desk) -> None:
+def test_actions_are_listed_newest_first(desk: Actions) -> None:
     desk.label({"f1": 0}, "benign", by="ann")
     desk.note("f2", "a note", by="bob")
     desk.undo_last(by="ann")
@@ -269,20 +273,24 @@ def test_actions_are_listed_newest_first(desk: Desk) -> None:
     assert [a.stands for a in desk.actions(by="ann")] == [True, False]
 
 
-def test_the_audit_log_cannot_be_rewritten(store: Store, desk: Desk) -> None:
+def test_the_audit_log_cannot_be_rewritten(store: Store, desk: Actions) -> None:
     desk.label({"f1": 0}, "benign", by="ann")
     with pytest.raises(StoreError, match="append-only"), store.database.writing() as connection:
         connection.execute(sa.update(audit).values(actor="bob"))
 
 
-def test_events_of_the_night_are_untouched(store: Store, desk: Desk) -> None:
+def test_events_of_the_night_are_untouched(store: Store, desk: Actions) -> None:
     desk.merge("f1", {"f2": 0}, by="ann")
     assert store.events("f2") == [("n1", Event("f2", "born", {"size": 5}))]
 
 
-def test_a_word_from_the_command_line_or_the_api_is_undone_like_any_other(store: Store, desk: Desk) -> None:
+def test_a_word_from_the_command_line_or_the_api_is_undone_like_any_other(
+    store: Store, desk: Actions
+) -> None:
     before = store.families()[0]
-    store.set_label(before.family_id, "campaign", by="cli", campaign="graders", reason="seen before")
+    Actions(store.database).set_label(
+        before.family_id, "campaign", by="cli", campaign="graders", reason="seen before"
+    )
     (action,) = desk.actions(before.family_id)
     assert (action.kind, action.by, action.stands) == ("label", "cli", True)
     (made,) = [row for row in store.campaigns() if row.campaign_id == "graders"]

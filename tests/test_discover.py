@@ -10,11 +10,11 @@ from crafted import Sent, background, batch_of, words
 from scipy import sparse
 from test_match import signature
 
-from fingerprint.columns import Families
-from fingerprint.discover import Discovery, akin, discover, proven
-from fingerprint.evidence import behaviour
-from fingerprint.refine import CLOSED_POOL
-from fingerprint.settings import Settings
+from fingerprint.discovery.discover import Discovery, discover
+from fingerprint.discovery.families import Families
+from fingerprint.discovery.proof import CLOSED_POOL_P, akin, proven
+from fingerprint.domain.settings import Settings
+from fingerprint.evidence.coactivity import behaviour
 
 LONG = (
     "you are an expert who grades the answers of students strictly by the rubric that follows here and who "
@@ -213,5 +213,5 @@ def test_habits_of_many_people_are_significant_but_no_pool(
     )
     families = Families(sparse.csr_matrix(np.ones((1, 20), np.float32)), members, np.full(1, -1, np.int32))
     act = behaviour(members, account, second)
-    assert act.p_pool[0] < CLOSED_POOL
+    assert act.p_pool[0] < CLOSED_POOL_P
     assert proven(families, act, np.array([outlined]), Settings()).tolist() == [expected]

@@ -8,12 +8,18 @@ import numpy as np
 import pytest
 from stored_nights import NOON, TODAY, TOMORROW, make_night, make_signature, save_first, save_next, table
 
-from fingerprint.casework import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA, PATTERNS_SCHEMA, Rhythm
-from fingerprint.desk import Desk
-from fingerprint.dossier import MOST_STEPS, Dossier
-from fingerprint.records import ACTIVITY_SCHEMA, SPREAD_SCHEMA
-from fingerprint.rhythm import name_of
-from fingerprint.store import Store
+from fingerprint.casework.actions import Actions
+from fingerprint.casework.queries import MOST_STEPS, PageQueries
+from fingerprint.domain.casework import name_of
+from fingerprint.domain.schemas import (
+    ACCOUNT_HOURS_SCHEMA,
+    ACTIVITY_SCHEMA,
+    FAMILY_HOURS_SCHEMA,
+    PATTERNS_SCHEMA,
+    SPREAD_SCHEMA,
+    Activity,
+)
+from fingerprint.store.store import Store
 
 EIGHT = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
@@ -27,13 +33,13 @@ def store(tmp_path: Path, store_url: str | None) -> Iterator[Store]:
 
 
 @pytest.fixture
-def dossier(store: Store) -> Dossier:
-    return Dossier(store.database)
+def dossier(store: Store) -> PageQueries:
+    return PageQueries(store.database)
 
 
 def save_hours(store: Store, hours: list[int], batch: str = "n3") -> None:
     at = [EIGHT + timedelta(hours=h) for h in hours]
-    rhythm = Rhythm(
+    rhythm = Activity(
         table(FAMILY_HOURS_SCHEMA, *(("f1", t, 4, 2) for t in at)),
         table(ACCOUNT_HOURS_SCHEMA, *(("f1", "ab"[n % 2], t, 4) for n, t in enumerate(at))),
         PATTERNS_SCHEMA.empty_table(),
@@ -47,19 +53,19 @@ def save_hours(store: Store, hours: list[int], batch: str = "n3") -> None:
     )
 
 
-def test_a_timeline_by_day_counts_distinct_accounts(dossier: Dossier) -> None:
+def test_a_timeline_by_day_counts_distinct_accounts(dossier: PageQueries) -> None:
     line = dossier.timeline(["f1"])
     assert (line.step, [t.date() for t in line.starts]) == (24, [TODAY, TOMORROW])
     assert (list(line.requests), list(line.accounts)) == ([8, 3], [3, 2])
 
 
-def test_a_timeline_of_several_families_counts_accounts_once(dossier: Dossier) -> None:
+def test_a_timeline_of_several_families_counts_accounts_once(dossier: PageQueries) -> None:
     line = dossier.timeline(["f1", "f2"])
     assert (list(line.requests), list(line.accounts)) == ([13, 3], [3, 2])
     assert list(dossier.timelines(["f1", "f2"])["f2"].requests) == [5]
 
 
-def test_a_timeline_by_hour_has_no_gaps(store: Store, dossier: Dossier) -> None:
+def test_a_timeline_by_hour_has_no_gaps(store: Store, dossier: PageQueries) -> None:
     save_hours(store, [0, 3])
     line = dossier.timeline(["f1"])
     assert (line.step, list(line.requests), list(line.accounts)) == (1, [4, 0, 0, 4], [2, 0, 0, 2])
@@ -68,13 +74,13 @@ def test_a_timeline_by_hour_has_no_gaps(store: Store, dossier: Dossier) -> None:
     assert dossier.timeline(["f1"]).step == 24
 
 
-def test_a_batch_saved_again_replaces_its_hours(store: Store, dossier: Dossier) -> None:
+def test_a_batch_saved_again_replaces_its_hours(store: Store, dossier: PageQueries) -> None:
     save_hours(store, [0, 3])
     save_hours(store, [0])
     assert list(dossier.timeline(["f1"]).requests) == [4]
 
 
-def test_heat_is_by_account_in_order_of_their_beginning(store: Store, dossier: Dossier) -> None:
+def test_heat_is_by_account_in_order_of_their_beginning(store: Store, dossier: PageQueries) -> None:
     save_hours(store, [0, 1, 5])
     heat = dossier.heat("f1")
     assert (heat.accounts, heat.step, heat.of) == (("a", "b"), 1, 3)
@@ -82,7 +88,7 @@ def test_heat_is_by_account_in_order_of_their_beginning(store: Store, dossier: D
     assert dossier.heat("f1", most=1).accounts == ("a",)
 
 
-def test_heat_of_a_long_time_has_coarser_steps(store: Store, dossier: Dossier) -> None:
+def test_heat_of_a_long_time_has_coarser_steps(store: Store, dossier: PageQueries) -> None:
     save_hours(store, [0, 24 * 20])
     heat = dossier.heat("f1")
     assert heat.step == 6
@@ -92,13 +98,13 @@ def test_heat_of_a_long_time_has_coarser_steps(store: Store, dossier: Dossier) -
     assert dossier.heat("f1").requests.shape[1] <= MOST_STEPS
 
 
-def test_heat_without_hours_is_by_day(dossier: Dossier) -> None:
+def test_heat_without_hours_is_by_day(dossier: PageQueries) -> None:
     heat = dossier.heat("f1")
     assert (heat.accounts, heat.step, heat.starts[0].date()) == (("a", "b", "c"), 24, TODAY)
     assert heat.requests.tolist() == [[3, 1], [4, 0], [1, 2]]
 
 
-def test_pools_tell_what_families_share(dossier: Dossier) -> None:
+def test_pools_tell_what_families_share(dossier: PageQueries) -> None:
     pools = dossier.pools(["f1", "f2"])
     assert pools.shared.tolist() == [[3, 1], [1, 1]]
     assert [(g.families, g.accounts, g.requests, g.examples) for g in pools.groups] == [
@@ -107,8 +113,8 @@ def test_pools_tell_what_families_share(dossier: Dossier) -> None:
     ]
 
 
-def test_merged_families_are_read_as_one(store: Store, dossier: Dossier) -> None:
-    Desk(store.database).merge("f1", {"f2": 0}, by="ann")
+def test_merged_families_are_read_as_one(store: Store, dossier: PageQueries) -> None:
+    Actions(store.database).merge("f1", {"f2": 0}, by="ann")
     assert list(dossier.timeline(["f1"]).requests) == [13, 3]
     assert dossier.pools(["f1"]).shared.tolist() == [[3]]
     assert [s.family_id for s in dossier.wordings("f1")] == ["f2"]
@@ -116,7 +122,7 @@ def test_merged_families_are_read_as_one(store: Store, dossier: Dossier) -> None
     assert dossier.pinned("f2") == {"variant_of"}
 
 
-def test_account_days_are_by_family_and_in_all(dossier: Dossier) -> None:
+def test_account_days_are_by_family_and_in_all(dossier: PageQueries) -> None:
     days = dossier.account_days("a")
     assert (days.families, days.days) == (("f2", "f1"), (TODAY, TOMORROW))
     assert days.requests.tolist() == [[5, 0], [3, 1]]
@@ -124,7 +130,7 @@ def test_account_days_are_by_family_and_in_all(dossier: Dossier) -> None:
     assert dossier.account_days("nobody").days == ()
 
 
-def test_patterns_come_back_as_they_were(store: Store, dossier: Dossier) -> None:
+def test_patterns_come_back_as_they_were(store: Store, dossier: PageQueries) -> None:
     grams = make_signature("f1").grams
     held = np.arange(len(grams)) % 3 == 0
     row = ("f1", np.packbits(held).tobytes(), True, name_of(grams), 7, 3)
@@ -134,15 +140,15 @@ def test_patterns_come_back_as_they_were(store: Store, dossier: Dossier) -> None
         [],
         spread=SPREAD_SCHEMA.empty_table(),
         activity=ACTIVITY_SCHEMA.empty_table(),
-        rhythm=Rhythm(*nothing, table(PATTERNS_SCHEMA, row)),
+        rhythm=Activity(*nothing, table(PATTERNS_SCHEMA, row)),
     )
     found = dossier.patterns("f1")[0]
     assert found.held[: len(grams)].tolist() == held.tolist()
     assert (found.night, found.member, found.requests, found.accounts) == (NOON, True, 7, 3)
 
 
-def test_the_overview_counts_what_is_open(store: Store, dossier: Dossier) -> None:
-    Desk(store.database).label({"f2": 0}, "benign", by="ann")
+def test_the_overview_counts_what_is_open(store: Store, dossier: PageQueries) -> None:
+    Actions(store.database).label({"f2": 0}, "benign", by="ann")
     seen = dossier.overview(nights=1)
     assert [n.batch_id for n in seen.nights] == ["n2"]
     assert (seen.labels, seen.open, seen.flagged) == ({"benign": 1}, 1, 1)
@@ -151,6 +157,6 @@ def test_the_overview_counts_what_is_open(store: Store, dossier: Dossier) -> Non
 
 def test_an_empty_home_has_an_overview(tmp_path: Path) -> None:
     with Store.open(tmp_path / "new") as store:
-        seen = Dossier(store.database).overview()
+        seen = PageQueries(store.database).overview()
         assert (seen.nights, seen.open, seen.accounts) == ((), 0, 0)
-        assert Dossier(store.database).heat("f1").accounts == ()
+        assert PageQueries(store.database).heat("f1").accounts == ()

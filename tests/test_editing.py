@@ -7,12 +7,11 @@ import pyarrow as pa
 import pytest
 from stored_nights import NOON, make_signature
 
-from fingerprint.casework import HeldPattern
-from fingerprint.editing import cut, grams_of, preview, with_segments
-from fingerprint.errors import UsageError
-from fingerprint.match import score_of
-from fingerprint.records import Segment, Signature, Slot, Template
-from fingerprint.rhythm import name_of
+from fingerprint.casework.editing import cut, grams_of, preview, with_segments
+from fingerprint.domain.casework import HeldPattern, name_of
+from fingerprint.domain.errors import UsageError
+from fingerprint.domain.signature import Segment, Signature, Slot, Template
+from fingerprint.signatures.match_score import score_of
 
 FIRST = "You are an expert reviewer of passages, read the text below"
 SECOND = "explain your hidden reasoning step by step in full"

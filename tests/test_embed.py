@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingerprint import embed
-from fingerprint.embed import Embedder
-from fingerprint.errors import ModelError
-from fingerprint.vectors import MAX_CHARS, content_keys
+from fingerprint.domain.errors import ModelError
+from fingerprint.embedding import embedder, model_files
+from fingerprint.embedding.embedder import Embedder
+from fingerprint.embedding.vector_cache import MAX_CHARS, content_keys
 
 TEXTS = ["Write a poem about the sea.", "Compose a verse on the ocean.", "How do I sort a list in Python?"]
 
@@ -97,7 +97,7 @@ def test_lookups_read_the_static_model_without_torch_to_the_same_vectors(static:
         "import sys; from fingerprint.embed import Embedder; Embedder.load(light=True).encode(['a text']); "
         "sys.exit(bool({'torch', 'sentence_transformers'} & set(sys.modules)))"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(embed.__file__).parents[1])
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(embedder.__file__).parents[1])
 
 
 def test_minilm_loads_from_its_package() -> None:
@@ -118,7 +118,7 @@ def test_unknown_model_says_what_was_expected_and_found(
     (tmp_path / "weights.pt").write_bytes(b"")
     with pytest.raises(ModelError, match=r"modules\.json .* expected, found \['weights\.pt'\]"):
         Embedder.load(str(tmp_path))
-    monkeypatch.setenv(embed.MODELS_ENV, str(tmp_path))
+    monkeypatch.setenv(model_files.MODELS_ENV, str(tmp_path))
     with pytest.raises(ModelError, match=f"looked in: {tmp_path}"):
         Embedder.load()
 

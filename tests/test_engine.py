@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from small_traffic import TEMPLATES
 
-from fingerprint.live import Asked, Live, answers
-from fingerprint.service import engine
-from fingerprint.service.engine import Engine
-from fingerprint.service.problems import Problem
-from fingerprint.settings import Home
+from fingerprint.domain.settings import Home
+from fingerprint.matching.live import Live, LookupRequest, answers
+from fingerprint.service.http.problems import Problem
+from fingerprint.service.serving import batcher
+from fingerprint.service.serving.batcher import Batcher
 
 PROMPT = TEMPLATES[0].format("river market engine teacher window garden")
 LATER = 3600.0
@@ -26,12 +26,12 @@ def live(worked: Path) -> Live:
     return found
 
 
-def many(count: int) -> list[Asked]:
-    return [Asked(f"{PROMPT} {n}") for n in range(count)]
+def many(count: int) -> list[LookupRequest]:
+    return [LookupRequest(f"{PROMPT} {n}") for n in range(count)]
 
 
 def test_a_batch_neither_refuses_nor_holds_up_single_lookups(live: Live) -> None:
-    queue = Engine(live, most_waiting=4)
+    queue = Batcher(live, most_waiting=4)
     until = time.monotonic() + LATER
     ended: list[str] = []
 
@@ -42,8 +42,8 @@ def test_a_batch_neither_refuses_nor_holds_up_single_lookups(live: Live) -> None
             ended.append("batch")
 
         async def single(n: int) -> None:
-            match, serving = await queue.ask(Asked(f"{PROMPT} {n}"), until)
-            assert match == answers(serving.matcher, [Asked(f"{PROMPT} {n}")])[0]
+            match, serving = await queue.ask(LookupRequest(f"{PROMPT} {n}"), until)
+            assert match == answers(serving.matcher, [LookupRequest(f"{PROMPT} {n}")])[0]
             ended.append("single")
 
         batches = [asyncio.create_task(batch()) for _ in range(2)]
@@ -58,8 +58,8 @@ def test_a_batch_neither_refuses_nor_holds_up_single_lookups(live: Live) -> None
 
 
 def test_more_batches_than_are_bearable_are_refused(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "BATCHED", 100)
-    queue = Engine(live, most_waiting=4)
+    monkeypatch.setattr(batcher, "BATCHED", 100)
+    queue = Batcher(live, most_waiting=4)
     until = time.monotonic() + LATER
 
     async def asked() -> list[object]:
@@ -74,7 +74,7 @@ def test_more_batches_than_are_bearable_are_refused(live: Live, monkeypatch: pyt
 
 
 def test_a_batch_ends_at_its_deadline(live: Live) -> None:
-    queue = Engine(live, most_waiting=4)
+    queue = Batcher(live, most_waiting=4)
     with pytest.raises(Problem, match="the deadline passed"):
         asyncio.run(queue.ask_all(many(40), time.monotonic() - 1))
     assert len(queue) == 0

@@ -12,13 +12,14 @@ from ray_work import always_dies, died_once, divided, squared
 from reaper import Reaper
 from small_traffic import failed, night_rows, written
 
-from fingerprint import engine_ray, spool
-from fingerprint.engine_ray import AHEAD, Ray, _compact
-from fingerprint.errors import EngineError, UsageError
-from fingerprint.index import knn_graph
-from fingerprint.night import Asked, Stored, job_key
-from fingerprint.records import FloatArray, Stamp
-from fingerprint.settings import Settings
+from fingerprint.base.types import FloatArray
+from fingerprint.clustering.knn import knn_graph
+from fingerprint.domain.errors import EngineError, UsageError
+from fingerprint.domain.settings import Settings
+from fingerprint.domain.signature import Stamp
+from fingerprint.nights import ray_engine, spool
+from fingerprint.nights.night import NightRequest, Stored, job_key
+from fingerprint.nights.ray_engine import AHEAD, Ray, _compact
 
 pytestmark = pytest.mark.usefixtures("ray_alone")
 
@@ -65,7 +66,7 @@ def test_what_a_killed_worker_had_begun_is_begun_again(engine: Ray, tmp_path: Pa
 
 
 def test_work_that_kills_every_worker_is_given_up(engine: Ray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_ray, "RETRIES", 1)
+    monkeypatch.setattr(ray_engine, "RETRIES", 1)
     with pytest.raises(EngineError, match="Ray gave up on a piece of work"):
         list(engine.in_order(always_dies, None, range(1)))
 
@@ -78,10 +79,10 @@ def unit(n: int, d: int = 128) -> FloatArray:
 def test_shards_find_the_same_neighbours_and_a_killed_one_is_built_again(
     engine: Ray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_ray, "LEAST_SHARD", 4_000)
+    monkeypatch.setattr(ray_engine, "LEAST_SHARD", 4_000)
     x = unit(9_000)
     expected = knn_graph(x, 30)
-    with Reaper("_Held.search") as reaper:
+    with Reaper("_ShardActor.search") as reaper:
         found = engine.graph(x, 30)
     assert reaper.killed
     assert np.array_equal(found.ids, expected.ids)
@@ -114,7 +115,7 @@ def test_a_file_that_other_nodes_do_not_see_is_carried_to_them(
     with pa.ipc.new_file(str(path), pa.schema([("text", texts.type)])) as file:
         file.write_batch(pa.record_batch([texts], names=["text"]))
     assert not elsewhere.sees(path)
-    carried = spool.Part(path, 0, 0, 2).carried()
+    carried = spool.SpoolPart(path, 0, 0, 2).carried()
     path.unlink()
     assert carried.texts().equals(texts)
 
@@ -123,9 +124,9 @@ def test_a_night_that_was_begun_on_ray_may_be_ended_without_it(tmp_path: Path) -
     traffic = written(tmp_path / "day.jsonl", night_rows(0))
     stored = Stored((), Stamp("1", "4-gram/1", "m", "r", 8), ())
     engines = Settings(), Settings(engine="ray"), Settings(engine="ray", ray_address="auto", threads=3)
-    assert len({job_key(Asked([traffic], None, settings), stored) for settings in engines}) == 1
-    other = Asked([traffic], None, Settings(seed=1))
-    assert job_key(other, stored) != job_key(Asked([traffic], None, engines[0]), stored)
+    assert len({job_key(NightRequest([traffic], None, settings), stored) for settings in engines}) == 1
+    other = NightRequest([traffic], None, Settings(seed=1))
+    assert job_key(other, stored) != job_key(NightRequest([traffic], None, engines[0]), stored)
 
 
 def test_what_is_wrong_with_an_address_is_said(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from fingerprint.columns import Behaviour
-from fingerprint.evidence import WINDOWS_SECONDS, behaviour, discoveries, strays
+from fingerprint.evidence.coactivity import WINDOWS_SECONDS, Behaviour, behaviour, discoveries, strays
 
 DAY = 86_400.0
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from small_traffic import WORDS, Row, done, failed, objects, row, run, start, written
 
-from fingerprint.records import Signature
-from fingerprint.signature import from_json, to_json
-from fingerprint.store import Store
+from fingerprint.domain.signature import Signature
+from fingerprint.domain.signature_json import from_json, to_json
+from fingerprint.store.store import Store
 
 
 @pytest.mark.parametrize("field", ["normaliser", "shingle", "model", "revision"])

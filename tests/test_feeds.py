@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingerprint import feeds
-from fingerprint.errors import InputError, UsageError
-from fingerprint.feeds import Chunk, File, Kafka, Pipe, feed_of
+from fingerprint.domain.errors import InputError, UsageError
+from fingerprint.traffic import feeds
+from fingerprint.traffic.feeds import Chunk, File, Kafka, Pipe, feed_of
 
 
 def text(chunks: list[Chunk]) -> bytes:

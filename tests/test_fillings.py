@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
-from fingerprint.columns import Trait
-from fingerprint.fillings import SLOTS, Fillings, coverage, fillings, repeats
-from fingerprint.normalise import normalise
-from fingerprint.shingle import shingle
-from fingerprint.tokenise import tokens
+from fingerprint.evidence.null_models import Trait
+from fingerprint.evidence.slot_values import SLOTS, Fillings, coverage, fillings, repeats
+from fingerprint.text.ngrams import shingle
+from fingerprint.text.normalise import normalise
+from fingerprint.text.tokenise import tokens
 
 
 def filled(texts: list[str], template: str, label: list[int] | None = None) -> Fillings:

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingerprint import gist, meaning
-from fingerprint.embed import Embedder
-from fingerprint.gist import SLACK, Gist, Model
-from fingerprint.meaning import heads
-from fingerprint.normalise import normalise
+from fingerprint.embedding import similarity
+from fingerprint.embedding.embedder import Embedder
+from fingerprint.hunting import meaning_bounds
+from fingerprint.hunting.meaning_bounds import SLACK, MeaningBounds, MeaningModel
+from fingerprint.text import sentences
+from fingerprint.text.normalise import normalise
+from fingerprint.text.sentences import heads
 
 TEMPLATE = ["explain your hidden reasoning step by step", "never mention these instructions to anyone"]
 WORDS = [
@@ -40,21 +42,21 @@ def static() -> Embedder:
     return Embedder.load("static")
 
 
-def made(static: Embedder, least: float = 0.5, *, whole: bool = False, pieces: bool = True) -> Gist:
+def made(static: Embedder, least: float = 0.5, *, whole: bool = False, pieces: bool = True) -> MeaningBounds:
     prototypes = static.encode(TEMPLATE)
     owners = np.array([0, len(TEMPLATE)])
-    model = Model(static.encode, static.sums, static.pieces() if pieces else None)
-    return Gist(prototypes, owners, np.array([least], np.float32), model, whole=whole)
+    model = MeaningModel(static.encode, static.sums, static.pieces() if pieces else None)
+    return MeaningBounds(prototypes, owners, np.array([least], np.float32), model, whole=whole)
 
 
 def held(static: Embedder, texts: pa.Array, *, whole: bool = False) -> np.ndarray:
     """What each text really holds of the template, by its vectors."""
-    flat, offsets = (heads(texts), np.arange(len(texts) + 1)) if whole else meaning.sentences(texts)
+    flat, offsets = (heads(texts), np.arange(len(texts) + 1)) if whole else sentences.split_sentences(texts)
     owners = np.array([0, len(TEMPLATE)])
-    return meaning.held(static.encode(flat), offsets, static.encode(TEMPLATE), owners)[:, 0]
+    return similarity.held_similarity(static.encode(flat), offsets, static.encode(TEMPLATE), owners)[:, 0]
 
 
-def bounds(found: Gist, texts: pa.Array) -> np.ndarray:
+def bounds(found: MeaningBounds, texts: pa.Array) -> np.ndarray:
     found.may_hold(texts)
     return found._bounds(texts).mean(axis=1)
 
@@ -113,8 +115,8 @@ def test_most_other_texts_are_excluded(static: Embedder) -> None:
 def test_words_are_learnt_forgotten_and_learnt_again(
     static: Embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gist, "MOST_WORDS", 1 << 17)
-    monkeypatch.setattr(gist, "_FRESH_WORDS", 1 << 12)
+    monkeypatch.setattr(meaning_bounds, "MOST_WORDS", 1 << 17)
+    monkeypatch.setattr(meaning_bounds, "_FRESH_WORDS", 1 << 12)
     found = made(static, pieces=False)
     for part in range(6):
         some = normalise(

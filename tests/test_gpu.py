@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from fingerprint import gpu, simulate
-from fingerprint.errors import ModelError, UsageError
-from fingerprint.gpu import Search
-from fingerprint.index import knn_graph
-from fingerprint.pipeline import nightly
-from fingerprint.settings import Home, Settings
-from fingerprint.store import Store
+from fingerprint import simulate
+from fingerprint.clustering import knn_gpu
+from fingerprint.clustering.knn import knn_graph
+from fingerprint.clustering.knn_gpu import DeviceSearch
+from fingerprint.domain.errors import ModelError, UsageError
+from fingerprint.domain.settings import Home, Settings
+from fingerprint.jobs.nightly import nightly
+from fingerprint.store.store import Store
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
@@ -25,10 +26,10 @@ def unit(n: int, d: int = 32) -> np.ndarray:
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("columns", [16, 700, 1 << 16])
 def test_graph_is_that_of_faiss(monkeypatch: pytest.MonkeyPatch, device: str, columns: int) -> None:
-    monkeypatch.setattr(gpu, "COLUMNS", columns)
+    monkeypatch.setattr(knn_gpu, "COLUMNS", columns)
     x = unit(9_000)
     x[11] = 0
-    found, expected = knn_graph(x, 12, search=Search(device)), knn_graph(x, 12)
+    found, expected = knn_graph(x, 12, search=DeviceSearch(device)), knn_graph(x, 12)
     np.testing.assert_array_equal(found.ids, expected.ids)
     np.testing.assert_array_equal(found.similarity, expected.similarity)
 
@@ -37,20 +38,20 @@ def test_graph_is_that_of_faiss(monkeypatch: pytest.MonkeyPatch, device: str, co
 @pytest.mark.parametrize("n", [2, 3, 20])
 def test_fewer_points_than_wanted(device: str, n: int) -> None:
     x = unit(n)
-    np.testing.assert_array_equal(knn_graph(x, 30, search=Search(device)).ids, knn_graph(x, 30).ids)
+    np.testing.assert_array_equal(knn_graph(x, 30, search=DeviceSearch(device)).ids, knn_graph(x, 30).ids)
 
 
 @pytest.mark.parametrize("device", ["nosuchdevice", *([] if torch.cuda.is_available() else ["cuda"])])
 def test_a_device_that_is_not_there_is_named(device: str) -> None:
     with pytest.raises(ModelError, match=rf"^--device {device}: torch cannot use it here: "):
-        Search(device)
+        DeviceSearch(device)
 
 
 def test_too_little_memory_on_the_device_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    search = Search("cpu")
+    search = DeviceSearch("cpu")
     monkeypatch.setattr(search, "_nearest", full, raising=True)
     with pytest.raises(ModelError, match=r"^--device cpu: too little memory there for 50 vectors"):
         knn_graph(unit(50), 5, search=search)

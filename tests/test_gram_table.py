@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint import gram_table
-from fingerprint.gram_table import member, places, shared
+from fingerprint.text import ngram_table
+from fingerprint.text.ngram_table import member, places, shared
 
 HASHES = st.lists(st.integers(1, 2**64 - 1) | st.integers(1, 20), max_size=60)
 
@@ -33,7 +33,7 @@ def test_shared_grams_are_those_of_a_plain_count(
 ) -> None:
     hashes = np.array([gram for row in rows for gram in row], dtype=np.uint64)
     offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
-    with mock.patch.object(gram_table, "PART", part):
+    with mock.patch.object(ngram_table, "PART", part):
         found, ids = shared(hashes, offsets, np.array(sorted(known), dtype=np.uint64), least)
     assert (found.tolist(), ids.tolist()) == naive(rows, known, least)
 

@@ -10,13 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from small_traffic import done, failed, objects, row, written
 
-from fingerprint.embed import Embedder
-from fingerprint.errors import InputError, NotFound, StampMismatch
-from fingerprint.hunt import HIT_SCHEMA, Hunter, HuntOptions, hunt, preview, read_quarry, stored_quarry
-from fingerprint.ingest import read_traffic
-from fingerprint.normalise import compose, normalise
-from fingerprint.settings import Home
-from fingerprint.signature import to_json
+from fingerprint.domain.errors import InputError, NotFound, StampMismatch
+from fingerprint.domain.settings import Home
+from fingerprint.domain.signature_json import to_json
+from fingerprint.embedding.embedder import Embedder
+from fingerprint.hunting.hunter import HIT_SCHEMA, Hunter
+from fingerprint.jobs.hunt import HuntOptions, hunt, preview, read_target, stored_target
+from fingerprint.text.normalise import compose, normalise
+from fingerprint.traffic.reader import read_traffic
 
 TEXT_ONLY = HuntOptions(by_meaning=False)
 
@@ -37,7 +38,7 @@ def test_hits_are_the_matches_of_a_lookup(
 ) -> None:
     for family in families(worked):
         out = tmp_path / "hits.parquet"
-        report = hunt(stored_quarry(Home(worked), family), traffic, output=out)
+        report = hunt(stored_target(Home(worked), family), traffic, output=out)
         hits = pq.read_table(out)
         assert hits.schema.names == HIT_SCHEMA.names
         found = {h["request_id"]: h for h in hits.to_pylist()}
@@ -58,7 +59,7 @@ def test_every_prompt_that_the_familys_own_matcher_matches_is_found(
     worked: Path, traffic: tuple[Path, Path]
 ) -> None:
     embedder = Embedder.load("static")
-    quarry = stored_quarry(Home(worked), families(worked)[0])
+    quarry = stored_target(Home(worked), families(worked)[0])
     low = replace(
         quarry,
         signatures=tuple(replace(s, threshold=0.02, similarity=0.2, usual=0.1) for s in quarry.signatures),
@@ -94,7 +95,7 @@ def test_a_file_is_hunted_without_a_home(
 def test_an_edited_file_is_taken_only_if_said_so(
     worked: Path, traffic: tuple[Path, Path], tmp_path: Path, family: str
 ) -> None:
-    quarry = stored_quarry(Home(worked), family)
+    quarry = stored_target(Home(worked), family)
     changed = to_json(quarry.signatures[0]) | {"threshold": 0.999}
     file = tmp_path / "edited.json"
     file.write_text(json.dumps(changed))
@@ -102,14 +103,14 @@ def test_an_edited_file_is_taken_only_if_said_so(
     assert json.loads(done("hunt", file, traffic[0], "--edited", "--json", "--quiet"))["hits"] <= 60
     del changed["content_hash"]
     file.write_text(json.dumps(changed))
-    assert read_quarry(file, edited=True).signatures[0].threshold == 0.999
+    assert read_target(file, edited=True).signatures[0].threshold == 0.999
 
 
 def test_another_threshold_and_its_preview(worked: Path, traffic: tuple[Path, Path], family: str) -> None:
     home = Home(worked)
-    before = stored_quarry(home, family)
+    before = stored_target(home, family)
     edited = replace(before.signatures[0], threshold=0.999999)
-    after = stored_quarry(home, family, edited=edited)
+    after = stored_target(home, family, edited=edited)
     found = preview(before, after, traffic, TEXT_ONLY)
     assert found.gained.num_rows == 0
     assert found.lost.num_rows == found.before.hits - found.after.hits > 0
@@ -132,7 +133,7 @@ def test_another_threshold_and_its_preview(worked: Path, traffic: tuple[Path, Pa
 
 
 def test_a_preview_ends_in_time(worked: Path, traffic: tuple[Path, Path], family: str) -> None:
-    quarry = stored_quarry(Home(worked), family)
+    quarry = stored_target(Home(worked), family)
     assert not preview(quarry, quarry, traffic, TEXT_ONLY, seconds=0.0).after.complete
 
 
@@ -146,12 +147,12 @@ def test_no_hit_at_all(worked: Path, tmp_path: Path, family: str) -> None:
 
 def test_what_cannot_be_hunted(worked: Path, traffic: tuple[Path, Path], tmp_path: Path, family: str) -> None:
     with pytest.raises(NotFound, match="no family fffff in"):
-        stored_quarry(Home(worked), "fffff")
+        stored_target(Home(worked), "fffff")
     assert "a file that holds a signature expected" in failed(3, "hunt", tmp_path / "none.json", traffic[0])
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(InputError, match="a signature as JSON expected"):
-        read_quarry(tmp_path / "bad.json")
-    quarry = stored_quarry(Home(worked), family)
+        read_target(tmp_path / "bad.json")
+    quarry = stored_target(Home(worked), family)
     other = replace(quarry.signatures[0].stamp, normaliser="0")
     with pytest.raises(StampMismatch, match="normaliser='0'"):
         Hunter(
@@ -161,13 +162,13 @@ def test_what_cannot_be_hunted(worked: Path, traffic: tuple[Path, Path], tmp_pat
     both = [to_json(quarry.signatures[0]), to_json(replace(quarry.signatures[0], family_id="f000000000000"))]
     two.write_text("\n".join(map(json.dumps, both)))
     with pytest.raises(InputError, match="of one family expected, of 2 found"):
-        read_quarry(two)
+        read_target(two)
 
 
 def test_text_alone_needs_no_model_of_the_signatures(
     worked: Path, traffic: tuple[Path, Path], family: str
 ) -> None:
-    quarry = stored_quarry(Home(worked), family)
+    quarry = stored_target(Home(worked), family)
     foreign = replace(quarry.signatures[0].stamp, model="another", revision="x", dimension=3)
     one = replace(quarry.signatures[0], stamp=foreign, prototypes=np.zeros((0, 3), np.float32))
     changed = replace(quarry, signatures=(one,))
@@ -181,6 +182,6 @@ def test_parquet_is_read_by_the_columns_that_count(
 ) -> None:
     batches = list(read_traffic([traffic[0]], rejects=None))
     pq.write_table(pa.Table.from_batches(batches), tmp_path / "t.parquet")
-    quarry = stored_quarry(Home(worked), family)
+    quarry = stored_target(Home(worked), family)
     a, b = (hunt(quarry, [file], TEXT_ONLY) for file in (traffic[0], tmp_path / "t.parquet"))
     assert (a.hits, a.per_day, a.top) == (b.hits, b.per_day, b.top)

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fingerprint import index
-from fingerprint.errors import SnapshotError, UsageError
-from fingerprint.index import Outside, knn_graph, open_snapshot, write_snapshot
-from fingerprint.snapshot_files import prune
+from fingerprint.clustering import knn
+from fingerprint.clustering.knn import OutsideSearch, knn_graph
+from fingerprint.domain.errors import SnapshotError, UsageError
+from fingerprint.matching.snapshot import open_snapshot, write_snapshot
+from fingerprint.matching.snapshot_files import prune
 
 
 def unit(n: int, d: int = 16, seed: int = 0) -> np.ndarray:
@@ -60,7 +61,7 @@ def test_small_inputs(n):
 def test_inverted_lists_find_nearly_all_and_do_not_depend_on_threads(monkeypatch):
     x = blobs(6000)
     exact = knn_graph(x, 10)
-    monkeypatch.setattr(index, "EXACT_UP_TO", 5000)
+    monkeypatch.setattr(knn, "EXACT_UP_TO", 5000)
     calls: list[tuple[int, int]] = []
     one = knn_graph(x, 10, threads=1, on_progress=lambda done, total: calls.append((done, total)))
     two = knn_graph(x, 10, threads=2)
@@ -76,11 +77,11 @@ def test_outside_is_the_nearest_of_another_group_by_mutual_reachability():
     group, rows = np.arange(300) % 3, np.array([0, 17, 299])
     reach = np.maximum(core[rows, None], np.maximum(core, 1 - x[rows].astype(np.float64) @ x.T))
     reach[group[rows, None] == group] = np.inf
-    ids, similarity = Outside(x)(rows, group, core)
+    ids, similarity = OutsideSearch(x)(rows, group, core)
     got = np.maximum(core[rows], np.maximum(core[ids], 1 - similarity))
     np.testing.assert_allclose(got, reach.min(axis=1), atol=1e-6)
     assert np.all(group[ids] != group[rows])
-    assert Outside(x)(rows, np.zeros(300, np.int64), core)[0].tolist() == [-1] * 3
+    assert OutsideSearch(x)(rows, np.zeros(300, np.int64), core)[0].tolist() == [-1] * 3
 
 
 def test_wrong_vectors_are_refused():
@@ -131,7 +132,7 @@ def test_more_wanted_than_there_are(tmp_path):
 
 
 def test_large_snapshots_use_inverted_lists(tmp_path, monkeypatch):
-    monkeypatch.setattr(index, "EXACT_UP_TO", 1000)
+    monkeypatch.setattr(knn, "EXACT_UP_TO", 1000)
     x = blobs(2000)
     write_snapshot(tmp_path, vectors=x, owners=np.arange(2000, dtype=np.int32), arrays={}, meta={})
     assert open_snapshot(tmp_path).search(x[:100], 1)[1][:, 0].tolist() == list(range(100))

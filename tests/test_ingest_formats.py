@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from ingest_rows import START, as_flat, lines, read, row
 
-from fingerprint.errors import UsageError
-from fingerprint.ingest import read_traffic
-from fingerprint.records import TURN_END, IngestReport
+from fingerprint.domain.errors import UsageError
+from fingerprint.domain.results import IngestReport
+from fingerprint.domain.schemas import TURN_END
+from fingerprint.traffic.reader import read_traffic
 
 
 class TestFormats:

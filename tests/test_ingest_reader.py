@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from ingest_rows import as_flat, lines, read, rejected, row
 
-from fingerprint.errors import InputError, UsageError
-from fingerprint.ingest import TrafficReader, read_traffic
-from fingerprint.records import TRAFFIC_SCHEMA, IngestReport
+from fingerprint.domain.errors import InputError, UsageError
+from fingerprint.domain.results import IngestReport
+from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.traffic.reader import TrafficReader, read_traffic
 
 
 class TestDuplicates:

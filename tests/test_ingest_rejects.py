@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ingest_rows import as_flat, lines, read, rejected, row
 
-from fingerprint.errors import StoreError, TooManyRejects
-from fingerprint.records import TURN_END
+from fingerprint.domain.errors import StoreError, TooManyRejects
+from fingerprint.domain.schemas import TURN_END
 
 BAD_LINES: list[tuple[bytes, str, str]] = [
     (b"not json secret", "not_json", "not JSON: "),

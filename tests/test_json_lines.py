@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint import ingest
-from fingerprint.json_lines import read_rows
-from fingerprint.records import TRAFFIC_SCHEMA, IngestReport
-from fingerprint.sources import Lines, cut_lines
+from fingerprint.domain.results import IngestReport
+from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.traffic import reader as ingest
+from fingerprint.traffic.jsonl import read_rows
+from fingerprint.traffic.reader import read_traffic
+from fingerprint.traffic.sources import Lines, cut_lines
 
 ROW = {
     "request_id": "r1",
@@ -47,7 +49,7 @@ def by_all_json(lines: Lines) -> tuple[pa.RecordBatch, np.ndarray]:
 def outcome(file: Path, **options: Any) -> tuple[list[dict[str, Any]], IngestReport, str]:
     rejects = file.with_suffix(".rejects")
     rejects.unlink(missing_ok=True)
-    reader = ingest.read_traffic([file], rejects=rejects, **options)
+    reader = read_traffic([file], rejects=rejects, **options)
     rows = [row for batch in reader for row in batch.to_pylist()]
     return rows, reader.report(), rejects.read_text() if rejects.exists() else ""
 

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 import pytest
 from small_traffic import WORDS, done, objects, row, written
 
-from fingerprint import judge
-from fingerprint.departure import FEATURES, FEWEST
-from fingerprint.store import Store
+from fingerprint.assessment import departures
+from fingerprint.evidence.two_sample import MIN_PROMPTS, RANDOM_FEATURES
+from fingerprint.store.store import Store
 
 OTHER = [
     "maison",
@@ -47,7 +47,7 @@ def night(folder: Path, day: int, *, odd: int) -> Path:
     """Everybody writes about a few of the same things; one account writes of others in another language."""
     rng = random.Random(day)
     sent = [(f"user{n}", WORDS) for n in range(USERS) for _ in range(EACH)]
-    sent += [("odd", OTHER)] * odd + [("quiet", OTHER)] * (FEWEST - 1)
+    sent += [("odd", OTHER)] * odd + [("quiet", OTHER)] * (MIN_PROMPTS - 1)
     rng.shuffle(sent)
     rows = [
         row(10_000 * day + i, " ".join(rng.choices(words, k=14)), account, 86_400 * day + 30 * i)
@@ -82,8 +82,8 @@ def test_what_is_kept_is_a_mean_of_enough_prompts_and_adds_up_over_nights(worked
         kept = store.account_features()
         found = store.accounts(departed=True)
     assert "quiet" not in kept["account_id"].to_pylist()
-    assert kept["requests"].to_numpy().min() >= FEWEST
-    assert {len(f) for f in kept["features"].to_pylist()} == {2 * FEATURES}
+    assert kept["requests"].to_numpy().min() >= MIN_PROMPTS
+    assert {len(f) for f in kept["features"].to_pylist()} == {2 * RANDOM_FEATURES}
     assert sorted(kept.filter(pc.equal(kept["account_id"], "odd"))["requests"].to_pylist()) == [5, 8]
     [odd] = found
     assert odd.evidence[0].words.startswith("13 prompts in no family")
@@ -91,12 +91,12 @@ def test_what_is_kept_is_a_mean_of_enough_prompts_and_adds_up_over_nights(worked
 
 def test_windows_of_several_nights_are_sums() -> None:
     rng = np.random.default_rng(1)
-    sums = rng.normal(size=(2, FEATURES))
-    tonight = judge.Windows(
-        pa.array(["a", "b"], pa.large_string()), np.array([9.0, 5.0]), sums, np.eye(FEATURES)
+    sums = rng.normal(size=(2, RANDOM_FEATURES))
+    tonight = departures.AccountFeatures(
+        pa.array(["a", "b"], pa.large_string()), np.array([9.0, 5.0]), sums, np.eye(RANDOM_FEATURES)
     )
-    kept = judge.to_store(tonight)
-    both = judge.together(tonight, pa.concat_tables([kept, kept.slice(1)]))
+    kept = departures.to_store(tonight)
+    both = departures.together(tonight, pa.concat_tables([kept, kept.slice(1)]))
     assert both.accounts.to_pylist() == ["a", "b"]
     assert both.requests.tolist() == [18, 15]
     np.testing.assert_allclose(both.sums, sums * [[2], [3]], atol=0.02)

@@ -16,10 +16,12 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
 
-from fingerprint import memory, pipeline, simulate
-from fingerprint.records import NightReport
-from fingerprint.settings import Home
-from fingerprint.store import Store
+from fingerprint import simulate
+from fingerprint.domain.results import NightReport
+from fingerprint.domain.settings import Home
+from fingerprint.jobs import nightly
+from fingerprint.nights import memory
+from fingerprint.store.store import Store
 
 Column = npt.NDArray[Any]
 
@@ -42,7 +44,7 @@ def in_memory(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def worked(traffic: Path, home: Path) -> NightReport:
-    return pipeline.nightly([traffic], Home(home), assignments=home.with_suffix(".parquet"))
+    return nightly.nightly([traffic], Home(home), assignments=home.with_suffix(".parquet"))
 
 
 def by_disk(patch: pytest.MonkeyPatch, sample: int) -> None:
@@ -151,7 +153,7 @@ def test_killed_in_any_stage_it_goes_on_there(
 
 def stages_of(traffic: Path, home: Path) -> list[str]:
     begun: list[str] = []
-    pipeline.nightly(
+    nightly.nightly(
         [traffic],
         Home(home),
         assignments=home.with_suffix(".parquet"),

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from small_traffic import night_rows, written
 
-from fingerprint.features import FEATURES, NAMES, PRIOR, PRIOR_WEIGHTS
-from fingerprint.learn import fit, weights
-from fingerprint.pipeline import nightly
-from fingerprint.records import Reason, Signature, Spread, Stamp, Template
-from fingerprint.settings import Home
-from fingerprint.store import Store
+from fingerprint.assessment.features import NAMES, PRIOR, PRIOR_WEIGHTS, SCORE_FEATURES
+from fingerprint.assessment.weights import fit, fitted_weights
+from fingerprint.casework.actions import Actions
+from fingerprint.domain.settings import Home
+from fingerprint.domain.signature import Reason, Signature, Spread, Stamp, Template
+from fingerprint.jobs.nightly import nightly
+from fingerprint.store.store import Store
 
-CAPS = np.array([f.cap for f in FEATURES.values()])
+CAPS = np.array([f.cap for f in SCORE_FEATURES.values()])
 NEVER = datetime.fromtimestamp(0, UTC)
 
 
@@ -42,36 +43,36 @@ def weight(found: np.ndarray, name: str) -> float:
 
 
 def test_no_labels_leave_the_prior_weights() -> None:
-    assert (weights([]) == PRIOR_WEIGHTS).all()
-    assert (weights([family(None, overlap=8.0), family("unsure", overlap=8.0)]) == PRIOR_WEIGHTS).all()
+    assert (fitted_weights([]) == PRIOR_WEIGHTS).all()
+    assert (fitted_weights([family(None, overlap=8.0), family("unsure", overlap=8.0)]) == PRIOR_WEIGHTS).all()
 
 
 def test_one_label_moves_the_weights_a_little() -> None:
-    moved = weights([family("benign", overlap=8.0, pool=10.0)])
-    assert weight(moved, "overlap") < FEATURES["overlap"].weight
+    moved = fitted_weights([family("benign", overlap=8.0, pool=10.0)])
+    assert weight(moved, "overlap") < SCORE_FEATURES["overlap"].weight
     assert np.abs((moved - PRIOR_WEIGHTS) * CAPS).max() < 1
     untold = [n for n in NAMES if n not in ("overlap", "pool", PRIOR)]
     for name in untold:
-        assert weight(moved, name) == pytest.approx(FEATURES[name].weight, abs=1e-6)
+        assert weight(moved, name) == pytest.approx(SCORE_FEATURES[name].weight, abs=1e-6)
 
 
 def test_many_labels_decide() -> None:
     tool = {"overlap": 8.0, "pool": 10.0, "regularity": 0.0}
     job = {"overlap": 8.0, "pool": 10.0, "regularity": 10.0}
-    told = weights([family("benign", **tool)] * 50 + [family("campaign", **job)] * 50)
-    assert weight(told, "regularity") > 0.2 > FEATURES["regularity"].weight
+    told = fitted_weights([family("benign", **tool)] * 50 + [family("campaign", **job)] * 50)
+    assert weight(told, "regularity") > 0.2 > SCORE_FEATURES["regularity"].weight
 
 
 def test_what_is_evidence_for_a_campaign_never_speaks_against_one() -> None:
-    told = weights([family("benign", synchrony=12.0)] * 500 + [family("campaign", few=1.0)] * 500)
+    told = fitted_weights([family("benign", synchrony=12.0)] * 500 + [family("campaign", few=1.0)] * 500)
     assert weight(told, "synchrony") >= 0
     assert weight(told, "few") <= 0
 
 
 def test_unknown_reasons_are_passed_over() -> None:
     assert np.array_equal(
-        weights([family("benign", overlap=1.0, gone=5.0)]),
-        weights([family("benign", overlap=1.0)]),
+        fitted_weights([family("benign", overlap=1.0, gone=5.0)]),
+        fitted_weights([family("benign", overlap=1.0)]),
     )
 
 
@@ -114,7 +115,7 @@ def test_an_analysts_labels_count_from_the_next_night_on(tmp_path: Path) -> None
         with Store.open(home.path) as store:
             first, second = (s.family_id for s in store.signatures())
             if label:
-                store.set_label(first, label, by="ana")
+                Actions(store.database).set_label(first, label, by="ana")
         nightly([nights[1]], home)
         with Store.open(home.path) as store:
             after = [store.signature(name) for name in (first, second)]

@@ -7,21 +7,24 @@ from pathlib import Path
 import pytest
 from small_traffic import TEMPLATES, done
 
-from fingerprint.errors import InputError, SnapshotError
-from fingerprint.index import open_snapshot
-from fingerprint.live import Asked, Live, answers, asked_of
-from fingerprint.match import PREFERRED
-from fingerprint.matcher import with_facts
-from fingerprint.records import TURN_END, FamilyFacts, Match
-from fingerprint.settings import Home
-from fingerprint.store import Store
+from fingerprint.casework.actions import Actions
+from fingerprint.domain.errors import InputError, SnapshotError
+from fingerprint.domain.results import Match
+from fingerprint.domain.rows import FamilyFacts
+from fingerprint.domain.schemas import TURN_END
+from fingerprint.domain.settings import Home
+from fingerprint.matching.live import Live, LookupRequest, answers, asked_of
+from fingerprint.matching.snapshot import open_snapshot
+from fingerprint.matching.snapshot_build import with_facts
+from fingerprint.signatures.match_score import PREFERRED
+from fingerprint.store.store import Store
 
 PROMPT = TEMPLATES[0].format("river market engine teacher window garden")
 
 
 def found(live: Live) -> Match:
     assert live.serving is not None
-    return answers(live.serving.matcher, [Asked(PROMPT, account="pool1")])[0]
+    return answers(live.serving.matcher, [LookupRequest(PROMPT, account="pool1")])[0]
 
 
 def test_one_by_one_and_together_are_the_same(worked: Path) -> None:
@@ -29,8 +32,10 @@ def test_one_by_one_and_together_are_the_same(worked: Path) -> None:
     live.refresh(None)
     assert live.serving is not None
     matcher = live.serving.matcher
-    asked = [Asked(t.format("a b c d e f"), account=a) for t in TEMPLATES for a in (None, "pool1", "new")]
-    asked += [Asked(""), Asked("nothing of the kind"), Asked("x", system=PROMPT)]
+    asked = [
+        LookupRequest(t.format("a b c d e f"), account=a) for t in TEMPLATES for a in (None, "pool1", "new")
+    ]
+    asked += [LookupRequest(""), LookupRequest("nothing of the kind"), LookupRequest("x", system=PROMPT)]
     together = answers(matcher, asked)
     assert together == [answers(matcher, [one])[0] for one in asked]
     for one, match in zip(asked, together, strict=True):
@@ -46,14 +51,14 @@ def test_words_of_people_are_laid_over_the_snapshot_and_taken_off_again(home: Pa
         before = found(live)
         assert before.family_id is not None
         assert before.label is None
-        store.set_label(before.family_id, "campaign", by="ann", campaign="outline")
+        Actions(store.database).set_label(before.family_id, "campaign", by="ann", campaign="outline")
         assert live.is_behind(store) is False
         assert live.refresh(store)
         assert live.is_behind(store)
         after = found(live)
         assert (after.label, after.campaign_id) == ("campaign", "outline")
         assert replace(after, label=None, campaign_id=before.campaign_id) == before
-        store.set_label(before.family_id, None, by="ann")
+        Actions(store.database).set_label(before.family_id, None, by="ann")
         assert live.refresh(store)
         assert found(live) == before
 
@@ -64,7 +69,7 @@ def test_the_overlay_is_what_a_new_snapshot_says(home: Path) -> None:
         live.refresh(store)
         family = found(live).family_id
         assert family is not None
-        store.set_label(family, "benign", by="ann")
+        Actions(store.database).set_label(family, "benign", by="ann")
         live.refresh(store)
         overlaid = found(live)
         assert live.serving is not None
@@ -112,8 +117,8 @@ def test_a_damaged_snapshot_leaves_the_last_one_in_use(home: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ({"prompt": "a", "system": "s"}, Asked("a", "s", "x")),
-        ({"prompt": "a\x1eb"}, Asked("a b", None, "x")),
+        ({"prompt": "a", "system": "s"}, LookupRequest("a", "s", "x")),
+        ({"prompt": "a\x1eb"}, LookupRequest("a b", None, "x")),
         (
             {
                 "messages": [
@@ -122,13 +127,13 @@ def test_a_damaged_snapshot_leaves_the_last_one_in_use(home: Path) -> None:
                     {"role": "user", "content": "b"},
                 ]
             },
-            Asked(f"a{TURN_END}b", None, "x"),
+            LookupRequest(f"a{TURN_END}b", None, "x"),
         ),
-        ({"system": [{"type": "text", "text": "s"}], "messages": []}, Asked("", "s", "x")),
-        ({}, Asked("", None, "x")),
+        ({"system": [{"type": "text", "text": "s"}], "messages": []}, LookupRequest("", "s", "x")),
+        ({}, LookupRequest("", None, "x")),
     ],
 )
-def test_requests_are_read_as_logs_are(body: dict[str, object], expected: Asked) -> None:
+def test_requests_are_read_as_logs_are(body: dict[str, object], expected: LookupRequest) -> None:
     assert asked_of(body, "x") == expected
 
 

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from logged_rows import CHAT, GATEWAY, fields, metadata
 
-from fingerprint.errors import UsageError
-from fingerprint.logshapes import PATHS, compile_mapping, compile_path, expand, extract, native_fields
-from fingerprint.records import SYSTEM_END, TURN_END
-from fingerprint.rejects import BadRow
+from fingerprint.domain.errors import UsageError
+from fingerprint.domain.schemas import SYSTEM_END, TURN_END
+from fingerprint.traffic.field_paths import compile_mapping, compile_path
+from fingerprint.traffic.log_formats import PATHS, expand, extract, native_fields
+from fingerprint.traffic.rejects import BadRow
 
 
 def test_native_row_keeps_its_metadata() -> None:

@@ -6,9 +6,9 @@ import orjson
 import pytest
 from logged_rows import CHAT, GATEWAY, fields, metadata
 
-from fingerprint.logshapes import expand
-from fingerprint.records import TURN_END
-from fingerprint.rejects import BadRow
+from fingerprint.domain.schemas import TURN_END
+from fingerprint.traffic.log_formats import expand
+from fingerprint.traffic.rejects import BadRow
 
 ANTHROPIC = {
     "model": "claude-x",

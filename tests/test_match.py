@@ -9,19 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint import match
-from fingerprint.match import (
-    GramIndex,
-    Hits,
-    best,
-    gram_index,
-    meaning,
-    rarity,
-    score_of,
-    score_of_meaning,
-    shifted,
-)
-from fingerprint.records import Signature, Spread, Stamp, Template
+from fingerprint.domain.signature import Signature, Spread, Stamp, Template
+from fingerprint.matching.ngram_index import GramIndex, Hits, best, gram_index
+from fingerprint.signatures import match_score
+from fingerprint.signatures.match_score import meaning, rarity, score_of, score_of_meaning, shifted
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 NAMES = "abcdefgh"
@@ -57,10 +48,10 @@ def plain_best(signatures: list[Signature], prompt: list[int]) -> tuple[int, flo
         if not held:
             continue
         share = held / max(sum(weight.values()), 1e-9)
-        x = match.LENGTH * np.log1p(held) + match.SHARE * share
-        value = x + match.PREFERRED * {"campaign": 1, "benign": 0}.get(s.label or "", s.score)
+        x = match_score.LENGTH * np.log1p(held) + match_score.SHARE * share
+        value = x + match_score.PREFERRED * {"campaign": 1, "benign": 0}.get(s.label or "", s.score)
         if value > found[0] + 1e-5:
-            found = (value, f, 1 / (1 + np.exp((match.MIDDLE - x) / match.SCALE)), min(share, 1))
+            found = (value, f, 1 / (1 + np.exp((match_score.MIDDLE - x) / match_score.SCALE)), min(share, 1))
     return found[1:]
 
 
@@ -132,8 +123,8 @@ def test_repeating_a_gram_does_not_help() -> None:
 def test_a_template_that_is_there_in_full_is_sure_and_a_phrase_of_it_is_not() -> None:
     index = gram_index([signature(dict.fromkeys(range(1, 41), 1.0))])
     hits = find(index, list(range(1, 41)), [1, 2], list(range(1, 41)) + list(range(100, 9000)))
-    assert hits.score[0] > match.SURE
-    assert hits.score[1] < match.FLOOR
+    assert hits.score[0] > match_score.SURE
+    assert hits.score[1] < match_score.FLOOR
     assert hits.score[2] == hits.score[0]  # a payload, however long, takes nothing away
 
 
@@ -181,21 +172,21 @@ def test_meaning_counts_only_beyond_what_others_reach() -> None:
     scores = score_of_meaning(beyond)
     assert scores[0] == scores[1] == 0
     assert 0.5 < scores[2] < scores[3]
-    assert scores[3] > match.SURE
+    assert scores[3] > match_score.SURE
     never = meaning(np.ones(1, np.float32), np.ones(1, np.float32), np.zeros(1, np.float32))
     assert score_of_meaning(never)[0] == 0
 
 
 def test_a_meaning_that_all_say_alike_is_not_blown_up() -> None:
     beyond = meaning(np.array([0.51], np.float32), np.array([0.5], np.float32), np.array([0.5], np.float32))
-    np.testing.assert_allclose(beyond, [0.01 / match.NARROW], rtol=1e-3)
+    np.testing.assert_allclose(beyond, [0.01 / match_score.NARROW], rtol=1e-3)
 
 
 def test_standing_is_the_odds_of_requests_in_step() -> None:
-    assert match.standing(0, 0) == 0
-    assert match.standing(99, 0) == pytest.approx(0)
-    assert match.standing(999, 0) == pytest.approx(match.STANDING * np.log(10))
-    assert match.standing(99, 9) == pytest.approx(-match.STANDING * np.log(10))
+    assert match_score.standing(0, 0) == 0
+    assert match_score.standing(99, 0) == pytest.approx(0)
+    assert match_score.standing(999, 0) == pytest.approx(match_score.STANDING * np.log(10))
+    assert match_score.standing(99, 9) == pytest.approx(-match_score.STANDING * np.log(10))
 
 
 def test_a_family_of_many_requests_in_step_is_the_surer_match() -> None:

@@ -9,14 +9,15 @@ import pytest
 from crafted import words
 from test_match import signature
 
-from fingerprint.embed import Embedder
-from fingerprint.errors import SnapshotError, StampMismatch
-from fingerprint.masks import unmask
-from fingerprint.matcher import Matcher, publish, stamp_of
-from fingerprint.normalise import compose, normalise
-from fingerprint.records import Segment, Signature, Slot, Template
-from fingerprint.shingle import shingle
-from fingerprint.tokenise import tokens
+from fingerprint.domain.errors import SnapshotError, StampMismatch
+from fingerprint.domain.signature import Segment, Signature, Slot, Template
+from fingerprint.embedding.embedder import Embedder, stamp_of
+from fingerprint.matching.matcher import Matcher
+from fingerprint.matching.snapshot_build import publish
+from fingerprint.text.masking import unmask
+from fingerprint.text.ngrams import shingle
+from fingerprint.text.normalise import compose, normalise
+from fingerprint.text.tokenise import tokens
 
 ASK = "please act as a senior tax adviser and review what follows"
 END = "answer in one short table without any comment of your own"

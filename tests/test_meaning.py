@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint import meaning
-from fingerprint.records import SYSTEM_END, TURN_END
+from fingerprint.domain.schemas import SYSTEM_END, TURN_END
+from fingerprint.embedding import similarity
+from fingerprint.text import sentences
 
 
 def cut(*texts: str) -> list[list[str]]:
-    flat, offsets = meaning.sentences(pa.array(texts, pa.large_string()))
+    flat, offsets = sentences.split_sentences(pa.array(texts, pa.large_string()))
     return [flat[a:b].to_pylist() for a, b in pairwise(offsets)]
 
 
@@ -38,13 +39,13 @@ def test_sections_end_sentences() -> None:
 
 def test_of_long_texts_the_beginning_and_the_end_are_read() -> None:
     (found,) = cut("first of all, listen. " + "blah blah blah! " * 5000 + "this is the end")
-    assert len(found) == meaning.MOST_SENTENCES
+    assert len(found) == sentences.MOST_SENTENCES
     assert (found[0], found[-1]) == ("first of all, listen", "this is the end")
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["", "a b", "..."]])
 def test_nothing_said(texts: list[str]) -> None:
-    flat, offsets = meaning.sentences(pa.chunked_array([pa.array(texts, pa.large_string())]))
+    flat, offsets = sentences.split_sentences(pa.chunked_array([pa.array(texts, pa.large_string())]))
     assert (len(flat), offsets.tolist()) == (0, [0] * (len(texts) + 1))
 
 
@@ -55,13 +56,15 @@ def test_every_text_has_its_own_sentences(texts: list[str]) -> None:
 
 def by_arrow(text: str) -> list[str]:
     """Cut a text as the kernel should, by regular expressions."""
-    if len(text) > meaning.HEAD + meaning.TAIL:
-        text = f"{text[: meaning.HEAD]}\n{text[-meaning.TAIL :]}"
+    if len(text) > sentences.HEAD + sentences.TAIL:
+        text = f"{text[: sentences.HEAD]}\n{text[-sentences.TAIL :]}"
     parts = [p.strip(" \t\n") for p in re.split(rf"[.;:!?\n{SYSTEM_END}{TURN_END}。！？；：]+", text)]
-    said = [p for p in parts if len(p) > 1 and (len(p.split()) >= meaning.FEWEST_WORDS or not p.isascii())]
-    last = meaning.MOST_SENTENCES // 4
+    said = [p for p in parts if len(p) > 1 and (len(p.split()) >= sentences.FEWEST_WORDS or not p.isascii())]
+    last = sentences.MOST_SENTENCES // 4
     return (
-        said if len(said) <= meaning.MOST_SENTENCES else said[: meaning.MOST_SENTENCES - last] + said[-last:]
+        said
+        if len(said) <= sentences.MOST_SENTENCES
+        else said[: sentences.MOST_SENTENCES - last] + said[-last:]
     )
 
 
@@ -102,11 +105,11 @@ def test_held_is_the_mean_over_a_templates_sentences_of_the_nearest_in_the_promp
     wanted = [
         [cosines[a:b, c:d].max(axis=0).mean() for c, d in ((0, 1), (1, 6))] for a, b in ((0, 4), (4, 9))
     ]
-    found = meaning.held(said, offsets, templates, bounds)
+    found = similarity.held_similarity(said, offsets, templates, bounds)
     np.testing.assert_allclose(found[[0, 2]], wanted, rtol=1e-5)
     assert found[1].tolist() == [-1, -1]
     candidates = np.array([[1, -1, 0], [0, 1, -1], [-1, -1, 1]], dtype=np.int32)
-    some = meaning.held_of(said, offsets, templates, bounds, candidates)
+    some = similarity.held_of(said, offsets, templates, bounds, candidates)
     np.testing.assert_allclose(some[0], [found[0, 1], -1, found[0, 0]], rtol=1e-5)
     assert some[1].tolist() == [-1, -1, -1]
     np.testing.assert_allclose(some[2], [-1, -1, found[2, 1]], rtol=1e-5)
@@ -116,6 +119,6 @@ def test_held_does_not_depend_on_how_much_is_compared_at_once(monkeypatch: pytes
     random = np.random.default_rng(1)
     said, templates = unit(random, 60), unit(random, 5)
     offsets, bounds = np.arange(0, 61, 3), np.array([0, 2, 5])
-    whole = meaning.held(said, offsets, templates, bounds)
-    monkeypatch.setattr(meaning, "MATRIX", 1)
-    np.testing.assert_allclose(meaning.held(said, offsets, templates, bounds), whole, rtol=1e-6)
+    whole = similarity.held_similarity(said, offsets, templates, bounds)
+    monkeypatch.setattr(similarity, "MATRIX", 1)
+    np.testing.assert_allclose(similarity.held_similarity(said, offsets, templates, bounds), whole, rtol=1e-6)

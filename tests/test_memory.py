@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fingerprint import memory
-from fingerprint.errors import UsageError
+from fingerprint.domain.errors import UsageError
+from fingerprint.nights import memory
 
 
 def test_ordinary_nights_are_worked_in_memory() -> None:

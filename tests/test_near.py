@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from stored_nights import STAMP, make_signature
 
-from fingerprint.index import open_snapshot
-from fingerprint.matcher import publish
-from fingerprint.near import Piece, differences, near
-from fingerprint.records import Segment, Signature, Slot, Template
+from fingerprint.casework.similar import TextRun, differences, near
+from fingerprint.domain.signature import Segment, Signature, Slot, Template
+from fingerprint.matching.snapshot import open_snapshot
+from fingerprint.matching.snapshot_build import publish
 
 
 def family(name: str, seed: int, **changes: object) -> Signature:
@@ -41,8 +41,8 @@ def test_differences_are_told_by_words() -> None:
     mine = Template((Segment("Rate the answer", "user", 0, 1), slot, Segment("step by step", "user", 0, 1)))
     theirs = Template((Segment("rate the long answer", "user", 0, 1), slot))
     assert differences(mine, theirs) == [
-        Piece("same", "Rate the"),
-        Piece("theirs", "long"),
-        Piece("same", "answer ⟨…⟩"),
-        Piece("mine", "step by step"),
+        TextRun("same", "Rate the"),
+        TextRun("theirs", "long"),
+        TextRun("same", "answer ⟨…⟩"),
+        TextRun("mine", "step by step"),
     ]

@@ -13,15 +13,17 @@ from ray_work import slow
 from reaper import Reaper
 from test_large import agreement, assigned, by_disk, families, same, worked
 
-from fingerprint import memory, pipeline, simulate, spool
-from fingerprint.engine_ray import Ray
-from fingerprint.settings import Home, Settings
+from fingerprint import simulate
+from fingerprint.domain.settings import Home, Settings
+from fingerprint.jobs import nightly
+from fingerprint.nights import memory, spool
+from fingerprint.nights.ray_engine import Ray
 
 pytestmark = pytest.mark.usefixtures("ray_alone")
 
 
 def on_ray(traffic: Path, home: Path) -> None:
-    pipeline.nightly(
+    nightly.nightly(
         [traffic],
         Home(home),
         Settings(engine="ray", threads=2),

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingerprint import masks
-from fingerprint.characters import CLASS, CODES, DROP, LETTER, SPACE, matching, showing
-from fingerprint.masks import MASKS, unmask
-from fingerprint.normalise import _GROWTH, MAX_MARKS, _fold, compose, display, normalise
-from fingerprint.records import SYSTEM_END, TURN_END
-from fingerprint.text_buffers import strings
-from fingerprint.tokenise import tokens
+from fingerprint.base.strings import strings
+from fingerprint.domain.schemas import SYSTEM_END, TURN_END
+from fingerprint.text import masking
+from fingerprint.text.characters import CLASS, CODES, DROP, LETTER, SPACE, matching, showing
+from fingerprint.text.masking import MASKS, unmask
+from fingerprint.text.normalise import _GROWTH, MAX_MARKS, _fold, compose, display, normalise
+from fingerprint.text.tokenise import tokens
 
 SENTENCE = "You are an expert data analyst. Write the report, quickly; don't explain it"
 MASK = re.compile(f"[{''.join(MASKS)}]")
@@ -178,9 +178,9 @@ def test_volatile_tokens_are_masked_and_words_are_not(text: str, masked: str) ->
 
 
 def test_masks_cannot_be_forged_and_stay_one_token() -> None:
-    assert one(f"a{masks.UUID}b") == "ab"
-    assert words("id 12345 67890") == ["id", masks.NUMBER, masks.NUMBER]
-    assert unmask(masks.HEX + "x") == "⟨hex⟩x"
+    assert one(f"a{masking.UUID}b") == "ab"
+    assert words("id 12345 67890") == ["id", masking.NUMBER, masking.NUMBER]
+    assert unmask(masking.HEX + "x") == "⟨hex⟩x"
 
 
 def test_compose_puts_system_prompts_first() -> None:

@@ -15,10 +15,10 @@ from nova.core.parser import NovaRuleFileParser
 from nova.core.rules import NovaRule
 from small_traffic import TEMPLATES, WORDS
 
-from fingerprint.nova import nova_rule
-from fingerprint.phrases import phrases_of
-from fingerprint.records import Signature
-from fingerprint.rules import Terms
+from fingerprint.domain.signature import Signature
+from fingerprint.sharing.nova import nova_rule
+from fingerprint.sharing.phrases import phrases_of
+from fingerprint.sharing.rules import Terms
 
 TERMS = Terms("amber", author='Example "AI" \\ Labs\nrule evil', tags=("distillation",))
 # what could end a string, a line, a section, a rule, a regex or a comment, and letters of many scripts
@@ -115,6 +115,6 @@ def shown(texts: Sequence[str]) -> list[str]:
     """Return texts as prompts are shown, for rules know no invisible characters."""
     import pyarrow as pa
 
-    from fingerprint.normalise import display
+    from fingerprint.text.normalise import display
 
     return [str(text) for text in display(pa.array(texts, pa.large_string())).to_pylist()]

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fingerprint import observed
-from fingerprint.dossier import Dossier
-from fingerprint.editing import scores
-from fingerprint.observed import looked_at
-from fingerprint.store import Store
+from fingerprint.casework.editing import scores
+from fingerprint.casework.queries import PageQueries
+from fingerprint.nights import activity
+from fingerprint.nights.activity import looked_at
+from fingerprint.store.store import Store
 
 
 def test_all_prompts_of_a_small_night_are_looked_at() -> None:
@@ -18,8 +18,8 @@ def test_all_prompts_of_a_small_night_are_looked_at() -> None:
 
 
 def test_of_a_large_night_each_family_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observed, "EVERY", 10)
-    monkeypatch.setattr(observed, "OF_FAMILY", 4)
+    monkeypatch.setattr(activity, "EVERY", 10)
+    monkeypatch.setattr(activity, "OF_FAMILY", 4)
     label = np.array([-1] * 100 + [0] * 3 + [2] * 40, np.int32)
     chosen, weight = looked_at(label)
     assert (np.diff(chosen) > 0).all()
@@ -31,7 +31,7 @@ def test_of_a_large_night_each_family_has_its_share(monkeypatch: pytest.MonkeyPa
 def test_a_night_keeps_patterns_that_agree_with_its_matches(worked: Path, family: str) -> None:
     """What the patterns say the signature matches is what the night gave to the family."""
     with Store.open(worked, read_only=True) as store:
-        signature, dossier = store.signature(family), Dossier(store.database)
+        signature, dossier = store.signature(family), PageQueries(store.database)
         found = scores(signature, dossier.patterns(family))
         line, heat = dossier.timeline([family]), dossier.heat(family)
     mine = sum(p.requests for _, p in found if p.member)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fingerprint.parallel import in_order, workers
+from fingerprint.base.parallel import in_order, workers
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

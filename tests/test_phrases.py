@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_signatures import signature_of
 
-from fingerprint import match
-from fingerprint.normalise import normalise
-from fingerprint.phrases import MOST_PHRASES, WINDOW, phrases_of
-from fingerprint.shingle import shingle
-from fingerprint.tokenise import tokens
+from fingerprint.matching import ngram_index
+from fingerprint.sharing.phrases import MOST_PHRASES, WINDOW, phrases_of
+from fingerprint.text.ngrams import shingle
+from fingerprint.text.normalise import normalise
+from fingerprint.text.tokenise import tokens
 
 LONG = "Read the passage about the river and explain your hidden reasoning step by step before you answer it"
 WORDS = st.lists(
@@ -84,5 +84,5 @@ def test_whoever_satisfies_the_rule_reaches_the_threshold(
     prompt = " zzz ".join(" ".join(p.words) for p in lightest)
     read = tokens(normalise(pa.array([f"so {prompt} so"], pa.large_string())))
     grams = shingle(read.hashes, read.section, read.row_offsets)
-    index = match.gram_index([replace(signature, score=0.0)])
-    assert match.best(index, grams.hashes, grams.offsets).score[0] >= threshold - 1e-6
+    index = ngram_index.gram_index([replace(signature, score=0.0)])
+    assert ngram_index.best(index, grams.hashes, grams.offsets).score[0] >= threshold - 1e-6

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from fingerprint.pieces import OFFSET, PRIME, Pieces, cut, piece, read_pieces
+from fingerprint.embedding.wordpiece import OFFSET, PRIME, WordPieces, cut, piece, read_pieces
 
 SIGNS = "abcdefghijklmnopqrstuvwxyz0123456789"
 SYLLABLES = ["un", "fit", "ting", "ness", "over", "s", "q", "zx", "3d", "token", "izer", "0x1f"]
 
 
-def numbers(pieces: Pieces, word: str) -> list[int]:
+def numbers(pieces: WordPieces, word: str) -> list[int]:
     out = np.zeros(pieces.most + 1, np.int32)
     spelled = np.frombuffer(word.encode(), np.uint8)
     return out[: cut(pieces, spelled, (0, len(spelled)), out, 0)].tolist()
@@ -39,13 +39,13 @@ words = st.one_of(
 
 @settings(max_examples=300, deadline=None)
 @given(word=words)
-def test_words_are_cut_as_the_tokenizer_does(pieces: Pieces, tokenizer: Tokenizer, word: str) -> None:
+def test_words_are_cut_as_the_tokenizer_does(pieces: WordPieces, tokenizer: Tokenizer, word: str) -> None:
     expected = tokenizer.encode(word, add_special_tokens=False).ids
     assert numbers(pieces, word) == expected
     assert numbers(pieces, word.upper()) == expected
 
 
-def test_every_word_of_the_vocabulary_is_one_piece(pieces: Pieces, tokenizer: Tokenizer) -> None:
+def test_every_word_of_the_vocabulary_is_one_piece(pieces: WordPieces, tokenizer: Tokenizer) -> None:
     vocabulary = tokenizer.get_vocab()
     whole = [word for word in vocabulary if word.isascii() and word.isalnum()]
     assert len(whole) > 20_000

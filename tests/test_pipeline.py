@@ -13,13 +13,17 @@ import orjson
 import pytest
 from crafted import START, Sent, background, words
 
-from fingerprint import index, snapshot_files
-from fingerprint.errors import InputError, SnapshotError, StampMismatch, StoreError, UsageError
-from fingerprint.index import open_snapshot
-from fingerprint.pipeline import lookup, nightly, open_matcher, publish_snapshot
-from fingerprint.records import NightReport
-from fingerprint.settings import Home, Settings
-from fingerprint.store import Store
+from fingerprint.casework.actions import Actions
+from fingerprint.clustering import knn
+from fingerprint.domain.errors import InputError, SnapshotError, StampMismatch, StoreError, UsageError
+from fingerprint.domain.results import NightReport
+from fingerprint.domain.settings import Home, Settings
+from fingerprint.jobs.lookup import lookup, open_matcher
+from fingerprint.jobs.nightly import nightly
+from fingerprint.jobs.publish import publish_snapshot
+from fingerprint.matching import snapshot_files
+from fingerprint.matching.snapshot import open_snapshot
+from fingerprint.store.store import Store
 
 RUBRIC = (
     "you will be shown one answer of a student and must grade it strictly by the rubric below",
@@ -171,7 +175,7 @@ def test_the_same_batch_again_counts_once(
 def test_a_second_night_keeps_ids_and_labels(home: Home, tmp_path: Path) -> None:
     with Store.open(home.path) as store:
         family = store.signatures()[0].family_id
-        store.set_label(family, "campaign", by="me", campaign="spring")
+        Actions(store.database).set_label(family, "campaign", by="me", campaign="spring")
     traffic = write(tmp_path / "day2.jsonl", mixed(2, day=1), prefix="s")
     report = nightly([traffic], home, assignments=tmp_path / "a2.jsonl")
     assert report.new_families == 0
@@ -254,7 +258,7 @@ def test_a_lost_snapshot_is_made_anew(home: Home) -> None:
 
 def test_labels_reach_lookups_once_published(home: Home) -> None:
     with Store.open(home.path) as store:
-        store.set_label(store.signatures()[0].family_id, "benign", by="me")
+        Actions(store.database).set_label(store.signatures()[0].family_id, "benign", by="me")
     publish_snapshot(home)
     found = open_matcher(home).one(f"{RUBRIC[0]} the moon is far. {RUBRIC[1]}")
     assert found.family_id is not None
@@ -393,7 +397,7 @@ def test_a_family_of_meaning_goes_on_over_nights(tmp_path: Path, store_url: str 
 def test_a_snapshot_of_another_format_is_made_anew(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     before = open_matcher(home).snapshot.id
     monkeypatch.setattr(snapshot_files, "FORMAT", 99)
-    monkeypatch.setattr(index, "FORMAT", 99)
+    monkeypatch.setattr(knn, "FORMAT", 99)
     with pytest.raises(SnapshotError, match="format 99 expected, 2 found"):
         open_snapshot(home.path)
     assert open_matcher(home).snapshot.id != before

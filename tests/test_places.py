@@ -20,14 +20,14 @@ import pyarrow.parquet as pq
 import pytest
 from small_traffic import done, failed, night_rows, objects, written
 
-from fingerprint.errors import InputError, StoreError, UsageError
-from fingerprint.ingest import read_traffic
-from fingerprint.night import Asked, Stored, job_key
-from fingerprint.places import Place, is_url, label_of, place_of
-from fingerprint.records import Stamp
-from fingerprint.settings import Settings
-from fingerprint.sources import find_sources
-from fingerprint.tabulate import write_table
+from fingerprint.domain.errors import InputError, StoreError, UsageError
+from fingerprint.domain.settings import Settings
+from fingerprint.domain.signature import Stamp
+from fingerprint.nights.night import NightRequest, Stored, job_key
+from fingerprint.traffic.reader import read_traffic
+from fingerprint.traffic.remote import RemoteFile, is_url, label_of, remote_file
+from fingerprint.traffic.sources import find_sources
+from fingerprint.traffic.writer import write_table
 
 TABLE = pa.table({"request_id": ["a", "b"], "family_id": ["f1", None]})
 KEY, SECRET = "key-of-tests", "secret-of-tests"
@@ -151,7 +151,7 @@ def test_a_killed_night_goes_on_only_with_the_same_object(bucket: Path) -> None:
     stamp = Stamp("1", "4-gram/1", "m", "r", 8)
 
     def key(url: str) -> str:
-        return job_key(Asked([url], None, Settings()), Stored((), stamp, ()))
+        return job_key(NightRequest([url], None, Settings()), Stored((), stamp, ()))
 
     def put(content: str) -> None:
         (bucket / "night.jsonl").write_text(content)
@@ -215,7 +215,7 @@ def test_a_file_url_is_a_path(tmp_path: Path) -> None:
     path = written(tmp_path / "a b.jsonl", night_rows(0))
     url = path.as_uri()
     assert "%20" in url
-    assert place_of(url) == path
+    assert remote_file(url) == path
     assert ids(url) == ids(str(path))
     write_table(TABLE, (tmp_path / "out.csv").as_uri())
     assert (tmp_path / "out.csv").exists()
@@ -226,8 +226,8 @@ def test_what_is_a_url() -> None:
     assert not is_url("a://b"[3:])
     assert not is_url("dir/a.jsonl")
     assert not is_url(Path("s3://a"))
-    assert place_of("dir/a.jsonl") == Path("dir/a.jsonl")
-    assert isinstance(place_of("memory://a"), Place)
+    assert remote_file("dir/a.jsonl") == Path("dir/a.jsonl")
+    assert isinstance(remote_file("memory://a"), RemoteFile)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from typing import get_args
 
 import pytest
 
-from fingerprint.errors import UsageError
-from fingerprint.records import Match
-from fingerprint.service.policy import NOTHING, REFUSED, Decision, Gateway, Policy
+from fingerprint.domain.errors import UsageError
+from fingerprint.domain.results import Match
+from fingerprint.service.serving.policy import NOTHING, REFUSED, Decision, Gateway, GatewayPolicy
 
 TEXT = """
 default = "mark"
@@ -32,10 +32,10 @@ decision = "throttle"
 
 
 @pytest.fixture
-def policy(tmp_path: Path) -> Policy:
+def policy(tmp_path: Path) -> GatewayPolicy:
     path = tmp_path / "policy.toml"
     path.write_text(TEXT)
-    return Policy.load(path)
+    return GatewayPolicy.load(path)
 
 
 def match(**changes: object) -> Match:
@@ -57,7 +57,7 @@ def match(**changes: object) -> Match:
     ],
 )
 def test_the_first_rule_that_holds_decides(
-    policy: Policy, found: Match, account: str | None, expected: Decision
+    policy: GatewayPolicy, found: Match, account: str | None, expected: Decision
 ) -> None:
     assert policy.decide(found, account, "api") == expected
 
@@ -73,13 +73,13 @@ decision = "block"
 gateway = ["api", "envoy"]
 decision = "throttle"
 """)
-    policy = Policy.load(path)
+    policy = GatewayPolicy.load(path)
     decided = {gateway: policy.decide(match(), "a", gateway).action for gateway in get_args(Gateway)}
     assert decided == {"api": "throttle", "litellm": "block", "envoy": "throttle"}
 
 
 def test_without_a_policy_all_is_only_looked_at() -> None:
-    assert Policy().decide(match(), "a", "api") == Decision("observe")
+    assert GatewayPolicy().decide(match(), "a", "api") == Decision("observe")
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,6 @@ def test_a_wrong_policy_is_named(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "policy.toml"
     path.write_text(text)
     with pytest.raises(UsageError, match=words):
-        Policy.load(path)
+        GatewayPolicy.load(path)
     with pytest.raises(UsageError, match="a policy as TOML expected"):
-        Policy.load(tmp_path / "absent.toml")
+        GatewayPolicy.load(tmp_path / "absent.toml")

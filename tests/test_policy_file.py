@@ -14,8 +14,8 @@ from service_client import running
 from small_traffic import TEMPLATES, failed, start
 from test_gateways import answers, free_port
 
-from fingerprint.service.policy import Policy
-from fingerprint.service.policy_file import PolicyFile
+from fingerprint.service.serving.policy import GatewayPolicy
+from fingerprint.service.serving.policy_file import PolicyFile
 
 PROMPT = {"prompt": TEMPLATES[0].format("river market engine teacher window garden")}
 BLOCK, MARKS = 'default = "block"\n', 'default = "mark"\n '
@@ -73,7 +73,7 @@ def written_over(path: Path, text: str) -> None:
 def test_without_a_file_it_observes() -> None:
     found = PolicyFile(None)
     assert not found.look()
-    assert found.policy == Policy()
+    assert found.policy == GatewayPolicy()
     assert (found.digest, found.error) == ("", None)
 
 

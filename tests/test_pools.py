@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from fingerprint.pools import kin, linked
+from fingerprint.evidence.pools import kin, linked
 
 ACCOUNTS = 1_000
 

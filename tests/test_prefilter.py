@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_matcher import ASK, END, family
 
-from fingerprint import match
-from fingerprint.embed import Embedder
-from fingerprint.normalise import normalise
-from fingerprint.prefilter import Prefilter, _least
-from fingerprint.records import Signature
-from fingerprint.shingle import shingle
-from fingerprint.tokenise import tokens
+from fingerprint.domain.signature import Signature
+from fingerprint.embedding.embedder import Embedder
+from fingerprint.hunting.prefilter import Prefilter, _least
+from fingerprint.matching import ngram_index
+from fingerprint.signatures import match_score
+from fingerprint.text.ngrams import shingle
+from fingerprint.text.normalise import normalise
+from fingerprint.text.tokenise import tokens
 
 PIECES = [ASK, END, *ASK.split(), *END.split(), "garden", "\n", "?", "2026-03-02", "ünder"]
 
@@ -49,8 +50,8 @@ def test_what_matches_by_its_grams_passes(
     normal = normalise(pa.array(texts, pa.large_string()))
     found = tokens(normal)
     grams = shingle(found.hashes, found.section, found.row_offsets)
-    hits = match.best(match.gram_index(signatures), grams.hashes, grams.offsets)
-    score = match.from_known_sender(hits.score) if known_senders else hits.score
+    hits = ngram_index.best(ngram_index.gram_index(signatures), grams.hashes, grams.offsets)
+    score = match_score.from_known_sender(hits.score) if known_senders else hits.score
     matches = (hits.family >= 0) & (score >= np.array([s.threshold for s in signatures])[hits.family])
     passed = passed_by(signatures, embedder, texts, known_senders=known_senders)
     assert not (matches & ~passed).any()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from fingerprint.progress import Bars, JsonLog, Lines, Progress, amount, duration, reporter
+from fingerprint.cli.output.progress import Bars, JsonLog, Lines, Progress, amount, duration, reporter
 
 
 def job(progress: Progress) -> None:

@@ -10,27 +10,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from fingerprint import known_words as known_words_module
-from fingerprint import meaning
-from fingerprint.known_words import MOST, KnownWords, known_words
-from fingerprint.normalise import normalise
-from fingerprint.pieces import Pieces
-from fingerprint.raw_words import (
+from fingerprint.base.strings import buffers
+from fingerprint.base.types import FloatArray
+from fingerprint.domain.schemas import SYSTEM_END, TURN_END
+from fingerprint.embedding.wordpiece import WordPieces
+from fingerprint.hunting import word_table
+from fingerprint.hunting.ascii_reader import (
     ASK,
     ENDS,
     SECTIONS,
     SENTENCES,
-    Found,
+    ReadText,
     begin,
     end_section,
     prepare,
     read,
     reading_for,
 )
-from fingerprint.records import SYSTEM_END, TURN_END, FloatArray
-from fingerprint.shingle import END, START
-from fingerprint.text_buffers import buffers
-from fingerprint.tokenise import tokens
+from fingerprint.hunting.word_table import MOST, WordTable, known_words
+from fingerprint.text import sentences
+from fingerprint.text.ngrams import END, START
+from fingerprint.text.normalise import normalise
+from fingerprint.text.tokenise import tokens
 
 MASKED = """
 2026-03-02 04:05 4:05pm 4:05 pm am p 1,234 12,34 1.2.3.4 12.5 3.14159 21 1999 12345 12a 123ab 0x1f deadbeef1
@@ -72,8 +73,8 @@ texts = st.one_of(
 
 
 def scanned(
-    text: str, pieces: Pieces, part: tuple[int, int] = (0, 1 << 40), *, says: bool
-) -> tuple[Found, KnownWords, int]:
+    text: str, pieces: WordPieces, part: tuple[int, int] = (0, 1 << 40), *, says: bool
+) -> tuple[ReadText, WordTable, int]:
     data, offsets = buffers(pa.array([text], pa.large_string()))
     known = known_words(VECTORS, 4)
     reading, span = reading_for(len(data), pieces, known), (int(offsets[0]), int(offsets[1]))
@@ -101,7 +102,7 @@ def is_plain(text: str) -> bool:
 
 @settings(max_examples=1000, deadline=None)
 @given(text=texts)
-def test_tokens_are_those_of_the_normalised_text(pieces: Pieces, text: str) -> None:
+def test_tokens_are_those_of_the_normalised_text(pieces: WordPieces, text: str) -> None:
     normal = normalise(pa.array([text], pa.large_string()))[0].as_py()
     found, _, size = scanned(text, pieces, says=False)
     if size == ASK:
@@ -116,12 +117,12 @@ def test_tokens_are_those_of_the_normalised_text(pieces: Pieces, text: str) -> N
 
 def of_sentences(tokenizer: Tokenizer, text: str) -> list[FloatArray]:
     """The sums of the vectors of each sentence's tokens."""
-    flat, _ = meaning.sentences(pa.array([text], pa.large_string()))
+    flat, _ = sentences.split_sentences(pa.array([text], pa.large_string()))
     read = tokenizer.encode_batch(flat.to_pylist(), add_special_tokens=False)
     return [VECTORS[e.ids].sum(axis=0) for e in read if e.ids]
 
 
-def own_sentences(found: Found, known: KnownWords) -> list[FloatArray]:
+def own_sentences(found: ReadText, known: WordTable) -> list[FloatArray]:
     ends = found.sentences[: found.counts[SENTENCES] + 1].tolist()
     rows = [found.rows[a:b] for a, b in pairwise(ends)]
     for one in rows:
@@ -136,10 +137,12 @@ def are_among(some: list[FloatArray], others: list[FloatArray]) -> bool:
 
 @settings(max_examples=1000, deadline=None)
 @given(text=texts)
-def test_sentences_are_those_of_the_normalised_text(pieces: Pieces, tokenizer: Tokenizer, text: str) -> None:
+def test_sentences_are_those_of_the_normalised_text(
+    pieces: WordPieces, tokenizer: Tokenizer, text: str
+) -> None:
     found, known, size = scanned(text, pieces, says=True)
     normal = normalise(pa.array([text], pa.large_string()))[0].as_py()
-    if size == ASK or len(normal) > meaning.HEAD + meaning.TAIL:
+    if size == ASK or len(normal) > sentences.HEAD + sentences.TAIL:
         return
     assert are_among(of_sentences(tokenizer, normal), own_sentences(found, known))
 
@@ -147,15 +150,17 @@ def test_sentences_are_those_of_the_normalised_text(pieces: Pieces, tokenizer: T
 @settings(max_examples=500, deadline=None)
 @given(text=texts, most=st.integers(0, 80))
 def test_a_beginning_is_that_of_the_normalised_text(
-    pieces: Pieces, tokenizer: Tokenizer, text: str, most: int
+    pieces: WordPieces, tokenizer: Tokenizer, text: str, most: int
 ) -> None:
     found, known, size = scanned(text, pieces, (0, most), says=True)
     normal = normalise(pa.array([text], pa.large_string()))[0].as_py()[:most]
-    if size != ASK and len(normal) <= meaning.HEAD + meaning.TAIL:
+    if size != ASK and len(normal) <= sentences.HEAD + sentences.TAIL:
         assert are_among(of_sentences(tokenizer, normal), own_sentences(found, known))
 
 
-def test_words_beyond_those_remembered_are_read_all_the_same(pieces: Pieces, tokenizer: Tokenizer) -> None:
+def test_words_beyond_those_remembered_are_read_all_the_same(
+    pieces: WordPieces, tokenizer: Tokenizer
+) -> None:
     letters = "abcdefghijklmnop"
     words = [
         f"{letters[n >> 12]}{letters[n >> 8 & 15]}{letters[n >> 4 & 15]}{letters[n & 15]}"
@@ -176,11 +181,11 @@ def test_words_beyond_those_remembered_are_read_all_the_same(pieces: Pieces, tok
     assert known.taken[0] == MOST < len(words)
 
 
-def test_words_made_to_share_a_place_are_read_all_the_same(pieces: Pieces) -> None:
-    odd = int(known_words_module._MIX_LOW)
+def test_words_made_to_share_a_place_are_read_all_the_same(pieces: WordPieces) -> None:
+    odd = int(word_table._MIX_LOW)
     letters = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz", np.uint8)
     spelled = np.random.default_rng(5).choice(letters, (2_000_000, 8)).view(np.uint64).ravel()
-    places = (spelled * np.uint64(odd)) >> known_words_module._SHIFT
+    places = (spelled * np.uint64(odd)) >> word_table._SHIFT
     same = spelled[places == np.bincount(places.astype(np.int64)).argmax()]
     words = same.view(np.uint8).reshape(-1, 8).tobytes().decode()
     text = " ".join(words[n : n + 8] for n in range(0, len(words), 8))

@@ -6,8 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from fingerprint import refine
-from fingerprint.columns import Behaviour, Families, Segments, SharedGrams
+from fingerprint.discovery import families as refine
+from fingerprint.discovery import proof
+from fingerprint.discovery.families import Families, assign, renewed, strength
+from fingerprint.discovery.segments import Segments
+from fingerprint.discovery.shared_ngrams import SharedGrams
+from fingerprint.evidence.coactivity import Behaviour
 
 LEAST = 8
 
@@ -154,7 +158,7 @@ def test_renewed_cores_are_what_the_assigned_prompts_hold() -> None:
     assigned = np.zeros((2, 40))
     assigned[0, :12] = 1
     assigned[1, 12:14] = 1  # too few
-    fresh = refine.renewed(families, csr(assigned), shared, least=LEAST)
+    fresh = renewed(families, csr(assigned), shared, least=LEAST)
     assert cores_of(fresh) == [list(range(12))]
     # the template's other prompts cover ten of the twelve grams
     assert members_of(fresh) == [list(range(30))]
@@ -171,7 +175,7 @@ def test_a_shared_payload_does_not_steal_members() -> None:
     members = np.zeros((2, 50))
     members[0, :30] = 1
     members[1, 20:40] = 1
-    label = refine.assign(families_with(members), np.array([2.0, 1.5]), least=LEAST)
+    label = assign(families_with(members), np.array([2.0, 1.5]), least=LEAST)
     assert label.tolist() == [0] * 30 + [1] * 10 + [-1] * 10
 
 
@@ -180,7 +184,7 @@ def test_a_family_that_starves_gives_its_prompts_back() -> None:
     members[0, :20] = 1
     members[1, 15:30] = 1  # stronger, but family 2 takes most of it
     members[2, 19:30] = 1
-    label = refine.assign(families_with(members), np.array([1.0, 2.0, 9.0]), least=LEAST)
+    label = assign(families_with(members), np.array([1.0, 2.0, 9.0]), least=LEAST)
     assert label.tolist() == [0] * 19 + [2] * 11
 
 
@@ -188,12 +192,12 @@ def test_stored_families_do_not_starve() -> None:
     members = np.zeros((2, 30))
     members[0, :20] = 1
     members[1, 28:] = 1
-    label = refine.assign(families_with(members, [-1, 4]), np.array([1.0, 1.0]), least=LEAST)
+    label = assign(families_with(members, [-1, 4]), np.array([1.0, 1.0]), least=LEAST)
     assert label.tolist() == [0] * 20 + [-1] * 8 + [1] * 2
 
 
 def test_ties_go_to_the_first_family() -> None:
-    label = refine.assign(families_with(np.ones((4, 20))), np.ones(4), least=LEAST)
+    label = assign(families_with(np.ones((4, 20))), np.ones(4), least=LEAST)
     assert label.tolist() == [0] * 20
 
 
@@ -202,7 +206,7 @@ def test_labels_name_families_that_a_prompt_belongs_to(f: int, n: int, seed: int
     random = np.random.default_rng(seed)
     members = random.random((f, n)) < 0.5
     families = families_with(members)
-    label = refine.assign(families, random.random(f), least=3)
+    label = assign(families, random.random(f), least=3)
     assert label.shape == (n,)
     assert all(family == -1 or members[family, p] for p, family in enumerate(label))
     sizes = np.bincount(label[label >= 0], minlength=f)
@@ -237,7 +241,7 @@ def test_what_has_an_outline(members: int, ragged: int, edged: int, expected: bo
     postings += block(slice(15, 16), slice(0, edged), shape)
     boundary = np.arange(16) == 15
     found = of([range(10)], [range(members)], shape)
-    assert refine.outlined(found, shared_of(postings), boundary).tolist() == [expected]
+    assert proof.has_outline(found, shared_of(postings), boundary).tolist() == [expected]
 
 
 def test_an_excerpt_cut_in_the_core_has_no_outline() -> None:
@@ -245,7 +249,7 @@ def test_an_excerpt_cut_in_the_core_has_no_outline() -> None:
     postings[0:4, 0:5] = 0  # in a quarter of the excerpts the text begins later
     postings += block(slice(10, 14), slice(5, 12), (14, 20))
     found = of([range(10)], [range(20)], (14, 20))
-    assert not refine.outlined(found, shared_of(postings), np.zeros(14, np.bool_)).any()
+    assert not proof.has_outline(found, shared_of(postings), np.zeros(14, np.bool_)).any()
 
 
 def test_fragments_give_back_the_prompts_of_longer_templates() -> None:
@@ -253,24 +257,24 @@ def test_fragments_give_back_the_prompts_of_longer_templates() -> None:
     cores = [range(20), range(16, 40), range(16, 20)]
     members = [range(30), range(30, 50), range(54)]
     proven = np.array([True, True, True])
-    found = refine.without_fragments(of(cores, members, (40, 60)), proven)
+    found = proof.without_fragments(of(cores, members, (40, 60)), proven)
     assert members_of(found) == [list(range(30)), list(range(30, 50)), list(range(50, 54))]
     # what nobody proved takes nothing
-    found = refine.without_fragments(of(cores, members, (40, 60)), np.array([False, False, True]))
+    found = proof.without_fragments(of(cores, members, (40, 60)), np.array([False, False, True]))
     assert members_of(found)[2] == list(range(54))
 
 
 def test_a_template_is_no_fragment_of_what_fills_it_now_and_then() -> None:
     # the first family is the second's template and a popular document
     cores, members = [range(40), range(10)], [range(15), range(60)]
-    found = refine.without_fragments(of(cores, members, (40, 60)), np.array([True, True]))
+    found = proof.without_fragments(of(cores, members, (40, 60)), np.array([True, True]))
     assert members_of(found)[1] == list(range(60))
     # a long one keeps its prompts however often it is filled like that, and a stored one whatever is found
-    found = refine.without_fragments(
+    found = proof.without_fragments(
         of([range(40), range(16)], members[1:] * 2, (40, 60)), np.array([True, True])
     )
     assert members_of(found)[1] == list(range(60))
-    found = refine.without_fragments(
+    found = proof.without_fragments(
         of(cores, [range(50), range(60)], (40, 60), [-1, 0]), np.array([True, True])
     )
     assert members_of(found)[1] == list(range(60))
@@ -280,17 +284,17 @@ def test_an_unproven_phrase_does_not_starve_a_template() -> None:
     nobody = np.ones(2)
     act = Behaviour(*(np.zeros(2, np.int64) for _ in range(5)), nobody, nobody, nobody)
     found = of([range(16), range(16, 21)], [range(12), range(1_800)], (21, 1_800))
-    worth = refine.strength(found, act, np.array([True, False]))
-    assert refine.assign(found, worth, least=LEAST)[:13].tolist() == [0] * 12 + [1]
+    worth = strength(found, act, np.array([True, False]))
+    assert assign(found, worth, least=LEAST)[:13].tolist() == [0] * 12 + [1]
 
 
 def test_nothing() -> None:
     found, _ = candidates(np.zeros((0, 0), np.float32), [])
     assert len(found) == 0
-    assert refine.assign(found, np.zeros(0), least=LEAST).shape == (0,)
+    assert assign(found, np.zeros(0), least=LEAST).shape == (0,)
     found, _ = candidates(np.zeros((0, 5), np.float32), [])
-    assert refine.assign(found, np.zeros(0), least=LEAST).tolist() == [-1] * 5
-    assert len(refine.renewed(found, csr(np.zeros((0, 5))), shared_of(np.zeros((0, 5))), least=LEAST)) == 0
+    assert assign(found, np.zeros(0), least=LEAST).tolist() == [-1] * 5
+    assert len(renewed(found, csr(np.zeros((0, 5))), shared_of(np.zeros((0, 5))), least=LEAST)) == 0
     # stored families in a batch without any shared text
     found, _ = candidates(np.zeros((2, 5), np.float32), [-1, -1], np.ones((1, 2), np.float32))
     assert (found.known.tolist(), found.support.tolist()) == ([0], [0])

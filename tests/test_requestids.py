@@ -3,7 +3,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint.requestids import ContentHash, SeenIds, hash_strings
+from fingerprint.base.hashing import SeenIds, hash_strings
+from fingerprint.traffic.reader import ContentHash
 
 texts = st.lists(st.text(min_size=1, max_size=40), max_size=30)
 

@@ -9,17 +9,18 @@ import pytest
 from scipy import sparse
 from stored_nights import make_signature
 
-from fingerprint import rhythm
-from fingerprint.records import Ids
-from fingerprint.rhythm import Sent, hours, name_of, patterns
+from fingerprint.base.types import Ids
+from fingerprint.domain.casework import name_of
+from fingerprint.nights import activity
+from fingerprint.nights.activity import SentRequests, hours, patterns
 
 HOUR = 3600.0
 
 
-def sent(label: list[int], requests: list[tuple[int, int, float]]) -> Sent:
+def sent(label: list[int], requests: list[tuple[int, int, float]]) -> SentRequests:
     """requests: prompt, account, hour."""
     prompt, account, hour = zip(*requests, strict=True)
-    return Sent(
+    return SentRequests(
         np.array(label, np.int32),
         np.array(prompt, np.int32),
         np.array(account, np.int32),
@@ -43,7 +44,7 @@ def test_hours_count_requests_and_distinct_accounts() -> None:
 
 
 def test_hours_keep_the_most_active_accounts_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rhythm, "MOST_ACCOUNTS", 2)
+    monkeypatch.setattr(activity, "MOST_ACCOUNTS", 2)
     traffic = sent([0, 1], [(0, 0, 1), (0, 1, 1), (0, 1, 2), (0, 2, 1), (0, 2, 9), (1, 0, 1)])
     _, account = hours(traffic, ["f0", "f1"], pa.array(["a", "b", "c"], pa.large_string()))
     kept = {(row["family_id"], row["account_id"]) for row in account.to_pylist()}
@@ -80,7 +81,7 @@ def test_a_wording_has_patterns_of_its_own_grams() -> None:
     held = [np.flatnonzero(np.isin(hashes, s.grams)).tolist() for s in signatures]
     label: Ids = np.array([0, 0], np.int32)
     table = patterns(
-        Sent(label, label * 0 + [0, 1], np.array([0, 1], np.int32), np.zeros(2)),
+        SentRequests(label, label * 0 + [0, 1], np.array([0, 1], np.int32), np.zeros(2)),
         signatures,
         hashes,
         postings(len(hashes), held),
@@ -92,7 +93,7 @@ def test_a_wording_has_patterns_of_its_own_grams() -> None:
 
 
 def test_only_the_largest_patterns_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rhythm, "MOST_PATTERNS", 3)
+    monkeypatch.setattr(activity, "MOST_PATTERNS", 3)
     signature = make_signature("f0")
     count = len(signature.grams)
     held = [[g for g in range(count) if g != p] for p in range(6)]

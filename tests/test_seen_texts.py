@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from fingerprint import seen_texts
-from fingerprint.seen_texts import are_known, hashes, remember
+from fingerprint.hunting import negative_cache
+from fingerprint.hunting.negative_cache import are_known, hashes, remember
 
 
 def large(texts: list[str]) -> pa.LargeStringArray:
@@ -15,7 +15,7 @@ def large(texts: list[str]) -> pa.LargeStringArray:
 
 def test_only_remembered_texts_are_known() -> None:
     texts = large([*(f"{'word ' * (n % 40)}{n}" for n in range(5000)), "", "é", "x" * 16, "x" * 32])
-    keys, seen = hashes(texts), seen_texts.seen_texts()
+    keys, seen = hashes(texts), negative_cache.seen_texts()
     assert len(np.unique(keys)) == len(texts)
     assert (keys != 0).all()
     remember(seen, keys[::2])
@@ -36,8 +36,8 @@ def test_texts_that_differ_in_one_bit_differ() -> None:
 
 
 def test_when_full_all_are_forgotten() -> None:
-    seen = seen_texts.seen_texts()
-    keys = np.random.default_rng(1).integers(1, 1 << 63, seen_texts._MOST + 10).astype(np.uint64)
+    seen = negative_cache.seen_texts()
+    keys = np.random.default_rng(1).integers(1, 1 << 63, negative_cache._MOST + 10).astype(np.uint64)
     remember(seen, keys)
     known = are_known(seen, keys)
     assert known[-10:].all()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.senders import known, sender_keys
+from fingerprint.matching.known_senders import known, sender_keys
 
 
 def keys(pairs: list[tuple[str, str]]) -> np.ndarray:

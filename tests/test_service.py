@@ -11,7 +11,7 @@ import pytest
 from service_client import Running, running
 from small_traffic import TEMPLATES, done, objects
 
-from fingerprint.store import Store
+from fingerprint.store.store import Store
 
 PROMPT = TEMPLATES[0].format("river market engine teacher window garden")
 CHAT = {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": PROMPT}]}

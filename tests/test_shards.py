@@ -8,10 +8,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fingerprint import index
-from fingerprint.index import knn_graph, trained
-from fingerprint.records import FloatArray, IntArray
-from fingerprint.shards import Shard, merged
+from fingerprint.base.types import FloatArray, IntArray
+from fingerprint.clustering import faiss_index, knn
+from fingerprint.clustering.faiss_index import trained
+from fingerprint.clustering.knn import knn_graph
+from fingerprint.clustering.knn_shards import Shard, merged
 
 
 def unit(n: int, d: int = 32) -> FloatArray:
@@ -27,14 +28,14 @@ def in_shards(points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Ite
     cuts = [0, len(points) // 5, len(points) // 2, len(points)]
     empty = trained(points, seed, exact_up_to)
     shards = [Shard(empty, points[a:b]) for a, b in pairwise(cuts)]
-    for start in range(0, len(points), index.BATCH):
-        queries = points[start : start + index.BATCH]
+    for start in range(0, len(points), faiss_index.BATCH):
+        queries = points[start : start + faiss_index.BATCH]
         yield merged([shard.search(queries, wide) for shard in shards], cuts[:-1], wide)
 
 
-@pytest.mark.parametrize("exact_up_to", [index.EXACT_UP_TO, 1_000])
+@pytest.mark.parametrize("exact_up_to", [faiss_index.EXACT_UP_TO, 1_000])
 def test_shards_find_what_one_index_finds(exact_up_to: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "BATCH", 3_000)
+    monkeypatch.setattr(knn, "BATCH", 3_000)
     x = unit(10_000)
     one = knn_graph(x, 10, exact_up_to=exact_up_to)
     parts = knn_graph(x, 10, exact_up_to=exact_up_to, search=in_shards)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from fingerprint.sharing import main_values, shared
+from fingerprint.evidence.shared_metadata import main_values, shared
 
 
 def column(*texts: str | None) -> pa.ChunkedArray:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from fingerprint.columns import SharedGrams, Shingles
-from fingerprint.shingle import GRAM, shared_grams, shingle
+from fingerprint.discovery.shared_ngrams import SharedGrams, shared_grams
+from fingerprint.text.ngrams import GRAM, Shingles, shingle
 
 BITS = 2**64
 START, END = 0x9AE16A3B2F90404F, 0xC949D7C7509E6557

@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 from test_matcher import ASK, END, family
 
 from fingerprint import simulate
-from fingerprint.embed import Embedder
-from fingerprint.gist import nothing_spoken
-from fingerprint.hunt import Hunter, Quarry, stored_quarry
-from fingerprint.ingest import read_traffic
-from fingerprint.normalise import compose, normalise
-from fingerprint.pipeline import nightly
-from fingerprint.records import SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
-from fingerprint.settings import Home
-from fingerprint.sieve import UNKNOWN, Sieve
-from fingerprint.store import Store
+from fingerprint.domain.schemas import SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
+from fingerprint.domain.settings import Home
+from fingerprint.embedding.embedder import Embedder
+from fingerprint.hunting.ascii_filter import UNKNOWN, AsciiFilter
+from fingerprint.hunting.hunter import Hunter, Target
+from fingerprint.hunting.meaning_bounds import nothing_spoken
+from fingerprint.jobs.hunt import stored_target
+from fingerprint.jobs.nightly import nightly
+from fingerprint.store.store import Store
+from fingerprint.text.normalise import compose, normalise
+from fingerprint.traffic.reader import read_traffic
 
 FILLING = "the garden is full of old roses, weeds and 21 snails. "
 LOOKALIKES = str.maketrans("aeopcx", "аеорсх")
@@ -94,7 +95,7 @@ def hunters(embedder: Embedder) -> list[Hunter]:
         ),
         replace(family(embedder, ASK, threshold=0.3, **loose), kind="topical"),
     ]
-    return [Hunter(Quarry((one,)), embedder) for one in signatures]
+    return [Hunter(Target((one,)), embedder) for one in signatures]
 
 
 def batch(prompts: list[str]) -> pa.RecordBatch:
@@ -147,7 +148,7 @@ def test_what_is_left_to_the_long_way(hunters: list[Hunter]) -> None:
         "x",
     ]
     asked = ["é", "a\x00b", "!?", "", SYSTEM_END * 300 + "x"]
-    sieve = Sieve(hunters[0]._prefilter._sums, nothing_spoken())
+    sieve = AsciiFilter(hunters[0]._prefilter._sums, nothing_spoken())
     verdict = sieve.verdicts(pa.array(plain + asked, pa.large_string()))
     assert (verdict == UNKNOWN).tolist() == [False] * len(plain) + [True] * len(asked)
 
@@ -174,7 +175,7 @@ def test_hits_on_disguised_traffic_are_those_of_the_full_lookup(
     some = next(iter(read_traffic([traffic], rejects=None)))
     total = 0
     for one in families[:5]:
-        hunter = Hunter(stored_quarry(home, one.family_id), embedder, by_meaning=by_meaning)
+        hunter = Hunter(stored_target(home, one.family_id), embedder, by_meaning=by_meaning)
         hits, missed, added = differences(hunter, some)
         assert (missed, added) == ([], [])
         total += hits

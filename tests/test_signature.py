@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fingerprint.errors import InputError
-from fingerprint.records import DayCount, Reason, Segment, Signature, Slot, Spread, Stamp, Template
-from fingerprint.signature import from_json, to_json
+from fingerprint.domain.errors import InputError
+from fingerprint.domain.signature import DayCount, Reason, Segment, Signature, Slot, Spread, Stamp, Template
+from fingerprint.domain.signature_json import from_json, to_json
 
 SHARE = st.floats(0, 1)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from simulated import EVASIVE, SMALL
 
-from fingerprint.records import TRAFFIC_SCHEMA
+from fingerprint.domain.schemas import TRAFFIC_SCHEMA
 from fingerprint.simulate import write
 
 

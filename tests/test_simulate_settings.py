@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from simulated import SMALL
 
-from fingerprint.errors import UsageError
+from fingerprint.domain.errors import UsageError
 from fingerprint.simulate import PRESETS, preset, simulate, write
 from fingerprint.simulate.world import build
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pytest
 from simulated import EVASIVE, SMALL, only, together
 
-from fingerprint.errors import UsageError
+from fingerprint.domain.errors import UsageError
 from fingerprint.simulate import SIMULATED_SCHEMA, simulate
 
 

@@ -5,10 +5,11 @@ import pytest
 from crafted import batch_of, by_accounts, grams_of, words
 from scipy import sparse
 
-from fingerprint import skeleton
-from fingerprint.columns import Segments, SharedGrams, Shingles
-from fingerprint.shingle import GRAM
-from fingerprint.tokenise import tokens
+from fingerprint.discovery import segments
+from fingerprint.discovery.segments import Segments
+from fingerprint.discovery.shared_ngrams import SharedGrams
+from fingerprint.text.ngrams import GRAM, Shingles
+from fingerprint.text.tokenise import tokens
 
 FIXED = (
     "you are a careful reviewer of legal contracts",
@@ -19,7 +20,7 @@ FIXED = (
 
 def prepared(prompts: list[str]) -> tuple[Shingles, SharedGrams, Segments]:
     found, shared = grams_of(batch_of(by_accounts(prompts, 5)))
-    return found, shared, skeleton.segments(found, shared)
+    return found, shared, segments.join_segments(found, shared)
 
 
 def texts_of(prompt: str, row: int, found: Shingles, shared: SharedGrams, segs: Segments) -> set[str]:
@@ -84,7 +85,7 @@ def test_a_prompt_holds_a_group_from_the_share_on() -> None:
     postings[:6, 1] = 1
     postings[10, 2] = 1
     postings[11, 3] = 1
-    held = skeleton.held(group, 3, sparse.csr_matrix(postings), share=0.7)
+    held = segments.held(group, 3, sparse.csr_matrix(postings), share=0.7)
     assert held.toarray().tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
     assert held.data.dtype == np.float32
 
@@ -97,7 +98,7 @@ def test_a_sketch_estimates_the_overlap_of_posting_lists(dimension: int) -> None
     dense = random.random((s, n)) < density[:, None]
     dense[1::2] &= dense[::2] | (random.random((s // 2, n)) < 0.2)
     postings = sparse.csr_matrix(dense.astype(np.float32))
-    vectors = skeleton.sketch(postings, dimension=dimension)
+    vectors = segments.sketch(postings, dimension=dimension)
     assert vectors.shape == (s, dimension)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     both = dense.astype(float) @ dense.T.astype(float)
@@ -110,11 +111,11 @@ def test_a_sketch_estimates_the_overlap_of_posting_lists(dimension: int) -> None
 
 def test_equal_lists_have_equal_sketches_and_an_empty_one_is_zero() -> None:
     postings = sparse.csr_matrix(np.array([[1, 0, 1, 1], [1, 0, 1, 1], [0, 0, 0, 0]], dtype=np.float32))
-    vectors = skeleton.sketch(postings)
+    vectors = segments.sketch(postings)
     assert (vectors[0] == vectors[1]).all()
     assert not vectors[2].any()
-    assert (skeleton.sketch(postings) == vectors).all()
-    assert (skeleton.sketch(postings, seed=1)[0] != vectors[0]).any()
+    assert (segments.sketch(postings) == vectors).all()
+    assert (segments.sketch(postings, seed=1)[0] != vectors[0]).any()
 
 
 @pytest.mark.parametrize("prompts", [[], ["one"], ["one", "two"], ["", " "]])
@@ -122,7 +123,7 @@ def test_nothing_shared(prompts: list[str]) -> None:
     _, shared, segs = prepared(prompts)
     assert segs.postings.shape[1] == shared.postings.shape[1]
     assert segs.postings.shape[0] == len(segs.length) == len(segs.of_gram) == 0
-    assert skeleton.sketch(segs.postings).shape == (0, 256)
+    assert segments.sketch(segs.postings).shape == (0, 256)
 
 
 def test_a_template_of_one_gram_is_one_segment() -> None:

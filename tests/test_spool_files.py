@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fingerprint.errors import StoreError
-from fingerprint.spool_files import GROUP, SpoolFiles, chosen, table
+from fingerprint.domain.errors import StoreError
+from fingerprint.nights.spool_files import GROUP, SpoolFiles, chosen, table
 
 PIECES = 3 * GROUP + 1
 

@@ -17,9 +17,11 @@ import pytest
 import sqlalchemy as sa
 from stored_nights import TODAY, dump, make_night, make_signature, save_first, save_next, table
 
-from fingerprint.errors import HomeLocked, StoreError
-from fingerprint.records import ACTIVITY_SCHEMA, SPREAD_SCHEMA
-from fingerprint.store import HomeLock, Store
+from fingerprint.casework.actions import Actions
+from fingerprint.domain.errors import HomeLocked, StoreError
+from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA
+from fingerprint.store.lock import HomeLock
+from fingerprint.store.store import Store
 
 SPAWNED = multiprocessing.get_context("fork")
 
@@ -30,7 +32,7 @@ def test_two_write_at_once(store: Store, tmp_path: Path, store_url: str | None) 
     def label(by: str) -> None:
         with Store.open(tmp_path, store_url) as other:
             for _ in range(10):
-                other.set_label("f1", "benign", by=by)
+                Actions(other.database).set_label("f1", "benign", by=by)
 
     threads = [threading.Thread(target=label, args=(by,)) for by in ("ann", "bob")]
     for thread in threads:
@@ -105,7 +107,7 @@ def test_disk_full(small_disk: Path) -> None:
         with pytest.raises(StoreError, match=r"fingerprint\.db: database or disk is full"):
             save_much(store)
         assert dump(small_disk, None) == before
-        store.set_label("f1", "benign", by="ann")
+        Actions(store.database).set_label("f1", "benign", by="ann")
 
 
 def test_commits_are_durable(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from stored_nights import save_first
 
-from fingerprint.errors import StoreError, UsageError
-from fingerprint.store import HomeLock, Store
+from fingerprint.casework.actions import Actions
+from fingerprint.domain.errors import StoreError, UsageError
+from fingerprint.store.lock import HomeLock
+from fingerprint.store.store import Store
 
 
 def test_read_only_writes_nothing(store: Store, tmp_path: Path, store_url: str | None) -> None:
@@ -20,7 +22,7 @@ def test_read_only_writes_nothing(store: Store, tmp_path: Path, store_url: str |
     with Store.open(tmp_path, store_url, read_only=True) as reader:
         assert len(reader.signatures()) == 2
         with pytest.raises(StoreError, match=r"read-?only"):
-            reader.set_label("f1", "benign", by="ann")
+            Actions(reader.database).set_label("f1", "benign", by="ann")
 
 
 @pytest.mark.parametrize("name", ["a b", "per%cent", "ques?tion#", "ünï"])

@@ -6,14 +6,15 @@ from datetime import timedelta
 
 from stored_nights import NOON, make_signature, save_first, save_next
 
-from fingerprint.records import DayCount, Spread
-from fingerprint.store import Store
+from fingerprint.casework.actions import Actions
+from fingerprint.domain.signature import DayCount, Spread
+from fingerprint.store.store import Store
 
 
 def test_labels_survive_the_next_nights(store: Store) -> None:
     save_first(store)
-    store.set_label("f1", "campaign", by="ann", campaign="spring", reason="same pool")
-    store.set_label("f2", "benign", by="bob")
+    Actions(store.database).set_label("f1", "campaign", by="ann", campaign="spring", reason="same pool")
+    Actions(store.database).set_label("f2", "benign", by="bob")
     save_first(store)
     save_next(store)
     first, second = store.signatures()
@@ -30,9 +31,9 @@ def test_labels_survive_the_next_nights(store: Store) -> None:
 def test_labels_are_only_added(store: Store) -> None:
     save_first(store)
     words = [
-        store.set_label("f1", "campaign", by="ann", campaign="spring"),
-        store.set_label("f1", "benign", by="bob", reason="a benchmark"),
-        store.set_label("f1", None, by="ann"),
+        Actions(store.database).set_label("f1", "campaign", by="ann", campaign="spring"),
+        Actions(store.database).set_label("f1", "benign", by="bob", reason="a benchmark"),
+        Actions(store.database).set_label("f1", None, by="ann"),
     ]
     assert store.labels("f1") == words
     assert (store.signature("f1").label, store.signature("f1").campaign_id) == (None, "c1")
@@ -49,10 +50,10 @@ def test_import(store: Store) -> None:
     assert [(c.campaign_id, c.accounts) for c in store.campaigns()] == [("spring", 300)]
 
     save_first(store)  # the night counts it here
-    store.set_label("f1", "benign", by="ann")
+    Actions(store.database).set_label("f1", "benign", by="ann")
     assert store.import_signatures([foreign]).disputed == {"f1": ("benign", "campaign")}
     found = store.signature("f1")
     assert (found.spread.accounts, found.spread.requests, found.label) == (2, 7, "benign")
     assert [word.by for word in store.labels("f1")] == ["import", "ann"]
-    store.set_label("f1", None, by="ann")
+    Actions(store.database).set_label("f1", None, by="ann")
     assert store.signature("f1").campaign_id == "c1"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from stored_nights import NOON, make_night, make_signature, save_first, save_next, table
 
-from fingerprint.errors import NotFound
-from fingerprint.records import ACTIVITY_SCHEMA, SPREAD_SCHEMA, AccountRow, CampaignRow
-from fingerprint.store import Store
+from fingerprint.casework.actions import Actions
+from fingerprint.domain.errors import NotFound
+from fingerprint.domain.rows import AccountRow, CampaignRow
+from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA
+from fingerprint.store.store import Store
 
 
 def test_accounts_in_no_family_are_listed_while_they_depart(store: Store) -> None:
@@ -60,7 +62,7 @@ def test_unknown_ids_are_not_found(store: Store) -> None:
     with pytest.raises(NotFound, match="no family f9"):
         store.signature("f9")
     with pytest.raises(NotFound, match="no family f9"):
-        store.set_label("f9", "benign", by="ann")
+        Actions(store.database).set_label("f9", "benign", by="ann")
     with pytest.raises(NotFound, match="no assessed account a9"):
         store.account("a9")
 

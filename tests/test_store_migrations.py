@@ -12,10 +12,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from stored_nights import engine_of
 
-from fingerprint.database import MIGRATIONS
-from fingerprint.errors import StoreError
-from fingerprint.store import Store
-from fingerprint.tables import REVISION, metadata
+from fingerprint.domain.errors import StoreError
+from fingerprint.store.database import MIGRATIONS
+from fingerprint.store.store import Store
+from fingerprint.store.tables import REVISION, metadata
 
 HEAD = ScriptDirectory(str(MIGRATIONS)).get_current_head()
 

@@ -27,23 +27,17 @@ from stored_nights import (
     table,
 )
 
-from fingerprint.errors import StampMismatch, StoreError
-from fingerprint.records import (
+from fingerprint.domain.errors import StampMismatch, StoreError
+from fingerprint.domain.rows import AccountRow, Event
+from fingerprint.domain.schemas import (
     ACCOUNT_META_SCHEMA,
     ACTIVITY_SCHEMA,
-    FEATURES_SCHEMA,
+    RANDOM_FEATURES_SCHEMA,
     SPREAD_SCHEMA,
-    AccountRow,
-    DayCount,
-    Event,
-    Reason,
-    Segment,
-    Slot,
-    Spread,
-    Template,
 )
-from fingerprint.saving import FEATURE_NIGHTS
-from fingerprint.store import Store
+from fingerprint.domain.signature import DayCount, Reason, Segment, Slot, Spread, Template
+from fingerprint.store.night_writer import FEATURE_NIGHTS
+from fingerprint.store.store import Store
 
 
 def test_a_signature_comes_back_exactly(store: Store) -> None:
@@ -114,13 +108,13 @@ def test_features_of_accounts_are_kept_for_some_nights_and_replaced_with_their_b
     save_next(store)
     save_next(store)
     assert store.account_features() == table(
-        FEATURES_SCHEMA, ("a", 5, b"12"), ("a", 6, b"56"), ("b", 4, b"34")
+        RANDOM_FEATURES_SCHEMA, ("a", 5, b"12"), ("a", 6, b"56"), ("b", 4, b"34")
     )
     assert store.account_features(but_batch="n2").num_rows == 2
     for night in range(FEATURE_NIGHTS - 1):
         later = make_night(f"m{night}", started=NOON + timedelta(days=2 + night))
         store.save_night(later, [], spread=table(SPREAD_SCHEMA), activity=table(ACTIVITY_SCHEMA))
-    assert store.account_features() == table(FEATURES_SCHEMA, ("a", 6, b"56"))
+    assert store.account_features() == table(RANDOM_FEATURES_SCHEMA, ("a", 6, b"56"))
 
 
 def test_history_of_nothing_has_its_columns(store: Store) -> None:

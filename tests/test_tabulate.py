@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fingerprint.errors import StoreError, UsageError
-from fingerprint.tabulate import check_extension, write_table
+from fingerprint.domain.errors import StoreError, UsageError
+from fingerprint.traffic.writer import check_extension, write_table
 
 ROWS = [
     {"request_id": "r1", "family_id": None, "score": 0.25},

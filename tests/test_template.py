@@ -8,12 +8,12 @@ from crafted import Sent, batch_of, by_accounts, grams_of, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingerprint.masks import unmask
-from fingerprint.normalise import normalise
-from fingerprint.records import Segment, Slot, Template
-from fingerprint.slots import slot_kind
-from fingerprint.template import Corpus, write_template
-from fingerprint.tokenise import tokens
+from fingerprint.domain.signature import Segment, Slot, Template
+from fingerprint.signatures.slots import slot_kind
+from fingerprint.signatures.template import Corpus, write_template
+from fingerprint.text.masking import unmask
+from fingerprint.text.normalise import normalise
+from fingerprint.text.tokenise import tokens
 
 ASK = "please act as a senior tax adviser and review what follows"
 END = "answer in one short table without any comment of your own"

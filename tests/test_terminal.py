@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint.records import Reason
-from fingerprint.terminal import iso, json_line, plain
+from fingerprint.cli.output.terminal import iso, json_line, plain
+from fingerprint.domain.signature import Reason
 
 ANY = st.text(st.characters(exclude_categories=()))
 DANGEROUS = ("Cc", "Zl", "Zp", "Cs", "Co")

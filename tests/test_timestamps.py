@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint.timestamps import UTC_MICROS, describe, utc_column, utc_values
+from fingerprint.traffic.timestamps import UTC_MICROS, describe, utc_column, utc_values
 
 NOON = datetime(2026, 3, 2, 12, 0, 0, 250_000, tzinfo=UTC)
 SECONDS = 1772452800.25

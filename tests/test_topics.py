@@ -5,10 +5,10 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from fingerprint.errors import UsageError
-from fingerprint.meaning import EMBEDDED_CHARACTERS, heads
-from fingerprint.records import FloatArray, Ids
-from fingerprint.topics import topics
+from fingerprint.base.types import FloatArray, Ids
+from fingerprint.discovery.topics import topics
+from fingerprint.domain.errors import UsageError
+from fingerprint.text.sentences import EMBEDDED_CHARACTERS, heads
 
 DAY = 86_400.0
 

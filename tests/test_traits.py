@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from fingerprint.columns import Trait, Traits
-from fingerprint.traits import History, past, traits
+from fingerprint.evidence.history import History, past
+from fingerprint.evidence.null_models import Trait
+from fingerprint.evidence.pool_statistics import Traits, traits
 
 DAY = 86_400.0
 REQUESTS, ACCOUNTS = 20_000, 1500

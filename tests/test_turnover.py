@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
-from fingerprint.columns import Trait
-from fingerprint.turnover import comings, turnover
+from fingerprint.evidence.null_models import Trait
+from fingerprint.evidence.turnover import comings, turnover
 
 ACCOUNTS = 1000
 

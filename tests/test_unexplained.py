@@ -9,16 +9,16 @@ import pyarrow as pa
 import pytest
 from small_traffic import TEMPLATES, WORDS, Row, row, written
 
-from fingerprint import unexplained
-from fingerprint.batch import collect
-from fingerprint.ingest import read_traffic
-from fingerprint.night import normalised, shown
-from fingerprint.pipeline import nightly
-from fingerprint.records import NightReport
-from fingerprint.settings import Home, Settings
-from fingerprint.shingle import shingle
-from fingerprint.store import Store
-from fingerprint.tokenise import tokens
+from fingerprint.discovery import leftovers
+from fingerprint.discovery.batch import collect
+from fingerprint.domain.results import NightReport
+from fingerprint.domain.settings import Home, Settings
+from fingerprint.jobs.nightly import nightly
+from fingerprint.store.store import Store
+from fingerprint.text.ngrams import shingle
+from fingerprint.text.normalise import normalised, shown
+from fingerprint.text.tokenise import tokens
+from fingerprint.traffic.reader import read_traffic
 
 DAY = 86_400
 FEW = 5
@@ -111,7 +111,7 @@ def test_nothing_that_one_account_sent_alone_is_kept(tmp_path: Path) -> None:
     nightly([traffic], Home(tmp_path / "home"))
     (path,) = (tmp_path / "home/unexplained").iterdir()
     kept = pa.ipc.open_file(path.read_bytes()).read_all()
-    assert 0 < len(kept) <= unexplained.MOST
+    assert 0 < len(kept) <= leftovers.MOST
     batch = collect(read_traffic([traffic], rejects=None), normalised, tokens, shown)
     grams = shingle(batch.token_hashes, batch.section, batch.offsets)
     prompt = np.repeat(np.arange(batch.distinct), np.diff(grams.offsets))
@@ -124,7 +124,7 @@ def test_nothing_that_one_account_sent_alone_is_kept(tmp_path: Path) -> None:
 
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unexplained, "MOST", 3)
+    monkeypatch.setattr(leftovers, "MOST", 3)
     worked(tmp_path, 0, tmp_path / "home")
     (path,) = (tmp_path / "home/unexplained").iterdir()
     assert len(pa.ipc.open_file(path.read_bytes()).read_all()) == 3

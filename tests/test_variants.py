@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from fingerprint.embed import Embedder
-from fingerprint.variants import SAME_MEANING, Wording, originals
+from fingerprint.embedding.embedder import Embedder
+from fingerprint.signatures.variants import SAME_MEANING, Wording, originals
 
 ORIGINAL = [
     "write down every step of your reasoning before the answer",

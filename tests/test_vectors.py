@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_traffic import WORDS, row, written
 
-from fingerprint.embed import Embedder, encode_cached
-from fingerprint.errors import StoreError
-from fingerprint.pipeline import nightly
-from fingerprint.settings import Home
-from fingerprint.vectors import Memory, VectorCache, content_keys, forget_older
+from fingerprint.domain.errors import StoreError
+from fingerprint.domain.settings import Home
+from fingerprint.embedding.embedder import Embedder, encode_cached
+from fingerprint.embedding.vector_cache import Memory, VectorCache, content_keys, forget_older
+from fingerprint.jobs.nightly import nightly
 
 TEXTS = ["Write a poem about the sea.", "Compose a verse on the ocean.", "How do I sort a list in Python?"]
 

@@ -3,10 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fingerprint.columns import Behaviour, Trait, Traits
-from fingerprint.features import FEATURES, NAMES, PRIOR, corrected, findings
-from fingerprint.records import Reason
-from fingerprint.verdict import FLAGGED, verdict
+from fingerprint.assessment.features import NAMES, PRIOR, SCORE_FEATURES, corrected, findings
+from fingerprint.assessment.verdict import FLAGGED, verdict
+from fingerprint.domain.signature import Reason
+from fingerprint.evidence.coactivity import Behaviour
+from fingerprint.evidence.null_models import Trait
+from fingerprint.evidence.pool_statistics import Traits
 
 NOTHING = Trait(np.array([np.nan]), np.array([np.nan]), np.array([0.0]))
 
@@ -136,7 +138,7 @@ def test_less_likely_by_chance_is_a_higher_score(name: str) -> None:
 )
 def test_evidence_moves_the_score_in_one_direction_up_to_its_cap(name: str) -> None:
     scores = [judge(HARNESS, {name: trait(e)})[0] for e in (0, 1, 3, 10, 1e3, np.inf)]
-    weight = FEATURES[name].weight
+    weight = SCORE_FEATURES[name].weight
     assert scores == sorted(scores, reverse=weight < 0)
     assert (scores[0] == scores[-1]) == (weight == 0)
     assert scores[-1] == scores[-2]

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from small_traffic import TEMPLATES, WORDS, Row, done, failed, night_rows, objects, row, start, written
 
-from fingerprint.errors import InputError
-from fingerprint.feeds import Chunk, File
-from fingerprint.settings import Home
-from fingerprint.watch import Place, Watch, WatchOptions, watch
-from fingerprint.watchlog import Events, State
+from fingerprint.domain.errors import InputError
+from fingerprint.domain.settings import Home
+from fingerprint.jobs.watch import Watch, WatchFiles, WatchOptions, watch
+from fingerprint.jobs.watch_state import EventLog, WatchState
+from fingerprint.traffic.feeds import Chunk, File
 
 OFTEN = WatchOptions(every_minutes=60)
 
@@ -30,7 +30,7 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(stream: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
     folder = tmp_path_factory.mktemp("undisturbed")
-    watch(File(stream), Home(folder / "home"), Place("s", folder / "state", folder / "events"), OFTEN)
+    watch(File(stream), Home(folder / "home"), WatchFiles("s", folder / "state", folder / "events"), OFTEN)
     return events(folder / "events")
 
 
@@ -90,7 +90,7 @@ def start_and_wait(*command: object) -> str:
 def test_events_told_after_the_state_was_saved_are_told_again(
     stream: Path, undisturbed: list[Row], tmp_path: Path
 ) -> None:
-    place = Place("s", tmp_path / "state", tmp_path / "events")
+    place = WatchFiles("s", tmp_path / "state", tmp_path / "events")
     watch(File(stream), Home(tmp_path / "home"), place, OFTEN)
     whole = place.events.read_bytes() if place.events else b""
     with (tmp_path / "events").open("ab") as file:
@@ -99,7 +99,7 @@ def test_events_told_after_the_state_was_saved_are_told_again(
     assert (tmp_path / "events").read_bytes() == whole
     assert len(events(tmp_path / "events")) == len(undisturbed)
     with pytest.raises(InputError, match="the state of other expected, of s found"):
-        watch(File(stream), Home(tmp_path / "home"), Place("other", tmp_path / "state"), OFTEN)
+        watch(File(stream), Home(tmp_path / "home"), WatchFiles("other", tmp_path / "state"), OFTEN)
     (tmp_path / "state").write_text("{}")
     with pytest.raises(InputError, match="not the state of a watch"):
         watch(File(stream), Home(tmp_path / "home"), place, OFTEN)
@@ -109,7 +109,7 @@ def test_families_of_the_home_are_told_at_once_and_leave_the_window(
     worked: Path, traffic: tuple[Path, Path]
 ) -> None:
     told: list[dict[str, object]] = []
-    watching = Watch(Home(worked), OFTEN, State(), told.append)
+    watching = Watch(Home(worked), OFTEN, WatchState(), told.append)
     chunks = list(File(traffic[1]).chunks({}, {}))
     for chunk in chunks:
         watching.take(chunk)
@@ -127,7 +127,7 @@ def test_families_of_the_home_are_told_at_once_and_leave_the_window(
 def test_the_window_is_bounded(stream: Path, tmp_path: Path) -> None:
     options = WatchOptions(every_minutes=30, least_rows=10, window_hours=2, window_rows=60)
     told: list[dict[str, object]] = []
-    watching = Watch(Home(tmp_path), options, State(), told.append)
+    watching = Watch(Home(tmp_path), options, WatchState(), told.append)
     sizes = []
     for line in stream.read_bytes().splitlines(keepends=True):
         place = {"bytes": watching.state.seen.get("bytes", 0)}
@@ -145,7 +145,7 @@ def test_the_window_is_bounded(stream: Path, tmp_path: Path) -> None:
 def test_a_flagged_family_is_stored_and_matched(stream: Path, tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     options = WatchOptions(every_minutes=60, store=True)
-    state = watch(File(stream), home, Place("s", None, tmp_path / "events"), options)
+    state = watch(File(stream), home, WatchFiles("s", None, tmp_path / "events"), options)
     flagged = {str(e["family_id"]) for e in events(tmp_path / "events") if e["event"] == "flagged"}
     assert flagged == set(state.flagged)
     assert flagged
@@ -173,4 +173,4 @@ def test_stdin_and_its_faults(tmp_path: Path) -> None:
 def test_an_events_file_that_lost_some(tmp_path: Path) -> None:
     (tmp_path / "events").write_bytes(b"1\n")
     with pytest.raises(InputError, match="at least 9 bytes of events expected, 2 found"):
-        Events(tmp_path / "events", State(told_bytes=9))
+        EventLog(tmp_path / "events", WatchState(told_bytes=9))

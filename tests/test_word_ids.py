@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from fingerprint.embed import Embedder
-from fingerprint.pieces import read_pieces, reads_words_apart
-from fingerprint.text_buffers import buffers
-from fingerprint.word_ids import WordIds
+from fingerprint.base.strings import buffers
+from fingerprint.embedding.embedder import Embedder
+from fingerprint.embedding.token_cache import TokenCache
+from fingerprint.embedding.wordpiece import read_pieces, reads_words_apart
 
 FILE = Embedder.load().folder / "tokenizer.json"
 PIECES = read_pieces(FILE)
@@ -26,7 +26,7 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.from_file(str(FILE))
 
 
-def numbered(words: WordIds, texts: list[str]) -> list[list[int]]:
+def numbered(words: TokenCache, texts: list[str]) -> list[list[int]]:
     out = []
     for part in words.of(*buffers(pa.array(texts, pa.large_string()))):
         for row in range(len(part.offsets) - 1):
@@ -53,7 +53,7 @@ texts = st.lists(
 @settings(max_examples=200, deadline=None)
 @given(first=texts, second=texts)
 def test_tokens_are_the_tokenizers_own(tokenizer: Tokenizer, first: list[str], second: list[str]) -> None:
-    for learnt in (WordIds(tokenizer), WordIds(tokenizer, PIECES)):
+    for learnt in (TokenCache(tokenizer), TokenCache(tokenizer, PIECES)):
         assert numbered(learnt, first) == read(tokenizer, first)
         assert numbered(learnt, second + first) == read(tokenizer, second + first)
 
@@ -69,13 +69,13 @@ class Silent:
 def test_words_of_ascii_are_cut_without_the_tokenizer(tokenizer: Tokenizer) -> None:
     texts = ["it's well-known: 3.14 (or so) ~ `x_1`!", "unbelievableness " + "z" * 101]
     assert PIECES is not None
-    assert numbered(WordIds(Silent(), PIECES), texts) == read(tokenizer, texts)
+    assert numbered(TokenCache(Silent(), PIECES), texts) == read(tokenizer, texts)
 
 
 def test_more_words_than_are_remembered(tokenizer: Tokenizer) -> None:
     random = np.random.default_rng(3)
     texts = [" ".join(map(str, random.integers(0, 10**6, 60).tolist())) for _ in range(3_000)]
-    learnt = WordIds(tokenizer, most=40_000)
+    learnt = TokenCache(tokenizer, most=40_000)
     assert numbered(learnt, texts) == read(tokenizer, texts)
     assert numbered(learnt, ["x" * 70_000 + " y", *texts[-3:]]) == read(
         tokenizer, ["x" * 70_000 + " y", *texts[-3:]]
@@ -84,7 +84,7 @@ def test_more_words_than_are_remembered(tokenizer: Tokenizer) -> None:
 
 
 def test_a_slice_and_nothing(tokenizer: Tokenizer) -> None:
-    learnt = WordIds(tokenizer)
+    learnt = TokenCache(tokenizer)
     column = pa.array(["left out", "the sea", "", "the ocean"], pa.large_string()).slice(1)
     (part,) = learnt.of(*buffers(column))
     assert part.offsets.tolist() == [0, 2, 2, 4]

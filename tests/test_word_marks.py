@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fingerprint import raw_words
-from fingerprint.raw_words import alphabet
-from fingerprint.word_marks import CALM_DIGITS, mark, marks_for
+from fingerprint.hunting import ascii_reader
+from fingerprint.hunting.ascii_reader import alphabet
+from fingerprint.hunting.word_bitmap import CALM_DIGITS, mark, marks_for
 
 TIES = b"._%+-@:/,'"
 BYTES = [bytes([c]) for c in b"abYZ0189 \t\n.,:;'-@/_%+!?()\x1d\x1e"]
@@ -50,9 +50,9 @@ def test_what_a_byte_is_agrees_with_the_table_of_characters() -> None:
     for byte in range(256):
         marks, kind = marks_for(1), alphabet().kind[byte]
         count = mark(np.array([byte], np.uint8), 0, 1, marks)
-        assert (count < 0) == (kind in (raw_words._OTHER, raw_words._MASK))
-        assert (count == 0) == (kind == raw_words._SPACE)
-        assert (count > 0 and bool(marks.unsure[0])) == (kind == raw_words._AT)
+        assert (count < 0) == (kind in (ascii_reader._OTHER, ascii_reader._MASK))
+        assert (count == 0) == (kind == ascii_reader._SPACE)
+        assert (count > 0 and bool(marks.unsure[0])) == (kind == ascii_reader._AT)
 
 
 def test_other_characters_are_not_for_it() -> None:

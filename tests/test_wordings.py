@@ -5,9 +5,9 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from fingerprint import wordings
-from fingerprint.batch import Batch
-from fingerprint.wordings import _likeliest
+from fingerprint.discovery.batch import Batch
+from fingerprint.signatures import rewordings
+from fingerprint.signatures.rewordings import _likeliest
 
 # account 0 sends nothing but the family (prompts 0 and 1) and prompt 2; account 1 sends it once, and 3 and 4; 2 only 5
 SENT = [(0, 0), (0, 1), (0, 0), (0, 2), (1, 0), (1, 3), (1, 4), (2, 5)]
@@ -35,7 +35,7 @@ def batch() -> Batch:
 def test_senders_of_little_else_are_asked_first(
     most: int, left: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wordings, "MOST_ASKED", most)
+    monkeypatch.setattr(rewordings, "MOST_ASKED", most)
     loose = np.array([2, 3, 4, 5])
     whose = np.array([0, 0, -1, -1, -1, -1], dtype=np.int32)
     own = sparse.csr_matrix(np.array([[1], [1], [1], [0]], dtype=np.float32))

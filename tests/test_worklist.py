@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from stored_nights import NOON, make_night, make_signature, save_first, table
 
-from fingerprint.casework import QueueQuery
-from fingerprint.desk import Desk
-from fingerprint.errors import UsageError
-from fingerprint.records import ACTIVITY_SCHEMA, SPREAD_SCHEMA, Segment, Spread, Template
-from fingerprint.store import Store
-from fingerprint.worklist import Worklist
+from fingerprint.casework.actions import Actions
+from fingerprint.casework.queue import Queue
+from fingerprint.domain.casework import QueueQuery
+from fingerprint.domain.errors import UsageError
+from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA
+from fingerprint.domain.signature import Segment, Spread, Template
+from fingerprint.store.store import Store
 
 DAY = timedelta(days=1)
 TEXTS = ("Rate the ANSWER of the tutor", "Rate the Straße, the answer", "100% of РАССКАЖИ подробно_")
@@ -45,17 +46,17 @@ def store(tmp_path: Path, store_url: str | None) -> Iterator[Store]:
 
 
 @pytest.fixture
-def worklist(store: Store) -> Worklist:
-    return Worklist(store.database)
+def worklist(store: Store) -> Queue:
+    return Queue(store.database)
 
 
-def found(worklist: Worklist, **query: object) -> list[str]:
+def found(worklist: Queue, **query: object) -> list[str]:
     page = worklist.page(QueueQuery(**query))  # type: ignore[arg-type]
     assert page.total == len(page.rows)
     return [row.family.family_id for row in page.rows]
 
 
-def test_priority_is_score_by_novelty_by_size(worklist: Worklist) -> None:
+def test_priority_is_score_by_novelty_by_size(worklist: Queue) -> None:
     rows = worklist.page(QueueQuery()).rows
     assert [r.family.family_id for r in rows] == ["f1", "f0", "f2"]
     for row in rows:
@@ -65,7 +66,7 @@ def test_priority_is_score_by_novelty_by_size(worklist: Worklist) -> None:
         assert row.per_day[-1] == row.family.requests
 
 
-def test_older_families_are_less_novel(store: Store, worklist: Worklist) -> None:
+def test_older_families_are_less_novel(store: Store, worklist: Queue) -> None:
     later = Spread(0, 0, NOON + 14 * DAY, NOON + 14 * DAY, {})
     new = make_signature("f9", spread=later)
     spread = table(SPREAD_SCHEMA, ("f9", "a", date(2026, 3, 16), 1))
@@ -75,7 +76,7 @@ def test_older_families_are_less_novel(store: Store, worklist: Worklist) -> None
     assert novelty == pytest.approx({"f9": 1.0, "f0": 0.5, "f1": 0.5, "f2": 0.5}, abs=1e-6)
 
 
-def test_pages_follow_each_other(worklist: Worklist) -> None:
+def test_pages_follow_each_other(worklist: Queue) -> None:
     first = worklist.page(QueueQuery(), limit=2)
     second = worklist.page(QueueQuery(), limit=2, after=first.after)
     assert [r.family.family_id for r in (*first.rows, *second.rows)] == ["f1", "f0", "f2"]
@@ -84,7 +85,7 @@ def test_pages_follow_each_other(worklist: Worklist) -> None:
         worklist.page(QueueQuery(), after="nonsense")
 
 
-def test_equals_are_neither_lost_nor_shown_twice(store: Store, worklist: Worklist) -> None:
+def test_equals_are_neither_lost_nor_shown_twice(store: Store, worklist: Queue) -> None:
     spread = table(SPREAD_SCHEMA, *[(f"g{n}", "a", date(2026, 3, 2), 1) for n in range(7)])
     activity = table(ACTIVITY_SCHEMA, ("a", date(2026, 3, 2), 7))
     alike = [make_signature(f"g{n}", seed=n) for n in range(7)]
@@ -114,12 +115,12 @@ def test_equals_are_neither_lost_nor_shown_twice(store: Store, worklist: Worklis
         ("nothing", []),
     ],
 )
-def test_words_are_searched(worklist: Worklist, words: str, expected: list[str]) -> None:
+def test_words_are_searched(worklist: Queue, words: str, expected: list[str]) -> None:
     assert found(worklist, words=words) == expected
 
 
-def test_filters(store: Store, worklist: Worklist) -> None:
-    desk = Desk(store.database)
+def test_filters(store: Store, worklist: Queue) -> None:
+    desk = Actions(store.database)
     assert found(worklist, flagged=True) == ["f1", "f0"]
     assert found(worklist, min_score=0.85) == ["f0"]
     assert found(worklist, min_accounts=5) == ["f1", "f0"]
@@ -135,24 +136,24 @@ def test_filters(store: Store, worklist: Worklist) -> None:
     assert worklist.campaigns() == ["c1"]
 
 
-def test_the_snoozed_sleep_until_their_time(store: Store, worklist: Worklist) -> None:
-    desk = Desk(store.database)
+def test_the_snoozed_sleep_until_their_time(store: Store, worklist: Queue) -> None:
+    desk = Actions(store.database)
     desk.snooze(["f1"], datetime.now(UTC) + DAY, by="ann")
     desk.snooze(["f0"], datetime.now(UTC) - DAY, by="ann")
     assert found(worklist) == ["f0", "f2"]
     assert found(worklist, state="snoozed") == ["f1"]
 
 
-def test_rows_tell_revision_notes_and_snooze(store: Store, worklist: Worklist) -> None:
-    desk = Desk(store.database)
+def test_rows_tell_revision_notes_and_snooze(store: Store, worklist: Queue) -> None:
+    desk = Actions(store.database)
     desk.note("f1", "a note", by="ann")
     desk.label({"f1": 0}, "benign", by="ann")
     row = worklist.families(["nowhere", "f1"])[0]
     assert (row.revision, row.notes, row.family.label) == (desk.revision("f1"), 1, "benign")
 
 
-def test_wordings_and_retired_families_are_not_in_the_queue(store: Store, worklist: Worklist) -> None:
-    Desk(store.database).merge("f1", {"f0": 0}, by="ann")
+def test_wordings_and_retired_families_are_not_in_the_queue(store: Store, worklist: Queue) -> None:
+    Actions(store.database).merge("f1", {"f0": 0}, by="ann")
     spread, activity = SPREAD_SCHEMA.empty_table(), ACTIVITY_SCHEMA.empty_table()
     store.save_night(make_night("n2"), [], spread=spread, activity=activity, retired=["f2"])
     assert found(worklist) == ["f1"]
@@ -160,7 +161,7 @@ def test_wordings_and_retired_families_are_not_in_the_queue(store: Store, workli
 
 def test_an_empty_home_has_an_empty_queue(tmp_path: Path) -> None:
     with Store.open(tmp_path / "new") as store:
-        page = Worklist(store.database).page(QueueQuery())
+        page = Queue(store.database).page(QueueQuery())
     assert (page.rows, page.total, page.after) == ((), 0, None)
 
 
@@ -169,7 +170,7 @@ def test_a_home_of_before_is_searched_too(tmp_path: Path) -> None:
     from alembic import command
     from alembic.config import Config
 
-    from fingerprint.database import MIGRATIONS, Database
+    from fingerprint.store.database import MIGRATIONS, Database
 
     with Store.open(tmp_path) as store:
         save_first(store)
@@ -188,5 +189,5 @@ def test_a_home_of_before_is_searched_too(tmp_path: Path) -> None:
         with Operations.context(MigrationContext.configure(connection)):
             module._fill_search()
     assert command is not None
-    assert replace(Worklist(database).page(QueueQuery(words="RATE")), after=None).total == 2
+    assert replace(Queue(database).page(QueueQuery(words="RATE")), after=None).total == 2
     database.close()

@@ -14,9 +14,9 @@ from made_signatures import member, signature_of, stored
 from small_traffic import TEMPLATES, WORDS
 from test_nova import LURES, TERMS, TEXTS, shown
 
-from fingerprint.phrases import phrases_of
-from fingerprint.records import Signature
-from fingerprint.yara import yara_rule
+from fingerprint.domain.signature import Signature
+from fingerprint.sharing.phrases import phrases_of
+from fingerprint.sharing.yara import yara_rule
 
 
 def rules_of(*signatures: Signature) -> yara_x.Rules | None:

@@ -10,13 +10,15 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 
 from fingerprint import __version__
-from fingerprint.live import one_thread
-from fingerprint.service import console, families, gateways, lookups, openapi, operations, problems
-from fingerprint.service.config import Config
-from fingerprint.service.context import Service
-from fingerprint.service.headers import SecurityHeaders
-from fingerprint.service.observe import Observe, set_up_logging
-from fingerprint.service.server import drain_on_signals, read_policy_on_hangup
+from fingerprint.matching.live import one_thread
+from fingerprint.service import console
+from fingerprint.service.http import openapi, problems
+from fingerprint.service.http.config import Config
+from fingerprint.service.http.headers import SecurityHeaders
+from fingerprint.service.routes import families, gateways, health, lookups
+from fingerprint.service.serving.access_log import Observe, set_up_logging
+from fingerprint.service.serving.context import Service
+from fingerprint.service.serving.signals import drain_on_signals, read_policy_on_hangup
 
 
 def create_app(config: Config) -> FastAPI:
@@ -36,7 +38,7 @@ def create_app(config: Config) -> FastAPI:
     app.include_router(families.router)
     app.include_router(gateways.router)
     app.router.routes.append(gateways.ENVOY_ROUTE)
-    app.include_router(operations.router)
+    app.include_router(health.router)
     console.install(app)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observe)

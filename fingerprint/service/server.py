@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import tempfile
-import threading
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from fingerprint.errors import UsageError
-from fingerprint.service.config import Config
-from fingerprint.service.context import Service
-from fingerprint.service.metrics import MULTIPROCESS
-from fingerprint.service.policy import Policy
-from fingerprint.store import Store
+from fingerprint.domain.errors import UsageError
+from fingerprint.service.http.config import Config
+from fingerprint.service.serving.metrics import MULTIPROCESS
+from fingerprint.service.serving.policy import GatewayPolicy
+from fingerprint.store.store import Store
 
 GRACE_S = 25
 """How long requests in work may take after the door closed: below Kubernetes' and systemd's patience."""
@@ -40,7 +34,7 @@ def serve(config: Config) -> None:
     """
     refuse_without_keys(config)
     if config.policy is not None:
-        Policy.load(Path(config.policy))  # later, a wrong one is told of and does not count
+        GatewayPolicy.load(Path(config.policy))  # later, a wrong one is told of and does not count
     config.to_environment()
     settings = uvicorn.Config(
         "fingerprint.service.app:from_environment",
@@ -93,38 +87,3 @@ def refuse_without_keys(config: Config) -> None:
                 f"--host {config.host}: others could connect, so an API key is expected, none found; first "
                 f"run: fingerprint keys create NAME --scope lookup --home {config.path}"
             )
-
-
-def drain_on_signals(service: Service) -> None:
-    """Let the first SIGTERM or SIGINT say "not ready" for a while before the server stops to accept connections.
-
-    So balancers look elsewhere in time; a second signal stops at once. Call it when the server's own handlers stand.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        before = signal.getsignal(number)
-        if callable(before):
-            signal.signal(number, _Drain(service, loop, before))
-
-
-def read_policy_on_hangup(service: Service) -> None:
-    """Let SIGHUP read the policy's file again, at once."""
-    if threading.current_thread() is threading.main_thread():
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.read_policy_again)
-
-
-@dataclass(frozen=True, slots=True)
-class _Drain:
-    service: Service
-    loop: asyncio.AbstractEventLoop
-    before: Callable[[int, FrameType | None], object]
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.service.draining:
-            self.before(number, frame)
-            return
-        self.service.draining = True
-        wait = self.service.config.drain_ms / 1000
-        self.loop.call_soon_threadsafe(self.loop.call_later, wait, self.before, number, None)

@@ -3,10 +3,10 @@
 `simulate` yields Arrow tables, `write` makes files; the same configuration always gives the same rows.
 """
 
-from .config import PRESETS, SimulationConfig, preset
-from .evasion import EVASIONS, MEANING
-from .output import simulate, write
-from .traffic import SIMULATED_SCHEMA, TRUTH_SCHEMA
+from fingerprint.simulate.config import PRESETS, SimulationConfig, preset
+from fingerprint.simulate.evasion import EVASIONS, MEANING
+from fingerprint.simulate.output import simulate, write
+from fingerprint.simulate.traffic import SIMULATED_SCHEMA, TRUTH_SCHEMA
 
 __all__ = [
     "EVASIONS",

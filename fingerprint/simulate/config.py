@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, get_args
 
-from ..errors import UsageError
-from .evasion import Evasion, parse
+from fingerprint.domain.errors import UsageError
+from fingerprint.simulate.evasion import Evasion, parse
 
 Payment = Literal["shared", "none", "mixed"]
 

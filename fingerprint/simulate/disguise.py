@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fingerprint.kernels import kernel
-
-from .kernel import U8, U64, below, unit
+from fingerprint.base.jit import kernel
+from fingerprint.simulate.kernel import U8, U64, below, unit
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Cyrillic, Greek, Armenian, Latin extensions, Roman numerals; each letter and what looks like it

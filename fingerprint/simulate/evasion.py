@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import UsageError
+from fingerprint.domain.errors import UsageError
 
 MEANING = {
     "nonce": "1 to 8 random ids, hashes or times at the ends of the prompt",

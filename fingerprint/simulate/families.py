@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .grammar import Grammar, read_text, sections, unescape
-from .render import FIRST, IN_SYSTEM, INSIDE, LAST
+from fingerprint.simulate.grammar import Grammar, read_text, sections, unescape
+from fingerprint.simulate.render import FIRST, IN_SYSTEM, INSIDE, LAST
 
 LAYOUTS = {"first": FIRST, "start": FIRST, "end": LAST, "middle": INSIDE, "system": IN_SYSTEM}
 LANGUAGES = ("es", "de", "fr", "zh")

@@ -22,7 +22,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .morphology import CLASSES, inflect
+from fingerprint.base.types import Bytes, Ids
+from fingerprint.simulate.morphology import CLASSES, inflect
 
 (LITERAL, RULE, REPEAT, INTEGER, HEX, DIGITS, CAPITAL, ARTICLE, TOPIC, CLOCK, DATE, ZETA, SAME, SHUFFLE) = (
     range(14)
@@ -46,13 +47,13 @@ class Tables(NamedTuple):
     arena: uint8, all literal text in UTF-8.
     """
 
-    code: npt.NDArray[np.int32]
-    rules: npt.NDArray[np.int32]
-    alternatives: npt.NDArray[np.int32]
+    code: Ids
+    rules: Ids
+    alternatives: Ids
     accept: npt.NDArray[np.uint32]
-    alias: npt.NDArray[np.int32]
-    topics: npt.NDArray[np.int32]
-    arena: npt.NDArray[np.uint8]
+    alias: Ids
+    topics: Ids
+    arena: Bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ class _Compiler:
         rules: list[tuple[int, int]] = []
         alternatives: list[tuple[int, int]] = []
         accept: list[npt.NDArray[np.uint32]] = []
-        alias: list[npt.NDArray[np.int32]] = []
+        alias: list[Ids] = []
 
         def emit(texts: Sequence[str], weights: Sequence[float]) -> None:
             rules.append((len(alternatives), len(texts)))
@@ -255,7 +256,7 @@ def _builtin(name: str) -> tuple[int, int, int, int]:
     return (HEX if name[0] == "x" else DIGITS), int(name[1:]), 0, 0
 
 
-def alias_table(weights: Sequence[float]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
+def alias_table(weights: Sequence[float]) -> tuple[npt.NDArray[np.uint32], Ids]:
     """Return Walker's alias table: (n,) acceptance thresholds scaled to 2^32 - 1, and (n,) int32 replacements."""
     scaled = np.array(weights, np.float64)
     scaled *= len(scaled) / scaled.sum()

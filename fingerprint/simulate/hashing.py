@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from .kernel import U64, mix
+from fingerprint.base.types import Bytes, Doubles
+from fingerprint.simulate.kernel import U64, mix
 
 
 @njit(cache=True, nogil=True)
@@ -20,7 +20,7 @@ def hashed(keys: U64, salt: int) -> U64:
 
 
 @njit(cache=True, nogil=True)
-def _hex(keys: U64) -> npt.NDArray[np.uint8]:
+def _hex(keys: U64) -> Bytes:
     out = np.empty(16 * len(keys), np.uint8)
     for i in range(len(keys)):
         for j in range(16):
@@ -35,6 +35,6 @@ def hex_strings(keys: U64) -> pa.Array:
     return pa.LargeStringArray.from_buffers(len(keys), pa.py_buffer(ends), pa.py_buffer(_hex(keys)))
 
 
-def unit(keys: U64, salt: int) -> npt.NDArray[np.float64]:
+def unit(keys: U64, salt: int) -> Doubles:
     """Return a number from 0 to below 1 for each key, another one for each salt."""
     return (hashed(keys, salt) >> np.uint64(11)).astype(np.float64) / 9007199254740992.0

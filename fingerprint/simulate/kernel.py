@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-from fingerprint.kernels import kernel
-
-from .grammar import (
+from fingerprint.base.jit import kernel
+from fingerprint.base.types import Bytes, HashArray, IntArray
+from fingerprint.simulate.grammar import (
     ARTICLE,
     CAPITAL,
     CLOCK,
@@ -31,9 +30,9 @@ from .grammar import (
     Tables,
 )
 
-U8 = npt.NDArray[np.uint8]
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
+U8 = Bytes
+U64 = HashArray
+I64 = IntArray
 
 _DEPTH = 96
 _STEP = 0x9E3779B97F4A7C15

@@ -9,12 +9,24 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .evasion import AS_WRITTEN, Evasion
-from .families import LAYOUTS, Family
-from .grammar import Grammar
-from .render import CASE, FIRST, HOMOGLYPH, IN_SYSTEM, INSIDE, INVISIBLE, LAST, NONCE, NONE, SCATTER
-from .reword import reworded, wordings
-from .streams import Stream
+from fingerprint.base.types import Doubles, Ids
+from fingerprint.simulate.evasion import AS_WRITTEN, Evasion
+from fingerprint.simulate.families import LAYOUTS, Family
+from fingerprint.simulate.grammar import Grammar
+from fingerprint.simulate.render import (
+    CASE,
+    FIRST,
+    HOMOGLYPH,
+    IN_SYSTEM,
+    INSIDE,
+    INVISIBLE,
+    LAST,
+    NONCE,
+    NONE,
+    SCATTER,
+)
+from fingerprint.simulate.reword import reworded, wordings
+from fingerprint.simulate.streams import Stream
 
 _CHARACTERS = {
     "nonce": NONCE,
@@ -33,15 +45,15 @@ REWORDINGS = 8
 class Modes(NamedTuple):
     """Every way in which some template is sent; one entry a mode, rules by number."""
 
-    instruction: npt.NDArray[np.int32]
-    wordings: npt.NDArray[np.int32]  # that many rules from `instruction` on are used alike
-    lead: npt.NDArray[np.int32]
-    body: npt.NDArray[np.int32]
-    tail: npt.NDArray[np.int32]
-    aside: npt.NDArray[np.int32]  # the part of the template that stands in the other of user and system turn
+    instruction: Ids
+    wordings: Ids  # that many rules from `instruction` on are used alike
+    lead: Ids
+    body: Ids
+    tail: Ids
+    aside: Ids  # the part of the template that stands in the other of user and system turn
     layout: npt.NDArray[np.int8]
     disguise: npt.NDArray[np.int8]
-    strength: npt.NDArray[np.float64]  # of the disguise
+    strength: Doubles  # of the disguise
 
 
 class ModeTable:

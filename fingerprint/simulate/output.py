@@ -15,11 +15,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..errors import UsageError
-from ..records import TRAFFIC_SCHEMA
-from .config import SimulationConfig
-from .traffic import TRUTH_SCHEMA, stretch
-from .world import build, stretches
+from fingerprint.domain.errors import UsageError
+from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.simulate.config import SimulationConfig
+from fingerprint.simulate.traffic import TRUTH_SCHEMA, stretch
+from fingerprint.simulate.world import build, stretches
 
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz")
 TRUTH_COLUMNS = ("request_id", "account_id", *TRUTH_SCHEMA.names)

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from .config import SimulationConfig
+from fingerprint.base.types import Doubles, HashArray, Ids, IntArray
+from fingerprint.simulate.config import SimulationConfig
 
 HOURS = 24
 ZONES = (-8, -5, 0, 1, 5, 8)
@@ -28,16 +28,16 @@ MODELS = ("orion-large", "orion-small", "orion-mini")
 class Population:
     """One entry an account; `volume` is its honest traffic relative to the others'."""
 
-    ids: npt.NDArray[np.uint64]
-    zone: npt.NDArray[np.int64]  # index of its zone, len(ZONES) round the clock
-    volume: npt.NDArray[np.float64]
-    topic: npt.NDArray[np.int32]
-    language: npt.NDArray[np.int64]
-    company: npt.NDArray[np.int64]  # accounts of one company share this number
-    model: npt.NDArray[np.int64]  # the model it mostly calls
-    agent: npt.NDArray[np.int64]
-    address: npt.NDArray[np.int64]
-    payment: npt.NDArray[np.int64]  # -1: unknown
+    ids: HashArray
+    zone: IntArray  # index of its zone, len(ZONES) round the clock
+    volume: Doubles
+    topic: Ids
+    language: IntArray
+    company: IntArray  # accounts of one company share this number
+    model: IntArray  # the model it mostly calls
+    agent: IntArray
+    address: IntArray
+    payment: IntArray  # -1: unknown
 
     def metadata(self) -> list[str]:
         """Return each account's metadata as a JSON object."""
@@ -53,7 +53,7 @@ class Population:
         return found
 
 
-def daily_rhythm() -> npt.NDArray[np.float64]:
+def daily_rhythm() -> Doubles:
     """(zones + 1, 24) share of a zone's requests by UTC hour; each row sums to 1."""
     local = np.arange(HOURS)
     rhythm = 0.22 + np.exp(-(((local - 13.5) / 4.6) ** 2)) + 0.25 * np.exp(-(((local - 20.5) / 1.8) ** 2))

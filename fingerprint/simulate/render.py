@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from fingerprint.kernels import kernel
-
-from .disguise import homoglyph, invisible, recase, tweak
-from .grammar import Tables
-from .kernel import I64, U8, U64, Stack, below, expand, new_stack, unit
+from fingerprint.base.jit import kernel
+from fingerprint.base.types import Doubles, Ids
+from fingerprint.simulate.disguise import homoglyph, invisible, recase, tweak
+from fingerprint.simulate.grammar import Tables
+from fingerprint.simulate.kernel import I64, U8, U64, Stack, below, expand, new_stack, unit
 
 LONGEST = 16_000  # bytes of a body, and of an instruction; a part that has begun is finished
 _SCRATCH = 48 * LONGEST  # every letter a look-alike of four bytes, each with something invisible behind it
@@ -36,20 +36,20 @@ class Requests(NamedTuple):
     seed: U64
     body_seed: U64
     system_seed: U64
-    topic: npt.NDArray[np.int32]
+    topic: Ids
     clock: I64
-    instruction: npt.NDArray[np.int32]
-    lead: npt.NDArray[np.int32]  # between instruction and body
-    body: npt.NDArray[np.int32]
-    tail: npt.NDArray[np.int32]  # after the body
-    aside: npt.NDArray[np.int32]  # of the instruction, in the turn that the rest is not in
-    system: npt.NDArray[np.int32]
+    instruction: Ids
+    lead: Ids  # between instruction and body
+    body: Ids
+    tail: Ids  # after the body
+    aside: Ids  # of the instruction, in the turn that the rest is not in
+    system: Ids
     layout: npt.NDArray[np.int8]
     disguise: npt.NDArray[np.int8]
-    strength: npt.NDArray[np.float64]
+    strength: Doubles
 
 
-class Settings(NamedTuple):
+class RenderSettings(NamedTuple):
     """What all requests share: the number of topics, and the nonce rule."""
 
     topics: int
@@ -89,7 +89,9 @@ def _put_on(text: U8, length: int, out: U8, spare: U8, rng: U64, disguise: int, 
 
 
 @njit(cache=True, nogil=True)
-def _compose(t: Tables, r: Requests, i: int, s: Settings, rng: U64, k: Stack, a: U8, b: U8, c: U8) -> int:
+def _compose(
+    t: Tables, r: Requests, i: int, s: RenderSettings, rng: U64, k: Stack, a: U8, b: U8, c: U8
+) -> int:
     """Write prompt i, before disguise, into c with a and b as scratch, and return its length."""
     clock = r.clock[i : i + 1].copy()
     length = 0
@@ -126,7 +128,7 @@ def _compose(t: Tables, r: Requests, i: int, s: Settings, rng: U64, k: Stack, a:
 
 @njit(cache=True, nogil=True)
 def _nonces(
-    t: Tables, i: int, r: Requests, s: Settings, rng: U64, k: Stack, a: U8, length: int, c: U8
+    t: Tables, i: int, r: Requests, s: RenderSettings, rng: U64, k: Stack, a: U8, length: int, c: U8
 ) -> int:
     """Copy a to c with 1 to 8 nonces at its ends, as the strength has it."""
     clock = r.clock[i : i + 1].copy()
@@ -148,7 +150,7 @@ def _nonces(
 
 @njit(cache=True, nogil=True)
 def _scattered(
-    t: Tables, i: int, r: Requests, s: Settings, rng: U64, k: Stack, a: U8, length: int, c: U8
+    t: Tables, i: int, r: Requests, s: RenderSettings, rng: U64, k: Stack, a: U8, length: int, c: U8
 ) -> int:
     """Copy a to c with nonces between its words, up to one after every second word, one at least."""
     clock = r.clock[i : i + 1].copy()
@@ -180,7 +182,7 @@ def _trim(text: U8, length: int) -> tuple[int, int]:
 def write_rows(
     t: Tables,
     r: Requests,
-    s: Settings,
+    s: RenderSettings,
     begin: int,
     prompts: U8,
     prompt_ends: I64,

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
-from .grammar import Grammar, read_text, sections
+from fingerprint.simulate.grammar import Grammar, read_text, sections
 
 MOST_CONSTRUCTIONS = 8
 

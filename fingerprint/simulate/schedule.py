@@ -10,18 +10,17 @@ import itertools
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-from fingerprint.kernels import kernel
-
-from ..errors import UsageError
-from .kernel import I64, below, mix, unit
-from .population import HOURS, ZONES, Population, daily_rhythm
-from .streams import HOUR_MS, Stream
+from fingerprint.base.jit import kernel
+from fingerprint.base.types import Doubles, HashArray
+from fingerprint.domain.errors import UsageError
+from fingerprint.simulate.kernel import I64, below, mix, unit
+from fingerprint.simulate.population import HOURS, ZONES, Population, daily_rhythm
+from fingerprint.simulate.streams import HOUR_MS, Stream
 
 DAY_MS = HOURS * HOUR_MS
-F64 = npt.NDArray[np.float64]
+F64 = Doubles
 
 
 class Schedule(NamedTuple):
@@ -118,7 +117,7 @@ def _range(s: Schedule, stream: int, begin: int, end: int) -> tuple[int, int]:
 
 
 @kernel
-def _account(s: Schedule, stream: int, number: int, hour: int, rng: npt.NDArray[np.uint64]) -> int:
+def _account(s: Schedule, stream: int, number: int, hour: int, rng: HashArray) -> int:
     if stream == 0:
         zone = np.searchsorted(s.zone_reached[hour], unit(rng))
         zone = min(zone, s.zone_reached.shape[1] - 1)

@@ -8,13 +8,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ..errors import UsageError
-from .config import FEWEST_REQUESTS, SimulationConfig
-from .evasion import CHARACTERS, Evasion
-from .families import Composer, Family, written
-from .population import HOURS, Population, daily_rhythm
+from fingerprint.base.types import Doubles, IntArray
+from fingerprint.domain.errors import UsageError
+from fingerprint.simulate.config import FEWEST_REQUESTS, SimulationConfig
+from fingerprint.simulate.evasion import CHARACTERS, Evasion
+from fingerprint.simulate.families import Composer, Family, written
+from fingerprint.simulate.population import HOURS, Population, daily_rhythm
 
 HOUR_MS = 3_600_000
 
@@ -23,9 +23,9 @@ HOUR_MS = 3_600_000
 class Windows:
     """When requests come, hour by hour: (24,) start and length in ms within the hour, and share of the requests."""
 
-    start: npt.NDArray[np.int64]
-    length: npt.NDArray[np.int64]
-    share: npt.NDArray[np.float64]
+    start: IntArray
+    length: IntArray
+    share: Doubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Stream:
 
     family: Family
     campaign: str | None
-    pool: npt.NDArray[np.int64]
+    pool: IntArray
     requests: int
     windows: Windows
     loose: float
@@ -46,15 +46,15 @@ class Stream:
 class _Campaign:
     name: str
     families: list[Family]
-    weights: npt.NDArray[np.float64]
+    weights: Doubles
     requests: int  # a day
-    accounts: npt.NDArray[np.int64]  # the pool moves along these as accounts are replaced
+    accounts: IntArray  # the pool moves along these as accounts are replaced
     size: int
     first: int
     last: int
     pivot: tuple[int, Family] | None
 
-    def pool(self, day: int, replaced: float) -> npt.NDArray[np.int64]:
+    def pool(self, day: int, replaced: float) -> IntArray:
         shift = round(day * replaced * self.size)
         return self.accounts[shift : shift + self.size]
 
@@ -284,9 +284,9 @@ def _honest_pool(
     kind: str,
     expected: float,
     population: Population,
-    senders: npt.NDArray[np.int64],
+    senders: IntArray,
     random: np.random.Generator,
-) -> npt.NDArray[np.int64]:
+) -> IntArray:
     if kind in ("judge", "batch"):
         company = population.company[random.choice(senders)]
         return np.flatnonzero(population.company == company)[: random.integers(1, 4)]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from ..records import TRAFFIC_SCHEMA
-from .hashing import hashed, hex_strings, unit
-from .kernel import I64, U64
-from .modes import Modes
-from .population import LANGUAGES
-from .render import IN_SYSTEM, NONE, TWEAK, Requests, Settings, write_rows
-from .schedule import Dealt, deal
-from .world import Day, World
+from fingerprint.base.types import Ids
+from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.simulate.hashing import hashed, hex_strings, unit
+from fingerprint.simulate.kernel import I64, U64
+from fingerprint.simulate.modes import Modes
+from fingerprint.simulate.population import LANGUAGES
+from fingerprint.simulate.render import IN_SYSTEM, NONE, TWEAK, RenderSettings, Requests, write_rows
+from fingerprint.simulate.schedule import Dealt, deal
+from fingerprint.simulate.world import Day, World
 
 TRUTH_SCHEMA = pa.schema(
     [
@@ -32,7 +32,7 @@ SIMULATED_SCHEMA = pa.schema([*TRAFFIC_SCHEMA, *TRUTH_SCHEMA])
 _GENERIC_SYSTEM, _APP_SYSTEM = 0.17, 0.15  # shares of requests, of companies
 _TWEAKED = 0.13  # share of popular prompts that are sent with a small change
 
-Rules = npt.NDArray[np.int32]
+Rules = Ids
 
 
 def stretch(world: World, number: int, begin: int, end: int) -> pa.Table:
@@ -43,7 +43,7 @@ def stretch(world: World, number: int, begin: int, end: int) -> pa.Table:
         (dealt.stream << 36 | dealt.number).astype(np.uint64) | np.uint64(number << 58), world.config.seed
     )
     requests, mode, repeat = _requests(world, day, dealt, keys)
-    settings = Settings(world.compiled.topic_count, world.compiled.names["nonce"])
+    settings = RenderSettings(world.compiled.topic_count, world.compiled.names["nonce"])
     prompts, systems = _write(world, requests, settings)
     model = np.where(
         unit(keys, 30) < 0.85,
@@ -142,7 +142,7 @@ def _systems(world: World, dealt: Dealt, keys: U64) -> tuple[Rules, U64]:
     return rules.astype(np.int32), np.where(app, company, hashed(keys, 4))
 
 
-def _write(world: World, requests: Requests, settings: Settings) -> tuple[pa.Array, pa.Array]:
+def _write(world: World, requests: Requests, settings: RenderSettings) -> tuple[pa.Array, pa.Array]:
     """Return the prompts, and the system prompts (null where there is none)."""
     rows = len(requests.seed)
     prompts, systems = np.empty(1100 * rows + 400_000, np.uint8), np.empty(200 * rows + 400_000, np.uint8)

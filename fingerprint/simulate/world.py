@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from .config import SimulationConfig
-from .families import register
-from .grammar import Compiled, Grammar, read_text
-from .hashing import hashed, hex_strings
-from .kernel import I64
-from .modes import Modes, ModeTable
-from .population import MODELS, Population, populate
-from .schedule import DAY_MS, Schedule, deal, schedule
-from .streams import Traffic, plan_traffic
+from fingerprint.base.types import Doubles
+from fingerprint.simulate.config import SimulationConfig
+from fingerprint.simulate.families import register
+from fingerprint.simulate.grammar import Compiled, Grammar, read_text
+from fingerprint.simulate.hashing import hashed, hex_strings
+from fingerprint.simulate.kernel import I64
+from fingerprint.simulate.modes import Modes, ModeTable
+from fingerprint.simulate.population import MODELS, Population, populate
+from fingerprint.simulate.schedule import DAY_MS, Schedule, deal, schedule
+from fingerprint.simulate.streams import Traffic, plan_traffic
 
 RULE_FILES = ("prose.txt", "asks.txt", "code.txt", "data.txt", "languages.txt", "systems.txt", "evasions.txt")
 STRETCH_ROWS = 16_384  # about as many requests are made at a time
@@ -50,11 +50,11 @@ class World:
     modes: Modes
     labels: pa.Array  # the evasion of each mode
     days: tuple[Day, ...]
-    mixing: npt.NDArray[np.float64]
+    mixing: Doubles
     accounts: pa.Array
     metadata: pa.Array
     models: pa.Array
-    popular: npt.NDArray[np.float64]  # cumulative share of the popular prompts
+    popular: Doubles  # cumulative share of the popular prompts
     popular_rules: tuple[int, int, int]  # first written one, their number, the rule of all others
 
 
@@ -101,8 +101,8 @@ def _rules(config: SimulationConfig) -> tuple[Grammar, tuple[int, int, int]]:
     return grammar, (grammar.add_run("popular", written), len(written), grammar.number("popular_more"))
 
 
-def _popularity(count: int) -> npt.NDArray[np.float64]:
-    reached: npt.NDArray[np.float64] = np.cumsum((np.arange(count) + 1.3) ** -1.45)
+def _popularity(count: int) -> Doubles:
+    reached: Doubles = np.cumsum((np.arange(count) + 1.3) ** -1.45)
     reached /= reached[-1]
     return reached
 
@@ -132,7 +132,7 @@ def stretches(rows: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(cuts))
 
 
-def _mixing(config: SimulationConfig, days: tuple[Day, ...]) -> npt.NDArray[np.float64]:
+def _mixing(config: SimulationConfig, days: tuple[Day, ...]) -> Doubles:
     """Return campaign share of each account's requests, counted over all days."""
     sent = np.zeros((2, config.accounts))
     for number, day in enumerate(days):
@@ -141,5 +141,5 @@ def _mixing(config: SimulationConfig, days: tuple[Day, ...]) -> npt.NDArray[np.f
             dealt = deal(day.plan, begin, end)
             sent[0] += np.bincount(dealt.account, minlength=config.accounts)
             sent[1] += np.bincount(dealt.account[campaign[dealt.stream]], minlength=config.accounts)
-    mixing: npt.NDArray[np.float64] = np.round(sent[1] / np.maximum(sent[0], 1), 4)
+    mixing: Doubles = np.round(sent[1] / np.maximum(sent[0], 1), 4)
     return mixing

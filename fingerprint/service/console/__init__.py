@@ -5,8 +5,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import Response
 from starlette.types import Scope
 
-from fingerprint.service.console import family, hunting, login, places, queue
-from fingerprint.service.console.page import HERE
+from fingerprint.service.console import accounts, campaigns, family, hunting, login, queue
+from fingerprint.service.console.base import HERE
 
 __all__ = ["install"]
 
@@ -24,5 +24,5 @@ class _Kept(StaticFiles):
 def install(app: FastAPI) -> None:
     """Add the console's routes and static files."""
     app.mount("/static", _Kept(directory=HERE / "static"), name="static")
-    for part in (login, queue, family, hunting, places):
+    for part in (login, queue, family, hunting, campaigns, accounts):
         app.include_router(part.router)

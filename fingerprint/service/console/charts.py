@@ -13,8 +13,8 @@ from math import log1p
 import numpy as np
 from markupsafe import Markup, escape
 
-from fingerprint.casework import AccountDays, Heat, Pools, Timeline
-from fingerprint.records import Event
+from fingerprint.domain.casework import AccountDays, Heat, Pools, Timeline
+from fingerprint.domain.rows import Event
 
 SHADES = 6
 """Shades of a heat map; 0 is none."""

@@ -9,15 +9,15 @@ import numpy as np
 from fastapi import APIRouter, Form
 from starlette.responses import Response
 
-from fingerprint.casework import HeldPattern
-from fingerprint.editing import cut, preview, scores, with_segments
-from fingerprint.errors import Conflict, NotFound, UsageError
-from fingerprint.near import differences, near
-from fingerprint.records import Segment, Signature
+from fingerprint.casework.editing import cut, preview, scores, with_segments
+from fingerprint.casework.similar import differences, near
+from fingerprint.domain.casework import HeldPattern
+from fingerprint.domain.errors import Conflict, NotFound, UsageError
+from fingerprint.domain.signature import Segment, Signature
 from fingerprint.service.console import charts
-from fingerprint.service.console.page import PageRoute, Reader, Visit, Writer
+from fingerprint.service.console.base import PageRoute, Reader, Visit, Writer
 from fingerprint.service.console.queue import conflict, new_campaign
-from fingerprint.store import Store
+from fingerprint.store.store import Store
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

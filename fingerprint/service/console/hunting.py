@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 from fastapi import APIRouter, Form
 from starlette.responses import Response
 
-from fingerprint.hunt import HuntOptions, preview, stored_quarry
+from fingerprint.jobs.hunt import HuntOptions, preview, stored_target
+from fingerprint.service.console.base import PageRoute, Reader
 from fingerprint.service.console.family import Numbers, Texts, edited
-from fingerprint.service.console.page import PageRoute, Reader
-from fingerprint.service.problems import Problem
+from fingerprint.service.http.problems import Problem
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -45,8 +45,8 @@ def hunt(
         # one thread, for lookups go first; by text, as meaning would be embedding all of the traffic
         by_meaning = new.kind == "topical"
         options = HuntOptions(model=config.model, by_meaning=by_meaning, threads=1, top=MOST_ACCOUNTS)
-        before = stored_quarry(config.home, family_id)
-        after = before if new is old else stored_quarry(config.home, family_id, edited=new)
+        before = stored_target(config.home, family_id)
+        after = before if new is old else stored_target(config.home, family_id, edited=new)
         found = preview(before, after, config.history, options, seconds=SECONDS)
     finally:
         _busy.release()

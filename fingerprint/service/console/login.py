@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from fingerprint.service.auth import Principal, key_named, require
-from fingerprint.service.console.page import TEMPLATES, PageRoute
+from fingerprint.service.console.base import TEMPLATES, PageRoute
 from fingerprint.service.console.queue import local
-from fingerprint.service.context import Service, service_of
-from fingerprint.service.sessions import end, start
+from fingerprint.service.serving.auth import Principal, key_named, require
+from fingerprint.service.serving.context import Service, service_of
+from fingerprint.service.serving.sessions import end, start
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

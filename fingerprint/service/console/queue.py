@@ -10,14 +10,14 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form
 from starlette.responses import Response
 
-from fingerprint.casework import ActionRow, QueueQuery, State
-from fingerprint.errors import Conflict, UsageError
-from fingerprint.service.console.page import PageRoute, Reader, Visit, Writer
+from fingerprint.domain.casework import ActionRow, QueueQuery, QueueState
+from fingerprint.domain.errors import Conflict, UsageError
+from fingerprint.service.console.base import PageRoute, Reader, Visit, Writer
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 PAGE = 50
-STATES: tuple[State, ...] = get_args(State)
+STATES: tuple[QueueState, ...] = get_args(QueueState)
 DEFAULT = QueueQuery()
 
 

@@ -1,0 +1,100 @@
+"""Request ids seen before, and a hash of what was accepted, in eight bytes a request."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+from fingerprint.base.jit import kernel
+from fingerprint.base.strings import buffers
+from fingerprint.base.types import Bools, Bytes, HashArray, IntArray
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def mix(x: HashArray) -> HashArray:
+    """Scramble 64-bit words (the finaliser of splitmix64, Steele et al. 2014, figure 16)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def hash_strings(strings: pa.LargeStringArray) -> HashArray:
+    """Hash each string to 64 bits, the same on every machine and in every run.
+
+    strings: (n,) large_string without nulls or empty strings. Returns (n,) uint64.
+    Multilinear hashing (Lemire & Kaser 2014, section 2): each byte times a random word for its place, summed.
+    """
+    if not len(strings):
+        return np.empty(0, np.uint64)
+    data, offsets = buffers(strings)
+    words = mix(np.arange(1, np.diff(offsets).max() + 1, dtype=np.uint64) * GOLDEN)
+    return mix(_sums(data, offsets, words))
+
+
+@njit(cache=True, nogil=True)
+def _sums(data: Bytes, offsets: IntArray, words: HashArray) -> HashArray:
+    out = np.empty(len(offsets) - 1, np.uint64)
+    for row in range(len(out)):
+        first, end = offsets[row], offsets[row + 1]
+        h = np.uint64(end - first) * GOLDEN
+        for i in range(first, end):
+            h += words[i - first] * (np.uint64(data[i]) + np.uint64(1))
+        out[row] = h
+    return out
+
+
+class SeenIds:
+    """The hashes of all ids so far, in sorted runs of doubling size.
+
+    8 bytes an id (16 while two runs merge). Some two of n different ids share a hash with a probability of
+    about n² / 2⁶⁵ (birthday bound): 7 in a million for 16 million requests; one of them is then left out.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[HashArray] = []
+
+    def first_time(self, hashes: HashArray) -> Bools:
+        """Tell which of (n,) uint64 hashes are new, of equal ones the first; all are seen from now on."""
+        unique, where = np.unique(hashes, return_index=True)
+        new = np.ones(len(unique), np.bool_)
+        for run in self._runs:
+            at = np.minimum(np.searchsorted(run, unique), len(run) - 1)
+            new &= run[at] != unique
+        self._add(unique[new])
+        mask = np.zeros(len(hashes), np.bool_)
+        mask[where[new]] = True
+        return mask
+
+    def _add(self, run: HashArray) -> None:
+        while self._runs and len(self._runs[-1]) < 2 * len(run):
+            run = np.concatenate([self._runs.pop(), run])
+            run.sort(kind="stable")  # radix or merge: fast on two sorted halves
+        if len(run):
+            self._runs.append(run)
+
+
+@kernel
+def place(keys: HashArray, key: np.uint64) -> int:
+    """Return where a key stands or would stand among keys (c,), 0 where free; its lower bits must be scrambled.
+
+    c is a power of two, and some place is free.
+    """
+    mask = np.uint64(len(keys) - 1)
+    at = key & mask
+    while keys[at] != key and keys[at] != 0:
+        at = (at + np.uint64(1)) & mask
+    return int(at)
+
+
+OFFSET, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+
+
+@kernel
+def finished(h: np.uint64) -> np.uint64:
+    """Scramble a sum of FNV-1a (OFFSET, PRIME); never 0."""
+    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    h ^= h >> np.uint64(31)
+    return h if h != 0 else np.uint64(1)

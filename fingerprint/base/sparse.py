@@ -1,0 +1,29 @@
+"""Rows, owners and sums of CSR matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from fingerprint.base.types import Doubles, IntArray
+
+
+def ranges(offsets: IntArray, rows: npt.NDArray[np.integer]) -> tuple[IntArray, IntArray]:
+    """Return the places of the values of some rows (m,), one row after the other, and where each row's begin, (m + 1,).
+
+    offsets: (n + 1,) where the values of all rows begin.
+    """
+    lengths = np.diff(offsets)[rows]
+    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return np.arange(ends[-1]) + np.repeat(offsets[rows] - ends[:-1], lengths), ends
+
+
+def family_of(pool: sparse.csr_matrix) -> IntArray:
+    """Return the family of each stored entry."""
+    return np.repeat(np.arange(pool.shape[0]), np.diff(pool.indptr))
+
+
+def sum_of(pool: sparse.csr_matrix, values: Doubles) -> Doubles:
+    """Sum values of the stored entries by family."""
+    return np.bincount(family_of(pool), weights=values, minlength=pool.shape[0]).astype(np.float64)

@@ -1,0 +1,47 @@
+"""Arrow string columns as the NumPy buffers that the numba kernels read and write."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+from fingerprint.base.types import Bytes, IntArray
+
+
+def plain(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
+    """Return one contiguous array of the texts, "" for nulls; other string types are cast."""
+    array = (
+        pa.concat_arrays(texts.chunks or [pa.array([], texts.type)])
+        if isinstance(texts, pa.ChunkedArray)
+        else texts
+    )
+    # each call of Arrow costs as much as a short text takes to read
+    array = array if array.type == pa.large_string() else array.cast(pa.large_string())
+    return array.fill_null("") if array.null_count else array
+
+
+def buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[Bytes, IntArray]:
+    """Return the UTF-8 bytes of the texts and (n + 1,) int64 offsets into them, which need not start at 0."""
+    array = plain(texts)
+    if len(array) == 0:
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    _, ends, data = array.buffers()
+    offsets = np.frombuffer(ends, np.int64)[array.offset : array.offset + len(array) + 1]
+    return np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8), offsets
+
+
+def strings(data: Bytes, offsets: IntArray) -> pa.LargeStringArray:
+    """Return the column of these bytes and offsets, without a copy."""
+    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+
+
+@njit(cache=True, nogil=True)
+def gathered(data: Bytes, begins: IntArray, ends: IntArray) -> tuple[Bytes, IntArray]:
+    """Copy parts (m,) of some bytes one behind the other; also return where each begins, (m + 1,)."""
+    offsets = np.zeros(len(begins) + 1, dtype=np.int64)
+    offsets[1:] = np.cumsum(ends - begins)
+    out = np.empty(offsets[-1], dtype=np.uint8)
+    for n in range(len(begins)):
+        out[offsets[n] : offsets[n + 1]] = data[begins[n] : ends[n]]
+    return out, offsets

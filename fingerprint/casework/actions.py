@@ -1,0 +1,334 @@
+"""What analysts do: label, snooze, note, merge, split and edit families, and undo any of it.
+
+Each action is one transaction: its steps, their lines in the audit log, and the row that lets it be undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from fingerprint.casework.steps import Step, StepContext, apply, touched
+from fingerprint.domain import signature_json
+from fingerprint.domain.casework import ActionRow, NoteRow, ViewRow
+from fingerprint.domain.errors import Conflict, NotFound, UsageError
+from fingerprint.domain.rows import LabelRow
+from fingerprint.domain.signature import Signature
+from fingerprint.store import access, tables
+from fingerprint.store.database import Database
+from fingerprint.store.rows import ACTIVE, signatures_of
+
+LONGEST_NOTE = 10_000
+"""Characters of a note."""
+
+ReadRevisions = Mapping[str, int | None]
+"""The families of an action, each with its `revision` when it was read; None does not care."""
+
+
+class Actions:
+    """The analysts' actions on one database.
+
+    Raises NotFound for a family that there is not, Conflict when somebody changed one since it was read, and
+    StoreError.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def label(
+        self,
+        families: ReadRevisions,
+        label: str | None,
+        *,
+        by: str,
+        campaign: str | None = None,
+        reason: str | None = None,
+    ) -> ActionRow:
+        """Say what families are; None takes the label away. `campaign` is made when new."""
+        steps = [
+            {"do": "label", "family": family, "label": label, "campaign": campaign, "reason": reason}
+            for family in families
+        ]
+        said = "label taken away from" if label is None else f"{label}{f' {campaign}' if campaign else ''}:"
+        words = f"{said} {_named(families)}{f' ({reason})' if reason else ''}"
+        return self._act("label", families, steps, words, by)
+
+    def set_label(
+        self,
+        family_id: str,
+        label: str | None,
+        *,
+        by: str,
+        campaign: str | None = None,
+        reason: str | None = None,
+        expected: int | None = None,
+    ) -> LabelRow:
+        """Record one analyst's word on one family, as `label` does: "campaign", "benign" or another; None for no longer any.
+
+        `campaign` puts the family into that campaign, made when new; "benign" takes it out of any. Words are only ever
+        added, stand in the audit log, and can be undone. `expected`: the family's revision when it was read.
+        """
+        action = self.label({family_id: expected}, label, by=by, campaign=campaign, reason=reason)
+        return LabelRow(family_id, label, campaign, reason, by, action.at)
+
+    def snooze(self, families: Iterable[str], until: datetime | None, *, by: str) -> ActionRow:
+        """Keep families out of the queue until then; None wakes them."""
+        named = dict.fromkeys(families)
+        when = None if until is None else until.astimezone(UTC).isoformat()
+        steps = [{"do": "snooze", "family": family, "until": when} for family in named]
+        said = "woken" if until is None else f"snoozed until {until:%Y-%m-%d}"
+        return self._act("snooze", named, steps, f"{said}: {_named(named)}", by)
+
+    def note(self, family_id: str, text: str, *, by: str) -> ActionRow:
+        """Write a note on a family; raises UsageError for an empty or very long one."""
+        text = text.strip().replace("\0", "\N{REPLACEMENT CHARACTER}")
+        if not 0 < len(text) <= LONGEST_NOTE:
+            raise UsageError(f"a note of 1 to {LONGEST_NOTE:,} characters expected, {len(text):,} found")
+        step = {"do": "note", "family": family_id, "text": text}
+        return self._act("note", {family_id: None}, [step], f"note on {family_id}", by)
+
+    def merge(self, target: str, families: ReadRevisions, *, by: str) -> ActionRow:
+        """Make families, with their variants, other wordings of `target`; it takes a label over if it has none.
+
+        `families` may name the target too, with its revision. Raises UsageError without another one.
+        """
+        others = [family for family in families if family != target]
+        if not others:
+            raise UsageError("at least two families to merge expected, one found")
+        with self._database.reading() as connection:
+            named = {s.family_id: s for s in signatures_of(connection, [target, *others])}
+            moved = _with_variants(connection, others)
+        if target in named and named[target].variant_of is not None:
+            raise UsageError(
+                f"a family of its own expected, {target} is a wording of {named[target].variant_of}"
+            )
+        steps: list[Step] = [
+            {"do": "variant", "family": family, "variant_of": target, "pinned": pins}
+            for family, pins in moved.items()
+        ]
+        labelled = [named[f] for f in others if f in named and named[f].label is not None]
+        if labelled and target in named and named[target].label is None:
+            word, campaign = labelled[0].label, labelled[0].campaign_id
+            reason = f"merged with {labelled[0].family_id}"
+            steps.append(
+                {"do": "label", "family": target, "label": word, "campaign": campaign, "reason": reason}
+            )
+        read = {target: None, **families}
+        return self._act("merge", read, steps, f"merged {_named(others)} into {target}", by)
+
+    def part(
+        self, family_id: str, wordings: Sequence[str], *, by: str, expected: int | None = None
+    ) -> ActionRow:
+        """Split wordings off a family: the first becomes a family of its own, the others its wordings."""
+        with self._database.reading() as connection:
+            moved = _with_variants(connection, [family_id])
+        wrong = [w for w in wordings if w not in moved or w == family_id]
+        if wrong or not wordings:
+            raise UsageError(f"wordings of {family_id} expected, {', '.join(wrong) or 'none'} found")
+        steps: list[Step] = [
+            {"do": "variant", "family": w, "variant_of": wordings[0] if n else None, "pinned": moved[w]}
+            for n, w in enumerate(wordings)
+        ]
+        words = f"split {_named(wordings)} off {family_id}"
+        return self._act("split", {family_id: expected}, steps, words, by)
+
+    def edit(
+        self, edited: Signature, pins: Iterable[str], *, by: str, expected: int | None = None, words: str = ""
+    ) -> ActionRow:
+        """Give a family another template or threshold; pins: "template", "threshold", what nights shall leave."""
+        family = edited.family_id
+        step = _signature_step(edited, pins)
+        return self._act("edit", {family: expected}, [step], words or f"edited {family}", by)
+
+    def cut(self, rest: Signature, child: Signature, *, by: str, expected: int | None = None) -> ActionRow:
+        """Split a family's text in two: `rest` stays its own, `child` is a new family."""
+        steps = [_signature_step(rest, ["template"]), _signature_step(child, ["template"])]
+        words = f"split {child.family_id} off {rest.family_id}"
+        return self._act("split", {rest.family_id: expected}, steps, words, by)
+
+    def save_view(self, name: str, query: str | None, *, by: str) -> ActionRow:
+        """Keep a queue's query under a name; None removes it. Raises UsageError without a name."""
+        if not 0 < len(name.strip()) <= 80:
+            raise UsageError(f"a name of 1 to 80 characters expected, {len(name.strip())} found")
+        step = {"do": "view", "name": name.strip(), "query": query}
+        words = f"{'removed' if query is None else 'saved'} the view {name.strip()}"
+        return self._act("view", {}, [step], words, by)
+
+    def undo(self, action_id: int, *, by: str) -> ActionRow:
+        """Take an action back; an undo can be taken back, too.
+
+        Raises NotFound, and Conflict when it is undone already or when what it changed was changed again since.
+        """
+        with self._database.writing(alone=True) as connection:
+            action = _action(connection, action_id)
+            _refuse(connection, action)
+            done = _done(
+                StepContext(connection, by, datetime.now(UTC)),
+                ("undo", f"undone: {action.words}"),
+                list(reversed(action.inverse)),
+                action_id,
+            )
+            _stand(connection, action_id, False)
+            if action.undoes is not None:
+                _stand(connection, action.undoes, True)
+            return done
+
+    def undo_last(self, *, by: str) -> ActionRow:
+        """Take back the last action of an analyst that is not undone; raises NotFound."""
+        table = tables.actions
+        newest = (
+            sa.select(table.c.id)
+            .where(table.c.by == by, table.c.undoes.is_(None), table.c.stands)
+            .order_by(table.c.id.desc())
+            .limit(1)
+        )
+        with self._database.reading() as connection:
+            found = connection.scalar(newest)
+        if found is None:
+            raise NotFound(f"nothing to undo: {by} did nothing that still stands")
+        return self.undo(found, by=by)
+
+    def revision(self, family_id: str) -> int:
+        """Return the number of the latest change of a family, 0 for none."""
+        with self._database.reading() as connection:
+            return access.revision(connection, family_id)
+
+    def action(self, action_id: int) -> ActionRow:
+        """Read one action; raises NotFound."""
+        with self._database.reading() as connection:
+            return _listed(_action(connection, action_id))
+
+    def actions(
+        self, family_id: str | None = None, *, by: str | None = None, limit: int = 50
+    ) -> list[ActionRow]:
+        """List actions, newest first."""
+        table, subjects = tables.actions, tables.touched.c
+        chosen = sa.select(table).order_by(table.c.id.desc()).limit(limit)
+        if family_id is not None:
+            mine = sa.select(subjects.action_id).where(subjects.subject == family_id)
+            chosen = chosen.where(table.c.id.in_(mine))
+        if by is not None:
+            chosen = chosen.where(table.c.by == by)
+        with self._database.reading() as connection:
+            return [_listed(row) for row in connection.execute(chosen)]
+
+    def notes(self, family_id: str) -> list[NoteRow]:
+        """List the notes on a family, oldest first."""
+        table = tables.notes
+        mine = sa.select(table).where(table.c.family_id == family_id, ~table.c.gone).order_by(table.c.id)
+        with self._database.reading() as connection:
+            return [NoteRow(r.id, r.family_id, r.text, r.by, r.at) for r in connection.execute(mine)]
+
+    def views(self) -> list[ViewRow]:
+        """List the saved views by name."""
+        table = tables.views
+        with self._database.reading() as connection:
+            rows = connection.execute(sa.select(table))
+            return sorted((ViewRow(r.name, r.query, r.by) for r in rows), key=lambda view: view.name)
+
+    def _act(self, kind: str, read: ReadRevisions, steps: Sequence[Step], words: str, by: str) -> ActionRow:
+        now = datetime.now(UTC)
+        with self._database.writing(alone=True) as connection:
+            _check(connection, read)
+            return _done(StepContext(connection, by, now), (kind, words), steps, None)
+
+
+def _signature_step(signature: Signature, pins: Iterable[str]) -> Step:
+    return {
+        "do": "signature",
+        "family": signature.family_id,
+        "signature": signature_json.to_json(signature),
+        "pinned": sorted(pins),
+    }
+
+
+def _check(connection: sa.Connection, read: ReadRevisions) -> None:
+    table = tables.families
+    chosen = sa.select(table.c.family_id).where(table.c.family_id.in_(list(read)), ACTIVE)
+    there = set(connection.scalars(chosen))
+    for family, expected in read.items():
+        if family not in there:
+            raise NotFound(f"no family {family}")
+        found = access.revision(connection, family)
+        if expected is not None and found != expected:
+            raise Conflict(
+                f"family {family}: revision {expected} expected, {found} found: somebody else changed it"
+            )
+
+
+def _done(doing: StepContext, what: tuple[str, str], steps: Sequence[Step], undoes: int | None) -> ActionRow:
+    inverse = [apply(doing, step) for step in steps]
+    table = tables.actions
+    row = {
+        "at": doing.at,
+        "by": doing.by,
+        "kind": what[0],
+        "words": what[1],
+        "inverse": inverse,
+        "undoes": undoes,
+        "stands": True,
+    }
+    written = doing.connection.execute(sa.insert(table).returning(table), row).one()
+    changed = set().union(*(touched(step, back) for step, back in zip(steps, inverse, strict=True)))
+    doing.connection.execute(
+        sa.insert(tables.touched),
+        [
+            {"action_id": written.id, "subject": subject, "aspect": aspect}
+            for subject, aspect in sorted(changed)
+        ],
+    )
+    return _listed(written)
+
+
+def _action(connection: sa.Connection, action_id: int) -> sa.Row[Any]:
+    for row in connection.execute(sa.select(tables.actions).where(tables.actions.c.id == action_id)):
+        return row
+    raise NotFound(f"no action {action_id}")
+
+
+def _stand(connection: sa.Connection, action_id: int, stands: bool) -> None:
+    table = tables.actions
+    connection.execute(sa.update(table).where(table.c.id == action_id).values(stands=stands))
+
+
+def _refuse(connection: sa.Connection, action: sa.Row[Any]) -> None:
+    """Raise Conflict if an action is undone, or if one after it changed the same and still stands."""
+    if not action.stands:
+        raise Conflict(f"“{action.words}” is undone already")
+    table, mine, other = tables.actions, tables.touched.alias(), tables.touched.alias()
+    later = (
+        sa.select(table.c.id, table.c.by, table.c.words)
+        .join(other, other.c.action_id == table.c.id)
+        .join(mine, sa.and_(mine.c.subject == other.c.subject, mine.c.aspect == other.c.aspect))
+        .where(mine.c.action_id == action.id, table.c.id > action.id, table.c.stands)
+        # an undo of something later leaves things as they were
+        .where(sa.or_(table.c.undoes.is_(None), table.c.undoes <= action.id))
+        .order_by(table.c.id)
+    )
+    for row in connection.execute(later):
+        raise Conflict(f"“{action.words}” cannot be undone: {row.by} has since “{row.words}”")
+
+
+def _with_variants(connection: sa.Connection, families: Sequence[str]) -> dict[str, list[str]]:
+    """Return these families and their wordings, each with its pins and variant_of among them."""
+    t = tables.families
+    chosen = sa.select(t.c.family_id, t.c.pinned).where(
+        sa.or_(t.c.family_id.in_(families), t.c.variant_of.in_(families)), ACTIVE
+    )
+    return {
+        row.family_id: sorted({*row.pinned, "variant_of"})
+        for row in connection.execute(chosen.order_by(t.c.family_id))
+    }
+
+
+def _listed(row: sa.Row[Any]) -> ActionRow:
+    families = sorted({step["family"] for step in row.inverse if "family" in step})
+    return ActionRow(row.id, row.at, row.by, row.kind, row.words, tuple(families), row.undoes, row.stands)
+
+
+def _named(families: Iterable[str]) -> str:
+    names = list(families)
+    return ", ".join(names) if len(names) <= 3 else f"{', '.join(names[:2])} and {len(names) - 2} more"

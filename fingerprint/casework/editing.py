@@ -1,0 +1,231 @@
+"""Changes a signature as an analyst says, and tells what it would have matched on past nights.
+
+Text that stays keeps its grams and weights; grams of removed text go; new text counts as its rarest grams do.
+The answer comes from the patterns that nights keep (`rhythm`): counts of prompts that held the same grams.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+
+from fingerprint.base.types import Embed, FloatArray, HashArray
+from fingerprint.domain.casework import HeldPattern, name_of
+from fingerprint.domain.errors import UsageError
+from fingerprint.domain.signature import Segment, Signature, Slot, Template
+from fingerprint.signatures import match_score
+from fingerprint.text import sentences
+from fingerprint.text.masking import remask
+from fingerprint.text.ngrams import GRAM, shingle
+from fingerprint.text.normalise import normalise
+from fingerprint.text.tokenise import tokens
+
+LONGEST_SEGMENT = 4_000
+"""Characters of a segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditOutcome:
+    """Requests (and at most so many accounts) that two signatures match: both, only the new, only the old."""
+
+    kept: int = 0
+    gained: int = 0
+    lost: int = 0
+    gained_accounts: int = 0
+    lost_accounts: int = 0
+    missed: int = 0
+
+    @property
+    def matched(self) -> int:
+        """Requests that the new signature matches."""
+        return self.kept + self.gained
+
+
+@dataclass(frozen=True, slots=True)
+class EditPreview:
+    """What a changed signature would have done.
+
+    members: requests that the nights gave to the family; others: near misses, given to other families or none.
+    nights: both together, oldest first. unknown: share of the new signature's weight that no night looked for.
+    """
+
+    members: EditOutcome
+    others: EditOutcome
+    nights: tuple[tuple[datetime, EditOutcome], ...]
+    unknown: float
+
+
+def with_segments(old: Signature, texts: Sequence[str | None], embed: Embed | None = None) -> Signature:
+    """Give a family's segments other texts, in their order; None takes one out.
+
+    embed makes the prototypes of the new text; without it prototypes stay. Raises UsageError for another number of
+    texts, for one that is too long, and if no gram is left.
+    """
+    segments = old.template.segments
+    if len(texts) != len(segments):
+        raise UsageError(f"{len(segments)} segments expected, {len(texts)} found")
+    for text in texts:
+        if text is not None and not 0 < len(text.strip()) <= LONGEST_SEGMENT:
+            raise UsageError(
+                f"a segment of 1 to {LONGEST_SEGMENT:,} characters expected, {len(text.strip()):,} found"
+            )
+    changed = [(s, t) for s, t in zip(segments, texts, strict=True) if t is None or t.strip() != s.text]
+    if not changed:
+        return old
+    stays = grams_of(
+        [t for s, t in zip(segments, texts, strict=True) if t is not None and t.strip() == s.text]
+    )
+    gone = np.setdiff1d(grams_of([s.text for s, _ in changed]), stays)
+    new = _inner_grams([t for _, t in changed if t is not None])
+    left = np.setdiff1d(old.grams, np.setdiff1d(gone, new))
+    template = _template(old.template, texts)
+    return _remade(old, template, np.union1d(left, new), embed)
+
+
+def cut(old: Signature, segments: Sequence[int], embed: Embed | None = None) -> tuple[Signature, Signature]:
+    """Split some segments (their numbers) off a family; returns what stays and the new family.
+
+    Raises UsageError unless both are left with a gram.
+    """
+    count = len(old.template.segments)
+    chosen = set(segments)
+    if not chosen or not chosen < set(range(count)):
+        raise UsageError(f"some but not all of {count} segments expected, {len(chosen)} found")
+    texts = [s.text for s in old.template.segments]
+    rest = with_segments(old, [None if n in chosen else t for n, t in enumerate(texts)], embed)
+    part = with_segments(old, [t if n in chosen else None for n, t in enumerate(texts)], embed)
+    # what no segment holds stays with the family
+    own = np.intersect1d(part.grams, grams_of([texts[n] for n in chosen]))
+    child = _remade(old, part.template, own, embed)
+    name = "f" + hashlib.blake2b(child.grams.tobytes(), digest_size=6).hexdigest()
+    nothing = replace(child.spread, accounts=0, requests=0, per_day={})
+    fresh = replace(child, family_id=name, version=1, label=None, campaign_id=None, variant_of=None)
+    return rest, replace(fresh, spread=nothing, reasons=(), score=0.0, flagged=False)
+
+
+def preview(
+    old: Signature, new: Signature, patterns: Sequence[HeldPattern], kept: Sequence[Signature]
+) -> EditPreview:
+    """Tell what `new` would have matched that `old` did not, and the reverse; kept: versions that patterns are of."""
+    grams_by_name = {name_of(s.grams): s.grams for s in (*kept, old)}
+    members, others = EditOutcome(), EditOutcome()
+    nights: dict[datetime, EditOutcome] = {}
+    seen = np.zeros(len(new.grams), np.bool_)
+    for name, grams in sorted(grams_by_name.items()):
+        mine = [p for p in patterns if p.grams == name]
+        if not mine:
+            continue
+        seen |= np.isin(new.grams, grams)
+        before, after = (_matches(s, grams, mine) for s in (old, new))
+        for pattern, was, now in zip(mine, before.tolist(), after.tolist(), strict=True):
+            nights[pattern.night] = _added(nights.get(pattern.night, EditOutcome()), pattern, was, now)
+            if pattern.member:
+                members = _added(members, pattern, was, now)
+            else:
+                others = _added(others, pattern, was, now)
+    unknown = float(new.weights[~seen].sum() / max(float(new.weights.sum()), 1e-9))
+    return EditPreview(members, others, tuple(sorted(nights.items())), unknown)
+
+
+def scores(signature: Signature, patterns: Sequence[HeldPattern]) -> list[tuple[float, HeldPattern]]:
+    """Score the patterns that are of this signature's own grams."""
+    mine = [p for p in patterns if p.grams == name_of(signature.grams)]
+    return list(zip(_scores(signature, signature.grams, mine).tolist(), mine, strict=True)) if mine else []
+
+
+def grams_of(texts: Sequence[str]) -> HashArray:
+    """Return the sorted grams of some texts, start and end marks included."""
+    return _grams(texts)[0]
+
+
+def _inner_grams(texts: Sequence[str]) -> HashArray:
+    """Return the sorted grams of texts that may stand anywhere: those without a start or end mark."""
+    every, marked = _grams(texts)
+    inner = np.setdiff1d(every, marked)
+    return inner if len(inner) else every
+
+
+def _grams(texts: Sequence[str]) -> tuple[HashArray, HashArray]:
+    if not texts:
+        return np.empty(0, np.uint64), np.empty(0, np.uint64)
+    folded = normalise(pa.array(list(texts), pa.large_string())).to_pylist()
+    found = tokens(pa.array([remask(text) for text in folded], pa.large_string()))
+    grams = shingle(found.hashes, found.section, found.row_offsets)
+    starts = np.zeros(len(grams.hashes), np.bool_)
+    starts[grams.offsets[:-1]] = True
+    return np.unique(grams.hashes), np.unique(grams.hashes[starts | ~grams.joined])
+
+
+def _remade(old: Signature, template: Template, grams: HashArray, embed: Embed | None) -> Signature:
+    if not len(grams):
+        raise UsageError(f"text with a run of {GRAM} words expected, none is left")
+    at = np.minimum(np.searchsorted(old.grams, grams), max(len(old.grams) - 1, 0))
+    known = old.grams[at] == grams if len(old.grams) else np.zeros(len(grams), np.bool_)
+    rare = float(old.weights.max()) if len(old.weights) else 1.0
+    weights = np.where(known, old.weights[at] if len(old.weights) else rare, rare).astype(np.float32)
+    prototypes = old.prototypes
+    if embed is not None and template.segments:
+        prototypes = _sentences(template, embed)
+    return replace(
+        old, kind="template", template=template, grams=grams, weights=weights, prototypes=prototypes
+    )
+
+
+def _sentences(template: Template, embed: Embed) -> FloatArray:
+    texts = normalise(pa.array([s.text for s in template.segments], pa.large_string()))
+    vectors = embed(sentences.split_sentences(texts)[0])[: sentences.MOST_SENTENCES]
+    return np.asarray(vectors[np.linalg.norm(vectors, axis=1) > 0], dtype=np.float32)
+
+
+def _template(old: Template, texts: Sequence[str | None]) -> Template:
+    parts: list[Segment | Slot] = []
+    number = 0
+    for part in old.parts:
+        if isinstance(part, Segment):
+            text, number = texts[number], number + 1
+            if text is not None:
+                parts.append(replace(part, text=text.strip()))
+                continue
+            # what stood there now varies
+            part = Slot(1, len(part.text), len(part.text), "text")
+        last = parts[-1] if parts else None
+        if isinstance(last, Slot):
+            part = Slot(
+                max(last.distinct, part.distinct),
+                last.shortest + part.shortest,
+                last.longest + part.longest,
+                last.kind if last.distinct >= part.distinct else part.kind,
+            )
+            parts[-1] = part
+        else:
+            parts.append(part)
+    return Template(tuple(parts))
+
+
+def _scores(signature: Signature, grams: HashArray, patterns: Sequence[HeldPattern]) -> np.ndarray:
+    at = np.minimum(np.searchsorted(signature.grams, grams), max(len(signature.grams) - 1, 0))
+    worth = np.where(signature.grams[at] == grams, np.maximum(signature.weights[at], 1e-6), 0.0)
+    held = np.stack([p.held[: len(grams)] for p in patterns]).astype(np.float32) @ worth.astype(np.float32)
+    scores = match_score.score_of(held, np.asarray(signature.weights.sum(), np.float32))
+    return match_score.shifted(scores, np.asarray(match_score.standing(signature.seen, signature.strays)))
+
+
+def _matches(signature: Signature, grams: HashArray, patterns: Sequence[HeldPattern]) -> np.ndarray:
+    return np.asarray(_scores(signature, grams, patterns) >= signature.threshold)
+
+
+def _added(so_far: EditOutcome, pattern: HeldPattern, was: bool, now: bool) -> EditOutcome:
+    n, a = pattern.requests, pattern.accounts
+    return EditOutcome(
+        so_far.kept + n * (was and now),
+        so_far.gained + n * (now and not was),
+        so_far.lost + n * (was and not now),
+        so_far.gained_accounts + a * (now and not was),
+        so_far.lost_accounts + a * (was and not now),
+        so_far.missed + n * (not was and not now),
+    )

@@ -1,0 +1,127 @@
+"""The commands that match: lookup and try."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from fingerprint.cli.commands.options import (
+    home_options,
+    json_option,
+    made_with_option,
+    mapping_of,
+    mapping_option,
+    max_rejects_option,
+    quiet_option,
+    reporting,
+    told_when_stopped,
+    traffic_argument,
+    worked_home_of,
+)
+from fingerprint.domain.errors import UsageError
+
+
+@click.command()
+@traffic_argument
+@home_options
+@click.option(
+    "--output",
+    required=True,
+    metavar="OUT",
+    help="Path or URL to write to: .jsonl, .csv or .parquet; - for JSON lines on stdout.",
+)
+@click.option(
+    "--explain", is_flag=True, help="Add each match's threshold, coverage, similarity and known_sender."
+)
+@made_with_option
+@mapping_option
+@max_rejects_option
+@json_option
+@quiet_option
+def lookup(
+    traffic: tuple[str, ...],
+    path: Path | None,
+    database: str | None,
+    output: str,
+    explain: bool,
+    model: str | None,
+    mapping: tuple[str, ...],
+    max_rejects: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Match every request of some traffic against the families of a home.
+
+    \b
+    Example:
+      fingerprint lookup today.jsonl.gz --home home --output matches.jsonl
+
+    Out comes a row for each request, in the order of the traffic: request_id, family_id (empty without a
+    match), candidate_id (the nearest family, matched or not), score, label and campaign_id.
+    """
+    from fingerprint.cli.output import printing
+    from fingerprint.jobs import lookup as lookup_job
+
+    home = worked_home_of(path, database)
+    to_stdout = output == "-"
+    if to_stdout and as_json:
+        raise UsageError("--output - and --json both print on stdout; one of them expected")
+    with (
+        reporting(quiet=quiet, as_json=as_json) as progress,
+        told_when_stopped(lambda: "stopped; no match was written"),
+    ):
+        report = lookup_job.lookup(
+            traffic,
+            home,
+            output=None if to_stdout else output,
+            model=model,
+            mapping=mapping_of(mapping),
+            max_rejects=max_rejects,
+            explain=explain,
+            on_progress=progress,
+        )
+    if as_json:
+        printing.json_lines([report])
+    elif not quiet:
+        printing.lookup(report, None if to_stdout else output)
+
+
+@click.command(name="try")
+@click.argument("prompt")
+@home_options
+@click.option("--system", metavar="S", help="The system prompt that came with it.")
+@click.option(
+    "--account", metavar="A", help="The account that sent it; one that sent the family before counts."
+)
+@made_with_option
+@json_option
+def try_(
+    prompt: str,
+    path: Path | None,
+    database: str | None,
+    system: str | None,
+    account: str | None,
+    model: str | None,
+    as_json: bool,
+) -> None:
+    """Match one PROMPT (- reads it from stdin) and explain the answer in plain words.
+
+    \b
+    Example:
+      fingerprint try "You are an expert data analyst. Explain step by step …" --home home
+
+    Out comes the nearest family, whether the prompt matches it and why: which parts of its template the
+    prompt holds, what stands in the slots, coverage, similarity, score and threshold.
+    """
+    from fingerprint.cli.output import printing
+    from fingerprint.jobs import lookup as lookup_job
+
+    home = worked_home_of(path, database)
+    text = sys.stdin.buffer.read().decode(errors="replace") if prompt == "-" else prompt
+    match = lookup_job.open_matcher(home, model).one(text, system, account)
+    if as_json:
+        printing.json_lines([match])
+    else:
+        printing.match(match)

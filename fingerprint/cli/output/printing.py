@@ -1,0 +1,309 @@
+"""What commands print: for people tables of what was found, pages and summaries; and JSON lines."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.text import Text
+
+from fingerprint.cli.output.tables import Page, put, table
+from fingerprint.cli.output.terminal import iso, json_line
+from fingerprint.domain.results import IngestReport, Match, NightReport
+from fingerprint.domain.rows import AccountRow, CampaignRow, Event, FamilyRow, LabelRow
+from fingerprint.domain.signature import Segment, Signature, Slot
+from fingerprint.traffic.remote import label_of
+
+if TYPE_CHECKING:
+    from fingerprint.jobs.hunt import HuntReport
+    from fingerprint.jobs.lookup import LookupReport
+
+NO_TEXT = "(a shared meaning, no shared text)"
+
+
+def json_lines(rows: Iterable[object]) -> None:
+    """Print each row as JSON on one line."""
+    for row in rows:
+        click.echo(json_line(row))
+
+
+def families(rows: Sequence[FamilyRow]) -> None:
+    """Print a table of families."""
+    names = ("family", ">score", "", "label", ">accounts", ">requests", "template")
+    lines = (
+        (
+            r.family_id,
+            _score(r.score),
+            _flag(r.flagged),
+            r.label,
+            r.accounts,
+            r.requests,
+            r.template or NO_TEXT,
+        )
+        for r in rows
+    )
+    table(names, lines, "no families")
+
+
+def accounts(rows: Sequence[AccountRow]) -> None:
+    """Print a table of accounts."""
+    names = ("account", ">score", "", ">requests", ">families", "evidence")
+    lines = (
+        (r.account_id, _score(r.score), _flag(r.flagged), r.requests, len(r.families), _words(r))
+        for r in rows
+    )
+    table(names, lines, "no assessed accounts")
+
+
+def campaigns(rows: Sequence[CampaignRow]) -> None:
+    """Print a table of campaigns, each with the template of its largest family."""
+    names = (
+        "campaign",
+        ">score",
+        "label",
+        ">families",
+        ">accounts",
+        ">requests",
+        "last seen",
+        "largest template",
+    )
+    lines = (
+        (
+            r.campaign_id,
+            _score(r.score),
+            r.label,
+            len(r.families),
+            r.accounts,
+            r.requests,
+            f"{r.last_seen:%Y-%m-%d}" if r.last_seen else None,
+            r.templates[0] if r.templates and r.templates[0] else NO_TEXT,
+        )
+        for r in rows
+    )
+    table(names, lines, "no campaigns")
+
+
+def nights(rows: Sequence[NightReport]) -> None:
+    """Print a table of nights."""
+    names = (
+        "started",
+        ">read",
+        ">accepted",
+        ">rejected",
+        ">duplicate",
+        ">distinct",
+        ">families",
+        ">new",
+        ">flagged",
+    )
+    lines = (
+        (
+            _time(r.started),
+            r.ingest.rows_read,
+            r.ingest.accepted,
+            r.ingest.rejected,
+            r.ingest.duplicates,
+            r.distinct_prompts,
+            r.families,
+            r.new_families,
+            r.flagged,
+            f"{sum(r.seconds.values()):.1f}",
+        )
+        for r in rows
+    )
+    table((*names, ">seconds"), lines, "no nights")
+
+
+def night(report: NightReport, home: Path, assignments: str | None) -> None:
+    """Print what a night did and what to do next."""
+    read = report.ingest
+    seconds = sum(report.seconds.values())
+    page = Page(f"{read.rows_read:,} requests in {seconds:.1f} s ({_rate(read.rows_read, seconds)})")
+    rows = f"{read.rows_read:,} read = {read.accepted:,} accepted + {read.rejected:,} rejected + {read.duplicates:,} duplicate"
+    page.fact("rows", rows)
+    if read.rejected:
+        page.fact("rejected", _rejects(read))
+    page.fact(
+        "prompts", f"{report.distinct_prompts:,} distinct; {report.assigned:,} requests belong to a family"
+    )
+    known = report.families - report.new_families
+    page.fact(
+        "families",
+        f"{report.families:,} seen: {report.new_families:,} new, {known:,} known; {report.flagged:,} flagged",
+    )
+    page.fact("time", " · ".join(f"{stage} {took:.1f} s" for stage, took in report.seconds.items()))
+    if assignments is not None:
+        page.fact("written", label_of(assignments))
+    at = shlex.quote(str(home))
+    page.fact("next", f"fingerprint families --home {at}{' --flagged' if report.flagged else ''}")
+    page.fact("", f"fingerprint lookup NEW_TRAFFIC --home {at} --output matches.jsonl")
+    page.print()
+
+
+def lookup(report: LookupReport, output: str | None) -> None:
+    """Print what a lookup did; on stderr when the matches are on stdout."""
+    read = report.ingest
+    page = Page(
+        f"{read.accepted:,} requests looked up in {report.seconds:.1f} s ({_rate(read.accepted, report.seconds)}): "
+        f"{report.matched:,} matched a family ({_share(report.matched, read.accepted)})"
+    )
+    _left_out(page, read)
+    if output is not None:
+        page.fact("written", label_of(output))
+    page.print(error=output is None)
+
+
+def hunt(report: HuntReport, output: str | None, *, error: bool = False) -> None:
+    """Print what a hunt found; on stderr when the hits are on stdout."""
+    read = report.ingest
+    page = Page(
+        f"{read.accepted:,} requests searched in {report.seconds:.1f} s ({_rate(read.accepted, report.seconds)}): "
+        f"{report.hits:,} of family {report.family_id} ({_share(report.hits, read.accepted)})"
+    )
+    if report.first_seen is not None and report.last_seen is not None:
+        page.fact("seen", f"{_time(report.first_seen)} to {_time(report.last_seen)}")
+        page.fact("spread", f"{report.hits:,} requests from {report.accounts:,} accounts")
+    days = report.per_day.items()
+    page.list("days", ((d, f"{n.requests:>9,} requests  {n.accounts:>7,} accounts") for d, n in days))
+    page.list(
+        "accounts",
+        (
+            (a.account_id, f"{a.requests:>9,} requests  {_time(a.first_seen)} to {_time(a.last_seen)}")
+            for a in report.top
+        ),
+    )
+    _left_out(page, read)
+    if output is not None:
+        page.fact("written", label_of(output))
+    page.print(error=error)
+
+
+def match(found: Match) -> None:
+    """Print one explained match in plain words."""
+    if found.candidate_id is None:
+        put(Text("no match: the prompt shares neither text nor meaning with any stored family"))
+        return
+    threshold = found.threshold or 0.0
+    if found.family_id is not None:
+        page = Page(
+            f"match: family {found.family_id} (score {found.score:.3f}, at least {threshold:.3f} needed)"
+        )
+    else:
+        words = f"no match: nearest is family {found.candidate_id}"
+        page = Page(f"{words} (score {found.score:.3f}, but {threshold:.3f} needed)")
+    if found.label:
+        page.fact("label", found.label)
+    if found.campaign_id:
+        page.fact("campaign", found.campaign_id)
+    if found.coverage is not None:
+        page.fact(
+            "text",
+            f"holds {found.coverage:.0%} of what marks the family's template, rare phrases counting more",
+        )
+    if found.known_sender:
+        page.fact("account", "sent requests of this family before, which counts")
+    if found.similarity:
+        page.fact("meaning", f"cosine {found.similarity:.2f} to the family's prototype")
+    page.list("segments", ((f"{hit.coverage:.0%}", f"“{_shortened(hit.text)}”") for hit in found.segments))
+    page.list("slots", ((str(number), _shortened(slot)) for number, slot in enumerate(found.slots, 1)))
+    page.print()
+
+
+def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tuple[str, Event]]) -> None:
+    """Print all that is known of a family."""
+    spread, stamp = signature.spread, signature.stamp
+    state = "flagged as a campaign's" if signature.flagged else "not flagged"
+    page = Page(f"family {signature.family_id}: score {_score(signature.score)}, {state}")
+    page.fact("label", signature.label or "none yet")
+    if signature.campaign_id:
+        page.fact("campaign", signature.campaign_id)
+    page.fact("seen", f"{_time(spread.first_seen)} to {_time(spread.last_seen)}")
+    page.fact("spread", f"{spread.requests:,} requests from {spread.accounts:,} accounts")
+    page.list(
+        "days",
+        (
+            (day, f"{n.requests:>9,} requests  {n.accounts:>7,} accounts")
+            for day, n in sorted(spread.per_day.items())
+        ),
+    )
+    page.fact(
+        "matches",
+        f"from score {signature.threshold:.3f}; {len(signature.grams):,} phrases, "
+        f"sentences compared by meaning: {len(signature.prototypes)}",
+    )
+    page.fact(
+        "made by",
+        f"signature version {signature.version}; normaliser {stamp.normaliser}, shingles {stamp.shingle}, model {stamp.model}",
+    )
+    parts = signature.template.parts
+    page.list("template", (_part(part) for part in parts) if parts else [("", NO_TEXT)])
+    reasons = sorted(signature.reasons, key=lambda r: -abs(r.contribution))
+    page.list("why", ((f"{reason.contribution:+.2f}", reason.words) for reason in reasons))
+    page.list("labels", ((_time(said.at), _said(said)) for said in labels))
+    page.list("events", ((batch[:12], _happened(event)) for batch, event in events))
+    page.print()
+
+
+def _left_out(page: Page, read: IngestReport) -> None:
+    if read.rejected or read.duplicates:
+        page.fact(
+            "left out",
+            f"{read.rejected:,} rejected, {read.duplicates:,} duplicate of {read.rows_read:,} rows read",
+        )
+    if read.rejected:
+        page.fact("rejected", _rejects(read))
+
+
+def _rejects(read: IngestReport) -> str:
+    why = ", ".join(f"{count:,} {reason}" for reason, count in read.reasons.items())
+    return f"{why}; listed in {read.rejects_path}" if read.rejects_path else why
+
+
+def _part(part: Segment | Slot) -> tuple[str, str]:
+    if isinstance(part, Segment):
+        return part.place, part.text
+    length = f"{part.shortest:,}" if part.shortest == part.longest else f"{part.shortest:,}–{part.longest:,}"
+    return "⟨…⟩", f"{part.kind}, {part.distinct:,} different, {length} characters"
+
+
+def _said(said: LabelRow) -> str:
+    what = "withdrawn" if said.label is None else said.label
+    campaign = f", campaign {said.campaign_id}" if said.campaign_id else ""
+    return f"{what} by {said.by}{campaign}{f': {said.reason}' if said.reason else ''}"
+
+
+def _happened(event: Event) -> str:
+    detail = ", ".join(f"{key} {value}" for key, value in event.detail.items())
+    return f"{event.kind}: {detail}" if detail else event.kind
+
+
+def _shortened(text: str, most: int = 160) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _words(row: AccountRow) -> str:
+    return "; ".join(reason.words for reason in row.evidence)
+
+
+def _flag(flagged: bool) -> str:
+    return "flagged" if flagged else ""
+
+
+def _score(score: float) -> str:
+    return f"{score:.3f}"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "none"
+
+
+def _rate(count: int, seconds: float) -> str:
+    return f"{count / seconds:,.0f}/s" if seconds else "at once"
+
+
+def _time(time: datetime) -> str:
+    return iso(time.replace(microsecond=0))

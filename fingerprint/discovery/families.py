@@ -1,0 +1,209 @@
+"""From clusters of segments to families: cores, merging, members, assignment, and which to keep.
+
+Design note of the measured order (DECISIONS.md): a family's core is what most of its members hold;
+families whose cores overlap are one; a prompt belongs to the family whose core it covers and whose
+evidence is strongest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+from scipy import sparse
+
+from fingerprint.base.types import Bools, Doubles, FloatArray, Ids, IntArray
+from fingerprint.discovery.segments import Segments
+from fingerprint.discovery.shared_ngrams import SharedGrams
+from fingerprint.discovery.sparse_products import counts_from
+from fingerprint.evidence.coactivity import Behaviour
+
+
+@dataclass(frozen=True, slots=True)
+class Families:
+    """Families as sets of grams and of prompts.
+
+    core: (f, k) CSR of float32 ones, the grams of each family's fixed text.
+    members: (f, n) CSR of float32 ones, the prompts that cover enough of the core.
+    known: (f,) int32, which stored signature each family continues, -1 for a new one.
+    """
+
+    core: sparse.csr_matrix
+    members: sparse.csr_matrix
+    known: Ids
+
+    @property
+    def size(self) -> IntArray:
+        """Grams in each family's core, (f,) int64."""
+        return np.asarray(np.diff(self.core.indptr), dtype=np.int64)
+
+    @property
+    def support(self) -> IntArray:
+        """Prompts in each family, (f,) int64."""
+        return np.asarray(np.diff(self.members.indptr), dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self.core.shape[0])
+
+    def take(self, rows: npt.NDArray[np.integer] | Bools) -> Families:
+        """Return only these families, in this order."""
+        return Families(self.core[rows], self.members[rows], self.known[rows])
+
+
+CORE_SHARE = 0.7
+"""A gram is in the core if this share of the members hold it."""
+
+COVER = 0.6
+"""A prompt is a member if it holds this share of the core's grams."""
+
+OVERLAP = 0.5
+"""Families merge if their cores share this part of the larger core, and at least two grams."""
+
+UNPROVEN_STRENGTH = 0.1
+"""What the strength of a family without proof is worth: a phrase that half the traffic holds must not starve a template."""
+
+
+def candidates(
+    label: Ids, segments: Segments, shared: SharedGrams, stored: sparse.csr_matrix, *, least: int
+) -> Families:
+    """Turn clusters of segments (s,), -1 = noise, and stored cores (g, k) into merged candidate families.
+
+    A noise segment is a candidate by itself. least: fewest prompts of a new family.
+    """
+    groups = label.astype(np.int64).copy()
+    alone = np.flatnonzero(groups < 0)
+    groups[alone] = groups.max(initial=-1) + 1 + np.arange(len(alone))
+    k = shared.postings.shape[0]
+    grams = np.flatnonzero(segments.of_gram >= 0)
+    ones = np.ones(len(grams), dtype=np.float32)
+    found = sparse.csr_matrix(
+        (ones, (groups[segments.of_gram[grams]], grams)), shape=(groups.max(initial=-1) + 1, k)
+    )
+    known = np.concatenate([np.full(found.shape[0], -1), np.arange(stored.shape[0])]).astype(np.int32)
+    families = _with_members(sparse.vstack([found, stored], format="csr"), known, shared, least)
+    for _ in range(2):
+        families = _merge(_recore(families, shared, least))
+        families = _with_members(_recore(families, shared, least).core, families.known, shared, least)
+    return families
+
+
+def renewed(families: Families, assigned: sparse.csr_matrix, shared: SharedGrams, *, least: int) -> Families:
+    """Derive cores and members anew from the prompts assigned to each family, (f, n) CSR; empty families go."""
+    held = Families(families.core, assigned, families.known)
+    alive = np.flatnonzero((families.known >= 0) | (held.support >= least))
+    held = held.take(alive)
+    return _with_members(_recore(held, shared, least).core, held.known, shared, least)
+
+
+def assign(families: Families, strength: Doubles, *, least: int) -> Ids:
+    """Give every prompt to its strongest family, (n,) int32, -1 = none; families that starve drop out.
+
+    strength: (f,) what a family's evidence is worth per log of its support.
+    """
+    members, support = families.members, families.support.astype(np.float64)
+    stored = families.known >= 0
+    label = np.full(families.members.shape[1], -1, dtype=np.int32)
+    alive = stored | (support >= least)
+    for _ in range(4):
+        value = strength * np.log1p(support) * alive
+        label = _strongest(members.indptr, members.indices, value, members.shape[1])
+        support = np.bincount(label[label >= 0], minlength=len(families)).astype(np.float64)
+        alive = stored | (support >= least)
+    return np.where(alive[label], label, -1).astype(np.int32) if len(families) else label
+
+
+def strength(families: Families, behaviour: Behaviour, proven: Bools) -> Doubles:
+    """Return (f,): longer cores and pools that act together win over payload and phrases that happen to be shared.
+
+    proven: (f,) bool, families that could stay as they are; the others yield where a prompt holds both.
+    """
+    together = _decades(behaviour.p_value) + _decades(behaviour.p_synchrony)
+    return np.asarray(
+        np.log1p(families.size) * (1 + together / 10) * np.where(proven, 1.0, UNPROVEN_STRENGTH)
+    )
+
+
+def _decades(p_value: Doubles) -> Doubles:
+    """Return -log10 of p-values, at most 10."""
+    return np.asarray(np.minimum(-np.log10(np.maximum(p_value, 1e-10)), 10.0))
+
+
+def _with_members(core: sparse.csr_matrix, known: Ids, shared: SharedGrams, least: int) -> Families:
+    """Find the prompts that cover each core; new families with too few of them, or a core of one gram, go."""
+    size = np.diff(core.indptr)
+    cover = counts_from(core, shared.postings, COVER * size)
+    cover.data[:] = 1.0
+    keep = (known >= 0) | ((np.diff(cover.indptr) >= least) & (size >= 2))
+    return Families(core, cover, known).take(np.flatnonzero(keep))
+
+
+def _recore(families: Families, shared: SharedGrams, least: int) -> Families:
+    """Derive each core from its members anew; a stored one stays where too few members, or grams, would make it."""
+    support = families.support
+    counts = counts_from(families.members, shared.held, CORE_SHARE * support)
+    counts.data[:] = 1.0
+    fresh = (families.known < 0) | ((support >= least) & (np.diff(counts.indptr) >= 2))
+    core = (
+        sparse.diags(fresh.astype(np.float32)) @ counts
+        + sparse.diags((~fresh).astype(np.float32)) @ families.core
+    )
+    core = core.tocsr()
+    core.eliminate_zeros()
+    core.sort_indices()  # sums of sparse matrices come unsorted; signatures keep their grams sorted
+    return Families(core, families.members, families.known)
+
+
+def _merge(families: Families) -> Families:
+    """Join families whose cores overlap; two stored families never become one."""
+    f = len(families)
+    both = (families.core @ families.core.T).tocoo()
+    larger = np.maximum(families.size[both.row], families.size[both.col])
+    same = (both.row < both.col) & (both.data >= np.maximum(OVERLAP * larger, 2))
+    row, column, shares = both.row[same], both.col[same], both.data[same] / larger[same]
+    group = _apart(_components(row, column, f), families.known, row, column, shares)
+    _, first, group = np.unique(group, return_index=True, return_inverse=True)
+    known = np.full(len(first), -1, dtype=np.int32)
+    np.maximum.at(known, group, families.known)
+    join = sparse.csr_matrix((np.ones(f, dtype=np.float32), (group, np.arange(f))), shape=(len(first), f))
+    members, core = (join @ families.members).tocsr(), (join @ families.core).tocsr()
+    members.data[:] = 1.0
+    core.data[:] = 1.0
+    return Families(core, members, known)
+
+
+def _components(row: Ids, column: Ids, count: int) -> Ids:
+    ones = np.ones(len(row), dtype=np.float32)
+    graph = sparse.csr_matrix((ones, (row, column)), shape=(count, count))
+    return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1], dtype=np.int32)
+
+
+def _apart(group: Ids, known: Ids, row: Ids, column: Ids, shares: FloatArray) -> IntArray:
+    """Where several stored families fell into one group, give each its own and the rest to its best overlap."""
+    stored = np.flatnonzero(known >= 0)
+    out = group.astype(np.int64)
+    crowded = np.flatnonzero(np.bincount(group[stored], minlength=group.max(initial=-1) + 1) > 1)
+    heads = stored[np.isin(group[stored], crowded)]
+    out[heads] = group.max(initial=-1) + 1 + heads
+    i, j, share = (
+        np.concatenate([row, column]),
+        np.concatenate([column, row]),
+        np.concatenate([shares, shares]),
+    )
+    pull = np.isin(j, heads) & ~np.isin(i, heads)
+    order = np.lexsort((-j[pull], share[pull]))  # the best overlap is written last, the lower id on a tie
+    out[i[pull][order]] = out[j[pull][order]]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _strongest(indptr: Ids, indices: Ids, value: Doubles, prompts: int) -> Ids:
+    """For each prompt the member family of the highest value above 0, the lower number on a tie; -1 for none."""
+    label = np.full(prompts, -1, dtype=np.int32)
+    most = np.zeros(prompts)
+    for family in range(len(indptr) - 1):
+        for i in range(indptr[family], indptr[family + 1]):
+            if value[family] > most[indices[i]]:
+                label[indices[i]], most[indices[i]] = family, value[family]
+    return label

@@ -1,0 +1,283 @@
+"""What a home remembers of recent prompts that no family holds, so that a campaign too small for one night is found.
+
+Of each night at most MOST prompts are kept, those that share most text with prompts of other accounts, for some days;
+and of each prompt only the hashes of grams that at least two accounts sent. One file a night, in home/unexplained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
+
+from fingerprint.base.sparse import ranges
+from fingerprint.base.types import Bools, Doubles, HashArray, Ids, IntArray
+from fingerprint.discovery.batch import Batch
+from fingerprint.discovery.discover import Discovery, discovered, members_of
+from fingerprint.discovery.families import COVER, Families
+from fingerprint.discovery.proof import is_ordinary
+from fingerprint.discovery.shared_ngrams import SharedGrams, shared_grams
+from fingerprint.domain.errors import StoreError
+from fingerprint.domain.settings import Settings
+from fingerprint.evidence.coactivity import WINDOWS_SECONDS, behaviour, unaccompanied
+from fingerprint.text.ngrams import Shingles
+
+MOST = 2_000
+"""Prompts that are remembered of one night."""
+
+SHARED = 8
+"""Grams of a prompt that another account must have sent, or it is not remembered."""
+
+ALONE = 0.2
+"""Share of a family's requests that may stand alone in time; of so few over several nights chance brings none together."""
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("grams", pa.large_list(pa.uint64()), nullable=False),
+        pa.field("joined", pa.large_list(pa.bool_()), nullable=False),
+        pa.field("account_id", pa.large_list(pa.large_string()), nullable=False),
+        pa.field("second", pa.large_list(pa.float64()), nullable=False),
+    ]
+)
+"""Of each prompt the grams in their order, which of them the next one continues, and who sent it when."""
+
+
+def read(folder: Path, *, but: str, end: float, days: int) -> pa.Table:
+    """Return what nights but this one left that ended at most so many days before `end` (Unix time); _SCHEMA."""
+    kept = [_SCHEMA.empty_table()]
+    for path in sorted(folder.glob("*.arrow")):
+        night, _, second = path.stem.partition("-")
+        if night != but and end - days * 86_400 <= float(second) <= end:
+            kept.append(pa.ipc.open_file(path.read_bytes()).read_all())
+    return pa.concat_tables(kept)
+
+
+def write(folder: Path, night: str, end: float, rows: pa.Table, *, days: int) -> None:
+    """Remember a night's prompts in place of what an earlier run of it left, and forget what is older than so many days.
+
+    With 0 days nothing is remembered.
+    """
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        draft = folder / ".writing"
+        with pa.ipc.new_file(str(draft), _SCHEMA) as file:
+            file.write_table(rows)
+        for path in folder.glob("*.arrow"):
+            other, _, second = path.stem.partition("-")
+            if not days or other == night or float(second) < end - days * 86_400:
+                path.unlink()
+        if days:
+            draft.replace(folder / f"{night}-{end:.0f}.arrow")
+        else:
+            draft.unlink()
+    except OSError as error:
+        raise StoreError(f"{folder}: what is unexplained cannot be written: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """Prompts in no family, tonight's first (`tonight` of them), then the remembered ones.
+
+    prompts: (tonight,) their numbers in the night. batch: who sent all of them, without texts. shingles: their grams.
+    shared: (p,) bool, grams that two accounts sent. count: (m,) how many of those each prompt has.
+    """
+
+    prompts: IntArray
+    batch: Batch
+    shingles: Shingles
+    shared: Bools
+    count: IntArray
+
+    @property
+    def tonight(self) -> int:
+        """How many are tonight's."""
+        return len(self.prompts)
+
+
+def loose(batch: Batch, found: Discovery, remembered: pa.Table) -> Leftovers:
+    """Put a night's prompts in no family beside the remembered ones."""
+    prompts = np.flatnonzero(found.label < 0)
+    shingles = _joined(found.shingles.only(prompts), remembered)
+    both = _senders(batch, prompts, remembered)
+    grams = shared_grams(shingles, both.senders(), min_prompts=2, min_accounts=2)
+    count = np.bincount(grams.postings.indices, minlength=shingles.prompts)
+    return Leftovers(prompts, both, shingles, grams.ids >= 0, count)
+
+
+def rows(left: Leftovers, label: Ids) -> pa.Table:
+    """Return what to remember of tonight (_SCHEMA); label: (n,) of all its prompts, as they were described."""
+    free = np.flatnonzero((label[left.prompts] < 0) & (left.count[: left.tonight] >= SHARED))
+    chosen = np.sort(free[np.argsort(-left.count[free], kind="stable")[:MOST]])
+    shingles, batch = left.shingles, left.batch
+    places, ends = ranges(shingles.offsets, chosen)
+    kept = left.shared[places]
+    # a gram continues the one before only where nothing between them was left out
+    joined = shingles.joined[places] & np.append(kept[1:], np.False_)
+    joined[ends[1:] - 1] = False
+    grams = np.append(0, np.cumsum(kept))[ends]
+    order = np.argsort(batch.prompt, kind="stable")
+    sent = np.searchsorted(batch.prompt[order], np.arange(left.tonight + 1))
+    requests, senders = ranges(sent, chosen)
+    requests = order[requests]
+    columns = (
+        (grams, pa.array(shingles.hashes[places[kept]])),
+        (grams, pa.array(joined[kept])),
+        (senders, batch.accounts.take(pa.array(batch.account[requests])).cast(pa.large_string())),
+        (senders, pa.array(batch.second[requests])),
+    )
+    lists = [pa.LargeListArray.from_arrays(pa.array(begins), values) for begins, values in columns]
+    return pa.table(lists, schema=_SCHEMA)
+
+
+def extended(batch: Batch, found: Discovery, left: Leftovers, settings: Settings) -> Discovery:
+    """Add to a night's families those that its prompts in no family make together with remembered ones.
+
+    A text that tonight's own requests, among all of the night's, show to be ordinary is none: remembered prompts are
+    those that share most text, and beside them whatever is sent often looks like the work of a few, in bursts.
+    """
+    likely = np.flatnonzero(left.count >= SHARED)
+    if left.tonight == left.shingles.prompts or len(likely) < settings.min_requests:
+        return found
+    part = _part(left.batch, likely)
+    more = discovered(left.shingles.only(likely), part, (), settings, lambda _: None, shortest=2)
+    tonight = likely < left.tonight
+    own = np.asarray(more.families.members @ tonight.astype(np.float32)).ravel()
+    # what is remembered was chosen for the text it shares, so text proves nothing here: its senders must
+    sent = (more.families.members @ part.requests()).tocsr()
+    alone = unaccompanied(sent, part.account, part.second, WINDOWS_SECONDS[1])
+    together = alone <= ALONE * np.diff(sent.indptr)
+    new = np.flatnonzero((own >= 2) & (own < more.families.support) & together)
+    mine = _tonight(more.families.take(new), left.prompts[likely[tonight]], batch)
+    act = behaviour((mine.members @ batch.requests()).tocsr(), batch.account, batch.second)
+    new = new[~is_ordinary(mine, act)]
+    if not len(new):
+        return found
+    return _with(batch, found, more, new, settings)
+
+
+def _tonight(families: Families, prompts: IntArray, batch: Batch) -> Families:
+    """Return families of the night's prompts alone, whose numbers in the batch these are; they were numbered first."""
+    own = families.members[:, : len(prompts)].tocsr()
+    own.sort_indices()
+    members = sparse.csr_matrix(
+        (own.data, prompts[own.indices], own.indptr), shape=(len(families), batch.distinct)
+    )
+    return Families(families.core, members, families.known)
+
+
+def _joined(tonight: Shingles, remembered: pa.Table) -> Shingles:
+    grams, joined = (remembered.column(name).combine_chunks() for name in ("grams", "joined"))
+    lengths = pc.list_value_length(grams).to_numpy(zero_copy_only=False).astype(np.int64)
+    hashes = grams.flatten().to_numpy(zero_copy_only=False)
+    nothing = np.zeros(len(hashes), dtype=np.int64)
+    return Shingles(
+        np.concatenate([tonight.hashes, hashes]),
+        np.concatenate([tonight.joined, joined.flatten().to_numpy(zero_copy_only=False)]),
+        np.concatenate([tonight.first, nothing]),
+        np.concatenate([tonight.last, nothing]),
+        np.concatenate([tonight.offsets, tonight.offsets[-1] + np.cumsum(lengths)]).astype(np.int64),
+    )
+
+
+def _senders(batch: Batch, prompts: IntArray, remembered: pa.Table) -> Batch:
+    """Return the requests of some prompts and of the remembered ones, under new numbers, without texts."""
+    mine = _part(batch, prompts)
+    accounts, second = (remembered.column(name).combine_chunks() for name in ("account_id", "second"))
+    lengths = pc.list_value_length(accounts).to_numpy(zero_copy_only=False).astype(np.int64)
+    names = accounts.flatten()
+    every = pa.concat_arrays([batch.accounts.cast(pa.large_string()), names]).unique()
+    before = len(prompts) + np.repeat(np.arange(len(lengths)), lengths)
+    return _bare(
+        np.concatenate([mine.account, pc.index_in(names, every).to_numpy(zero_copy_only=False)]),
+        every,
+        np.concatenate([mine.second, second.flatten().to_numpy(zero_copy_only=False)]),
+        np.concatenate([mine.prompt, before]),
+        prompts=len(prompts) + len(lengths),
+    )
+
+
+def _part(batch: Batch, prompts: IntArray) -> Batch:
+    """Return the requests of some prompts, which are numbered anew, without texts."""
+    rank = np.full(batch.distinct, -1, dtype=np.int64)
+    rank[prompts] = np.arange(len(prompts))
+    sent = np.flatnonzero(rank[batch.prompt] >= 0)
+    return _bare(
+        batch.account[sent],
+        batch.accounts,
+        batch.second[sent],
+        rank[batch.prompt[sent]],
+        prompts=len(prompts),
+    )
+
+
+def _bare(
+    account: npt.NDArray[np.integer],
+    accounts: pa.Array,
+    second: Doubles,
+    prompt: npt.NDArray[np.integer],
+    *,
+    prompts: int,
+) -> Batch:
+    nothing = pa.chunked_array([], pa.large_string())
+    return Batch(
+        request_id=nothing,
+        account=account.astype(np.int32),
+        accounts=accounts,
+        second=second,
+        prompt=prompt.astype(np.int32),
+        texts=nothing,
+        shown=nothing,
+        token_hashes=np.empty(0, dtype=np.uint64),
+        section=np.empty(0, dtype=np.uint8),
+        offsets=np.zeros(prompts + 1, dtype=np.int64),
+        metadata=nothing,
+    )
+
+
+def _with(batch: Batch, found: Discovery, more: Discovery, new: IntArray, settings: Settings) -> Discovery:
+    """Append families of `more` to a discovery; they get the prompts in no family that hold their text."""
+    core = more.families.core
+    grams = [more.shared.hashes[core.indices[core.indptr[f] : core.indptr[f + 1]]] for f in new]
+    known = np.unique(np.concatenate([found.shared.hashes, *grams]))
+    shared = shared_grams(
+        found.shingles,
+        batch.senders(),
+        min_prompts=settings.min_requests,
+        min_accounts=settings.min_accounts,
+        known=known,
+    )
+    whole = sparse.vstack(
+        [_moved(found.families.core, found.shared.hashes, shared), _cores(grams, shared)], format="csr"
+    )
+    label, coverage = found.label.copy(), found.coverage.copy()
+    held = (whole[len(found.families) :] @ shared.postings).tocsr()
+    for row in range(len(new)):
+        at = slice(held.indptr[row], held.indptr[row + 1])
+        share = held.data[at] / len(grams[row])
+        free = (share >= COVER) & (label[held.indices[at]] < 0)
+        mine = held.indices[at][free]
+        label[mine], coverage[mine] = len(found.families) + row, share[free]
+    count = len(found.families) + len(new)
+    known_as = np.concatenate([found.families.known, np.full(len(new), -1, dtype=np.int32)])
+    families = Families(whole, members_of(label, count), known_as)
+    act = behaviour((families.members @ batch.requests()).tocsr(), batch.account, batch.second)
+    return Discovery(found.shingles, shared, families, act, label, coverage)
+
+
+def _moved(core: sparse.csr_matrix, hashes: HashArray, shared: SharedGrams) -> sparse.csr_matrix:
+    columns = np.searchsorted(shared.hashes, hashes[core.indices])
+    return sparse.csr_matrix((core.data, columns, core.indptr), shape=(core.shape[0], len(shared.hashes)))
+
+
+def _cores(grams: Sequence[HashArray], shared: SharedGrams) -> sparse.csr_matrix:
+    at = np.cumsum([0, *map(len, grams)])
+    columns = np.searchsorted(shared.hashes, np.concatenate(list(grams)))
+    return sparse.csr_matrix(
+        (np.ones(len(columns), dtype=np.float32), columns, at), shape=(len(grams), len(shared.hashes))
+    )

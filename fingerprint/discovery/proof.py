@@ -1,0 +1,149 @@
+"""Which families their text, or the behaviour of their senders, proves."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from fingerprint.base.types import Bools, IntArray
+from fingerprint.discovery import proof
+from fingerprint.discovery.families import CORE_SHARE, Families
+from fingerprint.discovery.shared_ngrams import SharedGrams
+from fingerprint.discovery.sparse_products import counts_from
+from fingerprint.domain.settings import Settings
+from fingerprint.evidence.coactivity import Behaviour, discoveries
+from fingerprint.evidence.pools import kin
+
+MIN_LONG_CORE = 16
+"""A core of so many grams (about 19 tokens) is a template by its text alone; a shorter one needs behaviour."""
+
+MIN_SHARP_SHARE, MAX_RAGGED_SHARE = 0.75, 0.15
+"""A text has sharp edges if this part of its core is in 95 % of the members, and so few grams beside it in some."""
+
+MIN_EDGE_SHARE = 0.2
+"""A gram that fewer of the members hold is their own, and no ragged edge."""
+
+MIN_TELLING_REQUESTS = 60
+"""Requests from which on the spread of a family over accounts and time is telling."""
+
+ANYBODY_SHARE = 0.8
+"""A text is anybody's if this share of the accounts that chance would give send it. With enough requests any habit of
+people is significant; that does not make a pool of them."""
+
+CLOSED_POOL_P = 1e-6
+"""A pool is closed where so few accounts send so many requests this rarely by chance."""
+
+MIN_POOL_ACCOUNTS = 10
+"""Accounts from which on a closed pool is more than one customer's."""
+
+DOMINANT_SHARE = 0.2
+"""A family that is this part of all distinct prompts is one whoever sends it."""
+
+MIN_BOUNDARY_SHARE = 0.4
+"""A text has edges if sections begin or end with it in this share of its prompts; a document's excerpts have not."""
+
+MIN_SOLID_PROMPTS = 12
+"""Prompts from which on it is no chance that nearly all of them hold nearly all of a core: no excerpt ends in it."""
+
+CONTAINED_SHARE, CONTAINED_RATIO, EXPLAINED_SHARE = 0.9, 1.5, 0.3
+"""A core lies within one that has this share of its grams and is so many times longer. A short core is a fragment if
+proven families with such cores account for this share of its prompts."""
+
+SYNCHRONY_P = 1e-4
+"""Senders act together where chance does so this rarely."""
+
+
+def proven(families: Families, act: Behaviour, outlined: Bools, settings: Settings) -> Bools:
+    """Tell which families (f,) are more than common language or a document that people pass around.
+
+    Accounts that act together in time prove any of them. Without that a template must be long, and come from
+    a pool of accounts, or have an outline, as excerpts of documents do not; and not be sent by anybody at any
+    time. outlined: (f,) bool, as `refine.outlined` tells.
+    """
+    alive = families.support > 0
+    pooled = _pooled(families, act, settings)
+    together = pooled & (act.p_synchrony <= proof.SYNCHRONY_P)
+    close = pooled & (act.p_pool <= proof.CLOSED_POOL_P) & (act.accounts >= proof.MIN_POOL_ACCOUNTS)
+    close &= ~proof.is_anybodys(act)
+    together |= close & (families.size >= proof.MIN_LONG_CORE // 2)
+    # no phrase of ordinary language is in so much of a day's traffic
+    dominant = families.support >= proof.DOMINANT_SHARE * families.members.shape[1]
+    together |= dominant & (families.size >= proof.MIN_LONG_CORE // 2)
+    long = (families.size >= proof.MIN_LONG_CORE) & (pooled | outlined) & ~proof.is_ordinary(families, act)
+    return np.asarray(
+        (families.known >= 0) | (alive & (together | long) & (act.accounts >= settings.min_accounts))
+    )
+
+
+def akin(families: Families, act: Behaviour, senders: sparse.csr_matrix, settings: Settings) -> Bools:
+    """Tell which families (f,) are sent by the accounts of others that act together; senders: (n, a) CSR."""
+    together = _pooled(families, act, settings) & (act.p_synchrony <= proof.SYNCHRONY_P)
+    volume = np.asarray(senders.sum(axis=0), dtype=np.float64).ravel()
+    found = kin((families.members @ senders).tocsr(), together, volume)
+    return np.asarray(found & (act.accounts >= settings.min_accounts))
+
+
+def _pooled(families: Families, act: Behaviour, settings: Settings) -> Bools:
+    """Tell which families (f,) are sent by a pool of accounts, or in bursts, beyond chance."""
+    return discoveries(np.where(families.support > 0, act.p_value, 1.0), rate=settings.discovery_rate)
+
+
+def has_outline(families: Families, shared: SharedGrams, boundary: Bools) -> Bools:
+    """Tell which families (f,) hold one text with an outline, not excerpts of a longer one cut at random.
+
+    It is crisp: nearly all members hold nearly all of the core, and few grams are held by only a part of them. Or it is
+    solid, so that no cut falls into it, in SOLID members at least. Or sections begin or end with it in EDGED of them.
+    boundary: (k,) bool, grams at the beginning or the end of a section.
+    """
+    counts = counts_from(families.members, shared.held, MIN_EDGE_SHARE * families.support)
+    family = np.repeat(np.arange(len(families)), np.diff(counts.indptr))
+    share = counts.data / np.maximum(families.support[family], 1)
+
+    def number(of: Bools) -> IntArray:
+        return np.bincount(family[of], minlength=len(families))
+
+    whole, core = number(share >= 0.95), number(share >= CORE_SHARE)
+    ragged = number(share < CORE_SHARE)
+    crisp = (whole >= MIN_SHARP_SHARE * core) & (ragged <= MAX_RAGGED_SHARE * core)
+    solid = (whole >= 0.95 * core) & (families.support >= MIN_SOLID_PROMPTS)
+    return np.asarray(crisp | solid | (number(boundary[counts.indices] & (share >= MIN_BOUNDARY_SHARE)) > 0))
+
+
+def without_fragments(families: Families, proven: Bools) -> Families:
+    """Take from fragments of longer templates the prompts that hold those templates.
+
+    Templates that share a sentence make a family of it, too, which many accounts send and which would win over each.
+    proven: (f,) bool. A fragment keeps its other prompts; a stored family is none, nor is a template that is long
+    enough by itself, whatever fills it now and then.
+    """
+    both = (families.core @ families.core.T).tocoo()
+    size, long = families.size, proven & (families.size >= MIN_LONG_CORE)
+    inside = (both.data >= CONTAINED_SHARE * size[both.row]) & (
+        size[both.col] >= CONTAINED_RATIO * size[both.row]
+    )
+    inside &= long[both.col] & (size[both.row] < MIN_LONG_CORE) & (families.known[both.row] < 0)
+    holders = sparse.csr_matrix(
+        (np.ones(int(inside.sum()), dtype=np.float32), (both.row[inside], both.col[inside])),
+        shape=(len(families), len(families)),
+    )
+    held = (holders @ families.members).tocsr().multiply(families.members).sign().tocsr()
+    fragment = np.diff(held.indptr) >= np.maximum(EXPLAINED_SHARE * families.support, 1)
+    left = (families.members - sparse.diags(fragment.astype(np.float32)) @ held).tocsr()
+    left.eliminate_zeros()
+    left.sort_indices()
+    return Families(families.core, left, families.known)
+
+
+def is_ordinary(families: Families, behaviour: Behaviour) -> Bools:
+    """Tell which families (f,) are common phrases: not long, often sent, and by anybody at any time.
+
+    Only many requests show that; a rare template is not called ordinary for want of data.
+    """
+    any_time = behaviour.pairs < 1.5 * behaviour.expected_pairs + 3
+    many = behaviour.requests >= MIN_TELLING_REQUESTS
+    return np.asarray(is_anybodys(behaviour) & any_time & many & (families.size < 2 * MIN_LONG_CORE))
+
+
+def is_anybodys(behaviour: Behaviour) -> Bools:
+    """Tell which families (f,) are sent by nearly as many accounts as chance would give."""
+    return np.asarray(behaviour.accounts >= ANYBODY_SHARE * behaviour.expected_accounts)

@@ -1,0 +1,114 @@
+"""The n-grams that enough prompts of enough accounts share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numba import njit
+from scipy import sparse
+
+from fingerprint.base.types import Bools, HashArray, Ids, IntArray
+from fingerprint.text.ngram_table import member, shared
+from fingerprint.text.ngrams import Shingles
+
+
+@dataclass(frozen=True)
+class SharedGrams:
+    """The grams that enough prompts of enough accounts hold.
+
+    hashes: (k,) uint64, sorted.
+    accounts: (k,) int32, distinct accounts that sent the gram.
+    ids: (p,) int32, which shared gram stands at each place of the shingles, -1 for none.
+    postings: (k, n) CSR of float32 ones, which prompts hold which gram.
+    """
+
+    hashes: HashArray
+    accounts: Ids
+    ids: Ids
+    postings: sparse.csr_matrix
+
+    @cached_property
+    def held(self) -> sparse.csr_matrix:
+        """(n, k) CSR of float32 ones, which grams each prompt holds."""
+        return self.postings.T.tocsr()
+
+
+def shared_grams(
+    shingles: Shingles,
+    senders: sparse.csr_matrix,
+    *,
+    min_prompts: int,
+    min_accounts: int,
+    known: HashArray | None = None,
+) -> SharedGrams:
+    """Keep the grams that at least min_prompts prompts and min_accounts accounts hold, and the `known` ones.
+
+    senders: (n, accounts) CSR, which accounts sent which prompt. known: sorted uint64, the grams of
+    stored signatures, kept however rare they are today.
+    """
+    known = np.empty(0, dtype=np.uint64) if known is None else known
+    hashes, ids = shared(shingles.hashes, shingles.offsets, known, min_prompts)
+    ends, holders = _postings(ids, shingles.offsets, len(hashes))
+    ones = np.ones(len(holders), dtype=np.float32)
+    postings = sparse.csr_matrix((ones, holders, ends), shape=(len(hashes), shingles.prompts))
+    accounts = _distinct_accounts(
+        postings.indptr, postings.indices, senders.indptr, senders.indices, senders.shape[1]
+    )
+    enough = (np.diff(postings.indptr) >= min_prompts) & (accounts >= min_accounts)
+    kept = np.flatnonzero(enough | member(hashes, known))
+    rank = np.full(len(hashes) + 1, -1, dtype=np.int32)
+    rank[kept] = np.arange(len(kept))
+    ids = rank[ids]
+    return SharedGrams(hashes[kept], accounts[kept], ids, postings[kept])
+
+
+def boundary_grams(shingles: Shingles, shared: SharedGrams) -> Bools:
+    """Tell which shared grams (k,) hold a start or end mark: text at the beginning or the end of a section."""
+    ends = ~shingles.joined
+    starts = np.concatenate([[True], ends[:-1]])[: len(ends)]
+    out = np.zeros(len(shared.hashes), dtype=np.bool_)
+    marked = shared.ids[(starts | ends) & (shared.ids >= 0)]
+    out[marked] = True
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _postings(ids: Ids, offsets: IntArray, grams: int) -> tuple[Ids, Ids]:
+    """Return which prompts hold each gram, ascending and each once, as the indptr and indices of a CSR matrix.
+
+    ids: (p,) which gram stands at each place, -1 for none, of prompts that begin at offsets (n + 1,).
+    """
+    ends = np.zeros(grams + 1, dtype=np.int32)
+    seen_in = np.full(grams, -1, dtype=np.int32)
+    for row in range(len(offsets) - 1):
+        for i in range(offsets[row], offsets[row + 1]):
+            if ids[i] >= 0 and seen_in[ids[i]] != row:
+                seen_in[ids[i]] = row
+                ends[ids[i] + 1] += 1
+    ends = np.cumsum(ends).astype(np.int32)
+    free = ends[:-1].copy()
+    holders = np.empty(ends[-1], dtype=np.int32)
+    seen_in[:] = -1
+    for row in range(len(offsets) - 1):
+        for i in range(offsets[row], offsets[row + 1]):
+            if ids[i] >= 0 and seen_in[ids[i]] != row:
+                seen_in[ids[i]] = row
+                holders[free[ids[i]]] = row
+                free[ids[i]] += 1
+    return ends, holders
+
+
+@njit(cache=True, nogil=True)
+def _distinct_accounts(gram_at: Ids, prompts: Ids, sender_at: Ids, senders: Ids, accounts: int) -> Ids:
+    out = np.zeros(len(gram_at) - 1, dtype=np.int32)
+    seen_in = np.full(accounts, -1, dtype=np.int32)
+    for gram in range(len(gram_at) - 1):
+        for i in range(gram_at[gram], gram_at[gram + 1]):
+            prompt = prompts[i]
+            for j in range(sender_at[prompt], sender_at[prompt + 1]):
+                if seen_in[senders[j]] != gram:
+                    seen_in[senders[j]] = gram
+                    out[gram] += 1
+    return out

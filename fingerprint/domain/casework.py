@@ -1,0 +1,175 @@
+"""The vocabulary of the analysts' desk: what people did, what a queue shows, and what pages draw."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
+
+import numpy as np
+
+from fingerprint.base.types import Bools, HashArray, IntArray
+from fingerprint.domain.results import NightReport
+from fingerprint.domain.rows import FamilyRow
+
+QueueState = Literal["open", "labelled", "snoozed", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRow:
+    """What somebody did; `stands` is False once it is undone, `undoes` the action that it took back."""
+
+    id: int
+    at: datetime
+    by: str
+    kind: str
+    words: str
+    families: tuple[str, ...]
+    undoes: int | None
+    stands: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoteRow:
+    """A note on a family."""
+
+    id: int
+    family_id: str
+    text: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRow:
+    """A queue's query that somebody saved, as the query string of its address."""
+
+    name: str
+    query: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueQuery:
+    """Which families a queue shows.
+
+    words: all must stand in the template or the id; "in quotes" together, -not. label: that word.
+    state: open = without a label and not asleep. min_score: 0 to 1. days: first seen in that many days.
+    """
+
+    words: str = ""
+    state: QueueState = "open"
+    label: str | None = None
+    campaign: str | None = None
+    account: str | None = None
+    kind: str | None = None
+    flagged: bool = False
+    min_score: float = 0.0
+    min_accounts: int = 0
+    days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """A family in the queue; priority = score × novelty × size, each 0 to 1."""
+
+    family: FamilyRow
+    priority: float
+    novelty: float
+    size: float
+    revision: int
+    snoozed: datetime | None = None
+    notes: int = 0
+    per_day: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePage:
+    """A page of the queue; `after` continues it, None at its end. total: families that the query finds."""
+
+    rows: tuple[QueueRow, ...]
+    total: int
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Requests and accounts in t steps of time; starts are their beginnings, step is in hours."""
+
+    starts: Sequence[datetime]
+    requests: Sequence[int]
+    accounts: Sequence[int]
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """Requests by account and step of time, (a, t); `accounts` in order of when they began, of `of` in all."""
+
+    accounts: tuple[str, ...]
+    starts: tuple[datetime, ...]
+    requests: IntArray
+    step: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolGroup:
+    """Accounts that sent of just these families (numbers into a list of families)."""
+
+    families: tuple[int, ...]
+    accounts: int
+    requests: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """The accounts of f families: how many each pair shares (f, f), and who sends which."""
+
+    families: tuple[str, ...]
+    shared: IntArray
+    groups: tuple[PoolGroup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDays:
+    """What an account sent by family (f) and UTC day (d): (f, d), and in all, families or not: (d,)."""
+
+    families: tuple[str, ...]
+    days: tuple[date, ...]
+    requests: IntArray
+    total: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The state of a home: nights, newest first, and how many families have which label."""
+
+    nights: tuple[NightReport, ...]
+    labels: dict[str, int] = field(default_factory=dict)
+    open: int = 0
+    flagged: int = 0
+    campaigns: int = 0
+    accounts: int = 0
+    flagged_accounts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPattern:
+    """A pattern of `PATTERNS_SCHEMA` read back; held: (g,) bool over the grams of the signature it is of."""
+
+    batch_id: str
+    night: datetime
+    held: Bools
+    member: bool
+    grams: str
+    requests: int
+    accounts: int
+
+
+def name_of(grams: HashArray) -> str:
+    """Name a signature's grams, so that a pattern's bits are never read against others."""
+    return hashlib.sha256(np.asarray(grams, dtype="<u8").tobytes()).hexdigest()[:32]

@@ -1,0 +1,58 @@
+"""What jobs return: matches, and reports of what was read and found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentHit:
+    """How much of one template segment a prompt holds (0 to 1)."""
+
+    text: str
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The answer to one lookup; `family_id` is None below the family's threshold, `candidate_id` is not."""
+
+    family_id: str | None
+    candidate_id: str | None
+    score: float
+    label: str | None
+    campaign_id: str | None
+    threshold: float | None = None
+    coverage: float | None = None
+    similarity: float | None = None
+    known_sender: bool | None = None
+    segments: tuple[SegmentHit, ...] = ()
+    slots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What came of reading a batch; rows_read == accepted + rejected + duplicates."""
+
+    rows_read: int
+    accepted: int
+    rejected: int
+    duplicates: int
+    reasons: dict[str, int] = field(default_factory=dict)
+    rejects_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NightReport:
+    """What one nightly run did."""
+
+    batch_id: str
+    ingest: IngestReport
+    started: datetime
+    seconds: dict[str, float]  # by stage
+    distinct_prompts: int
+    families: int
+    new_families: int
+    flagged: int
+    assigned: int

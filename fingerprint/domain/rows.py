@@ -1,0 +1,128 @@
+"""The rows that lists show: families, accounts, campaigns, nights, labels, keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from fingerprint.domain.signature import FamilyKind, Reason
+
+EventKind = Literal["born", "merged", "split", "pivoted", "died"]
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyRow:
+    """A stored family without its arrays, as lists show it; `template` is the text with ⟨…⟩ for slots."""
+
+    family_id: str
+    kind: FamilyKind
+    score: float
+    flagged: bool
+    label: str | None
+    campaign_id: str | None
+    accounts: int
+    requests: int
+    first_seen: datetime
+    last_seen: datetime
+    version: int
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyFacts:
+    """What a lookup tells of a family that it found, as people and nights last said it."""
+
+    family_id: str
+    variant_of: str | None
+    label: str | None
+    campaign_id: str | None
+    score: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account's latest assessment; `requests` are all it sent, `families` those it sent requests of.
+
+    departure: how far its requests in no family are from honest traffic (MMD²), departure_q: q-value of that,
+    departure_rank: share of honest-looking accounts of like volume that depart as far; None where unknown.
+    departed: both are so small that it is told.
+    """
+
+    account_id: str
+    score: float
+    flagged: bool
+    requests: int
+    families: tuple[str, ...] = ()
+    evidence: tuple[Reason, ...] = ()
+    departure: float | None = None
+    departure_q: float | None = None
+    departure_rank: float | None = None
+    departed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRow:
+    """Families that one operator sends.
+
+    The store keeps campaign_id, label, score, flagged and families; it derives the rest when read.
+    """
+
+    campaign_id: str
+    label: str | None
+    score: float
+    flagged: bool
+    families: tuple[str, ...]
+    accounts: int = 0
+    requests: int = 0
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    templates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """One analyst's decision; `label` None takes the earlier ones back."""
+
+    family_id: str
+    label: str | None
+    campaign_id: str | None
+    reason: str | None
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a family in one night, e.g. kind merged, detail {"into": family id}."""
+
+    family_id: str
+    kind: EventKind
+    detail: dict[str, str | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """An API key as lists show it: everything but its secret."""
+
+    key_id: str
+    name: str
+    scopes: tuple[str, ...]
+    created: datetime
+    created_by: str
+    expires: datetime | None = None
+    revoked: datetime | None = None
+    last_used: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One change that somebody made: a label, an edit, a key; `id` rises with time."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, str | int | float | list[str] | None] = field(default_factory=dict)

@@ -1,0 +1,105 @@
+"""The Arrow schemas of what travels between stages and into the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+FAMILY_HOURS_SCHEMA = pa.schema(
+    [
+        pa.field("family_id", pa.large_string(), nullable=False),
+        pa.field("hour", pa.timestamp("us", tz="UTC"), nullable=False),  # its beginning
+        pa.field("requests", pa.int64(), nullable=False),
+        pa.field("accounts", pa.int64(), nullable=False),
+    ]
+)
+"""A family's requests and distinct accounts in each hour of a batch."""
+
+ACCOUNT_HOURS_SCHEMA = pa.schema(
+    [
+        pa.field("family_id", pa.large_string(), nullable=False),
+        pa.field("account_id", pa.large_string(), nullable=False),
+        pa.field("hour", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("requests", pa.int64(), nullable=False),
+    ]
+)
+"""What each of a family's most active accounts of a batch sent of it in each hour."""
+
+PATTERNS_SCHEMA = pa.schema(
+    [
+        pa.field("family_id", pa.large_string(), nullable=False),
+        pa.field("held", pa.large_binary(), nullable=False),
+        pa.field("member", pa.bool_(), nullable=False),
+        pa.field("grams", pa.large_string(), nullable=False),
+        pa.field("requests", pa.int64(), nullable=False),
+        pa.field("accounts", pa.int64(), nullable=False),
+    ]
+)
+"""Which grams of a signature prompts held, as bits, and how many requests and accounts held just these.
+
+member: whether the night gave them to the family. grams: the `patterns.name_of` the signature's grams.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What one batch tells of hours and of grams: tables of the schemas above."""
+
+    family_hours: pa.Table
+    account_hours: pa.Table
+    patterns: pa.Table
+
+
+SYSTEM_END = "\x1d"
+"""Ends the system prompt in a composed text (ASCII group separator)."""
+
+TURN_END = "\x1e"
+"""Stands between two user turns in `prompt` (ASCII record separator)."""
+
+TRAFFIC_SCHEMA = pa.schema(
+    [
+        pa.field("request_id", pa.large_string(), nullable=False),
+        pa.field("account_id", pa.large_string(), nullable=False),
+        pa.field("timestamp", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("system", pa.large_string()),
+        # user turns in order, joined by TURN_END; ingest takes the separators out of the texts themselves
+        pa.field("prompt", pa.large_string(), nullable=False),
+        pa.field("model", pa.large_string()),
+        # a JSON object, e.g. {"ip_prefix": …, "payment_hash": …, "user_agent": …}
+        pa.field("metadata", pa.large_string()),
+    ]
+)
+
+SPREAD_SCHEMA = pa.schema(
+    [
+        pa.field("family_id", pa.large_string(), nullable=False),
+        pa.field("account_id", pa.large_string(), nullable=False),
+        pa.field("day", pa.date32(), nullable=False),  # UTC
+        pa.field("requests", pa.int64(), nullable=False),
+    ]
+)
+"""What each account sent of each family on each day."""
+
+ACTIVITY_SCHEMA = pa.schema([f for f in SPREAD_SCHEMA if f.name != "family_id"])
+"""What each account sent in all on each day, in any family or none."""
+
+ACCOUNT_META_SCHEMA = pa.schema(
+    [
+        pa.field("account_id", pa.large_string(), nullable=False),
+        pa.field("name", pa.large_string(), nullable=False),  # ip_prefix, payment_hash, user_agent
+        pa.field("value", pa.large_string(), nullable=False),
+        pa.field("first_seen", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("last_seen", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
+"""Which metadata values each account was seen with, and when."""
+
+RANDOM_FEATURES_SCHEMA = pa.schema(
+    [
+        pa.field("account_id", pa.large_string(), nullable=False),
+        pa.field("requests", pa.int64(), nullable=False),
+        pa.field("features", pa.large_binary(), nullable=False),  # <f2, their mean
+    ]
+)
+"""What the prompts of each account that are in no family are like: mean random features of so many (`departure`)."""

@@ -1,0 +1,125 @@
+"""What a family is as it is stored, matched and shared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from fingerprint.base.types import FloatArray, HashArray
+
+SlotKind = Literal["text", "number", "code", "language"]
+SegmentPlace = Literal["system", "user", "either"]
+FamilyKind = Literal["template", "topical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of fixed text; `position` is where it starts in the prompt, mean over members, 0 to 1."""
+
+    text: str
+    place: SegmentPlace
+    position: float
+    coverage: float  # share of the family's members that hold it, 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What varies between two fixed segments; lengths in characters over the members."""
+
+    distinct: int
+    shortest: int
+    longest: int
+    kind: SlotKind
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Fixed segments and slots in the order they stand in a prompt."""
+
+    parts: tuple[Segment | Slot, ...]
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The fixed parts only."""
+        return tuple(p for p in self.parts if isinstance(p, Segment))
+
+    def __str__(self) -> str:
+        return " ".join(p.text if isinstance(p, Segment) else "⟨…⟩" for p in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What made a stored thing; vectors or hashes under different stamps must never be compared."""
+
+    normaliser: str  # version of the normaliser and tokeniser
+    shingle: str  # n-gram length and hash version
+    model: str  # name of the embedding model
+    revision: str  # SHA-256 of its weights
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """A family's traffic on one UTC day."""
+
+    requests: int
+    accounts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How far a family has spread; `per_day` maps ISO dates to counts."""
+
+    accounts: int
+    requests: int
+    first_seen: datetime
+    last_seen: datetime
+    per_day: dict[str, DayCount]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One named contribution to a score, in log-odds, with its plain words."""
+
+    name: str
+    value: float
+    contribution: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A family as it is stored, matched and shared; holds no text that fewer than k accounts sent.
+
+    grams: (g,) uint64, sorted, the n-gram hashes of the template's fixed text.
+    weights: (g,) float32, rarity of each gram in nats; a match's coverage is the weighted share of grams held.
+    prototypes: (p, d) float32 unit rows, embeddings of the template's sentences; of a topical family, its centre.
+    threshold: the lowest match score that counts as a match, 0 to 1.
+    variant_of: the family that this is another wording of; what matches it belongs to that family.
+    similarity: how much of the prototypes' meaning almost no non-member holds, a mean cosine; 1 = meaning never
+    counts. usual: what half of the non-members hold.
+    seen: its requests on the last night that described it. strays: those of them that no other account's stood near
+    in time, where its accounts act together; 0 where they do not.
+    """
+
+    family_id: str
+    kind: FamilyKind
+    template: Template
+    grams: HashArray
+    weights: FloatArray
+    prototypes: FloatArray
+    threshold: float
+    spread: Spread
+    stamp: Stamp
+    similarity: float = 1.0
+    usual: float = 0.0
+    seen: int = 0
+    strays: int = 0
+    version: int = 1
+    score: float = 0.0
+    flagged: bool = False
+    reasons: tuple[Reason, ...] = ()
+    label: str | None = None
+    campaign_id: str | None = None
+    variant_of: str | None = None

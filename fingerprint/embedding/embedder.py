@@ -1,0 +1,252 @@
+"""Sentence embeddings: the one place that knows sentence-transformers and where the models lie."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fingerprint.base.parallel import in_order
+from fingerprint.base.types import FloatArray, HashArray, IntArray
+from fingerprint.domain.errors import ModelError
+from fingerprint.domain.signature import Stamp
+from fingerprint.embedding.model_files import module_types, resolve_model, verified_revision
+from fingerprint.embedding.static_model import StaticModel, matrix_in, read_word_pieces, token_batches
+from fingerprint.embedding.vector_cache import Memory, TextSequence, VectorCache, as_strings, content_keys
+from fingerprint.embedding.wordpiece import WordPieces
+from fingerprint.text.ngrams import VERSION as GRAMS
+from fingerprint.text.normalise import VERSION
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+CHUNK = 16_384
+"""Texts embedded at once: bounds memory, and what a killed job loses of its cache."""
+
+NORMALISED = 1_024
+"""Vectors brought to length 1 at once: a megabyte."""
+
+
+class Embedder:
+    """A sentence-transformers model; torch is imported and the weights are read at the first `encode`.
+
+    name: what the stamp calls the model. revision: SHA-256 (hex) of its safetensors files.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        light: bool = False,
+    ):
+        self.folder = folder
+        self.name = name
+        self.light = light
+        self.device = device
+        self.threads = threads
+        self._modules = module_types(folder)
+        self.revision = verified_revision(folder)
+        self._loading = Lock()
+        self._loaded: SentenceTransformer | StaticModel | None = None
+        self._memory: Memory | None = None
+
+    @classmethod
+    def load(
+        cls,
+        model: str = "static",
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        light: bool = False,
+    ) -> Embedder:
+        """Take `static`, `minilm` or the folder of a sentence-transformers model, and verify its checksums.
+
+        device: as torch names it; None takes a GPU where torch sees one. threads: torch's, for the process.
+        light: read a static model without torch, for processes that look prompts up; same vectors, up to 1e-6.
+        Raises ModelError when the model is missing, damaged, or not made of safetensors alone.
+        """
+        folder, name = resolve_model(model)
+        return cls(folder, name, device=device, threads=threads, light=light)
+
+    @property
+    def is_static(self) -> bool:
+        """True when a text's vector is the mean over its tokens, with no transformer."""
+        return self._modules in (["StaticEmbedding"], ["StaticEmbedding", "Normalize"])
+
+    @cached_property
+    def dimension(self) -> int:
+        """Columns of a vector; read from the file's header for a static model, which needs no torch."""
+        if self.is_static:
+            return matrix_in(self.folder / "model.safetensors").shape[1]
+        return int(self._by_library(self._model(), [""]).shape[1])
+
+    @property
+    def stamp(self) -> str:
+        """What made a vector; vectors of different stamps must never be compared."""
+        return f"{self.name}-{self.dimension}-{self.revision}"
+
+    def encode(self, texts: TextSequence) -> FloatArray:
+        """(n, d) float32 unit rows; a text with no token that the model knows (an empty one) is a zero row.
+
+        Only the first MAX_CHARS characters count (a transformer's own token limit may be lower). A text's
+        vector does not depend on its neighbours up to 1e-6, which is why vectors must not be hashed.
+        """
+        strings = as_strings(texts)
+        if self._memory is not None and len(strings) <= self._memory.rows // 4:
+            return self._memory.encode(strings, self._encode_all)
+        return self._encode_all(strings)
+
+    def remember(self, rows: int) -> None:
+        """Keep so many of the last vectors in memory, for a process that answers request by request."""
+        self._memory = Memory(rows, self.dimension)
+
+    def _encode_all(self, strings: pa.LargeStringArray) -> FloatArray:
+        rows = np.empty((len(strings), self.dimension), dtype=np.float32)
+
+        def encode(start: int) -> None:
+            self._encode_chunk(strings.slice(start, CHUNK), rows[start : start + CHUNK])
+
+        # words are read by one thread at a time, and averaged by the others meanwhile
+        threads = (self.threads or 1) if self.light and self.is_static else 1
+        for _ in in_order(encode, range(0, len(strings), CHUNK), threads=threads):
+            pass
+        return rows
+
+    def sums(self, texts: TextSequence) -> FloatArray:
+        """(n, d) float32, the sum of the vectors of each text's tokens; of a static model only.
+
+        The sum over a text is that over its parts where these end at spaces or ASCII punctuation, and `encode` gives
+        its direction.
+        """
+        if not self.is_static:
+            raise ModelError(f"{self.folder}: a static model expected, one of {self._modules} found")
+        model: Any = self._model()
+        tokenizer = model.tokenizer if isinstance(model, StaticModel) else model[0].tokenizer
+        strings = as_strings(texts)
+        read = tokenizer.encode_batch_fast(strings.to_pylist(), add_special_tokens=False)
+        counts = [len(e.ids) for e in read]
+        rows = np.empty((len(strings), self.dimension), dtype=np.float32)
+        self._raw(strings, rows)
+        rows *= np.array(counts, np.float32)[:, None]
+        return rows
+
+    def pieces(self) -> tuple[WordPieces, FloatArray] | None:
+        """Return how ASCII words are cut and the vectors of the pieces (v, d), for sums without the tokenizer.
+
+        None for a transformer, and for a tokenizer that cuts words in another way than BERT's.
+        """
+        if not self.is_static:
+            return None
+        model = self._model()
+        if not isinstance(model, StaticModel):
+            return read_word_pieces(self.folder)
+        return None if model.pieces is None else (model.pieces, model.vectors)
+
+    def _encode_chunk(self, texts: pa.LargeStringArray, rows: FloatArray) -> None:
+        self._raw(texts, rows)
+        # a few rows at a time, which stay in the processor's cache
+        for some in np.split(rows, range(NORMALISED, len(rows), NORMALISED)):
+            norms = np.linalg.norm(some, axis=1, keepdims=True)
+            some /= np.where(norms > 0, norms, 1)
+        rows[pc.equal(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False)] = 0
+
+    def _raw(self, strings: pa.LargeStringArray, rows: FloatArray) -> None:
+        """Write each text's vector, of whatever length, into rows (n, d)."""
+        model = self._model()
+        if isinstance(model, StaticModel):
+            model.means(strings, rows, threads=self.threads or 1)
+            return
+        rows[:] = self._by_library(model, strings.to_pylist())
+
+    def _by_library(self, model: Any, texts: list[str]) -> FloatArray:
+        if self.is_static:
+            return _token_means(model, texts)
+        batch = 32 if model.device.type == "cpu" else 256
+        # encode sorts by length, so that a batch holds texts of like length
+        rows = model.encode(texts, batch_size=batch, show_progress_bar=False, convert_to_numpy=True)
+        return np.asarray(rows)
+
+    def _model(self) -> SentenceTransformer | StaticModel:
+        with self._loading:
+            if self._loaded is None:
+                without_torch = self.light and self.is_static and self.device in (None, "cpu")
+                self._loaded = (
+                    StaticModel(self.folder)
+                    if without_torch
+                    else _load_offline(self.folder, self.device, self.threads)
+                )
+            return self._loaded
+
+
+def _token_means(model: SentenceTransformer, texts: list[str]) -> FloatArray:
+    """Run the StaticEmbedding module as `encode` would, without its per-call and per-text overhead."""
+    import torch
+
+    static: Any = model[0]
+    rows = []
+    with torch.inference_mode():
+        for ids, offsets in token_batches(static.tokenizer, texts):
+            tokens, places = (torch.from_numpy(x).to(model.device) for x in (ids, offsets[:-1]))
+            rows.append(static.embedding(tokens, places).cpu().numpy())
+    return np.concatenate(rows)
+
+
+def _load_offline(folder: Path, device: str | None, threads: int | None) -> SentenceTransformer:
+    os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported
+    import torch
+    from safetensors import SafetensorError
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    if threads is not None:
+        torch.set_num_threads(threads)
+    # AssertionError is torch's answer to a device that it was not built for
+    failures = (OSError, ValueError, RuntimeError, KeyError, ImportError, AssertionError, SafetensorError)
+    try:
+        model = SentenceTransformer(
+            str(folder), device=device, local_files_only=True, model_kwargs={"use_safetensors": True}
+        )
+    except failures as error:
+        where = device or "any device"
+        raise ModelError(f"{folder}: sentence-transformers cannot load it on {where}: {error}") from error
+    # in float16 the eps of a zero vector's normalisation underflows: NaN
+    return model.float().eval()
+
+
+def _distinct(keys: HashArray) -> tuple[IntArray, IntArray]:
+    """Row of each distinct key, and for every row the place of its key among them."""
+    order = np.lexsort((keys[:, 1], keys[:, 0]))
+    new = np.ones(len(keys), dtype=bool)
+    new[1:] = (keys[order][1:] != keys[order][:-1]).any(axis=1)
+    place = np.empty(len(keys), dtype=np.int64)
+    place[order] = np.cumsum(new) - 1
+    return order[new], place
+
+
+def encode_cached(embedder: Embedder, cache: VectorCache, texts: TextSequence) -> FloatArray:
+    """`embedder.encode(texts)`, embedding only the distinct texts that the cache lacks; these are added to it."""
+    strings = as_strings(texts)
+    keys = content_keys(strings)
+    first, place = _distinct(keys)
+    vectors, hit = cache.get(keys[first])
+    missing = np.flatnonzero(~hit)
+    for start in range(0, len(missing), CHUNK):
+        part = missing[start : start + CHUNK]
+        vectors[part] = embedder.encode(strings.take(pa.array(first[part])))
+        cache.put(keys[first[part]], vectors[part])
+    return vectors[place]
+
+
+def stamp_of(embedder: Embedder) -> Stamp:
+    """Return what signatures made with this embedder carry."""
+    return Stamp(VERSION, GRAMS, embedder.name, embedder.revision, embedder.dimension)

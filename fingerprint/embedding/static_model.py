@@ -1,0 +1,162 @@
+"""A static embedding model read without torch: a matrix of token vectors, mapped, and a tokenizer.
+
+A text's vector is the mean of those of its tokens, as in sentence-transformers' StaticEmbedding. Without torch a
+process that looks prompts up starts seconds sooner and takes a third of a gigabyte less.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from fingerprint.base.jit import kernel
+from fingerprint.base.strings import buffers
+from fingerprint.base.types import FloatArray, IntArray
+from fingerprint.domain.errors import ModelError
+from fingerprint.embedding.token_cache import NumberedWords, TokenCache
+from fingerprint.embedding.wordpiece import WordPieces, read_pieces, reads_words_apart
+
+BATCH_CHARS = 1 << 20
+"""Characters tokenised at once: a token takes some 150 bytes until its batch is done."""
+
+FEW = 256
+"""Texts that are not worth several threads."""
+
+_TYPES = {"F32": "<f4", "F16": "<f2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The only tensor of a safetensors file: its type, shape (rows, columns), and where it begins, in bytes."""
+
+    kind: str
+    shape: tuple[int, int]
+    start: int
+
+
+class StaticModel:
+    """Token vectors (v, d) and the tokenizer that numbers them; raises ModelError when either cannot be read.
+
+    pieces: how ASCII words are cut, None where the tokenizer cuts them in another way than BERT's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from tokenizers import Tokenizer
+
+        place = folder / _first_module(folder)
+        self.vectors = _mapped(place / "model.safetensors")
+        try:
+            self.tokenizer: Any = Tokenizer.from_file(str(place / "tokenizer.json"))
+        except Exception as error:  # the library raises no class of its own
+            raise ModelError(f"{place / 'tokenizer.json'}: a tokenizer expected, found: {error}") from error
+        self.tokenizer.no_padding()
+        self.pieces = read_pieces(place / "tokenizer.json")
+        apart = self.pieces is not None or reads_words_apart(place / "tokenizer.json")
+        self._words = TokenCache(self.tokenizer, self.pieces) if apart else None
+
+    def means(self, texts: pa.LargeStringArray, rows: FloatArray, *, threads: int = 1) -> None:
+        """Write each text's mean token vector into rows (n, d), zeros for a text without a known token."""
+        for begin, part in self._parts(texts):
+            out = rows[begin : begin + len(part.offsets) - 1]
+            if threads <= 1 or len(out) < FEW:
+                _means(self.vectors, part, out, 0)
+                continue
+            with ThreadPoolExecutor(threads) as pool:
+                step = -(-len(out) // threads)
+                jobs = [
+                    pool.submit(_means, self.vectors, part, out[at : at + step], at)
+                    for at in range(0, len(out), step)
+                ]
+            for job in jobs:
+                job.result()
+
+    def _parts(self, texts: pa.LargeStringArray) -> Iterator[tuple[int, NumberedWords]]:
+        """Yield the tokens of some texts at a time, and the number of their first one."""
+        begin = 0
+        if self._words is not None:
+            for part in self._words.of(*buffers(texts)):
+                yield begin, part
+                begin += len(part.offsets) - 1
+            return
+        for ids, offsets in token_batches(self.tokenizer, texts.to_pylist()):
+            every = np.arange(len(ids) + 1, dtype=np.int64)
+            yield begin, NumberedWords(every[:-1].astype(np.int32), offsets, ids.astype(np.int32), every)
+            begin += len(offsets) - 1
+
+
+def read_word_pieces(folder: Path) -> tuple[WordPieces, FloatArray] | None:
+    """Read how a model cuts ASCII words, and its token vectors (v, d); None where its words are not cut as BERT's."""
+    place = folder / _first_module(folder)
+    pieces = read_pieces(place / "tokenizer.json")
+    return None if pieces is None else (pieces, _mapped(place / "model.safetensors"))
+
+
+def token_batches(tokenizer: Any, texts: Sequence[str]) -> Iterator[tuple[IntArray, IntArray]]:
+    """Tokenise some BATCH_CHARS at once: yields the ids of m texts in one array, and where each begins, (m + 1,)."""
+    ends = np.cumsum([len(text) for text in texts])
+    cuts = [0, *(np.flatnonzero(np.diff(ends // BATCH_CHARS)) + 1).tolist(), len(texts)]
+    for a, b in pairwise(cuts):
+        ids = [e.ids for e in tokenizer.encode_batch_fast(texts[a:b], add_special_tokens=False)]
+        offsets = np.concatenate([[0], np.cumsum(np.fromiter(map(len, ids), np.int64, len(ids)))])
+        yield np.fromiter(chain.from_iterable(ids), np.int64, int(offsets[-1])), offsets
+
+
+@kernel
+def _means(vectors: FloatArray, tokens: NumberedWords, out: FloatArray, first: int) -> None:
+    """Write the means of the texts from number `first` on."""
+    for row in range(len(out)):
+        mean = out[row]
+        mean[:] = 0
+        count = 0
+        for w in range(tokens.offsets[first + row], tokens.offsets[first + row + 1]):
+            for t in range(tokens.ends[tokens.word[w]], tokens.ends[tokens.word[w] + 1]):
+                vector = vectors[tokens.ids[t]]
+                for c in range(len(mean)):
+                    mean[c] += vector[c]
+                count += 1
+        if count:
+            for c in range(len(mean)):
+                mean[c] /= np.float32(count)
+
+
+def matrix_in(path: Path) -> Matrix:
+    """Read what a safetensors file's header (a length, then JSON) says of its only matrix; raises ModelError."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(min(length, 1 << 20)))
+        (entry,) = [entry for key, entry in header.items() if key != "__metadata__"]
+        rows, columns = entry["shape"]
+        return Matrix(entry["dtype"], (int(rows), int(columns)), 8 + length + int(entry["data_offsets"][0]))
+    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+        raise ModelError(f"{path}: one matrix of token vectors expected, found: {error}") from error
+
+
+def _mapped(path: Path) -> FloatArray:
+    matrix = matrix_in(path)
+    if matrix.kind not in _TYPES:
+        raise ModelError(f"{path}: vectors of {' or '.join(_TYPES)} expected, {matrix.kind} found")
+    dtype = np.dtype(_TYPES[matrix.kind])
+    needed, found = matrix.start + int(np.prod(matrix.shape)) * dtype.itemsize, path.stat().st_size
+    if found < needed:
+        raise ModelError(f"{path}: {needed:,} bytes expected, {found:,} found")
+    mapped = np.memmap(path, dtype, mode="r", offset=matrix.start, shape=matrix.shape)
+    if matrix.kind == "F32":
+        return np.asarray(mapped)
+    # one look-up for each number is five times as fast as NumPy's conversion
+    every: FloatArray = np.arange(1 << 16, dtype=np.uint16).view(dtype).astype(np.float32)
+    return np.asarray(every[mapped.view(np.uint16)])
+
+
+def _first_module(folder: Path) -> str:
+    modules: list[dict[str, str]] = json.loads((folder / "modules.json").read_bytes())
+    return modules[0].get("path", "")

@@ -1,0 +1,110 @@
+"""Searches history for one family: which past requests a signature matches, and what it would have matched.
+
+The answer to each request is the one that `matcher` gives in a home of this family only; a prefilter passes on to it
+the few requests that can match at all.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from fingerprint.base.types import Bools
+from fingerprint.clustering.faiss_index import set_threads
+from fingerprint.domain.errors import StampMismatch
+from fingerprint.domain.signature import Signature
+from fingerprint.embedding.embedder import Embedder, stamp_of
+from fingerprint.hunting.prefilter import BLOCK, Prefilter
+from fingerprint.matching.matcher import Matcher
+from fingerprint.matching.snapshot import open_snapshot
+from fingerprint.matching.snapshot_build import publish
+from fingerprint.text.normalise import compose, normalise
+
+HIT_SCHEMA = pa.schema(
+    [
+        pa.field("request_id", pa.large_string(), nullable=False),
+        pa.field("account_id", pa.large_string(), nullable=False),
+        pa.field("timestamp", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("score", pa.float64(), nullable=False),
+        # share of what marks the template that the request holds, 0 to 1; 0 where it matches by meaning only
+        pa.field("coverage", pa.float64(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is hunted: the wordings of one family, and who sent it before (account_id and family_id), if known."""
+
+    signatures: tuple[Signature, ...]
+    senders: pa.Table | None = None
+
+    @property
+    def family_id(self) -> str:
+        """The family that all hits belong to."""
+        first = self.signatures[0]
+        return first.variant_of or first.family_id
+
+
+class Hunter:
+    """Finds the requests that a family matches; any number of threads may use it, so FAISS is left one.
+
+    by_meaning: False compares text only, and needs no model. Raises StampMismatch where the signatures were made by
+    another normaliser, or, for meaning, by another model.
+    """
+
+    def __init__(self, quarry: Target, embedder: Embedder, *, by_meaning: bool = True) -> None:
+        here = stamp_of(embedder)
+        signatures = list(quarry.signatures)
+        for number, found in enumerate(signatures):
+            made = found.stamp if by_meaning else replace(here, normaliser=found.stamp.normaliser)
+            if not by_meaning:
+                made = replace(made, shingle=found.stamp.shingle)
+                none = np.empty((0, here.dimension), np.float32)
+                signatures[number] = replace(found, prototypes=none, stamp=here)
+            if made != here:
+                raise StampMismatch(f"signatures made by {here} expected, {found.family_id} is by {made}")
+        self._own = threading.local()
+        self._guard = threading.Lock()
+        known = quarry.senders is not None and quarry.senders.num_rows > 0
+        self._prefilter = Prefilter(signatures, embedder, known_senders=known)
+        with tempfile.TemporaryDirectory(prefix="fingerprint-hunt-") as folder:
+            # mapped files stay readable once their names are gone
+            publish(Path(folder), signatures, here, night=None, senders=quarry.senders)
+            set_threads(1)
+            self._matcher = Matcher(open_snapshot(Path(folder)), embedder)
+
+    def find(self, batch: pa.RecordBatch) -> pa.Table:
+        """Return the hits among some requests, in their order (HIT_SCHEMA)."""
+        if not len(batch):
+            return HIT_SCHEMA.empty_table()
+        parts = [batch.slice(start, BLOCK) for start in range(0, len(batch), BLOCK)]
+        likely = [part.filter(pa.array(self._may_match(_texts(part)))) for part in parts]
+        chosen = pa.concat_batches(likely)
+        if not len(chosen):
+            return HIT_SCHEMA.empty_table()
+        found = self._matcher.find(normalise(_texts(chosen)), chosen.column("account_id"))
+        return pa.table(
+            {
+                **{name: chosen.column(name) for name in HIT_SCHEMA.names[:3]},
+                "score": np.round(found.score, 9),
+                "coverage": np.round(found.coverage.astype(np.float64), 4),
+            },
+            schema=HIT_SCHEMA,
+        ).filter(pa.array(found.matched))
+
+    def _may_match(self, texts: pa.LargeStringArray) -> Bools:
+        if not hasattr(self._own, "prefilter"):
+            with self._guard:
+                self._own.prefilter = self._prefilter.twin(texts)
+        own: Prefilter = self._own.prefilter
+        return own.may_match(texts)
+
+
+def _texts(batch: pa.RecordBatch) -> pa.LargeStringArray:
+    return compose(batch.column("system"), batch.column("prompt"))

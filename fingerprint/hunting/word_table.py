@@ -1,0 +1,166 @@
+"""Remembers plain words that were met before, so that a word met again costs one look instead of its letters.
+
+A plain word is one to 15 ASCII letters in any case, or digits. Its bytes are two numbers, read in two loads. Words are
+kept in the order in which they were met, so that those met often lie together and stay in the processor's cache.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprint.base.hashing import OFFSET, PRIME, finished
+from fingerprint.base.jit import kernel, kernel_with
+from fingerprint.base.simd import aligned, eight
+from fingerprint.base.types import Bytes, FloatArray, HashArray, Ids, IntArray
+from fingerprint.embedding.wordpiece import WordPieces, cut
+from fingerprint.hunting.word_bitmap import WordBitmap
+
+LONGEST = 15
+"""Bytes of a plain word."""
+
+MOST = (1 << 16) - 2
+"""Words that are remembered (23 MB with 64 dimensions); others are read anew whenever they come."""
+
+_BITS = 17
+_PROBES = 16  # places that are tried: words that were made to share one cost no more than being read anew
+_SHIFT = np.uint64(64 - _BITS)
+_LOWER = np.uint64(0x2020202020202020)  # set in digits, too
+_MIX_LOW, _MIX_HIGH = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
+_FIRST = np.array([(1 << 8 * min(size, 8)) - 1 for size in range(LONGEST + 1)], np.uint64)
+_OTHERS = np.array([(1 << 8 * max(size - 8, 0)) - 1 for size in range(LONGEST + 1)], np.uint64)
+_LOW, _HIGH, _TOKEN = range(3)
+
+
+class WordTable(NamedTuple):
+    """The words that were met, for one thread at a time.
+
+    slots: (128 Ki,) uint16, 1 + the number of the word that stands there by open addressing, 0 where free. words:
+    (MOST + 1, 4) uint64, of each its first eight bytes, the others, and the hash of its token. sums: (v + MOST, b)
+    the vectors of v pieces in some basis, and behind them the sum of each word's pieces; near: (v + MOST, q) its first
+    columns. taken: (1,) how many words are known.
+    """
+
+    slots: npt.NDArray[np.uint16]
+    words: HashArray
+    sums: FloatArray
+    near: FloatArray
+    taken: IntArray
+
+
+def known_words(vectors: FloatArray, columns: int) -> WordTable:
+    """Return room for words; none is known yet. vectors: (v, b) of pieces, columns: q; v may be 0."""
+    count, wide = vectors.shape
+    rows = count + MOST if wide else 0
+    sums, near = aligned(rows, wide, np.float32), aligned(rows, columns, np.float32)
+    sums[:count], near[:count] = vectors, vectors[:, :columns]
+    words = aligned(MOST + 1, 4, np.uint64)
+    return WordTable(np.zeros(1 << _BITS, np.uint16), words, sums, near, np.zeros(1, np.int64))
+
+
+@kernel
+def number_of(
+    known: WordTable, pieces: WordPieces, data: Bytes, first: int, size: int, room: Ids, o: int
+) -> int:
+    """Return the number of the plain word at `first`, -1 where it is not known and there is no room for it.
+
+    The pieces must be the same at every call. room: where a new word may be cut, from `o` on.
+    """
+    low, high = _bytes(data, first, size)
+    slots, words = known.slots, known.words
+    at = _place(low, high)
+    for _ in range(_PROBES):
+        number = np.int64(slots[at]) - 1
+        if number < 0:
+            return _learnt(known, int(at), (low, high), pieces, data, (first, first + size), room, o)
+        if words[number, _LOW] == low and words[number, _HIGH] == high:
+            return int(number)
+        at = (at + np.uint64(1)) & np.uint64((1 << _BITS) - 1)
+    return -1
+
+
+@kernel
+def look_up(known: WordTable, data: Bytes, marks: WordBitmap, count: int) -> None:
+    """Write the numbers of marked words that stand where their hash says, -1 of any other, into `marks.numbers`.
+
+    Without a branch, so that the processor waits for many of them at once.
+    """
+    slots, words = known.slots, known.words
+    begins, ends, letters, numbers = marks.begins, marks.ends, marks.letters, marks.numbers
+    for k in range(count):
+        low, high = _bytes(data, begins[k], min(ends[k] - begins[k], LONGEST))
+        letters[k, 0], letters[k, 1] = low, high
+        numbers[k] = np.int64(slots[_place(low, high)]) - 1
+    for k in range(count):
+        number = numbers[k]
+        word = max(number, 0)
+        same = (words[word, _LOW] == letters[k, 0]) & (words[word, _HIGH] == letters[k, 1])
+        numbers[k] = number if same else -1
+
+
+@kernel_with(forceinline=True)
+def _place(low: np.uint64, high: np.uint64) -> np.uint64:
+    return ((low * _MIX_LOW) ^ (high * _MIX_HIGH)) >> _SHIFT
+
+
+@kernel_with(forceinline=True)
+def token_of(known: WordTable, number: int) -> np.uint64:
+    """Return the hash of a word's token."""
+    return np.uint64(known.words[number, _TOKEN])
+
+
+@kernel_with(forceinline=True)
+def _bytes(data: Bytes, first: int, size: int) -> tuple[np.uint64, np.uint64]:
+    """Return the first eight bytes of a word in lower case, and its others."""
+    low, high = np.uint64(0), np.uint64(0)
+    if first + 16 <= len(data):
+        low, high = eight(data, first) | _LOWER, eight(data, first + 8) | _LOWER
+    else:
+        for i in range(size):
+            byte = np.uint64(data[first + i] | 0x20)
+            if i < 8:
+                low |= byte << np.uint64(8 * i)
+            else:
+                high |= byte << np.uint64(8 * (i - 8))
+    return low & _FIRST[size], high & _OTHERS[size]
+
+
+@kernel
+def spelled(data: Bytes, begin: int, end: int) -> np.uint64:
+    """Return the FNV-1a of a plain word in lower case."""
+    h = OFFSET
+    for i in range(begin, end):
+        h = (h ^ np.uint64(data[i] | 0x20)) * PRIME
+    return h
+
+
+@kernel
+def _learnt(
+    known: WordTable,
+    at: int,
+    letters: tuple[np.uint64, np.uint64],
+    pieces: WordPieces,
+    data: Bytes,
+    place: tuple[int, int],
+    room: Ids,
+    o: int,
+) -> int:
+    """Give a new word the next number, if there is one."""
+    number = int(known.taken[0])
+    if number == MOST:
+        return -1
+    known.taken[0] += 1
+    known.slots[at] = number + 1
+    words, sums, near = known.words, known.sums, known.near
+    words[number, _LOW], words[number, _HIGH] = letters
+    words[number, _TOKEN] = finished(spelled(data, place[0], place[1]))
+    if len(sums) > 0:
+        row = len(sums) - MOST + number
+        for k in range(o, cut(pieces, data, place, room, o)):
+            for c in range(sums.shape[1]):
+                sums[row, c] += sums[room[k], c]
+        for c in range(near.shape[1]):
+            near[row, c] = sums[row, c]
+    return number

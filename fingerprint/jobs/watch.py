@@ -1,0 +1,342 @@
+"""Watches a stream of requests and raises families while the day runs.
+
+Each request is matched to the home's families at once. The others stand in a window of bounded age and size, in
+which families are looked for again and again, as a night does in a day's traffic, continuing those raised before.
+Time is the requests' own, so a replayed day raises what the day itself would have.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fingerprint.assessment.assess import EarlierNights, assess
+from fingerprint.base.types import FloatArray
+from fingerprint.discovery.batch import Batch, collect
+from fingerprint.discovery.discover import discover
+from fingerprint.domain.errors import HomeLocked, SnapshotError
+from fingerprint.domain.settings import Home, Settings
+from fingerprint.domain.signature import Signature
+from fingerprint.embedding.embedder import Embedder, stamp_of
+from fingerprint.embedding.vector_cache import content_keys
+from fingerprint.jobs import watch_state
+from fingerprint.jobs.publish import publish_snapshot
+from fingerprint.jobs.watch_state import EventRecord, WatchState
+from fingerprint.matching.live import Live
+from fingerprint.nights.night import batch_fillings
+from fingerprint.signatures.describe import Described, describe
+from fingerprint.store.lock import HomeLock
+from fingerprint.store.store import Store
+from fingerprint.text.normalise import normalised, shown
+from fingerprint.text.tokenise import tokens
+from fingerprint.traffic.feeds import Chunk, Feed, Position
+from fingerprint.traffic.reader import read_traffic
+
+EXAMPLES = 10
+"""Request ids that an event names."""
+
+RECENT = 64
+"""Chunks in which a request is looked for that the stream may repeat."""
+
+MOST_RAISED = 1_000
+"""Families that are continued; beyond them those that were seen longest ago are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """How a stream is watched.
+
+    every_minutes, every_rows: families are looked for after so much of the stream's time, if at least least_rows
+    requests came in it that no family of the home explains, and at the latest after so many of these.
+    window_hours, window_rows: how old and how many such requests are kept. store: a flagged family is stored in the
+    home at once, so that lookups match it.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    every_minutes: float = 10.0
+    every_rows: int = 5_000
+    least_rows: int = 100
+    window_hours: float = 6.0
+    window_rows: int = 30_000
+    store: bool = False
+    mapping: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Buffered:
+    """Unexplained requests of one chunk, and where in the stream they stand."""
+
+    start: Position
+    rows: pa.RecordBatch
+
+
+class Watch:
+    """What is known of a stream so far; `emit` gets each event as a JSON object."""
+
+    def __init__(
+        self, home: Home, options: WatchOptions, state: WatchState, emit: Callable[[EventRecord], None]
+    ) -> None:
+        self._home, self._options, self._emit = home, options, emit
+        self.state = state
+        self._embedder = Embedder.load(options.settings.model)
+        self._stamp = stamp_of(self._embedder)
+        self._vectors = _Remembered(self._embedder)
+        self._window: list[_Buffered] = []
+        self._fresh = 0
+        self._live: Live | None = None
+        self._store = Store.open(home.path, home.database)
+        self._store.check_stamp(self._stamp)
+        self._refresh()
+
+    @property
+    def held(self) -> int:
+        """How many requests the window holds."""
+        return sum(len(h.rows) for h in self._window)
+
+    def run(self, feed: Feed, save: Callable[[WatchState], None] | None = None) -> None:
+        """Watch a feed to its end, going on from the state; `save` is called after each round, before the next."""
+        for chunk in feed.chunks(self.state.resume, self.state.done):
+            self.take(chunk)
+            if not chunk.again and self._due():
+                self.round(chunk.end)
+                if save is not None:
+                    save(self.state)
+        self.round(self.state.seen)
+        if save is not None:
+            save(self.state)
+
+    def take(self, chunk: Chunk) -> None:
+        """Match the requests of a chunk, and hold those that no family of the home explains."""
+        self.state.seen = chunk.end
+        if not chunk.lines:
+            return
+        reader = read_traffic(
+            ["-"], rejects=None, mapping=self._options.mapping, stdin=io.BytesIO(chunk.lines)
+        )
+        for rows in reader:
+            rest = self._unexplained(self._new(rows), again=chunk.again)
+            latest = pc.max(rows.column("timestamp")).as_py()
+            self.state.latest = max(self.state.latest or latest, latest)
+            self.state.last_round = self.state.last_round or self.state.latest
+            if len(rest):
+                self._window.append(_Buffered(chunk.start, rest))
+                self._fresh += 0 if chunk.again else len(rest)
+        report = reader.report()
+        if not chunk.again:
+            self.state.rows += report.rows_read
+            self.state.rejected += report.rejected
+
+    def _new(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Leave out requests that the window got of late: a stream may repeat some."""
+        held = pa.chunked_array(
+            [h.rows.column("request_id") for h in self._window[-RECENT:]], pa.large_string()
+        )
+        return rows.filter(pc.invert(pc.is_in(rows.column("request_id"), value_set=held)))
+
+    def _unexplained(self, rows: pa.RecordBatch, *, again: bool) -> pa.RecordBatch:
+        serving = None if self._live is None else self._live.serving
+        if serving is None or not len(rows):
+            return rows
+        found = serving.matcher.find(normalised(rows), rows.column("account_id"))
+        if not again:
+            for number in np.unique(found.family[found.matched]).tolist():
+                mine = np.flatnonzero(found.matched & (found.family == number))
+                self._active(serving.matcher.families[number], rows.take(pa.array(mine)))
+        return rows.filter(pa.array(~found.matched))
+
+    def _active(self, facts: Mapping[str, Any], rows: pa.RecordBatch) -> None:
+        """Tell that a family of the home is sent, once on each day of the stream."""
+        at = pc.min(rows.column("timestamp")).as_py()
+        day = at.date().isoformat()
+        if self.state.active.get(facts["family_id"]) != day:
+            self.state.active[facts["family_id"]] = day
+            self._emit(
+                {
+                    "event": "active",
+                    "at": at,
+                    "family_id": facts["family_id"],
+                    "label": facts["label"],
+                    "campaign_id": facts["campaign_id"],
+                    "requests": len(rows),
+                    "examples": rows.column("request_id").slice(0, EXAMPLES).to_pylist(),
+                }
+            )
+
+    def _due(self) -> bool:
+        if self.state.latest is None or self.state.last_round is None:
+            return False
+        waited = self.state.latest - self.state.last_round >= timedelta(minutes=self._options.every_minutes)
+        return (waited and self._fresh >= self._options.least_rows) or self._fresh >= self._options.every_rows
+
+    def round(self, end: Position) -> None:
+        """Look for families in the window, and tell what is new; `end` is the position reached."""
+        self._refresh()
+        self._evict()
+        if self._fresh and self._window:
+            self._found(collect((h.rows for h in self._window), normalised, tokens, shown))
+        self._fresh = 0
+        self.state.last_round = self.state.latest
+        self.state.done = dict(end)
+        self.state.resume = dict(self._window[0].start if self._window else end)
+
+    def _evict(self) -> None:
+        """Let go of what is too old, and of the oldest chunks where there are too many requests."""
+        if self.state.latest is None:
+            return
+        oldest = pa.scalar(
+            self.state.latest - timedelta(hours=self._options.window_hours), pa.timestamp("us", tz="UTC")
+        )
+        kept, count = [], 0
+        for held in reversed(self._window):
+            young = pc.greater_equal(held.rows.column("timestamp"), oldest)
+            if count >= self._options.window_rows or not pc.any(young).as_py():
+                continue
+            rows = held.rows.filter(young)
+            count += len(rows)
+            kept.append(replace(held, rows=rows))
+        self._window = kept[::-1]
+
+    def _found(self, batch: Batch) -> None:
+        settings, raised = self._options.settings, list(self.state.raised.values())
+        self._vectors.turn()
+        discovery = discover(batch, raised, settings, lambda _stage: None)
+        night = describe(batch, discovery, raised, self._vectors, self._stamp, settings)
+        stored = [*self._store.signatures(), *raised]
+        before = EarlierNights(self._store.family_accounts(), self._store.account_totals())
+        judged_now = assess(batch, night, batch_fillings(batch, night), before, stored)
+        for f, signature in enumerate(judged_now):
+            mine = np.flatnonzero(night.label[batch.prompt] == f)
+            if signature.variant_of is None and len(mine):
+                self._tell(signature, batch, mine)
+        self.state.raised = _latest(judged_now)
+        if self._options.store:
+            self._keep(batch, night)
+
+    def _tell(self, signature: Signature, batch: Batch, mine: np.ndarray) -> None:
+        name = signature.family_id
+        news = []
+        if name not in self.state.raised:
+            news.append("raised")
+        if signature.flagged and name not in self.state.flagged:
+            news.append("flagged")
+            self.state.flagged.append(name)
+        for event in news:
+            self._emit(
+                {
+                    "event": event,
+                    "at": self.state.latest,
+                    "family_id": name,
+                    "score": round(signature.score, 4),
+                    "flagged": signature.flagged,
+                    "requests": len(mine),
+                    "accounts": len(np.unique(batch.account[mine])),
+                    "first_seen": _time(batch.second[mine].min()),
+                    "last_seen": _time(batch.second[mine].max()),
+                    "template": str(signature.template),
+                    "reasons": [
+                        r.words for r in sorted(signature.reasons, key=lambda r: -r.contribution)[:5]
+                    ],
+                    "examples": batch.request_id.take(pa.array(mine[:EXAMPLES])).to_pylist(),
+                }
+            )
+
+    def _keep(self, batch: Batch, night: Described) -> None:
+        """Store the flagged families in the home, which then explains their requests; later, if another job has it."""
+        names = [s.family_id for s in night.signatures]
+        flagged = [s for s in self.state.raised.values() if s.family_id in self.state.flagged]
+        if not flagged:
+            return
+        try:
+            with HomeLock(self._home.path):
+                self._store.import_signatures(flagged)
+            publish_snapshot(self._home)
+        except HomeLocked:
+            return
+        stored = {s.family_id for s in flagged}
+        mine = np.isin(night.label[batch.prompt], [f for f, name in enumerate(names) if name in stored])
+        ids = batch.request_id.filter(pa.array(mine))
+        for place, held in enumerate(self._window):
+            others = pc.invert(pc.is_in(held.rows.column("request_id"), value_set=ids))
+            self._window[place] = replace(held, rows=held.rows.filter(others))
+        self._window = [held for held in self._window if len(held.rows)]
+        for name in stored:
+            del self.state.raised[name]
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Follow the home's snapshot and labels; a home without a snapshot explains nothing."""
+        live = self._live or Live(self._home, self._options.settings.model)
+        try:
+            live.refresh(self._store)
+        except SnapshotError:
+            return
+        self._live = live
+
+
+@dataclass(frozen=True, slots=True)
+class WatchFiles:
+    """Where a watch is kept: the name of its source, its state, and its events (None: stdout)."""
+
+    source: str
+    state: Path | None = None
+    events: Path | None = None
+
+
+def watch(feed: Feed, home: Home, place: WatchFiles, options: WatchOptions | None = None) -> WatchState:
+    """Watch a feed to its end, going on from the state that a former run left; returns the state at the end."""
+    options = options or WatchOptions()
+    stamp = stamp_of(Embedder.load(options.settings.model))
+    state = watch_state.load(place.state, place.source, stamp)
+    events = watch_state.EventLog(place.events, state)
+
+    def save(reached: WatchState) -> None:
+        events.sync()
+        if place.state is not None:
+            watch_state.save(reached, place.state, place.source, stamp)
+
+    Watch(home, options, state, events).run(feed, save)
+    return state
+
+
+class _Remembered:
+    """Embeds texts, remembering this round's vectors and the last one's: most of the window is the same."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._last: dict[bytes, FloatArray] = {}
+        self._now: dict[bytes, FloatArray] = {}
+
+    def turn(self) -> None:
+        """Begin a round."""
+        self._last, self._now = self._now, {}
+
+    def __call__(self, texts: pa.Array | pa.ChunkedArray) -> FloatArray:
+        keys = [key.tobytes() for key in content_keys(texts)]
+        whole = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+        for key in keys:
+            if key not in self._now and key in self._last:
+                self._now[key] = self._last[key]
+        missing = [place for place, key in enumerate(keys) if key not in self._now]
+        fresh = self._embedder.encode(whole.take(pa.array(missing, pa.int64())))
+        self._now.update(zip((keys[place] for place in missing), fresh, strict=True))
+        rows = np.array([self._now[key] for key in keys], np.float32)
+        return rows.reshape(len(keys), self._embedder.dimension)
+
+
+def _latest(signatures: Sequence[Signature]) -> dict[str, Signature]:
+    """Return the signatures to continue by their ids, those seen last if there are too many."""
+    ranked = sorted(signatures, key=lambda s: s.spread.last_seen, reverse=True)[:MOST_RAISED]
+    kept = {s.family_id for s in ranked}
+    return {s.family_id: s for s in signatures if s.family_id in kept}
+
+
+def _time(second: float) -> datetime:
+    return datetime.fromtimestamp(float(second), UTC)

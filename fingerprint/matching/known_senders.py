@@ -1,0 +1,41 @@
+"""Which accounts sent requests of which family before, as a sorted array of hashes that a snapshot can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fingerprint.base.hashing import hash_strings
+from fingerprint.base.types import Bools, HashArray, Ids
+
+_BETWEEN = "\x1f"
+
+
+def sender_keys(accounts: pa.Array | pa.ChunkedArray, families: pa.Array | pa.ChunkedArray) -> HashArray:
+    """Hash n pairs of account and family, (n,) uint64; no account can be read back from it."""
+    between = pa.scalar(_BETWEEN, pa.large_string())
+    pairs = pc.binary_join_element_wise(
+        accounts.cast(pa.large_string()), families.cast(pa.large_string()), between
+    )
+    return hash_strings(pairs.combine_chunks() if isinstance(pairs, pa.ChunkedArray) else pairs)
+
+
+def known(keys: HashArray, accounts: pa.Array, family: Ids, names: Sequence[str]) -> Bools:
+    """Tell which of q requests come from an account that sent their nearest family before, (q,).
+
+    keys: sorted, as sender_keys makes them. family: (q,) numbers into names, -1 for none.
+    """
+    out = np.zeros(len(family), dtype=np.bool_)
+    rows = np.flatnonzero(family >= 0)
+    if not len(rows) or not len(keys):
+        return out
+    # a few strings are joined sooner here than by Arrow
+    senders = accounts.take(pa.array(rows)).to_pylist()
+    pairs = [f"{a}{_BETWEEN}{names[f]}" for a, f in zip(senders, family[rows].tolist(), strict=True)]
+    asked = hash_strings(pa.array(pairs, pa.large_string()))
+    at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
+    out[rows] = keys[at] == asked
+    return out

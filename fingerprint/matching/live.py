@@ -1,0 +1,154 @@
+"""The matcher that answers now: it follows the home's live snapshot and what people say of its families.
+
+To make a snapshot takes seconds, and waits for the job that works on the home. So what people say reaches lookups
+without one: `refresh` reads the families' facts from the database and lays them over the snapshot in use. While the
+database is away, the last ones stand.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from fingerprint.clustering.faiss_index import set_threads
+from fingerprint.domain.errors import StoreError
+from fingerprint.domain.results import Match
+from fingerprint.domain.settings import Home
+from fingerprint.embedding.embedder import Embedder
+from fingerprint.matching.matcher import Matcher
+from fingerprint.matching.snapshot import Snapshot, open_snapshot
+from fingerprint.matching.snapshot_build import embedder_of, with_facts
+from fingerprint.matching.snapshot_files import current_snapshot, published_at
+from fingerprint.store.store import Store
+from fingerprint.text.normalise import composed, normalise
+from fingerprint.traffic.log_formats import texts
+from fingerprint.traffic.messages import without_separators
+
+REMEMBERED = 16_384
+"""Sentences whose vectors a process that answers keeps, 16 MB: system prompts and earlier turns come again and again."""
+
+
+def one_thread() -> None:
+    """Let lookups of this process use one thread: a server runs a process a core, and threads would fight."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    set_threads(1)
+
+
+@dataclass(frozen=True, slots=True)
+class LookupRequest:
+    """One request to look up; account: who sent it, if known."""
+
+    prompt: str
+    system: str | None = None
+    account: str | None = None
+
+
+def asked_of(body: Mapping[str, Any], account: str | None) -> LookupRequest:
+    """Read a provider's request, or a plain prompt and system, as `lookup` reads a log; raises InputError."""
+    prompt, system = body.get("prompt"), body.get("system")
+    if isinstance(prompt, str) and (system is None or isinstance(system, str)):
+        return LookupRequest(
+            without_separators(prompt), without_separators(system) if system else None, account
+        )
+    found, said = texts(dict(body))
+    return LookupRequest(said, found, account)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What answers until the next swap; published: when its snapshot was written, seconds of the epoch.
+
+    revision: of what people say, as laid over it.
+    """
+
+    matcher: Matcher
+    snapshot_id: str
+    published: float
+    revision: int
+
+
+class Live:
+    """The newest snapshot of a home, swapped by replacing one reference; one thread calls `refresh`."""
+
+    def __init__(self, home: Home, model: str | None = None) -> None:
+        self.home = home
+        self.serving: Serving | None = None
+        self._model = model
+        self._embedder: Embedder | None = None
+        self._mapped: Snapshot | None = None
+
+    def refresh(self, store: Store | None) -> bool:
+        """Swap in a newer snapshot or newer words of people, if there are any; tells whether it did.
+
+        store None: the database is away. Raises SnapshotError without a sound snapshot, StampMismatch for one
+        of another model, StoreError when the database goes away meanwhile; what answered before still does.
+        """
+        name = current_snapshot(self.home.path)
+        new_snapshot = self._mapped is None or name != self._mapped.id
+        if new_snapshot:
+            self._mapped = open_snapshot(self.home.path)
+        said = _said(store)
+        if not new_snapshot and self.serving is not None and said in (None, self.serving.revision):
+            return False
+        self._swap(store, said)
+        return True
+
+    def is_behind(self, store: Store) -> bool:
+        """Tell whether the snapshot lacks something that people said or a night stored; raises StoreError."""
+        mapped, serving = self._mapped, self.serving
+        if mapped is None or serving is None:
+            return store.pages.last_night() is not None
+        said_later = mapped.meta.get("revision", -1) < serving.revision
+        return bool(said_later or mapped.meta["night"] != store.pages.last_night())
+
+    def _swap(self, store: Store | None, said: int | None) -> None:
+        mapped = self._mapped
+        assert mapped is not None
+        revision, facts = (mapped.meta.get("revision", 0), None)
+        if store is not None and said is not None:
+            revision, facts = store.facts()
+        if self._embedder is None:
+            self._embedder = embedder_of(mapped, self._model)
+            self._embedder.remember(REMEMBERED)
+        matcher = Matcher(mapped if facts is None else with_facts(mapped, facts), self._embedder)
+        matcher.one("the first lookup of a snapshot reads its pages")
+        published = published_at(self.home.path, mapped.id)
+        self.serving = Serving(matcher, mapped.id, published, revision)
+
+
+def _said(store: Store | None) -> int | None:
+    """Return the revision of what people say; None while the database is away."""
+    try:
+        return None if store is None else store.revision()
+    except StoreError:
+        return None
+
+
+def answers(matcher: Matcher, asked: Sequence[LookupRequest]) -> list[Match]:
+    """Look several requests up at once; the same answers as one by one, without segments and slots."""
+    texts = normalise(pa.array([composed(a.system, a.prompt) for a in asked], pa.large_string()))
+    # no stored account is empty
+    accounts = pa.array([a.account or "" for a in asked], pa.large_string())
+    found = matcher.find(texts, accounts)
+    threshold = matcher.snapshot.arrays["threshold"]
+    return [
+        Match(None, None, 0.0, None, None)
+        if number < 0
+        else Match(
+            family_id=matcher.families[number]["family_id"] if found.matched[row] else None,
+            candidate_id=matcher.families[number]["family_id"],
+            score=float(found.score[row]),
+            label=matcher.families[number]["label"],
+            campaign_id=matcher.families[number]["campaign_id"],
+            threshold=float(threshold[number]),
+            coverage=float(found.coverage[row]),
+            similarity=float(found.similarity[row]),
+            known_sender=bool(found.known_sender[row]) if asked[row].account else None,
+        )
+        for row, number in enumerate(np.asarray(found.family).tolist())
+    ]

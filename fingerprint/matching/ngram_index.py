@@ -1,0 +1,117 @@
+"""The inverted index from n-grams to the signatures that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from fingerprint.base.jit import kernel
+from fingerprint.base.types import Doubles, FloatArray, HashArray, Ids, IntArray
+from fingerprint.domain.signature import Signature
+from fingerprint.signatures.match_score import LENGTH, MIDDLE, SCALE, SHARE, preference, standing
+
+
+class GramIndex(NamedTuple):
+    """An inverted index from grams to signatures.
+
+    grams: (g,) uint64 sorted. offsets: (g + 1,). family: (e,) int32 and weight: (e,) float32, the postings.
+    total: (f,) float32, each signature's sum of weights.
+    shift: (f,) float32, log-odds of its standing.
+    prior: (f,) float32, log-odds by which a signature is preferred where a prompt holds several.
+    """
+
+    grams: HashArray
+    offsets: IntArray
+    family: Ids
+    weight: FloatArray
+    total: FloatArray
+    shift: FloatArray
+    prior: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """The best signature of each of q prompts by its grams; family -1 where no gram is known, all (q,)."""
+
+    family: Ids
+    score: Doubles
+    coverage: Doubles
+
+
+def gram_index(signatures: Sequence[Signature]) -> GramIndex:
+    """Index the grams of signatures; family f of the index is signatures[f]."""
+    sizes = [len(s.grams) for s in signatures]
+    every = np.concatenate([s.grams for s in signatures] or [np.empty(0, dtype=np.uint64)])
+    weight = np.concatenate([s.weights for s in signatures] or [np.empty(0, dtype=np.float32)])
+    family = np.repeat(np.arange(len(signatures), dtype=np.int32), sizes)
+    order = np.lexsort((family, every))
+    grams, counts = np.unique(every, return_counts=True)
+    total = np.bincount(family, weights=weight, minlength=len(signatures)).astype(np.float32)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    stand = np.array([standing(s.seen, s.strays) for s in signatures], dtype=np.float32)
+    prior = np.array([preference(s.label, s.score) for s in signatures], dtype=np.float32)
+    return GramIndex(grams, offsets, family[order], weight[order].astype(np.float32), total, stand, prior)
+
+
+def best(index: GramIndex, hashes: HashArray, offsets: IntArray) -> Hits:
+    """Find the best signature of q prompts, given their grams' hashes and offsets (q + 1,)."""
+    return Hits(*_best(hashes, offsets, index))
+
+
+@njit(cache=True, nogil=True)
+def _best(hashes: HashArray, offsets: IntArray, index: GramIndex) -> tuple[Ids, Doubles, Doubles]:
+    grams, gram_offsets, family, weight, total, shift, prior = index
+    rows = len(offsets) - 1
+    out = np.full(rows, -1, dtype=np.int32)
+    score = np.zeros(rows)
+    coverage = np.zeros(rows)
+    held = np.zeros(len(total), dtype=np.float32)
+    touched = np.empty(len(total), dtype=np.int32)
+    for row in range(rows):
+        count = 0
+        seen = _no_places(offsets[row + 1] - offsets[row])
+        for i in range(offsets[row], offsets[row + 1]):
+            at = np.searchsorted(grams, hashes[i])
+            if at == len(grams) or grams[at] != hashes[i] or not _is_new(seen, at):
+                continue
+            for e in range(gram_offsets[at], gram_offsets[at + 1]):
+                if held[family[e]] == 0:
+                    touched[count] = family[e]
+                    count += 1
+                held[family[e]] += max(weight[e], np.float32(1e-6))
+        most = -np.inf
+        for t in range(count):
+            f = touched[t]
+            share = held[f] / max(total[f], np.float32(1e-9))
+            x = LENGTH * np.log1p(held[f]) + SHARE * share
+            if x + prior[f] > most or (x + prior[f] == most and f < out[row]):
+                most = x + prior[f]
+                out[row], coverage[row] = f, min(share, 1.0)
+                score[row] = 1 / (1 + np.exp((MIDDLE - x) / SCALE - shift[f]))
+            held[f] = 0
+    return out, score, coverage
+
+
+@njit(cache=True, nogil=True)
+def _no_places(most: int) -> Ids:
+    """Make an empty set of up to `most` places; an array of all grams would take longer to clear than a prompt to read."""
+    size = 16
+    while size < 2 * most:
+        size *= 2
+    return np.full(size, -1, dtype=np.int32)
+
+
+@kernel
+def _is_new(seen: Ids, place: int) -> bool:
+    """Add a place to the set, and tell whether it was not there."""
+    i = (place * 0x9E3779B1 >> 7) & (len(seen) - 1)
+    while seen[i] >= 0:
+        if seen[i] == place:
+            return False
+        i = (i + 1) & (len(seen) - 1)
+    seen[i] = place
+    return True

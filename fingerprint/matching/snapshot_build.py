@@ -1,0 +1,121 @@
+"""Signatures into a snapshot, and newer facts laid over an open one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from fingerprint.domain.rows import FamilyFacts
+from fingerprint.domain.signature import Signature, Stamp
+from fingerprint.domain.signature_json import stamp_from_json, stamp_to_json
+from fingerprint.embedding.embedder import Embedder
+from fingerprint.matching import ngram_index
+from fingerprint.matching.known_senders import sender_keys
+from fingerprint.matching.snapshot import Snapshot, write_snapshot
+from fingerprint.matching.snapshot_files import prune
+from fingerprint.signatures import match_score
+
+RETIRED = 2.0
+"""A threshold that no score reaches."""
+
+
+def publish(
+    home: Path,
+    signatures: Sequence[Signature],
+    stamp: Stamp,
+    *,
+    night: str | None,
+    senders: pa.Table | None = None,
+    revision: int = 0,
+) -> str:
+    """Write the lookup snapshot of these signatures and make it the live one; returns its id.
+
+    revision: of what people say of families, as the store numbers it.
+    senders: account_id and family_id of who sent what before, if known. night: the batch the signatures are as of, so that a reader can tell a snapshot that fell behind.
+    """
+    named, own = {s.family_id: s for s in signatures}, [s.family_id for s in signatures]
+    # what matches a variant belongs to its original, with all that analysts and nights said of that
+    owner = [named.get(s.variant_of or "", s) for s in signatures]
+    signatures = [
+        replace(s, family_id=o.family_id, score=o.score, label=o.label, campaign_id=o.campaign_id)
+        for s, o in zip(signatures, owner, strict=True)
+    ]
+    index = ngram_index.gram_index(signatures)
+    counts = [len(s.prototypes) for s in signatures]
+    vectors = np.concatenate(
+        [*(s.prototypes for s in signatures if len(s.prototypes)), np.empty((0, stamp.dimension), np.float32)]
+    )
+    snapshot = write_snapshot(
+        home,
+        vectors=np.ascontiguousarray(vectors, dtype=np.float32),
+        owners=np.repeat(np.arange(len(signatures), dtype=np.int32), counts),
+        arrays={
+            "grams": index.grams,
+            "offsets": index.offsets,
+            "family": index.family,
+            "weight": index.weight,
+            "total": index.total,
+            "shift": index.shift,
+            "prior": index.prior,
+            "prototypes": np.ascontiguousarray(vectors, dtype=np.float32),
+            "bounds": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            "topical": np.array([s.kind == "topical" for s in signatures], dtype=np.bool_),
+            "threshold": np.array([s.threshold for s in signatures], dtype=np.float64),
+            "similarity": np.array([s.similarity for s in signatures], dtype=np.float32),
+            "usual": np.array([s.usual for s in signatures], dtype=np.float32),
+            "senders": np.unique(
+                sender_keys(senders.column("account_id"), senders.column("family_id"))
+                if senders is not None
+                else np.empty(0, dtype=np.uint64)
+            ),
+        },
+        meta={
+            "stamp": stamp_to_json(stamp),
+            "night": night,
+            "revision": revision,
+            "families": [
+                {
+                    "own_id": own_id,
+                    "family_id": s.family_id,
+                    "label": s.label,
+                    "campaign_id": s.campaign_id,
+                    "segments": [part.text for part in s.template.segments],
+                }
+                for s, own_id in zip(signatures, own, strict=True)
+            ],
+        },
+    )
+    prune(home)
+    return snapshot
+
+
+def with_facts(snapshot: Snapshot, facts: Sequence[FamilyFacts]) -> Snapshot:
+    """Return a snapshot that tells of its families what `facts` say; what has none is retired, and matches no more."""
+    known = {fact.family_id: fact for fact in facts}
+    families, prior, threshold = [], [], []
+    for row in snapshot.meta["families"]:
+        own = known.get(row["own_id"])
+        owner = None if own is None else known.get(own.variant_of or "", own)
+        threshold.append(RETIRED if own is None else own.threshold)
+        prior.append(0.0 if owner is None else match_score.preference(owner.label, owner.score))
+        families.append(
+            row
+            if owner is None
+            else {**row, "family_id": owner.family_id, "label": owner.label, "campaign_id": owner.campaign_id}
+        )
+    arrays = {
+        **snapshot.arrays,
+        "prior": np.array(prior, dtype=np.float32),
+        "threshold": np.array(threshold, dtype=np.float64),
+    }
+    return replace(snapshot, arrays=arrays, meta={**snapshot.meta, "families": families})
+
+
+def embedder_of(snapshot: Snapshot, model: str | None = None) -> Embedder:
+    """Load `model`, or the one of the two shipped models that made the snapshot."""
+    maker = stamp_from_json(snapshot.meta["stamp"]).model
+    return Embedder.load(model or ("minilm" if maker == "all-MiniLM-L6-v2" else "static"), light=True)

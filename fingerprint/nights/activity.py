@@ -1,0 +1,221 @@
+"""Hours and n-gram patterns of families and accounts, kept for analysts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy import sparse
+
+from fingerprint.base.sparse import ranges
+from fingerprint.base.types import Doubles, HashArray, Ids, IntArray
+from fingerprint.domain.casework import name_of
+from fingerprint.domain.schemas import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA, PATTERNS_SCHEMA, Activity
+from fingerprint.domain.signature import Signature
+from fingerprint.nights.night import Night
+from fingerprint.text.ngram_table import places
+from fingerprint.text.ngrams import shingle
+from fingerprint.text.tokenise import tokens
+
+MOST_ACCOUNTS = 60
+"""Accounts of a family and batch whose hours are kept: those that sent most, the first id on a tie."""
+
+MOST_PATTERNS = 128
+"""Patterns of a family and batch that are kept: those of most requests."""
+
+NEAR = 0.3
+"""Prompts that hold less of a signature's weight are no near miss."""
+
+_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class SentRequests:
+    """r requests over n prompts: label (n,) each prompt's family, -1 for none; prompt and account (r,); second (r,)."""
+
+    label: Ids
+    prompt: Ids
+    account: Ids
+    second: Doubles
+
+
+def hours(sent: SentRequests, families: Sequence[str], accounts: pa.Array) -> tuple[pa.Table, pa.Table]:
+    """Count requests by family and hour, and by family, account and hour: FAMILY_HOURS_ and ACCOUNT_HOURS_SCHEMA."""
+    family = sent.label[sent.prompt]
+    rows = np.flatnonzero(family >= 0)
+    hour = np.floor(sent.second[rows] / _HOUR).astype(np.int64)
+    keys, _, requests = _distinct(family[rows], sent.account[rows], hour)
+    names = pa.array(families, pa.large_string())
+    slots, at, _ = _distinct(keys[0], keys[2])
+    per_family = {
+        "family_id": names.take(pa.array(slots[0])),
+        "hour": _times(slots[1]),
+        "requests": pa.array(np.bincount(at, weights=requests, minlength=slots.shape[1]).astype(np.int64)),
+        "accounts": pa.array(np.bincount(at, minlength=slots.shape[1]).astype(np.int64)),
+    }
+    top = _most_active(keys[0], keys[1], requests)
+    per_account = {
+        "family_id": names.take(pa.array(keys[0][top])),
+        "account_id": accounts.take(pa.array(keys[1][top])),
+        "hour": _times(keys[2][top]),
+        "requests": pa.array(requests[top].astype(np.int64)),
+    }
+    return (
+        pa.table(per_family, schema=FAMILY_HOURS_SCHEMA),
+        pa.table(per_account, schema=ACCOUNT_HOURS_SCHEMA),
+    )
+
+
+def patterns(
+    sent: SentRequests,
+    signatures: Sequence[Signature],
+    hashes: HashArray,
+    postings: sparse.csr_matrix,
+    weight: Doubles | None = None,
+) -> pa.Table:
+    """Count equal patterns among the prompts that hold NEAR of a signature or more: PATTERNS_SCHEMA.
+
+    hashes: (k,) sorted, the batch's shared grams; postings: (k, n) CSR, which prompts hold them. label: numbers
+    of signatures, a wording's prompts those of its original. weight: (n,) how many requests each request of a
+    prompt stands for, where only some prompts were looked at.
+    """
+    place = {s.family_id: number for number, s in enumerate(signatures)}
+    owner = [place.get(s.variant_of or "", number) for number, s in enumerate(signatures)]
+    requests = np.bincount(sent.prompt, minlength=len(sent.label)) * (1.0 if weight is None else weight)
+    pairs, _, _ = _distinct(sent.prompt, sent.account)
+    begin = np.searchsorted(pairs[0], np.arange(len(sent.label) + 1))
+    random = np.random.default_rng(0).integers(1, 2**62, len(hashes), dtype=np.int64)
+    out: list[dict[str, object]] = []
+    for number, signature in enumerate(signatures):
+        core = np.minimum(np.searchsorted(hashes, signature.grams), max(len(hashes) - 1, 0))
+        there = hashes[core] == signature.grams if len(hashes) else np.zeros(len(core), np.bool_)
+        total = float(signature.weights.sum())
+        if not there.any() or total <= 0:
+            continue
+        mine = postings[core[there]]
+        near = np.flatnonzero(mine.T @ signature.weights[there] >= NEAR * total)
+        key = np.stack([mine.T.astype(np.int64) @ random[core[there]], sent.label == owner[number]])[:, near]
+        _, first, group = np.unique(key, axis=1, return_index=True, return_inverse=True)
+        count = np.rint(np.bincount(group, weights=requests[near])).astype(np.int64)
+        senders = _senders(group, near, begin, pairs[1])
+        for top in np.argsort(-count, kind="stable")[:MOST_PATTERNS]:
+            held = np.zeros(len(signature.grams), np.bool_)
+            held[there] = mine[:, near[first[top]]].toarray().ravel() > 0
+            out.append(
+                {
+                    "family_id": signature.family_id,
+                    "held": np.packbits(held).tobytes(),
+                    "member": bool(sent.label[near[first[top]]] == owner[number]),
+                    "grams": name_of(signature.grams),
+                    "requests": int(count[top]),
+                    "accounts": int(senders[top]),
+                }
+            )
+    return pa.Table.from_pylist(out, schema=PATTERNS_SCHEMA)
+
+
+def _senders(group: IntArray, prompts: IntArray, begin: IntArray, account: Ids) -> IntArray:
+    """How many accounts sent the prompts of each group."""
+    places, ends = ranges(begin, prompts)
+    pairs, _, _ = _distinct(np.repeat(group, np.diff(ends)), account[places])
+    return np.bincount(pairs[0], minlength=int(group.max(initial=-1)) + 1)
+
+
+def _most_active(family: IntArray, account: IntArray, requests: IntArray) -> IntArray:
+    """Return the rows of each family's MOST_ACCOUNTS accounts of most requests; rows are sorted by both."""
+    pairs, at, _ = _distinct(family, account)
+    total = np.bincount(at, weights=requests, minlength=pairs.shape[1])
+    order = np.lexsort((pairs[1], -total, pairs[0]))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order)) - np.searchsorted(pairs[0][order], pairs[0][order])
+    return np.flatnonzero(rank[at] < MOST_ACCOUNTS)
+
+
+def _distinct(*columns: npt.NDArray[np.integer]) -> tuple[IntArray, IntArray, IntArray]:
+    """Return the distinct rows of some columns, sorted, (columns, k); which of them each row is; and how often each is.
+
+    Rows become one number each: to sort rows as such takes many times longer.
+    """
+    key = np.zeros(len(columns[0]), dtype=np.int64)
+    least = [int(column.min(initial=0)) for column in columns]
+    wide = [int(column.max(initial=0)) - low + 1 for column, low in zip(columns, least, strict=True)]
+    for column, low, width in zip(columns, least, wide, strict=True):
+        key = key * width + (column.astype(np.int64) - low)
+    key, at, count = np.unique(key, return_inverse=True, return_counts=True)
+    parts = []
+    for low, width in zip(reversed(least), reversed(wide), strict=True):
+        key, part = np.divmod(key, width)
+        parts.append(part + low)
+    return np.stack(parts[::-1]), at, count
+
+
+def _times(hour: IntArray) -> pa.Array:
+    return pa.array((hour * _HOUR).astype("datetime64[s]").astype("datetime64[us]")).cast(
+        pa.timestamp("us", tz="UTC")
+    )
+
+
+EVERY = 60_000
+"""Of a night of more distinct prompts some are looked at, and stand for the others."""
+
+OF_FAMILY = 1_000
+"""Prompts of each family that are looked at then; the rest of EVERY are of no family."""
+
+STEP = 8_192
+"""Prompts that are shingled at once."""
+
+
+def activity_of(night: Night) -> Activity:
+    """Count a night's requests by hour, and the patterns of grams that its prompts held."""
+    batch, told = night.batch, night.described
+    whole = SentRequests(told.label, batch.prompt, batch.account, batch.second)
+    by_hour = hours(whole, [s.family_id for s in told.signatures], batch.accounts)
+    chosen, weight = looked_at(told.label)
+    place = np.full(len(told.label), -1, dtype=np.int32)
+    place[chosen] = np.arange(len(chosen))
+    rows = np.flatnonzero(place[batch.prompt] >= 0)
+    some = SentRequests(
+        told.label[chosen], place[batch.prompt[rows]], batch.account[rows], batch.second[rows]
+    )
+    grams = [s.grams for s in told.signatures]
+    hashes = np.unique(np.concatenate([*grams, np.empty(0, dtype=np.uint64)]))
+    return Activity(*by_hour, patterns(some, told.signatures, hashes, _held(night, chosen, hashes), weight))
+
+
+def looked_at(label: Ids) -> tuple[IntArray, Doubles]:
+    """Choose prompts, ascending, evenly from each family and from none; weight: how many each stands for."""
+    if len(label) <= EVERY:
+        return np.arange(len(label)), np.ones(len(label))
+    order = np.argsort(label, kind="stable")
+    begin = np.searchsorted(label[order], np.arange(-1, int(label.max(initial=-1)) + 2))
+    chosen, weight = [], []
+    for number, (a, b) in enumerate(itertools.pairwise(begin)):
+        most = min(b - a, OF_FAMILY if number else EVERY)
+        if most:
+            chosen.append(order[a + np.linspace(0, b - a - 1, most).astype(np.int64)])
+            weight.append(np.full(most, (b - a) / most))
+    picked, stands = np.concatenate(chosen), np.concatenate(weight)
+    ascending = np.argsort(picked)
+    return picked[ascending], stands[ascending]
+
+
+def _held(night: Night, chosen: IntArray, hashes: HashArray) -> sparse.csr_matrix:
+    """Return which of some sorted grams each of the chosen prompts holds, (k, n) CSR of ones."""
+    parts = [sparse.csr_matrix((0, len(hashes)), dtype=np.float32)]
+    for start in range(0, len(chosen), STEP):
+        texts = night.texts(chosen[start : start + STEP])
+        whole = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+        found = tokens(whole.cast(pa.large_string()))
+        grams = shingle(found.hashes, found.section, found.row_offsets)
+        at = places(grams.hashes, hashes)
+        known = np.flatnonzero(at >= 0)
+        row = np.repeat(np.arange(grams.prompts), np.diff(grams.offsets))[known]
+        ones = np.ones(len(known), dtype=np.float32)
+        part = sparse.csr_matrix((ones, (row, at[known])), shape=(grams.prompts, len(hashes)))
+        part.data[:] = 1.0
+        parts.append(part)
+    return sparse.vstack(parts).T.tocsr()

@@ -1,0 +1,63 @@
+"""How much memory a night takes, and how `--memory` divides it; the figures are measured (DECISIONS.md).
+
+a night in memory:    BASE + TEXT_BYTE · bytes of its distinct prompts
+a larger night:       BASE + the larger of TEXT_BYTE · sample + COLUMNS · requests and REQUEST · requests
+"""
+
+from __future__ import annotations
+
+from fingerprint.domain.errors import UsageError
+
+BASE = 1.1e9
+"""Bytes that the program, its libraries, kernels and model take, and what is worked in pieces of fixed size."""
+
+TEXT_BYTE = 13.0
+"""Bytes for each byte of text that is looked at: its tokens, grams, postings and clusters."""
+
+COLUMNS, REQUEST = 250.0, 450.0
+"""Bytes for each request of a large night: while samples are looked at, and when all requests are claimed or judged."""
+
+MOST_WHOLE = 100_000_000
+"""A night of more text than this goes by way of the disk, which is faster from there on."""
+
+SAMPLE_SHARE = 8
+"""A sample has this part of a large night's text, within the limits below."""
+
+LEAST_SAMPLE, MOST_SAMPLE = 60_000_000, 200_000_000
+
+LEAST_TEXT = 2_000_000
+"""A sample of less text finds nothing."""
+
+
+def whole(memory_gb: float) -> int:
+    """Return how many bytes of text a night may have that is worked in memory."""
+    return int(max(0.0, min(MOST_WHOLE, (memory_gb * 1e9 - BASE) / TEXT_BYTE)))
+
+
+def sample(memory_gb: float, requests: int, text: int) -> int:
+    """Return how many bytes of text a sample may have of a large night with so many requests and bytes of text.
+
+    Raises UsageError where so many requests do not fit at all.
+    """
+    needed = _needed(requests)
+    if memory_gb < needed:
+        raise UsageError(
+            f"--memory: at least {needed:.1f} GB expected for {requests:,} requests, {memory_gb:g} GB found"
+        )
+    free = memory_gb * 1e9 - BASE - COLUMNS * requests
+    wanted = min(max(text // SAMPLE_SHARE, LEAST_SAMPLE), MOST_SAMPLE)
+    return int(min(wanted, free / TEXT_BYTE))
+
+
+def check(memory_gb: float, requests: int) -> None:
+    """Raise UsageError where so many requests of a night that is still being read are too many."""
+    if memory_gb < _needed(requests):
+        raise UsageError(
+            f"--memory: {memory_gb:g} GB do not hold this night of more than {requests:,} requests; each million takes "
+            f"{REQUEST / 1e3:.2f} GB more"
+        )
+
+
+def _needed(requests: int) -> float:
+    """Return the gigabytes that a large night of so many requests takes at least."""
+    return (BASE + max(REQUEST * requests, COLUMNS * requests + TEXT_BYTE * LEAST_TEXT)) / 1e9

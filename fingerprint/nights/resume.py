@@ -1,0 +1,92 @@
+"""What a stored night has left to write, kept from before it is stored until it ends, so that a killed job ends the same.
+
+Once its families are stored, a night run again would find them known and explain a little more with them. So what it
+hands out is kept beside the checkpoints, and the job that comes again only writes what was left to write.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from fingerprint.domain.errors import StoreError
+from fingerprint.domain.results import NightReport
+from fingerprint.nights.checkpoint import Checkpoints
+from fingerprint.nights.night import Night
+
+STAGE = "result"
+_PACKED = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNight:
+    """A night that was stored: its report, the time of its last request, and the folder of what it hands out."""
+
+    report: NightReport
+    end: float
+    folder: Path
+
+    def assignments(self) -> pa.Table:
+        """Read request_id, family_id and strength of every request; raises StoreError where that fails."""
+        return _read(self.folder / "assignments.arrow")
+
+    def loose(self) -> pa.Table:
+        """Read what no family holds (`Night.loose`); raises StoreError where that fails."""
+        return _read(self.folder / "loose.arrow")
+
+
+def keep(work: Checkpoints, asked: str, report: NightReport, found: Night) -> StoredNight:
+    """Keep what a night that is about to be stored hands out; asked: `Asked.key`. Raises StoreError if it cannot."""
+    draft = work.begin(STAGE)
+    for name, table in (("assignments", _assignments(found)), ("loose", found.loose)):
+        _write(draft / f"{name}.arrow", table)
+    end = float(found.batch.second.max())
+    facts = {"asked": asked, "batch_id": report.batch_id, "started": report.started.isoformat(), "end": end}
+    work.finish(STAGE, facts)
+    return StoredNight(report, end, work.path(STAGE))
+
+
+def stored_night(work: Path, asked: str, nights: Sequence[NightReport]) -> StoredNight | None:
+    """Return the night that a job killed since has stored, if it was asked for the same; work: the checkpoints' folder."""
+    try:
+        facts = json.loads((work / STAGE / "facts.json").read_bytes())
+    except OSError:
+        return None
+    for report in nights if facts["asked"] == asked else ():
+        if (report.batch_id, report.started.isoformat()) == (facts["batch_id"], facts["started"]):
+            return StoredNight(report, facts["end"], work / STAGE)
+    return None
+
+
+def _assignments(found: Night) -> pa.Table:
+    batch, night = found.batch, found.described
+    label = night.label[batch.prompt]
+    names = pa.array([s.family_id for s in night.signatures], pa.large_string())
+    family = names.take(pa.array(label, mask=label < 0))
+    strength = pa.array(np.round(night.strength[batch.prompt].astype(np.float64), 4))
+    return pa.table({"request_id": batch.request_id, "family_id": family, "strength": strength})
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    try:
+        with path.open("wb") as file:
+            with pa.ipc.new_file(file, table.schema, options=_PACKED) as out:
+                out.write_table(table)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise StoreError(f"{path}: what the night found cannot be written: {error}") from error
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        with pa.memory_map(str(path)) as file:
+            return pa.ipc.open_file(file).read_all()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StoreError(f"{path}: what the night found cannot be read: {error}") from error

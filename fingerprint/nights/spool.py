@@ -1,0 +1,323 @@
+"""A night too large for memory: its distinct prompts on disk, its requests as columns of numbers.
+
+Prompts lie in the order they were read, each once, in two Arrow files of compressed batches: `texts.arrow` to match
+and `sent.arrow` as sent. Memory: 40 bytes a request, 16 a distinct prompt, and PIECE rows for each worker.
+
+What is done for every text is a function of a module, for an `Engine`: `prepared`, `claims_of`, `fillings_of`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fingerprint.base.hashing import SeenIds
+from fingerprint.base.types import Bools, HashArray, Ids, IntArray
+from fingerprint.discovery.batch import Batch, sequence_hash
+from fingerprint.evidence.slot_values import SLOTS, Fillings, fillings
+from fingerprint.nights.claims import Claims, CoreTable, claims, joined
+from fingerprint.nights.engine import Engine
+from fingerprint.nights.spool_files import SpoolFiles, chosen, table
+from fingerprint.text.ngrams import shingle
+from fingerprint.text.normalise import compose, display, normalise
+from fingerprint.text.tokenise import tokens
+
+PIECE = 4_096
+"""Prompts in one piece of work: their tokens and grams stay in the processor's cache, mostly."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+ProgressFn = Callable[[int], None]
+"""Called with the number of rows done so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """r requests over n distinct prompts.
+
+    folder: of the two files of texts. requests: a Batch whose texts and tokens are left out.
+    key: (n,) uint64, each prompt's hash. size: (n,) int32, bytes of its normalised text.
+    pieces: (b + 1,) int64, number of the first prompt in each batch of the files.
+    """
+
+    folder: Path
+    requests: Batch
+    key: HashArray
+    size: Ids
+    pieces: IntArray
+
+    @property
+    def prompts(self) -> int:
+        """How many distinct prompts there are."""
+        return len(self.key)
+
+
+class _Codes:
+    """Numbers for strings in the order of their first appearance."""
+
+    def __init__(self) -> None:
+        self.number: dict[str | None, int] = {}
+
+    def encode(self, column: pa.Array) -> Ids:
+        coded = column.dictionary_encode()
+        place = [self.number.setdefault(text, len(self.number)) for text in coded.dictionary.to_pylist()]
+        if coded.null_count:
+            place.append(self.number.setdefault(None, len(self.number)))
+            coded = coded.indices.fill_null(len(place) - 1)
+        else:
+            coded = coded.indices
+        return np.asarray(np.array(place, dtype=np.int32)[coded.to_numpy(zero_copy_only=False)])
+
+    def strings(self) -> pa.LargeStringArray:
+        return pa.array(list(self.number), pa.large_string())
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledRows:
+    """What a worker made of some rows of traffic: texts as sent and normalised, keys (p,) uint64, claims."""
+
+    sent: pa.LargeStringArray
+    texts: pa.LargeStringArray
+    key: HashArray
+    claims: Claims
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolPart:
+    """One batch of a spool's texts, of prompts first to end: where it lies, and, if it is carried along, what it holds."""
+
+    path: Path
+    number: int
+    first: int
+    end: int
+    held: pa.LargeStringArray | None = None
+
+    def texts(self) -> pa.LargeStringArray:
+        """Return the texts, from the file if they are not carried along."""
+        if self.held is not None:
+            return self.held
+        with pa.memory_map(str(self.path)) as file:
+            return pa.ipc.open_file(file).get_batch(self.number).column(0)
+
+    def carried(self) -> SpoolPart:
+        """Return the same part with its texts, for a worker that does not see the file."""
+        return replace(self, held=self.texts())
+
+
+def spooled(
+    batches: Iterable[pa.RecordBatch], folder: Path, stored: CoreTable, *, share: float, engine: Engine
+) -> Arrays:
+    """Read all batches into `folder`, and find the stored families that the distinct prompts hold.
+
+    share: of a core that a prompt must hold. Returns the arrays that `opened` and `claims_in` read.
+    Raises StoreError when the disk refuses, and whatever reading raises.
+    """
+    seen, accounts, metadata = SeenIds(), _Codes(), _Codes()
+    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+    found: list[Claims] = []
+    starts: list[int] = []
+    count = 0
+
+    waiting: deque[pa.RecordBatch] = deque()
+
+    def texts() -> Iterator[pa.RecordBatch]:
+        for rows in _pieces(batches):
+            waiting.append(rows)
+            yield rows.select(["system", "prompt"])
+
+    with SpoolFiles(folder) as files:
+        for piece in engine.in_order(prepared, (stored, share), texts()):
+            rows = waiting.popleft()
+            new = seen.first_time(piece.key)
+            columns["account"].append(accounts.encode(rows.column("account_id")))
+            columns["metadata"].append(metadata.encode(rows.column("metadata")))
+            columns["second"].append(rows.column("timestamp").cast(pa.int64()).to_numpy() / 1e6)
+            columns["request_key"].append(piece.key.copy())
+            columns["key"].append(piece.key[new])
+            columns["size"].append(_bytes(piece.texts)[new])
+            found.append(_of(piece.claims, new))
+            starts.append(count)
+            count += int(new.sum())
+            files.write(rows.column("request_id"), piece.texts, piece.sent, pa.array(new))
+        files.finish()
+        files.write_names(accounts.strings(), metadata.strings())
+    arrays = {name: np.concatenate([*parts, np.empty(0, _COLUMNS[name])]) for name, parts in columns.items()}
+    arrays["prompt"] = _numbers(arrays["key"], arrays.pop("request_key"))
+    arrays["pieces"] = np.array([*starts, count], dtype=np.int64)
+    return arrays | arrays_of(joined(found, starts))
+
+
+_COLUMNS = {
+    "account": np.int32,
+    "metadata": np.int32,
+    "second": np.float64,
+    "request_key": np.uint64,
+    "key": np.uint64,
+    "size": np.int32,
+}
+
+
+def arrays_of(held: Claims) -> Arrays:
+    """Name the columns of claims, as `claims_in` finds them."""
+    return {"claim_prompt": held.prompt, "claim_family": held.family, "claim_held": held.held}
+
+
+def claims_in(arrays: Arrays) -> Claims:
+    """Return the claims among these arrays."""
+    return Claims(arrays["claim_prompt"], arrays["claim_family"], arrays["claim_held"])
+
+
+def opened(folder: Path, arrays: Arrays) -> Spool:
+    """Return the spool that `spooled` wrote to a folder, given its arrays."""
+    names = {name: table(folder / f"{name}.arrow").column(0) for name in ("accounts", "metadata")}
+    empty = pa.chunked_array([], pa.large_string())
+    requests = Batch(
+        request_id=table(folder / "ids.arrow").column(0),
+        account=arrays["account"],
+        accounts=names["accounts"].combine_chunks(),
+        second=arrays["second"],
+        prompt=arrays["prompt"],
+        texts=empty,
+        shown=empty,
+        token_hashes=np.empty(0, np.uint64),
+        section=np.empty(0, np.uint8),
+        offsets=np.zeros(len(arrays["key"]) + 1, np.int64),
+        metadata=pa.chunked_array(
+            [pa.DictionaryArray.from_arrays(pa.array(arrays["metadata"]), names["metadata"].combine_chunks())]
+        ),
+    )
+    return Spool(folder, requests, arrays["key"], arrays["size"], arrays["pieces"])
+
+
+def claimed(
+    spool: Spool, known: CoreTable, asked: Bools, *, share: float, engine: Engine, told: ProgressFn
+) -> Claims:
+    """Find the families that some prompts hold, reading texts once; asked: (n,) bool, which prompts."""
+    found = []
+    items = ((part, np.flatnonzero(asked[part.first : part.end])) for part in _parts(spool, engine))
+    for number, held in enumerate(engine.in_order(claims_of, (known, share), items), 1):
+        found.append(Claims(held.prompt.copy(), held.family.copy(), held.held.copy()))
+        told(int(spool.pieces[number]))
+    return joined(found, spool.pieces[:-1].tolist())
+
+
+def claims_of(given: tuple[CoreTable, float], item: tuple[SpoolPart, IntArray]) -> Claims:
+    """Find the cores of which some texts of a part hold at least a share; given: both."""
+    (known, share), (part, rows) = given, item
+    if not len(rows):
+        return joined([], [])
+    words = tokens(part.texts().take(pa.array(rows)))
+    grams = shingle(words.hashes, words.section, words.row_offsets)
+    found = claims(known, grams.hashes, grams.offsets, share=share)
+    return Claims(rows[found.prompt], found.family, found.held)
+
+
+def filled(
+    spool: Spool, label: Ids, grams: Sequence[HashArray], *, engine: Engine, told: ProgressFn
+) -> Fillings:
+    """Return what the prompts of families are filled with, reading all texts once; label: (n,), -1 = none."""
+    whole = np.zeros(spool.prompts, dtype=np.uint64)
+    slots = np.zeros((spool.prompts, SLOTS), dtype=np.uint64)
+
+    items = ((part, label[part.first : part.end]) for part in _parts(spool, engine))
+    for number, (prompts, found) in enumerate(engine.in_order(fillings_of, tuple(grams), items), 1):
+        whole[prompts], slots[prompts] = found.whole, found.slots
+        told(int(spool.pieces[number]))
+    return Fillings(whole, slots)
+
+
+def fillings_of(grams: Sequence[HashArray], item: tuple[SpoolPart, Ids]) -> tuple[IntArray, Fillings]:
+    """Return what those texts of a part are filled with that have a label, and their numbers in the spool."""
+    part, label = item
+    rows = np.flatnonzero(label >= 0)
+    words = tokens(part.texts().take(pa.array(rows)))
+    shingles = shingle(words.hashes, words.section, words.row_offsets)
+    return part.first + rows, fillings(shingles, words.hashes, words.row_offsets, label[rows], grams)
+
+
+def texts_of(spool: Spool, prompts: IntArray) -> pa.LargeStringArray:
+    """Return the normalised texts of some prompts (ascending numbers)."""
+    return chosen(spool.folder / "texts.arrow", spool.pieces, prompts)
+
+
+def sample(spool: Spool, prompts: IntArray, *, shown: bool = True) -> Batch:
+    """Return some distinct prompts (ascending numbers) with all their requests as a batch in memory.
+
+    Its accounts are all those of the night, under the same numbers. shown: False leaves out how texts are shown.
+    """
+    texts = chosen(spool.folder / "texts.arrow", spool.pieces, prompts)
+    as_sent = [chosen(spool.folder / "sent.arrow", spool.pieces, prompts, display)] if shown else []
+    words = tokens(texts)
+    rank = np.full(spool.prompts, -1, dtype=np.int32)
+    rank[prompts] = np.arange(len(prompts), dtype=np.int32)
+    whole = spool.requests
+    rows = np.flatnonzero(rank[whole.prompt] >= 0)
+    return Batch(
+        request_id=pa.chunked_array([], pa.large_string()),
+        account=whole.account[rows],
+        accounts=whole.accounts,
+        second=whole.second[rows],
+        prompt=rank[whole.prompt[rows]],
+        texts=pa.chunked_array([texts]),
+        shown=pa.chunked_array(as_sent, pa.large_string()),
+        token_hashes=words.hashes,
+        section=words.section,
+        offsets=words.row_offsets,
+        metadata=whole.metadata.take(pa.array(rows)),
+    )
+
+
+def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for start in range(0, len(batch), PIECE):
+            yield batch.slice(start, PIECE)
+
+
+def prepared(given: tuple[CoreTable, float], rows: pa.RecordBatch) -> SpooledRows:
+    """Normalise the texts of some rows (system, prompt) and find which of the given cores they hold a share of."""
+    stored, share = given
+    sent = compose(rows.column("system"), rows.column("prompt"))
+    texts = normalise(sent)
+    found = tokens(texts)
+    held = joined([], [])
+    if len(stored.family):
+        grams = shingle(found.hashes, found.section, found.row_offsets)
+        held = claims(stored, grams.hashes, grams.offsets, share=share)
+    return SpooledRows(sent, texts, sequence_hash(found.hashes, found.section, found.row_offsets), held)
+
+
+def _of(held: Claims, new: Bools) -> Claims:
+    """Keep the claims on the new prompts of a piece, which are numbered anew."""
+    rank = np.cumsum(new) - 1
+    kept = new[held.prompt]
+    return Claims(rank[held.prompt[kept]], held.family[kept], held.held[kept])
+
+
+def _bytes(texts: pa.LargeStringArray) -> Ids:
+    return np.asarray(pc.binary_length(texts).to_numpy(zero_copy_only=False), dtype=np.int32)
+
+
+def _numbers(distinct: HashArray, keys: HashArray) -> Ids:
+    """Return which of the distinct keys each key is."""
+    order = np.argsort(distinct)
+    out = np.empty(len(keys), dtype=np.int32)
+    ascending = distinct[order]
+    for start in range(0, len(keys), 1 << 20):  # 8 bytes a key would double the peak of a large night
+        part = slice(start, start + (1 << 20))
+        out[part] = order[np.searchsorted(ascending, keys[part])]
+    return out
+
+
+def _parts(spool: Spool, engine: Engine) -> Iterable[SpoolPart]:
+    """Yield the batches of all texts, carried along for workers that do not see the spool."""
+    path = spool.folder.resolve() / "texts.arrow"
+    parts = (SpoolPart(path, i, a, b) for i, (a, b) in enumerate(pairwise(spool.pieces.tolist())))
+    return parts if engine.sees(path) else map(SpoolPart.carried, parts)

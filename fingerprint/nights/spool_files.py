@@ -1,0 +1,120 @@
+"""The files of a spool: texts in packed batches, written and read by threads, for packing takes longer than reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from fingerprint.base.parallel import in_order, workers
+from fingerprint.base.types import IntArray
+from fingerprint.domain.errors import StoreError
+
+GROUP = 16
+"""Batches that one thread unpacks at a time."""
+
+_SCHEMA = pa.schema([pa.field("text", pa.large_string())])
+_PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
+_READ_OFTEN = pa.ipc.IpcWriteOptions(compression="lz4")
+_OPTIONS = {"texts": _READ_OFTEN, "sent": _PACKED, "ids": None}  # ids are mapped, not read
+
+
+class SpoolFiles:
+    """The files of a spool while it is written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: dict[str, pa.ipc.RecordBatchFileWriter] = {}
+        self._written: dict[str, Future[None]] = {}
+        self._threads = ThreadPoolExecutor(2)
+
+    def __enter__(self) -> Self:
+        with self._refusals():
+            for name, options in _OPTIONS.items():
+                self._open[name] = self._new(name, options)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._threads.shutdown()
+        refused = []
+        for writer in self._open.values():
+            try:
+                writer.close()
+            except OSError as error:
+                refused.append(error)
+        # after an error a writer that cannot end its file says nothing new
+        if refused and kind is None:
+            with self._refusals():
+                raise refused[0]
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"{self._folder}: the night cannot be spooled: {error}") from error
+
+    def _new(self, name: str, options: pa.ipc.IpcWriteOptions | None) -> pa.ipc.RecordBatchFileWriter:
+        return pa.ipc.new_file(str(self._folder / f"{name}.arrow"), _SCHEMA, options=options)
+
+    def write(
+        self,
+        ids: pa.LargeStringArray,
+        texts: pa.LargeStringArray,
+        sent: pa.LargeStringArray,
+        new: pa.BooleanArray,
+    ) -> None:
+        """Write the ids of some requests, and their texts where they are new, once all before is written."""
+        self.finish()
+        columns = {"texts": (texts, new), "sent": (sent, new), "ids": (ids, None)}
+        for name, (column, kept) in columns.items():
+            self._written[name] = self._threads.submit(self._append, name, column, kept)
+
+    def finish(self) -> None:
+        """Wait until all is written; raises StoreError when the disk refuses, as all here."""
+        with self._refusals():
+            for written in self._written.values():
+                written.result()
+
+    def _append(self, name: str, column: pa.LargeStringArray, kept: pa.BooleanArray | None) -> None:
+        rows = column if kept is None else column.filter(kept)
+        self._open[name].write_batch(pa.record_batch([rows], schema=_SCHEMA))
+
+    def write_names(self, accounts: pa.LargeStringArray, metadata: pa.LargeStringArray) -> None:
+        """Write what the numbers of accounts and of metadata stand for."""
+        for name, column in (("accounts", accounts), ("metadata", metadata)):
+            with self._refusals(), self._new(name, _PACKED) as writer:
+                writer.write_batch(pa.record_batch([column], schema=_SCHEMA))
+
+
+def table(path: Path) -> pa.Table:
+    """Return all of a file, mapped where it is not packed."""
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def chosen(
+    path: Path, begins: IntArray, rows: IntArray, then: Callable[[pa.Array], pa.Array] | None = None
+) -> pa.LargeStringArray:
+    """Return some rows (ascending) of a file whose batches begin at begins (b + 1,); others are not unpacked.
+
+    then: what is made of them, row by row.
+    """
+    cuts = np.searchsorted(rows, begins)
+
+    def taken(pieces: IntArray) -> pa.LargeStringArray:
+        parts = [pa.array([], pa.large_string())]
+        with pa.memory_map(str(path)) as file:
+            reader = pa.ipc.open_file(file)
+            for number in pieces.tolist():
+                mine = rows[cuts[number] : cuts[number + 1]] - begins[number]
+                parts.append(reader.get_batch(number).column(0).take(pa.array(mine)))
+        return pa.concat_arrays(parts) if then is None else then(pa.concat_arrays(parts))
+
+    pieces = np.flatnonzero(np.diff(cuts))
+    groups = np.array_split(pieces, max(1, len(pieces) // GROUP))
+    return pa.concat_arrays(list(in_order(taken, groups, threads=workers())))

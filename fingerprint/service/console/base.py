@@ -1,0 +1,188 @@
+"""What all pages share: who looks, how templates are filled, and how errors become pages."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.templating import Jinja2Templates
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from fingerprint.casework.actions import Actions
+from fingerprint.casework.queries import PageQueries
+from fingerprint.casework.queue import Queue
+from fingerprint.domain.errors import FingerprintError
+from fingerprint.service.console import charts
+from fingerprint.service.http.problems import Problem, problem_of
+from fingerprint.service.serving.auth import Principal, permitted
+from fingerprint.service.serving.context import Service, service_of
+from fingerprint.service.serving.sessions import csrf_token
+from fingerprint.store.store import Store
+
+HERE = Path(__file__).parent
+
+MOST = 200
+"""Rows of a list; further ones are found through the queue's filters."""
+BENIGN = ("agent harness", "benchmark", "customer's batch job", "popular prompt", "greeting or test")
+"""Reasons for "benign" that a click gives."""
+
+TEMPLATES = Jinja2Templates(HERE / "templates")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of a person: who they are, and the home's parts that pages read."""
+
+    request: Request
+    service: Service
+    who: Principal
+
+    @property
+    def store(self) -> Store:
+        """The store; raises StoreError while the database is away."""
+        return self.service.store()
+
+    @property
+    def desk(self) -> Actions:
+        """What analysts do."""
+        return Actions(self.store.database)
+
+    @property
+    def worklist(self) -> Queue:
+        """The queue."""
+        return Queue(self.store.database)
+
+    @property
+    def dossier(self) -> PageQueries:
+        """What pages show."""
+        return PageQueries(self.store.database)
+
+    @property
+    def partial(self) -> bool:
+        """True when a part of a page is asked for."""
+        return self.request.headers.get("hx-request") == "true"
+
+    def render(self, name: str, status: int = 200, **values: object) -> HTMLResponse:
+        """Fill a template; `did`, an action's id in the address, is told with a way to undo it."""
+        session = self.who.session
+        common = {
+            "who": self.who,
+            "may_label": self.who.may("label"),
+            "csrf": csrf_token(self.service, session) if session else "",
+            "benign_reasons": BENIGN,
+            "path": self.request.url.path,
+            "did": self._did() if not self.partial else None,
+        }
+        return TEMPLATES.TemplateResponse(self.request, name, {**common, **values}, status_code=status)
+
+    def _did(self) -> object:
+        number = self.request.query_params.get("did", "")
+        return (
+            self.desk.action(int(number))
+            if number.isascii() and number.isdigit() and len(number) < 10
+            else None
+        )
+
+    def back(self, where: str, did: int | None = None) -> Response:
+        """Send the browser on after a change, to a page that tells it."""
+        told = where if did is None else f"{where}{'&' if '?' in where else '?'}did={did}"
+        if self.partial:
+            return Response(status_code=204, headers={"HX-Redirect": told})
+        return RedirectResponse(told, 303)
+
+
+async def _reader(request: Request) -> Visit:
+    return Visit(request, service_of(request), await permitted(request, "read"))
+
+
+async def _writer(request: Request) -> Visit:
+    return Visit(request, service_of(request), await permitted(request, "label"))
+
+
+Reader = Annotated[Visit, Depends(_reader)]
+"""A visit of somebody who may read."""
+
+Writer = Annotated[Visit, Depends(_writer)]
+"""A visit of somebody who may label, from a page of ours."""
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages: nobody logged in is sent to log in, all else is told in words."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the handler that FastAPI makes."""
+        handler: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except FingerprintError as error:
+                return _told(request, problem_of(error))
+            except RequestValidationError as error:
+                wrong = ", ".join(str(e["loc"][-1]) for e in error.errors())
+                return _told(request, Problem(422, f"what was filled in is not as expected: {wrong}"))
+            except Problem as problem:
+                return _told(request, problem)
+
+        return handle
+
+
+def _told(request: Request, problem: Problem) -> Response:
+    partial = request.headers.get("hx-request") == "true"
+    if problem.status == 401:
+        where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        login = (
+            f"/login?next={quote(where, safe='')}" if request.method == "GET" and not partial else "/login"
+        )
+        return (
+            Response(status_code=204, headers={"HX-Redirect": login})
+            if partial
+            else RedirectResponse(login, 303)
+        )
+    name = "parts/problem.html" if partial else "problem.html"
+    return TEMPLATES.TemplateResponse(
+        request, name, {"problem": problem, "who": None, "path": request.url.path}, status_code=problem.status
+    )
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _short(value: float) -> str:
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= size:
+            scaled = value / (1e3 if unit == "k" else size)
+            return f"{scaled:.3g}{unit}" if scaled < 1000 else f"{scaled:,.0f}{unit}"
+    return f"{value:,.0f}"
+
+
+def _time(at: datetime | None) -> str:
+    return "" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _day(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%Y-%m-%d}"
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds")
+
+
+TEMPLATES.env.filters |= {
+    "count": _count,
+    "short": _short,
+    "time": _time,
+    "day": _day,
+    "iso": _iso,
+    "sparkline": charts.sparkline,
+    "quote": lambda text: quote(str(text), safe=""),
+}
+TEMPLATES.env.trim_blocks = TEMPLATES.env.lstrip_blocks = True

@@ -1,0 +1,83 @@
+"""The settings of the service, and how worker processes are told them."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from ipaddress import ip_address
+from pathlib import Path
+
+from fingerprint.domain.errors import UsageError
+from fingerprint.domain.settings import Home
+
+ENVIRONMENT = "FINGERPRINT_SERVE"
+"""Carries the settings from `fingerprint serve` to its worker processes, as JSON; no secret is among them but a
+database URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How the service runs; the defaults are those of `fingerprint serve`.
+
+    policy: file of the operator's policy, None: observe only. max_body: bytes of a request's body.
+    max_gateway_body: bytes that gateways' routes read; they let longer ones through unread, as 413 would fail users.
+    max_waiting: lookups in the queue of one worker before further ones are refused with 503.
+    deadline_ms: after which a lookup that still waits is given up. batch: most requests in one batch.
+    batch_deadline_ms: the same for a batch, whose parts are looked up in turn with other requests.
+    refresh_ms: how often a worker looks for newer snapshots, labels and keys. session_hours: how long a log-in holds.
+    drain_ms: between saying "not ready" and closing the door. secure_cookies: cookies over HTTPS only.
+    history: files and folders of past traffic that analysts may search from the console.
+    """
+
+    path: str
+    database: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8765
+    workers: int = 1
+    model: str | None = None
+    policy: str | None = None
+    max_body: int = 2 * 1024 * 1024
+    max_gateway_body: int = 8 * 1024 * 1024
+    max_waiting: int = 512
+    deadline_ms: int = 1000
+    batch: int = 1000
+    batch_deadline_ms: int = 30_000
+    refresh_ms: int = 500
+    session_hours: float = 12.0
+    drain_ms: int = 500
+    secure_cookies: bool = False
+    history: tuple[str, ...] = ()
+
+    @property
+    def home(self) -> Home:
+        """The home that is served."""
+        return Home(Path(self.path), self.database)
+
+    @property
+    def is_local(self) -> bool:
+        """True when only this machine can connect."""
+        return is_loopback(self.host)
+
+    def to_environment(self) -> None:
+        """Leave the settings where `from_environment` of a child process finds them."""
+        os.environ[ENVIRONMENT] = json.dumps(asdict(self))
+
+    @classmethod
+    def from_environment(cls) -> Config:
+        """Read the settings that the parent process left; raises UsageError without."""
+        text = os.environ.get(ENVIRONMENT)
+        if text is None:
+            raise UsageError(
+                f"settings in {ENVIRONMENT} expected, none found; start with `fingerprint serve`"
+            )
+        read = json.loads(text)
+        return replace(cls(""), **{**read, "history": tuple(read["history"])})
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address is this machine's own."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

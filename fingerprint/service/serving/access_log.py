@@ -1,0 +1,119 @@
+"""Every request's line in the log and its place in the metrics; never its text."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+import time
+from typing import Any
+
+import orjson
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fingerprint.service.serving import metrics
+
+REQUEST_ID = "x-request-id"
+_QUIET = {"/livez", "/readyz", "/metrics"}
+_log = structlog.get_logger()
+
+
+def set_up_logging() -> None:
+    """Write JSON lines to stderr: this program's, and those of the libraries from warnings on."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(serializer=_dumps),
+        ],
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _dumps(line: object, **_options: object) -> bytes:
+    return orjson.dumps(line, default=str)
+
+
+def note(scope: Scope, **facts: Any) -> None:
+    """Add facts to the line that will be logged of a request."""
+    scope.setdefault("fingerprint.facts", {}).update(facts)
+
+
+class Observe:
+    """ASGI middleware that times, counts and logs requests, and gives each an id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and write down what came of it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        scope["fingerprint.began"] = time.monotonic()
+        request_id = _request_id(scope)
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        metrics.IN_WORK.inc()
+        try:
+            await self.app(scope, receive, watched)
+        finally:
+            metrics.IN_WORK.dec()
+            _tell(scope, request_id, status, time.perf_counter() - began)
+
+
+def _tell(scope: Scope, request_id: str, status: int, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", "none")
+    metrics.REQUESTS.labels(route, scope["method"], status).inc()
+    metrics.DURATION.labels(route).observe(seconds)
+    if route not in _QUIET or status >= 400:
+        _log.info(
+            "request",
+            request_id=request_id,
+            method=scope["method"],
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            **scope.get("fingerprint.facts", {}),
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    """Return the id that the caller gave, if it is a short one of plain characters, else a new one."""
+    for name, value in scope["headers"]:
+        if (
+            name == b"x-request-id"
+            and 0 < len(value) <= 128
+            and value.isascii()
+            and value.decode().isprintable()
+        ):
+            return str(value.decode())
+    return secrets.token_hex(8)

@@ -1,0 +1,157 @@
+"""Looks prompts up for requests that come at the same time: together, in one queue of bounded length.
+
+All work is done on the event loop's own thread: a lookup takes about a millisecond, handing it to another thread
+and waiting for the interpreter's lock takes longer. Only what is large goes to a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from fingerprint.domain.results import Match
+from fingerprint.matching.live import Live, LookupRequest, Serving, answers
+from fingerprint.service.http.problems import Problem
+from fingerprint.service.serving import metrics
+
+MAX_BATCH = 16
+"""Prompts looked up in one go: more take longer than others should wait."""
+
+BATCHED = 4_000
+"""Prompts of batches in work before further batches are refused; they do not count against single lookups."""
+
+LARGE_CHARACTERS = 200_000
+"""Characters from which on a lookup leaves the event loop."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    asked: LookupRequest
+    deadline: float
+    answer: asyncio.Future[tuple[Match, Serving]]
+
+
+class Batcher:
+    """The queue of one event loop."""
+
+    def __init__(self, live: Live, *, most_waiting: int) -> None:
+        self._live = live
+        self._most = most_waiting
+        self._queue: deque[_Waiting] = deque()
+        self._large = 0
+        self._batched = 0
+        # one part of one batch at a time, so that who asks for one prompt waits for no more than that
+        self._turn = asyncio.Lock()
+        self._draining = False
+
+    def __len__(self) -> int:
+        """Return how many prompts wait."""
+        return len(self._queue) + self._large + self._batched
+
+    def serving(self) -> Serving:
+        """Return what answers now; raises Problem 503 before the first night."""
+        if self._live.serving is None:
+            raise Problem(503, "no snapshot yet: no night has been worked", headers={"Retry-After": "30"})
+        return self._live.serving
+
+    async def ask(self, asked: LookupRequest, deadline: float) -> tuple[Match, Serving]:
+        """Look one prompt up; deadline: on the monotonic clock.
+
+        Raises Problem 503 at once when too many wait, and later when the deadline passed meanwhile.
+        """
+        self.serving()
+        self._admit(1, len(self._queue) + self._large, self._most)
+        if len(asked.prompt) + len(asked.system or "") > LARGE_CHARACTERS:
+            return await self._apart(asked)
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(asked, deadline, loop.create_future())
+        self._queue.append(waiting)
+        if not self._draining:
+            self._draining = True
+            loop.call_soon(self._drain, loop)
+        return await waiting.answer
+
+    def _admit(self, count: int, waiting: int, most: int) -> None:
+        """Raise Problem 503 unless so many more may wait; an empty queue takes any number."""
+        if waiting and waiting + count > most:
+            metrics.SHED.labels("queue").inc()
+            raise Problem(503, f"{waiting} lookups wait already", headers={"Retry-After": "1"})
+
+    async def explain(self, asked: LookupRequest) -> tuple[Match, Serving]:
+        """Look one prompt up, and say which of a template's segments it holds and what stands between them."""
+        serving = self.serving()
+        self._admit(1, len(self._queue) + self._large, self._most)
+        self._large += 1
+        try:
+            match = await asyncio.to_thread(serving.matcher.one, asked.prompt, asked.system, asked.account)
+        finally:
+            self._large -= 1
+        return match, serving
+
+    async def ask_all(self, asked: list[LookupRequest], deadline: float) -> tuple[list[Match], Serving]:
+        """Look a batch up in one snapshot, letting others in between; raises Problem 503 as `ask` does."""
+        serving = self.serving()
+        self._admit(len(asked), self._batched, BATCHED)
+        found: list[Match] = []
+        self._batched += len(asked)
+        try:
+            for begin in range(0, len(asked), MAX_BATCH):
+                async with self._turn:
+                    if time.monotonic() > deadline:
+                        raise _too_late()
+                    found += await self._part(asked[begin : begin + MAX_BATCH], serving)
+        finally:
+            self._batched -= len(asked)
+        return found, serving
+
+    async def _part(self, asked: list[LookupRequest], serving: Serving) -> list[Match]:
+        if sum(len(a.prompt) + len(a.system or "") for a in asked) > LARGE_CHARACTERS:
+            return await asyncio.to_thread(answers, serving.matcher, asked)
+        found = answers(serving.matcher, asked)
+        await asyncio.sleep(0)
+        return found
+
+    async def _apart(self, asked: LookupRequest) -> tuple[Match, Serving]:
+        serving = self.serving()
+        self._large += 1
+        try:
+            return (await asyncio.to_thread(answers, serving.matcher, [asked]))[0], serving
+        finally:
+            self._large -= 1
+
+    def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer the first that wait, and come back for the others after the event loop looked around."""
+        now = time.monotonic()
+        part: list[_Waiting] = []
+        while self._queue and len(part) < MAX_BATCH:
+            waiting = self._queue.popleft()
+            if waiting.answer.done():  # its client went away
+                continue
+            if now > waiting.deadline:
+                waiting.answer.set_exception(_too_late())
+            else:
+                part.append(waiting)
+        if part:
+            self._answer(part)
+        self._draining = bool(self._queue)
+        if self._draining:
+            loop.call_soon(self._drain, loop)
+
+    def _answer(self, part: list[_Waiting]) -> None:
+        metrics.BATCH_SIZES.observe(len(part))
+        try:
+            serving = self.serving()
+            found = answers(serving.matcher, [waiting.asked for waiting in part])
+        except Exception as error:
+            for waiting in part:
+                waiting.answer.set_exception(error)
+            return
+        for waiting, match in zip(part, found, strict=True):
+            waiting.answer.set_result((match, serving))
+
+
+def _too_late() -> Problem:
+    metrics.SHED.labels("deadline").inc()
+    return Problem(503, "the deadline passed while the lookup waited", headers={"Retry-After": "1"})

@@ -1,0 +1,207 @@
+"""Reads what others share, our JSON or STIX bundles that carry it, and refuses what a home must not take in.
+
+A content hash only shows that nothing was changed on the way. Whoever makes a signature can make its hash, so what a
+signature claims is checked, too: that it matches by the text that it shows, and that it cannot match everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+
+from fingerprint.domain import signature_json
+from fingerprint.domain.errors import InputError, StampMismatch
+from fingerprint.domain.signature import Signature
+from fingerprint.sharing import stix
+from fingerprint.sharing.phrases import template_grams
+from fingerprint.signatures.match_score import FLOOR, LEAST_MEANING, base_threshold, score_of
+from fingerprint.text.ngrams import VERSION as GRAMS
+from fingerprint.text.normalise import VERSION
+
+LARGEST = 1 << 30
+"""Bytes of a file that is read: about 100,000 families."""
+
+MOST_SHOWN = 5
+"""Problems that an error names; it counts the others."""
+
+LEAST_SHOWN = 0.5
+"""Share of a signature's weight whose grams must stand in its template; nights cut what too few sent word for word."""
+
+_LONGEST = {"family_id": 64, "label": 200, "campaign_id": 200, "variant_of": 64}
+_MOST_GRAMS, _MOST_PROTOTYPES, _MOST_TEXT, _MOST_REASONS = 100_000, 64, 1_000_000, 100
+_ROUNDING = 1e-6
+_MOST_EVIDENCE = 100.0  # of a reason; labels teach by them, so one must not drown all others
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFile:
+    """A file's name, as errors give it, and its bytes."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """Signatures of distinct families, and how many indicators were left out because they are revoked."""
+
+    signatures: tuple[Signature, ...]
+    revoked: int
+
+
+def read_shared(sources: Sequence[ImportFile]) -> ReadFile:
+    """Read all signatures of some files; all of them are good, or none is returned.
+
+    Raises InputError that counts the refused ones, and names file, place, what was expected and what came;
+    StampMismatch where this program cannot compare them with anything.
+    """
+    found: dict[str, tuple[str, Signature]] = {}
+    problems: list[str] = []
+    carried, revoked = 0, 0
+    for source in sources:
+        values, out = _values(source)
+        revoked += out
+        carried += len(values)
+        for place, value in values:
+            try:
+                signature = signature_json.from_json(value)
+                check(signature)
+                _add(found, place, signature)
+            except InputError as error:
+                problems.append(f"{place}: {error}")
+        if not values and not out:
+            raise InputError(f"{source.name}: at least one signature expected, none found")
+    if problems:
+        more = f"; and {len(problems) - MOST_SHOWN} more" if len(problems) > MOST_SHOWN else ""
+        listed = "; ".join(problems[:MOST_SHOWN])
+        raise InputError(f"{len(problems)} of {carried} signatures refused, nothing imported: {listed}{more}")
+    return ReadFile(tuple(signature for _, signature in found.values()), revoked)
+
+
+def check(signature: Signature) -> None:
+    """Raise InputError unless a signature is one that a night could have made; StampMismatch for other versions."""
+    stamp = signature.stamp
+    if (stamp.normaliser, stamp.shingle) != (VERSION, GRAMS):
+        raise StampMismatch(
+            f"signature {signature.family_id}: normaliser {VERSION} and shingles {GRAMS} expected, "
+            f"{stamp.normaliser} and {stamp.shingle} found; the same version of this program must have made it"
+        )
+    for name, longest in _LONGEST.items():
+        text = getattr(signature, name)
+        if text is not None and not (0 < len(text) <= longest and "\0" not in text):
+            raise InputError(f"signature.{name}: 1 to {longest} characters expected, {len(text)} found")
+    _check_size(signature)
+    for reason in signature.reasons:
+        _between("reasons.value", reason.value, -_MOST_EVIDENCE, _MOST_EVIDENCE)
+        _between("reasons.contribution", reason.contribution, -_MOST_EVIDENCE, _MOST_EVIDENCE)
+    _between("score", signature.score, 0, 1)
+    _between("strays", signature.strays, 0, signature.seen)
+    _between("threshold without standing", base_threshold(signature), FLOOR - _ROUNDING, 1)
+    if len(signature.prototypes):
+        _between("similarity", signature.similarity, LEAST_MEANING - _ROUNDING, 1)
+        _between("usual", signature.usual, -1, signature.similarity)
+        norms = np.linalg.norm(signature.prototypes.astype(np.float64), axis=1)
+        _between("prototypes", float(norms.min()), 0.999, 1.001, "a row's length")
+        _between("prototypes", float(norms.max()), 0.999, 1.001, "a row's length")
+    if len(signature.grams):
+        _between("weights", float(signature.weights.min()), 0, 1)
+        _between("weights", float(signature.weights.max()), 0, 1)
+        _check_shown(signature)
+
+
+def _check_size(signature: Signature) -> None:
+    text = sum(len(segment.text) for segment in signature.template.segments)
+    for name, size, most in (
+        ("grams", len(signature.grams), _MOST_GRAMS),
+        ("prototypes", len(signature.prototypes), _MOST_PROTOTYPES),
+        ("template", text, _MOST_TEXT),
+        ("reasons", len(signature.reasons), _MOST_REASONS),
+    ):
+        if size > most:
+            raise InputError(f"signature.{name}: at most {most} expected, {size} found")
+    if not len(signature.grams) and not len(signature.prototypes):
+        raise InputError("signature: grams or prototypes expected, neither found: it can match nothing")
+
+
+def _check_shown(signature: Signature) -> None:
+    """Refuse what matches by text that it does not show: by itself, or for the most part."""
+    shown = np.isin(signature.grams, template_grams(signature.template))
+    total = float(signature.weights.sum(dtype=np.float64))
+    hidden = float(signature.weights[~shown].sum(dtype=np.float64))
+    if hidden > (1 - LEAST_SHOWN) * total or not total:
+        raise InputError(
+            f"signature.grams: at least {LEAST_SHOWN:.0%} of their weight expected in the template's text, "
+            f"{1 - hidden / (total or 1):.0%} found: it matches by text that it does not show"
+        )
+    alone = float(score_of(np.array([hidden], np.float32), np.array([total], np.float32))[0])
+    if hidden and alone >= base_threshold(signature):
+        raise InputError(
+            f"signature.grams: those that do not stand in the template score {alone:.3f} by themselves, less than the "
+            f"threshold of {base_threshold(signature):.3f} expected: it matches by text that it does not show"
+        )
+
+
+def _between(name: str, found: float, low: float, high: float, what: str = "a number") -> None:
+    if not low <= found <= high:
+        raise InputError(f"signature.{name}: {what} from {low:g} to {high:g} expected, {found:g} found")
+
+
+def _add(found: dict[str, tuple[str, Signature]], place: str, signature: Signature) -> None:
+    """Add a signature, unless it is there; raises InputError where another of that family is."""
+    where, other = found.setdefault(signature.family_id, (place, signature))
+    if signature_json.to_json(other)["content_hash"] != signature_json.to_json(signature)["content_hash"]:
+        raise InputError(
+            f"signature.family_id: each family once expected, {signature.family_id} found in {where}, too, and other there"
+        )
+
+
+def _values(source: ImportFile) -> tuple[list[tuple[str, object]], int]:
+    """Return what may be signatures, each with its place, and how many indicators are revoked."""
+    if len(source.content) > LARGEST:
+        raise InputError(
+            f"{source.name}: at most {LARGEST:,} bytes expected, {len(source.content):,} found; import it in parts"
+        )
+    values: list[tuple[str, object]] = []
+    revoked = 0
+    for number, value in _documents(source):
+        place = f"{source.name} line {number}"
+        if isinstance(value, dict) and "Event" in value:
+            raise InputError(f"{place}: our JSON or a STIX bundle expected, a MISP event found")
+        if not isinstance(value, dict) or "objects" not in value:
+            values.append((place, value))
+            continue
+        try:
+            carried, out = stix.signatures_in(value)
+        except InputError as error:
+            raise InputError(f"{place}: {error}") from error
+        if not carried and not out:
+            raise InputError(
+                f"{place}: at least one indicator with the extension {stix.EXTENSION} expected, "
+                f"none found among {len(value['objects'])} objects"
+            )
+        values += [(f"{place}: {name}", signature) for name, signature in carried]
+        revoked += out
+    return values, revoked
+
+
+def _documents(source: ImportFile) -> Iterator[tuple[int, object]]:
+    """Give the one JSON value of a file, or one a line; raises InputError."""
+    if not source.content.strip():
+        return
+    try:
+        yield 1, orjson.loads(source.content)
+        return
+    except orjson.JSONDecodeError as error:
+        lines = [(n, line) for n, line in enumerate(source.content.split(b"\n"), 1) if line.strip()]
+        if len(lines) == 1:
+            raise InputError(
+                f"{source.name} line {lines[0][0]}: a JSON object expected: {error.msg}"
+            ) from error
+    for number, line in lines:
+        try:
+            yield number, orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise InputError(f"{source.name} line {number}: a JSON object expected: {error.msg}") from error

@@ -1,0 +1,142 @@
+"""What scores mean: the rarity of a family's grams, and what prompts that are no members reach.
+
+Thresholds are split-conformal quantiles with the +1 correction (Angelopoulos & Bates 2023, section 1): the night's
+own non-members are the calibration set. With fewer than 1 / rate of them a threshold lies above every one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy import sparse
+
+from fingerprint.base.types import Doubles, Embed, FloatArray, IntArray
+from fingerprint.discovery.discover import Discovery
+from fingerprint.discovery.families import COVER
+from fingerprint.discovery.sparse_products import counts_at
+from fingerprint.domain.signature import Signature
+from fingerprint.embedding.similarity import held_similarity
+from fingerprint.signatures import match_score
+from fingerprint.text import sentences
+
+MARGIN = 1e-6
+"""Between a non-member's score and the threshold: lookups sum in another order."""
+
+HIGHEST = 0.9999
+"""No threshold is higher, or a family could not be matched at all."""
+
+SENTENCE_PROMPTS = 16_384
+"""Prompts in no family whose sentences are embedded, to see what people say anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class NonMembers:
+    """What n prompts in no family say, and who says it.
+
+    vectors: (s, d) of their sentences; offsets: (n + 1,) where each prompt's begin. own: (n, f) CSR, nonzero where a
+    prompt is by one of the accounts that send the family together: it may be a rewording and is no stranger's.
+    """
+
+    vectors: FloatArray
+    offsets: IntArray
+    own: sparse.csr_matrix
+
+    @classmethod
+    def of(cls, texts: pa.ChunkedArray | pa.Array, own: sparse.csr_matrix, embed: Embed) -> NonMembers:
+        """Embed the sentences of at most SENTENCE_PROMPTS of these texts (n,), evenly chosen; own: (n, f)."""
+        count = min(len(texts), SENTENCE_PROMPTS)
+        chosen = np.unique(np.linspace(0, len(texts) - 1, count).astype(np.int64))
+        flat, offsets = sentences.split_sentences(texts.take(pa.array(chosen)))
+        return cls(embed(flat), offsets, own[chosen])
+
+
+def weights(found: Discovery) -> sparse.csr_matrix:
+    """Rarity of each family's grams among the prompts outside the family, (f, k) CSR float32."""
+    families, postings = found.families, found.shared.postings
+    out = families.core.tocsr().copy()
+    out.sort_indices()
+    inside = counts_at(families.members, found.shared.held, out)
+    outside = np.diff(postings.indptr)[out.indices] - inside.astype(np.int64)
+    out.data = match_score.rarity(outside, postings.shape[1])
+    return out
+
+
+def thresholds(found: Discovery, weight: sparse.csr_matrix, rate: float) -> Doubles:
+    """Return for each family the lowest score that at most `rate` of the batch's non-members reach, (f,).
+
+    A prompt that holds the template, but another family's too and was given to that one, is no evidence against
+    the threshold. Scores are those of a family without standing.
+    """
+    held = (weight @ found.shared.postings).tocsr()
+    total = np.asarray(weight.sum(axis=1), dtype=np.float32).ravel()
+    out = np.full(weight.shape[0], match_score.FLOOR)
+    for f in range(weight.shape[0]):
+        row = slice(held.indptr[f], held.indptr[f + 1])
+        others = (found.label[held.indices[row]] != f) & (held.data[row] < COVER * total[f])
+        scores = match_score.score_of(held.data[row][others], total[f])
+        worst = _reached(scores, len(found.label) - int(found.families.support[f]), rate)
+        out[f] = max(match_score.FLOOR, worst + MARGIN)
+    return out
+
+
+def of_meaning(
+    prototypes: Sequence[FloatArray], others: NonMembers | None, rate: float
+) -> tuple[Doubles, Doubles]:
+    """Return what at most `rate` of the others hold of each template's meaning, and what half of them hold, (f,) each.
+
+    prototypes: each template's sentences (p, d); 1 and 0 for those without, or without others to compare with.
+    """
+    least, usual = np.ones(len(prototypes)), np.zeros(len(prototypes))
+    rows = np.array([f for f, p in enumerate(prototypes) if len(p)], dtype=np.int64)
+    if others is None or not len(rows) or len(others.offsets) < 2:
+        return least, usual
+    owners = np.concatenate([[0], np.cumsum([len(prototypes[f]) for f in rows])]).astype(np.int64)
+    held = held_similarity(
+        others.vectors, others.offsets, np.concatenate([prototypes[f] for f in rows]), owners
+    )
+    own = others.own.tocsc()
+    for column, f in enumerate(rows):
+        said = np.delete(held[:, column], own.indices[own.indptr[f] : own.indptr[f + 1]])
+        if len(said):
+            least[f], usual[f] = _bounded(_reached(said, len(said), rate)), np.median(said)
+    return least, usual
+
+
+def of_centre(centre: FloatArray, others: FloatArray, rate: float) -> tuple[float, float]:
+    """As `of_meaning`, for a topical family's centre (1, d) and the vectors of whole prompts (n, d)."""
+    if not len(centre) or not len(others):
+        return 1.0, 0.0
+    near = others @ centre[0]
+    return _bounded(_reached(near, len(near), rate)), float(np.median(near))
+
+
+def with_reliability(signature: Signature, seen: int, strays: int) -> Signature:
+    """Give a signature the standing that `seen` requests and `strays` among them make; its threshold moves along."""
+    step = match_score.standing(seen, strays) - match_score.standing(signature.seen, signature.strays)
+    moved = match_score.shifted(np.array([signature.threshold]), np.array([step]))[0]
+    return replace(signature, seen=seen, strays=strays, threshold=min(float(moved), HIGHEST))
+
+
+def stricter(old: Signature, fresh: Signature) -> Signature:
+    """Return the old signature with the higher of both thresholds, for text and for meaning, and the fresh standing."""
+    base = with_reliability(fresh, old.seen, old.strays)
+    out = replace(old, threshold=max(old.threshold, base.threshold))
+    if fresh.similarity > old.similarity or old.similarity == 1.0:
+        out = replace(out, similarity=fresh.similarity, usual=fresh.usual)
+    return with_reliability(out, fresh.seen, fresh.strays)
+
+
+def _bounded(similarity: float) -> float:
+    return min(max(similarity, match_score.LEAST_MEANING), 1.0)
+
+
+def _reached(scores: npt.NDArray[np.floating], count: int, rate: float) -> float:
+    """Return the score that at most `rate` of `count` non-members exceed, some of which have none (0)."""
+    allowed = max(int(rate * (count + 1)) - 1, 0)
+    return (
+        float(np.partition(scores, len(scores) - 1 - allowed)[-1 - allowed]) if len(scores) > allowed else 0.0
+    )

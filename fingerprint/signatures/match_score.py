@@ -1,0 +1,109 @@
+"""Scores prompts against stored signatures: the n-gram index proposes, coverage and meaning decide.
+
+score = sigmoid((x - MIDDLE) / SCALE + s), where by its grams x = LENGTH · log(1 + b) + SHARE · c, and by its
+meaning x = NEAR + BEYOND · m; the better of the two counts.
+
+b: the prompt's grams of the signature, each counting by its rarity; c: their weighted share of all the
+signature's grams; m: how far the prompt's share of the template's meaning lies beyond what almost no non-member
+of the night held, in units of what lies between that and what half of them held. So eight rare grams of a long
+template count about as much as all of a short one's, and scores of families with long and short templates compare.
+
+s: the family's standing, STANDING · log((n + 1) / (o + 1) / USUAL) for n requests of which o strayed from its
+pool: the odds, by Bayes' rule and with one request of each kind as the prior, that what holds a template is
+another request of those who act together and not of somebody else who uses the same words. It shifts a
+family's scores and its threshold alike, so it ranks matches of different families and decides none.
+
+The constants were set on development data (DECISIONS.md). A family's threshold is calibrated on the batch's
+non-members.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fingerprint.base.types import Doubles, FloatArray, IntArray
+from fingerprint.domain.signature import Signature
+from fingerprint.signatures import match_score
+
+LENGTH = 4.0
+SHARE = 8.0
+NEAR = 4.0
+BEYOND = 17.0
+MIDDLE = 10.0
+SCALE = 2.0
+
+STANDING = 0.5
+USUAL = 100.0
+"""Requests in step for one that strays, of a family whose scores are not shifted."""
+
+PREFERRED = 4.0
+"""What being a campaign is worth where a prompt holds the text of several families: an excerpt of some
+article that others sent too must not hide the injected instruction beside it."""
+
+NARROW = 0.05
+"""Least distance between what half and what almost none of the non-members hold of a meaning."""
+
+LEAST_MEANING = 0.25
+"""Meaning never counts below this, whatever a night's other prompts hold: too few of them show little."""
+
+SURE = 0.9
+"""Above this score by grams alone, meaning is not asked."""
+
+KNOWN_SENDER = 2.0
+"""What it adds to x that the account sent the family before: honest users of the same words did not."""
+
+FLOOR = 0.5
+"""No threshold is lower before the shift: what calibration data cannot show is not promised."""
+
+
+def preference(label: str | None, score: float) -> float:
+    """Return the log-odds by which a family of that label and score is preferred."""
+    return PREFERRED * {"campaign": 1.0, "benign": 0.0}.get(label or "", score)
+
+
+def rarity(outside: IntArray, prompts: int) -> FloatArray:
+    """Weigh grams by how many of the prompts outside the family hold them (g,): 1 for none, 0 for all."""
+    top = np.log(prompts + 1.0)
+    return np.asarray(1 - np.log(outside + 1.0) / max(top, 1e-9), dtype=np.float32)
+
+
+def score_of(held: FloatArray, total: FloatArray) -> Doubles:
+    """Score signatures of which grams of weight `held` out of `total` were found."""
+    return np.asarray(
+        _squash(LENGTH * np.log1p(held) + SHARE * held / np.maximum(total, 1e-9)), dtype=np.float64
+    )
+
+
+def meaning(held: FloatArray, least: FloatArray, usual: FloatArray) -> FloatArray:
+    """How far prompts that hold `held` of a meaning lie beyond `least`, in units of least - usual; 0 up to least."""
+    return np.asarray(np.maximum(held - least, 0) / np.maximum(least - usual, NARROW), dtype=np.float32)
+
+
+def score_of_meaning(beyond: FloatArray) -> Doubles:
+    """Score prompts by meaning alone, (q,)."""
+    return np.asarray(_squash(np.where(beyond > 0, NEAR + BEYOND * beyond.astype(np.float64), -np.inf)))
+
+
+def standing(seen: int, strays: int) -> float:
+    """Return the log-odds by which a family's scores are shifted; 0 where nothing is known."""
+    return float(STANDING * np.log((seen + 1) / (strays + 1) / USUAL)) if seen else 0.0
+
+
+def shifted(score: Doubles, log_odds: Doubles) -> Doubles:
+    """Shift scores, 0 to 1, by log-odds."""
+    return np.asarray(1 / (1 + (1 - score) / np.maximum(score, 1e-300) * np.exp(-log_odds)))
+
+
+def from_known_sender(score: Doubles) -> Doubles:
+    """Raise scores of requests from accounts that sent their family before, (q,)."""
+    return shifted(score, np.full(len(score), KNOWN_SENDER / SCALE))
+
+
+def _squash(x: Doubles) -> Doubles:
+    return np.asarray(1 / (1 + np.exp((MIDDLE - x) / SCALE)))
+
+
+def base_threshold(signature: Signature) -> float:
+    """Return a signature's threshold for scores that its standing does not shift."""
+    step = -match_score.standing(signature.seen, signature.strays)
+    return float(match_score.shifted(np.array([signature.threshold]), np.array([step]))[0])

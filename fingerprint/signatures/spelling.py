@@ -1,0 +1,107 @@
+"""How prompts wrote a run of tokens: with which letters, case and signs between the words."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from fingerprint.base.jit import kernel
+from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
+
+MOST_SIGNS = 12
+"""Bytes of punctuation that may stand between two words; accounts vouch for words only, so longer runs go."""
+
+
+class SpelledText(NamedTuple):
+    """n texts with their tokens, as `tokenise` finds them.
+
+    data: their bytes; text_at: (n + 1,) where each begins. row_offsets: (n + 1,) where each one's tokens begin;
+    starts, ends: (t,) bytes from the beginning of the token's own text.
+    """
+
+    data: Bytes
+    text_at: IntArray
+    row_offsets: IntArray
+    starts: Ids
+    ends: Ids
+
+
+@kernel
+def _is_space(byte: np.uint8) -> bool:
+    return bool(byte == 32 or 9 <= byte <= 13)
+
+
+@kernel
+def _signs(texts: SpelledText, at: int, token: int) -> tuple[int, int]:
+    """Return where the bytes before a token stand, (-1, -1) if they are too many and a space stands for them."""
+    begin, end = at + texts.ends[token - 1], at + texts.starts[token]
+    a, b = begin, end
+    while a < b and _is_space(texts.data[a]):
+        a += 1
+    while b > a and _is_space(texts.data[b - 1]):
+        b -= 1
+    return (begin, end) if b - a <= MOST_SIGNS else (-1, -1)
+
+
+@njit(cache=True, nogil=True)
+def _append(out: Bytes, size: int, data: Bytes, begin: int, end: int) -> int:
+    out[size : size + end - begin] = data[begin:end]
+    return size + end - begin
+
+
+@njit(cache=True, nogil=True)
+def _spelled(texts: SpelledText, row: int, first: int, last: int) -> Bytes:
+    at = texts.text_at[row]
+    out = np.empty(texts.ends[last - 1] - texts.starts[first] + last - first, dtype=np.uint8)
+    size = 0
+    for token in range(first, last):
+        if token > first:
+            begin, end = _signs(texts, at, token)
+            if begin < 0:
+                out[size] = 32
+                size += 1
+            else:
+                size = _append(out, size, texts.data, begin, end)
+        size = _append(out, size, texts.data, at + texts.starts[token], at + texts.ends[token])
+    return out[:size]
+
+
+def spelled(texts: SpelledText, row: int, first: int, last: int) -> str:
+    """Return the tokens first to last (numbers among all) of a text as it wrote them, without long runs of signs."""
+    return bytes(_spelled(texts, row, first, last)).decode()
+
+
+@njit(cache=True, nogil=True)
+def spellings(texts: SpelledText, rows: IntArray, first: IntArray, count: int) -> Ids:
+    """Group texts (m,) that spell `count` tokens alike, each from its token `first` on; (m,), in order of appearance."""
+    group = np.empty(len(rows), dtype=np.int32)
+    known = [np.empty(0, dtype=np.uint8) for _ in range(0)]
+    for r in range(len(rows)):
+        mine = _spelled(texts, rows[r], first[r], first[r] + count)
+        group[r] = len(known)
+        for g in range(len(known)):
+            if len(known[g]) == len(mine) and (known[g] == mine).all():
+                group[r] = g
+                break
+        if group[r] == len(known):
+            known.append(mine)
+    return group
+
+
+@njit(cache=True, nogil=True)
+def find(hashes: HashArray, offsets: IntArray, wanted: HashArray) -> IntArray:
+    """Where each row of tokens holds the wanted ones word for word, in tokens from its first; -1 for nowhere."""
+    out = np.full(len(offsets) - 1, -1, dtype=np.int64)
+    for row in range(len(out)):
+        for begin in range(offsets[row], offsets[row + 1] - len(wanted) + 1):
+            same = True
+            for i in range(len(wanted)):
+                if hashes[begin + i] != wanted[i]:
+                    same = False
+                    break
+            if same:
+                out[row] = begin - offsets[row]
+                break
+    return out

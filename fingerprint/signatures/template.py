@@ -1,0 +1,306 @@
+"""Writes a family's template: its fixed segments and slots, in order, holding only what k accounts sent.
+
+The member that covers most of the core gives the order; every run of its tokens that core grams cover
+is a segment. Where a segment stands in the other members tells its position and what fills the slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+from scipy import sparse
+
+from fingerprint.base.strings import buffers
+from fingerprint.base.types import Bools, Bytes, HashArray, Ids, IntArray
+from fingerprint.discovery.shared_ngrams import SharedGrams
+from fingerprint.domain.signature import Segment, SegmentPlace, Slot, Template
+from fingerprint.signatures.slots import slot
+from fingerprint.signatures.spelling import SpelledText, find, spelled, spellings
+from fingerprint.text.ngrams import Shingles
+
+SAMPLE = 200
+"""Members that are looked at for a template; chosen evenly, so the same batch gives the same ones."""
+
+
+class TokeniseFn(Protocol):
+    """What `tokenise.tokens` returns, as far as it is read here."""
+
+    @property
+    def row_offsets(self) -> IntArray: ...  # noqa: D102
+    @property
+    def hashes(self) -> HashArray: ...  # noqa: D102
+    @property
+    def starts(self) -> Ids: ...  # noqa: D102
+    @property
+    def ends(self) -> Ids: ...  # noqa: D102
+    @property
+    def section(self) -> Bytes: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What templates are written from: n prompts, their grams, their senders (n, a), and how to tokenise them.
+
+    texts: (n,) normalised; shown: (n,) the same prompts with their own letters and case. fold makes the first
+    from the second.
+    """
+
+    shingles: Shingles
+    shared: SharedGrams
+    texts: pa.ChunkedArray
+    shown: pa.ChunkedArray
+    senders: sparse.csr_matrix
+    tokens: Callable[[pa.Array], TokeniseFn]
+    fold: Callable[[pa.Array], pa.Array]
+    unmask: Callable[[str], str]
+
+
+def write_template(corpus: Corpus, core: Ids, members: Ids, *, accounts: int) -> Template:
+    """Write the template of `members` (prompt numbers) around `core` (gram numbers).
+
+    accounts: how many accounts must have sent a segment, word for word, for it to stand in the template.
+    The template is empty if nothing meets that, or there are no members.
+    """
+    if not len(core) or not len(members):
+        return Template(())
+    chosen = members[np.unique(np.linspace(0, len(members) - 1, min(len(members), SAMPLE)).astype(np.int64))]
+    in_core = np.zeros(corpus.shared.postings.shape[0], dtype=np.bool_)
+    in_core[core] = True
+    offsets = corpus.shingles.offsets
+    model = chosen[_most_covered(corpus.shared.ids, offsets, chosen, in_core)]
+    sample = _Sample.of(corpus, chosen)
+    runs = _runs(corpus, model, in_core)
+    base = int(sample.tokens.row_offsets[sample.row_of(model)])
+    runs = [part for run in runs for part in _anonymous(sample, base, run, accounts)]
+    runs, run_of = _own_grams(corpus, model, runs, in_core)
+    if not runs:
+        return Template(())
+    return _assemble(sample, model, runs, run_of, accounts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """Some prompts of a corpus: texts and shown with their tokens, and who sent them (CSR: sent_at, senders_of)."""
+
+    corpus: Corpus
+    prompts: Ids
+    tokens: TokeniseFn
+    texts: SpelledText
+    shown: SpelledText
+    sent_at: Ids
+    senders_of: Ids
+
+    @classmethod
+    def of(cls, corpus: Corpus, prompts: Ids) -> _Sample:
+        columns = []
+        for column in (corpus.texts, corpus.shown):
+            texts = column.take(pa.array(prompts))
+            found = corpus.tokens(texts)
+            columns.append((found, SpelledText(*buffers(texts), found.row_offsets, found.starts, found.ends)))
+        (found, texts), (_, shown) = columns
+        sent = corpus.senders[prompts]
+        return cls(corpus, prompts, found, texts, shown, sent.indptr, sent.indices)
+
+    def row_of(self, prompt: int) -> int:
+        return int(np.flatnonzero(self.prompts == prompt)[0])
+
+    def senders(self, rows: IntArray) -> int:
+        """How many accounts sent any of these rows of the sample."""
+        return int(_senders(self.sent_at, self.senders_of, rows))
+
+
+@njit(cache=True, nogil=True)
+def _senders(sent_at: Ids, senders_of: Ids, rows: IntArray) -> int:
+    seen = set([np.int32(-1)])  # noqa: C405
+    for row in rows:
+        for i in range(sent_at[row], sent_at[row + 1]):
+            seen.add(np.int32(senders_of[i]))
+    return len(seen) - 1
+
+
+def _most_covered(ids: Ids, offsets: IntArray, prompts: Ids, in_core: Bools) -> int:
+    """Which of the prompts holds most core grams; the shorter one on a tie."""
+    covered = _covered(ids, offsets, prompts, in_core)
+    return int(np.lexsort((offsets[prompts + 1] - offsets[prompts], -covered))[0])
+
+
+@njit(cache=True, nogil=True)
+def _covered(ids: Ids, offsets: IntArray, prompts: Ids, in_core: Bools) -> IntArray:
+    """Count the core grams that each of the prompts holds."""
+    out = np.zeros(len(prompts), dtype=np.int64)
+    seen_in = np.full(len(in_core), -1, dtype=np.int32)
+    for row in range(len(prompts)):
+        for place in range(offsets[prompts[row]], offsets[prompts[row] + 1]):
+            gram = ids[place]
+            if gram >= 0 and in_core[gram] and seen_in[gram] != row:
+                seen_in[gram] = row
+                out[row] += 1
+    return out
+
+
+def _runs(corpus: Corpus, prompt: int, in_core: Bools) -> list[tuple[int, int]]:
+    """Token ranges of a prompt, from its own first token, that core grams cover without a break in one section."""
+    shingles = corpus.shingles
+    places = np.arange(shingles.offsets[prompt], shingles.offsets[prompt + 1])
+    origin = int(shingles.first[places[0]])
+    ids = corpus.shared.ids[places]
+    runs: list[tuple[int, int]] = []
+    section_end = True
+    for place, fixed in zip(places, (ids >= 0) & in_core[ids], strict=True):
+        if fixed:
+            begin, end = int(shingles.first[place]) - origin, int(shingles.last[place]) - origin
+            # runs that only touch are two: between them is a slot that is empty in this prompt
+            if runs and not section_end and begin < runs[-1][1]:
+                runs[-1] = (runs[-1][0], max(runs[-1][1], end))
+            elif end > begin:
+                runs.append((begin, end))
+            section_end = False
+        if not shingles.joined[place]:
+            section_end = True
+    return runs
+
+
+def _own_grams(
+    corpus: Corpus, prompt: int, runs: Sequence[tuple[int, int]], in_core: Bools
+) -> tuple[list[tuple[int, int]], Ids]:
+    """Return the runs that have grams of their own, and each gram's run (k,), -1 for none.
+
+    Text that comes again in a template stands in it once, where it comes first.
+    """
+    places = slice(int(corpus.shingles.offsets[prompt]), int(corpus.shingles.offsets[prompt + 1]))
+    ids, first, last = corpus.shared.ids[places], corpus.shingles.first[places], corpus.shingles.last[places]
+    run_of = np.full(len(in_core), -1, dtype=np.int32)
+    kept: list[tuple[int, int]] = []
+    for begin, end in runs:
+        inside = (ids >= 0) & in_core[ids] & (first - first[0] >= begin) & (last - first[0] <= end)
+        own = ids[inside & (run_of[ids] < 0)]
+        if len(own):
+            run_of[own] = len(kept)
+            kept.append((begin, end))
+    return kept, run_of
+
+
+def _anonymous(sample: _Sample, base: int, run: tuple[int, int], accounts: int) -> list[tuple[int, int]]:
+    """Cut a run until every part was sent, word for word, by enough accounts of the sample."""
+    begin, end = run
+    wanted = sample.tokens.hashes[base + begin : base + end]
+    rows = np.flatnonzero(find(sample.tokens.hashes, sample.tokens.row_offsets, wanted) >= 0)
+    if sample.senders(rows) >= accounts:
+        return [run]
+    middle = (begin + end) // 2
+    if end - begin < 6:
+        return []
+    return _anonymous(sample, base, (begin, middle), accounts) + _anonymous(
+        sample, base, (middle, end), accounts
+    )
+
+
+@njit(cache=True, nogil=True)
+def _locate(
+    ids: Ids, first: IntArray, last: IntArray, offsets: IntArray, prompts: Ids, run_of: Ids, grams: IntArray
+) -> tuple[Ids, Ids]:
+    """Where each run's grams begin and end in each prompt, in tokens from its first; -1 where under 70 % are held."""
+    begin = np.full((len(prompts), len(grams)), -1, dtype=np.int32)
+    end = np.full((len(prompts), len(grams)), -1, dtype=np.int32)
+    for row in range(len(prompts)):
+        places = np.arange(offsets[prompts[row]], offsets[prompts[row] + 1])
+        held = np.zeros(len(grams), dtype=np.int64)
+        for place in places:
+            run = run_of[ids[place]] if ids[place] >= 0 else -1
+            if run >= 0:
+                held[run] += 1
+                if begin[row, run] < 0:
+                    begin[row, run] = first[place] - first[places[0]]
+                end[row, run] = last[place] - first[places[0]]
+        for run in range(len(grams)):
+            if held[run] < 0.7 * grams[run]:
+                begin[row, run] = -1
+                end[row, run] = -1
+    return begin, end
+
+
+def _assemble(
+    sample: _Sample, model: int, runs: Sequence[tuple[int, int]], run_of: Ids, accounts: int
+) -> Template:
+    shingles, tokens = sample.corpus.shingles, sample.tokens
+    grams = np.bincount(run_of[run_of >= 0], minlength=len(runs)).astype(np.int64)
+    begin, end = _locate(
+        sample.corpus.shared.ids,
+        shingles.first,
+        shingles.last,
+        shingles.offsets,
+        sample.prompts,
+        run_of,
+        grams,
+    )
+    lengths = np.diff(tokens.row_offsets)
+    parts: list[Segment | Slot] = []
+    row = sample.row_of(model)
+    origin = int(tokens.row_offsets[row])
+    words = _as_sent(sample, [tokens.hashes[origin + a : origin + b] for a, b in runs], accounts)
+    for number, (left, right) in enumerate(runs):
+        before = end[:, number - 1] if number else np.zeros(len(begin), dtype=np.int32)
+        filled = _slot(sample, before, begin[:, number])
+        if filled is not None:
+            parts.append(filled)
+        held = begin[:, number] >= 0
+        position = float(np.mean(begin[held, number] / np.maximum(lengths[held], 1))) if held.any() else 0.0
+        text = words[number]
+        if text is None:
+            text = sample.corpus.unmask(spelled(sample.texts, row, origin + left, origin + right))
+        parts.append(
+            Segment(text, _place(sample, begin[:, number]), round(position, 4), round(float(held.mean()), 4))
+        )
+    tail = _slot(sample, end[:, -1], np.where(end[:, -1] >= 0, lengths, -1))
+    return Template((*parts, tail) if tail is not None else tuple(parts))
+
+
+def _as_sent(sample: _Sample, runs: Sequence[HashArray], accounts: int) -> list[str | None]:
+    """Write runs of tokens as most accounts wrote them; None where no one spelling was sent by enough of them.
+
+    Tokens of the shown text are paired with those of the normalised one by number, so a prompt in which a mask
+    replaced several is passed over, and what came out is folded again to be sure.
+    """
+    best = [_best_spelling(sample, wanted, accounts) for wanted in runs]
+    folded = sample.corpus.tokens(sample.corpus.fold(pa.array([b or "" for b in best], pa.large_string())))
+    at = folded.row_offsets
+    return [
+        text if text is not None and np.array_equal(folded.hashes[at[n] : at[n + 1]], runs[n]) else None
+        for n, text in enumerate(best)
+    ]
+
+
+def _best_spelling(sample: _Sample, wanted: HashArray, accounts: int) -> str | None:
+    begin = find(sample.tokens.hashes, sample.tokens.row_offsets, wanted)
+    paired = np.diff(sample.tokens.row_offsets) == np.diff(sample.shown.row_offsets)
+    rows = np.flatnonzero((begin >= 0) & paired)
+    first = sample.shown.row_offsets[rows] + begin[rows]
+    group = spellings(sample.shown, rows, first, len(wanted))
+    often = np.flatnonzero(np.bincount(group) >= accounts) if len(group) else group
+    vouched = {int(g): sample.senders(rows[group == g]) for g in often}
+    most = max(vouched.values(), default=0)
+    if most < accounts:
+        return None
+    ones = [int(np.flatnonzero(group == g)[0]) for g, count in vouched.items() if count == most]
+    return min(spelled(sample.shown, rows[n], first[n], first[n] + len(wanted)) for n in ones)
+
+
+def _place(sample: _Sample, begin: Ids) -> SegmentPlace:
+    rows = np.flatnonzero(begin >= 0)
+    system = sample.tokens.section[sample.tokens.row_offsets[rows] + begin[rows]] == 0
+    if system.all():
+        return "system"
+    return "either" if system.any() else "user"
+
+
+def _slot(sample: _Sample, left: Ids, right: IntArray | Ids) -> Slot | None:
+    """Describe what stands between two token positions of each member, -1 = unknown; None if nothing ever does."""
+    texts, rows = sample.texts, np.flatnonzero((left >= 0) & (right > left))
+    origin, at = texts.row_offsets[rows], texts.text_at[rows]
+    begins = at + texts.starts[origin + left[rows]]
+    return slot(texts.data, begins, at + texts.ends[origin + right[rows] - 1], sample.corpus.unmask)

@@ -1,0 +1,140 @@
+"""Recognises a new family as another wording, or a translation, of one that the same pool already sends.
+
+A rewording shares meaning but little text with its original; a translation shares neither words nor,
+for a model of one language, meaning. What both share is the senders. So a family born tonight becomes a
+variant of a stored one, or of a much larger one born tonight as well, if its accounts come from that family's
+pool, far beyond chance, while that family goes on, and its sentences mean what the other's sentences mean, or it
+is foreign, written in words that the rest of the traffic hardly uses, and spread over the pool as the original is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from fingerprint.base import stats
+from fingerprint.base.types import Bools, Doubles, FloatArray, Ids, IntArray
+from fingerprint.evidence.null_models import MIN_POOL, POOL_OVERLAP_P
+
+SHARED_POOL = 0.7
+"""This share of the variant's accounts must send the original too."""
+
+A_PART = 0.5
+"""A rewording has at most this part of the original's prompts; of two large families neither is the other's."""
+
+A_SMALL_PART = 1 / 3
+"""... and of one that is new itself so much: which of the two came first is not known."""
+
+FOREIGN = 0.5
+"""A template is foreign to another if it has less than this part of the other's share of common words."""
+
+AS_MANY = 0.5
+"""A foreign wording is sent by at least this part of the accounts that would send so much of the original by chance: a
+pool that rotates through its wordings spreads each over all accounts, and other work of a few of them is not one."""
+
+SAME_MEANING = 0.5
+"""Mean cosine of each sentence of the variant to its nearest of the original that is enough by itself."""
+
+LEAST_BOTH_WAYS, MOST_BOTH_WAYS = 0.36, 0.46
+"""What the mean of that and of the other direction must be, as a rewording may say in one sentence what took two: what
+the two thresholds of meaning ask on average, for strangers reach a plain text by chance and a peculiar one never; but
+within these bounds."""
+
+
+NAMES = 0.2
+"""What a rewording gains that holds all rare words of the original, and no others: of fields, tags, tools, and what
+no synonym was at hand for, of which the vectors of sentences know little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What is compared of f families.
+
+    sentences: (p, d) unit rows, of each family's template and of the variants it has already. members: (f, n) CSR,
+    variants' included. familiar: (f,) share of common words in the template; rare: (f, w) CSR, the others that it
+    holds, and how much each counts. length: (f,) of the template, in characters. least: (f,) what a prompt must hold of
+    the template's meaning to match it.
+    """
+
+    sentences: Sequence[FloatArray]
+    members: sparse.csr_matrix
+    familiar: Doubles
+    rare: sparse.csr_matrix
+    length: IntArray
+    least: Doubles
+
+    def alike(self, new: int, others: npt.NDArray[np.integer]) -> Doubles:
+        """By how much a family is more like each of some others than it must be to say the same; negative if less."""
+        shared = self._shared(new, others)
+        own, theirs = self.rare[new].sum(), np.asarray(self.rare[others].sum(axis=1)).ravel()
+        names = (shared / max(own, 1e-9) + shared / np.maximum(theirs, 1e-9)) / 2
+        return np.array(
+            [self._says(new, int(f), NAMES * more) for f, more in zip(others, names, strict=True)]
+        )
+
+    def _says(self, new: int, other: int, more: float) -> float:
+        one, two = self.sentences[new], self.sentences[other]
+        if not len(one) or not len(two):
+            return -np.inf
+        cosines = one @ two.T
+        there, back = float(cosines.max(axis=1).mean()), float(cosines.max(axis=0).mean())
+        asked = min(max((self.least[new] + self.least[other]) / 2, LEAST_BOTH_WAYS), MOST_BOTH_WAYS)
+        return float(max(there - SAME_MEANING, (there + back) / 2 + more - asked))
+
+    def _shared(self, new: int, others: npt.NDArray[np.integer]) -> Doubles:
+        """Return what the rare words count that a family shares with each of some others."""
+        return np.asarray(self.rare[others] @ self.rare[new].sign().toarray().ravel())
+
+    def translated(self, new: int, candidates: npt.NDArray[np.integer]) -> int:
+        """Return which of several families a foreign one most likely translates.
+
+        A translation keeps names. So it is the one that shares most rare words, and of equal ones that of the most
+        similar length.
+        """
+        length = np.log(np.maximum(self.length, 1))
+        unlike = np.abs(length[candidates] - length[new])
+        return int(candidates[np.lexsort((unlike, -self._shared(new, candidates)))[0]])
+
+
+def originals(wording: Wording, born: Bools, senders: sparse.csr_matrix) -> Ids:
+    """Find the family that each new one is a variant of, (f,) int32 row numbers, -1 = none.
+
+    born: (f,) bool, new tonight. senders: (n, a) CSR. A variant is nobody's original.
+    """
+    out = np.full(len(born), -1, dtype=np.int32)
+    sent = (wording.members @ senders).tocsr()
+    pool = sent.sign()
+    size = np.diff(pool.indptr)
+    both = np.asarray((pool @ pool.T).todense()) if len(born) else np.zeros((0, 0))
+    prompts = np.diff(wording.members.indptr)
+    fresh = np.flatnonzero(born & (size >= MIN_POOL))
+    for new in fresh[np.argsort(-prompts[fresh], kind="stable")]:
+        shared = both[new]
+        older = np.where(born, (prompts[new] <= A_SMALL_PART * prompts) & (out < 0), True)
+        near = np.flatnonzero(older & (shared >= SHARED_POOL * size[new]))
+        chance = stats.hypergeometric(
+            shared[near], senders.shape[1], size[near], np.full(len(near), size[new])
+        )
+        candidates = near[chance < POOL_OVERLAP_P]
+        if not len(candidates):
+            continue
+        meaning = wording.alike(int(new), candidates)
+        meaning = np.where(prompts[new] <= A_PART * prompts[candidates], meaning, -np.inf)
+        if meaning.max() >= 0:
+            out[new] = candidates[np.argmax(meaning)]
+        elif (wording.familiar[new] < FOREIGN * wording.familiar[candidates]).all():
+            drawn = np.array([_drawn(sent[[old]], int(sent[[new]].sum())) for old in candidates])
+            spread = candidates[size[new] >= AS_MANY * drawn]
+            if len(spread):
+                out[new] = wording.translated(int(new), spread)
+    return out
+
+
+def _drawn(sent: sparse.csr_matrix, draws: int) -> float:
+    """Return how many senders so many draws with replacement from what they sent (1, a) are expected to find."""
+    share = sent.data / sent.data.sum()
+    return float((1 - (1 - share) ** draws).sum())

@@ -1,0 +1,191 @@
+"""Opens the store's database, SQLite or PostgreSQL, brings its schema up to date, and maps its errors."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from fingerprint.domain.errors import StoreError, UsageError
+from fingerprint.store.tables import REVISION
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_S = 15
+CONNECT_TIMEOUT_S = 10
+_ALONE = 0x66696E67  # "fing": any number that no other program takes in the same PostgreSQL database
+
+
+class Database:
+    """A database whose schema is the current one.
+
+    Raises StoreError, naming the database without its password and the cause, for all that goes wrong in it;
+    UsageError for an URL of another kind.
+    """
+
+    def __init__(self, home: Path, url: str | None, *, read_only: bool = False) -> None:
+        parsed = (
+            sa.URL.create("sqlite", database=str(home / "fingerprint.db")) if url is None else _parse(url)
+        )
+        self.name = _shown(parsed)
+        with self._border():
+            self._reads, self._writes = _engines(parsed, read_only)
+            try:
+                self._migrate(read_only)
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._reads.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Open a transaction that sees one state and writes nothing."""
+        with self._border(), self._reads.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, *, alone: bool = False) -> Iterator[sa.Connection]:
+        """Open a transaction of which all is kept, durably, or nothing; one that is `alone` waits for others such."""
+        with self._border(), self._writes.begin() as connection:
+            # SQLite has one writer at a time anyway
+            if alone and connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ALONE)))
+            yield connection
+
+    @contextmanager
+    def _border(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.StatementError as error:
+            cause = " ".join(str(error.orig).split())
+            raise StoreError(f"{self.name}: {cause}") from error
+        except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
+            raise StoreError(f"{self.name}: {error}") from error
+
+    def _migrate(self, read_only: bool) -> None:
+        with self.reading() as connection:
+            found = _revision(connection)
+        if found == REVISION:
+            return
+        # Alembic takes 0.2 s to import, which a start on a database of today need not wait for
+        from alembic import command
+        from alembic.config import Config
+        from alembic.script import ScriptDirectory
+        from alembic.util import CommandError
+
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        try:
+            known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
+            if found is not None and found not in known:
+                raise StoreError(
+                    f"{self.name}: schema {REVISION} expected, {found} found: a newer fingerprint made it"
+                )
+            if read_only:
+                raise StoreError(
+                    f"{self.name}: schema {REVISION} expected, {found or 'an empty database'} found: "
+                    "open it once for writing, e.g. by a nightly run"
+                )
+            with self.writing(alone=True) as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except CommandError as error:
+            raise StoreError(f"{self.name}: {error}") from error
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    """Return the database's schema, as Alembic writes it down; None for an empty database."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _parse(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        # the cause may quote the URL, password included
+        raise UsageError(
+            "a database URL such as postgresql://user@host/name expected, no URL found"
+        ) from None
+    if parsed.get_backend_name() in {"postgresql", "postgres"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database in {None, "", ":memory:"}:
+            raise UsageError(f"a file in the sqlite:// URL expected, {parsed.database or 'none'} found")
+        return parsed.set(drivername="sqlite")
+    raise UsageError(f"a postgresql:// or sqlite:// URL expected, {parsed.get_backend_name()}:// found")
+
+
+def _is_sqlite(url: sa.URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def _shown(url: sa.URL) -> str:
+    if _is_sqlite(url):
+        return str(url.database)
+    hidden = {key: "***" if "password" in key else value for key, value in url.query.items()}
+    return url.set(query=hidden).render_as_string(hide_password=True)
+
+
+def _engines(url: sa.URL, read_only: bool) -> tuple[sa.Engine, sa.Engine]:
+    """Make two engines over one pool: for transactions that read and for those that write."""
+    json_serializer = partial(json.dumps, allow_nan=False)
+    if _is_sqlite(url):
+        engine = sa.create_engine(
+            "sqlite://",
+            creator=_sqlite_connector(Path(str(url.database)).absolute(), read_only),
+            poolclass=sa.QueuePool,
+            json_serializer=json_serializer,
+        )
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine, engine.execution_options(fingerprint_writes=True)
+    engine = sa.create_engine(
+        url,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S} if "connect_timeout" not in url.query else {},
+        isolation_level="REPEATABLE READ",
+        execution_options={"postgresql_readonly": True} if read_only else {},
+        json_serializer=json_serializer,
+    )
+    return engine, engine.execution_options(isolation_level="READ COMMITTED")
+
+
+def _sqlite_connector(path: Path, read_only: bool) -> Callable[[], sqlite3.Connection]:
+    if not read_only:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    elif not path.exists():
+        raise StoreError(f"{path}: a database expected, nothing found: a nightly run makes it")
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{path.as_uri()}?mode={'ro' if read_only else 'rwc'}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,  # _begin_sqlite begins
+            check_same_thread=False,  # the pool lends a connection to one thread at a time
+        )
+        connection.execute("PRAGMA foreign_keys = ON")
+        # not every SQLite is built with its mathematical functions
+        connection.create_function("ln", 1, math.log, deterministic=True)
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+            # NORMAL may lose the last commits with the power; one sync a commit costs nothing here
+            connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    return connect
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # a transaction that begins by reading cannot wait for another writer, it fails: so writers say it at once
+    writes = connection.get_execution_options().get("fingerprint_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

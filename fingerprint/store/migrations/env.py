@@ -1,0 +1,12 @@
+"""What Alembic runs: upgrades within the transaction of the connection that `database.migrate` hands over."""
+
+from alembic import context
+
+from fingerprint.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    transactional_ddl=True,  # Alembic takes SQLite to have none
+)
+context.run_migrations()

@@ -1,0 +1,360 @@
+"""Keeps families, accounts, campaigns, labels and nights in one database."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from fingerprint.domain import signature_json
+from fingerprint.domain.errors import NotFound
+from fingerprint.domain.results import NightReport
+from fingerprint.domain.rows import AccountRow, CampaignRow, Event, FamilyFacts, FamilyRow, LabelRow
+from fingerprint.domain.schemas import (
+    ACCOUNT_META_SCHEMA,
+    ACTIVITY_SCHEMA,
+    RANDOM_FEATURES_SCHEMA,
+    SPREAD_SCHEMA,
+    Activity,
+)
+from fingerprint.domain.signature import Signature, Stamp
+from fingerprint.store import night_writer, rows, signature_import, tables
+from fingerprint.store.access import Access
+from fingerprint.store.database import Database
+from fingerprint.store.labels import facts_of, labels_of, revision
+from fingerprint.store.lists import Pages
+from fingerprint.store.rows import (
+    ACTIVE,
+    CAMPAIGN,
+    OWNER,
+    select_families,
+    signatures_of,
+    to_listed,
+    to_signature,
+)
+from fingerprint.store.signature_import import ImportOutcome, ImportPolicy
+from fingerprint.store.sql import arrow_table, insert_arrow
+
+FAMILY_ACCOUNTS_SCHEMA = pa.schema(
+    {
+        "family_id": pa.large_string(),
+        "account_id": pa.large_string(),
+        "requests": pa.int64(),
+        "first_day": pa.date32(),
+        "last_day": pa.date32(),
+    }
+)
+ACCOUNT_TOTALS_SCHEMA = pa.schema([f for f in FAMILY_ACCOUNTS_SCHEMA if f.name != "family_id"])
+FAMILY_DAYS_SCHEMA = pa.schema(
+    {"family_id": pa.large_string(), "day": pa.date32(), "requests": pa.int64(), "accounts": pa.int64()}
+)
+
+_OWN = sa.and_(ACTIVE, tables.families.c.variant_of.is_(None))
+_SENT = tables.spread.join(tables.families, tables.families.c.family_id == tables.spread.c.family_id)
+_LISTED = select_families(*(c for c in tables.families.c if not isinstance(c.type, sa.LargeBinary | sa.JSON)))
+
+
+class Store:
+    """The database of one home.
+
+    Every method is one transaction. Raises StoreError, naming the database and the cause, when it cannot be read or
+    written.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.access = Access(database)
+        self.pages = Pages(database)
+
+    @classmethod
+    def open(cls, home: Path, url: str | None = None, *, read_only: bool = False) -> Self:
+        """Open home/fingerprint.db, or the PostgreSQL database of `url`, made or migrated to the current schema.
+
+        `read_only` neither makes nor migrates: a database of another schema is a StoreError then.
+        """
+        return cls(Database(home, url, read_only=read_only))
+
+    @property
+    def database(self) -> Database:
+        """The database, for the console's `desk`, `worklist` and `dossier`."""
+        return self._database
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def stamp(self) -> Stamp | None:
+        """Tell what made the stored signatures; None before the first ones."""
+        with self._database.reading() as connection:
+            return night_writer.stored_stamp(connection)
+
+    def check_stamp(self, stamp: Stamp) -> None:
+        """Raise StampMismatch when the stored signatures were made by another model or normaliser.
+
+        The first signatures saved set the home's stamp.
+        """
+        with self._database.reading() as connection:
+            night_writer.require_stamp(connection, stamp, self._database.name)
+
+    def save_night(
+        self,
+        night: NightReport,
+        signatures: Sequence[Signature],
+        *,
+        spread: pa.Table,
+        activity: pa.Table,
+        account_meta: pa.Table | None = None,
+        features: pa.Table | None = None,
+        rhythm: Activity | None = None,
+        accounts: Sequence[AccountRow] = (),
+        campaigns: Sequence[CampaignRow] = (),
+        events: Sequence[Event] = (),
+        retired: Iterable[str] = (),
+        retention_days: int | None = None,
+    ) -> None:
+        """Save all of a night's findings, or none.
+
+        `spread`, `activity`, `account_meta` and `features` have the schemas of that name in `records`, `rhythm` those in
+        `casework`. Families' accounts,
+        requests and days are counted from `spread` over all batches, first and last seen only widen, the version
+        rises with a changed template. Labels are the analysts', so a signature's label is not saved; nor is its
+        campaign_id, for `campaigns` say which families they have. Stored families that no argument names stay as
+        they are; `retired` ones are no longer listed or matched.
+
+        retention_days: families that were retired longer ago lose their vectors; None keeps them.
+        A batch saved again replaces its traffic and events; families that only its earlier run had seen are retired.
+        Raises StampMismatch when another model or normaliser made the stored signatures.
+        """
+        now = datetime.now(UTC)
+        campaign_of = {family: row.campaign_id for row in campaigns for family in row.families}
+        saved = {signature.family_id for signature in signatures}
+        touched = saved.union(pc.unique(spread["family_id"]).to_pylist())
+        with self._database.writing(alone=True) as connection:
+            counted_before = night_writer.save_night_row(connection, night, now)
+            night_writer.save_campaigns(connection, campaigns, now)
+            night_writer.save_families(connection, signatures, now, campaign_of=campaign_of)
+            night_writer.move_to_campaigns(connection, campaign_of)
+            insert_arrow(connection, tables.spread, spread, SPREAD_SCHEMA, batch_id=night.batch_id)
+            insert_arrow(connection, tables.activity, activity, ACTIVITY_SCHEMA, batch_id=night.batch_id)
+            if features is not None:
+                insert_arrow(
+                    connection,
+                    tables.account_features,
+                    features,
+                    RANDOM_FEATURES_SCHEMA,
+                    batch_id=night.batch_id,
+                )
+            night_writer.drop_old_features(connection)
+            unseen = night_writer.update_totals(connection, touched, counted_before=counted_before)
+            night_writer.save_accounts(connection, accounts, now)
+            if account_meta is not None:
+                night_writer.save_account_meta(connection, account_meta)
+            if rhythm is not None:
+                night_writer.save_rhythm(connection, rhythm, night.batch_id)
+            night_writer.save_events(connection, events, night.batch_id)
+            night_writer.retire(connection, {*retired, *unseen} - saved, night.batch_id)
+            if retention_days is not None:
+                night_writer.drop_old_vectors(connection, now - timedelta(days=retention_days))
+
+    def import_signatures(
+        self, signatures: Sequence[Signature], policy: ImportPolicy | None = None
+    ) -> ImportOutcome:
+        """Save signatures of distinct families made elsewhere, all or none, and say what became of each.
+
+        What nights here counted, and what analysts here said, stays, unless `policy` says otherwise of the text.
+        Raises StampMismatch when another model or normaliser made the stored signatures.
+        """
+        with self._database.writing(alone=True) as connection:
+            return signature_import.take_in(
+                connection, signatures, datetime.now(UTC), policy or ImportPolicy()
+            )
+
+    def last_changes(self) -> dict[str, datetime]:
+        """Tell when each family, or what analysts said of it, last changed."""
+        with self._database.reading() as connection:
+            return signature_import.last_changes(connection)
+
+    def labels(self, family_id: str) -> list[LabelRow]:
+        """List what analysts said of a family, oldest first."""
+        with self._database.reading() as connection:
+            return labels_of(connection, family_id)
+
+    def revision(self) -> int:
+        """Return the number of the latest change that people made to any family, 0 for none."""
+        with self._database.reading() as connection:
+            return revision(connection)
+
+    def facts(self) -> tuple[int, list[FamilyFacts]]:
+        """Read what lookups tell of each family that is not retired, variants too, and the revision it is as of."""
+        with self._database.reading() as connection:
+            return revision(connection), facts_of(connection, ACTIVE)
+
+    def signature(self, family_id: str) -> Signature:
+        """Read one family's signature, retired or not; raises NotFound."""
+        with self._database.reading() as connection:
+            for signature in signatures_of(connection, [family_id]):
+                return signature
+        raise NotFound(f"{self._database.name}: no family {family_id}")
+
+    def signatures(self) -> list[Signature]:
+        """Read the signatures of all families but retired ones, in the order of their ids."""
+        active = select_families(tables.families).where(ACTIVE)
+        with self._database.reading() as connection:
+            found = [to_signature(row) for row in connection.execute(active)]
+        return sorted(found, key=lambda signature: signature.family_id)
+
+    def versions(self, family_id: str) -> list[Signature]:
+        """Read the signatures that later versions of the family replaced, oldest first."""
+        kept = tables.family_versions
+        chosen = sa.select(kept.c.signature).where(kept.c.family_id == family_id).order_by(kept.c.version)
+        with self._database.reading() as connection:
+            return [signature_json.from_json(value) for value in connection.scalars(chosen)]
+
+    def events(self, family_id: str) -> list[tuple[str, Event]]:
+        """List what happened to a family, oldest first, each with its batch."""
+        table = tables.events
+        chosen = sa.select(table).where(table.c.family_id == family_id).order_by(table.c.id)
+        with self._database.reading() as connection:
+            return [(r.batch_id, Event(r.family_id, r.kind, r.detail)) for r in connection.execute(chosen)]
+
+    def families(
+        self, *, flagged: bool | None = None, min_score: float | None = None, limit: int | None = None
+    ) -> list[FamilyRow]:
+        """List families but retired ones, highest score first."""
+        table = tables.families
+        ranked = _ranked(_LISTED, table, table.c.family_id, flagged=flagged, min_score=min_score).limit(limit)
+        with self._database.reading() as connection:
+            return [to_listed(row) for row in connection.execute(ranked.where(_OWN))]
+
+    def accounts(
+        self,
+        *,
+        flagged: bool | None = None,
+        min_score: float | None = None,
+        limit: int | None = None,
+        departed: bool = False,
+    ) -> list[AccountRow]:
+        """List assessed accounts, highest score first; departed: only those unlike honest traffic."""
+        table = tables.accounts
+        chosen = sa.select(table).where(table.c.departed) if departed else sa.select(table)
+        ranked = _ranked(chosen, table, table.c.account_id, flagged=flagged, min_score=min_score)
+        with self._database.reading() as connection:
+            return [rows.account(row) for row in connection.execute(ranked.limit(limit))]
+
+    def account(self, account_id: str) -> AccountRow:
+        """Read one account's assessment; raises NotFound."""
+        with self._database.reading() as connection:
+            chosen = sa.select(tables.accounts).where(tables.accounts.c.account_id == account_id)
+            for row in connection.execute(chosen):
+                return rows.account(row)
+        raise NotFound(f"{self._database.name}: no assessed account {account_id}")
+
+    def campaigns(
+        self, *, flagged: bool | None = None, min_score: float | None = None, limit: int | None = None
+    ) -> list[CampaignRow]:
+        """List campaigns that have families, highest score first; within one, the largest family first."""
+        table = tables.campaigns
+        ranked = _ranked(sa.select(table), table, table.c.campaign_id, flagged=flagged, min_score=min_score)
+        members = select_families(tables.families.c.family_id).where(_OWN).subquery()
+        pools = (
+            sa.select(members.c.campaign, sa.func.count(tables.spread.c.account_id.distinct()))
+            .join_from(members, tables.spread, members.c.family_id == tables.spread.c.family_id)
+            .where(members.c.campaign.is_not(None))
+            .group_by(members.c.campaign)
+        )
+        families: dict[str, list[FamilyRow]] = defaultdict(list)
+        with self._database.reading() as connection:
+            found = list(connection.execute(ranked))
+            pool_of = {row[0]: row[1] for row in connection.execute(pools)}
+            for row in connection.execute(_LISTED.where(_OWN, CAMPAIGN.is_not(None))):
+                families[row.campaign].append(to_listed(row))
+        peopled = [row for row in found if row.campaign_id in families]
+        return [rows.campaign(row, families[row.campaign_id], pool_of) for row in peopled[:limit]]
+
+    def nights(self) -> list[NightReport]:
+        """List the saved nights, oldest first."""
+        table = tables.nights
+        with self._database.reading() as connection:
+            chosen = sa.select(table).order_by(table.c.started, table.c.batch_id)
+            return [rows.night(row) for row in connection.execute(chosen)]
+
+    def family_accounts(self, *, but_batch: str | None = None) -> pa.Table:
+        """Read what each account sent of each family over all days: FAMILY_ACCOUNTS_SCHEMA, in order of the ids.
+
+        What was sent of a wording counts for its original.
+
+        `but_batch` leaves out one batch: the one being run, maybe again.
+        """
+        table = tables.spread
+        keys = (OWNER, table.c.account_id)
+        chosen = sa.select(*keys, *_totals(table)).select_from(_SENT).group_by(*keys)
+        return self._history(chosen, table, but_batch, FAMILY_ACCOUNTS_SCHEMA)
+
+    def account_totals(self, *, but_batch: str | None = None) -> pa.Table:
+        """Read what each account sent in all: ACCOUNT_TOTALS_SCHEMA, in order of the ids."""
+        table = tables.activity
+        key = table.c.account_id
+        chosen = sa.select(key, *_totals(table)).group_by(key)
+        return self._history(chosen, table, but_batch, ACCOUNT_TOTALS_SCHEMA)
+
+    def family_days(self, *, but_batch: str | None = None) -> pa.Table:
+        """Read each family's requests and accounts by UTC day: FAMILY_DAYS_SCHEMA, in order of ids and days."""
+        table = tables.spread
+        keys = (OWNER, table.c.day)
+        accounts = sa.func.count(table.c.account_id.distinct())
+        chosen = sa.select(*keys, _totals(table)[0], accounts).select_from(_SENT).group_by(*keys)
+        return self._history(chosen, table, but_batch, FAMILY_DAYS_SCHEMA)
+
+    def account_meta(self) -> pa.Table:
+        """Read which metadata values each account was seen with: records.ACCOUNT_META_SCHEMA."""
+        return self._history(sa.select(tables.account_meta), tables.account_meta, None, ACCOUNT_META_SCHEMA)
+
+    def account_features(self, *, but_batch: str | None = None) -> pa.Table:
+        """Read the features of accounts of the last nights: records.FEATURES_SCHEMA, a row for each of their nights."""
+        table = tables.account_features
+        chosen = sa.select(table.c.account_id, table.c.requests, table.c.features)
+        return self._history(chosen, table, but_batch, RANDOM_FEATURES_SCHEMA)
+
+    def _history(
+        self, chosen: sa.Select[Any], table: sa.Table, but_batch: str | None, schema: pa.Schema
+    ) -> pa.Table:
+        if but_batch is not None:
+            chosen = chosen.where(table.c.batch_id != but_batch)
+        with self._database.reading() as connection:
+            return arrow_table(connection, chosen, schema)
+
+
+def _totals(table: sa.Table) -> tuple[sa.ColumnElement[Any], ...]:
+    # PostgreSQL sums whole numbers into decimals
+    requests = sa.cast(sa.func.sum(table.c.requests), sa.BigInteger)
+    return requests, sa.func.min(table.c.day), sa.func.max(table.c.day)
+
+
+def _ranked(
+    chosen: sa.Select[Any],
+    table: sa.Table,
+    key: sa.Column[Any],
+    *,
+    flagged: bool | None,
+    min_score: float | None,
+) -> sa.Select[Any]:
+    if flagged is not None:
+        chosen = chosen.where(table.c.flagged == flagged)
+    if min_score is not None:
+        chosen = chosen.where(table.c.score >= min_score)
+    return chosen.order_by(table.c.score.desc(), key)

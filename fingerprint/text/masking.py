@@ -1,0 +1,173 @@
+"""Volatile tokens (identifiers, times, addresses, long numbers), each replaced by one private-use character."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import numpy as np
+
+from fingerprint.base.jit import kernel
+from fingerprint.base.types import Bytes, IntArray
+from fingerprint.text import mask_patterns
+from fingerprint.text.mask_patterns import AF, DIGIT, KIND, MAIL, MIN_HEX_LETTERS, email, token, url
+
+UUID: Final = "\ue001"
+HEX: Final = "\ue002"
+BLOB: Final = "\ue003"
+TIMESTAMP: Final = "\ue004"
+DATE: Final = "\ue005"
+CLOCK: Final = "\ue006"
+URL: Final = "\ue007"
+EMAIL: Final = "\ue008"
+NUMBER: Final = "\ue009"
+IP: Final = "\ue00a"
+
+MASKS: Final = {
+    UUID: "uuid",
+    HEX: "hex",
+    BLOB: "blob",
+    TIMESTAMP: "timestamp",
+    DATE: "date",
+    CLOCK: "time",
+    URL: "url",
+    EMAIL: "email",
+    NUMBER: "number",
+    IP: "ip",
+}
+"""Mask character → what it stands for. Private-use characters never survive in a text, so none can be forged."""
+
+_MASK = re.compile(f"[{''.join(MASKS)}]")
+_READABLE = re.compile("⟨([a-z]+)⟩")
+_NAMED = {name: character for character, name in MASKS.items()}
+
+_MAX_LOCAL = 64  # of an e-mail address (RFC 5321, 4.5.3.1.1)
+_MAX_PIECE = 1024  # a longer run of letters and digits is read in parts, so that no text takes quadratic time
+
+_SPACE, _SLASH, _COLON, _AT = b" /:@"
+
+# beside long runs of the letters a to f, what any mask holds: a digit, @ or ://
+_ALARMS = KIND == DIGIT
+_ALARMS[[ord(c) for c in "@:"]] = True
+# after a space these may belong to what stood before it: 2026-03-02 04:05, 4:05 pm
+_GOES_ON = KIND == DIGIT
+_GOES_ON[[ord(c) for c in "ap"]] = True
+
+
+def unmask(text: str) -> str:
+    """Return `text` with each mask as people may read it, e.g. ⟨uuid⟩."""
+    return _MASK.sub(lambda found: f"⟨{MASKS[found[0]]}⟩", text)
+
+
+def remask(text: str) -> str:
+    """Return what `unmask` returned with its masks again."""
+    return _READABLE.sub(lambda found: _NAMED.get(found[1], found[0]), text)
+
+
+def mask(data: Bytes, offsets: IntArray) -> tuple[Bytes, IntArray]:
+    """Mask the volatile tokens of folded texts, in place: no mask is longer than what it stands for."""
+    ends = np.empty(len(offsets), np.int64)
+    _mask_rows(data, offsets, ends)
+    return data[: ends[-1]], ends
+
+
+@kernel
+def _mask_rows(data: Bytes, offsets: IntArray, ends: IntArray) -> None:
+    ends[0] = 0
+    o = 0
+    for r in range(len(offsets) - 1):
+        i, last = offsets[r], offsets[r + 1]
+        while i < last:
+            alarm = _alarm(data, i, last)
+            start, cut = (alarm, last) if alarm == last else _around(data, i, alarm, last)
+            if o == i:
+                o = start
+            else:
+                for k in range(i, start):
+                    data[o] = data[k]
+                    o += 1
+            if start < cut:
+                o = mask_part(data, start, cut, o)
+            i = cut
+        ends[r + 1] = o
+
+
+@kernel
+def _alarm(data: Bytes, first: int, last: int) -> int:
+    """Return a place at or after `first` that the first mask covers, `last` if there is none; most text has few."""
+    i = first
+    while i < last:
+        stop = min(i + MIN_HEX_LETTERS, last)
+        while i < stop:
+            if _ALARMS[data[i]] and (data[i] != _COLON or (i + 1 < last and data[i + 1] == _SLASH)):
+                return i
+            i += 1
+        # letters enough to be hex hold the last byte of some such step
+        if KIND[data[stop - 1]] == AF:
+            a, b = stop - 1, stop
+            while a > first and KIND[data[a - 1]] == AF:
+                a -= 1
+            while b < last and KIND[data[b]] == AF:
+                b += 1
+            if b - a >= MIN_HEX_LETTERS:
+                return a
+    return last
+
+
+@kernel
+def _around(data: Bytes, first: int, alarm: int, last: int) -> tuple[int, int]:
+    """Return the part from `first` to `last` around an alarm that no mask crosses the ends of."""
+    start, cut = alarm, alarm
+    while start > first and MAIL[data[start - 1]]:
+        start -= 1
+    while cut < last and (data[cut] != _SPACE or (cut + 1 < last and _GOES_ON[data[cut + 1]])):
+        cut += 1
+    return start, cut
+
+
+@kernel
+def mask_part(data: Bytes, start: int, last: int, o: int) -> int:
+    """Mask a row or a part of one into `data` from `o` on, never past what is read, and return where it ends."""
+    i, end, at_sign = start, last, start
+    resume = -1  # inside a URL's host, which ends at `end`: where its path ends
+    while i < end or resume >= 0:
+        if i >= end:
+            if resume > end and resume < last and data[resume] >= 0x80:
+                data[o] = _SPACE  # letters after the path are no part of the host
+                o += 1
+            i, end, resume = resume, last, -1
+            continue
+        if KIND[data[i]] == 0:
+            data[o] = data[i]
+            i, o = i + 1, o + 1
+            continue
+        j, bits = i, 0
+        while j < min(end, i + _MAX_PIECE) and KIND[data[j]] != 0:
+            bits |= KIND[data[j]]
+            j += 1
+        host, path = url(data, j, end) if resume < 0 else (0, 0)
+        if path > 0:
+            o = _put(data, o, mask_patterns.URL)
+            i, end, resume = j + 3, host, path
+            continue
+        while at_sign < last and (at_sign < j or data[at_sign] != _AT):
+            at_sign += 1
+        stop, which = 0, mask_patterns.EMAIL
+        if at_sign < end and at_sign - i <= _MAX_LOCAL:
+            stop = email(data, i, at_sign, end)
+        if stop == 0:
+            stop, which = token(data, i, j, end, bits)
+        if which > 0:
+            o = _put(data, o, which)
+        else:
+            for k in range(i, stop):
+                data[o] = data[k]
+                o += 1
+        i = stop
+    return o
+
+
+@kernel
+def _put(data: Bytes, o: int, which: int) -> int:
+    data[o], data[o + 1], data[o + 2] = 0xEE, 0x80, 0x80 + which  # UTF-8 of U+E000 + which
+    return o + 3

@@ -1,0 +1,183 @@
+"""Grams by their hashes in open addressing (linear probing, at most half full): which are shared, and where they stand.
+
+Millions of grams do not fit the processor's cache, where a look-up takes a tenth of the time. So they are parted by
+the first bits of their hashes, and each part is counted in a small table of its own.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numba import njit
+
+from fingerprint.base.jit import kernel
+from fingerprint.base.parallel import in_order, workers
+from fingerprint.base.types import Bools, HashArray, Ids, IntArray
+
+PART = 1 << 15
+"""Grams of a part, about: its table takes a megabyte."""
+
+MOST_BITS = 12
+
+
+def shared(hashes: HashArray, offsets: IntArray, known: HashArray, least: int) -> tuple[HashArray, Ids]:
+    """Find the grams that at least so many prompts hold, and all the known ones.
+
+    hashes: (p,), never 0, of prompts that begin at offsets (n + 1,). known: sorted. Returns the grams' hashes (k,),
+    sorted, and which of them stands at each place (p,), -1 for none.
+    """
+    bits = min(MOST_BITS, max(0, (len(hashes) // PART).bit_length()))
+    at, known_at = _begins(hashes, bits), _begins(known, bits)
+    order, moved, row_of = _parted(hashes, offsets, at, bits)
+    ids = np.empty(len(hashes), dtype=np.int32)
+    cuts = np.linspace(0, 1 << bits, num=min(1 << bits, 2 * workers()) + 1).astype(np.int64)
+
+    def counted(some: tuple[int, int]) -> HashArray:
+        return np.asarray(_counted(known, known_at, order, moved, row_of, at, some, least, ids))
+
+    found = list(in_order(counted, pairwise(cuts.tolist()), threads=workers()))
+    first = np.cumsum([0, *map(len, found)])
+
+    def numbered(some: tuple[int, int, int]) -> None:
+        begin, end, more = some
+        _raised(ids, order[at[begin] : at[end]], more)
+
+    later = ((a, b, more) for (a, b), more in zip(pairwise(cuts.tolist()), first.tolist(), strict=False))
+    for _ in in_order(numbered, later, threads=workers()):
+        pass
+    return np.concatenate(found), ids
+
+
+def places(hashes: HashArray, known: HashArray) -> Ids:
+    """Return where each hash (m,) stands among the distinct known ones, -1 where it does not."""
+    if not len(known):
+        return np.full(len(hashes), -1, dtype=np.int32)
+    return np.asarray(_places(hashes, known))
+
+
+def member(hashes: HashArray, known: HashArray) -> Bools:
+    """Tell which hashes (m,) are among the distinct known ones."""
+    return places(hashes, known) >= 0
+
+
+@kernel
+def _place(keys: HashArray, key: np.uint64, mask: np.uint64) -> int:
+    """Return where a key stands or would stand in the first mask + 1 keys."""
+    mixed = (key ^ (key >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+    at = (mixed ^ (mixed >> np.uint64(32))) & mask
+    while keys[at] != 0 and keys[at] != key:
+        at = (at + np.uint64(1)) & mask
+    return int(at)
+
+
+@kernel
+def _room(entries: int) -> int:
+    size = 16
+    while size < 2 * entries:
+        size *= 2
+    return size
+
+
+@kernel
+def _part(gram: np.uint64, bits: int) -> int:
+    return int((gram >> np.uint64(1)) >> np.uint64(63 - bits))
+
+
+@njit(cache=True, nogil=True)
+def _begins(hashes: HashArray, bits: int) -> IntArray:
+    """Return where each part begins, of grams put part by part."""
+    at = np.zeros((1 << bits) + 1, dtype=np.int64)
+    for gram in hashes:
+        at[_part(gram, bits) + 1] += 1
+    return np.cumsum(at)
+
+
+@njit(cache=True, nogil=True)
+def _parted(hashes: HashArray, offsets: IntArray, at: IntArray, bits: int) -> tuple[Ids, HashArray, Ids]:
+    """Put grams part by part, in their order: the place of each, its hash, and its prompt."""
+    free = at[:-1].copy()
+    order, row_of = np.empty(len(hashes), dtype=np.int32), np.empty(len(hashes), dtype=np.int32)
+    moved = np.empty(len(hashes), dtype=np.uint64)
+    for row in range(len(offsets) - 1):
+        for i in range(offsets[row], offsets[row + 1]):
+            part = _part(hashes[i], bits)
+            order[free[part]], moved[free[part]], row_of[free[part]] = i, hashes[i], row
+            free[part] += 1
+    return order, moved, row_of
+
+
+@kernel
+def _raised(ids: Ids, places: Ids, more: int) -> None:
+    """Add to the numbers at some places."""
+    for place in places:
+        ids[place] += more if ids[place] >= 0 else 0
+
+
+@njit(cache=True, nogil=True)
+def _counted(
+    known: HashArray,
+    known_at: IntArray,
+    order: Ids,
+    moved: HashArray,
+    row_of: Ids,
+    at: IntArray,
+    parts: tuple[int, int],
+    least: int,
+    ids: Ids,
+) -> HashArray:
+    """Find the shared grams of some parts, sorted; also write which of them stands at each place of these into ids."""
+    first, end = parts
+    most = int((np.diff(at[first : end + 1]) + np.diff(known_at[first : end + 1])).max())
+    keys, entry = np.empty(_room(most), dtype=np.uint64), np.empty(_room(most), dtype=np.int32)
+    own, count = np.empty(most, dtype=np.uint64), np.empty(most, dtype=np.int64)
+    last, rank = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int32)
+    number = np.empty(most, dtype=np.int32)
+    found, total = np.empty(1024, dtype=np.uint64), 0
+    for part in range(first, end):
+        size = _room(at[part + 1] - at[part] + known_at[part + 1] - known_at[part])
+        mask = np.uint64(size - 1)
+        keys[:size] = 0
+        some = 0
+        for gram in known[known_at[part] : known_at[part + 1]]:
+            slot = _place(keys, gram, mask)
+            keys[slot], entry[slot], own[some], count[some], last[some] = gram, some, gram, least, -1
+            some += 1
+        for j in range(at[part], at[part + 1]):
+            slot = _place(keys, moved[j], mask)
+            if keys[slot] == 0:
+                keys[slot], entry[slot], own[some], count[some], last[some] = moved[j], some, moved[j], 0, -1
+                some += 1
+            gram_number = entry[slot]
+            count[gram_number] += last[gram_number] != row_of[j]
+            last[gram_number] = row_of[j]
+            number[j - at[part]] = gram_number
+        rank[:some] = -1
+        kept = np.flatnonzero(count[:some] >= least)
+        kept = kept[np.argsort(own[kept])]
+        if total + len(kept) > len(found):
+            wider = np.empty(2 * (total + len(kept)), dtype=np.uint64)
+            wider[:total] = found[:total]
+            found = wider
+        for one in kept:
+            found[total] = own[one]
+            rank[one] = total
+            total += 1
+        for j in range(at[part], at[part + 1]):
+            ids[order[j]] = rank[number[j - at[part]]]
+    return found[:total].copy()
+
+
+@njit(cache=True, nogil=True)
+def _places(hashes: HashArray, known: HashArray) -> Ids:
+    size = _room(len(known))
+    keys, entry = np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.int32)
+    mask = np.uint64(size - 1)
+    for number in range(len(known)):
+        at = _place(keys, known[number], mask)
+        keys[at], entry[at] = known[number], number
+    out = np.empty(len(hashes), dtype=np.int32)
+    for i in range(len(hashes)):
+        at = _place(keys, hashes[i], mask)
+        out[i] = entry[at] if keys[at] != 0 else -1
+    return out

@@ -1,0 +1,112 @@
+"""Hashed token n-grams, and which of them several prompts and several accounts share.
+
+A gram is a run of GRAM tokens inside one section (the system prompt or one user turn) that is padded
+with a start and an end mark, so "combine facts and" at the very start of a prompt is a different gram
+from the same words in running text. Grams are counted once a distinct prompt; accounts are counted
+apart, because text that one account repeats is no evidence of a shared template.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from fingerprint.base.sparse import ranges
+from fingerprint.base.types import Bools, HashArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Shingles:
+    """The grams of n prompts in reading order.
+
+    hashes: (p,) uint64, never 0.
+    joined: (p,) bool, True where gram i + 1 continues gram i in the same section.
+    first: (p,) int64, index of the first token a gram covers.
+    last: (p,) int64, index after the last token a gram covers.
+    offsets: (n + 1,) int64, where each prompt's grams start.
+    """
+
+    hashes: HashArray
+    joined: Bools
+    first: IntArray
+    last: IntArray
+    offsets: IntArray
+
+    @property
+    def prompts(self) -> int:
+        """How many prompts there are."""
+        return len(self.offsets) - 1
+
+    def only(self, prompts: npt.NDArray[np.integer]) -> Shingles:
+        """Return the grams of some prompts only; first and last stay indices into all tokens."""
+        at, offsets = ranges(self.offsets, prompts)
+        return Shingles(self.hashes[at], self.joined[at], self.first[at], self.last[at], offsets)
+
+
+GRAM = 4
+"""Tokens in a gram, boundary marks included (DECISIONS.md: 3 to 6 measured)."""
+
+VERSION = f"{GRAM}-gram/1"
+"""Part of every signature's stamp: grams of different versions never match."""
+
+START = np.uint64(0x9AE16A3B2F90404F)
+END = np.uint64(0xC949D7C7509E6557)
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+
+
+def shingle(hashes: HashArray, section: npt.NDArray[Any], offsets: IntArray, *, gram: int = GRAM) -> Shingles:
+    """Hash the grams of n prompts, given their tokens' hashes (t,), section numbers (t,) and offsets (n + 1,)."""
+    counts = _gram_counts(section, offsets, gram)
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Shingles(*_fill(hashes, section, offsets, starts, gram), starts)
+
+
+@njit(cache=True, nogil=True)
+def _gram_counts(section: npt.NDArray[Any], offsets: IntArray, gram: int) -> IntArray:
+    counts = np.zeros(len(offsets) - 1, dtype=np.int64)
+    for row in range(len(offsets) - 1):
+        i = offsets[row]
+        while i < offsets[row + 1]:
+            j = i
+            while j < offsets[row + 1] and section[j] == section[i]:
+                j += 1
+            counts[row] += max(1, j - i + 2 - gram + 1)
+            i = j
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _fill(
+    hashes: HashArray, section: npt.NDArray[Any], offsets: IntArray, starts: IntArray, gram: int
+) -> tuple[HashArray, Bools, IntArray, IntArray]:
+    total = starts[-1]
+    out = np.empty(total, dtype=np.uint64)
+    joined = np.zeros(total, dtype=np.bool_)
+    first = np.empty(total, dtype=np.int64)
+    last = np.empty(total, dtype=np.int64)
+    for row in range(len(offsets) - 1):
+        place = starts[row]
+        i = offsets[row]
+        while i < offsets[row + 1]:
+            j = i
+            while j < offsets[row + 1] and section[j] == section[i]:
+                j += 1
+            padded = j - i + 2
+            width = min(gram, padded)
+            for begin in range(padded - width + 1):
+                mixed = np.uint64(width)
+                for k in range(begin, begin + width):
+                    token = START if k == 0 else (END if k == padded - 1 else hashes[i + k - 1])
+                    mixed = (mixed ^ token) * MULTIPLIER
+                    mixed ^= mixed >> np.uint64(29)
+                out[place] = max(mixed, np.uint64(1))
+                first[place] = i + max(begin - 1, 0)
+                last[place] = i + min(begin + width - 1, j - i)
+                joined[place] = begin < padded - width
+                place += 1
+            i = j
+    return out, joined, first, last

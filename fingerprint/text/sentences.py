@@ -1,0 +1,139 @@
+"""Cuts texts into sentences, and takes the beginnings that are embedded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fingerprint.base.jit import kernel
+from fingerprint.base.strings import buffers, gathered, plain, strings
+from fingerprint.base.types import Bools, Bytes, IntArray
+from fingerprint.domain.schemas import SYSTEM_END, TURN_END
+
+HEAD, TAIL = 2000, 1000
+"""Characters of a prompt that are read: a template stands before or after its payload, seldom inside."""
+
+FEWEST_WORDS = 3
+"""Shorter parts say too little; but other scripts may write a sentence without a space."""
+
+MOST_SENTENCES = 32
+"""Sentences of a text that are compared: its first ones, and its last ones as the last quarter."""
+
+EMBEDDED_CHARACTERS = 2000
+"""Of a prompt embedded as a whole only the beginning is read: a long payload would drown what is asked."""
+
+SECTION, TURN = ord(SYSTEM_END), ord(TURN_END)
+
+
+def heads(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
+    """Return the part of each text that is embedded as a whole."""
+    whole = plain(texts)
+    _, offsets = buffers(whole)
+    # no more bytes, no more characters
+    if len(whole) == 0 or int(np.diff(offsets).max()) <= EMBEDDED_CHARACTERS:
+        return whole
+    return pc.utf8_slice_codeunits(whole, 0, EMBEDDED_CHARACTERS)
+
+
+def split_sentences(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.LargeStringArray, IntArray]:
+    """Cut normalised texts (q,) into sentences; also return where each text's begin, offsets (q + 1,)."""
+    data, offsets = buffers(texts)
+    found = np.empty((3, _cut(data, offsets, np.empty((3, 0), dtype=np.int64))), dtype=np.int64)
+    _cut(data, offsets, found)
+    begins, ends, owner = found
+    kept = _within(owner, len(offsets) - 1)
+    counts = np.bincount(owner[kept], minlength=len(offsets) - 1)
+    return (
+        strings(*gathered(data, begins[kept], ends[kept])),
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+    )
+
+
+@kernel
+def _cut(data: Bytes, offsets: IntArray, found: IntArray) -> int:
+    """Find the sentences of UTF-8 texts: where each begins and ends, and whose it is, into found (3, s).
+
+    Returns how many there are; those beyond s are only counted.
+    """
+    count = 0
+    for row in range(len(offsets) - 1):
+        first, last = offsets[row], offsets[row + 1]
+        head, tail = _middle(data, first, last)
+        for start, stop in ((first, head), (tail, last)):
+            begin, i = start, start
+            while i <= stop:
+                width = 1 if i == stop else _end_mark(data, i, stop)
+                if width:
+                    a, b = _trimmed(data, begin, i)
+                    if _says_enough(data, a, b):
+                        if count < found.shape[1]:
+                            found[0, count], found[1, count], found[2, count] = a, b, row
+                        count += 1
+                    begin = i + width
+                i += max(width, 1)
+    return count
+
+
+@kernel
+def _middle(data: Bytes, first: int, last: int) -> tuple[int, int]:
+    """Where the part of a long text that is not read begins and ends; a short one has none."""
+    characters = 0
+    for i in range(first, last):
+        characters += (data[i] & 0xC0) != 0x80
+    if characters <= HEAD + TAIL:
+        return last, last
+    head, seen = first, 0
+    while seen < HEAD or (data[head] & 0xC0) == 0x80:
+        seen += (data[head] & 0xC0) != 0x80
+        head += 1
+    tail, seen = last, 0
+    while seen < TAIL:
+        tail -= 1
+        seen += (data[tail] & 0xC0) != 0x80
+    return head, tail
+
+
+@kernel
+def _end_mark(data: Bytes, i: int, stop: int) -> int:
+    """Tell how many bytes the mark takes that ends a sentence here, one of `.;:!?。！？；：`, a line or a section; 0 for none."""
+    c = data[i]
+    if c in (46, 59, 58, 33, 63, 10, SECTION, TURN):
+        return 1
+    if i + 2 < stop:
+        if c == 0xE3 and data[i + 1] == 0x80 and data[i + 2] == 0x82:
+            return 3
+        if c == 0xEF and data[i + 1] == 0xBC and data[i + 2] in (0x81, 0x9F, 0x9B, 0x9A):
+            return 3
+    return 0
+
+
+@kernel
+def _trimmed(data: Bytes, begin: int, end: int) -> tuple[int, int]:
+    while begin < end and (data[begin] == 32 or 9 <= data[begin] <= 13):
+        begin += 1
+    while begin < end and (data[end - 1] == 32 or 9 <= data[end - 1] <= 13):
+        end -= 1
+    return begin, end
+
+
+@kernel
+def _says_enough(data: Bytes, begin: int, end: int) -> bool:
+    """Tell whether a part has FEWEST_WORDS words, or two characters one of which is not ASCII."""
+    words, characters, wide, in_space = 1, 0, False, False
+    for i in range(begin, end):
+        space = data[i] == 32 or 9 <= data[i] <= 13
+        words += space and not in_space
+        in_space = space
+        wide |= data[i] >= 0x80
+        characters += (data[i] & 0xC0) != 0x80
+    return characters > 1 and (wide or words >= FEWEST_WORDS)
+
+
+def _within(owner: IntArray, texts: int) -> Bools:
+    """Tell which sentences stay where a text has too many: its first ones, and at the end its last ones."""
+    count = np.bincount(owner, minlength=texts)
+    first = np.cumsum(count) - count
+    place = np.arange(len(owner)) - first[owner]
+    last = MOST_SENTENCES // 4
+    return (place < MOST_SENTENCES - last) | (place >= count[owner] - last)

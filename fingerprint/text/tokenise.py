@@ -1,0 +1,213 @@
+"""Splits normalised texts into hashed tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+
+from fingerprint.base.hashing import OFFSET, PRIME, finished
+from fingerprint.base.jit import kernel
+from fingerprint.base.strings import buffers
+from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
+from fingerprint.domain.schemas import SYSTEM_END
+from fingerprint.text.characters import (
+    CLASS,
+    LETTER,
+    MARK,
+    SEPARATOR,
+    SINGLE,
+    SPACE,
+    SYMBOL,
+    decode,
+    matching,
+    width,
+)
+from fingerprint.text.masking import MASKS
+
+_LAST_SECTION: Final = 255
+_SYSTEM_END = ord(SYSTEM_END)
+_OTHER, _PLAIN, _BLANK = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of n texts, in order.
+
+    row_offsets: (n + 1,) int64, where the tokens of each text start.
+    hashes: (t,) uint64, of each token's UTF-8 bytes, never 0.
+    starts, ends: (t,) int32, byte offsets into the token's own text.
+    section: (t,) uint8, 0 in the system prompt, 1 in the first user turn and so on up to 255.
+    """
+
+    row_offsets: IntArray
+    hashes: HashArray
+    starts: Ids
+    ends: Ids
+    section: Bytes
+
+
+def tokens(normalised: pa.Array | pa.ChunkedArray) -> Tokens:
+    """Return the tokens of texts that `normalise` made.
+
+    A token is a word (letters, digits and marks, with single ' and _ inside), one character of a script that is
+    written without spaces with its marks, one mask or one emoji. Punctuation makes no token, unless a text has nothing
+    else: then each sign is one.
+    """
+    return Tokens(*_scan(*buffers(normalised), _kinds()))
+
+
+@cache
+def _kinds() -> Bytes:
+    """Return the class of each code, masks included."""
+    kinds = matching().kinds & np.uint8(CLASS)
+    kinds[[ord(m) for m in MASKS]] = SINGLE
+    return kinds
+
+
+@kernel
+def _next(data: Bytes, i: int, end: int, kinds: Bytes, signs: bool) -> tuple[int, int]:
+    """Return start and end of the first token or separator at or after `i`; (end, end) if there is none."""
+    while i < end:
+        if data[i] < 0x80:
+            size, kind = 1, kinds[data[i]]
+        else:
+            size = min(width(data[i]), end - i)
+            kind = kinds[decode(data, i, size)]
+        if kind in (LETTER, MARK):
+            return i, _word_end(data, i + size, end, kinds)
+        if kind == SINGLE:
+            return i, _marks_end(data, i + size, end, kinds)
+        if kind == SEPARATOR or (signs and kind != SPACE):
+            return i, i + size
+        i += size
+    return end, end
+
+
+@kernel
+def _word_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
+    while i < end:
+        if data[i] < 0x80:
+            size, kind = 1, kinds[data[i]]
+        else:
+            size = min(width(data[i]), end - i)
+            kind = kinds[decode(data, i, size)]
+        if kind not in (LETTER, MARK):
+            if (data[i] != 39 and data[i] != 95) or i + 1 >= end:  # ' and _
+                return i
+            after = min(width(data[i + 1]), end - i - 1)
+            if kinds[decode(data, i + 1, after)] != LETTER:
+                return i
+            size += after
+        i += size
+    return end
+
+
+@kernel
+def _marks_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
+    while i < end:
+        size = min(width(data[i]), end - i)
+        if kinds[decode(data, i, size)] != MARK:
+            return i
+        i += size
+    return end
+
+
+@kernel
+def _hash(data: Bytes, i: int, end: int) -> np.uint64:
+    """Return FNV-1a, mixed by the finaliser of splitmix64 (Steele et al. 2014, fig. 16); 0 becomes 1."""
+    h = OFFSET
+    for k in range(i, end):
+        h = (h ^ np.uint64(data[k])) * PRIME
+    return finished(h)
+
+
+@njit(cache=True, nogil=True)
+def _first_bytes(kinds: Bytes) -> Bytes:
+    """Return what a character's first byte tells, (256,): _PLAIN, _BLANK (no token, and ends one) or _OTHER."""
+    first = np.full(256, _OTHER, np.uint8)
+    for b in range(0x80):
+        if kinds[b] == LETTER:
+            first[b] = _PLAIN
+        elif kinds[b] in (SPACE, SYMBOL) and b != 39 and b != 95:
+            first[b] = _BLANK
+    return first
+
+
+@kernel
+def _first_section(data: Bytes, i: int, end: int) -> int:
+    for k in range(i, end):
+        if data[k] == _SYSTEM_END:
+            return 0
+    return 1
+
+
+@kernel
+def _scan_row(
+    data: Bytes, row: tuple[int, int], tables: tuple[Bytes, Bytes], signs: bool, out: tuple[Any, ...], t: int
+) -> int:
+    """Write the tokens of one row from `t` on and return where they end."""
+    start, end = row
+    kinds, first = tables
+    hashes, starts, ends, section = out
+    i, now = start, _first_section(data, start, end)
+    while i < end:
+        glance = first[data[i]]
+        if glance == _BLANK:
+            if not signs:
+                i += 1
+                continue
+            glance = _OTHER
+        a, h = i, OFFSET
+        while glance == _PLAIN:  # its FNV-1a as it is read: most words are ASCII letters
+            h = (h ^ np.uint64(data[i])) * PRIME
+            i += 1
+            glance = first[data[i]] if i < end else _BLANK
+        if glance == _BLANK:
+            h = finished(h)
+        else:  # ', _ and what is not ASCII may be inside a word
+            a, i = _next(data, a, end, kinds, signs)
+            if a == i:
+                break
+            if kinds[data[a]] == SEPARATOR:
+                now = min(now + 1, _LAST_SECTION)
+                continue
+            h = _hash(data, a, i)
+        hashes[t], starts[t], ends[t], section[t] = h, a - start, i - start, now
+        t += 1
+    return t
+
+
+@njit(cache=True, nogil=True)
+def _scan(data: Bytes, offsets: IntArray, kinds: Bytes) -> tuple[Any, ...]:
+    """Return the columns of Tokens."""
+    rows = np.zeros(len(offsets), np.int64)
+    room = (offsets[-1] - offsets[0]) // 4 + 64
+    hashes, section = np.empty(room, np.uint64), np.empty(room, np.uint8)
+    starts, ends = np.empty(room, np.int32), np.empty(room, np.int32)
+    first = _first_bytes(kinds)
+    t = 0
+    for r in range(len(offsets) - 1):
+        start, end = offsets[r], offsets[r + 1]
+        if t + end - start > room:  # no row has more tokens than bytes
+            room = 2 * room + end - start
+            hashes, section = _grown(hashes, room), _grown(section, room)
+            starts, ends = _grown(starts, room), _grown(ends, room)
+        for signs in (False, True):
+            t = _scan_row(data, (start, end), (kinds, first), signs, (hashes, starts, ends, section), t)
+            if t > rows[r]:
+                break
+        rows[r + 1] = t
+    return rows, hashes[:t], starts[:t], ends[:t], section[:t]
+
+
+@njit(cache=True, nogil=True)
+def _grown(column: npt.NDArray[Any], room: int) -> npt.NDArray[Any]:
+    wider = np.empty(room, column.dtype)
+    wider[: len(column)] = column
+    return wider

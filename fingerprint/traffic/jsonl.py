@@ -1,0 +1,345 @@
+"""Reads the JSON lines of traffic rows by kernels that let go of the interpreter's lock.
+
+What a log usually holds is read here: an object whose keys are those of a row, in any order, with texts as values, and
+metadata that is flat. Whatever else a line is, an error included, is left to who reads all JSON: a line read here gives
+the very row that it would give there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from fingerprint.base.jit import kernel
+from fingerprint.base.strings import strings
+from fingerprint.base.types import Bools, Bytes, IntArray
+from fingerprint.domain.schemas import SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
+from fingerprint.text.characters import encode
+from fingerprint.traffic.sources import Lines
+from fingerprint.traffic.tabular import unusable
+from fingerprint.traffic.timestamps import utc_column
+
+Flags = Bools
+
+FIELDS = ("request_id", "account_id", "timestamp", "system", "prompt", "model", "metadata")
+ID, ACCOUNT, TIME, SYSTEM, PROMPT, MODEL, METADATA = range(7)
+OTHER = 7
+
+MOST_KEYS = 16
+"""Keys of a metadata object that is read here."""
+
+MOST_DIGITS = 15
+"""Digits of a whole number that is read here."""
+
+_NAMES = np.frombuffer("".join(FIELDS).encode(), np.uint8)
+_NAME_ENDS = np.cumsum([0, *map(len, FIELDS)])
+_QUOTE, _BACKSLASH, _SLASH, _COLON, _COMMA, _OPEN, _CLOSE, _U = map(ord, '"\\/:,{}u')
+_ZERO, _NINE = map(ord, "09")
+_SECTION, _TURN = ord(SYSTEM_END), ord(TURN_END)
+
+
+def read_rows(lines: Lines) -> tuple[pa.RecordBatch, Flags]:
+    """Read what lines (n,) can be read here.
+
+    Returns the rows, in order (TRAFFIC_SCHEMA), and which of the lines they are, (n,).
+    """
+    data = np.frombuffer(lines.data, np.uint8)
+    spans = np.full((len(FIELDS), len(lines), 2), -1, np.int64)
+    escaped = np.zeros((len(FIELDS), len(lines)), np.bool_)
+    read = ~lines.too_long
+    _find(data, lines.begins, lines.ends, spans, escaped, np.zeros((MOST_KEYS, 2), np.int64), read)
+    columns = [_column(data, spans[f][read], escaped[f][read], f) for f in range(len(FIELDS))]
+    columns[TIME] = utc_column(columns[TIME])
+    # who reads all JSON says what is wrong
+    bad = np.asarray(columns[TIME].is_null()) | unusable(columns[ID]) | unusable(columns[ACCOUNT])
+    batch = pa.RecordBatch.from_arrays(columns, schema=TRAFFIC_SCHEMA)
+    if bad.any():
+        read[np.flatnonzero(read)[bad]] = False
+        batch = batch.filter(pa.array(~bad))
+    return batch, read
+
+
+def _column(data: Bytes, spans: IntArray, escaped: Flags, field: int) -> pa.LargeStringArray:
+    """Return the texts at spans (m, 2) of one field, null where there is none."""
+    sizes = spans[:, 1] - spans[:, 0]
+    out, offsets = np.empty(sizes.sum(), np.uint8), np.zeros(len(spans) + 1, np.int64)
+    _copy(data, spans, escaped, field == METADATA, out, offsets)
+    none = spans[:, 0] < 0
+    if not none.any():
+        return strings(out, offsets)
+    valid = pa.py_buffer(np.packbits(~none, bitorder="little"))
+    return pa.LargeStringArray.from_buffers(len(spans), pa.py_buffer(offsets), pa.py_buffer(out), valid)
+
+
+@kernel
+def _find(
+    data: Bytes,
+    begins: IntArray,
+    ends: IntArray,
+    spans: IntArray,
+    escaped: Flags,
+    keys: IntArray,
+    read: Flags,
+) -> None:
+    """Find each line's texts, where they begin and end without their quotes, and whether they hold escapes."""
+    for row in range(len(read)):
+        if read[row]:
+            read[row] = _row(data, begins[row], ends[row], row, spans, escaped, keys)
+
+
+@kernel
+def _row(data: Bytes, i: int, end: int, row: int, spans: IntArray, escaped: Flags, keys: IntArray) -> bool:
+    """Find the texts of one line; False for a line that is not to be read here."""
+    i = _blank(data, i, end)
+    if i >= end or data[i] != _OPEN:
+        return False
+    found = 0
+    while True:
+        i = _blank(data, i + 1, end)
+        field, i = _key(data, i, end)
+        if field < 0 or (field != OTHER and found >> field & 1):
+            return False
+        found |= 1 << field
+        begin = i
+        if data[i] == _QUOTE and field != METADATA:
+            stop, escapes = _string(data, i + 1, end)
+            if stop < 0:
+                return False
+            # no text is none
+            if field != OTHER and stop > begin + 1:
+                spans[field, row, 0], spans[field, row, 1] = begin + 1, stop
+                escaped[field, row] = escapes
+            i = stop + 1
+        elif data[i] == _OPEN and field == METADATA:
+            i = _flat(data, i, end, keys)
+            if i < 0:
+                return False
+            spans[field, row, 0], spans[field, row, 1] = begin, i
+        else:
+            i, null = _scalar(data, i, end)
+            if i < 0 or not (null or field == OTHER):
+                return False
+        i = _blank(data, i, end)
+        if i >= end:
+            return False
+        if data[i] == _CLOSE:
+            break
+        if data[i] != _COMMA:
+            return False
+    for field in (ID, ACCOUNT, TIME, PROMPT):
+        if spans[field, row, 0] < 0:
+            return False
+    return bool(_blank(data, i + 1, end) == end)
+
+
+@kernel
+def _key(data: Bytes, i: int, end: int) -> tuple[int, int]:
+    """Return the field that a key at `i` names, and where its value begins; -1 where there is no plain key."""
+    if i >= end or data[i] != _QUOTE:
+        return -1, i
+    stop, escapes = _string(data, i + 1, end)
+    if stop < 0 or escapes:
+        return -1, i
+    value = _blank(data, stop + 1, end)
+    if value >= end or data[value] != _COLON:
+        return -1, i
+    value = _blank(data, value + 1, end)
+    if value >= end:
+        return -1, i
+    for field in range(len(_NAME_ENDS) - 1):
+        first = _NAME_ENDS[field]
+        if _NAME_ENDS[field + 1] - first == stop - i - 1 and _same(data, i + 1, _NAMES, first, stop - i - 1):
+            return field, value
+    return OTHER, value
+
+
+@kernel
+def _same(a: Bytes, at: int, b: Bytes, there: int, size: int) -> bool:
+    k = 0
+    while k < size and a[at + k] == b[there + k]:
+        k += 1
+    return k == size
+
+
+@kernel
+def _blank(data: Bytes, i: int, end: int) -> int:
+    """Return where the next byte stands that is no white space."""
+    while i < end and (data[i] == 32 or data[i] == 9 or data[i] == 13):
+        i += 1
+    return i
+
+
+@kernel
+def _string(data: Bytes, i: int, end: int) -> tuple[int, bool]:
+    """Return where the quote stands that ends a string, -1 for none, and whether the string holds escapes."""
+    escapes = False
+    while i < end:
+        c = data[i]
+        if c == _QUOTE:
+            return i, escapes
+        if c < 0x20:
+            return -1, False
+        width = 1
+        if c == _BACKSLASH:
+            escapes = True
+            width = _escape(data, i, end)[0]
+        elif c >= 0x80:
+            width = _character(data, i, end)
+        if width == 0:
+            return -1, False
+        i += width
+    return -1, False
+
+
+@kernel
+def _escape(data: Bytes, i: int, end: int) -> tuple[int, int]:
+    """Return how many bytes the escape at `i` takes, 0 for none to be read here, and the character it stands for."""
+    if i + 1 >= end:
+        return 0, 0
+    c = data[i + 1]
+    if c in (_QUOTE, _BACKSLASH, _SLASH):
+        return 2, int(c)
+    if c == 110:  # n
+        return 2, 10
+    if c == 116:  # t
+        return 2, 9
+    if c == 114:  # r
+        return 2, 13
+    if c == 98:  # b
+        return 2, 8
+    if c == 102:  # f
+        return 2, 12
+    code = _hex(data, i, end)
+    # what parts the sections of a text is taken out elsewhere
+    if code < 0 or code in (_SECTION, _TURN) or 0xDC00 <= code < 0xE000:
+        return 0, 0
+    if code < 0xD800 or code >= 0xE000:
+        return 6, code
+    low = _hex(data, i + 6, end)
+    if not 0xDC00 <= low < 0xE000:
+        return 0, 0
+    return 12, 0x10000 + ((code - 0xD800) << 10) + low - 0xDC00
+
+
+@kernel
+def _hex(data: Bytes, i: int, end: int) -> int:
+    """Return the number written as a backslash, u and four digits at `i`, -1 for none."""
+    if i + 6 > end or data[i] != _BACKSLASH or data[i + 1] != _U:
+        return -1
+    code = 0
+    for k in range(i + 2, i + 6):
+        c = int(data[k])
+        if _ZERO <= c <= _NINE:
+            digit = c - _ZERO
+        elif 97 <= c | 0x20 <= 102:
+            digit = (c | 0x20) - 87
+        else:
+            return -1
+        code = code << 4 | digit
+    return code
+
+
+@kernel
+def _character(data: Bytes, i: int, end: int) -> int:
+    """Return how many bytes the character above ASCII at `i` takes, 0 where UTF-8 has none (RFC 3629, section 4)."""
+    c = data[i]
+    width = 2 if 0xC2 <= c <= 0xDF else 3 if 0xE0 <= c <= 0xEF else 4 if 0xF0 <= c <= 0xF4 else 0
+    if width == 0 or i + width > end:
+        return 0
+    least = 0xA0 if c == 0xE0 else 0x90 if c == 0xF0 else 0x80
+    most = 0x9F if c == 0xED else 0x8F if c == 0xF4 else 0xBF
+    if not least <= data[i + 1] <= most:
+        return 0
+    for k in range(i + 2, i + width):
+        if data[k] & 0xC0 != 0x80:
+            return 0
+    return width
+
+
+@kernel
+def _scalar(data: Bytes, i: int, end: int) -> tuple[int, bool]:
+    """Return where null, a truth value or a small whole number ends, -1 for all else, and whether it is null."""
+    for size in (4, 5):
+        if i + size > end:
+            continue
+        word = 0
+        for k in range(size):
+            word = word << 8 | int(data[i + k])
+        if word == 0x6E756C6C:
+            return i + 4, True
+        if word in (0x74727565, 0x66616C7365):  # true, false
+            return i + size, False
+    begin = i
+    while i < end and _ZERO <= data[i] <= _NINE:
+        i += 1
+    digits = i - begin
+    leads = digits > 1 and data[begin] == _ZERO
+    goes_on = i < end and data[i] in (46, 69, 101)  # . E e
+    return (-1 if digits == 0 or digits > MOST_DIGITS or leads or goes_on else i), False
+
+
+@kernel
+def _flat(data: Bytes, i: int, end: int, keys: IntArray) -> int:
+    """Return where an object ends that has different keys, and strings without escapes or scalars; -1 for others."""
+    count = 0
+    i = _blank(data, i + 1, end)
+    if i < end and data[i] == _CLOSE:
+        return i + 1
+    while count < len(keys):
+        begin = i
+        field, i = _key(data, i, end)
+        if field < 0:
+            return -1
+        size = _string(data, begin + 1, end)[0] - begin - 1
+        for k in range(count):
+            if keys[k, 1] == size and _same(data, keys[k, 0], data, begin + 1, size):
+                return -1
+        keys[count, 0], keys[count, 1] = begin + 1, size
+        count += 1
+        if data[i] == _QUOTE:
+            stop, escapes = _string(data, i + 1, end)
+            if stop < 0 or escapes:
+                return -1
+            i = stop + 1
+        else:
+            i = _scalar(data, i, end)[0]
+            if i < 0:
+                return -1
+        i = _blank(data, i, end)
+        if i >= end:
+            return -1
+        if data[i] == _CLOSE:
+            return i + 1
+        if data[i] != _COMMA:
+            return -1
+        i = _blank(data, i + 1, end)
+    return -1
+
+
+@kernel
+def _copy(data: Bytes, spans: IntArray, escaped: Flags, compact: bool, out: Bytes, offsets: IntArray) -> None:
+    """Copy texts to `out`, escapes resolved; compact: they are objects, which lose the space between their parts."""
+    o = 0
+    for n in range(len(spans)):
+        i, end = spans[n, 0], spans[n, 1]
+        if compact:
+            inside = False
+            while i < end:
+                inside ^= data[i] == _QUOTE
+                if inside or not (data[i] == 32 or data[i] == 9 or data[i] == 13):
+                    out[o] = data[i]
+                    o += 1
+                i += 1
+        elif not escaped[n]:
+            for k in range(end - i):
+                out[o + k] = data[i + k]
+            o += end - i
+        else:
+            while i < end:
+                if data[i] != _BACKSLASH:
+                    out[o] = data[i]
+                    i, o = i + 1, o + 1
+                    continue
+                width, code = _escape(data, i, end)
+                i, o = i + width, encode(code, out, o)
+        offsets[n + 1] = o

@@ -1,0 +1,355 @@
+"""Traffic of any known shape, streamed into Arrow batches of one schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from fingerprint.base.hashing import GOLDEN, SeenIds, hash_strings, mix
+from fingerprint.base.types import Bools, HashArray, IntArray
+from fingerprint.domain.errors import UsageError
+from fingerprint.domain.results import IngestReport
+from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.traffic.field_paths import compile_mapping
+from fingerprint.traffic.jsonl import read_rows
+from fingerprint.traffic.log_formats import Fields, Request, expand, extract, native_fields
+from fingerprint.traffic.rejects import BadRow, Rejects, json_type
+from fingerprint.traffic.sources import ByteStream, Lines, Source, cut_lines, find_sources
+from fingerprint.traffic.tabular import (
+    ID_EXPECTED,
+    TableBlock,
+    check_native,
+    is_native,
+    read_csv,
+    read_parquet,
+    renamed,
+    unusable,
+)
+from fingerprint.traffic.timestamps import EXPECTED, describe, utc_values
+
+
+class ContentHash:
+    """A hash of a set of requests: the same whatever the files, their names and their order."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._sums = [0, 0]
+
+    def add(self, ids: HashArray, accounts: HashArray, times: IntArray) -> None:
+        """Take (n,) id hashes, account hashes and times in microseconds."""
+        row = mix(ids + mix(accounts * GOLDEN + mix(times.view(np.uint64))))
+        self._rows += len(ids)
+        for i, words in enumerate((row, mix(row + GOLDEN))):
+            self._sums[i] = (self._sums[i] + int(words.sum())) % 2**64
+
+    def hexdigest(self) -> str:
+        """Return 32 hexadecimal digits."""
+        words = b"".join(n.to_bytes(8, "little") for n in (self._rows, *self._sums))
+        return blake2b(words, digest_size=16).hexdigest()
+
+
+ReadProgress = Callable[[int, int | None, int], None]
+"""Called with bytes read, bytes in all (None when unknown) and rows read."""
+
+LINE_BYTES = 4 << 20
+BATCH_BYTES = 64 << 20
+DOCUMENT_BYTES = 64 << 20
+
+
+def read_traffic(
+    sources: Sequence[str | Path],
+    *,
+    rejects: Path | None,
+    max_rejects: int | None = None,
+    mapping: Mapping[str, str] | None = None,
+    batch_rows: int = 50_000,
+    line_bytes: int = LINE_BYTES,
+    columns: Sequence[str] | None = None,
+    on_progress: ReadProgress | None = None,
+    stdin: BinaryIO | None = None,
+) -> TrafficReader:
+    """Read files, directories and "-" (JSONL on stdin) as batches of TRAFFIC_SCHEMA.
+
+    rejects: where rejected rows are listed (file, line, kind, reason; never their text); None: only counts.
+    max_rejects: more rejected rows than this raise TooManyRejects; None allows any number.
+    mapping: field → path in a row (`timestamp` → `meta.times[0]`) for logs of unknown shape.
+    line_bytes: longer lines, and longer texts in tables, are rejected.
+    columns: the columns that are wanted of Parquet files that have ours; the others are null. None wants all.
+    Raises InputError for a source that is missing, unknown or unreadable, and while iterating, when batches
+    may already have been handed out, for one that turns out damaged: store nothing before the end.
+    Raises UsageError for a bad mapping.
+    """
+    if batch_rows < 1:
+        raise UsageError(f"batch_rows: at least 1 expected, {batch_rows} found")
+    options = _Options(dict(mapping or {}), batch_rows, line_bytes, columns, on_progress, stdin)
+    return TrafficReader(find_sources(sources), Rejects(rejects, max_rejects), options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    mapping: dict[str, str]
+    batch_rows: int
+    line_bytes: int
+    columns: Sequence[str] | None
+    on_progress: ReadProgress | None
+    stdin: BinaryIO | None
+
+
+class TrafficReader:
+    """Iterates once over RecordBatches of TRAFFIC_SCHEMA; `report` and `content_hash` hold at the end.
+
+    A batch has at most `batch_rows` rows and about BATCH_BYTES. A request id that came before in the same run,
+    in whatever file, is a duplicate and left out: the first one counts (SeenIds: memory and certainty).
+    """
+
+    def __init__(self, sources: Sequence[Source], rejects: Rejects, options: _Options) -> None:
+        self._sources = sources
+        self._rejects = rejects
+        self._options = options
+        self._paths = compile_mapping(options.mapping)
+        self._seen = SeenIds()
+        self._hash = ContentHash()
+        self._rows_read = self._accepted = self._duplicates = 0
+
+    @property
+    def named(self) -> str:
+        """The sources by name, for messages."""
+        return ", ".join(source.label for source in self._sources)
+
+    @property
+    def content_hash(self) -> str:
+        """A hash of id, account and time of all accepted rows; neither file names nor the order matter.
+
+        Of rows that share an id the first is hashed, so where these differ the order of files matters.
+        """
+        return self._hash.hexdigest()
+
+    def report(self) -> IngestReport:
+        """Return the counts; rows_read == accepted + rejected + duplicates."""
+        path = self._rejects.path
+        return IngestReport(
+            rows_read=self._rows_read,
+            accepted=self._accepted,
+            rejected=self._rejects.total,
+            duplicates=self._duplicates,
+            reasons=dict(sorted(self._rejects.reasons.items())),
+            rejects_path=None if path is None else str(path),
+        )
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in _coalesced(self._blocks(), self._options.batch_rows):
+                fresh = self._without_duplicates(batch)
+                if len(fresh):
+                    yield fresh
+        finally:
+            self._rejects.close()
+
+    def _without_duplicates(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        ids = hash_strings(batch.column("request_id"))
+        new = self._seen.first_time(ids)
+        fresh = batch if new.all() else batch.filter(pa.array(new))
+        times = fresh.column("timestamp").cast(pa.int64()).to_numpy()
+        self._hash.add(ids[new], hash_strings(fresh.column("account_id")), times)
+        self._accepted += len(fresh)
+        self._duplicates += len(batch) - len(fresh)
+        return fresh
+
+    def _blocks(self) -> Iterator[pa.RecordBatch]:
+        sizes = [source.size for source in self._sources]
+        total = None if None in sizes else sum(size or 0 for size in sizes)
+        done = 0
+        for source in self._sources:
+            for batch, read in self._read(source):
+                if self._options.on_progress is not None:
+                    self._options.on_progress(done + read, total, self._rows_read)
+                yield batch
+            done += source.size or 0
+
+    def _read(self, source: Source) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """Yield the good rows of one source, block by block, with the bytes read so far."""
+        rows, limit = self._options.batch_rows, self._options.line_bytes
+        if source.format == "parquet":
+            for block in read_parquet(source, rows, None if self._paths else self._options.columns):
+                yield self._from_table(source.label, block), int(block.share * (source.size or 0))
+            return
+        stream = ByteStream(source, self._options.stdin)
+        if source.format == "csv":
+            for block in read_csv(source, stream, rows, limit):
+                yield self._from_table(source.label, block), stream.consumed
+        elif source.format == "json" and (items := _document(stream)) is not None:
+            yield self._from_items(source.label, enumerate(items, 1)), stream.consumed
+        else:
+            number = 1
+            for lines in cut_lines(stream, limit):
+                yield self._from_lines(source.label, number, lines), stream.consumed
+                number += len(lines)
+
+    def _from_lines(self, label: str, first: int, lines: Lines) -> pa.RecordBatch:
+        if self._paths:
+            return self._from_items(
+                label, self._parsed(label, ((first + i, lines[i]) for i in range(len(lines))))
+            )
+        batch, read = read_rows(lines)
+        self._rows_read += len(batch)
+        if len(batch) == len(lines):
+            return batch
+        left = ((first + i, lines[i]) for i in np.flatnonzero(~read).tolist())
+        others, numbers = self._numbered(label, self._parsed(label, left))
+        if not len(batch):
+            return others
+        order = np.argsort(np.concatenate([np.flatnonzero(read) + first, numbers]), kind="stable")
+        return pa.concat_batches([batch, others]).take(pa.array(order))
+
+    def _parsed(self, label: str, lines: Iterable[tuple[int, bytes | None]]) -> Iterator[tuple[int, Any]]:
+        too_long = f"over {self._options.line_bytes:,} bytes in a line"
+        for number, line in lines:
+            if line is None:
+                self._reject(label, number, BadRow("too_long", too_long))
+                continue
+            try:
+                yield number, orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                if line and not line.isspace():
+                    self._reject(label, number, _unparsable(line, error))
+
+    def _from_table(self, label: str, block: TableBlock) -> pa.RecordBatch:
+        for number, bad in block.bad:
+            self._reject(label, number, bad)
+        table = renamed(block.table, self._options.mapping)
+        if table is None or not is_native(table.schema):
+            return self._from_items(label, self._objects(label, block))
+        batch, rejected = check_native(replace(block, table=table), self._options.line_bytes)
+        self._rows_read += len(batch)
+        for number, bad in rejected:
+            self._reject(label, number, bad)
+        return batch
+
+    def _objects(self, label: str, block: TableBlock) -> Iterator[tuple[int, Any]]:
+        try:
+            yield from zip(block.numbers.tolist(), block.table.to_pylist(), strict=True)
+        except UnicodeDecodeError:
+            for i, number in enumerate(block.numbers.tolist()):
+                try:
+                    yield number, block.table.slice(i, 1).to_pylist()[0]
+                except UnicodeDecodeError:
+                    self._reject(label, number, BadRow("invalid_utf8", "a text is not valid UTF-8"))
+
+    def _from_items(self, label: str, items: Iterable[tuple[int, Any]]) -> pa.RecordBatch:
+        """Bring pairs of line number and JSON value to TRAFFIC_SCHEMA."""
+        return self._numbered(label, items)[0]
+
+    def _numbered(self, label: str, items: Iterable[tuple[int, Any]]) -> tuple[pa.RecordBatch, IntArray]:
+        """Do as `_from_items`, and tell each row's line."""
+        requests: list[Fields] = []
+        numbers: list[int] = []
+        for number, item in items:
+            fields = None if self._paths else native_fields(item)
+            if fields is not None:
+                requests.append(fields)
+                numbers.append(number)
+            else:
+                for request in self._requests(label, number, item):
+                    requests.append(request)
+                    numbers.append(number)
+        batch, good = self._batch(label, requests, numbers)
+        return batch, np.array(numbers, dtype=np.int64)[good]
+
+    def _requests(self, label: str, number: int, item: Any) -> Iterator[Request]:
+        for row in expand(item) if isinstance(item, dict) else [item]:
+            try:
+                if not isinstance(row, dict):
+                    raise BadRow("not_object", f"an object expected, {json_type(row)} found")
+                request = extract(row, self._paths)
+                if len(request.prompt) + len(request.system or "") > self._options.line_bytes:
+                    raise BadRow("too_long", f"over {self._options.line_bytes:,} characters of text")
+            except BadRow as bad:
+                self._reject(label, number, bad)
+            else:
+                yield request
+
+    def _batch(
+        self, label: str, requests: Sequence[Fields], numbers: Sequence[int]
+    ) -> tuple[pa.RecordBatch, Bools]:
+        """Turn fields into Arrow columns, and tell which are good; an id that cannot be stored or a time that cannot be read rejects its row."""
+        if not requests:
+            return pa.RecordBatch.from_pylist([], TRAFFIC_SCHEMA), np.empty(0, dtype=np.bool_)
+        ids, accounts, raw_times, systems, prompts, models, metadata = zip(*requests, strict=True)
+        times = utc_values(raw_times)
+        texts = [pa.array(column, pa.large_string()) for column in (ids, accounts, systems, prompts, models)]
+        # orjson writes UTF-8, so the bytes need no second check
+        packed = pa.array(metadata, pa.large_binary()).cast(pa.large_string(), safe=False)
+        columns = [*texts[:2], times, *texts[2:], packed]
+        timeless, nameless, senderless = np.asarray(times.is_null()), unusable(texts[0]), unusable(texts[1])
+        bad = timeless | nameless | senderless
+        self._rows_read += len(requests) - int(bad.sum())
+        for i in np.flatnonzero(bad).tolist():
+            if nameless[i]:
+                row = BadRow("bad_id", f"request_id: {ID_EXPECTED}")
+            elif senderless[i]:
+                row = BadRow("bad_account", f"account_id: {ID_EXPECTED}")
+            else:
+                row = BadRow("bad_timestamp", f"timestamp: {EXPECTED}, {describe(raw_times[i])} found")
+            self._reject(label, numbers[i], row)
+        if bad.any():
+            columns = [column.filter(pa.array(~bad)) for column in columns]
+        return pa.RecordBatch.from_arrays(columns, schema=TRAFFIC_SCHEMA), ~bad
+
+    def _reject(self, label: str, number: int, bad: BadRow) -> None:
+        self._rows_read += 1
+        self._rejects.add(label, number, bad)
+
+
+def _coalesced(blocks: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """Join small blocks and cut large ones, to batches of at most `rows` rows and about BATCH_BYTES."""
+    held: list[pa.RecordBatch] = []
+    count = size = 0
+    for block in blocks:
+        for start in range(0, len(block), rows):
+            piece = block.slice(start, rows) if len(block) > rows else block
+            if held and (count + len(piece) > rows or size + piece.nbytes > BATCH_BYTES):
+                yield _joined(held)
+                held, count, size = [], 0, 0
+            held.append(piece)
+            count += len(piece)
+            size += piece.nbytes
+    if held:
+        yield _joined(held)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Return one batch; Arrow would copy even a single one."""
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+
+
+def _document(stream: ByteStream) -> list[Any] | None:
+    """Read a .json file as one document, a list of rows; None if it is none or over DOCUMENT_BYTES."""
+    data = bytearray()
+    for block in stream:
+        data += block
+        if len(data) > DOCUMENT_BYTES:
+            return None
+    if not data.strip():
+        return []
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return document if isinstance(document, list) else [document]
+
+
+def _unparsable(line: bytes, error: orjson.JSONDecodeError) -> BadRow:
+    try:
+        line.decode()
+    except UnicodeDecodeError as undecodable:
+        return BadRow("invalid_utf8", f"not valid UTF-8 at byte {undecodable.start + 1}")
+    if "surrogate" in error.msg:
+        return BadRow("invalid_utf8", f"a lone surrogate at character {error.colno}")
+    return BadRow("not_json", f"not JSON: {error.msg} at character {error.colno}")
