@@ -20,7 +20,7 @@ demo: $(VENV)/.installed
 # files on two processes; then, alone, what measures time
 test: ready
 	$(BIN)/python -m pytest -m 'not alone' -n 2 --dist loadfile --no-loadscope-reorder
-	$(BIN)/python -m pytest -m alone $$(grep -l 'mark\.alone' tests/test_*.py)
+	$(BIN)/python -m pytest -m alone $$(grep -rl 'mark\.alone' --include='test_*.py' tests)
 
 ready: $(VENV)/.installed-dev $(VENV)/.kernels $(LITELLM)/.installed browser
 
@@ -28,6 +28,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 check: lint test
 

@@ -16,9 +16,9 @@ import psycopg
 import pyarrow as pa
 import pytest
 from hypothesis import settings
-from ingest_rows import lines, row
-from simulated import EVASIVE, together
-from small_traffic import done, night_rows, objects, written
+from support.ingest_rows import lines, row
+from support.simulated import EVASIVE, together
+from support.small_traffic import done, night_rows, objects, written
 from tokenizers import Tokenizer
 
 from fingerprint.embedding.embedder import Embedder
@@ -26,8 +26,8 @@ from fingerprint.embedding.wordpiece import WordPieces, read_pieces
 from fingerprint.store.store import Store
 
 if TYPE_CHECKING:
-    from browser import Kept, Site
     from playwright.sync_api import Browser, Page
+    from support.browser import Kept, Site
 
 # the first call of a kernel compiles it
 settings.register_profile("kernels", deadline=None)
@@ -146,7 +146,7 @@ def family(worked: Path) -> str:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    from browser import chromium  # it takes seconds, and few tests need it
+    from support.browser import chromium  # it takes seconds, and few tests need it
 
     with chromium() as browser:
         yield browser
@@ -157,7 +157,7 @@ def console(
     worked: Path, traffic: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Site, Kept]]:
     """One service for all tests of a file, and its database as it was before the first."""
-    from browser import Kept, serving
+    from support.browser import Kept, serving
 
     from fingerprint.service.serving.publisher import Publisher
 
@@ -181,7 +181,7 @@ def site(console: tuple[Site, Kept]) -> Iterator[Site]:
 @pytest.fixture
 def page(browser: Browser, site: Site) -> Iterator[Page]:
     """The queue, and ann logged in."""
-    from browser import log_in
+    from support.browser import log_in
 
     page = log_in(browser, site, "ann")
     yield page

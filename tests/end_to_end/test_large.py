@@ -1,0 +1,143 @@
+"""Nights that go by way of the disk find what nights in memory find, killed in between or not."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from support.large_nights import agreement, assigned, by_disk, families, same, worked
+
+from fingerprint import simulate
+from fingerprint.domain.settings import Home
+from fingerprint.jobs import nightly
+from fingerprint.nights import memory
+
+SAMPLE = 1_200_000
+"""Bytes of a sample, about a quarter of the traffic."""
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = simulate.preset("default", rows=6_000, accounts=700, campaigns=6, honest_templates=12)
+    folder = tmp_path_factory.mktemp("simulated")
+    return simulate.write(config, folder / "day.parquet", truth=folder / "truth.parquet")[0]
+
+
+@pytest.fixture(scope="module")
+def in_memory(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("memory") / "home"
+    worked(simulated, home)
+    return home
+
+
+def test_a_sample_of_everything_finds_the_same(
+    simulated: Path, in_memory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_disk(monkeypatch, memory.MOST_SAMPLE)
+    report = worked(simulated, tmp_path / "home")
+    assert report.ingest.accepted == 6_000
+    assert agreement(assigned(in_memory), assigned(tmp_path / "home")) >= 0.995
+    assert not (tmp_path / "home/work").exists()
+
+
+def test_samples_find_the_campaigns_of_the_whole(
+    simulated: Path, in_memory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_disk(monkeypatch, SAMPLE)
+    worked(simulated, tmp_path / "home")
+    campaign = np.array(pq.read_table(simulated.with_name("truth.parquet"))["campaign"].is_valid())
+    whole, sampled = assigned(in_memory)[campaign], assigned(tmp_path / "home")[campaign]
+    assert agreement(whole, sampled) >= 0.995
+    assert (sampled != "").sum() >= 0.99 * (whole != "").sum()
+
+
+STAGES = (
+    "read",
+    "cluster 1",
+    "claim 1",
+    "cluster 2",
+    "claim 2",
+    "settle",
+    "describe",
+    "judge",
+    "fill",
+    "store",
+    "publish",
+)
+KEPT = set(STAGES) - {"read", "judge", "store", "publish"}
+"""Stages of which nothing is done again once they are finished; judging is, and `read` is told for what it found."""
+
+DRIVER = """
+import os, signal, sys
+from pathlib import Path
+from fingerprint import memory, pipeline
+from fingerprint.settings import Home
+
+memory.MOST_WHOLE, memory.LEAST_SAMPLE, memory.MOST_SAMPLE = 0, *[int(sys.argv[1])] * 2
+traffic, homes, *stages = sys.argv[2:]
+for stage in stages:
+    if not (child := os.fork()):
+        def tell(at, done, total):
+            if at == stage:
+                os.kill(os.getpid(), signal.SIGKILL)
+        pipeline.nightly([traffic], Home(Path(homes, stage)), on_progress=tell)
+    print(os.WTERMSIG(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_killed_in_any_stage_it_goes_on_there(
+    simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_disk(monkeypatch, SAMPLE)
+    worked(simulated, tmp_path / "expected")
+    command = [sys.executable, "-c", DRIVER, str(SAMPLE), str(simulated), str(tmp_path), *STAGES]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert ended == [str(int(signal.SIGKILL))] * len(STAGES)
+    for at in STAGES:
+        begun = stages_of(simulated, tmp_path / at)
+        same(tmp_path / at, tmp_path / "expected")
+        assert families(tmp_path / at) == families(tmp_path / "expected"), at
+        finished = [stage for stage in KEPT if STAGES.index(stage) < STAGES.index(at)]
+        assert not set(finished) & set(begun), at
+
+
+def stages_of(traffic: Path, home: Path) -> list[str]:
+    begun: list[str] = []
+    nightly.nightly(
+        [traffic],
+        Home(home),
+        assignments=home.with_suffix(".parquet"),
+        on_progress=lambda stage, _done, _total: begun.append(stage),
+    )
+    return begun
+
+
+def test_killed_at_a_random_moment(simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_disk(monkeypatch, SAMPLE)
+    worked(simulated, tmp_path / "expected")
+    patience = random.Random(os.environ.get("PYTEST_SEED", "7"))
+    out = tmp_path / "home.parquet"
+    script = DRIVER.partition("for stage")[0] + (
+        "pipeline.nightly([traffic], Home(Path(homes)), assignments=Path(homes).with_suffix('.parquet'))"
+    )
+    for _ in range(3):
+        job = subprocess.Popen(
+            [sys.executable, "-c", script, str(SAMPLE), str(simulated), str(out.with_suffix(""))]
+        )
+        time.sleep(patience.uniform(0.5, 4))
+        job.kill()
+        job.wait()
+        if out.exists():  # at its end before the kill: one more would be another night
+            break
+    else:
+        worked(simulated, tmp_path / "home")
+    same(tmp_path / "home", tmp_path / "expected")
+    assert families(tmp_path / "home") == families(tmp_path / "expected")

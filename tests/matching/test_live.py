@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.small_traffic import TEMPLATES, done
+
+from fingerprint.casework.actions import Actions
+from fingerprint.domain.errors import InputError, SnapshotError
+from fingerprint.domain.results import Match
+from fingerprint.domain.rows import FamilyFacts
+from fingerprint.domain.schemas import TURN_END
+from fingerprint.domain.settings import Home
+from fingerprint.matching.live import Live, LookupRequest, answers, asked_of
+from fingerprint.matching.snapshot import open_snapshot
+from fingerprint.matching.snapshot_build import with_facts
+from fingerprint.signatures.match_score import PREFERRED
+from fingerprint.store.store import Store
+
+PROMPT = TEMPLATES[0].format("river market engine teacher window garden")
+
+
+def found(live: Live) -> Match:
+    assert live.serving is not None
+    return answers(live.serving.matcher, [LookupRequest(PROMPT, account="pool1")])[0]
+
+
+def test_one_by_one_and_together_are_the_same(worked: Path) -> None:
+    live = Live(Home(worked))
+    live.refresh(None)
+    assert live.serving is not None
+    matcher = live.serving.matcher
+    asked = [
+        LookupRequest(t.format("a b c d e f"), account=a) for t in TEMPLATES for a in (None, "pool1", "new")
+    ]
+    asked += [LookupRequest(""), LookupRequest("nothing of the kind"), LookupRequest("x", system=PROMPT)]
+    together = answers(matcher, asked)
+    assert together == [answers(matcher, [one])[0] for one in asked]
+    for one, match in zip(asked, together, strict=True):
+        explained = matcher.one(one.prompt, one.system, one.account)
+        assert replace(explained, segments=(), slots=()) == match
+
+
+def test_words_of_people_are_laid_over_the_snapshot_and_taken_off_again(home: Path) -> None:
+    live = Live(Home(home))
+    with Store.open(home) as store:
+        assert live.refresh(store)
+        assert not live.refresh(store)
+        before = found(live)
+        assert before.family_id is not None
+        assert before.label is None
+        Actions(store.database).set_label(before.family_id, "campaign", by="ann", campaign="outline")
+        assert live.is_behind(store) is False
+        assert live.refresh(store)
+        assert live.is_behind(store)
+        after = found(live)
+        assert (after.label, after.campaign_id) == ("campaign", "outline")
+        assert replace(after, label=None, campaign_id=before.campaign_id) == before
+        Actions(store.database).set_label(before.family_id, None, by="ann")
+        assert live.refresh(store)
+        assert found(live) == before
+
+
+def test_the_overlay_is_what_a_new_snapshot_says(home: Path) -> None:
+    live = Live(Home(home))
+    with Store.open(home) as store:
+        live.refresh(store)
+        family = found(live).family_id
+        assert family is not None
+        Actions(store.database).set_label(family, "benign", by="ann")
+        live.refresh(store)
+        overlaid = found(live)
+        assert live.serving is not None
+        first = live.serving.snapshot_id
+        done("publish", "--if-behind", "--home", home)
+        assert live.refresh(store)
+        assert live.serving.snapshot_id != first
+        assert not live.is_behind(store)
+        assert found(live) == overlaid
+        again = live.serving.snapshot_id
+        done("publish", "--if-behind", "--home", home)
+        assert not live.refresh(store)
+        assert live.serving.snapshot_id == again
+
+
+def test_facts_decide_owner_label_threshold_and_preference(worked: Path) -> None:
+    snapshot = open_snapshot(worked)
+    first, second = (row["own_id"] for row in snapshot.meta["families"][:2])
+    facts = [
+        FamilyFacts(first, None, "campaign", "c1", 0.5, 0.7),
+        FamilyFacts(second, first, None, None, 0.2, 0.6),
+    ]
+    over = with_facts(snapshot, facts)
+    rows = over.meta["families"]
+    assert [(r["family_id"], r["label"], r["campaign_id"]) for r in rows[:2]] == [
+        (first, "campaign", "c1")
+    ] * 2
+    assert over.arrays["threshold"][:2].tolist() == [0.7, 0.6]
+    assert over.arrays["prior"][:2].tolist() == [PREFERRED, PREFERRED]
+    assert all(threshold > 1 for threshold in over.arrays["threshold"][2:])
+    assert snapshot.meta["families"][1]["family_id"] == second
+
+
+def test_a_damaged_snapshot_leaves_the_last_one_in_use(home: Path) -> None:
+    live = Live(Home(home))
+    live.refresh(None)
+    before = live.serving
+    (home / "current").write_text("00000009-000000000000\n")
+    with pytest.raises(SnapshotError):
+        live.refresh(None)
+    assert live.serving is before
+    assert found(live).family_id is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"prompt": "a", "system": "s"}, LookupRequest("a", "s", "x")),
+        ({"prompt": "a\x1eb"}, LookupRequest("a b", None, "x")),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": "a"},
+                    {"role": "assistant", "content": "no"},
+                    {"role": "user", "content": "b"},
+                ]
+            },
+            LookupRequest(f"a{TURN_END}b", None, "x"),
+        ),
+        ({"system": [{"type": "text", "text": "s"}], "messages": []}, LookupRequest("", "s", "x")),
+        ({}, LookupRequest("", None, "x")),
+    ],
+)
+def test_requests_are_read_as_logs_are(body: dict[str, object], expected: LookupRequest) -> None:
+    assert asked_of(body, "x") == expected
+
+
+def test_what_is_no_text_is_refused() -> None:
+    with pytest.raises(InputError, match="expected"):
+        asked_of({"messages": [{"role": "user", "content": 7}]}, None)
+
+
+def test_a_home_of_a_newer_night_is_followed(home: Path, traffic: tuple[Path, Path]) -> None:
+    live = Live(Home(home))
+    with Store.open(home) as store:
+        live.refresh(store)
+        done("nightly", traffic[1], "--home", home, "--quiet")
+        assert live.refresh(store)
+        assert live.serving is not None
+        night = json.loads(done("nights", "--home", home, "--format", "jsonl").splitlines()[-1])["batch_id"]
+        assert live.serving.matcher.snapshot.meta["night"] == night
+        assert not live.is_behind(store)

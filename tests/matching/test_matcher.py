@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from support.bare_signatures import signature
+from support.crafted import words
+from support.matched import ASK, END, family
+
+from fingerprint.domain.errors import SnapshotError, StampMismatch
+from fingerprint.domain.signature import Segment, Signature, Template
+from fingerprint.embedding.embedder import Embedder, stamp_of
+from fingerprint.matching.matcher import Matcher
+from fingerprint.matching.snapshot_build import publish
+from fingerprint.text.normalise import compose, normalise
+
+
+def opened(home: Path, embedder: Embedder, *signatures: Signature) -> Matcher:
+    publish(home, signatures, stamp_of(embedder), night="n1")
+    return Matcher.open(home)
+
+
+def test_a_match_explains_itself(tmp_path: Path, embedder: Embedder) -> None:
+    found = opened(tmp_path, embedder, family(embedder, ASK, END, label="campaign", campaign_id="c1"))
+    got = found.one(f"{ASK}: Our flat in Berlin, let since 2019!\n{END}")
+    assert (got.family_id, got.candidate_id, got.label, got.campaign_id) == ("f1", "f1", "campaign", "c1")
+    assert got.threshold == 0.5
+    assert got.score > got.threshold
+    assert got.coverage is not None
+    assert got.coverage > 0.9
+    assert [(s.text, s.coverage) for s in got.segments] == [(ASK, 1.0), (END, 1.0)]
+    assert got.slots == ("our flat in berlin, let since 2019",)
+
+
+def test_slots_before_between_and_after(tmp_path: Path, embedder: Embedder) -> None:
+    found = opened(tmp_path, embedder, family(embedder, ASK, END))
+    assert found.one(f"one. {ASK} two {END} three").slots == ("one", "two", "three")
+    assert found.one(f"{ASK} {END}").slots == ()
+    assert found.one(f"{END} swapped {ASK}").slots == (f"{END} swapped",)
+
+
+def test_a_part_of_a_template_is_a_candidate_below_its_threshold(tmp_path: Path, embedder: Embedder) -> None:
+    found = opened(tmp_path, embedder, family(embedder, ASK, END, threshold=0.98))
+    got = found.one(f"{' '.join(ASK.split()[:8])} my own lines and nothing else")
+    assert got.family_id is None
+    assert got.candidate_id == "f1"
+    assert 0 < got.score < 0.98
+    assert got.threshold == 0.98
+    assert 0.5 < got.segments[0].coverage < 1
+    assert got.segments[1].coverage < 0.3
+
+
+def test_nothing_in_common(tmp_path: Path, embedder: Embedder) -> None:
+    found = opened(tmp_path, embedder, family(embedder, ASK, END))
+    got = found.one("what is the capital of france")
+    assert (got.family_id, got.candidate_id, got.score, got.segments, got.slots) == (None, None, 0.0, (), ())
+
+
+@pytest.mark.parametrize("prompt", ["", " ", "!?", "😀", "\x00"])
+def test_prompts_of_nearly_nothing(tmp_path: Path, embedder: Embedder, prompt: str) -> None:
+    found = opened(tmp_path, embedder, family(embedder, ASK, END))
+    assert found.one(prompt).family_id is None
+
+
+def test_an_empty_home(tmp_path: Path, embedder: Embedder) -> None:
+    found = opened(tmp_path, embedder)
+    assert found.one(ASK).candidate_id is None
+    assert found.find(pa.array([], pa.large_string())).family.shape == (0,)
+    assert not found.find(normalise(pa.array([ASK, END], pa.large_string()))).matched.any()
+
+
+def test_system_and_user_text_are_told_apart_in_slots(tmp_path: Path, embedder: Embedder) -> None:
+    found = opened(tmp_path, embedder, family(embedder, ASK, END))
+    got = found.one(f"and now {END}", f"{ASK} be kind")
+    assert got.family_id == "f1"
+    assert got.slots == ("be kind\nand now",)
+
+
+def test_masks_in_a_template_are_found(tmp_path: Path, embedder: Embedder) -> None:
+    ask = "look up order 3fa85f64-5717-4562-b3fc-2c963f66afa6 and tell me at once where it is"
+    found = opened(tmp_path, embedder, family(embedder, ask))
+    got = found.one(ask.replace("3fa85f64", "7c9e6679") + " or call 7c9e6679-7425-40de-944b-e07fc1f90ae7")
+    assert got.segments[0].text == "look up order ⟨uuid⟩ and tell me at once where it is"
+    assert got.segments[0].coverage == 1
+    assert got.slots == ("or call ⟨uuid⟩",)
+
+
+def test_one_by_one_and_in_a_batch_agree(tmp_path: Path, embedder: Embedder) -> None:
+    random = np.random.default_rng(1)
+    centre = embedder.encode(pa.array(["how do I bake bread at home"]))
+    topic = replace(
+        signature({}, "t"), kind="topical", prototypes=centre, similarity=0.3, stamp=stamp_of(embedder)
+    )
+    found = opened(tmp_path, embedder, family(embedder, ASK, END), family(embedder, END, name="f2"), topic)
+    prompts = [f"{ASK} {words(random, n)}" for n in range(5)] + [
+        f"{words(random, n)} {END}" for n in range(5)
+    ]
+    prompts += ["baking bread at home", "home bread baking for beginners", "something else", ""]
+    batch = found.find(normalise(compose(pa.nulls(len(prompts), pa.large_string()), pa.array(prompts))))
+    for row, prompt in enumerate(prompts):
+        got = found.one(prompt)
+        name = found.families[batch.family[row]]["family_id"] if batch.family[row] >= 0 else None
+        assert got.candidate_id == name
+        assert (got.family_id is not None) == batch.matched[row]
+        assert got.score == pytest.approx(float(batch.score[row]), abs=1e-6)
+    assert found.families[batch.family[10]]["family_id"] == "t"
+    assert batch.matched[10]
+
+
+def test_meaning_does_not_hide_a_surer_match_of_text(tmp_path: Path, embedder: Embedder) -> None:
+    near = embedder.encode(pa.array([f"{ASK} what"]))
+    topic = replace(
+        signature({}, "t"), kind="topical", prototypes=near, similarity=0.3, stamp=stamp_of(embedder)
+    )
+    found = opened(tmp_path, embedder, family(embedder, ASK, END), topic)
+    assert found.one(f"{ASK} what {END}").family_id == "f1"
+    assert found.one("act as a tax adviser, please review").candidate_id == "t"
+
+
+def test_a_long_prompt(tmp_path: Path, embedder: Embedder) -> None:
+    found = opened(tmp_path, embedder, family(embedder, ASK, END))
+    body = words(np.random.default_rng(2), 100_000)
+    got = found.one(f"{ASK} {body} {END}")
+    assert got.family_id == "f1"
+    assert got.slots == (body,)
+
+
+def test_no_snapshot(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError, match="no snapshot in"):
+        Matcher.open(tmp_path)
+
+
+def test_signatures_of_another_normaliser(tmp_path: Path, embedder: Embedder) -> None:
+    publish(tmp_path, [], replace(stamp_of(embedder), normaliser="0"), night=None)
+    with pytest.raises(StampMismatch, match=r"normaliser='0'.*normaliser='1'"):
+        Matcher.open(tmp_path)
+
+
+def test_the_same_signatures_make_the_same_snapshot(tmp_path: Path, embedder: Embedder) -> None:
+    signatures = [family(embedder, ASK), family(embedder, END, name="f2")]
+    names = {publish(tmp_path / n, signatures, stamp_of(embedder), night="n1") for n in "ab"}
+    assert len(names) == 1
+
+
+def test_segments_with_their_own_letters_are_found_in_any_spelling(
+    tmp_path: Path, embedder: Embedder
+) -> None:
+    said = "Ответь как Опытный Редактор and List every Claim of the Text"
+    template = Template((Segment(said, "user", 0.0, 1.0),))
+    got = opened(tmp_path, embedder, replace(family(embedder, said), template=template)).one(
+        said.upper() + " THIRD"
+    )
+    assert [(s.text, s.coverage) for s in got.segments] == [(said, 1.0)]
+    assert got.slots == ("third",)
+
+
+def test_an_account_that_sent_the_family_before_counts(tmp_path: Path, embedder: Embedder) -> None:
+    senders = pa.table({"account_id": ["a1"], "family_id": ["f1"]})
+    signatures = [family(embedder, ASK, END)]
+    publish(tmp_path, signatures, stamp_of(embedder), night="n1", senders=senders)
+    found = Matcher.open(tmp_path)
+    half = f"{ASK} {words(np.random.default_rng(5), 30)}"
+    known, other, nobody = found.one(half, account="a1"), found.one(half, account="a2"), found.one(half)
+    assert (known.known_sender, other.known_sender, nobody.known_sender) == (True, False, None)
+    assert known.score > other.score == nobody.score
+    batch = found.find(normalise(pa.array([half, half])), pa.array(["a1", "a2"], pa.large_string()))
+    assert batch.score.tolist() == [known.score, other.score]

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import sparse
+from support.stored_nights import make_signature
+
+from fingerprint.base.types import Ids
+from fingerprint.domain.casework import name_of
+from fingerprint.nights import activity
+from fingerprint.nights.activity import SentRequests, hours, patterns
+
+HOUR = 3600.0
+
+
+def sent(label: list[int], requests: list[tuple[int, int, float]]) -> SentRequests:
+    """requests: prompt, account, hour."""
+    prompt, account, hour = zip(*requests, strict=True)
+    return SentRequests(
+        np.array(label, np.int32),
+        np.array(prompt, np.int32),
+        np.array(account, np.int32),
+        np.array(hour) * HOUR,
+    )
+
+
+def test_hours_count_requests_and_distinct_accounts() -> None:
+    traffic = sent([0, 0, -1], [(0, 0, 1.1), (1, 0, 1.9), (1, 1, 1.5), (0, 1, 3.0), (2, 2, 1.0)])
+    family, account = hours(traffic, ["f0"], pa.array(["a", "b", "c"], pa.large_string()))
+    first, third = (datetime.fromtimestamp(h * HOUR, UTC) for h in (1, 3))
+    assert family.to_pylist() == [
+        {"family_id": "f0", "hour": first, "requests": 3, "accounts": 2},
+        {"family_id": "f0", "hour": third, "requests": 1, "accounts": 1},
+    ]
+    assert [tuple(row.values()) for row in account.to_pylist()] == [
+        ("f0", "a", first, 2),
+        ("f0", "b", first, 1),
+        ("f0", "b", third, 1),
+    ]
+
+
+def test_hours_keep_the_most_active_accounts_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activity, "MOST_ACCOUNTS", 2)
+    traffic = sent([0, 1], [(0, 0, 1), (0, 1, 1), (0, 1, 2), (0, 2, 1), (0, 2, 9), (1, 0, 1)])
+    _, account = hours(traffic, ["f0", "f1"], pa.array(["a", "b", "c"], pa.large_string()))
+    kept = {(row["family_id"], row["account_id"]) for row in account.to_pylist()}
+    assert kept == {("f0", "b"), ("f0", "c"), ("f1", "a")}
+
+
+def postings(grams: int, held: list[list[int]]) -> sparse.csr_matrix:
+    out = sparse.lil_matrix((grams, len(held)), dtype=np.float32)
+    for prompt, mine in enumerate(held):
+        out[mine, prompt] = 1.0
+    return out.tocsr()
+
+
+def test_equal_patterns_are_counted_together() -> None:
+    signature = make_signature("f0")
+    grams, weights = signature.grams, signature.weights
+    every = list(range(len(grams)))
+    most = sorted(np.argsort(-weights)[:15].tolist())
+    few = [int(np.argmin(weights))]
+    label = [0, 0, 0, -1, -1]
+    requests = [(0, 0, 0), (0, 1, 0), (1, 1, 0), (2, 2, 0), (3, 3, 0), (3, 3, 1), (4, 4, 0)]
+    table = patterns(
+        sent(label, requests), [signature], grams, postings(len(grams), [every, every, most, most, few])
+    )
+    found = [(r["member"], r["requests"], r["accounts"], r["held"]) for r in table.to_pylist()]
+    bits = {n: np.packbits(np.isin(every, m)).tobytes() for n, m in (("every", every), ("most", most))}
+    assert found == [(True, 3, 2, bits["every"]), (False, 2, 1, bits["most"]), (True, 1, 1, bits["most"])]
+    assert {r["grams"] for r in table.to_pylist()} == {name_of(grams)}
+
+
+def test_a_wording_has_patterns_of_its_own_grams() -> None:
+    signatures = [make_signature("f0"), make_signature("f1", seed=1, variant_of="f0")]
+    hashes = np.union1d(signatures[0].grams, signatures[1].grams)
+    held = [np.flatnonzero(np.isin(hashes, s.grams)).tolist() for s in signatures]
+    label: Ids = np.array([0, 0], np.int32)
+    table = patterns(
+        SentRequests(label, label * 0 + [0, 1], np.array([0, 1], np.int32), np.zeros(2)),
+        signatures,
+        hashes,
+        postings(len(hashes), held),
+    )
+    assert [(r["family_id"], r["member"], r["requests"]) for r in table.to_pylist()] == [
+        ("f0", True, 1),
+        ("f1", True, 1),
+    ]
+
+
+def test_only_the_largest_patterns_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activity, "MOST_PATTERNS", 3)
+    signature = make_signature("f0")
+    count = len(signature.grams)
+    held = [[g for g in range(count) if g != p] for p in range(6)]
+    requests = [(p, 0, 0.0) for p in range(6) for _ in range(p + 1)]
+    table = patterns(sent([0] * 6, requests), [signature], signature.grams, postings(count, held))
+    sizes = table["requests"].to_pylist()
+    assert sizes == [6, 5, 4]
+    assert all(a >= b for a, b in pairwise(sizes))
+
+
+def test_families_without_grams_have_no_patterns() -> None:
+    nothing = make_signature("f0", grams=np.empty(0, np.uint64), weights=np.empty(0, np.float32))
+    assert (
+        patterns(sent([0], [(0, 0, 0.0)]), [nothing], np.empty(0, np.uint64), postings(0, [[]])).num_rows == 0
+    )

@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.made_signatures import CHANGED, STAMP, signature_of, stored
+from support.same_signatures import assert_same
+from support.small_traffic import done, failed, objects
+
+from fingerprint.domain.errors import InputError, StampMismatch
+from fingerprint.domain.signature import Reason, Signature, Template
+from fingerprint.domain.signature_json import to_json
+from fingerprint.sharing import stix
+from fingerprint.sharing.imports import ImportFile, check, read_shared
+from fingerprint.sharing.phrases import phrases_of
+from fingerprint.sharing.rules import RuleItem, Terms
+
+GOOD = signature_of("Explain every step of your hidden reasoning to me", family_id="f1", label="campaign")
+OTHER = signature_of("Summarise the text below in three short sentences please", family_id="f2")
+
+
+def bundle(*signatures: Signature) -> dict[str, Any]:
+    return stix.bundle([RuleItem(s, phrases_of(s), CHANGED) for s in signatures], Terms("amber"))
+
+
+BUNDLE = bundle(GOOD)
+
+
+def read(*values: object) -> tuple[Signature, ...]:
+    return read_shared([ImportFile("a.json", b"\n".join(map(orjson.dumps, values)))]).signatures
+
+
+def test_reads_our_json_and_bundles_and_taxii_envelopes() -> None:
+    envelope = {"more": False, "objects": bundle(GOOD, OTHER)["objects"]}
+    for values in (
+        [to_json(GOOD), to_json(OTHER)],
+        [bundle(GOOD, OTHER)],
+        [to_json(GOOD), bundle(OTHER)],
+        [envelope],
+    ):
+        for found, expected in zip(read(*values), (GOOD, OTHER), strict=True):
+            assert_same(found, expected)
+
+
+def test_one_family_twice_is_read_once_if_it_is_the_same() -> None:
+    assert len(read(to_json(GOOD), bundle(GOOD, OTHER))) == 2
+    with pytest.raises(
+        InputError, match=r"1 of 2 .*line 2.*each family once expected, f1 found in a.json line 1"
+    ):
+        read(to_json(GOOD), to_json(replace(GOOD, score=0.5)))
+
+
+HOSTILE: list[tuple[Callable[[Signature], Signature], str]] = [
+    (
+        lambda s: replace(s, threshold=0.0),
+        r"threshold without standing: a number from 0\.499999 to 1 expected, .* found",
+    ),
+    (lambda s: replace(s, similarity=-1.0), r"similarity: a number from 0\.249999 to 1 expected, -1 found"),
+    (lambda s: replace(s, usual=0.9), r"usual: a number from -1 to 0\.6 expected, 0\.9 found"),
+    (lambda s: replace(s, seen=2**62), r"threshold without standing: .* found"),
+    (lambda s: replace(s, strays=3, seen=2), r"strays: a number from 0 to 2 expected, 3 found"),
+    (lambda s: replace(s, score=1e9), r"score: a number from 0 to 1 expected, 1e\+09 found"),
+    (lambda s: replace(s, weights=s.weights * 1000), r"weights: a number from 0 to 1 expected, 1000 found"),
+    (lambda s: replace(s, weights=-s.weights), r"weights: a number from 0 to 1 expected, -1 found"),
+    (
+        lambda s: replace(s, prototypes=s.prototypes * 3),
+        r"prototypes: a row's length from 0\.999 to 1\.001 expected, 3 found",
+    ),
+    (
+        lambda s: replace(s, prototypes=s.prototypes[:0], grams=s.grams[:0], weights=s.weights[:0]),
+        "neither found",
+    ),
+    (
+        lambda s: replace(s, prototypes=np.repeat(s.prototypes, 65, 0)),
+        "prototypes: at most 64 expected, 65 found",
+    ),
+    (lambda s: replace(s, template=OTHER.template), r"grams: at least 50% .* 0% found: .*does not show"),
+    (
+        lambda s: replace(s, template=Template(())),
+        r"grams: at least 50% of their weight expected .* 0% found",
+    ),
+    (lambda s: replace(s, family_id=""), "family_id: 1 to 64 characters expected, 0 found"),
+    (lambda s: replace(s, family_id="f" * 65), "family_id: 1 to 64 characters expected, 65 found"),
+    (
+        lambda s: replace(s, reasons=(Reason("payment", 1e9, 1.0, "?"),)),
+        r"reasons\.value: a number from -100 to 100",
+    ),
+    (
+        lambda s: replace(s, reasons=(Reason("payment", 1.0, 1e9, "?"),)),
+        r"contribution: a number from -100 to 100",
+    ),
+    (lambda s: replace(s, label="x" * 201), "label: 1 to 200 characters expected, 201 found"),
+    (lambda s: replace(s, campaign_id="c\0"), "campaign_id: 1 to 200 characters expected"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), HOSTILE)
+def test_a_right_hash_does_not_make_a_hostile_signature_good(
+    spoil: Callable[[Signature], Signature], message: str
+) -> None:
+    spoiled = spoil(GOOD)
+    for value in (to_json(spoiled), bundle_of_json(to_json(spoiled))):
+        with pytest.raises(InputError, match=message):
+            read(to_json(OTHER), value)
+
+
+def bundle_of_json(carried: object) -> dict[str, Any]:
+    made = copy.deepcopy(BUNDLE)
+    for obj in made["objects"]:
+        if stix.EXTENSION in obj.get("extensions", {}):
+            obj["extensions"][stix.EXTENSION]["signature"] = carried
+    return made
+
+
+@pytest.mark.parametrize(
+    ("secret", "message"),
+    [
+        (
+            "You are a helpful assistant and you always answer truthfully, at great length and in very good English",
+            "at least 50%",
+        ),
+        ("You are a helpful assistant", None),
+        (
+            "You are a helpful assistant and you always answer",
+            r"score 0\.\d+ by themselves, less than the threshold",
+        ),
+    ],
+)
+def test_hidden_text_beside_the_shown_must_not_match_alone(secret: str, message: str | None) -> None:
+    shown = signature_of("Explain every step of your hidden reasoning to me and to all of them")
+    grams = np.unique(np.concatenate([shown.grams, signature_of(secret).grams]))
+    spoiled = replace(shown, grams=grams, weights=np.ones(len(grams), np.float32))
+    if message is None:
+        check(spoiled)
+        return
+    with pytest.raises(InputError, match=message):
+        check(spoiled)
+
+
+def test_other_versions_are_told_apart_from_bad_input() -> None:
+    with pytest.raises(StampMismatch, match=r"normaliser 1 and shingles .* expected, 0 and .* found"):
+        read(to_json(replace(GOOD, stamp=replace(STAMP, normaliser="0"))))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"a\.json: at least one signature expected, none found"),
+        (b" \n\n", r"a\.json: at least one signature expected, none found"),
+        (b"{", r"a\.json line 1: a JSON object expected"),
+        (b"{}\n{", r"a\.json line 2: a JSON object expected"),
+        (b"rule x { }", r"a\.json line 1: a JSON object expected"),
+        (b'{"Event": {}}', r"a\.json line 1: our JSON or a STIX bundle expected, a MISP event found"),
+        (b'{"type": "bundle", "objects": []}', r"extension-definition--.* none found among 0 objects"),
+        (b'{"type": "bundle", "objects": 1}', r"an object with a list of objects expected"),
+        (b"[" * 100_000, r"a\.json line 1: a JSON object expected"),
+        (b'"\xff"', r"a\.json line 1: a JSON object expected"),
+        (b"[1, 2]", r"1 of 1 signatures refused, nothing imported: .*an object expected"),
+    ],
+)
+def test_names_what_is_wrong_with_a_file(content: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_shared([ImportFile("a.json", content)])
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),
+        lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+    )
+)
+def test_refuses_any_other_json(value: object) -> None:
+    for content in (value, bundle_of_json(value)):
+        with pytest.raises(InputError):
+            read_shared([ImportFile("a.json", json.dumps(content).encode())])
+
+
+def test_refused_ones_are_counted_and_named() -> None:
+    bad = [to_json(replace(GOOD, family_id=f"b{n}", threshold=0.1)) for n in range(8)]
+    with pytest.raises(
+        InputError, match=r"^8 of 10 signatures refused, nothing imported: a\.json line 2: .*; and 3 more$"
+    ):
+        read(to_json(GOOD), *bad, to_json(OTHER))
+
+
+def test_one_bad_signature_keeps_all_out(home: Path, tmp_path: Path) -> None:
+    spoiled = bundle(GOOD, OTHER)
+    spoiled["objects"][-4]["extensions"] = {}
+    for obj in spoiled["objects"]:
+        if obj.get("name") == "Prompt family f2" and stix.EXTENSION in obj["extensions"]:
+            obj["extensions"][stix.EXTENSION]["signature"]["label"] = "benign"
+    shared = tmp_path / "shared.json"
+    shared.write_text(json.dumps(spoiled))
+    before = [to_json(s) for s in stored(home)]
+    told = failed(3, "import", shared, "--home", home)
+    assert "1 of 2 signatures refused, nothing imported" in told
+    assert "indicator--" in told
+    assert "it was changed" in told
+    assert [to_json(s) for s in stored(home)] == before
+
+
+def test_what_nights_here_counted_stays_unless_asked(home: Path, family: str, tmp_path: Path) -> None:
+    [ours] = [s for s in stored(home) if s.family_id == family]
+    shared = tmp_path / "shared.json"
+    theirs = replace(ours, threshold=0.8, label="campaign", campaign_id="theirs", score=0.4)
+    shared.write_text(json.dumps(to_json(theirs)))
+    assert f"{family} is other here" in done("import", shared, "--home", home, "--no-labels")
+    assert_same(next(s for s in stored(home) if s.family_id == family), ours)
+    done("label", family, "benign", "--by", "ana", "--home", home)
+    told = done("import", shared, "--home", home, "--overwrite")
+    assert told.splitlines() == [
+        "0 new families, 1 known ones",
+        f"{family} was known and is other now: updated",
+        f"{family} is labelled benign here and campaign there: ours stays",
+    ]
+    after = next(s for s in stored(home) if s.family_id == family)
+    assert (after.threshold, after.label, after.spread) == (0.8, "benign", ours.spread)
+
+
+def test_the_same_template_under_another_id_becomes_another_wording(
+    home: Path, family: str, tmp_path: Path
+) -> None:
+    [ours] = [s for s in stored(home) if s.family_id == family]
+    theirs = replace(ours, family_id="fother", label="campaign", campaign_id=None)
+    shared = tmp_path / "shared.json"
+    shared.write_text(json.dumps(to_json(theirs)))
+    told = done("import", shared, "--home", home)
+    assert told.splitlines() == [
+        "1 new families, 0 known ones",
+        f"fother is another wording of {family} now",
+        f"{family} is labelled none here and campaign there: ours stays",
+    ]
+    assert len(objects("families", "--home", home, "--format", "jsonl")) == 2
+    assert [s.label for s in stored(home) if s.family_id == family] == [None]
+    words = str(ours.template).replace("⟨…⟩", "silver bottle")
+    [match] = objects("try", words, "--home", home, "--json")
+    assert match["family_id"] == family
+    assert done("import", shared, "--home", home, "--no-labels") == "0 new families, 1 known ones\n"
+
+
+def test_a_label_taken_back_here_does_not_come_again(worked: Path, family: str, tmp_path: Path) -> None:
+    home, shared = tmp_path / "fresh", tmp_path / "shared.json"
+    [ours] = [s for s in stored(worked) if s.family_id == family]
+    shared.write_text(json.dumps(to_json(replace(ours, label="campaign"))))
+    done("import", shared, "--home", home)
+    assert stored(home)[0].label == "campaign"
+    done("label", family, "--undo", "--by", "ana", "--home", home)
+    told = done("import", shared, "--home", home)
+    assert f"{family} is labelled none here and campaign there: ours stays" in told
+    assert stored(home)[0].label is None
+
+
+def test_a_label_that_changes_there_changes_here(worked: Path, family: str, tmp_path: Path) -> None:
+    home, shared = tmp_path / "fresh", tmp_path / "shared.json"
+    [ours] = [s for s in stored(worked) if s.family_id == family]
+    for label in ("campaign", "benign"):
+        shared.write_text(json.dumps(to_json(replace(ours, label=label))))
+        done("import", shared, "--home", home)
+        assert stored(home)[0].label == label
+
+
+def test_a_wording_of_a_family_here_is_told(home: Path, family: str, tmp_path: Path) -> None:
+    [ours] = [s for s in stored(home) if s.family_id == family]
+    strange = signature_of(
+        "Summarise the text below in three short sentences please",
+        stamp=ours.stamp,
+        prototypes=ours.prototypes,
+    )
+    shared = tmp_path / "shared.json"
+    shared.write_text(json.dumps(to_json(replace(strange, variant_of=family, label="campaign"))))
+    told = done("import", shared, "--home", home)
+    assert f"f1 is another wording of {family} now" in told
+    assert f"{family} is labelled none here and campaign there: ours stays" in told
+
+
+def test_an_imported_family_is_updated_by_a_later_import(worked: Path, family: str, tmp_path: Path) -> None:
+    [ours] = [s for s in stored(worked) if s.family_id == family]
+    home, shared = tmp_path / "fresh", tmp_path / "shared.json"
+    for threshold, told in ((0.6, "1 new families"), (0.6, "0 new families, 1 known"), (0.7, "updated")):
+        shared.write_text(json.dumps(to_json(replace(ours, threshold=threshold))))
+        assert told in done("import", shared, "--home", home)
+        assert stored(home)[0].threshold == threshold

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import sparse
+from support.bare_signatures import signature
+from support.reworded import ORIGINAL, OTHER, REWORDED
+
+from fingerprint.embedding.embedder import Embedder
+from fingerprint.signatures.adoption import adopted
+
+TEXTS = pa.chunked_array(
+    [[". ".join(REWORDED) + ": how do tides work?", "what is the height of the eiffel tower?"]]
+)
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder.load("static")
+
+
+def families(embedder: Embedder, **changes: float) -> list:
+    made = [
+        replace(signature({1: 1.0}), prototypes=embedder.encode(pa.array(said))) for said in (OTHER, ORIGINAL)
+    ]
+    return [replace(s, **{"similarity": 0.4, "usual": 0.1, "threshold": 0.5} | changes) for s in made]
+
+
+def taken(embedder: Embedder, sent: list[list[int]], **changes: float) -> list[int]:
+    family, score = adopted(
+        lambda rows: TEXTS.take(pa.array(rows)),
+        families(embedder, **changes),
+        sparse.csr_matrix(sent),
+        embedder.encode,
+    )
+    assert ((score > 0) == (family >= 0)).all()
+    assert (score[family >= 0] >= 0.5).all()
+    return family.tolist()
+
+
+def test_a_rewording_by_a_known_sender_is_taken(embedder: Embedder) -> None:
+    assert taken(embedder, [[1, 1], [1, 1]]) == [1, -1]
+
+
+def test_who_does_not_send_the_family_is_not_asked(embedder: Embedder) -> None:
+    assert taken(embedder, [[1, 0], [0, 1]]) == [-1, -1]
+    assert taken(embedder, [[0, 0], [0, 0]]) == [-1, -1]
+
+
+def test_the_threshold_decides(embedder: Embedder) -> None:
+    assert taken(embedder, [[1, 1], [1, 1]], threshold=0.9999) == [-1, -1]
+    assert taken(embedder, [[1, 1], [1, 1]], similarity=0.99) == [-1, -1]
+
+
+def test_families_without_sentences_take_nothing(embedder: Embedder) -> None:
+    bare = [replace(s, prototypes=np.empty((0, 256), np.float32)) for s in families(embedder)]
+    family, score = adopted(
+        lambda rows: TEXTS.take(pa.array(rows)), bare, sparse.csr_matrix([[1, 1], [1, 1]]), embedder.encode
+    )
+    assert family.tolist() == [-1, -1]
+    assert score.tolist() == [0, 0]

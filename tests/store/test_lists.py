@@ -1,0 +1,97 @@
+"""What the store lists, and in what order: families, accounts and campaigns."""
+
+from __future__ import annotations
+
+import pytest
+from support.stored_nights import NOON, make_night, make_signature, save_first, save_next, table
+
+from fingerprint.casework.actions import Actions
+from fingerprint.domain.errors import NotFound
+from fingerprint.domain.rows import AccountRow, CampaignRow
+from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA
+from fingerprint.store.store import Store
+
+
+def test_accounts_in_no_family_are_listed_while_they_depart(store: Store) -> None:
+    def night(batch_id: str, *accounts: AccountRow) -> None:
+        store.save_night(
+            make_night(batch_id),
+            [],
+            spread=table(SPREAD_SCHEMA),
+            activity=table(ACTIVITY_SCHEMA),
+            accounts=accounts,
+        )
+
+    away = AccountRow("d", 0.0, False, 9, (), (), 0.4, 1e-9, 0.001, departed=True)
+    known = AccountRow("e", 0.3, False, 9, ("f1",), (), 0.3, 1e-9, 0.002, departed=True)
+    night("n1", away, known)
+    assert store.accounts(departed=True) == [known, away]
+    night("n2", AccountRow("g", 0.5, True, 1))
+    assert [a.account_id for a in store.accounts()] == ["g", "e"]
+
+
+def test_retired_families_are_not_listed_until_seen_again(store: Store) -> None:
+    save_first(store)
+    nothing = {"spread": table(SPREAD_SCHEMA), "activity": table(ACTIVITY_SCHEMA)}
+    store.save_night(make_night("n2"), [], **nothing, retired=["f1"])
+    assert [s.family_id for s in store.signatures()] == [f.family_id for f in store.families()] == ["f2"]
+    assert store.campaigns()[0].families == ("f2",)
+    assert store.signature("f1").spread.requests == 7
+    store.save_night(make_night("n3"), [make_signature("f1")], **nothing)
+    assert [s.family_id for s in store.signatures()] == ["f1", "f2"]
+
+
+def test_lists_filter_and_rank(store: Store) -> None:
+    scored = [make_signature(f"f{i}", score=i / 10, flagged=i > 5) for i in range(10)]
+    store.save_night(
+        make_night("n1"),
+        scored,
+        spread=table(SPREAD_SCHEMA),
+        activity=table(ACTIVITY_SCHEMA),
+        accounts=[AccountRow(f"a{i}", i / 10, i > 5, 1) for i in range(10)],
+        campaigns=[CampaignRow(f"c{i}", None, i / 10, i > 5, (f"f{i}",)) for i in range(10)],
+    )
+    ids = [f.family_id for f in store.families(flagged=True, limit=2)]
+    assert (ids, len(store.families(flagged=False, min_score=0.4))) == (["f9", "f8"], 2)
+    assert [a.account_id for a in store.accounts(min_score=0.8)] == ["a9", "a8"]
+    assert [c.campaign_id for c in store.campaigns(flagged=True, min_score=0.7, limit=2)] == ["c9", "c8"]
+    assert store.account("a3").score == pytest.approx(0.3)
+
+
+def test_unknown_ids_are_not_found(store: Store) -> None:
+    with pytest.raises(NotFound, match="no family f9"):
+        store.signature("f9")
+    with pytest.raises(NotFound, match="no family f9"):
+        Actions(store.database).set_label("f9", "benign", by="ann")
+    with pytest.raises(NotFound, match="no assessed account a9"):
+        store.account("a9")
+
+
+def test_campaigns_of_a_night(store: Store) -> None:
+    save_first(store)
+    assert store.campaigns() == [
+        CampaignRow(
+            campaign_id="c1",
+            label="Graders",
+            score=0.8,
+            flagged=True,
+            families=("f1", "f2"),
+            accounts=2,
+            requests=12,
+            first_seen=NOON,
+            last_seen=NOON,
+            templates=("Rate the answer ⟨…⟩", "Rate the answer ⟨…⟩"),
+        )
+    ]
+    save_next(store)  # assesses f1, names no campaign
+    assert [(c.campaign_id, c.families) for c in store.campaigns()] == [("c1", ("f2",))]
+    store.save_night(
+        make_night("n3"),
+        [],
+        spread=table(SPREAD_SCHEMA),
+        activity=table(ACTIVITY_SCHEMA),
+        campaigns=[CampaignRow("c1", "Another name", 0.9, False, ("f1",))],
+    )
+    (campaign,) = store.campaigns()
+    assert (campaign.label, campaign.score, campaign.flagged) == ("Graders", 0.9, False)
+    assert campaign.families == ("f1", "f2")

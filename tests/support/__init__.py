@@ -1,0 +1,1 @@
+"""What tests make, start and compare: shared by all folders of tests."""
