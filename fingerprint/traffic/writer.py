@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import orjson
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 
 from fingerprint.domain.errors import StoreError, UsageError
