@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fingerprint.jobs.lookup import open_matcher
     from fingerprint.jobs.nightly import nightly
 
-__version__ = "0.1.0"
+from fingerprint.base.version import __version__
 
 __all__ = ["Home", "Settings", "__version__", "nightly", "open_matcher"]
 

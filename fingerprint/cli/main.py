@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 import click
 
-from fingerprint import __version__
 from fingerprint.base import process
+from fingerprint.base.version import __version__
 from fingerprint.cli.commands import hunt, lists, nightly, serve, share, simulate, watch
 from fingerprint.cli.output.progress import JsonLog
 from fingerprint.cli.output.terminal import plain

@@ -24,8 +24,8 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from fingerprint import __version__
 from fingerprint.base.types import FloatArray, IntArray
+from fingerprint.base.version import __version__
 from fingerprint.clustering.faiss_index import BATCH, EXACT_UP_TO, searched, trained
 from fingerprint.clustering.knn import Neighbours, knn_graph
 from fingerprint.clustering.knn_shards import Shard, ShardHits, merged

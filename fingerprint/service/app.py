@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
-from fingerprint import __version__
+from fingerprint.base.version import __version__
 from fingerprint.matching.live import one_thread
 from fingerprint.service import console
 from fingerprint.service.http import openapi, problems
