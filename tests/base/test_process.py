@@ -19,13 +19,13 @@ def told(code: str) -> Any:
 
 
 def test_a_night_loads_only_what_it_needs() -> None:
-    loaded = set(told("import fingerprint.pipeline\nprint(json.dumps(list(sys.modules)))"))
+    loaded = set(told("import fingerprint.jobs.nightly\nprint(json.dumps(list(sys.modules)))"))
     assert {"numpy", "faiss", "sqlalchemy", "scipy.special"} <= loaded
     assert loaded.isdisjoint(("scipy.stats", "alembic", "torch", "sentence_transformers", "sklearn", "ray"))
 
 
 def test_a_database_of_today_is_opened_without_alembic(tmp_path: Path) -> None:
-    opens = f"from pathlib import Path\nfrom fingerprint.store import Store\nStore.open(Path({str(tmp_path)!r})).close()"
+    opens = f"from pathlib import Path\nfrom fingerprint.store.store import Store\nStore.open(Path({str(tmp_path)!r})).close()"
     loads = f"{opens}\nprint(json.dumps('alembic' in sys.modules))"
     assert told(loads) is True
     assert told(loads) is False
@@ -33,7 +33,7 @@ def test_a_database_of_today_is_opened_without_alembic(tmp_path: Path) -> None:
 
 def test_commands_are_settled_before_the_heavy_libraries_come() -> None:
     code = """
-from fingerprint import cli
+from fingerprint.cli import main as cli
 def seen(*arguments, **options):
     print(json.dumps([gc.get_threshold()[0], os.environ["OPENBLAS_THREAD_TIMEOUT"], "numpy" in sys.modules]))
 cli.cli.main = seen
@@ -45,7 +45,7 @@ cli.main()
 def test_what_is_set_by_hand_stays() -> None:
     code = """
 os.environ["OPENBLAS_THREAD_TIMEOUT"] = "20"
-from fingerprint.process import settle
+from fingerprint.base.process import settle
 settle()
 print(json.dumps(os.environ["OPENBLAS_THREAD_TIMEOUT"]))
 """
@@ -57,7 +57,7 @@ def test_memory_that_was_given_back_is_used_again() -> None:
     """Arrays of 20 MB, made and let go 50 times, are new pages to the system each time, unless malloc keeps them."""
     code = """
 import resource
-from fingerprint.process import settle
+from fingerprint.base.process import settle
 if {settled}: settle()
 import numpy as np
 def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

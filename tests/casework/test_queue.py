@@ -185,7 +185,7 @@ def test_a_home_of_before_is_searched_too(tmp_path: Path) -> None:
         from alembic.migration import MigrationContext
         from alembic.operations import Operations
 
-        module = importlib.import_module("fingerprint.migrations.versions.0004_casework")
+        module = importlib.import_module("fingerprint.store.migrations.versions.0004_casework")
         with Operations.context(MigrationContext.configure(connection)):
             module._fill_search()
     assert command is not None

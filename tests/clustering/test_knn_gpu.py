@@ -26,7 +26,7 @@ def unit(n: int, d: int = 32) -> np.ndarray:
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("columns", [16, 700, 1 << 16])
 def test_graph_is_that_of_faiss(monkeypatch: pytest.MonkeyPatch, device: str, columns: int) -> None:
-    monkeypatch.setattr(knn_gpu, "COLUMNS", columns)
+    monkeypatch.setattr(knn_gpu, "BLOCK_COLUMNS", columns)
     x = unit(9_000)
     x[11] = 0
     found, expected = knn_graph(x, 12, search=DeviceSearch(device)), knn_graph(x, 12)

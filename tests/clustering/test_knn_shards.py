@@ -35,7 +35,8 @@ def in_shards(points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Ite
 
 @pytest.mark.parametrize("exact_up_to", [faiss_index.EXACT_UP_TO, 1_000])
 def test_shards_find_what_one_index_finds(exact_up_to: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn, "BATCH", 3_000)
+    for module in (faiss_index, knn):
+        monkeypatch.setattr(module, "BATCH", 3_000)
     x = unit(10_000)
     one = knn_graph(x, 10, exact_up_to=exact_up_to)
     parts = knn_graph(x, 10, exact_up_to=exact_up_to, search=in_shards)

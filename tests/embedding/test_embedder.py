@@ -94,7 +94,7 @@ def test_lookups_read_the_static_model_without_torch_to_the_same_vectors(static:
     texts = [*TEXTS, "", "word é " * 3000, "\U0001f600"]
     np.testing.assert_allclose(light.encode(texts), static.encode(texts), atol=1e-6)
     code = (
-        "import sys; from fingerprint.embed import Embedder; Embedder.load(light=True).encode(['a text']); "
+        "import sys; from fingerprint.embedding.embedder import Embedder; Embedder.load(light=True).encode(['a text']); "
         "sys.exit(bool({'torch', 'sentence_transformers'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(embedder.__file__).parents[2])

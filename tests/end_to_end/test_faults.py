@@ -95,8 +95,9 @@ KILLED_AT = ("read", "shingle", "cluster", "refine", "describe", "judge", "store
 DRIVER = """
 import os, signal, sys
 from pathlib import Path
-from fingerprint import matcher, pipeline
-from fingerprint.settings import Home
+from fingerprint.jobs import nightly
+from fingerprint.matching import snapshot_build
+from fingerprint.domain.settings import Home
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -105,9 +106,9 @@ traffic, homes, *stages = sys.argv[1:]
 for stage in stages:  # nothing has run here yet that minds a fork
     if not (child := os.fork()):
         if stage == "publish":  # between what is stored and the snapshot of it
-            matcher.publish = die
+            snapshot_build.publish = die
         tell = lambda at, done, total: die() if at == stage else None
-        pipeline.nightly([traffic], Home(Path(homes, stage)), on_progress=tell)
+        nightly.nightly([traffic], Home(Path(homes, stage)), on_progress=tell)
     print(os.WTERMSIG(os.waitpid(child, 0)[1]))
 """
 

@@ -78,8 +78,9 @@ KEPT = set(STAGES) - {"read", "judge", "store", "publish"}
 DRIVER = """
 import os, signal, sys
 from pathlib import Path
-from fingerprint import memory, pipeline
-from fingerprint.settings import Home
+from fingerprint.jobs import nightly
+from fingerprint.nights import memory
+from fingerprint.domain.settings import Home
 
 memory.MOST_WHOLE, memory.LEAST_SAMPLE, memory.MOST_SAMPLE = 0, *[int(sys.argv[1])] * 2
 traffic, homes, *stages = sys.argv[2:]
@@ -88,7 +89,7 @@ for stage in stages:
         def tell(at, done, total):
             if at == stage:
                 os.kill(os.getpid(), signal.SIGKILL)
-        pipeline.nightly([traffic], Home(Path(homes, stage)), on_progress=tell)
+        nightly.nightly([traffic], Home(Path(homes, stage)), on_progress=tell)
     print(os.WTERMSIG(os.waitpid(child, 0)[1]))
 """
 
@@ -126,7 +127,7 @@ def test_killed_at_a_random_moment(simulated: Path, tmp_path: Path, monkeypatch:
     patience = random.Random(os.environ.get("PYTEST_SEED", "7"))
     out = tmp_path / "home.parquet"
     script = DRIVER.partition("for stage")[0] + (
-        "pipeline.nightly([traffic], Home(Path(homes)), assignments=Path(homes).with_suffix('.parquet'))"
+        "nightly.nightly([traffic], Home(Path(homes)), assignments=Path(homes).with_suffix('.parquet'))"
     )
     for _ in range(3):
         job = subprocess.Popen(

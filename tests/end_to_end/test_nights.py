@@ -14,14 +14,13 @@ import pytest
 from support.crafted import START, Sent, background, words
 
 from fingerprint.casework.actions import Actions
-from fingerprint.clustering import knn
 from fingerprint.domain.errors import InputError, SnapshotError, StampMismatch, StoreError, UsageError
 from fingerprint.domain.results import NightReport
 from fingerprint.domain.settings import Home, Settings
 from fingerprint.jobs.lookup import lookup, open_matcher
 from fingerprint.jobs.nightly import nightly
 from fingerprint.jobs.publish import publish_snapshot
-from fingerprint.matching import snapshot_files
+from fingerprint.matching import snapshot, snapshot_files
 from fingerprint.matching.snapshot import open_snapshot
 from fingerprint.store.store import Store
 
@@ -397,7 +396,7 @@ def test_a_family_of_meaning_goes_on_over_nights(tmp_path: Path, store_url: str 
 def test_a_snapshot_of_another_format_is_made_anew(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     before = open_matcher(home).snapshot.id
     monkeypatch.setattr(snapshot_files, "FORMAT", 99)
-    monkeypatch.setattr(knn, "FORMAT", 99)
+    monkeypatch.setattr(snapshot, "FORMAT", 99)
     with pytest.raises(SnapshotError, match="format 99 expected, 2 found"):
         open_snapshot(home.path)
     assert open_matcher(home).snapshot.id != before

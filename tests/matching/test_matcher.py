@@ -18,6 +18,11 @@ from fingerprint.matching.snapshot_build import publish
 from fingerprint.text.normalise import compose, normalise
 
 
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder.load("static")
+
+
 def opened(home: Path, embedder: Embedder, *signatures: Signature) -> Matcher:
     publish(home, signatures, stamp_of(embedder), night="n1")
     return Matcher.open(home)

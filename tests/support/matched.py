@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pytest
 
 from fingerprint.domain.signature import Segment, Signature, Slot, Template
 from fingerprint.embedding.embedder import Embedder, stamp_of
@@ -21,11 +20,6 @@ ASK = "please act as a senior tax adviser and review what follows"
 
 
 END = "answer in one short table without any comment of your own"
-
-
-@pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder.load("static")
 
 
 def family(
