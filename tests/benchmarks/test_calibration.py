@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from calibration import curve, exactly, mapped, platt
+
+from benchmarks.common.calibration import curve, exactly, mapped, platt
 
 
 def test_exact_intervals_of_the_textbook() -> None:

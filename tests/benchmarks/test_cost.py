@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from cost import cost
+
+from benchmarks.robustness.cost import cost
 
 TEMPLATE = "rewrite the passage so that nobody is hurt"  # five runs of four words
 

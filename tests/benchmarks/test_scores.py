@@ -7,10 +7,21 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-import scores
-from bars import Bar
-from labelled import ASSIGNMENTS, MATCHES, TRUTH, Mismatch, Names, Truth, assigned, read, read_truth
-from measures import adjusted_rand, average_precision, f1, majority, threshold
+
+from benchmarks.common import scores
+from benchmarks.common.labelled import (
+    ASSIGNMENTS,
+    MATCHES,
+    TRUTH,
+    Mismatch,
+    Names,
+    Truth,
+    assigned,
+    read,
+    read_truth,
+)
+from benchmarks.common.measures import adjusted_rand, average_precision, f1, majority, threshold
+from benchmarks.quality.bars import Bar
 
 FLAGS = {"score": pa.float64(), "flagged": pa.bool_()}
 

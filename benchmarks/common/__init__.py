@@ -1,0 +1,1 @@
+"""What several benchmarks share: labelled and simulated traffic, scores, the machine they ran on, tables."""

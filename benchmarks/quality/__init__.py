@@ -1,0 +1,1 @@
+"""What is found, on traffic whose truth is known."""

@@ -1,0 +1,124 @@
+"""What reliability.py prints and draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common.calibration import Curve, Rate
+from benchmarks.common.tables import table, title
+from benchmarks.quality.holding import Held
+
+
+def thresholds_told(held: Sequence[Held]) -> str:
+    """Lay out stated and observed rates."""
+    head = (
+        "stated",
+        "looked up",
+        "families",
+        "pairs",
+        "  up to",
+        "apart",
+        "  up to",
+        "raised",
+        "  up to",
+        "broken",
+        "requests",
+        "to campaigns",
+    )
+    rows = [
+        (
+            f"{row.stated:g}",
+            row.traffic,
+            f"{row.families} ({row.families_raised})",
+            *(f"{x:.1e}" for r in (row.pairs, row.apart, row.raised) for x in (r.rate, r.high)),
+            row.broken,
+            f"{row.any_family.rate:.1e}",
+            f"{row.campaign.rate:.1e}",
+        )
+        for row in held
+    ]
+    words = "Thresholds: stated and observed false-positive rates, families (of which above the floor)"
+    return f"{title(words)}\n{table(head, rows)}"
+
+
+def scores_told(curves: Mapping[str, Curve], flagged: Rate, again: Mapping[str, Any]) -> str:
+    """Lay out predicted and observed shares of campaigns."""
+    whole = curves["all"]
+    cells = [
+        (
+            f"{b.begin:g}-{b.end:g}",
+            b.observed.happened,
+            b.observed.trials,
+            *(f"{x:.3f}" for x in (b.predicted, b.share, b.low, b.high)),
+        )
+        for b in whole.bins
+    ]
+    names = ("score", "campaigns", "families", "predicted", "observed", "from", "to")
+    parts = [
+        title(
+            f"Scores: predicted and observed share of campaigns, were {whole.base_rate:.1%} of families theirs"
+        ),
+        table(names, cells),
+    ]
+    cells = [
+        (
+            name,
+            found.families,
+            found.campaigns,
+            *(f"{x:.4f}" for x in (found.base_rate, found.brier, found.error, found.log_loss)),
+        )
+        for name, found in curves.items()
+    ]
+    names = ("traffic", "families", "campaigns", "base rate", "Brier", "calibration error", "log loss")
+    parts += ["", table(names, cells)]
+    parts.append(
+        f"\n  flagged (score 0.9 and more): {flagged.trials}, of which campaigns {flagged.rate:.3f} ({flagged.low:.3f} to {flagged.high:.3f})"
+    )
+    before, after = (
+        ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in again[when].items())
+        for when in ("before", "after")
+    )
+    parts.append(
+        f"  a map fitted on half of the seeds has slope {again['slope']:.2f} and offset {again['offset']:+.2f}; "
+        f"on the other half: {before} as it is, {after} with the map"
+    )
+    return "\n".join(parts)
+
+
+def plotted(curves: Mapping[str, Curve], kinds: Sequence[str], out: Path) -> None:
+    """Draw the reliability curve, with intervals, and how many families each bin has."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "fingerprint"
+    from matplotlib import pyplot as plt
+
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(6, 7), sharex=True, gridspec_kw={"height_ratios": [3, 1]}
+    )
+    top.plot([0, 1], [0, 1], color="0.7", linestyle="--", label="perfect")
+    bins = curves["all"].bins
+    at = [b.predicted for b in bins]
+    seen = [b.share for b in bins]
+    below = [b.share - b.low for b in bins]
+    above = [b.high - b.share for b in bins]
+    top.errorbar(at, seen, yerr=[below, above], marker="o", capsize=3, label="all traffic")
+    for name in kinds:
+        few = [b for b in curves[name].bins if b.observed.trials >= 20]
+        if curves[name].campaigns:
+            top.plot(
+                [b.predicted for b in few], [b.observed.rate for b in few], marker=".", alpha=0.6, label=name
+            )
+    top.axvline(0.9, color="0.5", linewidth=0.8)
+    top.annotate("flagged", (0.905, 0.03), fontsize=8, color="0.4")
+    top.set_ylabel("observed share of campaigns")
+    top.legend(frameon=False, fontsize=8)
+    bottom.bar(at, [b.observed.trials for b in bins], width=0.02)
+    bottom.set_yscale("log")
+    bottom.set_xlabel("score")
+    bottom.set_ylabel("families")
+    figure.tight_layout()
+    figure.savefig(out, metadata={"Date": None})
+    plt.close(figure)

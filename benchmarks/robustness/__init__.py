@@ -1,0 +1,1 @@
+"""What an attacker pays, and what is still found."""

@@ -1,0 +1,1 @@
+"""Time and memory: of nights, lookups, hunts and watches; on a GPU, on Ray."""
