@@ -1,5 +1,5 @@
 LITELLM := .venv-litellm
-.PHONY: demo test ready browser litellm lint check format clean
+.PHONY: demo test ready browser litellm lint check format docs clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,6 +35,10 @@ check: lint test
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# the pages that are written from the code; a test compares them
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/make_commands.py
 
 # torch's CPU build first: asked for on its own it is taken from disk where one is at hand
 $(VENV)/.torch:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import time
@@ -53,24 +52,6 @@ def test_simulate_help_knows_all_presets_and_evasions() -> None:
 
     told = done("simulate", "--help")
     assert [name for name in (*EVASIONS, *PRESETS) if name not in told] == []
-
-
-def test_readme_mentions_every_command_and_option() -> None:
-    path = Path(__file__).parents[2] / "README.md"
-    readme = path.read_text() if path.exists() else ""
-    commands = {f"fingerprint {name}": command for name, command in cli.commands.items()}
-    commands["fingerprint families show"] = cli.commands["families"].commands["show"]  # type: ignore[attr-defined]
-    options = {
-        option: name
-        for name, command in commands.items()
-        for parameter in command.params
-        for option in (*parameter.opts, *parameter.secondary_opts)
-        if option.startswith("--")
-    }
-    words = set(re.findall(r"--[a-z][a-z-]*", readme))
-    missing = [name for name in commands if name not in readme]
-    missing += [f"{option} of {name}" for option, name in options.items() if option not in words]
-    assert not missing, f"README.md lacks {', '.join(missing)}"
 
 
 def test_chain(traffic: tuple[Path, Path], home: Path, tmp_path: Path) -> None:
