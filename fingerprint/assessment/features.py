@@ -1,13 +1,13 @@
 """What is known of a family as features: statistics, capped, with a prior weight and plain words each.
 
 The weights are set by hand on development data and on simulated traffic; analysts' labels move them (`learn`).
-What a pool looks like (pool, overlap, concentration, evenness, alike, agent, returning) adds up to less than a flag
+What a pool looks like (D-055: pool, overlap, concentration, evenness, alike, agent, returning) adds up to less than a flag
 asks for: an honest tool with several templates has such a pool, too. A flag takes accounts that act together in
 time, that share addresses or payment, or that several templates' load is dealt over in turn. One customer's job does
 all that, but from few accounts.
 
 Many families are judged at once for many things, so small p-values come about by chance: what counts is -log10 of the
-q-value over all tests of the night that speak for the same side.
+q-value over all tests of the night that speak for the same side (D-061).
 """
 
 from __future__ import annotations

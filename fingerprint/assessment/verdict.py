@@ -1,6 +1,6 @@
 """How likely a family is an extraction campaign: a sum of named contributions in log-odds.
 
-Every contribution is a weight times a capped feature (`features`), so no single statistic decides alone.
+Every contribution is a weight times a capped feature (`features`), so no single statistic decides alone (D-054).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FLAGGED = 0.9
 """The precision aimed at: a family is flagged from this probability of being a campaign on."""
 
 ENOUGH = 20
-"""From fewer requests than this a night lowers a family's score by half only; not at all if its pool is the same."""
+"""From fewer requests than this a night lowers a family's score by half only; not at all if its pool is the same (D-057)."""
 
 SAME_POOL_EVIDENCE = 2.0
 """A pool is the same if more accounts came back than chance gives, p below 1e-2."""

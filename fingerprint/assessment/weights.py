@@ -2,7 +2,7 @@
 
 Logistic regression with a normal prior centred on the weights set by hand (MAP estimate; Bishop 2006, section
 4.5.1), so no label leaves them as they are and a few move them little. A weight never changes sign: what is
-evidence for a campaign stays evidence for it, or counts nothing. The same labels always give the same weights.
+evidence for a campaign stays evidence for it, or counts nothing. The same labels always give the same weights (D-056).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def kernel_with(**options: Any) -> Callable[[Function], Function]:
     """Compile as `kernel` does, with more of numba's options."""
+    # why without numba's runtime: D-122
     compiled = njit(cache=True, nogil=True, _nrt=False, **options)  # type: ignore[call-overload]
     return cast("Callable[[Function], Function]", compiled)
 

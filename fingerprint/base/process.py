@@ -1,4 +1,4 @@
-"""How this process takes memory and gives it back: set once, before the heavy libraries are loaded."""
+"""How this process takes memory and gives it back: set once, before the heavy libraries are loaded (D-124)."""
 
 from __future__ import annotations
 

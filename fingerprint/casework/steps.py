@@ -1,4 +1,4 @@
-"""The single steps that analysts' actions are made of; applying one gives the step that takes it back.
+"""The single steps that analysts' actions are made of; applying one gives the step that takes it back (D-015).
 
 A step is a JSON object: `do` names it, `family` (or `name`, for a view) what it changes, the rest is its value.
 Every step writes its line into the audit log.

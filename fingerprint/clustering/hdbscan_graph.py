@@ -2,7 +2,7 @@
 
 Campello, Moulavi, Sander (2013), "Density-based clustering based on hierarchical density estimates",
 over cosine distance d = 1 - similarity. The minimum spanning tree of the mutual reachability graph is
-ours (Borůvka over the neighbour lists); the condensed tree, stability and selection are hdbscan's.
+ours (Borůvka over the neighbour lists); the condensed tree, stability and selection are hdbscan's (why: D-111).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Nearest neighbours on a device that torch knows, in the place of FAISS's inverted lists: all pairs are compared.
 
 A GPU multiplies matrices faster than lists can be read, so nothing is approximate here (brute force with a running
-k-selection, as in Johnson, Douze and Jégou 2017, section 5.1). As with FAISS, the device only chooses candidates:
+k-selection, as in Johnson, Douze and Jégou 2017, section 5.1; why torch: D-113). As with FAISS, the device only chooses candidates:
 `index.knn_graph` ranks them anew, so the device's rounding decides no similarity.
 """
 

@@ -26,7 +26,7 @@ from fingerprint.evidence.coactivity import Behaviour, behaviour, ranked
 from fingerprint.text.ngrams import Shingles, shingle
 
 SAME_PLACE = 0.2
-"""Segments nearer than this cosine distance (postings that overlap by 80 %) are not parted."""
+"""Segments nearer than this cosine distance (postings that overlap by 80 %) are not parted (D-078)."""
 
 Stage = Callable[[str], None]
 Graph = Callable[..., Neighbours]

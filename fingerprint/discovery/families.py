@@ -1,6 +1,6 @@
 """From clusters of segments to families: cores, merging, members, assignment, and which to keep.
 
-Design note of the measured order (DECISIONS.md): a family's core is what most of its members hold;
+As measured (docs/decisions/discovery.md): a family's core is what most of its members hold;
 families whose cores overlap are one; a prompt belongs to the family whose core it covers and whose
 evidence is strongest.
 """
@@ -56,13 +56,13 @@ CORE_SHARE = 0.7
 """A gram is in the core if this share of the members hold it."""
 
 COVER = 0.6
-"""A prompt is a member if it holds this share of the core's grams."""
+"""A prompt is a member if it holds this share of the core's grams (D-079)."""
 
 OVERLAP = 0.5
 """Families merge if their cores share this part of the larger core, and at least two grams."""
 
 UNPROVEN_STRENGTH = 0.1
-"""What the strength of a family without proof is worth: a phrase that half the traffic holds must not starve a template."""
+"""What the strength of a family without proof is worth: a phrase that half the traffic holds must not starve a template (D-084)."""
 
 
 def candidates(

@@ -29,7 +29,7 @@ from fingerprint.evidence.coactivity import WINDOWS_SECONDS, behaviour, unaccomp
 from fingerprint.text.ngrams import Shingles
 
 MOST = 2_000
-"""Prompts that are remembered of one night."""
+"""Prompts that are remembered of one night (D-092)."""
 
 SHARED = 8
 """Grams of a prompt that another account must have sent, or it is not remembered."""

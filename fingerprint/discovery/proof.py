@@ -1,4 +1,4 @@
-"""Which families their text, or the behaviour of their senders, proves."""
+"""Which families their text, or the behaviour of their senders, proves (D-085)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fingerprint.evidence.coactivity import Behaviour, discoveries
 from fingerprint.evidence.pools import kin
 
 MIN_LONG_CORE = 16
-"""A core of so many grams (about 19 tokens) is a template by its text alone; a shorter one needs behaviour."""
+"""A core of so many grams (about 19 tokens) is a template by its text alone; a shorter one needs behaviour (D-087)."""
 
 MIN_SHARP_SHARE, MAX_RAGGED_SHARE = 0.75, 0.15
 """A text has sharp edges if this part of its core is in 95 % of the members, and so few grams beside it in some."""
@@ -28,7 +28,7 @@ MIN_TELLING_REQUESTS = 60
 
 ANYBODY_SHARE = 0.8
 """A text is anybody's if this share of the accounts that chance would give send it. With enough requests any habit of
-people is significant; that does not make a pool of them."""
+people is significant; that does not make a pool of them (D-089)."""
 
 CLOSED_POOL_P = 1e-6
 """A pool is closed where so few accounts send so many requests this rarely by chance."""
@@ -43,7 +43,7 @@ MIN_BOUNDARY_SHARE = 0.4
 """A text has edges if sections begin or end with it in this share of its prompts; a document's excerpts have not."""
 
 MIN_SOLID_PROMPTS = 12
-"""Prompts from which on it is no chance that nearly all of them hold nearly all of a core: no excerpt ends in it."""
+"""Prompts from which on it is no chance that nearly all of them hold nearly all of a core: no excerpt ends in it (D-083)."""
 
 CONTAINED_SHARE, CONTAINED_RATIO, EXPLAINED_SHARE = 0.9, 1.5, 0.3
 """A core lies within one that has this share of its grams and is so many times longer. A short core is a fragment if

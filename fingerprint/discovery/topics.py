@@ -1,4 +1,4 @@
-"""The semantic pass: prompts that share no text but the same meaning, sent by a pool that acts together."""
+"""The semantic pass: prompts that share no text but the same meaning, sent by a pool that acts together (D-090)."""
 
 from __future__ import annotations
 

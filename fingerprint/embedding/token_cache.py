@@ -22,7 +22,7 @@ from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
 from fingerprint.embedding.wordpiece import WordPieces, cut_words
 
 MOST_WORDS = 1 << 19
-"""Distinct words remembered (about 50 MB); beyond them all are forgotten and learnt anew."""
+"""Distinct words remembered (about 50 MB); beyond them all are forgotten and learnt anew (D-106)."""
 
 _FIRST_ROOM = 1 << 14
 _SPACE, _TAB, _LINE, _RETURN = 32, 9, 10, 13

@@ -49,7 +49,7 @@ class Behaviour:
 
 
 WINDOWS_SECONDS = (120.0, 600.0, 3000.0)
-"""Bursts of accounts that act together last minutes to an hour; the most telling window counts (Bonferroni)."""
+"""Bursts of accounts that act together last minutes to an hour; the most telling window counts (Bonferroni: D-095)."""
 
 
 @dataclass(frozen=True, slots=True)

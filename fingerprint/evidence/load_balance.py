@@ -21,7 +21,7 @@ from fingerprint.base.types import Bools, Doubles, IntArray
 from fingerprint.evidence.null_models import MIN_POOL, SMOOTHING, Trait, log_likelihood, scaled, truncated
 
 SHAPES = (0.5, 1.0, 2.0)
-"""Of the gamma distribution of honest rates: 1 / the square of their coefficient of variation."""
+"""Of the gamma distribution of honest rates: 1 / the square of their coefficient of variation (D-097)."""
 
 
 def balance(pool: sparse.csr_matrix, related: sparse.csr_matrix, volume: Doubles) -> tuple[Trait, Trait]:

@@ -1,4 +1,4 @@
-"""What a statistic is told as, and the chance models that several statistics are held against."""
+"""What a statistic is told as, and the chance models that several statistics are held against (D-100)."""
 
 from __future__ import annotations
 

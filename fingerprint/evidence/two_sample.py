@@ -6,7 +6,7 @@ Gaussian ones, written as random Fourier features (Rahimi & Recht 2007): the tes
 each account and nothing else, costs one pass over the prompts, and sums of several nights can be added.
 
 Honest accounts have subjects of their own, so nearly all of them depart from the pool. Two things are told: q, of the
-test that the account's prompts are random ones of the pool, and a rank among honest-looking accounts of like volume.
+test that the account's prompts are random ones of the pool, and a rank among honest-looking accounts of like volume; neither is part of a score (D-099).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BANDWIDTHS = (0.5, 0.7, 1.0)
 """Of the Gaussian kernels. Unit vectors are at most 2 apart; a night's median would make sums of nights differ."""
 
 MIN_PROMPTS = 5
-"""Prompts from which on an account is tested; sums over fewer in one night are not kept, being almost a prompt."""
+"""Prompts from which on an account is tested; sums over fewer in one night are not kept, being almost a prompt (D-099)."""
 
 STRATUM = 500
 """Honest-looking accounts of like volume that a rank is told among; without FEWEST_PEERS there is none."""

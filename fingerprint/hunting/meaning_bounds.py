@@ -25,7 +25,7 @@ from fingerprint.text.normalise import normalise
 from fingerprint.text.sentences import heads, split_sentences
 
 DIMENSIONS = 64
-"""Of the basis, or more for many prototypes; the others are the main directions of some texts."""
+"""Of the basis, or more for many prototypes; the others are the main directions of some texts (D-020)."""
 
 NEAR, FEWEST_SPARE = 16, 8
 """Dimensions that are looked at first, for they exclude most texts, where so many are left beside the prototypes'."""

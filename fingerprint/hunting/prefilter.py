@@ -1,4 +1,4 @@
-"""Tells which texts one family's signatures may match, so that only those need a full lookup; it loses none.
+"""Tells which texts one family's signatures may match, so that only those need a full lookup; it loses none (D-020).
 
 Most texts are told apart as they came (`sieve`), others once they are folded, and the rest normalised.
 

@@ -22,7 +22,7 @@ LONGEST = 15
 """Bytes of a plain word."""
 
 MOST = (1 << 16) - 2
-"""Words that are remembered (23 MB with 64 dimensions); others are read anew whenever they come."""
+"""Words that are remembered (23 MB with 64 dimensions); others are read anew whenever they come (D-023)."""
 
 _BITS = 17
 _PROBES = 16  # places that are tried: words that were made to share one cost no more than being read anew

@@ -1,7 +1,7 @@
 """Watches a stream of requests and raises families while the day runs.
 
 Each request is matched to the home's families at once. The others stand in a window of bounded age and size, in
-which families are looked for again and again, as a night does in a day's traffic, continuing those raised before.
+which families are looked for again and again, as a night does in a day's traffic, continuing those raised before (D-014).
 Time is the requests' own, so a replayed day raises what the day itself would have.
 """
 

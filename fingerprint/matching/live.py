@@ -1,7 +1,7 @@
 """The matcher that answers now: it follows the home's live snapshot and what people say of its families.
 
 To make a snapshot takes seconds, and waits for the job that works on the home. So what people say reaches lookups
-without one: `refresh` reads the families' facts from the database and lays them over the snapshot in use. While the
+without one: `refresh` reads the families' facts from the database and lays them over the snapshot in use (D-052). While the
 database is away, the last ones stand.
 """
 

@@ -28,7 +28,7 @@ from fingerprint.matching.snapshot_files import (
 
 LOOKUP_EXACT_UP_TO = 4_096
 LOOKUP_PROBES = 8
-"""The same for snapshots: a prompt looked up has many sentences, and a millisecond."""
+"""The same for snapshots: a prompt looked up has many sentences, and a millisecond (D-053)."""
 
 INDEX_FILE = "prototypes.faiss"
 

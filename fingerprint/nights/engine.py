@@ -1,7 +1,7 @@
 """Where the work on all texts of a night is done: by threads of this process, or by the machines of a cluster.
 
 Stages hand an engine a function of a module, what all its calls need (`given`), and a stream of items. They know
-nothing of where it runs: `Threads` here, `engine_ray.Ray` elsewhere.
+nothing of where it runs (D-044): `Threads` here, `engine_ray.Ray` elsewhere.
 """
 
 from __future__ import annotations

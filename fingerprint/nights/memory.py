@@ -1,4 +1,4 @@
-"""How much memory a night takes, and how `--memory` divides it; the figures are measured (DECISIONS.md).
+"""How much memory a night takes, and how `--memory` divides it; the figures are measured (D-033).
 
 a night in memory:    BASE + TEXT_BYTE · bytes of its distinct prompts
 a larger night:       BASE + the larger of TEXT_BYTE · sample + COLUMNS · requests and REQUEST · requests

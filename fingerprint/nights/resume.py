@@ -1,7 +1,7 @@
 """What a stored night has left to write, kept from before it is stored until it ends, so that a killed job ends the same.
 
 Once its families are stored, a night run again would find them known and explain a little more with them. So what it
-hands out is kept beside the checkpoints, and the job that comes again only writes what was left to write.
+hands out is kept beside the checkpoints, and the job that comes again only writes what was left to write (D-041).
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ MOST_HELD = 20_000
 _NO_SEEDS = np.empty(0, dtype=np.uint64), np.zeros(1, dtype=np.int64)
 
 SHORTEST = 2
-"""Grams of a segment that families of a sample begin with: single shared grams are ordinary language, and most."""
+"""Grams of a segment that families of a sample begin with: single shared grams are ordinary language, and most (D-032)."""
 
 EXACTLY = 16_384
 """Segments of a sample above this number are compared through inverted lists; there are other samples."""

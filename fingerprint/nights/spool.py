@@ -32,7 +32,7 @@ from fingerprint.text.normalise import compose, display, normalise
 from fingerprint.text.tokenise import tokens
 
 PIECE = 4_096
-"""Prompts in one piece of work: their tokens and grams stay in the processor's cache, mostly."""
+"""Prompts in one piece of work: their tokens and grams stay in the processor's cache, mostly (D-038)."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 ProgressFn = Callable[[int], None]

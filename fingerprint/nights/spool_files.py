@@ -20,7 +20,7 @@ GROUP = 16
 
 _SCHEMA = pa.schema([pa.field("text", pa.large_string())])
 _PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
-_READ_OFTEN = pa.ipc.IpcWriteOptions(compression="lz4")
+_READ_OFTEN = pa.ipc.IpcWriteOptions(compression="lz4")  # D-039
 _OPTIONS = {"texts": _READ_OFTEN, "sent": _PACKED, "ids": None}  # ids are mapped, not read
 
 

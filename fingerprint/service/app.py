@@ -61,7 +61,7 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
     read_policy_on_hangup(service)
     await asyncio.to_thread(service.refresh)
     if getattr(app.state, "owns_process", False):
-        # 300,000 objects that stay: to look through them all would hold up lookups for a tenth of a second
+        # 300,000 objects that stay: to look through them all would hold up lookups for a tenth of a second (D-007)
         gc.collect()
         gc.freeze()
     following = asyncio.create_task(service.following())

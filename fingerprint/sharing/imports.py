@@ -1,7 +1,7 @@
 """Reads what others share, our JSON or STIX bundles that carry it, and refuses what a home must not take in.
 
 A content hash only shows that nothing was changed on the way. Whoever makes a signature can make its hash, so what a
-signature claims is checked, too: that it matches by the text that it shows, and that it cannot match everything.
+signature claims is checked, too: that it matches by the text that it shows, and that it cannot match everything (D-028).
 """
 
 from __future__ import annotations

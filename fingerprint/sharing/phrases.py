@@ -3,7 +3,7 @@
 Rule engines know neither our normaliser nor our weights. A template's segments are cut into overlapping windows of
 WINDOW words, so that every gram of the template stands in one of them. The rarest are kept, and so many are asked for
 that even the lightest choice of them holds the weight of grams that the family's own threshold asks for: a text that
-satisfies the rule scores at least that threshold by its grams alone.
+satisfies the rule scores at least that threshold by its grams alone (D-026).
 """
 
 from __future__ import annotations

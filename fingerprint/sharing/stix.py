@@ -3,7 +3,7 @@
 A family becomes an indicator with its NOVA rule, one with a pattern on ai-prompt observables, the ai-prompt that its
 template is, and relationships between them. The first indicator carries the whole signature in an extension of its
 own (STIX 2.1, section 7.3), from which it is read back exactly. A campaign that an analyst confirmed becomes a
-campaign that the indicators indicate. Ids are made of author and content, so the same families give the same bytes.
+campaign that the indicators indicate. Ids are made of author and content, so the same families give the same bytes (D-027).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Gives prompts that no family took to the family that their senders send anyway, if they mean what it means.
 
 A rewording that few requests share makes no family of its own. But its account acts together with others in sending
-the original, so a lookup's score and threshold decide as they would decide of a request by a known sender.
+the original, so a lookup's score and threshold decide as they would decide of a request by a known sender (D-071).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ pool: the odds, by Bayes' rule and with one request of each kind as the prior, t
 another request of those who act together and not of somebody else who uses the same words. It shifts a
 family's scores and its threshold alike, so it ranks matches of different families and decides none.
 
-The constants were set on development data (DECISIONS.md). A family's threshold is calibrated on the batch's
+The constants were set on development data (D-064, D-066). A family's threshold is calibrated on the batch's
 non-members.
 """
 
@@ -50,7 +50,7 @@ SURE = 0.9
 """Above this score by grams alone, meaning is not asked."""
 
 KNOWN_SENDER = 2.0
-"""What it adds to x that the account sent the family before: honest users of the same words did not."""
+"""What it adds to x that the account sent the family before: honest users of the same words did not (D-051)."""
 
 FLOOR = 0.5
 """No threshold is lower before the shift: what calibration data cannot show is not promised."""

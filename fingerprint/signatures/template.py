@@ -1,4 +1,4 @@
-"""Writes a family's template: its fixed segments and slots, in order, holding only what k accounts sent.
+"""Writes a family's template: its fixed segments and slots, in order, holding only what k accounts sent (D-067).
 
 The member that covers most of the core gives the order; every run of its tokens that core grams cover
 is a segment. Where a segment stands in the other members tells its position and what fills the slots.

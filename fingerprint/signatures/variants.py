@@ -21,7 +21,7 @@ from fingerprint.base.types import Bools, Doubles, FloatArray, Ids, IntArray
 from fingerprint.evidence.null_models import MIN_POOL, POOL_OVERLAP_P
 
 SHARED_POOL = 0.7
-"""This share of the variant's accounts must send the original too."""
+"""This share of the variant's accounts must send the original too (D-069)."""
 
 A_PART = 0.5
 """A rewording has at most this part of the original's prompts; of two large families neither is the other's."""
@@ -34,10 +34,10 @@ FOREIGN = 0.5
 
 AS_MANY = 0.5
 """A foreign wording is sent by at least this part of the accounts that would send so much of the original by chance: a
-pool that rotates through its wordings spreads each over all accounts, and other work of a few of them is not one."""
+pool that rotates through its wordings spreads each over all accounts, and other work of a few of them is not one (D-074)."""
 
 SAME_MEANING = 0.5
-"""Mean cosine of each sentence of the variant to its nearest of the original that is enough by itself."""
+"""Mean cosine of each sentence of the variant to its nearest of the original that is enough by itself (D-070)."""
 
 LEAST_BOTH_WAYS, MOST_BOTH_WAYS = 0.36, 0.46
 """What the mean of that and of the other direction must be, as a rewording may say in one sentence what took two: what
@@ -47,7 +47,7 @@ within these bounds."""
 
 NAMES = 0.2
 """What a rewording gains that holds all rare words of the original, and no others: of fields, tags, tools, and what
-no synonym was at hand for, of which the vectors of sentences know little."""
+no synonym was at hand for, of which the vectors of sentences know little (D-076)."""
 
 
 @dataclass(frozen=True, slots=True)

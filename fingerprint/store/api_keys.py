@@ -1,6 +1,6 @@
 """API keys: `fpk_<id>_<secret>`, of which only the SHA-256 is kept.
 
-The secret has 256 random bits, so a fast hash is enough: there is nothing to guess (Argon2 is for passwords).
+The secret has 256 random bits, so a fast hash is enough: there is nothing to guess (Argon2 is for passwords: D-110).
 """
 
 from __future__ import annotations

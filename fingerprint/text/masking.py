@@ -1,4 +1,4 @@
-"""Volatile tokens (identifiers, times, addresses, long numbers), each replaced by one private-use character."""
+"""Volatile tokens (identifiers, times, addresses, long numbers), each replaced by one private-use character (D-118)."""
 
 from __future__ import annotations
 

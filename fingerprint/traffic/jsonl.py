@@ -2,7 +2,7 @@
 
 What a log usually holds is read here: an object whose keys are those of a row, in any order, with texts as values, and
 metadata that is flat. Whatever else a line is, an error included, is left to who reads all JSON: a line read here gives
-the very row that it would give there.
+the very row that it would give there (D-101).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files by URL: object storage through Arrow's filesystems (S3, GCS, Azure, HDFS), all else through fsspec's."""
+"""Files by URL: object storage through Arrow's filesystems (S3, GCS, Azure, HDFS), all else through fsspec's (D-102)."""
 
 from __future__ import annotations
 

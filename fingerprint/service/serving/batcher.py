@@ -17,10 +17,10 @@ from fingerprint.service.http.problems import Problem
 from fingerprint.service.serving import metrics
 
 MAX_BATCH = 16
-"""Prompts looked up in one go: more take longer than others should wait."""
+"""Prompts looked up in one go: more take longer than others should wait (D-005)."""
 
 BATCHED = 4_000
-"""Prompts of batches in work before further batches are refused; they do not count against single lookups."""
+"""Prompts of batches in work before further batches are refused; they do not count against single lookups (D-008)."""
 
 LARGE_CHARACTERS = 200_000
 """Characters from which on a lookup leaves the event loop."""

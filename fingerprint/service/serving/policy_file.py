@@ -13,7 +13,7 @@ from fingerprint.service.serving.policy import GatewayPolicy
 _log = structlog.get_logger()
 
 Seen = tuple[int, int, int]
-"""Modification time in ns, size and inode: another one, and the file is read again."""
+"""Modification time in ns, size and inode: another one, and the file is read again (why polled: D-011)."""
 
 
 class PolicyFile:
