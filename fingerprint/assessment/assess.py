@@ -13,7 +13,7 @@ from fingerprint.assessment.verdict import FLAGGED, verdict
 from fingerprint.assessment.weights import fitted_weights
 from fingerprint.base.types import IntArray
 from fingerprint.discovery.batch import Batch
-from fingerprint.discovery.discover import members_of
+from fingerprint.discovery.families import members_of
 from fingerprint.domain.signature import Signature
 from fingerprint.evidence.history import past
 from fingerprint.evidence.null_models import Trait

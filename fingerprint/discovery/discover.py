@@ -6,23 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-from fingerprint.base.types import Bools, FloatArray, HashArray, Ids
+from fingerprint.base.types import FloatArray, HashArray, Ids
 from fingerprint.clustering.faiss_index import EXACT_UP_TO
 from fingerprint.clustering.hdbscan_graph import cluster
 from fingerprint.clustering.knn import Neighbours, knn_graph
 from fingerprint.discovery import proof
 from fingerprint.discovery.batch import Batch
-from fingerprint.discovery.families import Families, assign, candidates, renewed, strength
-from fingerprint.discovery.proof import akin, proven
+from fingerprint.discovery.families import Families, candidates, renew
 from fingerprint.discovery.segments import join_segments, sketch
+from fingerprint.discovery.selection import select
 from fingerprint.discovery.shared_ngrams import SharedGrams, boundary_grams, shared_grams
 from fingerprint.discovery.sparse_products import counts_at
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
-from fingerprint.evidence.coactivity import Behaviour, behaviour, ranked
+from fingerprint.evidence.coactivity import Behaviour, behaviour
 from fingerprint.text.ngrams import Shingles, shingle
 
 SAME_PLACE = 0.2
@@ -101,63 +100,18 @@ def discovered(
     stage("refine")
     cores = _stored_cores(stored, shared.hashes)
     found = candidates(clusters.labels, segments, shared, cores, least=settings.min_requests)
-    return _select(batch, found, shingles, shared, settings)
-
-
-def _select(
-    batch: Batch, found: Families, shingles: Shingles, shared: SharedGrams, settings: Settings
-) -> Discovery:
-    """Assign prompts by evidence, and keep the families that their text or their senders' behaviour proves."""
-    requests, senders = batch.requests(), batch.senders()
-    least = settings.min_requests
-
-    boundary, ranks = boundary_grams(shingles, shared), ranked(batch.second)
-
-    def tested(families: Families) -> Behaviour:
-        rows = (families.members @ requests).tocsr()
-        return behaviour(rows, batch.account, batch.second, ranks=ranks)
-
-    def believed(families: Families, act: Behaviour) -> Bools:
-        # to tell an outline takes long, and few families depend on it
-        open_ = np.flatnonzero(
-            proven(families, act, np.ones(len(families), dtype=np.bool_), settings)
-            & ~proven(families, act, np.zeros(len(families), dtype=np.bool_), settings)
-        )
-        outlined = np.zeros(len(families), dtype=np.bool_)
-        outlined[open_] = proof.has_outline(families.take(open_), shared, boundary)
-        return proven(families, act, outlined, settings) | akin(families, act, senders, settings)
-
-    def assigned(families: Families) -> Ids:
-        # what an account's behaviour proves, it proves of all prompts that hold the text, and of no part of them
-        families = proof.without_fragments(families, believed(families, tested(families)))
-        act = tested(families)
-        return assign(families, strength(families, act, believed(families, act)), least=least)
-
-    # a common phrase that goes in the first round gives its prompts back to the others in the second
-    for _ in range(2):
-        # what is left to a family after assignment shows its whole template, not what it shares with siblings
-        found = renewed(found, members_of(assigned(found), len(found)), shared, least=least)
-        mine = Families(found.core, members_of(assigned(found), len(found)), found.known)
-        found = found.take(np.flatnonzero(believed(mine, tested(mine))))
-    label = assigned(found)
-    mine = Families(found.core, members_of(label, len(found)), found.known)
-    kept = np.flatnonzero((mine.known >= 0) | (mine.support >= least))
-    rank = np.full(len(found) + 1, -1, dtype=np.int32)
-    rank[kept] = np.arange(len(kept))
-    families, label = mine.take(kept), rank[label]
-    return Discovery(shingles, shared, families, tested(families), label, _coverage(families, shared, label))
-
-
-def members_of(label: Ids, families: int) -> sparse.csr_matrix:
-    """Return (families, n) CSR of ones from labels (n,), -1 = none."""
-    prompts = np.flatnonzero(label >= 0)
-    ones = np.ones(len(prompts), dtype=np.float32)
-    return sparse.csr_matrix((ones, (label[prompts], prompts)), shape=(families, len(label)))
-
-
-def take(act: Behaviour, rows: npt.NDArray[np.integer]) -> Behaviour:
-    """Return the behaviour of some families only."""
-    return Behaviour(*(getattr(act, name)[rows] for name in Behaviour.__slots__))
+    boundary = boundary_grams(shingles, shared)
+    chosen = select(
+        found,
+        batch,
+        settings,
+        outline=lambda families, _: proof.has_outline(families, shared, boundary),
+        renew=lambda families, assigned: renew(families, assigned, shared, least=settings.min_requests),
+    )
+    rows = (chosen.families.members @ batch.requests()).tocsr()
+    act = behaviour(rows, batch.account, batch.second)
+    coverage = _coverage(chosen.families, shared, chosen.label)
+    return Discovery(shingles, shared, chosen.families, act, chosen.label, coverage)
 
 
 def _stored_cores(stored: Sequence[Signature], hashes: HashArray) -> sparse.csr_matrix:

@@ -51,6 +51,17 @@ class Families:
         """Return only these families, in this order."""
         return Families(self.core[rows], self.members[rows], self.known[rows])
 
+    def with_members(self, label: Ids) -> Families:
+        """Return the same families with the prompts as members that labels (n,) give to each, -1 = none."""
+        return Families(self.core, members_of(label, len(self)), self.known)
+
+
+def members_of(label: Ids, families: int) -> sparse.csr_matrix:
+    """Return (families, n) CSR of ones from labels (n,), -1 = none."""
+    prompts = np.flatnonzero(label >= 0)
+    ones = np.ones(len(prompts), dtype=np.float32)
+    return sparse.csr_matrix((ones, (label[prompts], prompts)), shape=(families, len(label)))
+
 
 CORE_SHARE = 0.7
 """A gram is in the core if this share of the members hold it."""
@@ -82,19 +93,25 @@ def candidates(
         (ones, (groups[segments.of_gram[grams]], grams)), shape=(groups.max(initial=-1) + 1, k)
     )
     known = np.concatenate([np.full(found.shape[0], -1), np.arange(stored.shape[0])]).astype(np.int32)
-    families = _with_members(sparse.vstack([found, stored], format="csr"), known, shared, least)
+    families, _ = _covering(sparse.vstack([found, stored], format="csr"), known, shared, least)
     for _ in range(2):
         families = _merge(_recore(families, shared, least))
-        families = _with_members(_recore(families, shared, least).core, families.known, shared, least)
+        families, _ = _covering(_recore(families, shared, least).core, families.known, shared, least)
     return families
 
 
-def renewed(families: Families, assigned: sparse.csr_matrix, shared: SharedGrams, *, least: int) -> Families:
-    """Derive cores and members anew from the prompts assigned to each family, (f, n) CSR; empty families go."""
-    held = Families(families.core, assigned, families.known)
-    alive = np.flatnonzero((families.known >= 0) | (held.support >= least))
-    held = held.take(alive)
-    return _with_members(_recore(held, shared, least).core, held.known, shared, least)
+def renew(
+    families: Families, assigned: sparse.csr_matrix, shared: SharedGrams, *, least: int
+) -> tuple[Families, IntArray]:
+    """Derive cores and members anew from the prompts assigned to each family, (f, n) CSR.
+
+    Also returns the rows that are left, ascending: new families of fewer than `least` prompts go.
+    """
+    given = Families(families.core, assigned, families.known)
+    alive = np.flatnonzero((families.known >= 0) | (given.support >= least))
+    given = given.take(alive)
+    fresh, rows = _covering(_recore(given, shared, least).core, given.known, shared, least)
+    return fresh, alive[rows]
 
 
 def assign(families: Families, strength: Doubles, *, least: int) -> Ids:
@@ -130,13 +147,15 @@ def _decades(p_value: Doubles) -> Doubles:
     return np.asarray(np.minimum(-np.log10(np.maximum(p_value, 1e-10)), 10.0))
 
 
-def _with_members(core: sparse.csr_matrix, known: Ids, shared: SharedGrams, least: int) -> Families:
-    """Find the prompts that cover each core; new families with too few of them, or a core of one gram, go."""
+def _covering(
+    core: sparse.csr_matrix, known: Ids, shared: SharedGrams, least: int
+) -> tuple[Families, IntArray]:
+    """Find the prompts that cover each core, and the rows left: new families of too few, or of one gram, go."""
     size = np.diff(core.indptr)
     cover = counts_from(core, shared.postings, COVER * size)
     cover.data[:] = 1.0
-    keep = (known >= 0) | ((np.diff(cover.indptr) >= least) & (size >= 2))
-    return Families(core, cover, known).take(np.flatnonzero(keep))
+    kept = np.flatnonzero((known >= 0) | ((np.diff(cover.indptr) >= least) & (size >= 2)))
+    return Families(core, cover, known).take(kept), kept
 
 
 def _recore(families: Families, shared: SharedGrams, least: int) -> Families:

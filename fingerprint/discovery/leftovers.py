@@ -19,8 +19,8 @@ from scipy import sparse
 from fingerprint.base.sparse import ranges
 from fingerprint.base.types import Bools, Doubles, HashArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch
-from fingerprint.discovery.discover import Discovery, discovered, members_of
-from fingerprint.discovery.families import COVER, Families
+from fingerprint.discovery.discover import Discovery, discovered
+from fingerprint.discovery.families import COVER, Families, members_of
 from fingerprint.discovery.proof import is_ordinary
 from fingerprint.discovery.shared_ngrams import SharedGrams, shared_grams
 from fingerprint.domain.errors import StoreError

@@ -6,7 +6,6 @@ import numpy as np
 from scipy import sparse
 
 from fingerprint.base.types import Bools, IntArray
-from fingerprint.discovery import proof
 from fingerprint.discovery.families import CORE_SHARE, Families
 from fingerprint.discovery.shared_ngrams import SharedGrams
 from fingerprint.discovery.sparse_products import counts_from
@@ -53,31 +52,31 @@ SYNCHRONY_P = 1e-4
 """Senders act together where chance does so this rarely."""
 
 
-def proven(families: Families, act: Behaviour, outlined: Bools, settings: Settings) -> Bools:
+def is_proven(families: Families, act: Behaviour, outlined: Bools, settings: Settings) -> Bools:
     """Tell which families (f,) are more than common language or a document that people pass around.
 
     Accounts that act together in time prove any of them. Without that a template must be long, and come from
     a pool of accounts, or have an outline, as excerpts of documents do not; and not be sent by anybody at any
-    time. outlined: (f,) bool, as `refine.outlined` tells.
+    time. outlined: (f,) bool, as `has_outline` tells.
     """
     alive = families.support > 0
     pooled = _pooled(families, act, settings)
-    together = pooled & (act.p_synchrony <= proof.SYNCHRONY_P)
-    close = pooled & (act.p_pool <= proof.CLOSED_POOL_P) & (act.accounts >= proof.MIN_POOL_ACCOUNTS)
-    close &= ~proof.is_anybodys(act)
-    together |= close & (families.size >= proof.MIN_LONG_CORE // 2)
+    together = pooled & (act.p_synchrony <= SYNCHRONY_P)
+    close = pooled & (act.p_pool <= CLOSED_POOL_P) & (act.accounts >= MIN_POOL_ACCOUNTS)
+    close &= ~is_anybodys(act)
+    together |= close & (families.size >= MIN_LONG_CORE // 2)
     # no phrase of ordinary language is in so much of a day's traffic
-    dominant = families.support >= proof.DOMINANT_SHARE * families.members.shape[1]
-    together |= dominant & (families.size >= proof.MIN_LONG_CORE // 2)
-    long = (families.size >= proof.MIN_LONG_CORE) & (pooled | outlined) & ~proof.is_ordinary(families, act)
+    dominant = families.support >= DOMINANT_SHARE * families.members.shape[1]
+    together |= dominant & (families.size >= MIN_LONG_CORE // 2)
+    long = (families.size >= MIN_LONG_CORE) & (pooled | outlined) & ~is_ordinary(families, act)
     return np.asarray(
         (families.known >= 0) | (alive & (together | long) & (act.accounts >= settings.min_accounts))
     )
 
 
-def akin(families: Families, act: Behaviour, senders: sparse.csr_matrix, settings: Settings) -> Bools:
+def is_akin(families: Families, act: Behaviour, senders: sparse.csr_matrix, settings: Settings) -> Bools:
     """Tell which families (f,) are sent by the accounts of others that act together; senders: (n, a) CSR."""
-    together = _pooled(families, act, settings) & (act.p_synchrony <= proof.SYNCHRONY_P)
+    together = _pooled(families, act, settings) & (act.p_synchrony <= SYNCHRONY_P)
     volume = np.asarray(senders.sum(axis=0), dtype=np.float64).ravel()
     found = kin((families.members @ senders).tocsr(), together, volume)
     return np.asarray(found & (act.accounts >= settings.min_accounts))

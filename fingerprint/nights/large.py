@@ -11,8 +11,8 @@ import pyarrow as pa
 from fingerprint.base.types import Embed, HashArray, Ids, IntArray
 from fingerprint.discovery import leftovers
 from fingerprint.discovery.batch import Batch, Whole
-from fingerprint.discovery.discover import Discovery, members_of
-from fingerprint.discovery.families import COVER, Families
+from fingerprint.discovery.discover import Discovery
+from fingerprint.discovery.families import COVER, Families, members_of
 from fingerprint.discovery.shared_ngrams import shared_grams
 from fingerprint.domain.signature import Signature, Stamp
 from fingerprint.domain.signature_json import from_json, to_json

@@ -20,13 +20,13 @@ from scipy import sparse
 from fingerprint.base.types import Bools, Bytes, FloatArray, HashArray, Ids, IntArray
 from fingerprint.discovery import proof
 from fingerprint.discovery.batch import Batch
-from fingerprint.discovery.discover import Discovery, discover, members_of
-from fingerprint.discovery.families import COVER, Families, assign, strength
-from fingerprint.discovery.proof import akin, proven
+from fingerprint.discovery.discover import Discovery, discover
+from fingerprint.discovery.families import COVER, Families, members_of
 from fingerprint.discovery.segments import join_segments
+from fingerprint.discovery.selection import select
 from fingerprint.discovery.shared_ngrams import boundary_grams, shared_grams
 from fingerprint.domain.settings import Settings
-from fingerprint.evidence.coactivity import Behaviour, behaviour, ranked
+from fingerprint.evidence.coactivity import Behaviour, behaviour
 from fingerprint.nights.checkpoint import Checkpoints
 from fingerprint.nights.claims import Claims, cores
 from fingerprint.nights.engine import Engine
@@ -287,7 +287,7 @@ def settled(spool: Spool, known: RoundCores, held: Claims, first: IntArray, job:
     """Test all families on all requests, drop those that nothing proves, and give each prompt to its strongest."""
     if not job.work.has("settled"):
         job.tell("settle", 0, None)
-        number, label = _settled(spool, known, held, job.settings)
+        number, label = _selected(spool, known, held, job.settings)
         job.work.finish("settled", {}, number=number, label=label)
     read = job.work.arrays("settled")
     number, label = read["number"], read["label"]
@@ -299,36 +299,12 @@ def settled(spool: Spool, known: RoundCores, held: Claims, first: IntArray, job:
     return Large(families, hashes, act, label, _coverage(known, held, number, label), first)
 
 
-def _settled(spool: Spool, known: RoundCores, held: Claims, settings: Settings) -> tuple[IntArray, Ids]:
+def _selected(spool: Spool, known: RoundCores, held: Claims, settings: Settings) -> tuple[IntArray, Ids]:
     """Return the numbers of the families that stay, and each prompt's row among them (n,), -1 = none."""
     hashes = np.unique(np.concatenate([*known.grams, np.empty(0, dtype=np.uint64)]))
-    families = _families(known, held, hashes, spool.prompts)
-    number, least = np.arange(len(families)), settings.min_requests
-    whole, requests, senders = spool.requests, spool.requests.requests(), spool.requests.senders()
-    ranks = ranked(whole.second)
-
-    def tested(some: Families) -> Behaviour:
-        rows = (some.members @ requests).tocsr()
-        return behaviour(rows, whole.account, whole.second, ranks=ranks)
-
-    def believed(some: Families, act: Behaviour) -> Bools:
-        return proven(some, act, known.outlined[number], settings) | akin(some, act, senders, settings)
-
-    def assigned(some: Families) -> Ids:
-        some = proof.without_fragments(some, believed(some, tested(some)))
-        act = tested(some)
-        return assign(some, strength(some, act, believed(some, act)), least=least)
-
-    for _ in range(2):
-        mine = Families(families.core, members_of(assigned(families), len(families)), families.known)
-        kept = np.flatnonzero(believed(mine, tested(mine)))
-        families, number = families.take(kept), number[kept]
-    label = assigned(families)
-    support = np.bincount(label[label >= 0], minlength=len(families))
-    kept = np.flatnonzero((families.known >= 0) | (support >= least))
-    rank = np.full(len(families) + 1, -1, dtype=np.int32)
-    rank[kept] = np.arange(len(kept))
-    return number[kept], rank[label]
+    candidates = _families(known, held, hashes, spool.prompts)
+    chosen = select(candidates, spool.requests, settings, outline=lambda _, number: known.outlined[number])
+    return chosen.number, chosen.label
 
 
 def _families(known: RoundCores, held: Claims, hashes: HashArray, prompts: int) -> Families:

@@ -15,7 +15,8 @@ from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.types import Bools, Embed, FloatArray, HashArray, Ids, IntArray
 from fingerprint.clustering.knn import knn_graph
 from fingerprint.discovery.batch import Batch, Whole
-from fingerprint.discovery.discover import Discovery, Graph, members_of
+from fingerprint.discovery.discover import Discovery, Graph
+from fingerprint.discovery.families import members_of
 from fingerprint.discovery.topics import topics
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature, Spread, Stamp, Template

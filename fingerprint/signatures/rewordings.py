@@ -11,7 +11,7 @@ from scipy import sparse
 
 from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, HashArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch
-from fingerprint.discovery.discover import members_of
+from fingerprint.discovery.families import members_of
 from fingerprint.discovery.proof import SYNCHRONY_P
 from fingerprint.domain.signature import Signature, Template
 from fingerprint.evidence.coactivity import behaviour

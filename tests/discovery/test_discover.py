@@ -13,7 +13,7 @@ from support.crafted import Sent, background, batch_of, words
 
 from fingerprint.discovery.discover import Discovery, discover
 from fingerprint.discovery.families import Families
-from fingerprint.discovery.proof import CLOSED_POOL_P, akin, proven
+from fingerprint.discovery.proof import CLOSED_POOL_P, is_akin, is_proven
 from fingerprint.domain.settings import Settings
 from fingerprint.evidence.coactivity import behaviour
 
@@ -185,7 +185,7 @@ def test_kin_from_fewer_accounts_than_k_is_no_family(fewest: int, expected: list
     senders = sparse.csr_matrix((np.ones(n, np.float32), (np.arange(n), account)))
     families = Families(sparse.csr_matrix(np.ones((2, 3), np.float32)), members, np.full(2, -1, np.int32))
     act = behaviour(members, account, second)
-    assert akin(families, act, senders, Settings(min_accounts=fewest)).tolist() == expected
+    assert is_akin(families, act, senders, Settings(min_accounts=fewest)).tolist() == expected
 
 
 @pytest.mark.parametrize(("askers", "expected"), [(850, False), (500, True)])
@@ -203,4 +203,4 @@ def test_habits_of_many_people_are_significant_but_no_pool(
     families = Families(sparse.csr_matrix(np.ones((1, 20), np.float32)), members, np.full(1, -1, np.int32))
     act = behaviour(members, account, second)
     assert act.p_pool[0] < CLOSED_POOL_P
-    assert proven(families, act, np.array([outlined]), Settings()).tolist() == [expected]
+    assert is_proven(families, act, np.array([outlined]), Settings()).tolist() == [expected]

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from fingerprint.discovery import families as refine
 from fingerprint.discovery import proof
-from fingerprint.discovery.families import Families, assign, renewed, strength
+from fingerprint.discovery.families import Families, assign, renew, strength
 from fingerprint.discovery.segments import Segments
 from fingerprint.discovery.shared_ngrams import SharedGrams
 from fingerprint.evidence.coactivity import Behaviour
@@ -158,7 +158,8 @@ def test_renewed_cores_are_what_the_assigned_prompts_hold() -> None:
     assigned = np.zeros((2, 40))
     assigned[0, :12] = 1
     assigned[1, 12:14] = 1  # too few
-    fresh = renewed(families, csr(assigned), shared, least=LEAST)
+    fresh, left = renew(families, csr(assigned), shared, least=LEAST)
+    assert left.tolist() == [0]
     assert cores_of(fresh) == [list(range(12))]
     # the template's other prompts cover ten of the twelve grams
     assert members_of(fresh) == [list(range(30))]
@@ -294,7 +295,8 @@ def test_nothing() -> None:
     assert assign(found, np.zeros(0), least=LEAST).shape == (0,)
     found, _ = candidates(np.zeros((0, 5), np.float32), [])
     assert assign(found, np.zeros(0), least=LEAST).tolist() == [-1] * 5
-    assert len(renewed(found, csr(np.zeros((0, 5))), shared_of(np.zeros((0, 5))), least=LEAST)) == 0
+    fresh, left = renew(found, csr(np.zeros((0, 5))), shared_of(np.zeros((0, 5))), least=LEAST)
+    assert (len(fresh), len(left)) == (0, 0)
     # stored families in a batch without any shared text
     found, _ = candidates(np.zeros((2, 5), np.float32), [-1, -1], np.ones((1, 2), np.float32))
     assert (found.known.tolist(), found.support.tolist()) == ([0], [0])
