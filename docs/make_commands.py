@@ -28,16 +28,10 @@ HEAD = """\
 
 <!-- Written by docs/make_commands.py from the program's own help: change the help, then run `make docs`. -->
 
-Every command tells this of itself with `--help`. The commands that work on a home take `--home` and `--database`;
-the environment variables below stand in for both.
-"""
-
-COMPLETION = """\
-## Completion of commands in the shell
-
-    eval "$(_FINGERPRINT_COMPLETE=bash_source fingerprint)"      # in ~/.bashrc
-    eval "$(_FINGERPRINT_COMPLETE=zsh_source fingerprint)"       # in ~/.zshrc
-    _FINGERPRINT_COMPLETE=fish_source fingerprint | source       # in ~/.config/fish/completions/fingerprint.fish
+Every command prints this with `--help`. The commands that work on a home take `--home` and `--database`, or read the
+environment variables below. Every command that prints results takes `--format table|jsonl`: text for people, or one
+JSON object a line; `--json` is short for `--format jsonl`. The exceptions: `watch` always prints JSON lines, `serve`
+logs JSON lines, `demo` and `completion` print text only, and `export --format` chooses a file format.
 """
 
 LITERAL = "\b"
@@ -60,7 +54,6 @@ def page() -> str:
         _settings(),
         _environment(commands),
         _exit_statuses(),
-        COMPLETION,
     ]
     return "\n".join(parts)
 

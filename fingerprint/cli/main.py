@@ -1,4 +1,4 @@
-"""The command line: what stands where, how errors become exit statuses, and how a job is stopped."""
+"""The program: its commands, how errors become exit statuses, and how a job is stopped."""
 
 from __future__ import annotations
 
@@ -14,26 +14,51 @@ import click
 
 from fingerprint.base import process
 from fingerprint.base.version import __version__
-from fingerprint.cli.commands import hunt, lists, nightly, serve, share, simulate, watch
+from fingerprint.cli.commands import (
+    completion,
+    demo,
+    hunt,
+    lists,
+    lookup,
+    nightly,
+    serve,
+    share,
+    simulate,
+    watch,
+)
 from fingerprint.cli.output.progress import JsonLog
 from fingerprint.cli.output.terminal import plain
 from fingerprint.domain.errors import FingerprintError
 
 EPILOG = """\b
+Output:
+  Every command that prints results takes --format table|jsonl: text for people,
+  or one JSON object a line. --json is short for --format jsonl; nightly, lookup,
+  hunt and simulate then print progress as JSON lines on stderr.
+  Exceptions: watch prints JSON lines only, serve logs JSON lines, demo and
+  completion print text only, and export --format chooses a file format.
+
+\b
+Shell completion:
+  fingerprint completion bash >> ~/.bashrc        (or zsh, fish)
+
+\b
 Exit status:
   0    done
-  1    anything not named below
+  1    an error not listed here
   2    an argument or a setting is wrong
   3    traffic cannot be read, or has more bad rows than --max-rejects
   4    the home was made by another model or normaliser
-  5    the database or the home cannot be read or written, or another job has it
+  5    the database or the home cannot be read or written, or another job is using it
   6    the embedding model cannot be loaded
   7    there is no such family, campaign or account
   130  stopped by Ctrl-C (143: by SIGTERM)
 
 \b
-FINGERPRINT_HOME and FINGERPRINT_DATABASE stand in for --home and --database.
-FINGERPRINT_DEBUG=1 adds the traceback to an error.
+Environment:
+  FINGERPRINT_HOME, FINGERPRINT_DATABASE   used if --home or --database is not given
+  FINGERPRINT_BY                           used if --by is not given
+  FINGERPRINT_DEBUG=1                      prints the traceback of an error
 """
 
 
@@ -42,7 +67,7 @@ class Terminated(KeyboardInterrupt):
 
 
 class Program(click.Group):
-    """The root command: one line for each error, and its exit status."""
+    """The root command; it prints an error as one line and exits with its status."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """List the commands in the order in which they are used."""
@@ -57,7 +82,7 @@ class Program(click.Group):
             help_wanted.show()
             sys.exit(help_wanted.exit_code)
         except Exception as error:
-            status, words = _judged(error)
+            status, words = _status_of(error)
             if os.environ.get("FINGERPRINT_DEBUG") == "1":
                 traceback.print_exc()
             if isinstance(log := running.get("progress"), JsonLog):
@@ -68,8 +93,8 @@ class Program(click.Group):
         sys.exit(status if isinstance(status, int) else 0)
 
 
-def _judged(error: Exception) -> tuple[int, str]:
-    """Return the exit status and the words for an error."""
+def _status_of(error: Exception) -> tuple[int, str]:
+    """Return the exit status and the message of an error."""
     if isinstance(error, FingerprintError):
         return error.exit_code, str(error)
     if isinstance(error, click.ClickException):
@@ -80,7 +105,7 @@ def _judged(error: Exception) -> tuple[int, str]:
         return (143 if isinstance(stop, Terminated) else 130), words
     if isinstance(error, OSError) and error.filename is not None:
         return 1, f"{os.fsdecode(error.filename)}: {error.strerror}"
-    return 1, f"{type(error).__name__}: {error} (not foreseen; FINGERPRINT_DEBUG=1 shows where)"
+    return 1, f"unexpected {type(error).__name__}: {error} (FINGERPRINT_DEBUG=1 shows where)"
 
 
 def _click_words(error: click.ClickException) -> str:
@@ -111,12 +136,15 @@ def cli() -> None:
 
 _COMMANDS = (
     *nightly.COMMANDS,
+    *lookup.COMMANDS,
     *hunt.COMMANDS,
     *watch.COMMANDS,
     *lists.COMMANDS,
     *serve.COMMANDS,
     *share.COMMANDS,
     *simulate.COMMANDS,
+    *demo.COMMANDS,
+    *completion.COMMANDS,
 )
 for command in _COMMANDS:
     cli.add_command(command)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 from support.small_traffic import done, failed, night_rows, objects, row, run, written
 
@@ -36,15 +39,46 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
     )
 
 
-def test_help_teaches() -> None:
-    names = [(name,) for name in cli.commands] + [("families", "show")]
-    for name in names:
-        told = done(*name, "--help")
-        assert "Example:\n" in told, name
-        assert "fingerprint " + " ".join(name) in told, name
-        assert "ut come" in told, name
-    assert "130" in done("--help")
+def _commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command and sub-command."""
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from _commands(command, (*path, name))
+
+
+COMMANDS = list(_commands())
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_has_an_example_and_says_what_comes_out(command: tuple[str, ...]) -> None:
+    text = done(*command, "--help")
+    examples = text.partition("Example:\n")[2].partition("\n\n")[0]
+    assert "fingerprint " + " ".join(command) in examples
+    assert "output" in text.partition("Options:\n")[0].lower()
+
+
+def test_help_explains_output_completion_and_exit_statuses() -> None:
+    text = done("--help")
+    assert all(words in text for words in ("--format table|jsonl", "completion bash", "130"))
     assert done("--version").startswith("fingerprint, version ")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_that_prints_results_takes_format_and_json(command: tuple[str, ...]) -> None:
+    text = done(*command, "--help")
+    both = ("--format [table|jsonl]" in text, "Short for --format jsonl" in text)
+    special = {("watch",), ("serve",), ("keys",), ("export",), ("demo",), ("completion",)}
+    assert both == ((False, False) if command in special else (True, True))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_one_line_that_click_answers(shell: str) -> None:
+    assert f"_FINGERPRINT_COMPLETE={shell}_source fingerprint" in done("completion", shell)
+    words = {"COMP_WORDS": "fingerprint fam", "COMP_CWORD": "1", "_FINGERPRINT_COMPLETE": "bash_complete"}
+    program = [sys.executable, "-m", "fingerprint"]
+    answer = subprocess.run(program, env={**os.environ, **words}, capture_output=True, text=True, check=True)
+    assert answer.stdout == "plain,families\n"
 
 
 def test_simulate_help_knows_all_presets_and_evasions() -> None:
@@ -69,8 +103,8 @@ def test_chain(traffic: tuple[Path, Path], home: Path, tmp_path: Path) -> None:
         "".join(done("families", "show", name, "--home", home, "--json") for name in (first, second))
     )
     elsewhere = tmp_path / "elsewhere"
-    assert done("import", shared, "--home", elsewhere) == "2 new families, 0 known ones\n"
-    assert done("import", shared, "--home", elsewhere) == "0 new families, 2 known ones\n"
+    assert done("import", shared, "--home", elsewhere) == "2 new families, 0 already known\n"
+    assert done("import", shared, "--home", elsewhere) == "0 new families, 2 already known\n"
     label = done(
         "label",
         first,
@@ -131,6 +165,44 @@ def test_accounts_and_campaigns(worked: Path) -> None:
     campaigns = objects("campaigns", "--home", worked, "--format", "jsonl")
     assert sum(len(c["families"]) for c in campaigns) == 2  # type: ignore[arg-type,misc]
     assert "largest template" in done("campaigns", "--home", worked)
+
+
+def test_one_account_and_one_campaign(worked: Path) -> None:
+    [account] = objects("accounts", "show", "pool3", "--home", worked, "--json")
+    assert account["flagged"] is True
+    page = done("accounts", "show", "pool3", "--home", worked)
+    assert page.startswith("account pool3: score ")
+    assert "requests are of family" in page.partition("why")[2]
+    [listed, *_] = objects("campaigns", "--home", worked, "--json")
+    shown = objects("campaigns", "show", listed["campaign_id"], "--home", worked, "--format", "jsonl")
+    assert shown == [listed]
+    page = done("campaigns", "show", listed["campaign_id"], "--home", worked)
+    assert all(str(family) in page for family in listed["families"])  # type: ignore[attr-defined]
+    assert "nobody" in failed(7, "accounts", "show", "nobody", "--home", worked)
+    assert "nothing" in failed(7, "campaigns", "show", "nothing", "--home", worked)
+
+
+def test_format_and_json_are_two_spellings_of_one(
+    worked: Path, home: Path, family: str, tmp_path: Path
+) -> None:
+    for command in (("families",), ("families", "show", family), ("accounts",), ("campaigns",), ("nights",)):
+        assert objects(*command, "--home", worked, "--json") == objects(
+            *command, "--home", worked, "--format", "jsonl"
+        )
+    [label] = objects("label", family, "benign", "--by", "ana", "--home", home, "--json")
+    assert (label["family_id"], label["label"], label["by"]) == (family, "benign", "ana")
+    [snapshot] = objects("publish", "--home", home, "--json")
+    assert snapshot.keys() == {"snapshot_id"}
+    shared = tmp_path / "shared.jsonl"
+    shared.write_text(done("families", "show", family, "--home", worked, "--json"))
+    [outcome] = objects("import", shared, "--home", tmp_path / "elsewhere", "--json")
+    assert (outcome["new"], outcome["revoked"]) == ([family], 0)
+    [key] = objects("keys", "create", "ana", "--scope", "read", "--home", home, "--json")
+    [revoked] = objects("keys", "revoke", key["key_id"], "--home", home, "--json")
+    assert "key" not in revoked
+    assert revoked["revoked"] is not None
+    [simulated] = objects("simulate", tmp_path / "t.jsonl", "--rows", 2000, "--json")
+    assert simulated["rows"] == 2000
 
 
 def test_filters(worked: Path, family: str) -> None:
@@ -224,7 +296,7 @@ def test_errors_have_a_line_and_a_status(traffic: tuple[Path, Path], worked: Pat
     assert "no-such-model" in failed(
         6, "nightly", day, "--home", fresh, "--model", tmp_path / "no-such-model"
     )
-    assert "a file found" in failed(5, "nightly", day, "--home", day)
+    assert "this is a file" in failed(5, "nightly", day, "--home", day)
     assert "fingerprint nightly TRAFFIC --home" in failed(5, "families", "--home", tmp_path / "nowhere")
     assert "fingerprint nightly TRAFFIC --home" in failed(
         5, "lookup", day, "--home", tmp_path, "--output", "-"
@@ -234,7 +306,8 @@ def test_errors_have_a_line_and_a_status(traffic: tuple[Path, Path], worked: Pat
     assert "FINGERPRINT_HOME" in failed(2, "families")
     assert "fingerprint nightly --help" in failed(2, "nightly", day, "--hom", fresh)
     assert "No such command" in failed(2, "night")
-    assert "neither found" in failed(2, "label", "f1", "--home", worked)
+    assert "or --undo" in failed(2, "label", "f1", "--home", worked)
+    assert "not both" in failed(2, "label", "f1", "benign", "--undo", "--home", worked)
     assert "mysql" in failed(2, "families", "--home", worked, "--database", "mysql://x/y")
 
 
@@ -269,7 +342,7 @@ def test_a_label_is_kept_while_another_job_has_the_home(home: Path, family: str)
 def test_simulate(tmp_path: Path) -> None:
     out, truth = tmp_path / "t.jsonl.gz", tmp_path / "truth.parquet"
     told = done("simulate", out, "--truth", truth, "--rows", 2000, "--days", 2, "--evasion", "nonce:0.9")
-    assert told == f"2,000 requests of 2 days in {out}, {truth}\n"
+    assert told == f"2,000 requests in 2 days, written to {out}, {truth}\n"
     assert truth.exists()
     report = json.loads(done("nightly", out, "--home", tmp_path / "home", "--json"))
     assert report["ingest"]["accepted"] == 2000

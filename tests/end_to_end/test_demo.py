@@ -12,15 +12,15 @@ from fingerprint.cli.main import cli
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     home = tmp_path_factory.mktemp("demo") / "home"
     result = CliRunner().invoke(cli, ["demo", "--home", str(home), "--rows", "3000"])
     assert result.exit_code == 0, result.output
     return result.stdout, home
 
 
-def test_it_tells_the_story(told: tuple[str, Path]) -> None:
-    story, home = told
+def test_it_tells_the_story(demo: tuple[str, Path]) -> None:
+    story, home = demo
     places = [
         story.index(word) for word in ("Night 1", "Night 3", "look like campaigns", "Day 4", "look next")
     ]
@@ -29,8 +29,8 @@ def test_it_tells_the_story(told: tuple[str, Path]) -> None:
     assert max(map(len, story.splitlines()[:40])) <= 120
 
 
-def test_its_numbers_are_good(told: tuple[str, Path]) -> None:
-    shares = re.findall(r"^(campaign|honest), .*? (\d+\.\d)% ", told[0], re.MULTILINE)
+def test_its_numbers_are_good(demo: tuple[str, Path]) -> None:
+    shares = re.findall(r"^(campaign|honest), .*? (\d+\.\d)% ", demo[0], re.MULTILINE)
     assert [kind for kind, _ in shares] == ["campaign", "campaign", "campaign", "honest", "honest"]
     undisguised, disguised, _, software, people = (float(share) for _, share in shares)
     assert undisguised > 80
@@ -39,15 +39,15 @@ def test_its_numbers_are_good(told: tuple[str, Path]) -> None:
     assert people < 1
 
 
-def test_its_home_is_an_ordinary_one(told: tuple[str, Path]) -> None:
-    [command] = re.findall(r"fingerprint (families show .*)", told[0])
+def test_its_home_is_an_ordinary_one(demo: tuple[str, Path]) -> None:
+    [command] = re.findall(r"fingerprint (families show .*)", demo[0])
     result = CliRunner().invoke(cli, command.split())
     assert result.exit_code == 0, result.output
-    nights = CliRunner().invoke(cli, ["nights", "--home", str(told[1]), "--format", "jsonl"])
+    nights = CliRunner().invoke(cli, ["nights", "--home", str(demo[1]), "--format", "jsonl"])
     assert len(nights.stdout.splitlines()) == 3
 
 
-def test_it_spares_a_home_in_use(told: tuple[str, Path]) -> None:
-    result = CliRunner().invoke(cli, ["demo", "--home", str(told[1])])
+def test_it_spares_a_home_in_use(demo: tuple[str, Path]) -> None:
+    result = CliRunner().invoke(cli, ["demo", "--home", str(demo[1])])
     assert result.exit_code == 5
     assert "new or empty" in result.stderr

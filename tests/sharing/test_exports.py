@@ -101,7 +101,7 @@ def test_a_newcomers_walk(home: Path, family: str, tmp_path: Path) -> None:
     assert {"campaign", "intrusion-set"} < {obj["type"] for obj in bundle["objects"]}
     assert told.stderr == "1 family written\n"
     elsewhere = tmp_path / "elsewhere"
-    assert done("import", "-", "--home", elsewhere, stdin=told.stdout) == "1 new families, 0 known ones\n"
+    assert done("import", "-", "--home", elsewhere, stdin=told.stdout) == "1 new families, 0 already known\n"
     assert done("families", "show", family, "--home", elsewhere, "--json") == (
         done("families", "show", family, "--home", home, "--json")
     )
@@ -111,13 +111,16 @@ def test_a_newcomers_walk(home: Path, family: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--format", "stix"], "FAMILY, --flagged, --label, --campaign or --all expected, none found"),
-        (["f1", "--all", "--format", "stix"], "FAMILY or --all expected, both found"),
-        (["--all", "--format", "json", "--tlp", "red"], "--tlp: another --format than json expected"),
-        (["--all", "--format", "json", "--tag", "a"], "--tag: another --format than json expected"),
+        (
+            ["--format", "stix"],
+            "nothing chosen to export: name families, or use --flagged, --label, --campaign or --all",
+        ),
+        (["f1", "--all", "--format", "stix"], "name families or use --all, not both"),
+        (["--all", "--format", "json", "--tlp", "red"], "--tlp does not go with --format json"),
+        (["--all", "--format", "json", "--tag", "a"], "--tag does not go with --format json"),
         (
             ["--all", "--format", "yara", "--intrusion-set", "a"],
-            "--intrusion-set: --format stix expected, yara found",
+            "--intrusion-set goes with --format stix only, not with yara",
         ),
         (["--all", "--format", "csv"], "'csv' is not one of"),
     ],

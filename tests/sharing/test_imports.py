@@ -213,14 +213,14 @@ def test_what_nights_here_counted_stays_unless_asked(home: Path, family: str, tm
     shared = tmp_path / "shared.json"
     theirs = replace(ours, threshold=0.8, label="campaign", campaign_id="theirs", score=0.4)
     shared.write_text(json.dumps(to_json(theirs)))
-    assert f"{family} is other here" in done("import", shared, "--home", home, "--no-labels")
+    assert f"{family} differs from the one" in done("import", shared, "--home", home, "--no-labels")
     assert_same(next(s for s in stored(home) if s.family_id == family), ours)
     done("label", family, "benign", "--by", "ana", "--home", home)
     told = done("import", shared, "--home", home, "--overwrite")
     assert told.splitlines() == [
-        "0 new families, 1 known ones",
-        f"{family} was known and is other now: updated",
-        f"{family} is labelled benign here and campaign there: ours stays",
+        "0 new families, 1 already known",
+        f"{family} was already known and has changed: updated",
+        f"{family} is labelled benign here and campaign there: kept ours",
     ]
     after = next(s for s in stored(home) if s.family_id == family)
     assert (after.threshold, after.label, after.spread) == (0.8, "benign", ours.spread)
@@ -235,16 +235,16 @@ def test_the_same_template_under_another_id_becomes_another_wording(
     shared.write_text(json.dumps(to_json(theirs)))
     told = done("import", shared, "--home", home)
     assert told.splitlines() == [
-        "1 new families, 0 known ones",
-        f"fother is another wording of {family} now",
-        f"{family} is labelled none here and campaign there: ours stays",
+        "1 new families, 0 already known",
+        f"fother is now another wording of {family}",
+        f"{family} is labelled none here and campaign there: kept ours",
     ]
     assert len(objects("families", "--home", home, "--format", "jsonl")) == 2
     assert [s.label for s in stored(home) if s.family_id == family] == [None]
     words = str(ours.template).replace("⟨…⟩", "silver bottle")
     [match] = objects("try", words, "--home", home, "--json")
     assert match["family_id"] == family
-    assert done("import", shared, "--home", home, "--no-labels") == "0 new families, 1 known ones\n"
+    assert done("import", shared, "--home", home, "--no-labels") == "0 new families, 1 already known\n"
 
 
 def test_a_label_taken_back_here_does_not_come_again(worked: Path, family: str, tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_a_label_taken_back_here_does_not_come_again(worked: Path, family: str, 
     assert stored(home)[0].label == "campaign"
     done("label", family, "--undo", "--by", "ana", "--home", home)
     told = done("import", shared, "--home", home)
-    assert f"{family} is labelled none here and campaign there: ours stays" in told
+    assert f"{family} is labelled none here and campaign there: kept ours" in told
     assert stored(home)[0].label is None
 
 
@@ -278,14 +278,18 @@ def test_a_wording_of_a_family_here_is_told(home: Path, family: str, tmp_path: P
     shared = tmp_path / "shared.json"
     shared.write_text(json.dumps(to_json(replace(strange, variant_of=family, label="campaign"))))
     told = done("import", shared, "--home", home)
-    assert f"f1 is another wording of {family} now" in told
-    assert f"{family} is labelled none here and campaign there: ours stays" in told
+    assert f"f1 is now another wording of {family}" in told
+    assert f"{family} is labelled none here and campaign there: kept ours" in told
 
 
 def test_an_imported_family_is_updated_by_a_later_import(worked: Path, family: str, tmp_path: Path) -> None:
     [ours] = [s for s in stored(worked) if s.family_id == family]
     home, shared = tmp_path / "fresh", tmp_path / "shared.json"
-    for threshold, told in ((0.6, "1 new families"), (0.6, "0 new families, 1 known"), (0.7, "updated")):
+    for threshold, told in (
+        (0.6, "1 new families"),
+        (0.6, "0 new families, 1 already known"),
+        (0.7, "updated"),
+    ):
         shared.write_text(json.dumps(to_json(replace(ours, threshold=threshold))))
         assert told in done("import", shared, "--home", home)
         assert stored(home)[0].threshold == threshold

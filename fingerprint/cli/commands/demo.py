@@ -1,174 +1,55 @@
-"""A short story with real numbers: three simulated nights, what they show, and a day of lookups."""
+"""The command `demo`; what it shows is in demo_story, which loads the engine."""
 
 from __future__ import annotations
 
-import shlex
-import sys
-import textwrap
-import time
+import tempfile
 from pathlib import Path
 
 import click
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from fingerprint import simulate
-from fingerprint.cli.output import printing, tables
-from fingerprint.cli.output.progress import Progress, reporter
-from fingerprint.cli.output.terminal import plain
-from fingerprint.domain.rows import FamilyRow
+from fingerprint.cli.commands.options import explain_stop, home_of
+from fingerprint.domain.errors import StoreError
 from fingerprint.domain.settings import Home
-from fingerprint.jobs import lookup as lookup_job
-from fingerprint.jobs import nightly as nightly_job
-from fingerprint.store.store import Store
-
-NIGHTS = 3
-SHOWN = 10
-"""Families and campaigns listed."""
 
 
-def run(home: Home, *, rows: int, seed: int) -> None:
-    """Tell the story; rows: requests of each day. Traffic, truth and matches are left in home/demo."""
-    began = time.monotonic()
-    folder = home.path / "demo"
-    config = simulate.preset("demo", rows=rows * (NIGHTS + 1), days=NIGHTS + 1, seed=seed)
-    click.echo(
-        f"Four simulated days of API traffic, {rows:,} requests a day: people, honest software that sends"
-    )
-    click.echo(
-        f"templates, and {config.campaigns} extraction campaigns, in disguise from day {config.evasion_from} on.\n"
-    )
-    truth = folder / "truth.parquet"
-    if not any(Path(__file__).parents[2].rglob("*.nbi")):
-        click.echo("(The first run compiles the numeric kernels, once: about half a minute more.)\n")
-    with _bars() as progress:
-        days = simulate.write(
-            config,
-            folder / "traffic",
-            truth=truth,
-            on_progress=lambda done, of: progress("simulate", done, of),
-        )
-    for number, day in enumerate(days[:NIGHTS], 1):
-        _night(number, day, home)
-    families = _families(home)
-    _campaigns(home)
-    matches = folder / "matches.parquet"
-    report = _lookup(days[NIGHTS], home, matches)
-    real = pq.read_table(truth)
-    judged = pq.read_table(matches).join(real, "request_id", join_type="inner")
-    before = pc.unique(real.filter(pc.not_equal(real["day"], days[NIGHTS].stem))["family"])
-    judged = judged.append_column("pivot", pc.invert(pc.is_in(judged["family"], value_set=before)))
-    _outcomes(report, judged, {row.family_id for row in families if row.flagged})
-    _explained(days[NIGHTS], home, judged)
-    _next(home, families, days[NIGHTS])
-    click.echo(f"\nAll of it took {time.monotonic() - began:.0f} s.")
+@click.command()
+@click.option(
+    "--home",
+    "path",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A new or empty directory for the home, traffic and matches; a temporary one if not given.",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(min=2000),
+    default=8000,
+    show_default=True,
+    metavar="N",
+    help="Requests a day.",
+)
+@click.option("--seed", type=int, default=7, show_default=True, metavar="N", help="Random seed.")
+def demo(path: Path | None, rows: int, seed: int) -> None:
+    """Show everything in a minute, on simulated traffic.
 
+    It works three nights and then looks up a day of requests.
 
-def _night(number: int, day: Path, home: Home) -> None:
-    with _bars() as progress:
-        report = nightly_job.nightly([day], home, on_progress=progress)
-    known = report.families - report.new_families
-    click.echo(
-        f"Night {number}  {report.ingest.accepted:,} requests, {report.distinct_prompts:,} distinct prompts → "
-        f"{report.new_families} new families, {known} known ones again, {report.flagged} flagged  "
-        f"({sum(report.seconds.values()):.1f} s)"
-    )
+    \b
+    Example:
+      fingerprint demo
 
-
-def _families(home: Home) -> list[FamilyRow]:
-    with Store.open(home.path, read_only=True) as store:
-        families = store.families()
-    flagged = [row for row in families if row.flagged]
-    _title(f"Families that look like campaigns: {len(flagged)} of {len(families)}", len(flagged))
-    printing.families(flagged[:SHOWN])
-    honest = sorted((row for row in families if not row.flagged), key=lambda row: -row.requests)
-    if honest:
-        _title(f"Families that do not, though many accounts send them: {len(honest)}", len(honest), most=3)
-        printing.families(honest[:3])
-    return families
-
-
-def _campaigns(home: Home) -> None:
-    with Store.open(home.path, read_only=True) as store:
-        rows = store.campaigns()
-    _title(f"Campaigns, that is flagged families of one pool of accounts: {len(rows)}", len(rows))
-    printing.campaigns(rows[:SHOWN])
-
-
-def _lookup(day: Path, home: Home, output: Path) -> lookup_job.LookupReport:
-    with _bars() as progress:
-        return lookup_job.lookup([day], home, output=output, on_progress=progress)
-
-
-def _outcomes(report: lookup_job.LookupReport, judged: pa.Table, flagged: set[str]) -> None:
-    """Print how each kind of request fared; judged: matches joined with the truth.
-
-    pivot: the template was not sent before.
+    The output is a short story with real numbers: what each night found, the families and campaigns, how much of the
+    campaign traffic of a fourth day the stored signatures match, and where to look next.
     """
-    count, seconds = report.ingest.accepted, report.seconds
-    _title(f"Day 4: {count:,} requests looked up in {seconds:.1f} s, {count / max(seconds, 1e-3):,.0f}/s")
-    matched = pc.is_valid(judged["family_id"])
-    alarm = pc.is_in(judged["family_id"], value_set=pa.array(sorted(flagged), pa.large_string()))
-    other = pc.and_not(matched, alarm)
-    campaign = pc.equal(judged["role"], "campaign")
-    known = pc.and_not(campaign, judged["pivot"])
-    disguised = pc.not_equal(judged["evasion"], "none")
-    kinds = {
-        "campaign, as on earlier days": pc.and_not(known, disguised),
-        "campaign, disguised": pc.and_(known, disguised),
-        "campaign, template never seen before": pc.and_(campaign, judged["pivot"]),
-        "honest, from software's templates": pc.equal(judged["role"], "benign_template"),
-        "honest, all others": pc.equal(judged["role"], "background"),
-    }
-    rows = []
-    for kind, requests in kinds.items():
-        all_, hits = _count(requests), _count(pc.and_(requests, alarm))
-        share = f"{hits / max(all_, 1):6.1%}"
-        rows.append((kind, all_, f"{hits:,}  {share}", _count(pc.and_(requests, other))))
-    names = ("what they really are", ">requests", ">matched a flagged family", ">matched another family")
-    tables.table(names, rows, "no requests")
+    from fingerprint.cli.commands.demo_story import run
+
+    with explain_stop(lambda: "stopped"):
+        home = (
+            Home(Path(tempfile.mkdtemp(prefix="fingerprint-demo-"))) if path is None else home_of(path, None)
+        )
+        if home.path.exists() and any(home.path.iterdir()):
+            raise StoreError(f"{path}: the demo needs a new or empty directory, but this one has files in it")
+        run(home, rows=rows, seed=seed)
 
 
-def _explained(day: Path, home: Home, judged: pa.Table) -> None:
-    """Print why one disguised request matched, the shortest of them."""
-    disguised = pc.and_(pc.equal(judged["role"], "campaign"), pc.not_equal(judged["evasion"], "none"))
-    ids = judged.filter(pc.and_(disguised, pc.is_valid(judged["family_id"])))["request_id"]
-    sent = pq.read_table(day)
-    sent = sent.filter(pc.is_in(sent["request_id"], value_set=ids.combine_chunks()))
-    if not sent.num_rows:
-        return
-    row = sent.take(pc.sort_indices(pc.utf8_length(sent["prompt"]))[:1]).to_pylist()[0]
-    _title("One of the disguised requests, explained")
-    for place in ("system", "prompt"):
-        if row[place]:
-            words = textwrap.shorten(plain(row[place]), 300, placeholder=" …")
-            click.echo(
-                textwrap.fill(words, tables.WIDTH, initial_indent=f"  {place:<8}", subsequent_indent=" " * 10)
-            )
-    click.echo("")
-    printing.match(lookup_job.open_matcher(home).one(row["prompt"], row["system"]))
-
-
-def _count(mask: pa.ChunkedArray) -> int:
-    return int(pc.sum(mask).as_py() or 0)
-
-
-def _next(home: Home, families: list[FamilyRow], day: Path) -> None:
-    at = shlex.quote(str(home.path))
-    first = families[0].family_id if families else "ID"
-    _title("Where to look next")
-    click.echo(f"  fingerprint families show {first} --home {at}")
-    click.echo(f"  fingerprint accounts --flagged --limit 20 --home {at}")
-    click.echo(f'  fingerprint label {first} campaign --reason "seen it before" --home {at}')
-    click.echo(f"  fingerprint lookup {shlex.quote(str(day))} --explain --output - --home {at} | head")
-    click.echo("  fingerprint nightly YOUR_LOGS --home home")
-
-
-def _bars() -> Progress:
-    return reporter(quiet=not sys.stderr.isatty(), keep=False)
-
-
-def _title(words: str, count: int = 0, most: int = SHOWN) -> None:
-    more = f", the first {most}" if count > most else ""
-    click.echo(f"\n{words}{more}")
+COMMANDS = (demo,)

@@ -1,4 +1,4 @@
-"""Commands that search traffic for families: hunt, in history."""
+"""The command `hunt`: search past traffic for one family."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from fingerprint.cli.commands.options import (
+    explain_stop,
     home_options,
-    json_option,
     made_with_option,
     mapping_of,
     mapping_option,
     max_rejects_option,
+    output_options,
     quiet_option,
     reporting,
-    told_when_stopped,
     traffic_argument,
     worked_home_of,
 )
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     "--threshold",
     type=click.FloatRange(0, 1),
     metavar="X",
-    help="Take this lowest score of a match instead of the family's own.",
+    help="Use this threshold instead of the family's own.",
 )
-@click.option("--text-only", is_flag=True, help="Leave meaning out: only what shares words is found.")
+@click.option("--text-only", is_flag=True, help="Ignore meaning: find only prompts that share words.")
 @click.option(
-    "--edited", is_flag=True, help="FAMILY is a file that was changed: its content_hash is not compared."
+    "--edited", is_flag=True, help="FAMILY is a file that you changed: do not check its content_hash."
 )
 @click.option(
     "--top",
@@ -52,13 +52,15 @@ if TYPE_CHECKING:
     default=10,
     show_default=True,
     metavar="N",
-    help="Accounts to list.",
+    help="List the N accounts with the most hits.",
 )
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="All processors if not given.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), metavar="N", help="Threads to use; all processors if not given."
+)
 @made_with_option
 @mapping_option
 @max_rejects_option
-@json_option
+@output_options
 @quiet_option
 def hunt(
     family: str,
@@ -77,27 +79,30 @@ def hunt(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Search past traffic for one FAMILY: the id of a stored one, or a file that holds a signature as JSON.
+    """Search past traffic for one family.
+
+    FAMILY is the id of a stored family, or a file with a signature as JSON.
 
     \b
     Example:
       fingerprint hunt f1c9f1c0e8a51 logs/2026-02/ --home home --output hits.parquet
       fingerprint hunt shared.json logs/2026-02/ --threshold 0.8
 
-    A request is a hit if a lookup would match it in a home that holds this family alone. Out comes how many hits there
-    are, by day and by account; OUT gets request_id, account_id, timestamp, score and coverage of each, and no text.
-    A file may be what `families show ID --json` printed; it needs no home, and with one its known senders count.
+    A request is a hit if a lookup would match it in a home with only this family. The output counts hits by day and
+    by account; OUT gets request_id, account_id, timestamp, score and coverage of each hit, and no text. The file may
+    be the output of `families show ID --json`; it needs no home, but with one, accounts that sent the family before
+    score higher. --json prints the counts as one JSON object on stdout and progress as JSON lines on stderr.
     """
     from fingerprint.cli.output import printing
     from fingerprint.jobs import hunt as hunt_job
 
     to_stdout = output == "-"
     if to_stdout and as_json:
-        raise UsageError("--output - and --json both print on stdout; one of them expected")
-    quarry = _quarry(family, path, database, edited=edited)
+        raise UsageError("--output - and --json both print on stdout: use one of them")
+    target = _target(family, path, database, edited=edited)
     if threshold is not None:
-        changed = tuple(replace(s, threshold=threshold) for s in quarry.signatures)
-        quarry = replace(quarry, signatures=changed)
+        signatures = tuple(replace(s, threshold=threshold) for s in target.signatures)
+        target = replace(target, signatures=signatures)
     options = hunt_job.HuntOptions(
         model=model,
         by_meaning=not text_only,
@@ -108,24 +113,24 @@ def hunt(
     )
     with (
         reporting(quiet=quiet, as_json=as_json) as progress,
-        told_when_stopped(lambda: "stopped; no hit was written"),
+        explain_stop(lambda: "stopped; no hits were written"),
     ):
-        report = hunt_job.hunt(quarry, traffic, options, output=output, on_progress=progress)
+        report = hunt_job.hunt(target, traffic, options, output=output, on_progress=progress)
     if as_json:
         printing.json_lines([report])
     elif not quiet:
         printing.hunt(report, None if to_stdout else output, error=to_stdout)
 
 
-def _quarry(family: str, path: Path | None, database: str | None, *, edited: bool) -> Target:
-    """Return what FAMILY names: a file where there is one of that name, else a family of the home."""
+def _target(family: str, path: Path | None, database: str | None, *, edited: bool) -> Target:
+    """Return what FAMILY names: a file if there is one of that name, else a family of the home."""
     from fingerprint.jobs import hunt as hunt_job
 
     if Path(family).is_file():
         home = None if path is None else worked_home_of(path, database)
         return hunt_job.read_target(Path(family), home, edited=edited)
     if edited or family.endswith((".json", ".jsonl")):
-        raise InputError(f"{family}: a file that holds a signature expected, none found")
+        raise InputError(f"{family}: no such file of a signature")
     return hunt_job.stored_target(worked_home_of(path, database), family)
 
 

@@ -1,4 +1,4 @@
-"""Commands that read what is stored, or name it."""
+"""The commands that list or show what is stored, or name it: families, accounts, campaigns, nights, label."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from fingerprint.cli.commands.options import (
-    format_option,
+    by_option,
     home_options,
-    json_option,
     list_options,
+    login,
+    output_options,
     worked_home_of,
 )
-from fingerprint.domain.errors import HomeLocked, UsageError
+from fingerprint.domain.errors import HomeLocked, NotFound, UsageError
 from fingerprint.domain.settings import Home
 
 if TYPE_CHECKING:
@@ -29,30 +30,28 @@ def _stored(home: Home) -> Store:
 
 @click.group(invoke_without_command=True)
 @home_options
-@format_option
+@output_options
 @list_options
-@click.option(
-    "--label", metavar="WORD", help="Only families that analysts gave this label; none: those without."
-)
+@click.option("--label", metavar="WORD", help="List only families with this label; none: without a label.")
 @click.pass_context
 def families(
     context: click.Context,
     path: Path | None,
     database: str | None,
-    format_: str,
+    as_json: bool,
     flagged: bool,
     min_score: float | None,
     limit: int | None,
     label: str | None,
 ) -> None:
-    """List the stored families, highest score first.
+    """List the stored families, or show one.
 
     \b
     Example:
       fingerprint families --home home --flagged
 
-    Out comes for each family its id, score, whether it is flagged as a campaign's, label, accounts,
-    requests and template, ⟨…⟩ standing for what varies; with --format jsonl all that is known.
+    The output has for each family its id, score, whether it is flagged as a campaign, label, accounts, requests and
+    template, in which ⟨…⟩ marks the parts that vary. The highest score comes first.
     """
     if context.invoked_subcommand is not None:
         return
@@ -65,7 +64,7 @@ def families(
         )
     if label is not None:
         rows = [row for row in rows if (row.label or "none") == label][:limit]
-    if format_ == "jsonl":
+    if as_json:
         printing.json_lines(rows)
     else:
         printing.families(rows)
@@ -74,177 +73,227 @@ def families(
 @families.command(name="show")
 @click.argument("family", metavar="ID")
 @home_options
-@json_option
-def show_(family: str, path: Path | None, database: str | None, as_json: bool) -> None:
-    """Show one family: its template with slots, spread, reasons, threshold, labels and events.
+@output_options
+def show_family(family: str, path: Path | None, database: str | None, as_json: bool) -> None:
+    """Show one family.
 
     \b
     Example:
       fingerprint families show f1c9a2b7d3e4 --home home
 
-    With --json out comes the whole signature, which `fingerprint import` loads into another home.
+    The output is its template with slots, when and by how many accounts it was sent, the reasons for its score, its
+    threshold, labels and events. --json prints the whole signature, which `fingerprint import` loads into another home.
     """
     from fingerprint.cli.output import printing
     from fingerprint.domain import signature_json
 
-    home = worked_home_of(path, database)
-    with _stored(home) as store:
-        found = store.signature(family)
+    with _stored(worked_home_of(path, database)) as store:
+        signature = store.signature(family)
         if as_json:
-            printing.json_lines([signature_json.to_json(found)])
+            printing.json_lines([signature_json.to_json(signature)])
         else:
-            printing.family(found, store.labels(family), store.events(family))
+            printing.family(signature, store.labels(family), store.events(family))
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @home_options
-@format_option
+@output_options
 @list_options
 @click.option(
     "--departed",
     is_flag=True,
-    help="Only accounts whose requests in no family are unlike honest traffic: a weaker sign, and no flag.",
+    help="List only accounts whose requests in no family are unlike honest traffic: a weak sign, and no flag.",
 )
+@click.pass_context
 def accounts(
+    context: click.Context,
     path: Path | None,
     database: str | None,
-    format_: str,
+    as_json: bool,
     flagged: bool,
     min_score: float | None,
     limit: int | None,
     departed: bool,
 ) -> None:
-    """List the assessed accounts, highest score first.
+    """List the assessed accounts, or show one.
 
     \b
     Example:
       fingerprint accounts --home home --flagged --limit 50
 
-    Out comes for each account its id, score, whether it is flagged, requests, the families it sent
-    requests of, and the evidence in words; with --format jsonl with its numbers. Accounts that departed
-    from honest traffic, but sent requests of no family, have the score 0.
+    The output has for each account its id, score, whether it is flagged, requests, the families it sent, and the
+    evidence. The highest score comes first. An account that sent no family has the score 0; it is listed because its
+    requests are unlike honest traffic.
     """
+    if context.invoked_subcommand is not None:
+        return
     from fingerprint.cli.output import printing
 
     with _stored(worked_home_of(path, database)) as store:
         rows = store.accounts(flagged=flagged or None, min_score=min_score, limit=limit, departed=departed)
-    if format_ == "jsonl":
+    if as_json:
         printing.json_lines(rows)
     else:
         printing.accounts(rows)
 
 
-@click.command()
+@accounts.command(name="show")
+@click.argument("account", metavar="ID")
 @home_options
-@format_option
+@output_options
+def show_account(account: str, path: Path | None, database: str | None, as_json: bool) -> None:
+    """Show one assessed account.
+
+    \b
+    Example:
+      fingerprint accounts show org-1742 --home home
+
+    The output is its score, requests, the families it sent, and the evidence with the weight of each reason.
+    """
+    from fingerprint.cli.output import printing
+
+    with _stored(worked_home_of(path, database)) as store:
+        row = store.account(account)
+    if as_json:
+        printing.json_lines([row])
+    else:
+        printing.account(row)
+
+
+@click.group(invoke_without_command=True)
+@home_options
+@output_options
 @list_options
+@click.pass_context
 def campaigns(
+    context: click.Context,
     path: Path | None,
     database: str | None,
-    format_: str,
+    as_json: bool,
     flagged: bool,
     min_score: float | None,
     limit: int | None,
 ) -> None:
-    """List campaigns: families that one pool of accounts sends, or that an analyst put together.
+    """List campaigns, or show one.
+
+    A campaign is one or more families that the same pool of accounts sends, or that an analyst put together.
 
     \b
     Example:
       fingerprint campaigns --home home
 
-    Out comes for each campaign its id, score, label, families, accounts, requests, when it was seen, and
-    the template of its largest family.
+    The output has for each campaign its id, score, label, families, accounts, requests, when it was last seen, and the
+    template of its largest family. The highest score comes first.
     """
+    if context.invoked_subcommand is not None:
+        return
     from fingerprint.cli.output import printing
 
     with _stored(worked_home_of(path, database)) as store:
         rows = store.campaigns(flagged=flagged or None, min_score=min_score, limit=limit)
-    if format_ == "jsonl":
+    if as_json:
         printing.json_lines(rows)
     else:
         printing.campaigns(rows)
+
+
+@campaigns.command(name="show")
+@click.argument("campaign", metavar="ID")
+@home_options
+@output_options
+def show_campaign(campaign: str, path: Path | None, database: str | None, as_json: bool) -> None:
+    """Show one campaign.
+
+    \b
+    Example:
+      fingerprint campaigns show c5776d2826a --home home
+
+    The output is its score, label, when and by how many accounts it was sent, and its families with their templates.
+    """
+    from fingerprint.cli.output import printing
+
+    with _stored(worked_home_of(path, database)) as store:
+        row = next((c for c in store.campaigns() if c.campaign_id == campaign), None)
+    if row is None:
+        raise NotFound(f"no campaign {campaign}")
+    if as_json:
+        printing.json_lines([row])
+    else:
+        printing.campaign(row)
 
 
 @click.command()
 @click.argument("family")
 @click.argument("word", metavar="LABEL", required=False)
 @home_options
-@click.option("--campaign", metavar="C", help="The campaign it belongs to; made when new.")
-@click.option("--reason", metavar="R", help="Why, for those who read it later.")
-@click.option(
-    "--by", envvar="FINGERPRINT_BY", metavar="WHO", help="Who says so; your login name if not given."
-)
+@output_options
+@click.option("--campaign", metavar="C", help="The campaign it belongs to; created if it is new.")
+@click.option("--reason", metavar="R", help="Why, for whoever reads it later.")
+@by_option
 @click.option("--undo", is_flag=True, help="Withdraw the label instead of giving one.")
 def label(
     family: str,
     word: str | None,
     path: Path | None,
     database: str | None,
+    as_json: bool,
     campaign: str | None,
     reason: str | None,
     by: str | None,
     undo: bool,
 ) -> None:
-    """Say what FAMILY is: campaign, benign, or a word of your own as LABEL.
+    """Label FAMILY as campaign, benign, or with a word of your own.
 
     \b
     Example:
       fingerprint label f1c9a2b7d3e4 benign --reason "our own benchmark" --home home
 
-    Out comes one line. Labels are only ever added: the history stays, --undo adds a withdrawal. Lookups
-    answer with the new label at once.
+    The output is one line. The history of labels is kept: --undo adds a withdrawal. Lookups answer with the new
+    label at once.
     """
     from fingerprint.casework.actions import Actions
-    from fingerprint.cli.output.terminal import plain
+    from fingerprint.cli.output import printing
     from fingerprint.jobs import publish
     from fingerprint.store.store import Store
 
-    if undo == (word is not None):
-        raise UsageError(f"a LABEL or --undo expected, {'both' if undo else 'neither'} found")
-    if word is not None and not word.strip():
-        raise UsageError("a LABEL of one letter or more expected, an empty one found")
+    if undo and word is not None:
+        raise UsageError("give a LABEL or --undo, not both")
+    if not undo and (word is None or not word.strip()):
+        raise UsageError("give a LABEL of at least one letter, or --undo to withdraw the present one")
     home = worked_home_of(path, database)
     with Store.open(home.path, home.database) as store:
-        said = Actions(store.database).set_label(
+        row = Actions(store.database).set_label(
             family, word, by=by or login(), campaign=campaign, reason=reason
         )
     try:
         publish.publish_snapshot(home)
-        when = ""
+        published = True
     except HomeLocked:
-        when = "; lookups see it when the job that now works on this home has ended"
-    what = "label withdrawn" if undo else f"labelled {said.label}"
-    click.echo(plain(f"{family}: {what} by {said.by}{f', campaign {campaign}' if campaign else ''}{when}"))
-
-
-def login() -> str:
-    """Return the name of whoever runs this."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
+        published = False
+    if as_json:
+        printing.json_lines([row])
+    else:
+        printing.label(row, published=published)
 
 
 @click.command()
 @home_options
-@format_option
-def nights(path: Path | None, database: str | None, format_: str) -> None:
-    """List the nights that this home has worked, oldest first.
+@output_options
+def nights(path: Path | None, database: str | None, as_json: bool) -> None:
+    """List the nights stored in the home, oldest first.
 
     \b
     Example:
       fingerprint nights --home home
 
-    Out comes for each night when it ran, its rows (read = accepted + rejected + duplicates), distinct
-    prompts, families, and seconds.
+    The output has for each night when it ran, its rows (read = accepted + rejected + duplicate), distinct prompts,
+    families, and seconds.
     """
     from fingerprint.cli.output import printing
 
     with _stored(worked_home_of(path, database)) as store:
         rows = store.nights()
-    if format_ == "jsonl":
+    if as_json:
         printing.json_lines(rows)
     else:
         printing.nights(rows)

@@ -1,4 +1,4 @@
-"""The commands that match: lookup and try."""
+"""The commands that match prompts against the stored families: lookup, try."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 
 from fingerprint.cli.commands.options import (
+    explain_stop,
     home_options,
-    json_option,
     made_with_option,
     mapping_of,
     mapping_option,
     max_rejects_option,
+    output_options,
     quiet_option,
     reporting,
-    told_when_stopped,
     traffic_argument,
     worked_home_of,
 )
@@ -38,7 +38,7 @@ from fingerprint.domain.errors import UsageError
 @made_with_option
 @mapping_option
 @max_rejects_option
-@json_option
+@output_options
 @quiet_option
 def lookup(
     traffic: tuple[str, ...],
@@ -52,14 +52,15 @@ def lookup(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Match every request of some traffic against the families of a home.
+    """Match every request in TRAFFIC against the families of a home.
 
     \b
     Example:
       fingerprint lookup today.jsonl.gz --home home --output matches.jsonl
 
-    Out comes a row for each request, in the order of the traffic: request_id, family_id (empty without a
-    match), candidate_id (the nearest family, matched or not), score, label and campaign_id.
+    OUT gets one row for each request, in the order of the traffic: request_id, family_id (empty if nothing
+    matched), candidate_id (the nearest family, matched or not), score, label and campaign_id. The output is a
+    summary; --json prints it as one JSON object on stdout and progress as JSON lines on stderr.
     """
     from fingerprint.cli.output import printing
     from fingerprint.jobs import lookup as lookup_job
@@ -67,10 +68,10 @@ def lookup(
     home = worked_home_of(path, database)
     to_stdout = output == "-"
     if to_stdout and as_json:
-        raise UsageError("--output - and --json both print on stdout; one of them expected")
+        raise UsageError("--output - and --json both print on stdout: use one of them")
     with (
         reporting(quiet=quiet, as_json=as_json) as progress,
-        told_when_stopped(lambda: "stopped; no match was written"),
+        explain_stop(lambda: "stopped; no matches were written"),
     ):
         report = lookup_job.lookup(
             traffic,
@@ -93,10 +94,10 @@ def lookup(
 @home_options
 @click.option("--system", metavar="S", help="The system prompt that came with it.")
 @click.option(
-    "--account", metavar="A", help="The account that sent it; one that sent the family before counts."
+    "--account", metavar="A", help="The account that sent it; it scores higher if it sent the family before."
 )
 @made_with_option
-@json_option
+@output_options
 def try_(
     prompt: str,
     path: Path | None,
@@ -106,14 +107,14 @@ def try_(
     model: str | None,
     as_json: bool,
 ) -> None:
-    """Match one PROMPT (- reads it from stdin) and explain the answer in plain words.
+    """Match one PROMPT and explain the answer; - reads it from stdin.
 
     \b
     Example:
       fingerprint try "You are an expert data analyst. Explain step by step …" --home home
 
-    Out comes the nearest family, whether the prompt matches it and why: which parts of its template the
-    prompt holds, what stands in the slots, coverage, similarity, score and threshold.
+    The output names the nearest family and says whether the prompt matches it and why: which parts of the
+    template the prompt contains, what fills the slots, coverage, similarity, score and threshold.
     """
     from fingerprint.cli.output import printing
     from fingerprint.jobs import lookup as lookup_job
@@ -125,3 +126,6 @@ def try_(
         printing.json_lines([match])
     else:
         printing.match(match)
+
+
+COMMANDS = (lookup, try_)

@@ -1,4 +1,4 @@
-"""The command that works a night of traffic."""
+"""The command `nightly`: find families in a night of traffic."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from pathlib import Path
 
 import click
 
-from fingerprint.cli.commands.lookup import lookup, try_
 from fingerprint.cli.commands.options import (
+    explain_stop,
     home_of,
     home_options,
-    json_option,
     mapping_of,
     mapping_option,
     max_rejects_option,
+    output_options,
     quiet_option,
     reporting,
-    told_when_stopped,
     traffic_argument,
 )
 from fingerprint.domain.settings import Settings
@@ -30,14 +29,14 @@ _DEFAULTS = Settings()
 @click.option(
     "--assignments",
     metavar="OUT",
-    help="Write each request's family to OUT, a file or URL (.jsonl, .csv or .parquet).",
+    help="Write the family of each request to OUT, a path or URL (.jsonl, .csv or .parquet).",
 )
 @click.option(
     "--model",
     default=_DEFAULTS.model,
     show_default=True,
     metavar="M",
-    help="static, minilm, or the folder of a sentence-transformers model.",
+    help="Embedding model: static, minilm, or the folder of a sentence-transformers model.",
 )
 @click.option(
     "--min-requests",
@@ -45,7 +44,7 @@ _DEFAULTS = Settings()
     default=_DEFAULTS.min_requests,
     show_default=True,
     metavar="N",
-    help="Fewest distinct prompts of a new family.",
+    help="A new family needs at least N distinct prompts.",
 )
 @click.option(
     "--min-accounts",
@@ -61,7 +60,7 @@ _DEFAULTS = Settings()
     default=_DEFAULTS.false_positive_rate,
     show_default=True,
     metavar="P",
-    help="Share of other traffic that a family's threshold lets through.",
+    help="Share of other traffic that may match a family by mistake; sets its threshold.",
 )
 @click.option(
     "--memory",
@@ -70,7 +69,7 @@ _DEFAULTS = Settings()
     default=_DEFAULTS.memory_gb,
     show_default=True,
     metavar="GB",
-    help="Memory that the night may take; what does not fit goes by way of the home's disk.",
+    help="Memory that the night may use; a larger night works through files in the home.",
 )
 @click.option(
     "--retention-days",
@@ -78,29 +77,29 @@ _DEFAULTS = Settings()
     default=_DEFAULTS.retention_days,
     show_default=True,
     metavar="DAYS",
-    help="How long vectors of prompts, and hashes of what no family holds, are kept.",
+    help="How long to keep vectors of prompts, and hashes of prompts in no family.",
 )
 @click.option(
     "--device",
     metavar="NAME",
-    help="Where vectors are made and compared, as torch names it (cuda).  [default: FAISS on the CPU; "
-    "transformers on a GPU where torch sees one]",
+    help="Torch device that computes and compares vectors, e.g. cuda.  [default: FAISS on the CPU; "
+    "transformer models on a GPU if torch finds one]",
 )
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
     default=_DEFAULTS.engine,
     show_default=True,
-    help="Where texts are worked: by threads of this process, or by workers of Ray.",
+    help="Process texts in threads of this process, or in Ray workers.",
 )
 @click.option(
     "--ray-address",
     metavar="HOST:PORT",
-    help="A cluster that this machine is a node of, or auto; without it workers are started on this machine.",
+    help="A Ray cluster that this machine belongs to, or auto; if not given, Ray starts on this machine only.",
 )
 @mapping_option
 @max_rejects_option
-@json_option
+@output_options
 @quiet_option
 def nightly(
     traffic: tuple[str, ...],
@@ -112,19 +111,21 @@ def nightly(
     quiet: bool,
     **settings: object,
 ) -> None:
-    """Find the prompt families in a night of traffic, and continue the ones the home knows.
+    """Find prompt families in a night of traffic.
 
-    TRAFFIC is .jsonl, .csv or .parquet files, gzipped or not, directories of them, URLs of either (s3://, gs://
-    …), or - for JSON lines on stdin. OpenAI, Anthropic and LiteLLM logs are known by their keys; --map names the fields of any other.
+    Families that the home already has are found again and updated. TRAFFIC is .jsonl, .csv or .parquet files, gzipped or not, directories of them, URLs of either (s3://, gs://
+    …), or - for JSON lines on stdin. OpenAI, Anthropic and LiteLLM logs are recognised by their keys; use --map
+    to name the fields of any other log.
 
     \b
     Example:
       fingerprint nightly logs/2026-03-02/ --home home --assignments families.parquet
 
-    Out comes a summary: rows read, accepted, rejected and duplicate (they add up), families and times.
+    The output is a summary: rows read, accepted, rejected and duplicate (they add up), families and times.
     Families, accounts and campaigns are stored in the home, all or nothing; rejected rows are listed in
-    home/rejects. A night larger than memory keeps each finished stage in home/work until it is stored: one that
-    was killed goes on there when the same command is run again. --json prints the summary as one JSON object and logs to stderr as JSON lines.
+    home/rejects. A night larger than memory keeps each finished stage in home/work until it is stored: if it is
+    killed, the same command continues from there. --json prints the summary as one JSON object on stdout and
+    progress as JSON lines on stderr.
     """
     from fingerprint.cli.output import printing
     from fingerprint.jobs import nightly as nightly_job
@@ -132,7 +133,7 @@ def nightly(
     home = home_of(path, database)
     with (
         reporting(quiet=quiet, as_json=as_json) as progress,
-        told_when_stopped(lambda: _nightly_stopped(progress.stage)),
+        explain_stop(lambda: _nightly_stopped(progress.stage)),
     ):
         report = nightly_job.nightly(
             traffic,
@@ -150,10 +151,10 @@ def nightly(
 
 def _nightly_stopped(stage: str | None) -> str:
     if stage == "store":
-        return "stopped while storing; `fingerprint nights` lists the night if it was stored; to repeat it is safe"
+        return "stopped while storing; `fingerprint nights` shows whether the night was stored; running it again is safe"
     if stage == "publish":
-        return "stopped after storing the night; the same command again ends it"
+        return "stopped after storing the night; run the same command again to finish"
     return f"stopped{f' in stage {stage}' if stage else ''}; nothing was stored"
 
 
-COMMANDS = (nightly, lookup, try_)
+COMMANDS = (nightly,)

@@ -1,7 +1,12 @@
-"""Options that several commands share, and the home they name."""
+"""Options that several commands share, and the home they name.
+
+How results are printed is one rule for all commands (`output_options`): text for people, or with `--format jsonl`,
+`--json` in short, one JSON object a line.
+"""
 
 from __future__ import annotations
 
+import functools
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,37 +45,62 @@ mapping_option = click.option(
     "mapping",
     multiple=True,
     metavar="FIELD=JSON.PATH",
-    help="Where a field stands in logs of unknown shape, e.g. timestamp=meta.times[0]; may be repeated.",
+    help="Path of a field in logs of any other form, e.g. timestamp=meta.times[0]; may be repeated.",
 )
 max_rejects_option = click.option(
     "--max-rejects",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Stop when more rows than N cannot be used.",
+    help="Stop if more than N rows have to be rejected.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
 quiet_option = click.option("--quiet", is_flag=True, help="Print neither progress nor summary.")
-format_option = click.option(
+by_option = click.option(
+    "--by",
+    envvar="FINGERPRINT_BY",
+    show_envvar=True,
+    metavar="WHO",
+    help="Your name for the audit log; your login name if not given.",
+)
+_format = click.option(
     "--format",
     "format_",
     type=click.Choice(["table", "jsonl"]),
     default="table",
     show_default=True,
-    help="A table for people, or one JSON object a line with all fields.",
+    help="Text for people, or one JSON object a line with every field.",
 )
-_flagged = click.option("--flagged", is_flag=True, help="Only flagged ones.")
-_min_score = click.option("--min-score", type=float, metavar="X", help="Only scores of X or more.")
-_limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N.")
+_json = click.option("--json", "json_", is_flag=True, help="Short for --format jsonl.")
+_flagged = click.option("--flagged", is_flag=True, help="List only flagged ones.")
+_min_score = click.option("--min-score", type=float, metavar="X", help="List only scores of X or more.")
+_limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="List only the first N.")
 
 
-def home_options(command: Command) -> Command:
-    """Add --home and --database; the command takes `path` and `database`."""
-    return _home(_database(command))
+def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Join decorators that each add an option; `--help` shows them in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
-def list_options(command: Command) -> Command:
-    """Add --flagged, --min-score and --limit."""
-    return _flagged(_min_score(_limit(command)))
+home_options = with_options(_home, _database)
+"""Adds --home and --database; the command takes `path` and `database`."""
+
+list_options = with_options(_flagged, _min_score, _limit)
+"""Adds --flagged, --min-score and --limit."""
+
+
+def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --format and --json; the command takes `as_json`, which is true for either spelling."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, format_: str, json_: bool, **options: Any) -> Any:
+        return command(*arguments, as_json=json_ or format_ == "jsonl", **options)
+
+    return _format(_json(run))
 
 
 def home_of(path: Path | None, database: str | None) -> Home:
@@ -81,11 +111,9 @@ def home_of(path: Path | None, database: str | None) -> Home:
         path = path or context.params.get("path")
         database = database or context.params.get("database")
     if path is None:
-        raise UsageError(
-            "a home expected: --home DIR or the environment variable FINGERPRINT_HOME, none found"
-        )
+        raise UsageError("no home given: use --home DIR or set the environment variable FINGERPRINT_HOME")
     if path.exists() and not path.is_dir():
-        raise StoreError(f"{path}: a directory expected as home, a file found")
+        raise StoreError(f"{path}: the home must be a directory, but this is a file")
     return Home(path, database)
 
 
@@ -94,7 +122,7 @@ def worked_home_of(path: Path | None, database: str | None) -> Home:
     home = home_of(path, database)
     if home.database is None and not (home.path / "fingerprint.db").exists():
         first = f"fingerprint nightly TRAFFIC --home {shlex.quote(str(home.path))}"
-        raise StoreError(f"{home.path}: no home here yet; first run: {first}")
+        raise StoreError(f"{home.path}: there is no home here yet; first run: {first}")
     return home
 
 
@@ -106,7 +134,7 @@ def mapping_of(pairs: Sequence[str]) -> dict[str, str]:
         if not (name and equals and where):
             raise UsageError(f"--map: FIELD=JSON.PATH expected, {pair!r} found")
         if name in mapping:
-            raise UsageError(f"--map: each field once expected, {name} found twice")
+            raise UsageError(f"--map: {name} is given twice")
         mapping[name] = where
     return mapping
 
@@ -119,8 +147,8 @@ def reporting(*, quiet: bool, as_json: bool = False) -> Progress:
 
 
 @contextmanager
-def told_when_stopped(words: Callable[[], str]) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM say how far the job had come."""
+def explain_stop(words: Callable[[], str]) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM say how far the job had come; `words` is asked only then."""
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -131,5 +159,15 @@ def told_when_stopped(words: Callable[[], str]) -> Iterator[None]:
 made_with_option = click.option(
     "--model",
     metavar="M",
-    help="The model that the home was made with, if that was a folder of your own.",
+    help="The model that the home was made with; needed only if it was a folder of your own.",
 )
+
+
+def login() -> str:
+    """Return the name of whoever runs this."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"

@@ -1,17 +1,25 @@
-"""Commands that give signatures to others, and take theirs in."""
+"""The commands that exchange signatures with others: export, import."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingerprint.cli.commands.options import home_of, home_options, worked_home_of
+from fingerprint.cli.commands.options import (
+    home_of,
+    home_options,
+    output_options,
+    with_options,
+    worked_home_of,
+)
+from fingerprint.cli.output.terminal import plain
 from fingerprint.domain.errors import InputError, StoreError, UsageError
 from fingerprint.domain.settings import Settings
 
@@ -20,48 +28,37 @@ if TYPE_CHECKING:
     from fingerprint.sharing.imports import ImportFile
     from fingerprint.store.signature_import import ImportOutcome
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 TLP_LABELS = ("clear", "green", "amber", "amber+strict", "red")
 _DEFAULT_TLP = "amber"
 
-_choosing = (
-    click.option("--all", "every", is_flag=True, help="All families."),
-    click.option("--flagged", is_flag=True, help="Only flagged ones."),
-    click.option("--label", metavar="WORD", help="Only those of this label; none: those without."),
-    click.option("--campaign", metavar="C", help="Only those of this campaign."),
+_choosing = with_options(
+    click.option("--all", "every", is_flag=True, help="Export all families."),
+    click.option("--flagged", is_flag=True, help="Export only flagged ones."),
+    click.option("--label", metavar="WORD", help="Export only those with this label; none: without a label."),
+    click.option("--campaign", metavar="C", help="Export only those of this campaign."),
     click.option(
         "--min-accounts",
         type=click.IntRange(min=1),
         default=Settings().min_accounts,
         show_default=True,
         metavar="K",
-        help="Only those that K accounts or more sent.",
+        help="Export only those that at least K accounts sent.",
     ),
 )
-_terms = (
+_terms = with_options(
     click.option(
         "--tlp",
         type=click.Choice(TLP_LABELS),
-        help=f"The Traffic Light Protocol label; {_DEFAULT_TLP} if not given. Not in json.",
+        help=f"Traffic Light Protocol label; {_DEFAULT_TLP} if not given. Not in json.",
     ),
-    click.option("--author", metavar="NAME", help="Who shares it: your organisation. Not in json."),
+    click.option("--author", metavar="NAME", help="Who shares it, e.g. your organisation. Not in json."),
     click.option(
         "--tag", "tags", multiple=True, metavar="TEXT", help="A label to add; may be repeated. Not in json."
     ),
     click.option(
-        "--intrusion-set", metavar="NAME", help="Whom confirmed campaigns are attributed to. Only in stix."
+        "--intrusion-set", metavar="NAME", help="Who is behind the confirmed campaigns. Only in stix."
     ),
 )
-
-
-def _with(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
 
 
 @click.command()
@@ -72,16 +69,16 @@ def _with(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command]
     "format_",
     required=True,
     type=click.Choice(["json", "stix", "misp", "nova", "yara"]),
-    help="What to write; see above.",
+    help="File format, described above.",
 )
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     metavar="OUT",
-    help="Where to write; - or nothing for stdout.",
+    help="File to write; - for stdout, also if not given.",
 )
-@_with(_choosing)
-@_with(_terms)
+@_choosing
+@_terms
 def export(
     families: tuple[str, ...],
     path: Path | None,
@@ -91,34 +88,38 @@ def export(
     every: bool,
     **options: Any,
 ) -> None:
-    """Write signatures for others: the families named, or those that the options choose.
+    """Write signatures to share with others.
+
+    The signatures are those of the families named, or of all families that the options select.
 
     \b
     Example:
       fingerprint export --flagged --format stix --tlp green --home home --output families.json
     \b
     Formats:
-      json  our own, a line for each; `import` reads it
-      stix  a STIX 2.1 bundle for OpenCTI and others; `import` reads it, too
+      json  our own, one line a family; `import` reads it
+      stix  a STIX 2.1 bundle, e.g. for OpenCTI; `import` reads it too
       misp  a MISP event, unpublished, for your organisation only
       nova  NOVA rules
-      yara  YARA rules, for one prompt at a time
+      yara  YARA rules, to run on one prompt at a time
 
-    Out come the families' templates with what matches them, and how many accounts sent them, never which. On
-    stderr stands how many families were written, and which were left out and why.
+    The output has the families' templates, what is needed to match them, and how many accounts sent them, but not
+    which. A line on stderr says how many families were written, and which were left out and why.
     """
     from fingerprint.store.store import Store
 
     if not (families or every or options["flagged"] or options["label"] or options["campaign"]):
-        raise UsageError("FAMILY, --flagged, --label, --campaign or --all expected, none found")
+        raise UsageError(
+            "nothing chosen to export: name families, or use --flagged, --label, --campaign or --all"
+        )
     if families and every:
-        raise UsageError("FAMILY or --all expected, both found")
+        raise UsageError("name families or use --all, not both")
     home = worked_home_of(path, database)
     with Store.open(home.path, home.database, read_only=True) as store:
         signatures, changes = store.signatures(), store.last_changes()
     made = _exported(signatures, changes, families, format_, options)
     _write(made.content, None if output is None or str(output) == "-" else output)
-    click.echo(_told(made), err=True)
+    click.echo(_export_summary(made), err=True)
 
 
 def _exported(
@@ -135,11 +136,9 @@ def _exported(
     if format_ == "json":
         for name in ("tlp", "author", "tags", "intrusion_set"):
             if options[name]:
-                raise UsageError(
-                    f"--{name.rstrip('s').replace('_', '-')}: another --format than json expected, json found"
-                )
+                raise UsageError(f"--{name.rstrip('s').replace('_', '-')} does not go with --format json")
     if options["intrusion_set"] and format_ != "stix":
-        raise UsageError(f"--intrusion-set: --format stix expected, {format_} found")
+        raise UsageError(f"--intrusion-set goes with --format stix only, not with {format_}")
     choice = FamilyChoice(
         families, options["flagged"], options["label"], options["campaign"], options["min_accounts"]
     )
@@ -154,17 +153,17 @@ def _exported(
     )
 
 
-def _told(made: Export) -> str:
-    from fingerprint.cli.output.terminal import plain
-
-    told = f"{_count(len(made.written), 'family', 'families')} written"
+def _export_summary(made: Export) -> str:
+    summary = f"{_count(len(made.written), 'family', 'families')} written"
     for names, why in (
         (made.too_few_accounts, "too few accounts sent them"),
         (made.too_little_text, "too little fixed text for a rule"),
     ):
         if names:
-            told += f"; {len(names)} left out, {why}: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
-    return plain(told)
+            summary += (
+                f"; {len(names)} left out, {why}: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+            )
+    return plain(summary)
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -191,37 +190,49 @@ def _write(content: bytes, out: Path | None) -> None:
 @click.command(name="import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @home_options
+@output_options
 @click.option(
-    "--overwrite", is_flag=True, help="Take the imported text of families that nights here counted, too."
+    "--overwrite", is_flag=True, help="Also replace the text of families that nights in this home have seen."
 )
-@click.option("--no-labels", is_flag=True, help="Leave out the labels that come along.")
+@click.option("--no-labels", is_flag=True, help="Do not import labels.")
 def import_(
-    files: tuple[str, ...], path: Path | None, database: str | None, overwrite: bool, no_labels: bool
+    files: tuple[str, ...],
+    path: Path | None,
+    database: str | None,
+    as_json: bool,
+    overwrite: bool,
+    no_labels: bool,
 ) -> None:
-    """Load signatures that `export` or `families show --json` wrote: our JSON or STIX; - reads stdin.
+    """Load signatures that others shared.
+
+    FILEs are what `export` (json or stix) or `families show --json` wrote; - reads stdin. Either all signatures in
+    them are stored or none.
 
     \b
     Example:
       fingerprint import shared.json --home home
 
-    Out comes how many families are new and how many were known. All are checked before the first is stored, and
-    all or none are; lookups see them at once. What nights here counted and what analysts here said stays. A new
-    family that has the text of one here becomes another wording of it.
+    The output says how many families are new and how many were already known. Lookups match them at once. Counts from
+    nights in this home and labels from its analysts are kept. A new family with the same text as a stored one
+    becomes another wording of it.
     """
-    from fingerprint.cli.output.terminal import plain
+    from fingerprint.cli.output import printing
     from fingerprint.jobs import publish
     from fingerprint.sharing.imports import read_shared
     from fingerprint.store.lock import HomeLock
     from fingerprint.store.signature_import import ImportPolicy
     from fingerprint.store.store import Store
 
-    read = read_shared([_source(name) for name in files])
+    shared = read_shared([_source(name) for name in files])
     home = home_of(path, database)
     with HomeLock(home.path), Store.open(home.path, home.database) as store:
         policy = ImportPolicy(overwrite=overwrite, labels=not no_labels, source=f"from {', '.join(files)}")
-        taken = store.import_signatures(read.signatures, policy)
+        outcome = store.import_signatures(shared.signatures, policy)
     publish.publish_snapshot(home)
-    click.echo("\n".join(plain(line) for line in _summary(taken, read.revoked)))
+    if as_json:
+        printing.json_lines([{**asdict(outcome), "revoked": shared.revoked}])
+    else:
+        click.echo("\n".join(plain(line) for line in _import_summary(outcome, shared.revoked)))
 
 
 def _source(name: str) -> ImportFile:
@@ -230,24 +241,24 @@ def _source(name: str) -> ImportFile:
     try:
         return ImportFile(name, sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes())
     except OSError as error:
-        raise InputError(f"{name}: a file of signatures expected: {error.strerror}") from error
+        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
 
 
-def _summary(taken: ImportOutcome, revoked: int) -> list[str]:
-    known = len(taken.same) + len(taken.updated) + len(taken.kept)
-    told = [f"{len(taken.new) + len(taken.joined)} new families, {known} known ones"]
-    told += [f"{family} is another wording of {here} now" for family, here in taken.joined.items()]
-    told += [f"{family} was known and is other now: updated" for family in taken.updated]
-    told += [
-        f"{family} is other here, where nights counted it: kept; --overwrite takes theirs"
-        for family in taken.kept
+def _import_summary(outcome: ImportOutcome, revoked: int) -> list[str]:
+    known = len(outcome.same) + len(outcome.updated) + len(outcome.kept)
+    lines = [f"{len(outcome.new) + len(outcome.joined)} new families, {known} already known"]
+    lines += [f"{family} is now another wording of {here}" for family, here in outcome.joined.items()]
+    lines += [f"{family} was already known and has changed: updated" for family in outcome.updated]
+    lines += [
+        f"{family} differs from the one that nights in this home have seen: kept ours; --overwrite takes theirs"
+        for family in outcome.kept
     ]
-    told += [
-        f"{family} is labelled {ours} here and {theirs} there: ours stays"
-        for family, (ours, theirs) in taken.disputed.items()
+    lines += [
+        f"{family} is labelled {ours} here and {theirs} there: kept ours"
+        for family, (ours, theirs) in outcome.disputed.items()
     ]
-    told += [f"{revoked} revoked, left out"] if revoked else []
-    return told
+    lines += [f"{revoked} revoked: left out"] if revoked else []
+    return lines
 
 
 COMMANDS = (export, import_)

@@ -1,4 +1,4 @@
-"""The command that watches a stream of requests."""
+"""The command `watch`: find families while a stream of requests runs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from fingerprint.cli.commands.options import (
+    explain_stop,
     home_of,
     home_options,
     mapping_of,
     mapping_option,
-    told_when_stopped,
 )
 from fingerprint.domain.errors import InputError, UsageError
 from fingerprint.domain.settings import Settings
@@ -25,21 +25,21 @@ from fingerprint.domain.settings import Settings
     "state_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Keep here where the stream is read and what was raised, and go on from there.",
+    help="Save the position in the stream and the families raised here, and continue from there.",
 )
 @click.option(
     "--events",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="OUT",
-    help="Write events to this file of JSON lines; stdout if not given.",
+    help="Append events to this file of JSON lines (needs --state); stdout if not given.",
 )
-@click.option("--follow", is_flag=True, help="Wait for more at the end of a file.")
-@click.option("--until-end", is_flag=True, help="Stop where a Kafka topic ends.")
+@click.option("--follow", is_flag=True, help="At the end of a file, wait for more.")
+@click.option("--until-end", is_flag=True, help="Stop at the end of a Kafka topic.")
 @click.option(
     "--kafka-config",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="FILE",
-    help="More settings of librdkafka, a line NAME=VALUE each, e.g. for its log-in.",
+    help="Settings for librdkafka, one NAME=VALUE a line, e.g. to log in.",
 )
 @click.option(
     "--every-minutes",
@@ -47,7 +47,7 @@ from fingerprint.domain.settings import Settings
     default=10.0,
     show_default=True,
     metavar="M",
-    help="Look for families this often, by the stream's time.",
+    help="Look for families every M minutes, by the timestamps of the stream.",
 )
 @click.option(
     "--every-rows",
@@ -55,7 +55,7 @@ from fingerprint.domain.settings import Settings
     default=5_000,
     show_default=True,
     metavar="N",
-    help="Look at the latest after N requests that no family explains.",
+    help="Look earlier if N requests in no family have come since.",
 )
 @click.option(
     "--window-hours",
@@ -63,7 +63,7 @@ from fingerprint.domain.settings import Settings
     default=6.0,
     show_default=True,
     metavar="H",
-    help="How long such requests are kept.",
+    help="Keep requests in no family for H hours.",
 )
 @click.option(
     "--window-rows",
@@ -71,11 +71,17 @@ from fingerprint.domain.settings import Settings
     default=30_000,
     show_default=True,
     metavar="N",
-    help="How many of them are kept at most.",
+    help="Keep at most N of them.",
 )
-@click.option("--store", is_flag=True, help="Store flagged families in the home at once: lookups match them.")
 @click.option(
-    "--model", default=Settings().model, show_default=True, metavar="M", help="As of `fingerprint nightly`."
+    "--store", is_flag=True, help="Store flagged families in the home at once, so that lookups match them."
+)
+@click.option(
+    "--model",
+    default=Settings().model,
+    show_default=True,
+    metavar="M",
+    help="Embedding model, as for `fingerprint nightly`.",
 )
 @mapping_option
 def watch(
@@ -91,7 +97,7 @@ def watch(
     mapping: tuple[str, ...],
     **timing: object,
 ) -> None:
-    """Watch a stream of requests, and raise families while the day runs.
+    """Watch a stream of requests and report families as they appear.
 
     SOURCE is - for JSON lines on stdin, a file of JSON lines, or kafka://HOST:PORT/TOPIC (pip install
     'fingerprint[kafka]').
@@ -101,16 +107,16 @@ def watch(
       tail -F requests.jsonl | fingerprint watch - --home home
       fingerprint watch kafka://localhost:9092/requests --home home --state watch.json --events events.jsonl
 
-    Out comes an event a line: `active`, a family of the home is sent, once a day; `raised`, a new family; `flagged`,
-    its score reached that of a campaign. Requests that no family explains stay in memory for a while, and nowhere
-    else. With --state a watch of a file or a topic that was killed goes on where it was: with --events each event
-    then stands there once, on stdout the last ones may come again.
+    The output is always JSON lines, one event each: `active`, a family of the home was seen (once a day); `raised`, a
+    new family was found; `flagged`, a family's score became that of a campaign. Requests in no family are kept in
+    memory for a while, and nowhere else. With --state, a watch of a file or a topic that was killed continues where
+    it stopped; events in --events are then written once each, events on stdout may be repeated.
     """
     from fingerprint.jobs import watch as watch_job
     from fingerprint.traffic.feeds import feed_of
 
     if events is not None and state_file is None:
-        raise UsageError("--events: --state expected beside it, which says how much of it stands, none found")
+        raise UsageError("--events needs --state FILE, which records how much of the events file is complete")
     feed = feed_of(source, follow=follow, until_end=until_end, settings=_properties(kafka_config))
     options = watch_job.WatchOptions(
         settings=Settings(model=model),
@@ -118,7 +124,7 @@ def watch(
         **timing,  # type: ignore[arg-type]
     )
     place = watch_job.WatchFiles(source, state_file, events)
-    with told_when_stopped(lambda: "stopped; what was told stands"):
+    with explain_stop(lambda: "stopped; events written so far remain valid"):
         state = watch_job.watch(feed, home_of(path, database), place, options)
     click.echo(
         f"{state.rows:,} rows read, {state.rejected:,} rejected; {len(state.flagged):,} families flagged",
@@ -127,18 +133,18 @@ def watch(
 
 
 def _properties(file: Path | None) -> dict[str, str]:
-    """Read lines of NAME=VALUE; blank ones and those that begin with # say nothing."""
+    """Read lines of NAME=VALUE, skipping blank ones and those that begin with #."""
     if file is None:
         return {}
-    found = {}
+    properties = {}
     for number, line in enumerate(file.read_text().splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, equals, value = line.partition("=")
         if not equals or not name.strip():
             raise InputError(f"{file} line {number}: NAME=VALUE expected")  # the line may hold a password
-        found[name.strip()] = value.strip()
-    return found
+        properties[name.strip()] = value.strip()
+    return properties
 
 
 COMMANDS = (watch,)

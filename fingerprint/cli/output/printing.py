@@ -1,10 +1,10 @@
-"""What commands print: for people tables of what was found, pages and summaries; and JSON lines."""
+"""What commands print: tables, pages and summaries for people; JSON lines for programs."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,9 @@ import click
 from rich.text import Text
 
 from fingerprint.cli.output.tables import Page, put, table
-from fingerprint.cli.output.terminal import iso, json_line
+from fingerprint.cli.output.terminal import iso, json_line, plain
 from fingerprint.domain.results import IngestReport, Match, NightReport
-from fingerprint.domain.rows import AccountRow, CampaignRow, Event, FamilyRow, LabelRow
+from fingerprint.domain.rows import AccountRow, CampaignRow, Event, FamilyRow, KeyRow, LabelRow
 from fingerprint.domain.signature import Segment, Signature, Slot
 from fingerprint.traffic.remote import label_of
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fingerprint.jobs.hunt import HuntReport
     from fingerprint.jobs.lookup import LookupReport
 
-NO_TEXT = "(a shared meaning, no shared text)"
+NO_TEXT = "(no shared text, only a shared meaning)"
 
 
 def json_lines(rows: Iterable[object]) -> None:
@@ -59,6 +59,20 @@ def accounts(rows: Sequence[AccountRow]) -> None:
     table(names, lines, "no assessed accounts")
 
 
+def account(row: AccountRow) -> None:
+    """Print all that is known of an account."""
+    state = "flagged" if row.flagged else "not flagged"
+    page = Page(f"account {row.account_id}: score {_score(row.score)}, {state}")
+    page.fact("requests", f"{row.requests:,}")
+    page.list("families", (("", family) for family in row.families))
+    reasons = sorted(row.evidence, key=lambda r: -abs(r.contribution))
+    page.list("why", ((f"{reason.contribution:+.2f}", reason.words) for reason in reasons))
+    if row.departure is not None:
+        words = "unlike honest traffic" if row.departed else "like honest traffic"
+        page.fact("other traffic", f"{words}: MMD² {row.departure:.4f}{_q_value(row.departure_q)}")
+    page.print()
+
+
 def campaigns(rows: Sequence[CampaignRow]) -> None:
     """Print a table of campaigns, each with the template of its largest family."""
     names = (
@@ -85,6 +99,19 @@ def campaigns(rows: Sequence[CampaignRow]) -> None:
         for r in rows
     )
     table(names, lines, "no campaigns")
+
+
+def campaign(row: CampaignRow) -> None:
+    """Print all that is known of a campaign, its largest families first."""
+    state = "flagged" if row.flagged else "not flagged"
+    page = Page(f"campaign {row.campaign_id}: score {_score(row.score)}, {state}")
+    page.fact("label", row.label or "none yet")
+    if row.first_seen is not None and row.last_seen is not None:
+        page.fact("seen", f"{_time(row.first_seen)} to {_time(row.last_seen)}")
+    page.fact("spread", f"{row.requests:,} requests from {row.accounts:,} accounts")
+    templates = (_shortened(text) if text else NO_TEXT for text in row.templates)
+    page.list("families", zip(row.families, templates, strict=True))
+    page.print()
 
 
 def nights(rows: Sequence[NightReport]) -> None:
@@ -118,8 +145,25 @@ def nights(rows: Sequence[NightReport]) -> None:
     table((*names, ">seconds"), lines, "no nights")
 
 
+def keys(rows: Sequence[KeyRow]) -> None:
+    """Print a table of API keys."""
+    names = ("key", "name", "scopes", "created", "last used", "state")
+    lines = (
+        (
+            r.key_id,
+            r.name,
+            " ".join(r.scopes),
+            iso(r.created),
+            iso(r.last_used) if r.last_used else "never",
+            _key_state(r),
+        )
+        for r in rows
+    )
+    table(names, lines, "no keys yet")
+
+
 def night(report: NightReport, home: Path, assignments: str | None) -> None:
-    """Print what a night did and what to do next."""
+    """Print what a night found and what to do next; `home` and `assignments` (a path or URL) as the command took them."""
     read = report.ingest
     seconds = sum(report.seconds.values())
     page = Page(f"{read.rows_read:,} requests in {seconds:.1f} s ({_rate(read.rows_read, seconds)})")
@@ -133,7 +177,7 @@ def night(report: NightReport, home: Path, assignments: str | None) -> None:
     known = report.families - report.new_families
     page.fact(
         "families",
-        f"{report.families:,} seen: {report.new_families:,} new, {known:,} known; {report.flagged:,} flagged",
+        f"{report.families:,}: {report.new_families:,} new, {known:,} seen before; {report.flagged:,} flagged",
     )
     page.fact("time", " · ".join(f"{stage} {took:.1f} s" for stage, took in report.seconds.items()))
     if assignments is not None:
@@ -145,7 +189,7 @@ def night(report: NightReport, home: Path, assignments: str | None) -> None:
 
 
 def lookup(report: LookupReport, output: str | None) -> None:
-    """Print what a lookup did; on stderr when the matches are on stdout."""
+    """Print what a lookup did; on stderr when `output` is None, for the matches are on stdout then."""
     read = report.ingest
     page = Page(
         f"{read.accepted:,} requests looked up in {report.seconds:.1f} s ({_rate(read.accepted, report.seconds)}): "
@@ -158,7 +202,7 @@ def lookup(report: LookupReport, output: str | None) -> None:
 
 
 def hunt(report: HuntReport, output: str | None, *, error: bool = False) -> None:
-    """Print what a hunt found; on stderr when the hits are on stdout."""
+    """Print what a hunt found; `error`: on stderr, because the hits are on stdout."""
     read = report.ingest
     page = Page(
         f"{read.accepted:,} requests searched in {report.seconds:.1f} s ({_rate(read.accepted, report.seconds)}): "
@@ -182,41 +226,38 @@ def hunt(report: HuntReport, output: str | None, *, error: bool = False) -> None
     page.print(error=error)
 
 
-def match(found: Match) -> None:
+def match(answer: Match) -> None:
     """Print one explained match in plain words."""
-    if found.candidate_id is None:
+    if answer.candidate_id is None:
         put(Text("no match: the prompt shares neither text nor meaning with any stored family"))
         return
-    threshold = found.threshold or 0.0
-    if found.family_id is not None:
-        page = Page(
-            f"match: family {found.family_id} (score {found.score:.3f}, at least {threshold:.3f} needed)"
-        )
+    needed = f"score {answer.score:.3f}, threshold {answer.threshold or 0.0:.3f}"
+    if answer.family_id is not None:
+        page = Page(f"match: family {answer.family_id} ({needed})")
     else:
-        words = f"no match: nearest is family {found.candidate_id}"
-        page = Page(f"{words} (score {found.score:.3f}, but {threshold:.3f} needed)")
-    if found.label:
-        page.fact("label", found.label)
-    if found.campaign_id:
-        page.fact("campaign", found.campaign_id)
-    if found.coverage is not None:
+        page = Page(f"no match: the nearest family is {answer.candidate_id} ({needed})")
+    if answer.label:
+        page.fact("label", answer.label)
+    if answer.campaign_id:
+        page.fact("campaign", answer.campaign_id)
+    if answer.coverage is not None:
         page.fact(
             "text",
-            f"holds {found.coverage:.0%} of what marks the family's template, rare phrases counting more",
+            f"contains {answer.coverage:.0%} of the template's text; rare phrases weigh more than common ones",
         )
-    if found.known_sender:
-        page.fact("account", "sent requests of this family before, which counts")
-    if found.similarity:
-        page.fact("meaning", f"cosine {found.similarity:.2f} to the family's prototype")
-    page.list("segments", ((f"{hit.coverage:.0%}", f"“{_shortened(hit.text)}”") for hit in found.segments))
-    page.list("slots", ((str(number), _shortened(slot)) for number, slot in enumerate(found.slots, 1)))
+    if answer.known_sender:
+        page.fact("account", "has sent this family before, which raises the score")
+    if answer.similarity:
+        page.fact("meaning", f"mean cosine {answer.similarity:.2f} to the template's sentences")
+    page.list("segments", ((f"{hit.coverage:.0%}", f"“{_shortened(hit.text)}”") for hit in answer.segments))
+    page.list("slots", ((str(number), _shortened(slot)) for number, slot in enumerate(answer.slots, 1)))
     page.print()
 
 
 def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tuple[str, Event]]) -> None:
-    """Print all that is known of a family."""
+    """Print all that is known of a family; labels and events (each with its night's batch) oldest first."""
     spread, stamp = signature.spread, signature.stamp
-    state = "flagged as a campaign's" if signature.flagged else "not flagged"
+    state = "flagged as a campaign" if signature.flagged else "not flagged"
     page = Page(f"family {signature.family_id}: score {_score(signature.score)}, {state}")
     page.fact("label", signature.label or "none yet")
     if signature.campaign_id:
@@ -232,35 +273,49 @@ def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tu
     )
     page.fact(
         "matches",
-        f"from score {signature.threshold:.3f}; {len(signature.grams):,} phrases, "
-        f"sentences compared by meaning: {len(signature.prototypes)}",
+        f"a score of {signature.threshold:.3f} or more; compares {len(signature.grams):,} phrases "
+        f"and the meaning of {_count(len(signature.prototypes), 'sentence')}",
     )
     page.fact(
-        "made by",
-        f"signature version {signature.version}; normaliser {stamp.normaliser}, shingles {stamp.shingle}, model {stamp.model}",
+        "signature",
+        f"version {signature.version}; normaliser {stamp.normaliser}, n-grams {stamp.shingle}, model {stamp.model}",
     )
     parts = signature.template.parts
     page.list("template", (_part(part) for part in parts) if parts else [("", NO_TEXT)])
     reasons = sorted(signature.reasons, key=lambda r: -abs(r.contribution))
     page.list("why", ((f"{reason.contribution:+.2f}", reason.words) for reason in reasons))
-    page.list("labels", ((_time(said.at), _said(said)) for said in labels))
-    page.list("events", ((batch[:12], _happened(event)) for batch, event in events))
+    page.list("labels", ((_time(row.at), _labelled(row)) for row in labels))
+    page.list("events", ((batch[:12], _event(event)) for batch, event in events))
     page.print()
+
+
+def label(row: LabelRow, *, published: bool) -> None:
+    """Print a label just given; `published`: lookups know it already."""
+    word = "label withdrawn" if row.label is None else f"labelled {row.label}"
+    campaign = f", campaign {row.campaign_id}" if row.campaign_id else ""
+    later = "" if published else "; lookups see it when the job now running on this home has ended"
+    click.echo(plain(f"{row.family_id}: {word} by {row.by}{campaign}{later}"))
 
 
 def _left_out(page: Page, read: IngestReport) -> None:
     if read.rejected or read.duplicates:
         page.fact(
             "left out",
-            f"{read.rejected:,} rejected, {read.duplicates:,} duplicate of {read.rows_read:,} rows read",
+            f"{read.rejected:,} rejected and {read.duplicates:,} duplicate of {read.rows_read:,} rows read",
         )
     if read.rejected:
         page.fact("rejected", _rejects(read))
 
 
 def _rejects(read: IngestReport) -> str:
-    why = ", ".join(f"{count:,} {reason}" for reason, count in read.reasons.items())
-    return f"{why}; listed in {read.rejects_path}" if read.rejects_path else why
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in read.reasons.items())
+    return f"{reasons}; listed in {read.rejects_path}" if read.rejects_path else reasons
+
+
+def _key_state(row: KeyRow) -> str:
+    if row.revoked is not None:
+        return "revoked"
+    return "expired" if row.expires is not None and row.expires <= datetime.now(UTC) else "active"
 
 
 def _part(part: Segment | Slot) -> tuple[str, str]:
@@ -270,15 +325,19 @@ def _part(part: Segment | Slot) -> tuple[str, str]:
     return "⟨…⟩", f"{part.kind}, {part.distinct:,} different, {length} characters"
 
 
-def _said(said: LabelRow) -> str:
-    what = "withdrawn" if said.label is None else said.label
-    campaign = f", campaign {said.campaign_id}" if said.campaign_id else ""
-    return f"{what} by {said.by}{campaign}{f': {said.reason}' if said.reason else ''}"
+def _labelled(row: LabelRow) -> str:
+    word = "withdrawn" if row.label is None else row.label
+    campaign = f", campaign {row.campaign_id}" if row.campaign_id else ""
+    return f"{word} by {row.by}{campaign}{f': {row.reason}' if row.reason else ''}"
 
 
-def _happened(event: Event) -> str:
+def _event(event: Event) -> str:
     detail = ", ".join(f"{key} {value}" for key, value in event.detail.items())
     return f"{event.kind}: {detail}" if detail else event.kind
+
+
+def _q_value(q: float | None) -> str:
+    return "" if q is None else f", q-value {q:.3g}"
 
 
 def _shortened(text: str, most: int = 160) -> str:
@@ -287,6 +346,10 @@ def _shortened(text: str, most: int = 160) -> str:
 
 def _words(row: AccountRow) -> str:
     return "; ".join(reason.words for reason in row.evidence)
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 def _flag(flagged: bool) -> str:
@@ -298,11 +361,11 @@ def _score(score: float) -> str:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if whole else "none"
+    return f"{part / whole:.1%}" if whole else "0.0%"
 
 
 def _rate(count: int, seconds: float) -> str:
-    return f"{count / seconds:,.0f}/s" if seconds else "at once"
+    return f"{count / seconds:,.0f}/s" if seconds else "instantly"
 
 
 def _time(time: datetime) -> str:

@@ -1,4 +1,4 @@
-"""How a long job tells where it is: bars on a terminal, a line for each stage elsewhere, JSON for machines."""
+"""Progress of long jobs: bars on a terminal, a line for each stage elsewhere, JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ UNITS = {
     "claim": "prompts",
     "fill": "prompts",
 }
-"""What is counted in a stage, where it has a name."""
+"""What a stage counts, where that has a name."""
 
 
 class Progress:
-    """Called by a job with the stage's name, what is done of it, and how much there is (None: unknown).
+    """Called by a job with a stage's name, how much of it is done, and how much there is (None: unknown).
 
-    (1, 1) only says that a stage has ended. `stage` is the running one, None before the first.
-    This one shows nothing.
+    (1, 1) only says that a stage has ended. `stage` is the running one, None before the first. This class shows
+    nothing; the others show the same calls.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Progress:
             self._end(completed=kind is None)
 
     def __call__(self, stage: str, done: int = 0, total: int | None = None) -> None:
-        """Take note of how far the job is."""
+        """Record how far the job is."""
         if stage != self.stage:
             if self.stage is not None:
                 self._end(completed=True)
@@ -113,7 +113,7 @@ class Bars(Progress):
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description:<10}", markup=False),
             BarColumn(bar_width=28),
-            TextColumn("{task.fields[told]}", markup=False),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=not self._keep,
@@ -128,24 +128,24 @@ class Bars(Progress):
         self._rich.stop()
 
     def _begin(self, total: int | None) -> None:
-        self._task = self._rich.add_task(plain(str(self.stage)), total=total, told="")
+        self._task = self._rich.add_task(plain(str(self.stage)), total=total, note="")
 
     def _advance(self, done: int, total: int | None) -> None:
-        self._rich.update(self._task, completed=done, total=total, told=self._told(done, total))
+        self._rich.update(self._task, completed=done, total=total, note=self._note(done, total))
 
     def _end(self, *, completed: bool) -> None:
         if completed:
             whole = self._done or 1
-            self._rich.update(self._task, total=whole, completed=whole, told=self._told(self._done, None))
+            self._rich.update(self._task, total=whole, completed=whole, note=self._note(self._done, None))
         self._rich.stop_task(self._task)
 
-    def _told(self, done: int, total: int | None) -> str:
+    def _note(self, done: int, total: int | None) -> str:
         seconds = self._seconds()
         if not done or seconds < 0.05:
             return ""
         rate = done / seconds
-        told = f"{amount(done, self.stage)}  {amount(rate, self.stage)}/s"
-        return f"{told}  {duration((total - done) / rate)} left" if total and total > done else told
+        note = f"{amount(done, self.stage)}  {amount(rate, self.stage)}/s"
+        return f"{note}  {duration((total - done) / rate)} left" if total and total > done else note
 
 
 def reporter(*, quiet: bool = False, json: bool = False, keep: bool = True) -> Progress:

@@ -1,4 +1,4 @@
-"""How what commands print is laid out: tables that fit the terminal, and pages of facts below a heading."""
+"""Tables that fit the terminal, and pages: a heading with named facts below it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ from rich.text import Text
 from fingerprint.cli.output.terminal import plain
 
 WIDTH = 110
-"""Of tables and pages that go to no terminal, in columns."""
+"""Columns of tables and pages that do not go to a terminal."""
 
-WIDEST = 40
+MAX_COLUMN = 40
 """A column that is not the last is cut beyond this."""
 
-NARROWEST = 12
+MIN_LAST_COLUMN = 12
 """The last column is never narrower than this."""
 
 GAP = 2
-ROOM = 40
+"""Blanks between columns."""
+
+MIN_PAGE = 40
 """No page is narrower than this."""
 
 
@@ -46,7 +48,7 @@ class Page:
         self._facts.add_row(Text(name), Text(plain(words)))
 
     def list(self, name: str, items: Iterable[tuple[str, str]]) -> None:
-        """Add a fact of several lines, each with a number or time before its words."""
+        """Add a fact of several lines, each a mark (a number or a time) and its words."""
         lines = Table.grid(padding=(0, 2))
         lines.add_column(justify="right", no_wrap=True)
         lines.add_column(overflow="fold")
@@ -61,10 +63,10 @@ class Page:
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[str | int | None]], empty: str) -> None:
-    """Print a table, or the words for none.
+    """Print a table, or the words `empty` when it has no rows.
 
-    A name that begins with > stands over numbers; the last column is cut to what room is left. Columns without
-    anything in them are left out.
+    A name that begins with > heads a column of numbers, set to the right. Columns without anything in them are left
+    out, and the last one is cut to the width that is left.
     """
     cells = [[f"{cell:,}" if isinstance(cell, int) else plain(cell or "") for cell in row] for row in rows]
     if not cells:
@@ -72,10 +74,10 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str | int | None]], empt
         return
     columns = [[row[i] for row in cells] for i in range(len(names))]
     kept = [i for i, column in enumerate(columns) if any(column)]
-    widths = [min(max(map(cell_len, (names[i].lstrip(">"), *columns[i]))), WIDEST) for i in kept]
+    widths = [min(max(map(cell_len, (names[i].lstrip(">"), *columns[i]))), MAX_COLUMN) for i in kept]
     room = _width(sys.stdout) - sum(widths[:-1]) - GAP * (len(kept) - 1)
     widest = max(map(cell_len, (names[kept[-1]].lstrip(">"), *columns[kept[-1]])))
-    widths[-1] = min(widest, max(room, NARROWEST))
+    widths[-1] = min(widest, max(room, MIN_LAST_COLUMN))
     grid = Table(
         box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style="bold"
     )
@@ -89,10 +91,10 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str | int | None]], empt
 
 
 def put(*parts: Text | Table | Padding, error: bool = False) -> None:
-    """Print on stdout or stderr, without rich's blanks at the ends of lines; WIDTH wide off a terminal."""
+    """Print on stdout or stderr, without rich's blanks at the ends of lines; WIDTH columns if not on a terminal."""
     stream = sys.stderr if error else sys.stdout
     console = Console(
-        file=stream, markup=False, highlight=False, emoji=False, width=max(_width(stream), ROOM)
+        file=stream, markup=False, highlight=False, emoji=False, width=max(_width(stream), MIN_PAGE)
     )
     with console.capture() as captured:
         for part in parts:
@@ -102,7 +104,7 @@ def put(*parts: Text | Table | Padding, error: bool = False) -> None:
 
 
 def _width(stream: TextIO) -> int:
-    """Return how wide what is printed may be: the terminal's or COLUMNS, else WIDTH."""
+    """Return the width to print at, in columns: the terminal's, or COLUMNS, or else WIDTH."""
     if "COLUMNS" not in os.environ and not stream.isatty():
         return WIDTH
     return shutil.get_terminal_size().columns

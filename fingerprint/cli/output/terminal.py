@@ -1,4 +1,4 @@
-"""Text that may be shown: what senders of prompts wrote must not steer the terminal it is printed on."""
+"""Text that is safe to print: what senders of prompts wrote must not control the terminal that shows it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def plain(text: str) -> str:
 
 
 def json_line(value: object) -> str:
-    """Return a value (dataclasses and times included) as JSON on one line that a terminal can show.
+    """Return a value (dataclasses and times included) as one line of JSON that is safe to print.
 
-    Times become ISO 8601 in UTC with Z. Parsed again, texts are what they were.
+    Times become ISO 8601 in UTC with Z. A parser gets texts back unchanged.
     """
     return _UNSAFE.sub(_escape, json.dumps(_encodable(value), ensure_ascii=False, allow_nan=False))
 
