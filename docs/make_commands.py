@@ -40,6 +40,7 @@ LITERAL = "\b"
 OTHER_VARIABLES = {
     "FINGERPRINT_MODELS": "the folder that holds `static-minilm-256/`, where it is not in its usual place",
     "FINGERPRINT_DEBUG": "1: an error is printed with its traceback",
+    "FINGERPRINT_SERVE": "set by `fingerprint serve` for its worker processes; not to be set by hand",
 }
 """Variables that stand in for no option."""
 

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import pkgutil
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import click
+import pytest
 
 from docs import make_commands
+from fingerprint.assessment.features import SCORE_FEATURES
 from fingerprint.cli.main import cli
 from fingerprint.domain import errors
 from fingerprint.domain.errors import FingerprintError
 from fingerprint.domain.settings import Settings
+from fingerprint.service import console, routes
+from fingerprint.service.app import create_app
 from fingerprint.service.http.config import Config
+from fingerprint.service.routes import gateways
 from fingerprint.simulate import EVASIONS, PRESETS
+from fingerprint.traffic.rejects import RejectKind
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+PAGES = sorted(
+    [
+        *DOCS.rglob("*.md"),
+        *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")),
+        *(ROOT / folder / "README.md" for folder in ("deploy", "models", "data", "benchmarks")),
+        ROOT / "deploy" / "ray.md",
+    ]
+)
 
 
 def everything() -> str:
@@ -56,6 +75,13 @@ def test_every_setting_is_described() -> None:
         assert all(described.values())
 
 
+def test_every_environment_variable_is_named() -> None:
+    code = "\n".join(path.read_text() for path in (ROOT / "fingerprint").rglob("*.py"))
+    names = set(re.findall(r'"(FINGERPRINT_[A-Z_]+)"', code))
+    assert {"FINGERPRINT_HOME", "FINGERPRINT_MODELS"} <= names
+    assert sorted(name for name in names if f"`{name}`" not in everything()) == []
+
+
 def test_every_exit_status_is_named() -> None:
     codes = {
         c.exit_code for c in vars(errors).values() if isinstance(c, type) and issubclass(c, FingerprintError)
@@ -65,6 +91,105 @@ def test_every_exit_status_is_named() -> None:
         assert re.search(rf"\b{code}\b", table), code
 
 
+def test_every_route_is_named() -> None:
+    routers = [
+        module.router
+        for part in (routes, console)
+        for found in pkgutil.iter_modules(part.__path__, f"{part.__name__}.")
+        if hasattr(module := importlib.import_module(found.name), "router")
+    ]
+    named = {
+        f"{method} {route.path.replace(':path', '')}"
+        for router in routers
+        for route in router.routes
+        for method in route.methods
+    }
+    assert {"POST /v1/lookup", "GET /", "GET /metrics"} <= named
+    named |= {gateways.ENVOY_ROUTE.path.replace(":path", ""), f"GET {create_app(Config('')).openapi_url}"}
+    assert (
+        sorted(
+            route for route in named if not re.search(rf"`(any method, )?{re.escape(route)}`", everything())
+        )
+        == []
+    )
+
+
+def test_every_reason_of_a_rejected_row_is_named() -> None:
+    page = (DOCS / "traffic.md").read_text()
+    assert [kind for kind in get_args(RejectKind) if f"`{kind}`" not in page] == []
+
+
+def test_every_reason_of_a_score_is_described_with_its_limit() -> None:
+    rows = re.findall(r"^\| (`.+`) \| ([+-]?[\d.]+) \|", (DOCS / "scoring.md").read_text(), re.MULTILINE)
+    limits = {name: float(limit) for names, limit in rows for name in re.findall(r"`(\w+)`", names)}
+    for name, feature in SCORE_FEATURES.items():
+        assert limits[name] == pytest.approx(feature.weight * feature.cap), name
+
+
 def test_every_preset_and_evasion_is_named() -> None:
     page = make_commands.PAGE.read_text()
     assert [name for name in (*EVASIONS, *PRESETS) if name not in page] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_examples_are_commands_of_this_program(path: Path) -> None:
+    known = dict(commands())
+    for line in re.findall(
+        r"^(?: {4}|\$ )(?:.*\| )?(fingerprint [^|\n>]*)", joined_lines(path.read_text()), re.MULTILINE
+    ):
+        words = shlex.split(line.replace("'", "\\'") if line.count("'") % 2 else line, comments=True)
+        name = max((n for n in known if words[: n.count(" ") + 1] == n.split()), key=len, default=None)
+        assert name is not None, line
+        used = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert used <= options(known[name]) | {"--help"}, line
+
+
+def joined_lines(text: str) -> str:
+    return re.sub(r"\\\n\s*", "", text)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        page = (path.parent / file).resolve() if file else path
+        if page.name == "results.md":
+            continue  # it is being written
+        assert page.exists(), target
+        if anchor:
+            assert anchor in anchors(page), target
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what GitHub calls the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_pages_name_are_there(path: Path) -> None:
+    for name in re.findall(r"`((?:[\w.-]+/)+[\w-]+\.(?:py|md|toml|json|yaml|svg))`", path.read_text()):
+        # a page of decisions is about the folder of its name
+        places = (
+            ROOT / name,
+            ROOT / "fingerprint" / name,
+            ROOT / "fingerprint" / path.stem / name,
+            path.parent / name,
+        )
+        assert any(place.exists() for place in places), name
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_python_examples_import_what_is_there(path: Path) -> None:
+    for block in re.findall(r"^```python\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fingerprint"):
+                module = __import__(node.module or "", fromlist=["_"])
+                assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
+
+
+def test_the_first_pages_are_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 200
+    assert len((ROOT / "ARCHITECTURE.md").read_text().splitlines()) <= 150
