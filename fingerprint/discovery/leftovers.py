@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
+from fingerprint.base.files import replacing
 from fingerprint.base.sparse import ranges
 from fingerprint.base.types import Bools, Doubles, HashArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch
@@ -65,17 +66,16 @@ def write(folder: Path, night: str, end: float, rows: pa.Table, *, days: int) ->
     """
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        draft = folder / ".writing"
-        with pa.ipc.new_file(str(draft), _SCHEMA) as file:
-            file.write_table(rows)
+        for leftover in folder.glob(".*"):  # of a process that was killed
+            leftover.unlink()
+        kept = folder / f"{night}-{end:.0f}.arrow"
+        if days:
+            with replacing(kept) as file, pa.ipc.new_file(file, _SCHEMA) as out:
+                out.write_table(rows)
         for path in folder.glob("*.arrow"):
             other, _, second = path.stem.partition("-")
-            if not days or other == night or float(second) < end - days * 86_400:
+            if not days or (other == night and path != kept) or float(second) < end - days * 86_400:
                 path.unlink()
-        if days:
-            draft.replace(folder / f"{night}-{end:.0f}.arrow")
-        else:
-            draft.unlink()
     except OSError as error:
         raise StoreError(f"{folder}: what is unexplained cannot be written: {error}") from error
 

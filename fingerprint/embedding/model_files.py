@@ -10,6 +10,7 @@ import os
 import re
 from pathlib import Path
 
+from fingerprint.base.files import sha256
 from fingerprint.domain.errors import ModelError
 
 MODELS_ENV = "FINGERPRINT_MODELS"
@@ -95,13 +96,8 @@ def verified_revision(folder: Path) -> str:
         dict(re.findall(r"^([0-9a-f]{64})  (.+)$", sums.read_text(), re.MULTILINE)) if sums.is_file() else {}
     )
     for digest, name in expected.items():
-        found = _sha256(folder / name) if (folder / name).is_file() else "no file"
+        found = sha256(folder / name) if (folder / name).is_file() else "no file"
         if found != digest:
             raise ModelError(f"{folder / name}: SHA-256 {digest} expected, found {found}")
-    digests = [_sha256(path) for path in weights]
+    digests = [sha256(path) for path in weights]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fingerprint.base.files import durable_file
 from fingerprint.base.strings import buffers, plain
 from fingerprint.base.types import Bools, FloatArray, HashArray, IntArray
 from fingerprint.domain.errors import StoreError
@@ -130,12 +131,10 @@ class _Generation:
         columns = np.ascontiguousarray(vectors, "<f4"), np.ascontiguousarray(keys, "<u8")
         for path, size, column in zip(self.paths, self.row_bytes, columns, strict=True):
             path.touch()
-            with path.open("r+b") as file:
+            with durable_file(path, "r+b") as file:
                 file.truncate(len(self.keys) * size)
                 file.seek(0, os.SEEK_END)
                 file.write(column.tobytes())
-                file.flush()
-                os.fsync(file.fileno())
         self.refresh()
 
     def find(self, keys: HashArray) -> IntArray:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from fingerprint.base.files import replacing
 from fingerprint.domain.errors import InputError, StampMismatch, StoreError
 from fingerprint.domain.signature import Signature, Stamp
 from fingerprint.domain.signature_json import from_json, stamp_from_json, stamp_to_json, to_json
@@ -96,16 +97,9 @@ def save(state: WatchState, path: Path, source: str, stamp: Stamp) -> None:
             "told_bytes": state.told_bytes,
         }
     )
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with aside.open("wb") as file:
+        with replacing(path, durable=True) as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error}") from error
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+from fingerprint.base import files
+from fingerprint.base.files import replacing, sync
 from fingerprint.domain.errors import SnapshotError
 
 SNAPSHOTS, CURRENT, MANIFEST = "snapshots", "current", "manifest.json"
@@ -22,17 +23,14 @@ def make_live(home: Path, aside: Path, manifest: bytes) -> str:
     """Make the files of `aside` durable, give them their name, and let home/current name them; returns that name."""
     (aside / MANIFEST).write_bytes(manifest)
     for path in aside.iterdir():
-        _sync(path)
-    _sync(aside)
+        sync(path)
+    sync(aside)
     number = max((int(name[:8]) for name in _snapshots(home)), default=0) + 1
     name = f"{number:08d}-{hashlib.sha256(manifest).hexdigest()[:12]}"
     aside.rename(home / SNAPSHOTS / name)
-    _sync(home / SNAPSHOTS)
-    fresh = home / f"{CURRENT}.new"
-    fresh.write_text(name + "\n")
-    _sync(fresh)
-    fresh.replace(home / CURRENT)
-    _sync(home)
+    sync(home / SNAPSHOTS)
+    with replacing(home / CURRENT, durable=True) as file:
+        file.write(f"{name}\n".encode())
     return name
 
 
@@ -98,15 +96,6 @@ def compare(path: Path, expected: str, found: str) -> None:
 def sha256(path: Path) -> str:
     """Hash a file, hex; raises SnapshotError when it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return files.sha256(path)
     except OSError as error:
         raise SnapshotError(f"{path} cannot be read: {error}") from error
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

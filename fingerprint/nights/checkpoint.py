@@ -7,7 +7,6 @@ job carries a key of everything its result depends on; under another key all of 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fingerprint.base.files import durable_file
 from fingerprint.domain.errors import StoreError
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -38,7 +38,8 @@ class Checkpoints:
             if not named.exists() or named.read_text() != key:
                 self.remove()
                 folder.mkdir(parents=True, mode=0o700)
-                _written(named, key.encode())
+                with durable_file(named) as file:
+                    file.write(key.encode())
             for leftover in folder.glob(".*"):  # of a stage that was not finished
                 shutil.rmtree(leftover)
         except OSError as error:
@@ -68,11 +69,10 @@ class Checkpoints:
         try:
             draft.mkdir(exist_ok=True)
             for name, array in arrays.items():
-                with (draft / f"{name}.npy").open("wb") as file:
+                with durable_file(draft / f"{name}.npy") as file:
                     np.save(file, array, allow_pickle=False)
-                    file.flush()
-                    os.fsync(file.fileno())
-            _written(draft / "facts.json", json.dumps(facts).encode())
+            with durable_file(draft / "facts.json") as file:
+                file.write(json.dumps(facts).encode())
             draft.rename(self.folder / stage)
         except OSError as error:
             raise _unwritable(draft, error) from error
@@ -101,13 +101,6 @@ class Checkpoints:
 
     def _draft(self, stage: str) -> Path:
         return self.folder / f".{stage}"
-
-
-def _written(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _unwritable(path: Path, error: OSError) -> StoreError:

@@ -7,7 +7,6 @@ hands out is kept beside the checkpoints, and the job that comes again only writ
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from fingerprint.base.files import durable_file
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.results import NightReport
 from fingerprint.nights.checkpoint import Checkpoints
@@ -75,11 +75,8 @@ def _assignments(found: Night) -> pa.Table:
 
 def _write(path: Path, table: pa.Table) -> None:
     try:
-        with path.open("wb") as file:
-            with pa.ipc.new_file(file, table.schema, options=_PACKED) as out:
-                out.write_table(table)
-            file.flush()
-            os.fsync(file.fileno())
+        with durable_file(path) as file, pa.ipc.new_file(file, table.schema, options=_PACKED) as out:
+            out.write_table(table)
     except OSError as error:
         raise StoreError(f"{path}: what the night found cannot be written: {error}") from error
 

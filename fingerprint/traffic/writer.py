@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from fingerprint.base.files import replacing
 from fingerprint.domain.errors import StoreError, UsageError
 from fingerprint.traffic.remote import FAILURES, STORES, RemoteFile, label_of, remote_file
 
@@ -33,17 +34,12 @@ def write_table(table: pa.Table, out: Path | str | None) -> None:
     if isinstance(place, RemoteFile):
         _send(table, place)
         return
-    aside = place.with_name(f".{place.name}.{os.getpid()}.tmp")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as file:
+        with replacing(place) as file:
             _write(table, place, file)
-        aside.replace(place)
     except OSError as error:
         raise StoreError(f"{place} cannot be written: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink()
 
 
 def check_extension(out: Path | str) -> None:

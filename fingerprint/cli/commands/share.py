@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fingerprint.base.files import replacing
 from fingerprint.cli.commands.options import (
     home_of,
     home_options,
@@ -175,16 +174,12 @@ def _write(content: bytes, out: Path | None) -> None:
     if out is None:
         click.echo(content, nl=False)
         return
-    aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(content)
-        aside.replace(out)
+        with replacing(out) as file:
+            file.write(content)
     except OSError as error:
         raise StoreError(f"{out} cannot be written: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink()
 
 
 @click.command(name="import")

@@ -1,0 +1,53 @@
+"""Files written whole or not at all, and durably; the SHA-256 of a file. Every failure is an OSError."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` when the block ends; if the block raises, `path` stays as it was.
+
+    Until then it lies beside it, as .NAME.PID.tmp; a reader never sees half a file. durable: the new file survives a
+    power failure once the block has ended; otherwise one may bring the old file back.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with durable_file(draft) if durable else draft.open("wb") as file:
+            yield file
+        draft.replace(path)
+        if durable:
+            sync(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+
+
+@contextlib.contextmanager
+def durable_file(path: Path, mode: Literal["wb", "r+b"] = "wb") -> Iterator[BinaryIO]:
+    """Open a binary file whose bytes are on the disk when the block ends; a new name needs `sync` of its folder too."""
+    with path.open(mode) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync(path: Path) -> None:
+    """Have the disk hold what was written to a file, or the names in a folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256(path: Path) -> str:
+    """Hash a file; 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
