@@ -39,6 +39,7 @@ format: $(VENV)/.installed-dev
 # the pages that are written from the code; a test compares them
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/make_commands.py
+	$(BIN)/python -m benchmarks.write_results
 
 # torch's CPU build first: asked for on its own it is taken from disk where one is at hand
 $(VENV)/.torch:
