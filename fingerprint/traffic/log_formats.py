@@ -1,14 +1,9 @@
 """One JSON object of a log, whatever wrote it, turned into the fields of a request.
 
-Shapes are found by their keys. What holds the texts is the object itself or what it wraps (WRAPPERS); account,
-time, id and model are looked for in the outermost object first (PATHS, in that order). Understood so far:
-
-native                 request_id, account_id, timestamp, system, prompt, model, metadata
-OpenAI chat, Responses messages | instructions and input; also inside a batch line {custom_id, body}
-Anthropic messages     system and messages; also inside a batch line {custom_id, params} or {"requests": […]}
-LiteLLM                StandardLoggingPayload, and SpendLogs rows that store prompts
-Helicone, Langfuse     {request_body, request_id, …}; {input, startTime, userId, …}
-OpenTelemetry GenAI    one span, or {"resourceSpans": […]} whose gen_ai spans become requests
+What is known of each kind of log stands in a table of its own (`traffic.formats`); FORMATS states their order. A row
+is of the first format whose keys it has. Its fields are looked for in the outermost object first, and there under our
+own names, then at the paths of the row's format, then at those of all others, for gateways rename, enrich and cut what
+they pass on. The texts stand in the row itself or in what it wraps.
 
 Texts are the system texts joined by a newline, and the user turns joined by TURN_END; assistant turns, tool
 results and all that is no text are left out.
@@ -17,7 +12,7 @@ results and all that is no text are left out.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -25,6 +20,17 @@ import orjson
 
 from fingerprint.domain.schemas import TURN_END
 from fingerprint.traffic.field_paths import META_FIELDS, Json, Steps, compile_path, value_at
+from fingerprint.traffic.formats import (
+    anthropic,
+    gateways,
+    helicone,
+    langfuse,
+    litellm,
+    native,
+    openai,
+    opentelemetry,
+)
+from fingerprint.traffic.formats.log_format import LogFormat
 from fingerprint.traffic.messages import (
     items_in,
     loaded_json,
@@ -35,77 +41,25 @@ from fingerprint.traffic.messages import (
 )
 from fingerprint.traffic.rejects import BadRow, RejectKind
 
-WRAPPERS = ("body", "request", "request_body", "params", "proxy_server_request", "attributes")
-TEXT_KEYS = (
-    "prompt",
-    "messages",
-    "input",
-    "gen_ai.input.messages",
-    "langfuse.observation.input",
-    "gen_ai.prompt",
+FORMATS = (
+    # objects that hold many requests
+    anthropic.BATCH_FILE,
+    opentelemetry.EXPORT,
+    # logs
+    native.ROW,
+    openai.BATCH_LINE,
+    helicone.EXPORT,
+    anthropic.BATCH_LINE,
+    litellm.PAYLOAD,
+    gateways.ROW,
+    langfuse.OBSERVATION,
+    opentelemetry.SPAN,
+    litellm.SPEND_LOGS,
+    # what the providers take, whoever logs it
+    openai.REQUEST,
+    anthropic.REQUEST,
 )
-SYSTEM_KEYS = ("system", "instructions", "gen_ai.system_instructions")
-
-PATHS: dict[str, tuple[str, ...]] = {
-    "request_id": (
-        "request_id",
-        "custom_id",
-        "litellm_call_id",
-        "requestId",
-        "id",
-        "spanId",
-        "context.span_id",
-    ),
-    # an organisation before a team before a key; last, the end user that the client itself names
-    "account_id": (
-        "account_id",
-        "account",
-        "metadata.account_id",
-        "organization_id",
-        "org_id",
-        "project_id",
-        "metadata.user_api_key_org_id",
-        "metadata.user_api_key_team_id",
-        "metadata.user_api_key_hash",
-        "team_id",
-        "api_key",
-        "request_user_id",
-        "helicone_user",
-        "userId",
-        "user.id",
-        "enduser.id",
-        "user_id",
-        "end_user",
-        "safety_identifier",
-        "metadata.user_id",
-        "user",
-    ),
-    "timestamp": (
-        "timestamp",
-        "@timestamp",
-        "time",
-        "ts",
-        "created_at",
-        "request_created_at",
-        "startTime",
-        "start_time",
-        "startTimeUnixNano",
-        "created",
-    ),
-    "model": ("model", "request_model", "gen_ai.request.model", "model_group"),
-    "ip_prefix": (
-        "ip_prefix",
-        "metadata.ip_prefix",
-        "requester_ip_address",
-        "metadata.requester_ip_address",
-        "ip",
-        "ip_address",
-        "client_ip",
-        "client.address",
-    ),
-    "payment_hash": ("payment_hash", "metadata.payment_hash"),
-    "user_agent": ("user_agent", "metadata.user_agent", "headers.user-agent", "user_agent.original"),
-}
+"""The order in which a row is held against what formats are known by, and in which their paths are tried."""
 
 _NOTHING: Mapping[str, Steps] = {}
 
@@ -125,7 +79,51 @@ class Request(NamedTuple):
 Fields = tuple[str, str, object, str | None, str, str | None, bytes | None]
 """A Request or a plain tuple of the same fields, which is faster to make."""
 
-_PATHS = {name: tuple((path, compile_path(path)) for path in paths) for name, paths in PATHS.items()}
+_Paths = Mapping[str, tuple[tuple[str, Steps], ...]]
+
+
+def _once(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """Return the names of all groups in their order, each once."""
+    return tuple(dict.fromkeys(name for group in groups for name in group))
+
+
+def _paths(*own: LogFormat) -> dict[str, tuple[str, ...]]:
+    """Return where each field is looked for in a row of the format `own`, or of none that is known."""
+    tables = (native.ROW, *own, *FORMATS)
+    end_users = [table.end_user for table in (*own, *FORMATS)]
+    return {
+        "request_id": _once(table.request_id for table in tables),
+        "account_id": _once([*(table.account_id for table in tables), *end_users]),
+        "timestamp": _once(table.timestamp for table in tables),
+        "model": _once(table.model for table in tables),
+        **{name: _once(table.metadata.get(name, ()) for table in tables) for name in META_FIELDS},
+    }
+
+
+def _compiled(paths: Mapping[str, Sequence[str]]) -> _Paths:
+    return {name: tuple((path, compile_path(path)) for path in those) for name, those in paths.items()}
+
+
+PATHS = _paths()
+"""Where each field is looked for in a row of unknown format."""
+
+TEXT_KEYS = _once(table.texts for table in FORMATS)
+SYSTEM_KEYS = _once(table.systems for table in FORMATS)
+_WRAPPERS = tuple(compile_path(path) for path in _once(table.wrappers for table in FORMATS))
+_UNKNOWN_PATHS = _compiled(PATHS)
+_KNOWN_PATHS = {log_format.name: _compiled(_paths(log_format)) for log_format in FORMATS}
+# the first key apart, for a row is held against all of them, and is of most kinds not
+_KNOWN_BY = tuple(
+    (keys[0], frozenset(keys), log_format) for log_format in FORMATS for keys in log_format.known_by
+)
+
+
+def format_of(row: Json) -> LogFormat | None:
+    """Return the format that a row's keys say it is of, None if they say nothing."""
+    for first, keys, log_format in _KNOWN_BY:
+        if first in row and keys <= row.keys():
+            return log_format
+    return None
 
 
 def expand(row: Json) -> list[Any]:
@@ -134,15 +132,12 @@ def expand(row: Json) -> list[Any]:
     Nothing comes of what a tracer saw around a model call: OTLP spans without gen_ai attributes, Langfuse
     observations of another type than GENERATION.
     """
-    requests = row.get("requests")
-    if isinstance(requests, list) and "messages" not in row:
-        around = {k: v for k, v in row.items() if k != "requests"}
-        return [{**around, **item} if isinstance(item, dict) else item for item in requests]
-    if isinstance(row.get("resourceSpans"), list):
-        return list(_spans(row))
-    if "traceId" in row and "startTime" in row and row.get("type", "GENERATION") != "GENERATION":
-        return []
-    return [row]
+    log_format = format_of(row)
+    if log_format is None:
+        return [row]
+    if log_format.split is not None:
+        return log_format.split(row)
+    return [row] if log_format.is_request(row) else []
 
 
 def native_fields(row: Json) -> Fields | None:
@@ -184,19 +179,19 @@ def extract(row: Json, mapping: Mapping[str, Steps] = _NOTHING) -> Request:
 
     Raises BadRow, naming what was looked for or which type was found.
     """
-    chain = _chain(row, TEXT_KEYS) or _chain(row, SYSTEM_KEYS) or [row]
-    request_id = _required("request_id", chain, mapping)
-    account_id = _required("account_id", chain, mapping)
-    time = _find("timestamp", chain, mapping)
+    located = _located(row, mapping)
+    request_id = _required("request_id", located)
+    account_id = _required("account_id", located)
+    time = _find("timestamp", located)
     if time is None or time == "":
         raise _missing("timestamp", mapping)
-    model = _find("model", chain, mapping)
+    model = _find("model", located)
     if model is not None and not isinstance(model, str):
         raise wrong_type("model", "text", model)
-    system, prompt = _texts(chain[-1], row, mapping)
+    system, prompt = _texts(located)
     if not system and not prompt:
         raise BadRow("no_text", "no text: neither user nor system text found")
-    return Request(request_id, account_id, time, system, prompt, model or None, _metadata(chain, mapping))
+    return Request(request_id, account_id, time, system, prompt, model or None, _metadata(located))
 
 
 def texts(row: Json) -> tuple[str | None, str]:
@@ -204,8 +199,7 @@ def texts(row: Json) -> tuple[str | None, str]:
 
     Raises BadRow, naming which type was found.
     """
-    chain = _chain(row, TEXT_KEYS) or _chain(row, SYSTEM_KEYS) or [row]
-    return _texts(chain[-1], row, _NOTHING)
+    return _texts(_located(row, _NOTHING))
 
 
 def metadata_json(value: object) -> bytes | None:
@@ -223,12 +217,31 @@ def metadata_json(value: object) -> bytes | None:
         ) from error
 
 
+class _Located(NamedTuple):
+    """A row with what it says where.
+
+    holders: the objects from the row down to the one that holds the texts.
+    paths: where each field is looked for in a row of its format.
+    """
+
+    holders: list[Json]
+    paths: _Paths
+    mapping: Mapping[str, Steps]
+
+
+def _located(row: Json, mapping: Mapping[str, Steps]) -> _Located:
+    holders = _chain(row, TEXT_KEYS) or _chain(row, SYSTEM_KEYS) or [row]
+    log_format = format_of(row)
+    paths = _UNKNOWN_PATHS if log_format is None else _KNOWN_PATHS[log_format.name]
+    return _Located(holders, paths, mapping)
+
+
 def _chain(row: Json, keys: Sequence[str], depth: int = 3) -> list[Json] | None:
     """Return the objects from the row down to the one that holds text under one of `keys`."""
     if any(_holds_text(row.get(key)) for key in keys):
         return [row]
-    for wrapper in WRAPPERS if depth else ():
-        inner = loaded_json(row.get(wrapper))
+    for wrapper in _WRAPPERS if depth else ():
+        inner = loaded_json(value_at(row, wrapper))
         if isinstance(inner, dict) and (below := _chain(inner, keys, depth - 1)):
             return [row, *below]
     return None
@@ -238,12 +251,12 @@ def _holds_text(value: object) -> bool:
     return isinstance(value, str) or (isinstance(value, (list, dict)) and bool(value))
 
 
-def _find(name: str, chain: Sequence[Json], mapping: Mapping[str, Steps]) -> Any:
+def _find(name: str, located: _Located) -> Any:
     """Return a field's value; under other names than its own only text and numbers are taken for it."""
-    if name in mapping:
-        return value_at(chain[0], mapping[name])
-    for holder in chain:
-        for key, path in _PATHS[name]:
+    if name in located.mapping:
+        return value_at(located.holders[0], located.mapping[name])
+    for holder in located.holders:
+        for key, path in located.paths[name]:
             value = holder.get(key)
             if value is None and len(path) > 1 and path[0] in holder:
                 value = value_at(holder, path)
@@ -254,10 +267,10 @@ def _find(name: str, chain: Sequence[Json], mapping: Mapping[str, Steps]) -> Any
     return None
 
 
-def _required(name: str, chain: Sequence[Json], mapping: Mapping[str, Steps]) -> str:
-    value = _find(name, chain, mapping)
+def _required(name: str, located: _Located) -> str:
+    value = _find(name, located)
     if value is None or value == "":
-        raise _missing(name, mapping)
+        raise _missing(name, located.mapping)
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -271,15 +284,16 @@ def _missing(name: str, mapping: Mapping[str, Steps]) -> BadRow:
         "account_id": "missing_account_id",
         "timestamp": "missing_timestamp",
     }
-    looked = (
+    mapped_path = (
         "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in mapping[name])[1:]
         if name in mapping
         else None
     )
-    return BadRow(kinds[name], f"no {name}: looked for {looked or ', '.join(PATHS[name])}")
+    return BadRow(kinds[name], f"no {name}: looked for {mapped_path or ', '.join(PATHS[name])}")
 
 
-def _texts(holder: Json, row: Json, mapping: Mapping[str, Steps]) -> tuple[str | None, str]:
+def _texts(located: _Located) -> tuple[str | None, str]:
+    row, holder, mapping = located.holders[0], located.holders[-1], located.mapping
     systems = [plain_text(name, items_in(holder[name], "type")) for name in SYSTEM_KEYS if name in holder]
     if "system" in mapping:
         systems = [plain_text("system", items_in(value_at(row, mapping["system"]), "type"))]
@@ -287,25 +301,25 @@ def _texts(holder: Json, row: Json, mapping: Mapping[str, Steps]) -> tuple[str |
     if "prompt" not in mapping:
         name = next((key for key in TEXT_KEYS if _holds_text(holder.get(key))), "prompt")
         value = holder.get(name)
-    more, users = turns(name, value)
-    system = "\n".join(text for text in (*systems, *more) if text)
+    system_turns, users = turns(name, value)
+    system = "\n".join(text for text in (*systems, *system_turns) if text)
     return without_separators(system) or None, TURN_END.join(without_separators(t) for t in users if t)
 
 
-def _metadata(chain: Sequence[Json], mapping: Mapping[str, Steps]) -> bytes | None:
+def _metadata(located: _Located) -> bytes | None:
     """Keep a native row's metadata whole; of other logs only the fields that the evidence uses."""
-    row = chain[0]
+    row, mapping = located.holders[0], located.mapping
     if "metadata" in mapping:
         return metadata_json(value_at(row, mapping["metadata"]))
     if (
-        len(chain) == 1
+        len(located.holders) == 1
         and isinstance(row.get("prompt"), str)
         and not any(name in mapping for name in META_FIELDS)
     ):
         return metadata_json(row.get("metadata"))
     kept = {}
     for name in META_FIELDS:
-        value = _find(name, chain, mapping)
+        value = _find(name, located)
         if isinstance(value, str) and value:
             kept[name] = _ip_prefix(value) if name == "ip_prefix" else value
     return orjson.dumps(kept) if kept else None
@@ -323,38 +337,3 @@ def _ip_prefix(address: str) -> str:
             return ":".join(parsed.exploded.split(":")[:3])
         parsed = parsed.ipv4_mapped
     return ".".join(str(parsed).split(".")[:3])
-
-
-def _spans(export: Json) -> Iterator[Json]:
-    """Yield the gen_ai spans of an OTLP JSON export, each with its resource's and its own attributes."""
-    for resource in _objects(export.get("resourceSpans")):
-        shared = _attributes(value_at(resource, ("resource", "attributes")))
-        for scope in _objects(resource.get("scopeSpans")):
-            for span in _objects(scope.get("spans")):
-                own = _attributes(span.get("attributes"))
-                if any(key.startswith("gen_ai.") for key in own):
-                    times = {k: span.get(k) for k in ("spanId", "startTimeUnixNano")}
-                    yield {**times, "attributes": {**shared, **own}}
-
-
-def _objects(value: object) -> list[Json]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _attributes(pairs: object, depth: int = 10) -> Json:
-    """Turn OTLP's [{"key": k, "value": {"stringValue": v}}] into {k: v}."""
-    found = {}
-    for pair in _objects(pairs):
-        value = pair.get("value")
-        if isinstance(pair.get("key"), str) and isinstance(value, dict):
-            found[pair["key"]] = _any_value(value, depth)
-    return found
-
-
-def _any_value(value: Json, depth: int) -> Any:
-    kind, inner = next(iter(value.items()), ("", None))
-    if kind == "kvlistValue" and depth:
-        return _attributes(value_at(inner, ("values",)), depth - 1)
-    if kind == "arrayValue" and depth:
-        return [_any_value(item, depth - 1) for item in _objects(value_at(inner, ("values",)))]
-    return inner

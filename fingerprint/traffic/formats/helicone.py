@@ -1,0 +1,13 @@
+"""Helicone's export (`@helicone/export --include-body`, request/query-clickhouse)."""
+
+from fingerprint.traffic.formats.log_format import LogFormat
+
+EXPORT = LogFormat(
+    name="Helicone export",
+    known_by=(("request_body", "request_id"),),
+    wrappers=("request_body",),
+    request_id=("request_id",),
+    end_user=("request_user_id", "helicone_user"),
+    timestamp=("request_created_at",),
+    model=("request_model",),
+)

@@ -1,0 +1,49 @@
+"""What a table says of one kind of log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fingerprint.traffic.field_paths import Json
+
+Paths = tuple[str, ...]
+"""Paths as `--map` takes them, in the order they are tried: the first that holds something counts."""
+
+
+def is_request(_: Json) -> bool:
+    """Tell that a row of a log that holds nothing but requests is one."""
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFormat:
+    """How the rows of one kind of log are known, and where in them a request's fields stand.
+
+    known_by: a row that has all the keys of one of these groups is of this kind; the key that fewest others have
+    stands first. Without any, no row is said to be of it, and its paths are only tried where those of the row's own
+    kind find nothing, as those of all kinds are.
+    split: the rows inside one object of the file, for formats that put many into one.
+    is_request: False for rows that are no request to a model, which are left out without a word.
+    wrappers: where the provider's request lies if the row is not itself one: an object, or the JSON of one.
+    texts, systems: keys, in the row or in what it wraps, of what users and what the system say. Of `texts` the first
+    that holds something is read, of `systems` all are.
+    account_id: who answers for the request, an organisation before a team before a key.
+    end_user: whom the sender names as its own user; the account of a request that has no other.
+    metadata: paths of the fields that the evidence uses (field_paths.META_FIELDS).
+    """
+
+    name: str
+    known_by: tuple[tuple[str, ...], ...] = ()
+    split: Callable[[Json], list[Any]] | None = None
+    is_request: Callable[[Json], bool] = is_request
+    wrappers: Paths = ()
+    texts: tuple[str, ...] = ()
+    systems: tuple[str, ...] = ()
+    request_id: Paths = ()
+    account_id: Paths = ()
+    end_user: Paths = ()
+    timestamp: Paths = ()
+    model: Paths = ()
+    metadata: Mapping[str, Paths] = field(default_factory=dict)

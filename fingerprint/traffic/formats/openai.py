@@ -1,0 +1,19 @@
+"""Requests as OpenAI's API takes them (Chat Completions, Responses), and lines of its batch files."""
+
+from fingerprint.traffic.formats.log_format import LogFormat
+
+BATCH_LINE = LogFormat(
+    name="OpenAI batch file",
+    known_by=(("custom_id", "body"),),
+    wrappers=("body",),
+    request_id=("custom_id",),
+)
+
+REQUEST = LogFormat(
+    name="OpenAI request",
+    texts=("messages", "input"),
+    systems=("instructions",),
+    # `metadata` is whatever the client likes, which may be its user
+    end_user=("safety_identifier", "metadata.user_id", "user"),
+    timestamp=("created",),
+)
