@@ -36,7 +36,7 @@ from fingerprint.assessment.features import PRIOR, SCORE_FEATURES
 from fingerprint.domain.settings import Home
 from fingerprint.store.store import Store
 
-BASE_RATE = float(special.expit(SCORE_FEATURES[PRIOR].weight))
+BASE_RATE = float(special.expit(next(f.weight for f in SCORE_FEATURES if f.name == PRIOR)))
 """The share of families that the score takes to be campaigns' before it has seen anything of them."""
 
 FIRST_SEED = 1_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from fingerprint.assessment.assess import TextsOfPrompts
 from fingerprint.base.types import Doubles, Embed, Ids, IntArray
 from fingerprint.discovery.batch import Batch
 from fingerprint.domain.rows import AccountRow
@@ -18,6 +17,8 @@ from fingerprint.domain.schemas import RANDOM_FEATURES_SCHEMA
 from fingerprint.domain.signature import Reason
 from fingerprint.evidence.two_sample import MIN_PROMPTS, RANDOM_FEATURES, Departures, departures, features
 from fingerprint.text.sentences import heads
+
+TextsOfPrompts = Callable[[IntArray], pa.Array | pa.ChunkedArray]
 
 MOST_PROMPTS = 1_500
 """Prompts of one account that its departure is told from; fewer where ALL_PROMPTS would be exceeded."""

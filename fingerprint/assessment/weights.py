@@ -1,4 +1,4 @@
-"""Moves the verdict's prior weights towards what analysts' labels say.
+"""Moves the prior weights of features towards what analysts' labels say.
 
 Logistic regression with a normal prior centred on the weights set by hand (MAP estimate; Bishop 2006, section
 4.5.1), so no label leaves them as they are and a few move them little. A weight never changes sign: what is
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fingerprint.assessment.features import NAMES, PRIOR, PRIOR_WEIGHTS, SCORE_FEATURES
+from fingerprint.assessment.features import PRIOR, SCORE_FEATURES, Features
 from fingerprint.base.types import Bools, Doubles
 from fingerprint.domain.signature import Signature
 
@@ -22,38 +22,49 @@ PRIOR_DEVIATION = 0.5
 """... of the base rate: analysts label what looks suspicious, not a sample (King & Zeng 2001)."""
 
 
-def fitted_weights(signatures: Sequence[Signature]) -> Doubles:
-    """Fit the weights, in the order of features.NAMES, to the labelled families and their last reasons."""
-    told = [s for s in signatures if s.label in ("campaign", "benign") and s.reasons]
-    values = np.zeros((len(told), len(NAMES)))
-    place = {name: number for number, name in enumerate(NAMES)}
-    for row, signature in enumerate(told):
+def prior_weights(features: Features = SCORE_FEATURES) -> Doubles:
+    """Return the weights set by hand, (k,), one for each feature."""
+    return np.array([feature.weight for feature in features])
+
+
+def fitted_weights(signatures: Sequence[Signature], features: Features = SCORE_FEATURES) -> Doubles:
+    """Fit the weights (k,) to the labelled families and their last reasons.
+
+    What a family was scored by before a feature was added, or after one was removed, differs from the table: features
+    that its reasons lack count as without evidence, and reasons that are no features are passed over.
+    """
+    labelled = [s for s in signatures if s.label in ("campaign", "benign") and s.reasons]
+    evidence = np.zeros((len(labelled), len(features)))
+    column = {feature.name: number for number, feature in enumerate(features)}
+    for row, signature in enumerate(labelled):
         for reason in signature.reasons:
-            if reason.name in place:
-                values[row, place[reason.name]] = reason.value
-    return fit(values, np.array([s.label == "campaign" for s in told], dtype=np.bool_))
+            if reason.name in column:
+                evidence[row, column[reason.name]] = reason.value
+    campaign = np.array([s.label == "campaign" for s in labelled], dtype=np.bool_)
+    return fit_weights(evidence, campaign, features)
 
 
-def fit(values: Doubles, campaign: Bools) -> Doubles:
-    """Fit the weights to families' features (n, len(NAMES)) and labels (n,)."""
+def fit_weights(evidence: Doubles, campaign: Bools, features: Features = SCORE_FEATURES) -> Doubles:
+    """Fit the weights (k,) to the capped evidence (n, k) of families, of which some are campaigns, (n,)."""
     if not len(campaign):
-        return PRIOR_WEIGHTS.copy()
+        return prior_weights(features)
     from scipy import optimize, special
 
-    caps = np.array([SCORE_FEATURES[name].cap for name in NAMES])
-    scaled = values / caps
-    start = PRIOR_WEIGHTS * caps
-    precision = np.full(len(NAMES), DEVIATION**-2)
-    precision[NAMES.index(PRIOR)] = PRIOR_DEVIATION**-2
+    caps = np.array([feature.cap for feature in features])
+    share = evidence / caps
+    start = prior_weights(features) * caps
+    precision = np.array(
+        [(PRIOR_DEVIATION if feature.name == PRIOR else DEVIATION) ** -2 for feature in features]
+    )
     side = np.where(campaign, 1.0, -1.0)
 
     def loss(w: Doubles) -> tuple[float, Doubles]:
-        margin = side * (scaled @ w)
+        margin = side * (share @ w)
         away = w - start
         value = np.logaddexp(0, -margin).sum() + (precision * away**2).sum() / 2
-        return float(value), precision * away - scaled.T @ (side * special.expit(-margin))
+        return float(value), precision * away - share.T @ (side * special.expit(-margin))
 
     # a prior weight of 0 belongs to statistics that only ever speak for a campaign
-    bounds = [(None, 0.0) if SCORE_FEATURES[name].weight < 0 else (0.0, None) for name in NAMES]
+    bounds = [(None, 0.0) if feature.weight < 0 else (0.0, None) for feature in features]
     best = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
     return np.asarray(best.x / caps, dtype=np.float64)

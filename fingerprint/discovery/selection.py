@@ -17,7 +17,7 @@ from fingerprint.discovery import proof
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.families import Families, assign, members_of, strength
 from fingerprint.domain.settings import Settings
-from fingerprint.evidence.coactivity import Behaviour, behaviour, ranked
+from fingerprint.evidence.coactivity import Behaviour, behaviour, time_ranks
 
 ROUNDS = 2
 """Times that prompts are given to families and what nothing proves is dropped."""
@@ -77,7 +77,7 @@ class _Trial:
     def __init__(self, batch: Batch, settings: Settings, outline: OutlineFn) -> None:
         self._batch, self._settings, self._outline = batch, settings, outline
         self._requests, self._senders = batch.requests(), batch.senders()
-        self._ranks = ranked(batch.second)
+        self._ranks = time_ranks(batch.second)
 
     def test(self, families: Families) -> Behaviour:
         rows = (families.members @ self._requests).tocsr()

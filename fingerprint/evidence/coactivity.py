@@ -54,10 +54,20 @@ WINDOWS_SECONDS = (120.0, 600.0, 3000.0)
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """When requests were sent: rank (r,) in the batch, 0 to 1, and the seconds that the batch lasts."""
+    """When r requests were sent: their places in the order of time, (r,) int64 0 to r - 1, and seconds from first to last."""
 
-    rank: Doubles
+    place: IntArray
     duration: float
+
+    @property
+    def start(self) -> Doubles:
+        """Share of the batch that was sent before each request, (r,), 0 to 1 - 1 / r."""
+        return self.place / max(len(self.place), 1)
+
+    @property
+    def middle(self) -> Doubles:
+        """The same with half of the request itself, (r,), symmetric between 0 and 1."""
+        return (self.place + 0.5) / max(len(self.place), 1)
 
 
 def behaviour(
@@ -67,7 +77,7 @@ def behaviour(
 
     ranks: of these times, where they are known already; many requests take seconds to rank.
     """
-    ranks = ranks or ranked(second)
+    ranks = ranks or time_ranks(second)
     requests = np.diff(rows.indptr).astype(np.int64)
     by_account = (rows @ _one_hot(account)).tocsr()
     accounts = np.diff(by_account.indptr).astype(np.int64)
@@ -85,8 +95,8 @@ def behaviour(
 
 def strays(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> IntArray:
     """Count each family's requests that no other account's stands near in time, within the middle window, (f,)."""
-    ranks = ranked(second)
-    return _alone(rows.indptr, rows.indices, account, ranks.rank, _window(WINDOWS_SECONDS[1], ranks))
+    ranks = time_ranks(second)
+    return _alone(rows.indptr, rows.indices, account, ranks.start, _window(WINDOWS_SECONDS[1], ranks))
 
 
 def unaccompanied(rows: sparse.csr_matrix, account: Ids, second: Doubles, window: float) -> IntArray:
@@ -94,13 +104,13 @@ def unaccompanied(rows: sparse.csr_matrix, account: Ids, second: Doubles, window
     return _alone(rows.indptr, rows.indices, account, second, window)
 
 
-def ranked(second: Doubles) -> Ranks:
-    """Rank the times (r,) of a batch."""
+def time_ranks(second: Doubles) -> Ranks:
+    """Rank the times (r,) of a batch, in seconds."""
     # equal times are shuffled: the order of the file would pass for synchrony where logs have coarse times
     order = np.lexsort((np.random.default_rng(0).permutation(len(second)), second))
-    rank = np.empty(len(second), dtype=np.float64)
-    rank[order] = np.arange(len(second)) / max(len(second), 1)
-    return Ranks(rank, float(second[order[-1]] - second[order[0]]) if len(second) else 0.0)
+    place = np.empty(len(second), dtype=np.int64)
+    place[order] = np.arange(len(second))
+    return Ranks(place, float(second[order[-1]] - second[order[0]]) if len(second) else 0.0)
 
 
 def _window(seconds: float, ranks: Ranks) -> float:
@@ -113,7 +123,7 @@ def _synchrony(
     """Close pairs, their number by chance and the p-value, each (f,), in each family's most telling window."""
     size = 1 / OVERDISPERSION**2
     windows = np.array([_window(seconds, ranks) for seconds in WINDOWS_SECONDS])
-    pairs = _close_pairs(rows.indptr, rows.indices, account, ranks.rank, windows)
+    pairs = _close_pairs(rows.indptr, rows.indices, account, ranks.start, windows)
     expected = np.maximum(different * 2 * windows[:, None], 0.05)
     p_value = stats.negative_binomial(pairs, size, expected)
     best = np.argmin(p_value, axis=0)

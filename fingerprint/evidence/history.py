@@ -1,84 +1,96 @@
-"""What earlier nights knew of a family's accounts."""
+"""What earlier nights hold of tonight's families and accounts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from fingerprint.base import stats
-from fingerprint.base.sparse import family_of, sum_of
-from fingerprint.base.types import Doubles
-from fingerprint.evidence.null_models import SMOOTHING, Trait, log_tail, unknown
-from fingerprint.evidence.turnover import Arrivals, comings
+from fingerprint.base.types import Bools, Doubles, IntArray
+from fingerprint.evidence.null_models import share_among_like_volume
+
+RECENT = timedelta(days=7)
+"""Accounts that were last seen longer ago have not gone silent tonight."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChanges:
+    """Which of tonight's a accounts are new (a,), and how many earlier accounts of f families went silent (f,).
+
+    expected_silent: (f,) how many of the family's earlier accounts would be silent tonight by chance: as many as of all
+    earlier accounts of like volume. Families that nobody sent before may be left out at the end of both (f,).
+    """
+
+    new: Bools
+    silent: Doubles
+    expected_silent: Doubles
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """What earlier nights hold of f families and tonight's a accounts.
 
-    members: (f, a) CSR of requests. requests: (f,) of all accounts. whole: requests in any family or none.
-    comings: which accounts are new and which went silent; None without earlier nights.
+    members: (f, a) CSR of requests. requests: (f,) of all accounts, whether they send tonight or not.
+    total: requests in any family or none. changes: None without earlier nights.
     """
 
     members: sparse.csr_matrix
     requests: Doubles
-    whole: float
-    comings: Arrivals | None = None
+    total: float
+    changes: AccountChanges | None = None
 
 
-def past(spread: pa.Table, sent: pa.Table, families: Sequence[str], accounts: pa.Array) -> History:
-    """Arrange earlier nights for tonight's families and accounts.
+def history_of(
+    families: Sequence[str], accounts: pa.Array, *, spread: pa.Table, activity: pa.Table
+) -> History:
+    """Arrange earlier nights by tonight's families (f,) and accounts (a,), both ids.
 
-    spread: family_id, account_id and requests; sent: account_id, requests and last_day of all traffic of those nights.
+    spread: family_id, account_id and requests of earlier nights. activity: account_id, requests and last_day of all
+    their traffic.
     """
-    place = {family: number for number, family in enumerate(families)}
+    number = {family: f for f, family in enumerate(families)}
     coded = spread.column("family_id").combine_chunks().dictionary_encode()
-    known = np.array([place.get(name, -1) for name in coded.dictionary.to_pylist()], dtype=np.int64)
+    known = np.array([number.get(name, -1) for name in coded.dictionary.to_pylist()], dtype=np.int64)
     row = known[coded.indices.to_numpy()]
     column = pc.index_in(spread.column("account_id"), accounts).fill_null(-1).to_numpy().astype(np.int64)
     requests = spread.column("requests").to_numpy().astype(np.float64)
-    mine = row >= 0
-    both = mine & (column >= 0)
+    of_families = row >= 0
+    active = of_families & (column >= 0)
     shape = (len(families), len(accounts))
-    members = sparse.csr_matrix((requests[both], (row[both], column[both])), shape=shape)
-    before = np.bincount(row[mine], requests[mine], len(families)).astype(np.float64)
-    whole = float(pc.sum(sent.column("requests")).as_py() or 0)
-    return History(members, before, whole, comings(spread, sent, row, accounts))
+    members = sparse.csr_matrix((requests[active], (row[active], column[active])), shape=shape)
+    earlier = np.bincount(row[of_families], requests[of_families], len(families)).astype(np.float64)
+    total = float(pc.sum(activity.column("requests")).as_py() or 0)
+    changes = account_changes(accounts, family=row, spread=spread, activity=activity)
+    return History(members, earlier, total, changes)
 
 
-def returning(pool: sparse.csr_matrix, history: History | None, volume: Doubles) -> Trait:
-    """Accounts of tonight's pool that sent the family on an earlier night, against random senders of tonight.
+def account_changes(
+    accounts: pa.Array, *, family: IntArray, spread: pa.Table, activity: pa.Table
+) -> AccountChanges | None:
+    """Compare tonight's accounts (a,) with those of earlier nights; None without earlier nights.
 
-    Null: each earlier member that is active tonight is drawn in one of m requests (Poisson-binomial).
+    spread: account_id of each pair of a family and an account that sent it earlier; family: number of the pair's
+    family, -1 = none of tonight's. activity: account_id, requests and last_day of all earlier traffic.
     """
-    if history is None:
-        return unknown(pool.shape[0])
-    requests = sum_of(pool, pool.data)
-    before = history.members
-    share = (volume + SMOOTHING) / (volume + SMOOTHING).sum()
-    drawn = -np.expm1(-requests[family_of(before)] * share[before.indices])
-    seen = np.asarray(pool.sign().multiply(before.sign()).sum(axis=1)).ravel()
-    known = np.diff(before.indptr) > 0
-    expected = sum_of(before, drawn)
-    nan = np.where(known, 0.0, np.nan)
-    return Trait(seen + nan, expected + nan, np.where(known, -log_tail(seen, expected) / np.log(10), 0.0))
-
-
-def growth(pool: sparse.csr_matrix, history: History | None, volume: Doubles) -> Trait:
-    """Compare tonight's requests with the earlier share of all traffic (Poisson rates; Przyborowski & Wilenski 1940)."""
-    if history is None or not history.whole:
-        return unknown(pool.shape[0])
-    requests = sum_of(pool, pool.data)
-    tonight = float(volume.sum())
-    known = history.requests > 0
-    expected = history.requests * tonight / history.whole
-    both = requests + history.requests
-    with np.errstate(divide="ignore"):
-        tail = np.log(stats.binomial(requests, both, tonight / (tonight + history.whole)))
-    nan = np.where(known, 0.0, np.nan)
-    return Trait(requests + nan, expected + nan, np.where(known, -tail / np.log(10), 0.0))
+    if not len(activity):
+        return None
+    last = activity.column("last_day")
+    recent = activity.filter(pc.greater_equal(last, pa.scalar(pc.max(last).as_py() - RECENT, pa.date32())))
+    earlier = recent.column("account_id").combine_chunks()
+    silent = ~pc.is_in(earlier, accounts).to_numpy(zero_copy_only=False)
+    expected = share_among_like_volume(silent, recent.column("requests").to_numpy().astype(np.float64))
+    account = pc.index_in(spread.column("account_id"), earlier).fill_null(-1).to_numpy()
+    known = (family >= 0) & (account >= 0)
+    count = int(family.max(initial=-1)) + 1
+    return AccountChanges(
+        new=~pc.is_in(accounts, earlier).to_numpy(zero_copy_only=False),
+        silent=np.bincount(family[known], silent[account[known]].astype(np.float64), count).astype(
+            np.float64
+        ),
+        expected_silent=np.bincount(family[known], expected[account[known]], count).astype(np.float64),
+    )

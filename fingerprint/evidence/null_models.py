@@ -1,4 +1,9 @@
-"""What a statistic is told as, and the chance models that several statistics are held against (D-100)."""
+"""A statistic beside its null model (`Trait`), and the models of chance that several statistics are compared with (D-100).
+
+Where a statistic says nothing else, the null is that each of a family's m requests is sent by an account drawn with
+probability proportional to its other traffic. Account a then sends Poisson(m q_a) of them, known to be at least one
+for the accounts seen (zero-truncated; David & Johnson 1952).
+"""
 
 from __future__ import annotations
 
@@ -9,27 +14,13 @@ from scipy import sparse, special
 
 from fingerprint.base import stats
 from fingerprint.base.sparse import family_of, sum_of
-from fingerprint.base.types import Bools, Doubles, Ids
+from fingerprint.base.types import Bools, Doubles
 
 MIN_POOL = 5
-"""Accounts from which on a pool says something; of times, four requests an account."""
+"""Accounts from which on a pool says something."""
 
 SMOOTHING = 0.5
 """Requests added to every account's other traffic, so that an account that sent nothing else can be drawn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trait:
-    """One statistic of f families beside its null model, all (f,).
-
-    value, expected: seen and by chance, NaN where nothing is known.
-    evidence: log10 of how much the value speaks for a campaign (-log10 p or a likelihood ratio), 0 where unknown.
-    """
-
-    value: Doubles
-    expected: Doubles
-    evidence: Doubles
-
 
 OVERDISPERSION = 0.3
 """Relative standard deviation of counts beyond Poisson's: honest groups share offices and tools."""
@@ -38,67 +29,87 @@ POOL_OVERLAP_P = 1e-6
 """Two pools are one where so large an overlap of random pools is rarer than this (hypergeometric tail)."""
 
 
-def truncated(rate: Doubles) -> tuple[Doubles, Doubles]:
-    """Mean and variance of a Poisson variable known to be at least one."""
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """One statistic of f families beside its null model, all (f,) float64.
+
+    value, expected: what is seen and what chance gives, NaN where nothing is known.
+    evidence: how much the value speaks for what the statistic looks for, 0 where nothing is known: -log10 of the
+    one-sided p-value of a value at least as extreme, or log10 of a likelihood ratio. A statistic that is no test gives
+    a share from 0 to 1.
+    """
+
+    value: Doubles
+    expected: Doubles
+    evidence: Doubles
+
+
+def trait_where(known: Bools, value: Doubles, expected: Doubles, evidence: Doubles) -> Trait:
+    """Return the trait of families (f,) each, NaN without evidence where it is not known."""
+    return Trait(
+        np.where(known, value, np.nan), np.where(known, expected, np.nan), np.where(known, evidence, 0.0)
+    )
+
+
+def unknown_trait(families: int) -> Trait:
+    """Return the trait of which nothing is known for any family."""
+    return Trait(np.full(families, np.nan), np.full(families, np.nan), np.zeros(families))
+
+
+def upper_tail_trait(value: Doubles, expected: Doubles, deviation: Doubles, known: Bools) -> Trait:
+    """Return the trait of sums (f,) that campaigns make larger than chance, by the tail of a normal distribution.
+
+    expected, deviation: mean and standard deviation of the sums under the null. known: (f,).
+    """
+    z = (value - expected) / np.maximum(deviation, 1e-12)
+    return trait_where(known, value, expected, -stats.log_normal(np.where(known, z, 0)) / np.log(10))
+
+
+def p_value_evidence(p_value: Doubles) -> Doubles:
+    """Return -log10 of p-values, at most 300."""
+    return np.asarray(-np.log10(np.maximum(p_value, 1e-300)))
+
+
+def excess_evidence(count: Doubles, expected: Doubles) -> Doubles:
+    """Return -log10 of the probability of at least so many, negative binomial with OVERDISPERSION; shapes as given."""
+    size = 1 / OVERDISPERSION**2
+    with np.errstate(divide="ignore"):
+        log_p = np.log(stats.negative_binomial(count, size, np.maximum(expected, 1e-3)))
+    return np.asarray(-log_p / np.log(10))
+
+
+def truncated_moments(rate: Doubles) -> tuple[Doubles, Doubles]:
+    """Return mean and variance of Poisson variables of these rates that are known to be at least one."""
     mean = rate / -np.expm1(-rate)
     return mean, np.maximum(mean * (1 + rate - mean), 0)
 
 
-def scaled(pool: sparse.csr_matrix, rate: Doubles, requests: Doubles) -> Doubles:
-    """Scale each family's rates so that the truncated means sum up to its requests (bisection)."""
+def truncated_log_likelihood(count: Doubles, rate: Doubles) -> Doubles:
+    """Return the log-likelihood of each zero-truncated Poisson count, at least 1, at its rate."""
+    return np.asarray(
+        count * np.log(rate) - rate - special.gammaln(count + 1) - np.log(-np.expm1(-rate)), dtype=np.float64
+    )
+
+
+def rates_summing_to(requests: Doubles, pool: sparse.csr_matrix, rate: Doubles) -> Doubles:
+    """Scale each family's rates so that their truncated means sum up to its requests (bisection of the factor's log).
+
+    requests: (f,). pool: (f, a) CSR. rate: one for each stored entry of pool, and so is what comes back.
+    """
     family = family_of(pool)
     low, high = np.full(pool.shape[0], -25.0), np.full(pool.shape[0], 25.0)
     total = np.maximum(sum_of(pool, rate), 1e-12)
     base = rate * (requests / total)[family]
     for _ in range(40):
         middle = (low + high) / 2
-        over = sum_of(pool, truncated(np.maximum(base * np.exp(middle)[family], 1e-9))[0]) > requests
+        mean, _ = truncated_moments(np.maximum(base * np.exp(middle)[family], 1e-9))
+        over = sum_of(pool, mean) > requests
         low, high = np.where(over, low, middle), np.where(over, middle, high)
     return np.maximum(base * np.exp(low)[family], 1e-9)
 
 
-def log_likelihood(count: Doubles, rate: Doubles) -> Doubles:
-    """Log-likelihood of zero-truncated Poisson counts."""
-    return np.asarray(
-        count * np.log(rate) - rate - special.gammaln(count + 1) - np.log(-np.expm1(-rate)), dtype=np.float64
-    )
-
-
-def log_tail(seen: Doubles, expected: Doubles) -> Doubles:
-    """Log of the probability of at least so many, negative binomial with OVERDISPERSION."""
-    size = 1 / OVERDISPERSION**2
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(stats.negative_binomial(seen, size, np.maximum(expected, 1e-3))))
-
-
-def pool_matrix(rows: sparse.csr_matrix, account: Ids) -> sparse.csr_matrix:
-    """Return (f, a) CSR of float64, how many requests of each family each account sent; rows: (f, r) CSR."""
-    r = len(account)
-    sent = sparse.csr_matrix(
-        (np.ones(r), account, np.arange(r + 1)), shape=(r, int(account.max()) + 1 if r else 0)
-    )
-    pool = (rows @ sent).tocsr()
-    pool.sort_indices()
-    return pool
-
-
-def account_rates(pool: sparse.csr_matrix, volume: Doubles) -> Doubles:
-    """Return how many requests of the family each of its accounts would send by chance, one for each stored entry."""
-    family = family_of(pool)
-    requests = sum_of(pool, pool.data)
-    total = np.maximum(volume.sum() - requests + SMOOTHING * len(volume), 1.0)
-    other = np.maximum(volume[pool.indices] - pool.data, 0) + SMOOTHING
-    return np.asarray(requests[family] * other / total[family])
-
-
-def upper_tail(seen: Doubles, expected: Doubles, deviation: Doubles, known: Bools) -> Trait:
-    """Return the trait of a sum that campaigns make larger than chance; normal tail; unknown is NaN and no evidence."""
-    z = (seen - expected) / np.maximum(deviation, 1e-12)
-    evidence = np.where(known, -stats.log_normal(np.where(known, z, 0)) / np.log(10), 0.0)
-    return Trait(np.where(known, seen, np.nan), np.where(known, expected, np.nan), evidence)
-
-
-def unknown(families: int) -> Trait:
-    """Return the trait of which nothing is known for any family."""
-    nothing = np.full(families, np.nan)
-    return Trait(nothing, nothing, np.zeros(families))
+def share_among_like_volume(marked: Bools, volume: Doubles) -> Doubles:
+    """Return for each account (a,) the share of marked ones among those of like volume (the same power of two)."""
+    group = np.log2(np.maximum(volume, 1.0)).astype(np.int64)
+    share = np.bincount(group, marked) / np.maximum(np.bincount(group), 1)
+    return np.asarray(share[group], dtype=np.float64)

@@ -17,7 +17,7 @@ from fingerprint.discovery.shared_ngrams import shared_grams
 from fingerprint.domain.signature import Signature, Stamp
 from fingerprint.domain.signature_json import from_json, to_json
 from fingerprint.evidence.coactivity import Behaviour
-from fingerprint.evidence.slot_values import Fillings
+from fingerprint.evidence.slot_fillings import Fillings
 from fingerprint.nights import memory
 from fingerprint.nights.checkpoint import Checkpoints
 from fingerprint.nights.claims import cores

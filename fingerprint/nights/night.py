@@ -21,7 +21,7 @@ from fingerprint.domain.errors import InputError
 from fingerprint.domain.results import IngestReport
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature, Stamp
-from fingerprint.evidence.slot_values import Fillings, fillings
+from fingerprint.evidence.slot_fillings import Fillings, fillings
 from fingerprint.nights import large, memory
 from fingerprint.nights.checkpoint import key_of
 from fingerprint.nights.large import Describer

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from fingerprint.base.hashing import SeenIds
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch, sequence_hash
-from fingerprint.evidence.slot_values import SLOTS, Fillings, fillings
+from fingerprint.evidence.slot_fillings import MAX_SLOTS, Fillings, fillings
 from fingerprint.nights.claims import Claims, CoreTable, claims, joined
 from fingerprint.nights.engine import Engine
 from fingerprint.nights.spool_files import SpoolFiles, chosen, table
@@ -225,7 +225,7 @@ def filled(
 ) -> Fillings:
     """Return what the prompts of families are filled with, reading all texts once; label: (n,), -1 = none."""
     whole = np.zeros(spool.prompts, dtype=np.uint64)
-    slots = np.zeros((spool.prompts, SLOTS), dtype=np.uint64)
+    slots = np.zeros((spool.prompts, MAX_SLOTS), dtype=np.uint64)
 
     items = ((part, label[part.first : part.end]) for part in _parts(spool, engine))
     for number, (prompts, found) in enumerate(engine.in_order(fillings_of, tuple(grams), items), 1):

@@ -1,102 +1,123 @@
 from __future__ import annotations
 
-import random
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
-from support.small_traffic import WORDS, done, objects, row, written
+from support.bursts import LONG, in_bursts
+from support.crafted import background, batch_of, words
 
-from fingerprint.assessment import departures
-from fingerprint.evidence.two_sample import MIN_PROMPTS, RANDOM_FEATURES
-from fingerprint.store.store import Store
+from fingerprint.assessment.assess import EarlierNights, assess, observations
+from fingerprint.assessment.features import PRIOR, SCORE_FEATURES, Feature, Features
+from fingerprint.assessment.verdict import FLAGGED
+from fingerprint.base.types import Embed
+from fingerprint.discovery.batch import Batch
+from fingerprint.discovery.discover import discover
+from fingerprint.domain.settings import Settings
+from fingerprint.domain.signature import Reason, Signature
+from fingerprint.embedding.embedder import Embedder, stamp_of
+from fingerprint.evidence.null_models import Trait
+from fingerprint.evidence.observations import Observations
+from fingerprint.nights.night import batch_fillings
+from fingerprint.signatures.describe import Described, describe
+from fingerprint.store.store import ACCOUNT_TOTALS_SCHEMA, FAMILY_ACCOUNTS_SCHEMA
 
-OTHER = [
-    "maison",
-    "jardin",
-    "fenêtre",
-    "voiture",
-    "soleil",
-    "montagne",
-    "rivière",
-    "histoire",
-    "lumière",
-    "silence",
-    "chemin",
-    "enfant",
-    "parole",
-    "ville",
-    "forêt",
-    "matin",
-    "hiver",
-    "chanson",
-    "lettre",
-    "ombre",
-    "pierre",
-    "nuage",
-    "village",
-    "bateau",
-    "sourire",
-]
-USERS, EACH = 340, 6
+NO_NIGHTS = EarlierNights(FAMILY_ACCOUNTS_SCHEMA.empty_table(), ACCOUNT_TOTALS_SCHEMA.empty_table())
 
-
-def night(folder: Path, day: int, *, odd: int) -> Path:
-    """Everybody writes about a few of the same things; one account writes of others in another language."""
-    rng = random.Random(day)
-    sent = [(f"user{n}", WORDS) for n in range(USERS) for _ in range(EACH)]
-    sent += [("odd", OTHER)] * odd + [("quiet", OTHER)] * (MIN_PROMPTS - 1)
-    rng.shuffle(sent)
-    rows = [
-        row(10_000 * day + i, " ".join(rng.choices(words, k=14)), account, 86_400 * day + 30 * i)
-        for i, (account, words) in enumerate(sent)
-    ]
-    return written(folder / f"day{day}.jsonl", rows)
+HONEST = (
+    "please translate the sentence that stands below into plain french and keep the names in it as they are"
+)
 
 
 @pytest.fixture(scope="module")
-def worked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home after a night with an odd account, and one where it sends less and so do all others."""
-    folder = tmp_path_factory.mktemp("judge")
-    done("nightly", night(folder, 1, odd=8), "--home", folder / "home")
-    return folder / "home"
+def night() -> tuple[Batch, Described]:
+    """A pool of fifteen accounts sends one template in bursts, forty people another one at any time."""
+    random = np.random.default_rng(0)
+    sent = in_bursts(random, [f"{LONG} {words(random, 9)}" for _ in range(60)])
+    sent += [replace(s, prompt=f"{HONEST} {words(random, 4)}") for s in background(random, 80, accounts=40)]
+    batch, settings = batch_of([*sent, *background(random, 300)]), Settings()
+    embedder = Embedder.load("static")
+    embed: Embed = embedder.encode
+    found = discover(batch, [], settings, lambda _stage: None)
+    return batch, describe(batch, found, [], embed, stamp_of(embedder), settings)
 
 
-def test_an_account_unlike_all_others_departs_and_is_not_flagged(worked: Path) -> None:
-    [found] = objects("accounts", "--home", worked, "--departed", "--format", "jsonl")
-    assert found["account_id"] == "odd"
-    assert (found["score"], found["flagged"], found["families"]) == (0.0, False, [])
-    assert found["departure"] > 0.05  # type: ignore[operator]
-    assert found["departure_q"] < 1e-6  # type: ignore[operator]
-    assert "8 prompts in no family are unlike honest traffic" in done(
-        "accounts", "--home", worked, "--departed"
+def scored(
+    night: tuple[Batch, Described], stored: tuple[Signature, ...] = (), features: Features = SCORE_FEATURES
+) -> list[Signature]:
+    """The pool's family, and the people's."""
+    batch, described = night
+    signatures = assess(batch, described, batch_fillings(*night), NO_NIGHTS, stored, features)
+    pool = described.label[batch.prompt[0]], described.label[batch.prompt[60]]
+    return [signatures[f] for f in pool]
+
+
+def test_a_pool_that_acts_together_is_flagged_and_people_are_not(night: tuple[Batch, Described]) -> None:
+    pool, people = scored(night)
+    assert pool.flagged
+    assert pool.score >= FLAGGED > people.score
+    assert {r.name for r in pool.reasons} >= {PRIOR, "synchrony", "pool"}
+    assert pool.score == pytest.approx(1 / (1 + np.exp(-sum(r.contribution for r in pool.reasons))))
+
+
+def test_a_label_of_a_stored_family_moves_the_weights_of_all(night: tuple[Batch, Described]) -> None:
+    pool, _ = scored(night)
+    labelled = replace(pool, family_id="another", label="benign")
+    assert scored(night, (labelled,))[0].score < pool.score
+
+
+def test_families_without_requests_tonight_keep_their_scores(night: tuple[Batch, Described]) -> None:
+    batch, described = night
+    silent = replace(
+        described.signatures[0], family_id="silent", score=0.7, reasons=(Reason("few", 1, 1, ""),)
     )
-    assert objects("accounts", "--home", worked, "--flagged", "--format", "jsonl") == []
-
-
-def test_what_is_kept_is_a_mean_of_enough_prompts_and_adds_up_over_nights(worked: Path) -> None:
-    done("nightly", night(worked.parent, 2, odd=5), "--home", worked)
-    with Store.open(worked, read_only=True) as store:
-        kept = store.account_features()
-        found = store.accounts(departed=True)
-    assert "quiet" not in kept["account_id"].to_pylist()
-    assert kept["requests"].to_numpy().min() >= MIN_PROMPTS
-    assert {len(f) for f in kept["features"].to_pylist()} == {2 * RANDOM_FEATURES}
-    assert sorted(kept.filter(pc.equal(kept["account_id"], "odd"))["requests"].to_pylist()) == [5, 8]
-    [odd] = found
-    assert odd.evidence[0].words.startswith("13 prompts in no family")
-
-
-def test_windows_of_several_nights_are_sums() -> None:
-    rng = np.random.default_rng(1)
-    sums = rng.normal(size=(2, RANDOM_FEATURES))
-    tonight = departures.AccountFeatures(
-        pa.array(["a", "b"], pa.large_string()), np.array([9.0, 5.0]), sums, np.eye(RANDOM_FEATURES)
+    act = described.behaviour
+    with_silent = replace(
+        described,
+        signatures=(*described.signatures, silent),
+        behaviour=type(act)(*(np.append(getattr(act, name), 0) for name in act.__slots__)),
     )
-    kept = departures.to_store(tonight)
-    both = departures.together(tonight, pa.concat_tables([kept, kept.slice(1)]))
-    assert both.accounts.to_pylist() == ["a", "b"]
-    assert both.requests.tolist() == [18, 15]
-    np.testing.assert_allclose(both.sums, sums * [[2], [3]], atol=0.02)
+    signatures = assess(batch, with_silent, batch_fillings(batch, with_silent), NO_NIGHTS, ())
+    assert signatures[-1] == silent
+
+
+def busiest_share(data: Observations) -> Trait:
+    """Share of a family's requests that its busiest account sent."""
+    busiest = data.pool.max(axis=1).toarray().ravel()
+    return Trait(busiest / data.requests, 1 / data.accounts, np.ones(data.families))
+
+
+BUSIEST = Feature(
+    "busiest",
+    busiest_share,
+    "{value} of it is of one account; {expected} if even",
+    weight=0.25,
+    cap=1.0,
+    is_test=False,
+)
+
+
+def test_a_new_statistic_is_a_function_and_a_row(night: tuple[Batch, Described]) -> None:
+    """What CONTRIBUTING says of a new statistic: nothing else has to know of it."""
+    before, (pool, people) = scored(night), scored(night, features=(*SCORE_FEATURES, BUSIEST))
+    (reason,) = (r for r in pool.reasons if r.name == "busiest")
+    assert (reason.value, reason.contribution) == (1.0, 0.25)
+    assert reason.words == "0.067 of it is of one account; 0.067 if even"
+    assert "busiest" in {r.name for r in people.reasons}
+    # all other reasons are as they were
+    assert [r for r in pool.reasons if r.name != "busiest"] == list(before[0].reasons)
+    # and families that were scored and labelled before it came do not mind
+    labelled = replace(before[0], family_id="another", label="campaign")
+    (again,) = (
+        r for r in scored(night, (labelled,), (*SCORE_FEATURES, BUSIEST))[0].reasons if r.name == "busiest"
+    )
+    assert again.contribution == pytest.approx(0.25, abs=1e-6)
+
+
+def test_observations_are_the_nights(night: tuple[Batch, Described]) -> None:
+    batch, described = night
+    data = observations(batch, described, batch_fillings(*night), NO_NIGHTS)
+    assert data.requests.tolist() == described.behaviour.requests.tolist()
+    assert data.accounts.tolist() == described.behaviour.accounts.tolist()
+    assert data.volume.sum() == len(batch)
+    assert data.shares_text.all()

@@ -1,14 +1,26 @@
 from __future__ import annotations
 
-import numpy as np
-import pytest
+from typing import Any
 
-from fingerprint.assessment.features import NAMES, PRIOR, SCORE_FEATURES, corrected, findings
+import numpy as np
+import orjson
+import pytest
+from support.observed import observed
+
+from fingerprint.assessment.features import (
+    PRIOR,
+    RETURNING,
+    SCORE_FEATURES,
+    FamilyStatistics,
+    Feature,
+    family_statistics,
+)
 from fingerprint.assessment.verdict import FLAGGED, verdict
+from fingerprint.assessment.weights import prior_weights
 from fingerprint.domain.signature import Reason
 from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.evidence.null_models import Trait
-from fingerprint.evidence.pool_statistics import Traits
+from fingerprint.evidence.statistics.shared_metadata import strangers_trait
 
 NOTHING = Trait(np.array([np.nan]), np.array([np.nan]), np.array([0.0]))
 
@@ -30,27 +42,47 @@ def trait(evidence: float, value: float = 50.0, expected: float = 2.0) -> Trait:
     return Trait(np.array([value]), np.array([expected]), np.array([evidence]))
 
 
-def judge(
+def of_one_family(
     changes: dict[str, float] | None = None,
     more: dict[str, Trait] | None = None,
     *,
-    customer: float = np.nan,
-    company: float = np.nan,
-    circle: float | None = None,
+    customer: float | None = None,
+    company: float | None = None,
+    circle: int | None = None,
+) -> FamilyStatistics:
+    """Statistics of one family: of its behaviour and its accounts' metadata measured, others as told or unknown.
+
+    customer, company: share of its accounts that have one payment hash, and one address block, too.
+    circle: its accounts, where they are not those that its behaviour tells.
+    """
+    facts: dict[str, Any] = {**CAMPAIGN, **(changes or {})}
+    act = Behaviour(**{name: np.array([value]) for name, value in facts.items()})
+    accounts = int(facts["accounts"] if circle is None else circle)
+    shares = {"payment_hash": customer, "ip_prefix": company}
+    metadata: list[str | None] = [
+        orjson.dumps(
+            {
+                field: "one" if number < share * accounts else f"{number}"
+                for field, share in shares.items()
+                if share is not None
+            }
+        ).decode()
+        for number in range(accounts)
+    ]
+    every = np.arange(accounts)
+    data = observed(every, np.zeros(accounts), [every], metadata=metadata, behaviour=act)
+    measured = (PRIOR, "synchrony", "pool", "few", "customer")
+    traits = {f.name: f.statistic(data) if f.name in measured else NOTHING for f in SCORE_FEATURES}
+    told = more or {}
+    strangers = {"strangers": strangers_trait(told["address"])} if "address" in told else {}
+    return family_statistics({**traits, **told, **strangers}, act.requests)
+
+
+def judge(
+    changes: dict[str, float] | None = None, more: dict[str, Trait] | None = None, **accounts: Any
 ) -> tuple[float, dict[str, tuple[float, str]]]:
     """Return the score, and contribution and words by name."""
-    facts = {**CAMPAIGN, **(changes or {})}
-    act = Behaviour(**{name: np.array([value]) for name, value in facts.items()})
-    known = {
-        name: (more or {}).get(name, NOTHING)
-        for name in Traits.__slots__
-        if name not in ("customer", "company", "circle")
-    }
-    wide = float(facts["accounts"] if circle is None else circle)
-    traits = Traits(
-        **known, customer=np.array([customer]), company=np.array([company]), circle=np.array([wide])
-    )
-    score, reasons = verdict(findings(act, traits), 0)
+    score, reasons = verdict(of_one_family(changes, more, **accounts), 0, prior_weights())
     return score, {r.name: (r.contribution, r.words) for r in reasons}
 
 
@@ -76,16 +108,6 @@ def test_several_templates_dealt_in_turn_over_a_pool_are_flagged_and_uneven_use_
     assert judge(HARNESS, {**shape, "balance": trait(4)})[0] > FLAGGED
     assert judge(HARNESS, {**shape, "uneven": trait(20)})[0] < 0.5
     assert judge(None, {**shape, "uneven": trait(20)})[0] > FLAGGED
-
-
-def test_one_small_p_value_among_many_tests_counts_for_less() -> None:
-    alone = corrected(np.array([3.0]))
-    among = corrected(np.array([3.0, *[0.1] * 99]))
-    assert alone[0] == 3
-    assert among[0] == pytest.approx(1.0, abs=0.01)
-    assert (corrected(np.array([3.0] * 100)) == pytest.approx(3.0)) is True
-    assert corrected(np.array([np.inf, 400.0]))[0] <= 300
-    assert len(corrected(np.empty(0))) == 0
 
 
 def test_strangers_are_told_from_a_pool_by_their_addresses() -> None:
@@ -133,14 +155,11 @@ def test_less_likely_by_chance_is_a_higher_score(name: str) -> None:
     assert scores[0] < scores[-1]
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in NAMES if hasattr(Traits, n) and n not in ("customer", "company", "circle")]
-)
-def test_evidence_moves_the_score_in_one_direction_up_to_its_cap(name: str) -> None:
-    scores = [judge(HARNESS, {name: trait(e)})[0] for e in (0, 1, 3, 10, 1e3, np.inf)]
-    weight = SCORE_FEATURES[name].weight
-    assert scores == sorted(scores, reverse=weight < 0)
-    assert (scores[0] == scores[-1]) == (weight == 0)
+@pytest.mark.parametrize("feature", [f for f in SCORE_FEATURES if f.is_test], ids=lambda f: f.name)
+def test_evidence_moves_the_score_in_one_direction_up_to_its_cap(feature: Feature) -> None:
+    scores = [judge(HARNESS, {feature.name: trait(e)})[0] for e in (0, 1, 3, 10, 1e3, np.inf)]
+    assert scores == sorted(scores, reverse=feature.weight < 0)
+    assert (scores[0] == scores[-1]) == (feature.weight == 0)
     assert scores[-1] == scores[-2]
 
 
@@ -157,14 +176,10 @@ def test_the_reasons_make_up_the_score() -> None:
 
 
 def test_an_analysts_word_decides() -> None:
-    act = Behaviour(**{name: np.array([value]) for name, value in CAMPAIGN.items()})
-    few = {name: NOTHING for name in Traits.__slots__ if name not in ("customer", "company", "circle")}
-    found = findings(
-        act, Traits(**few, customer=np.array([1.0]), company=np.array([np.nan]), circle=np.array([2.0]))
-    )
-    assert verdict(found, 0)[0] < FLAGGED < verdict(found, 0, label="campaign")[0]
-    assert verdict(found, 0, label="benign")[0] < 0.01
-    assert verdict(found, 0, label="to be looked at") == verdict(found, 0)
+    found, weights = of_one_family(customer=1.0, circle=2), prior_weights()
+    assert verdict(found, 0, weights)[0] < FLAGGED < verdict(found, 0, weights, label="campaign")[0]
+    assert verdict(found, 0, weights, label="benign")[0] < 0.01
+    assert verdict(found, 0, weights, label="to be looked at") == verdict(found, 0, weights)
 
 
 @pytest.mark.parametrize(
@@ -173,22 +188,17 @@ def test_an_analysts_word_decides() -> None:
 def test_few_requests_hardly_lower_a_score_and_not_at_all_from_the_same_pool(
     requests: int, returning: float, low: float, high: float
 ) -> None:
-    facts = {**CAMPAIGN, **HARNESS, "p_pool": 0.5, "requests": requests}
-    act = Behaviour(**{name: np.array([value]) for name, value in facts.items()})
-    known = {name: NOTHING for name in Traits.__slots__ if name not in ("customer", "company", "circle")}
-    known["returning"] = trait(returning)
-    found = findings(
-        act, Traits(**known, customer=np.array([np.nan]), company=np.array([np.nan]), circle=np.array([40.0]))
-    )
-    before = (Reason("synchrony", 12.0, 4.0, "last night"),)
-    score, reasons = verdict(found, 0, before=before)
+    changes = {**HARNESS, "p_pool": 0.5, "requests": requests}
+    found, weights = of_one_family(changes, {RETURNING: trait(returning)}), prior_weights()
+    earlier = (Reason("synchrony", 12.0, 4.0, "last night"),)
+    score, reasons = verdict(found, 0, weights, earlier=earlier)
     assert low <= score <= high
     assert score == pytest.approx(1 / (1 + np.exp(-sum(r.contribution for r in reasons))))
-    assert verdict(found, 0, before=before, label="benign")[0] < 0.01
-    taken_back = (*before, Reason("label", 1.0, 20.0, "last night"))
-    assert verdict(found, 0, before=taken_back)[0] == score
+    assert verdict(found, 0, weights, earlier=earlier, label="benign")[0] < 0.01
+    taken_back = (*earlier, Reason("label", 1.0, 20.0, "last night"))
+    assert verdict(found, 0, weights, earlier=taken_back)[0] == score
     lower = (Reason("prior", 1.0, -9.0, "last night"),)
-    assert verdict(found, 0, before=lower) == verdict(found, 0)
+    assert verdict(found, 0, weights, earlier=lower) == verdict(found, 0, weights)
 
 
 def test_numbers_that_are_zero() -> None:

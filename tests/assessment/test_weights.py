@@ -10,15 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from support.small_traffic import night_rows, written
 
-from fingerprint.assessment.features import NAMES, PRIOR, PRIOR_WEIGHTS, SCORE_FEATURES
-from fingerprint.assessment.weights import fit, fitted_weights
+from fingerprint.assessment.features import PRIOR, SCORE_FEATURES, Feature, base_rate
+from fingerprint.assessment.weights import fit_weights, fitted_weights, prior_weights
 from fingerprint.casework.actions import Actions
 from fingerprint.domain.settings import Home
 from fingerprint.domain.signature import Reason, Signature, Spread, Stamp, Template
 from fingerprint.jobs.nightly import nightly
 from fingerprint.store.store import Store
 
-CAPS = np.array([f.cap for f in SCORE_FEATURES.values()])
+NAMES = [f.name for f in SCORE_FEATURES]
+CAPS = np.array([f.cap for f in SCORE_FEATURES])
+PRIOR_WEIGHTS = prior_weights()
 NEVER = datetime.fromtimestamp(0, UTC)
 
 
@@ -49,18 +51,18 @@ def test_no_labels_leave_the_prior_weights() -> None:
 
 def test_one_label_moves_the_weights_a_little() -> None:
     moved = fitted_weights([family("benign", overlap=8.0, pool=10.0)])
-    assert weight(moved, "overlap") < SCORE_FEATURES["overlap"].weight
+    assert weight(moved, "overlap") < weight(PRIOR_WEIGHTS, "overlap")
     assert np.abs((moved - PRIOR_WEIGHTS) * CAPS).max() < 1
     untold = [n for n in NAMES if n not in ("overlap", "pool", PRIOR)]
     for name in untold:
-        assert weight(moved, name) == pytest.approx(SCORE_FEATURES[name].weight, abs=1e-6)
+        assert weight(moved, name) == pytest.approx(weight(PRIOR_WEIGHTS, name), abs=1e-6)
 
 
 def test_many_labels_decide() -> None:
     tool = {"overlap": 8.0, "pool": 10.0, "regularity": 0.0}
     job = {"overlap": 8.0, "pool": 10.0, "regularity": 10.0}
     told = fitted_weights([family("benign", **tool)] * 50 + [family("campaign", **job)] * 50)
-    assert weight(told, "regularity") > 0.2 > SCORE_FEATURES["regularity"].weight
+    assert weight(told, "regularity") > 0.2 > weight(PRIOR_WEIGHTS, "regularity")
 
 
 def test_what_is_evidence_for_a_campaign_never_speaks_against_one() -> None:
@@ -76,6 +78,17 @@ def test_unknown_reasons_are_passed_over() -> None:
     )
 
 
+@pytest.mark.parametrize("prior", [0.0, 0.7, -0.3])
+def test_a_new_feature_that_stored_reasons_lack_has_its_prior_weight_and_leaves_the_others(
+    prior: float,
+) -> None:
+    stored = [family("benign", overlap=8.0, pool=10.0), family("campaign", synchrony=3.0, few=0.5)]
+    new = Feature("new", base_rate, "{value}", weight=prior, cap=5.0)
+    moved = fitted_weights(stored, (*SCORE_FEATURES, new))
+    assert moved[-1] == pytest.approx(prior, abs=1e-6)
+    np.testing.assert_allclose(moved[:-1], fitted_weights(stored), atol=1e-4)
+
+
 def test_labels_improve_the_scores_of_what_was_not_labelled() -> None:
     def losses(seed: int) -> list[float]:
         random = np.random.default_rng(seed)
@@ -84,7 +97,7 @@ def test_labels_improve_the_scores_of_what_was_not_labelled() -> None:
         values[:, NAMES.index(PRIOR)] = 1
         campaign = random.uniform(size=900) < 1 / (1 + np.exp(-(values @ truth)))
         side = np.where(campaign, 1, -1)[300:]
-        given = (fit(values[:n], campaign[:n]) for n in (0, 30, 300))
+        given = (fit_weights(values[:n], campaign[:n]) for n in (0, 30, 300))
         return [float(np.logaddexp(0, -side * (values[300:] @ w)).mean()) for w in given]
 
     none, few, many = np.mean([losses(seed) for seed in range(12)], axis=0)
@@ -99,11 +112,11 @@ def test_labels_improve_the_scores_of_what_was_not_labelled() -> None:
 def test_any_labels_give_finite_weights_of_the_right_sign_and_always_the_same(
     values: np.ndarray, labels: list[bool]
 ) -> None:
-    found = fit(values * CAPS, np.array(labels))
+    found = fit_weights(values * CAPS, np.array(labels))
     assert np.isfinite(found).all()
     assert ((found <= 0) | (PRIOR_WEIGHTS >= 0)).all()
     assert ((found >= 0) | (PRIOR_WEIGHTS < 0)).all()
-    assert (found == fit(values * CAPS, np.array(labels))).all()
+    assert (found == fit_weights(values * CAPS, np.array(labels))).all()
 
 
 def test_an_analysts_labels_count_from_the_next_night_on(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from fingerprint.evidence.shared_metadata import main_values, shared
+from fingerprint.evidence.null_models import Trait
+from fingerprint.evidence.statistics.shared_metadata import account_values, shared_values, strangers_trait
 
 
 def column(*texts: str | None) -> pa.ChunkedArray:
@@ -15,7 +16,7 @@ def column(*texts: str | None) -> pa.ChunkedArray:
 
 def values_of(*texts: str | None, account: list[int] | None = None) -> list[int]:
     who = np.array(account or range(len(texts)), dtype=np.int32)
-    found = main_values(column(*texts), who, ("ip",), accounts=int(who.max()) + 1)
+    found = account_values(column(*texts), who, ("ip",), accounts=int(who.max()) + 1)
     return list(map(int, found["ip"]))
 
 
@@ -53,12 +54,13 @@ def test_what_is_no_value_is_none() -> None:
 def test_any_metadata_is_read(texts: list[str | None]) -> None:
     who = np.zeros(len(texts), dtype=np.int32)
     texts = [t if t is None else t.encode("utf-8", "replace").decode() for t in texts]
-    assert len(main_values(column(*texts), who, ("ip", "pay"), accounts=1)["ip"]) == 1
+    assert len(account_values(column(*texts), who, ("ip", "pay"), accounts=1)["ip"]) == 1
 
 
 def test_no_metadata_at_all_tells_nothing() -> None:
-    value = main_values(column(None, None), np.array([0, 1], dtype=np.int32), ("ip",), accounts=2)["ip"]
-    trait, largest = shared(sparse.csr_matrix(np.ones((3, 2))), value)
+    value = account_values(column(None, None), np.array([0, 1], dtype=np.int32), ("ip",), accounts=2)["ip"]
+    found = shared_values(sparse.csr_matrix(np.ones((3, 2))), value)
+    trait, largest = found.pairs, found.largest_share
     assert np.isnan(trait.value).all()
     assert np.isnan(trait.expected).all()
     assert (trait.evidence == 0).all()
@@ -71,7 +73,8 @@ def test_pairs_that_share_are_counted_beside_those_of_random_accounts() -> None:
     pool[0, [0, 1, 2, 3]] = 5
     pool[1, [3, 4, 5, 6]] = 1
     pool[2, [0, 9]] = 1
-    trait, largest = shared(sparse.csr_matrix(pool), value)
+    found = shared_values(sparse.csr_matrix(pool), value)
+    trait, largest = found.pairs, found.largest_share
     assert trait.value[:2].tolist() == [3, 0]
     np.testing.assert_allclose(trait.expected[:2], 6 * 3 / 36)
     assert trait.evidence[0] > 1 > trait.evidence[1] >= 0
@@ -85,5 +88,11 @@ def test_random_pools_share_no_more_than_expected() -> None:
     pool = np.zeros((300, 3000))
     for row in pool:
         row[random.choice(3000, 40, replace=False)] = 1
-    trait, _ = shared(sparse.csr_matrix(pool), value)
+    trait = shared_values(sparse.csr_matrix(pool), value).pairs
     assert (trait.evidence > 2).mean() <= 0.02
+
+
+def test_strangers_share_a_block_as_often_as_chance_gives() -> None:
+    value, expected = np.array([7.0, 31.0, 0.0, np.nan]), np.array([20.0, 20.0, 0.2, np.nan])
+    trait = strangers_trait(Trait(value, expected, np.zeros(4)))
+    assert trait.evidence.tolist() == [1, 0, 0, 0]

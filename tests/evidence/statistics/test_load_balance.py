@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import sparse
+from support.observed import observed, with_pool
 
-from fingerprint.evidence.load_balance import balance
 from fingerprint.evidence.null_models import Trait
+from fingerprint.evidence.statistics.load_balance import balance, balance_traits
 
 
 def measure(loads: np.ndarray, related: list[tuple[int, int]] | None = None) -> tuple[Trait, Trait]:
@@ -15,7 +16,7 @@ def measure(loads: np.ndarray, related: list[tuple[int, int]] | None = None) -> 
     graph = np.zeros((f, f))
     for a, b in related or []:
         graph[a, b] = graph[b, a] = 1
-    return balance(sparse.csr_matrix(loads.astype(np.float64)), sparse.csr_matrix(graph), volume)
+    return balance_traits(sparse.csr_matrix(loads.astype(np.float64)), sparse.csr_matrix(graph), volume)
 
 
 def dealt(random: np.random.Generator, accounts: int, each: float, families: int = 1) -> np.ndarray:
@@ -66,8 +67,8 @@ def test_even_loads_of_accounts_that_send_evenly_anyway_are_no_evidence() -> Non
     loads, related = twice(dealt(np.random.default_rng(3), 60, 5.0))
     graph = sparse.csr_matrix(([1.0], ([a for a, _ in related], [b for _, b in related])), shape=(2, 2))
     pool = sparse.csr_matrix(loads.astype(np.float64))
-    assert balance(pool, graph, np.full(60, 100.0))[0].evidence[0] < 1.5
-    assert balance(pool, graph, np.geomspace(20, 1000, 60))[0].evidence[0] > 3
+    assert balance_traits(pool, graph, np.full(60, 100.0))[0].evidence[0] < 1.5
+    assert balance_traits(pool, graph, np.geomspace(20, 1000, 60))[0].evidence[0] > 3
 
 
 def test_families_of_one_pool_are_looked_at_together() -> None:
@@ -82,3 +83,13 @@ def test_few_accounts_say_nothing() -> None:
     for found in measure(np.array([[3, 3, 3, 3, 0, 0], [0, 0, 0, 0, 0, 0]]), [(0, 1)]):
         assert np.isnan(found.value).all()
         assert found.evidence.tolist() == [0, 0]
+
+
+def test_people_who_share_a_subject_are_no_pool_however_evenly_they_send() -> None:
+    pool = np.repeat(np.arange(900, 940), 6)
+    account, second, families = with_pool(np.random.default_rng(4), pool, pool)
+    data = observed(account, second, families, shares_text=np.array([True, False]))
+    trait = balance(data)
+    assert trait.evidence[0] > 3
+    assert trait.evidence[1] == 0
+    assert np.isfinite(trait.value).all()

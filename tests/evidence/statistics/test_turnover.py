@@ -5,9 +5,11 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 from scipy import sparse
+from support.observed import observed
 
+from fingerprint.evidence.history import History, account_changes
 from fingerprint.evidence.null_models import Trait
-from fingerprint.evidence.turnover import comings, turnover
+from fingerprint.evidence.statistics.turnover import newcomers, turnover, turnover_traits
 
 ACCOUNTS = 1000
 
@@ -34,7 +36,9 @@ def measure(
     for f, members in enumerate(tonight):
         pool[f, [place[a] for a in members]] = 2
     names = pa.array([f"a{n}" for n in active], pa.large_string())
-    return turnover(sparse.csr_matrix(pool), np.full(len(active), 4.0), comings(spread, sent, family, names))
+    changes = account_changes(names, family=family, spread=spread, activity=sent)
+    assert changes is not None
+    return turnover_traits(sparse.csr_matrix(pool), np.full(len(active), 4.0), changes)
 
 
 def test_replaced_accounts_are_new_as_others_went_silent() -> None:
@@ -61,12 +65,14 @@ def test_regulars_are_neither() -> None:
 
 
 def test_without_earlier_nights_nothing_is_known() -> None:
-    nothing = comings(
-        pa.table({"account_id": pa.array([], pa.large_string())}),
-        pa.table({"account_id": [], "requests": [], "last_day": []}),
-        np.empty(0, dtype=np.int64),
+    nothing = account_changes(
         pa.array(["a"], pa.large_string()),
+        family=np.empty(0, dtype=np.int64),
+        spread=pa.table({"account_id": pa.array([], pa.large_string())}),
+        activity=pa.table({"account_id": [], "requests": [], "last_day": []}),
     )
-    new, replaced = turnover(sparse.csr_matrix(np.ones((2, 1))), np.ones(1), nothing)
-    assert np.isnan(new.value).all()
-    assert replaced.evidence.tolist() == [0, 0]
+    assert nothing is None
+    history = History(sparse.csr_matrix((2, 1)), np.zeros(2), 0.0, changes=nothing)
+    data = observed(np.zeros(2), np.zeros(2), [np.array([0]), np.array([1])], history=history)
+    assert np.isnan(newcomers(data).value).all()
+    assert turnover(data).evidence.tolist() == [0, 0]

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import numpy as np
+from support.observed import observed, with_pool, zipf
+
+from fingerprint.evidence.statistics.synchrony import synchrony
+
+
+def test_accounts_that_send_in_the_same_minutes_are_synchronous() -> None:
+    random = np.random.default_rng(3)
+    account, second, families = with_pool(random, zipf(random, 100), zipf(random, 100))
+    second[:100] = random.choice([20_000, 50_000], 100) + random.uniform(0, 60, 100)
+    trait = synchrony(observed(account, second, families))
+    assert trait.value[0] > 5 * trait.expected[0]
+    assert trait.evidence[0] > 6
+    assert trait.evidence[1] < 2
+
+
+def test_pairs_hardly_more_than_chance_gives_are_none() -> None:
+    random = np.random.default_rng(4)
+    account, second, families = with_pool(random, zipf(random, 2000))
+    # a tenth of the requests in one hour more than else
+    second[:200] = random.uniform(40_000, 43_600, 200)
+    assert synchrony(observed(account, second, families)).evidence.tolist() == [0]
