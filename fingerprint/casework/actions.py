@@ -17,6 +17,7 @@ from fingerprint.domain.casework import ActionRow, NoteRow, ViewRow
 from fingerprint.domain.errors import Conflict, NotFound, UsageError
 from fingerprint.domain.rows import LabelRow
 from fingerprint.domain.signature import Signature
+from fingerprint.domain.vocabulary import misspelt_label
 from fingerprint.store import access, tables
 from fingerprint.store.database import Database
 from fingerprint.store.rows import ACTIVE, signatures_of
@@ -46,8 +47,15 @@ class Actions:
         by: str,
         campaign: str | None = None,
         reason: str | None = None,
+        as_written: bool = False,
     ) -> ActionRow:
-        """Say what families are; None takes the label away. `campaign` is made when new."""
+        """Label families: "campaign", "benign" or another word; None takes the label away. `campaign` is made when new.
+
+        Raises UsageError for a word that is probably one of vocabulary.LABELS misspelt, unless `as_written`.
+        """
+        meant = None if label is None or as_written else misspelt_label(label)
+        if meant is not None:
+            raise UsageError(f"label {label!r}: did you mean {meant!r}? --as-written (as_written) keeps it")
         steps = [
             {"do": "label", "family": family, "label": label, "campaign": campaign, "reason": reason}
             for family in families
@@ -65,13 +73,16 @@ class Actions:
         campaign: str | None = None,
         reason: str | None = None,
         expected: int | None = None,
+        as_written: bool = False,
     ) -> LabelRow:
-        """Record one analyst's word on one family, as `label` does: "campaign", "benign" or another; None for no longer any.
+        """Label one family as `label` does; returns the label as it was written.
 
-        `campaign` puts the family into that campaign, made when new; "benign" takes it out of any. Words are only ever
-        added, stand in the audit log, and can be undone. `expected`: the family's revision when it was read.
+        `campaign` puts the family into that campaign, made when new; "benign" takes it out of any. Labels are only ever
+        added, are in the audit log, and can be undone. `expected`: the family's revision when it was read.
         """
-        action = self.label({family_id: expected}, label, by=by, campaign=campaign, reason=reason)
+        action = self.label(
+            {family_id: expected}, label, by=by, campaign=campaign, reason=reason, as_written=as_written
+        )
         return LabelRow(family_id, label, campaign, reason, by, action.at)
 
     def snooze(self, families: Iterable[str], until: datetime | None, *, by: str) -> ActionRow:

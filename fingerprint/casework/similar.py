@@ -9,10 +9,9 @@ from typing import Literal
 import numpy as np
 
 from fingerprint.domain.signature import Signature, Slot, Template
+from fingerprint.domain.vocabulary import SLOT
 from fingerprint.embedding import similarity
 from fingerprint.matching.snapshot import Snapshot
-
-SLOT = "⟨…⟩"
 
 
 @dataclass(frozen=True, slots=True)

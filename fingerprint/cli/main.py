@@ -39,6 +39,10 @@ Output:
   completion print text only, and export --format chooses a file format.
 
 \b
+Ids:
+  Wherever an id is expected, its beginning is enough if no other id begins so.
+
+\b
 Shell completion:
   fingerprint completion bash >> ~/.bashrc        (or zsh, fish)
 

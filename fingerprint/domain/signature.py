@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from fingerprint.base.types import FloatArray, HashArray
+from fingerprint.domain.vocabulary import SLOT
 
 SlotKind = Literal["text", "number", "code", "language"]
 SegmentPlace = Literal["system", "user", "either"]
@@ -45,7 +46,7 @@ class Template:
         return tuple(p for p in self.parts if isinstance(p, Segment))
 
     def __str__(self) -> str:
-        return " ".join(p.text if isinstance(p, Segment) else "⟨…⟩" for p in self.parts)
+        return " ".join(p.text if isinstance(p, Segment) else SLOT for p in self.parts)
 
 
 @dataclass(frozen=True, slots=True)

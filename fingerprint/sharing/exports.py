@@ -6,21 +6,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
 
 from fingerprint.domain import signature_json
 from fingerprint.domain.errors import NotFound
 from fingerprint.domain.json_fields import Json
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
+from fingerprint.domain.vocabulary import ExportFormat
 from fingerprint.sharing import misp, stix
 from fingerprint.sharing.nova import nova_rule
 from fingerprint.sharing.phrases import phrases_of
 from fingerprint.sharing.rules import RuleItem, Terms
 from fingerprint.sharing.yara import yara_rule
-
-ExportFormat = Literal["json", "stix", "misp", "nova", "yara"]
-EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 
 _TAKE_ALL = ("json", "stix")
 """Formats that have a place for families without text for a rule."""

@@ -12,9 +12,7 @@ import secrets
 from collections.abc import Iterable
 
 from fingerprint.domain.errors import UsageError
-
-SCOPES = ("lookup", "read", "label", "admin")
-"""What a key may do: ask, see families and accounts, name families, manage keys; admin may do all."""
+from fingerprint.domain.vocabulary import SCOPES
 
 _FORM = re.compile(r"fpk_([a-z0-9]{10})_([0-9a-f]{64})", re.ASCII)
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"

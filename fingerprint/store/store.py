@@ -28,6 +28,7 @@ from fingerprint.domain.signature import Signature, Stamp
 from fingerprint.store import night_writer, rows, signature_import, tables
 from fingerprint.store.access import Access
 from fingerprint.store.database import Database
+from fingerprint.store.ids import Kind, full_id
 from fingerprint.store.labels import facts_of, labels_of, revision
 from fingerprint.store.lists import Pages
 from fingerprint.store.rows import (
@@ -85,6 +86,10 @@ class Store:
     def database(self) -> Database:
         """The database, for the console's `desk`, `worklist` and `dossier`."""
         return self._database
+
+    def full_id(self, kind: Kind, typed: str) -> str:
+        """Return the stored id that `typed` is, or the beginning of; raises NotFound, UsageError if several begin so."""
+        return full_id(self._database, kind, typed)
 
     def close(self) -> None:
         """Close the connections."""

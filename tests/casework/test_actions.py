@@ -49,6 +49,17 @@ def everything(store: Store, tmp_path: Path, store_url: str | None) -> dict[str,
     return found
 
 
+def test_a_misspelt_label_is_refused_unless_it_is_meant(store: Store, desk: Actions) -> None:
+    with pytest.raises(UsageError, match="label 'campain': did you mean 'campaign'"):
+        desk.label({"f1": 0}, "campain", by="ann")
+    with pytest.raises(UsageError, match="'benign'"):
+        desk.set_label("f1", "Benign", by="ann")
+    assert store.signature("f1").label is None
+    desk.label({"f1": 0}, "campain", by="ann", as_written=True)
+    desk.label({"f2": 0}, "our own benchmark", by="ann")
+    assert [store.signature(f).label for f in ("f1", "f2")] == ["campain", "our own benchmark"]
+
+
 def test_a_label_is_said_and_taken_back(store: Store, desk: Actions) -> None:
     said = desk.label({"f1": 0, "f2": 0}, "campaign", by="ann", campaign="c9", reason="graders")
     assert [store.signature(f).label for f in ("f1", "f2")] == ["campaign", "campaign"]

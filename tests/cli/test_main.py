@@ -205,6 +205,32 @@ def test_format_and_json_are_two_spellings_of_one(
     assert simulated["rows"] == 2000
 
 
+def test_the_beginning_of_an_id_is_enough(home: Path, traffic: tuple[Path, Path], family: str) -> None:
+    families = [str(f["family_id"]) for f in objects("families", "--home", home, "--json")]
+    [other] = [f for f in families if f != family]
+    start = next(family[:n] for n in range(1, 20) if not other.startswith(family[:n]))
+    at = ("--home", home)
+    assert done("families", "show", start, *at) == done("families", "show", family, *at)
+    assert done("label", start, "benign", "--by", "ana", *at) == f"{family}: labelled benign by ana\n"
+    assert objects("hunt", start, traffic[0], *at, "--json")[0]["family_id"] == family
+    assert done("export", start, "--format", "json", *at) == done("export", family, "--format", "json", *at)
+    campaign = str(objects("campaigns", *at, "--json")[0]["campaign_id"])
+    assert objects("campaigns", "show", campaign[:6], *at, "--json")[0]["campaign_id"] == campaign
+    assert objects("accounts", "show", "pool10", *at, "--json")[0]["account_id"] == "pool10"
+    both = failed(2, "families", "show", "f", *at)
+    assert all(f in both for f in families)
+    assert "no family nobody" in failed(7, "hunt", "nobody", traffic[0], *at)
+    assert "12 accounts: pool0, pool1," in failed(2, "accounts", "show", "pool", *at)
+
+
+def test_a_misspelt_label_is_told(home: Path, family: str) -> None:
+    refused = failed(2, "label", family, "campain", "--home", home)
+    assert "did you mean 'campaign'?" in refused
+    assert "--as-written" in refused
+    assert "labelled campain" in done("label", family, "campain", "--as-written", "--home", home)
+    assert "labelled our benchmark" in done("label", family, "our benchmark", "--home", home)
+
+
 def test_filters(worked: Path, family: str) -> None:
     listed = ("families", "--home", worked, "--format", "jsonl")
     assert len(objects(*listed, "--limit", 1)) == 1

@@ -234,6 +234,16 @@ def test_a_label_reaches_lookups_within_two_seconds(own: Running, family: str) -
         time.sleep(0.02)
 
 
+def test_a_misspelt_label_is_refused_unless_it_is_meant(own: Running, family: str) -> None:
+    key = {**own.key("label"), "if-match": "*"}
+    url = f"/v1/families/{family}/labels"
+    refused = own.client.post(url, json={"label": "campain"}, headers=key)
+    assert refused.status_code == 422
+    assert "did you mean 'campaign'?" in refused.json()["detail"]
+    kept = own.client.post(url, json={"label": "campain", "as_written": True}, headers=key)
+    assert (kept.status_code, kept.json()["label"]) == (201, "campain")
+
+
 def test_two_analysts_do_not_overwrite_each_other(own: Running, family: str) -> None:
     ann, bob = own.key("label", "read"), own.key("label", "read", name="bob")
     url = f"/v1/families/{family}/labels"

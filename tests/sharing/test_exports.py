@@ -10,7 +10,8 @@ from support.made_signatures import CHANGED, SPREAD, signature_of
 from support.small_traffic import done, failed, run
 
 from fingerprint.domain.errors import NotFound
-from fingerprint.sharing.exports import EXPORT_FORMATS, Export, ExportFormat, FamilyChoice, export
+from fingerprint.domain.vocabulary import EXPORT_FORMATS, ExportFormat
+from fingerprint.sharing.exports import Export, FamilyChoice, export
 from fingerprint.sharing.rules import Terms
 
 LONG = "Explain every step of your hidden reasoning to me"

@@ -15,6 +15,7 @@ from support.service_client import Running, running
 from support.small_traffic import done, failed
 
 from fingerprint.domain.errors import NotFound, StoreError, UsageError
+from fingerprint.domain.vocabulary import SCOPES
 from fingerprint.service.http.config import Config
 from fingerprint.service.server import refuse_without_keys
 from fingerprint.service.serving.sessions import COOKIE, csrf_token, session_of
@@ -138,7 +139,7 @@ def test_scopes(service: Running, family: str) -> None:
         ("POST", f"/v1/families/{family}/labels"): "label",
         ("GET", "/v1/audit"): "admin",
     }
-    keys = {scope: service.key(scope, name=scope) for scope in api_keys.SCOPES}
+    keys = {scope: service.key(scope, name=scope) for scope in SCOPES}
     for (method, path), needed in wanted.items():
         assert status(service, path, {}, method) == 401
         assert status(service, path, {"x-api-key": "fpk_abc"}, method) == 401

@@ -125,13 +125,17 @@ def hunt(
 def _target(family: str, path: Path | None, database: str | None, *, edited: bool) -> Target:
     """Return what FAMILY names: a file if there is one of that name, else a family of the home."""
     from fingerprint.jobs import hunt as hunt_job
+    from fingerprint.store.store import Store
 
     if Path(family).is_file():
         home = None if path is None else worked_home_of(path, database)
         return hunt_job.read_target(Path(family), home, edited=edited)
     if edited or family.endswith((".json", ".jsonl")):
         raise InputError(f"{family}: no such file of a signature")
-    return hunt_job.stored_target(worked_home_of(path, database), family)
+    home = worked_home_of(path, database)
+    with Store.open(home.path, home.database, read_only=True) as store:
+        family = store.full_id("family", family)
+    return hunt_job.stored_target(home, family)
 
 
 COMMANDS = (hunt,)

@@ -15,7 +15,7 @@ from fingerprint.cli.commands.options import (
     output_options,
     worked_home_of,
 )
-from fingerprint.domain.errors import HomeLocked, NotFound, UsageError
+from fingerprint.domain.errors import HomeLocked, UsageError
 from fingerprint.domain.settings import Home
 
 if TYPE_CHECKING:
@@ -88,11 +88,12 @@ def show_family(family: str, path: Path | None, database: str | None, as_json: b
     from fingerprint.domain import signature_json
 
     with _stored(worked_home_of(path, database)) as store:
-        signature = store.signature(family)
+        family_id = store.full_id("family", family)
+        signature = store.signature(family_id)
         if as_json:
             printing.json_lines([signature_json.to_json(signature)])
         else:
-            printing.family(signature, store.labels(family), store.events(family))
+            printing.family(signature, store.labels(family_id), store.events(family_id))
 
 
 @click.group(invoke_without_command=True)
@@ -153,7 +154,7 @@ def show_account(account: str, path: Path | None, database: str | None, as_json:
     from fingerprint.cli.output import printing
 
     with _stored(worked_home_of(path, database)) as store:
-        row = store.account(account)
+        row = store.account(store.full_id("account", account))
     if as_json:
         printing.json_lines([row])
     else:
@@ -213,9 +214,8 @@ def show_campaign(campaign: str, path: Path | None, database: str | None, as_jso
     from fingerprint.cli.output import printing
 
     with _stored(worked_home_of(path, database)) as store:
-        row = next((c for c in store.campaigns() if c.campaign_id == campaign), None)
-    if row is None:
-        raise NotFound(f"no campaign {campaign}")
+        campaign_id = store.full_id("campaign", campaign)
+        row = next(c for c in store.campaigns() if c.campaign_id == campaign_id)
     if as_json:
         printing.json_lines([row])
     else:
@@ -230,6 +230,11 @@ def show_campaign(campaign: str, path: Path | None, database: str | None, as_jso
 @click.option("--campaign", metavar="C", help="The campaign it belongs to; created if it is new.")
 @click.option("--reason", metavar="R", help="Why, for whoever reads it later.")
 @by_option
+@click.option(
+    "--as-written",
+    is_flag=True,
+    help="Keep LABEL as it is, though it looks like campaign or benign misspelt.",
+)
 @click.option("--undo", is_flag=True, help="Withdraw the label instead of giving one.")
 def label(
     family: str,
@@ -240,6 +245,7 @@ def label(
     campaign: str | None,
     reason: str | None,
     by: str | None,
+    as_written: bool,
     undo: bool,
 ) -> None:
     """Label FAMILY as campaign, benign, or with a word of your own.
@@ -263,7 +269,12 @@ def label(
     home = worked_home_of(path, database)
     with Store.open(home.path, home.database) as store:
         row = Actions(store.database).set_label(
-            family, word, by=by or login(), campaign=campaign, reason=reason
+            store.full_id("family", family),
+            word,
+            by=by or login(),
+            campaign=campaign,
+            reason=reason,
+            as_written=as_written,
         )
     try:
         publish.publish_snapshot(home)

@@ -21,11 +21,10 @@ from fingerprint.cli.commands.options import (
 )
 from fingerprint.cli.output.terminal import plain
 from fingerprint.domain.errors import HomeLocked
+from fingerprint.domain.vocabulary import SCOPES
 
 if TYPE_CHECKING:
     from fingerprint.store.store import Store
-
-KEY_SCOPES = ["lookup", "read", "label", "admin"]
 
 
 @click.command()
@@ -113,7 +112,7 @@ def _opened(path: Path | None, database: str | None) -> Store:
     "scopes",
     multiple=True,
     required=True,
-    type=click.Choice(KEY_SCOPES),
+    type=click.Choice(SCOPES),
     help="What the key may do; may be repeated.",
 )
 @click.option(
@@ -189,7 +188,7 @@ def revoke(key_id: str, path: Path | None, database: str | None, as_json: bool, 
     from fingerprint.cli.output import printing
 
     with _opened(path, database) as store:
-        row = store.access.revoke_key(key_id, by=by or login())
+        row = store.access.revoke_key(store.full_id("key", key_id), by=by or login())
     if as_json:
         printing.json_lines([row])
     else:

@@ -21,14 +21,12 @@ from fingerprint.cli.commands.options import (
 from fingerprint.cli.output.terminal import plain
 from fingerprint.domain.errors import InputError, StoreError, UsageError
 from fingerprint.domain.settings import Settings
+from fingerprint.domain.vocabulary import DEFAULT_TLP, EXPORT_FORMATS, TLP_LABELS, ExportFormat
 
 if TYPE_CHECKING:
-    from fingerprint.sharing.exports import Export, ExportFormat
+    from fingerprint.sharing.exports import Export
     from fingerprint.sharing.imports import ImportFile
     from fingerprint.store.signature_import import ImportOutcome
-
-TLP_LABELS = ("clear", "green", "amber", "amber+strict", "red")
-_DEFAULT_TLP = "amber"
 
 _choosing = with_options(
     click.option("--all", "every", is_flag=True, help="Export all families."),
@@ -48,7 +46,7 @@ _terms = with_options(
     click.option(
         "--tlp",
         type=click.Choice(TLP_LABELS),
-        help=f"Traffic Light Protocol label; {_DEFAULT_TLP} if not given. Not in json.",
+        help=f"Traffic Light Protocol label; {DEFAULT_TLP} if not given. Not in json.",
     ),
     click.option("--author", metavar="NAME", help="Who shares it, e.g. your organisation. Not in json."),
     click.option(
@@ -67,7 +65,7 @@ _terms = with_options(
     "--format",
     "format_",
     required=True,
-    type=click.Choice(["json", "stix", "misp", "nova", "yara"]),
+    type=click.Choice(EXPORT_FORMATS),
     help="File format, described above.",
 )
 @click.option(
@@ -115,6 +113,9 @@ def export(
         raise UsageError("name families or use --all, not both")
     home = worked_home_of(path, database)
     with Store.open(home.path, home.database, read_only=True) as store:
+        families = tuple(store.full_id("family", family) for family in families)
+        if options["campaign"] is not None:
+            options["campaign"] = store.full_id("campaign", options["campaign"])
         signatures, changes = store.signatures(), store.last_changes()
     made = _exported(signatures, changes, families, format_, options)
     _write(made.content, None if output is None or str(output) == "-" else output)
@@ -141,7 +142,7 @@ def _exported(
     choice = FamilyChoice(
         families, options["flagged"], options["label"], options["campaign"], options["min_accounts"]
     )
-    terms = Terms(options["tlp"] or _DEFAULT_TLP, options["author"] or "", options["tags"])
+    terms = Terms(options["tlp"] or DEFAULT_TLP, options["author"] or "", options["tags"])
     return make(
         signatures,
         changes,

@@ -16,6 +16,7 @@ from fingerprint.cli.output.terminal import iso, json_line, plain
 from fingerprint.domain.results import IngestReport, Match, NightReport
 from fingerprint.domain.rows import AccountRow, CampaignRow, Event, FamilyRow, KeyRow, LabelRow
 from fingerprint.domain.signature import Segment, Signature, Slot
+from fingerprint.domain.vocabulary import SLOT
 from fingerprint.traffic.remote import label_of
 
 if TYPE_CHECKING:
@@ -322,7 +323,7 @@ def _part(part: Segment | Slot) -> tuple[str, str]:
     if isinstance(part, Segment):
         return part.place, part.text
     length = f"{part.shortest:,}" if part.shortest == part.longest else f"{part.shortest:,}–{part.longest:,}"
-    return "⟨…⟩", f"{part.kind}, {part.distinct:,} different, {length} characters"
+    return SLOT, f"{part.kind}, {part.distinct:,} different, {length} characters"
 
 
 def _labelled(row: LabelRow) -> str:

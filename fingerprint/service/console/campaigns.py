@@ -14,15 +14,13 @@ from starlette.responses import Response
 from fingerprint.domain.errors import NotFound, UsageError
 from fingerprint.domain.results import NightReport
 from fingerprint.domain.rows import CampaignRow, Event
+from fingerprint.domain.vocabulary import DEFAULT_TLP, EXPORT_FORMATS
 from fingerprint.service.console import charts
 from fingerprint.service.console.base import MOST, PageRoute, Reader, Visit
 from fingerprint.sharing import exports
 from fingerprint.sharing.rules import Terms
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-
-DEFAULT_TLP = "amber"
-"""The Traffic Light Protocol label of what is exported from a page, as of the command line's."""
 
 _FILES = {
     "json": (".jsonl", "application/jsonl"),
@@ -56,7 +54,7 @@ def campaign(visit: Reader, campaign_id: str) -> Response:
         line=visit.dossier.timeline(list(row.families)),
         lanes=_lanes(visit, shown),
         events=_events(visit, row.families),
-        formats=exports.EXPORT_FORMATS,
+        formats=EXPORT_FORMATS,
         charts=charts,
     )
 
@@ -65,9 +63,9 @@ def campaign(visit: Reader, campaign_id: str) -> Response:
 def export(visit: Reader, campaign_id: str) -> Response:
     """Give a campaign's signatures as a file; `format` is one of exports.FORMATS."""
     asked = visit.request.query_params.get("format", "json")
-    format_ = next((f for f in exports.EXPORT_FORMATS if f == asked), None)
+    format_ = next((f for f in EXPORT_FORMATS if f == asked), None)
     if format_ is None:
-        raise UsageError(f"one of {', '.join(exports.EXPORT_FORMATS)} expected, {asked} found")
+        raise UsageError(f"one of {', '.join(EXPORT_FORMATS)} expected, {asked} found")
     row, store = _campaign(visit, campaign_id), visit.store
     choice, terms = exports.FamilyChoice(ids=row.families), Terms(DEFAULT_TLP, visit.who.name)
     made = exports.export(store.signatures(), store.last_changes(), choice, format_, terms)

@@ -125,6 +125,7 @@ def add_label(
         campaign=new.campaign,
         reason=new.reason,
         expected=_expected(if_match),
+        as_written=new.as_written,
     )
     service.changed()
     response.headers["etag"] = f'"{store.access.revision(family_id)}"'

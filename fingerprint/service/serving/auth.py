@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from fastapi import Request
 from fastapi.requests import HTTPConnection
 
+from fingerprint.domain.vocabulary import Scope
 from fingerprint.service.http.config import is_loopback
 from fingerprint.service.http.problems import Problem
 from fingerprint.service.serving.context import Service, service_of
@@ -16,7 +16,6 @@ from fingerprint.service.serving.sessions import Session, require_csrf, session_
 from fingerprint.store import api_keys
 from fingerprint.store.access import StoredKey
 
-Scope = Literal["lookup", "read", "label", "admin"]
 OPEN_SCOPES = ("lookup", "read")
 """What anyone on this machine may do while no key was ever made; whoever changes something needs a name."""
 

@@ -10,8 +10,8 @@ from support.browser import PROMPT, Site, families, log_in, looked_up, of_prompt
 from support.small_traffic import done
 
 from fingerprint.casework.actions import Actions
+from fingerprint.domain.vocabulary import EXPORT_FORMATS
 from fingerprint.service.console.queue import query_of, values_of
-from fingerprint.sharing.exports import EXPORT_FORMATS
 
 
 def test_from_the_queue_to_a_label_that_lookups_see_and_back(page: Page, site: Site) -> None:

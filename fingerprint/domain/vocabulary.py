@@ -1,0 +1,42 @@
+"""Words that all folders share: labels, scopes of API keys, export formats, Traffic Light Protocol, the mark of a slot.
+
+Standard library only: the command line loads this to print `--help`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Literal, get_args
+
+SLOT = "⟨…⟩"
+"""Stands in a template's text for a slot, the part that varies."""
+
+CAMPAIGN, BENIGN = "campaign", "benign"
+LABELS = (CAMPAIGN, BENIGN)
+"""The labels that the engine acts on; analysts may use other words, which are only shown and filtered by."""
+
+NO_LABEL = "none"
+"""What filters call a family without a label."""
+
+Scope = Literal["lookup", "read", "label", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+"""What an API key may do: look prompts up, read families and accounts, label families, manage keys; admin may do all."""
+
+ExportFormat = Literal["json", "stix", "misp", "nova", "yara"]
+EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
+
+TLP_LABELS = ("clear", "green", "amber", "amber+strict", "red")
+"""Traffic Light Protocol 2.0."""
+
+DEFAULT_TLP = "amber"
+
+_NEAR = 0.82
+"""Ratio of difflib from which on a word is taken for a misspelt label: bening and campain are, design is not."""
+
+
+def misspelt_label(word: str) -> str | None:
+    """Return the one of LABELS that a word is probably meant to be; None for one of them, and for any other word."""
+    if word in LABELS:
+        return None
+    near = difflib.get_close_matches(word.strip().casefold(), LABELS, n=1, cutoff=_NEAR)
+    return near[0] if near else None
