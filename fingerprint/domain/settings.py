@@ -10,19 +10,22 @@ from pathlib import Path
 class Settings:
     """How a night is worked; the defaults are the measured ones.
 
-    min_requests: fewest distinct prompts of a new family.
-    min_accounts: k of k-anonymity: text that fewer accounts sent stands in no template and makes no family.
-    false_positive_rate: share of a batch's non-members that a family's threshold lets through.
-    discovery_rate: share of short-template families that may be chance (Benjamini-Hochberg).
+    min_requests: distinct prompts that a new family needs at least.
+    min_accounts: k of k-anonymity: text that fewer accounts sent is in no template and makes no family.
+    false_positive_rate: share of a batch's other prompts that may pass a family's threshold.
+    discovery_rate: share of families with short templates that may be chance findings (Benjamini-Hochberg).
     model: static, minilm, or the folder of a sentence-transformers model.
-    neighbours: k of the neighbour graph. seed: of every random choice.
-    memory_gb: what a night may take (10^9 bytes); `memory` says how it is divided.
-    retention_days: how long vectors of single prompts and what no family holds are kept; 0 keeps nothing of them.
-    threads: that read, normalise and match; None takes all processors. Results do not depend on it.
-    device: where torch makes vectors and neighbours are found, as torch names it (cuda, cuda:1); None makes those of
-    a transformer on a GPU where torch sees one, and finds neighbours by FAISS on the processor.
-    engine: local, for threads of this process, or ray. ray_address: of the cluster (HOST:PORT, or auto); None
-    starts `threads` workers on this machine. Where a night is worked by way of the disk anyway, results do not depend on it.
+    neighbours: nearest neighbours of a segment in the graph that is clustered. seed: of every random choice.
+    max_rejects: rows that may be rejected before the job stops; None: any number.
+    memory_gb: memory that a night may take, in 10^9 bytes; a larger night works through files in the home.
+    retention_days: days for which vectors of single prompts, and hashes of prompts in no family, are kept; 0: none are.
+    threads: that read, normalise and match; None: one for each processor. Results do not depend on it.
+    device: torch device that computes and compares vectors (cuda, cuda:1); None: FAISS on the CPU, and transformers on
+    a GPU where torch sees one.
+    engine: local for threads of this process, ray for workers of Ray. With Ray every night works through files in the
+    home, with the same results as a local night that does.
+    ray_address: HOST:PORT of a Ray cluster that this machine is a node of, or auto; None: `threads` workers are started
+    on this machine.
     """
 
     min_requests: int = 8

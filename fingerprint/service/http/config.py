@@ -20,13 +20,15 @@ database URL."""
 class Config:
     """How the service runs; the defaults are those of `fingerprint serve`.
 
-    policy: file of the operator's policy, None: observe only. max_body: bytes of a request's body.
-    max_gateway_body: bytes that gateways' routes read; they let longer ones through unread, as 413 would fail users.
-    max_waiting: lookups in the queue of one worker before further ones are refused with 503.
-    deadline_ms: after which a lookup that still waits is given up. batch: most requests in one batch.
-    batch_deadline_ms: the same for a batch, whose parts are looked up in turn with other requests.
-    refresh_ms: how often a worker looks for newer snapshots, labels and keys. session_hours: how long a log-in holds.
-    drain_ms: between saying "not ready" and closing the door. secure_cookies: cookies over HTTPS only.
+    policy: file of the operator's policy; None: every decision is observe.
+    max_body: bytes of a request's body.
+    max_gateway_body: bytes of a gateway's request; longer ones are let through unread, as a 413 would fail users.
+    max_waiting: lookups that may wait in one worker; further ones are refused with 503.
+    deadline_ms: a lookup that has waited for so long is refused with 503. batch: requests in one batch.
+    batch_deadline_ms: the same for a batch, whose parts take turns with other requests.
+    refresh_ms: time between two looks for newer snapshots, labels, keys and policies. session_hours: length of a login.
+    drain_ms: time between saying "not ready" and accepting no more connections.
+    secure_cookies: cookies over HTTPS only.
     history: files and folders of past traffic that analysts may search from the console.
     """
 
