@@ -12,6 +12,7 @@ import numpy as np
 from fingerprint.assessment.features import PRIOR, RETURNING, FamilyStatistics
 from fingerprint.base.types import Doubles
 from fingerprint.domain.signature import Reason
+from fingerprint.domain.vocabulary import LABELS
 
 FLAGGED = 0.9
 """The precision aimed at: a family is flagged from this probability of being a campaign on."""
@@ -43,7 +44,7 @@ def verdict(
     the weight. label: what an analyst said. earlier: the reasons of the family's last score.
     """
     reasons = _feature_reasons(statistics, family, weights)
-    if label in ("campaign", "benign"):
+    if label in LABELS:
         side = 1.0 if label == "campaign" else -1.0
         reasons.append(Reason(LABEL, side, LABEL_LOG_ODDS * side, f"an analyst said: {label}"))
     elif earlier:

@@ -14,6 +14,7 @@ import numpy as np
 from fingerprint.assessment.features import PRIOR, SCORE_FEATURES, Features
 from fingerprint.base.types import Bools, Doubles
 from fingerprint.domain.signature import Signature
+from fingerprint.domain.vocabulary import LABELS
 
 DEVIATION = 1.0
 """Standard deviation of the prior of a feature's largest contribution, in log-odds."""
@@ -33,7 +34,7 @@ def fitted_weights(signatures: Sequence[Signature], features: Features = SCORE_F
     What a family was scored by before a feature was added, or after one was removed, differs from the table: features
     that its reasons lack count as without evidence, and reasons that are no features are passed over.
     """
-    labelled = [s for s in signatures if s.label in ("campaign", "benign") and s.reasons]
+    labelled = [s for s in signatures if s.label in LABELS and s.reasons]
     evidence = np.zeros((len(labelled), len(features)))
     column = {feature.name: number for number, feature in enumerate(features)}
     for row, signature in enumerate(labelled):

@@ -12,7 +12,7 @@ from fingerprint.domain.errors import NotFound
 from fingerprint.domain.json_fields import Json
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
-from fingerprint.domain.vocabulary import ExportFormat
+from fingerprint.domain.vocabulary import NO_LABEL, ExportFormat
 from fingerprint.sharing import misp, stix
 from fingerprint.sharing.nova import nova_rule
 from fingerprint.sharing.phrases import phrases_of
@@ -85,7 +85,7 @@ def _chosen(signatures: Sequence[Signature], choice: FamilyChoice) -> list[Signa
         signature.variant_of or signature.family_id
         for signature in (map(named.__getitem__, choice.ids) if choice.ids else signatures)
         if (signature.flagged or not choice.flagged)
-        and choice.label in (None, signature.label or "none")
+        and choice.label in (None, signature.label or NO_LABEL)
         and choice.campaign in (None, signature.campaign_id)
     }
     return [s for s in signatures if (s.variant_of or s.family_id) in families]

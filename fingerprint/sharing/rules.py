@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fingerprint.domain.signature import Signature
+from fingerprint.domain.vocabulary import SLOT
 from fingerprint.sharing.phrases import Phrases
 
 _PLAIN_ID = re.compile("[0-9A-Za-z]{1,64}")
@@ -93,5 +94,5 @@ def severity(signature: Signature) -> str:
 
 
 def _tame(value: str) -> str:
-    spaced = " ".join(_CONTROLS.sub(" ", value.replace("⟨…⟩", "...")).split())
+    spaced = " ".join(_CONTROLS.sub(" ", value.replace(SLOT, "...")).split())
     return spaced.encode("ascii", "replace").decode().replace('"', "'").replace("\\", "/")

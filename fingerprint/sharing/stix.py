@@ -17,6 +17,7 @@ from fingerprint.domain import signature_json
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.json_fields import Json
 from fingerprint.domain.signature import Signature
+from fingerprint.domain.vocabulary import LABELS
 from fingerprint.sharing.nova import nova_rule, regex
 from fingerprint.sharing.phrases import Phrases
 from fingerprint.sharing.rules import RuleItem, Terms, confirmed, described, severity
@@ -260,11 +261,7 @@ def _indicator_type(signature: Signature) -> str:
 
 def _confidence(signature: Signature) -> int:
     """Return 0 to 100: what analysts said stands above any score."""
-    return (
-        CONFIRMED
-        if signature.label in ("campaign", "benign")
-        else min(CONFIRMED - 1, round(100 * signature.score))
-    )
+    return CONFIRMED if signature.label in LABELS else min(CONFIRMED - 1, round(100 * signature.score))
 
 
 def _marking(tlp: str) -> Json:

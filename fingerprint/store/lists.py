@@ -7,6 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from fingerprint.domain.rows import FamilyRow
+from fingerprint.domain.vocabulary import NO_LABEL
 from fingerprint.store.database import Database
 from fingerprint.store.rows import CAMPAIGN, LABEL, select_families, to_listed
 from fingerprint.store.tables import families, nights
@@ -44,7 +45,7 @@ class Pages:
         if min_score is not None:
             chosen = chosen.where(t.c.score >= min_score)
         if label is not None:
-            chosen = chosen.where(LABEL.is_(None) if label == "none" else LABEL.in_([label]))
+            chosen = chosen.where(LABEL.is_(None) if label == NO_LABEL else LABEL.in_([label]))
         if campaign is not None:
             chosen = chosen.where(CAMPAIGN.in_([campaign]))
         if after is not None:

@@ -17,6 +17,7 @@ from fingerprint.cli.commands.options import (
 )
 from fingerprint.domain.errors import HomeLocked, UsageError
 from fingerprint.domain.settings import Home
+from fingerprint.domain.vocabulary import NO_LABEL
 
 if TYPE_CHECKING:
     from fingerprint.store.store import Store
@@ -63,7 +64,7 @@ def families(
             flagged=flagged or None, min_score=min_score, limit=limit if label is None else None
         )
     if label is not None:
-        rows = [row for row in rows if (row.label or "none") == label][:limit]
+        rows = [row for row in rows if (row.label or NO_LABEL) == label][:limit]
     if as_json:
         printing.json_lines(rows)
     else:

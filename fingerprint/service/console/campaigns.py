@@ -61,7 +61,7 @@ def campaign(visit: Reader, campaign_id: str) -> Response:
 
 @router.get("/campaigns/{campaign_id}/export")
 def export(visit: Reader, campaign_id: str) -> Response:
-    """Give a campaign's signatures as a file; `format` is one of exports.FORMATS."""
+    """Give a campaign's signatures as a file; `format` is one of EXPORT_FORMATS."""
     asked = visit.request.query_params.get("format", "json")
     format_ = next((f for f in EXPORT_FORMATS if f == asked), None)
     if format_ is None:

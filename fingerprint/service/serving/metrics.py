@@ -24,6 +24,7 @@ from prometheus_client.core import GaugeMetricFamily
 from starlette.responses import Response
 
 from fingerprint.domain.results import Match
+from fingerprint.domain.vocabulary import LABELS, NO_LABEL
 from fingerprint.matching.live import Serving
 from fingerprint.service.serving.policy import Decision
 from fingerprint.service.serving.policy_file import PolicyFile
@@ -47,8 +48,8 @@ SWAPS = Counter("fingerprint_swaps", "Times that a worker took up a newer snapsh
 def looked_up(match: Match, decision: Decision, gateway: str) -> None:
     """Count one lookup; labels of families are few words of analysts, ids are not counted apart."""
     found = "match" if match.family_id is not None else "none"
-    label = (match.label or "none") if match.family_id is not None else ""
-    LOOKUPS.labels(found, label if label in ("", "none", "campaign", "benign") else "other").inc()
+    label = (match.label or NO_LABEL) if match.family_id is not None else ""
+    LOOKUPS.labels(found, label if label in ("", NO_LABEL, *LABELS) else "other").inc()
     if match.family_id is not None:
         DECISIONS.labels(decision.action, gateway).inc()
 

@@ -28,6 +28,7 @@ from typing import Any, Literal, get_args
 
 from fingerprint.domain.errors import UsageError
 from fingerprint.domain.results import Match
+from fingerprint.domain.vocabulary import NO_LABEL
 
 Action = Literal["observe", "throttle", "mark", "block"]
 ACTIONS: tuple[str, ...] = get_args(Action)
@@ -70,7 +71,7 @@ class Rule:
         return (
             (not self.gateway or gateway in self.gateway)
             and match.score >= self.min_score
-            and (not self.label or (match.label or "none") in self.label)
+            and (not self.label or (match.label or NO_LABEL) in self.label)
             and (not self.campaign or (match.campaign_id or "none") in self.campaign)
             and (not self.account or _any(account, self.account))
             and not _any(account, self.not_account)
