@@ -122,8 +122,8 @@ def test_every_reason_of_a_rejected_row_is_named() -> None:
 def test_every_reason_of_a_score_is_described_with_its_limit() -> None:
     rows = re.findall(r"^\| (`.+`) \| ([+-]?[\d.]+) \|", (DOCS / "scoring.md").read_text(), re.MULTILINE)
     limits = {name: float(limit) for names, limit in rows for name in re.findall(r"`(\w+)`", names)}
-    for name, feature in SCORE_FEATURES.items():
-        assert limits[name] == pytest.approx(feature.weight * feature.cap), name
+    for feature in SCORE_FEATURES:
+        assert limits[feature.name] == pytest.approx(feature.weight * feature.cap), feature.name
 
 
 def test_every_preset_and_evasion_is_named() -> None:
