@@ -59,7 +59,7 @@ class Curve:
     bins: tuple[Bin, ...]
 
 
-def exactly(happened: int, trials: int) -> Rate:
+def exact_rate(happened: int, trials: int) -> Rate:
     """Return a rate with its interval (Clopper & Pearson 1934)."""
     if not trials:
         return Rate(0, 0, float("nan"), 0.0, 1.0)
@@ -79,7 +79,7 @@ def curve(score: Floats, campaign: Mask, base_rate: float | None = None) -> Curv
     bins, error = [], 0.0
     for number in np.unique(place):
         mine = place == number
-        observed = exactly(int(campaign[mine].sum()), int(mine.sum()))
+        observed = exact_rate(int(campaign[mine].sum()), int(mine.sum()))
         share, low, high = (
             _shifted(rate, counted, wanted) for rate in (observed.rate, observed.low, observed.high)
         )
@@ -109,8 +109,8 @@ def platt(score: Floats, campaign: Mask) -> tuple[float, float]:
         # a little regularisation keeps a finite where the classes part without overlap
         return float(np.logaddexp(0, -side * (at[0] * margin + at[1])).sum() + 0.5 * (at[0] - 1) ** 2)
 
-    found = optimize.minimize(loss, np.array([1.0, 0.0]), method="BFGS").x
-    return float(found[0]), float(found[1])
+    fitted = optimize.minimize(loss, np.array([1.0, 0.0]), method="BFGS").x
+    return float(fitted[0]), float(fitted[1])
 
 
 def mapped(score: Floats, a: float, b: float) -> Floats:

@@ -104,7 +104,7 @@ class AccountPart:
 
 @dataclass(frozen=True, slots=True)
 class AccountScores:
-    """How well accounts that sent campaign requests are told from others."""
+    """How well accounts that sent campaign requests are distinguished from others."""
 
     accounts: int
     positive: int

@@ -140,11 +140,11 @@ def read(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
 
 
 def _fitted(table: pa.Table, columns: dict[str, pa.DataType]) -> pa.Table:
-    found = {
+    columns = {
         name: table[name].cast(kind) if name in table.column_names else pa.nulls(table.num_rows, kind)
         for name, kind in columns.items()
     }
-    return pa.table(found)
+    return pa.table(columns)
 
 
 def _read_lines(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:

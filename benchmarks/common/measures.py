@@ -62,18 +62,20 @@ def majority(group: Numbers, value: Numbers, count: int) -> Numbers:
     return most
 
 
-def bcubed(true: Numbers, found: Numbers, sizes: Numbers) -> tuple[Floats, Floats]:
+def bcubed(true: Numbers, predicted: Numbers, sizes: Numbers) -> tuple[Floats, Floats]:
     """Return B-cubed precision and recall of each item (n,); found -1: a cluster of its own.
 
     sizes: the items in each found cluster, others than the n included. Recall is over the n items.
     Source: Bagga & Baldwin 1998; Amigó et al. 2009.
     """
-    inside = found >= 0
+    inside = predicted >= 0
     template_size = np.bincount(true)[true]
-    _, place, together = np.unique(np.stack([true, found]), axis=1, return_inverse=True, return_counts=True)
+    _, place, together = np.unique(
+        np.stack([true, predicted]), axis=1, return_inverse=True, return_counts=True
+    )
     joint = together[place.reshape(-1)]
     precision = np.ones(len(true))
-    precision[inside] = joint[inside] / sizes[found[inside]]
+    precision[inside] = joint[inside] / sizes[predicted[inside]]
     return precision, np.where(inside, joint, 1) / template_size
 
 

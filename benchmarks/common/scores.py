@@ -60,21 +60,21 @@ FEWEST = 5
 """Requests of a template on each of two days below which its continuity is not scored."""
 
 
-def families(truth: Truth, found: Names) -> FamilyScores:
+def families(truth: Truth, predicted: Names) -> FamilyScores:
     """Score families (n,), aligned with the truth; one request alone is no family."""
     keep = truth.scored
-    whole, true, family = truth, truth.only(keep), found.of[keep]
+    whole, true, family = truth, truth.only(keep), predicted.of[keep]
     # one place more than there are names, for -1
-    sizes = np.bincount(family[family >= 0], minlength=len(found.names) + 1)
+    sizes = np.bincount(family[family >= 0], minlength=len(predicted.names) + 1)
     family = np.where(sizes[family] > 1, family, -1)
     template, strong = true.family.of, true.strong
     if not strong.any():
         raise Mismatch("campaign requests expected in the truth, none found")
-    mostly = majority(family, template, len(found.names))
+    mostly = majority(family, template, len(predicted.names))
     inside = family >= 0
     right = inside & (mostly[family] == template)
     precision, recall = bcubed(
-        template[strong], family[strong], np.bincount(family[inside], minlength=len(found.names))
+        template[strong], family[strong], np.bincount(family[inside], minlength=len(predicted.names))
     )
     columns = np.stack([precision, recall, inside[strong], right[strong]])
 
@@ -98,7 +98,7 @@ def families(truth: Truth, found: Names) -> FamilyScores:
         background_unrepeated_in_families=mean(inside[background & ~true.repeat]),
         background_in_campaign_families=mean((inside & np.isin(mostly[family], campaigns))[background]),
         benign_template_in_families=mean(inside[true.is_role("benign_template")]),
-        weak_assigned=mean(found.of[~whole.scored] >= 0),
+        weak_assigned=mean(predicted.of[~whole.scored] >= 0),
         by_evasion=groups(true.evasion.only(strong), part),
         by_family=each,
     )
@@ -107,7 +107,7 @@ def families(truth: Truth, found: Names) -> FamilyScores:
 def lookup(truth: Truth, known: str, stored: Names, matches: pa.Table) -> LookupScores:
     """Score MATCHES of the days after `known`, against the families `stored` on that day, aligned with it.
 
-    A stored family stands for the template that most of its requests are of.
+    A stored family represents the template that most of its requests are of.
     """
     before = truth.on(known)
     later = truth.only(truth.day.of > truth.day.names.index(known))
@@ -135,10 +135,10 @@ def lookup(truth: Truth, known: str, stored: Names, matches: pa.Table) -> Lookup
         if negative.any()
     }
     right = own_is == later.family.of
-    found = any_best & (best_is == later.family.of)
+    right = any_best & (best_is == later.family.of)
 
     def part(rows: Mask) -> LookupPart:
-        at = {name: share((found & (score >= cut))[positive][rows]) for name, cut in cuts.items()}
+        at = {name: share((right & (score >= cut))[positive][rows]) for name, cut in cuts.items()}
         return LookupPart(
             int(rows.sum()),
             share((matched & right)[positive][rows]),
@@ -164,24 +164,24 @@ def lookup(truth: Truth, known: str, stored: Names, matches: pa.Table) -> Lookup
 
 
 def _templates(families: pa.ChunkedArray, stands_for: dict[str, int]) -> Numbers:
-    """Return the template that each family stands for (n,), -1 for none."""
-    found = Names.encode(families)
-    templates = np.array([*(stands_for.get(name, -1) for name in found.names), -1], dtype=np.int64)
-    return templates[found.of]
+    """Return the template that each family represents (n,), -1 for none."""
+    encoded = Names.encode(families)
+    templates = np.array([*(stands_for.get(name, -1) for name in encoded.names), -1], dtype=np.int64)
+    return templates[encoded.of]
 
 
-def campaigns(truth: Truth, found: Names, flags: pa.Table) -> CampaignScores:
+def campaigns(truth: Truth, predicted: Names, flags: pa.Table) -> CampaignScores:
     """Score flags (family_id, score, flagged) on families (n,); families that have none rank last."""
     keep = truth.scored
-    true, family = truth.only(keep), found.of[keep]
-    score, flag, _ = _on_names(found.names, flags, "family_id")
+    true, family = truth.only(keep), predicted.of[keep]
+    score, flag, _ = _on_names(predicted.names, flags, "family_id")
     inside = family >= 0
     hit = inside & np.append(flag, False)[family]
     strong, background, benign = true.strong, true.is_role("background"), true.is_role("benign_template")
     right, on_background, on_benign = (int(hit[mask].sum()) for mask in (strong, background, benign))
     precision, recall = ratio(right, right + on_background + on_benign), ratio(right, int(strong.sum()))
-    members = np.bincount(family[inside], minlength=len(found.names))
-    campaign = 2 * np.bincount(family[inside & strong], minlength=len(found.names)) > members
+    members = np.bincount(family[inside], minlength=len(predicted.names))
+    campaign = 2 * np.bincount(family[inside & strong], minlength=len(predicted.names)) > members
     seen = members > 0
 
     def part(rows: Mask, of: Mask = strong) -> Share:
@@ -256,7 +256,7 @@ def _on_names(names: tuple[str, ...], flags: pa.Table, key: str) -> tuple[Floats
     return score, flag, rated
 
 
-def continuity(truth: Truth, found: Names, before: str, after: str) -> ContinuityScores:
+def continuity(truth: Truth, predicted: Names, before: str, after: str) -> ContinuityScores:
     """Score whether templates of at least FEWEST requests on both days have the same family (n,) on both."""
     count = len(truth.family.names)
     enough = np.ones(count, dtype=np.bool_)
@@ -264,10 +264,11 @@ def continuity(truth: Truth, found: Names, before: str, after: str) -> Continuit
     for day in (before, after):
         mine = truth.strong & (truth.day.of == truth.day.names.index(day))
         enough &= np.bincount(truth.family.of[mine], minlength=count) >= FEWEST
-        mine &= found.of >= 0
-        on_day.append(majority(truth.family.of[mine], found.of[mine], count))
+        mine &= predicted.of >= 0
+        on_day.append(majority(truth.family.of[mine], predicted.of[mine], count))
     kept = {
-        truth.family.names[t]: _kept(found.names, on_day[0][t], on_day[1][t]) for t in np.flatnonzero(enough)
+        truth.family.names[t]: _kept(predicted.names, on_day[0][t], on_day[1][t])
+        for t in np.flatnonzero(enough)
     }
     states = [row.state for row in kept.values()]
     same, switched, lost = (states.count(state) for state in ("same", "switched", "lost"))

@@ -14,19 +14,19 @@ from fingerprint.domain.settings import Home, Settings
 from fingerprint.jobs.nightly import nightly
 
 
-def made(config: simulate.SimulationConfig) -> pa.Table:
+def generate(config: simulate.SimulationConfig) -> pa.Table:
     """Make all traffic of a simulation, with its truth."""
     return pa.concat_tables(simulate.simulate(config)).combine_chunks()
 
 
-def written(sent: pa.Table, out: Path) -> Path:
+def write_traffic(sent: pa.Table, out: Path) -> Path:
     """Write traffic without its truth, as the product reads it."""
     pq.write_table(sent.select(TRAFFIC_SCHEMA.names), out)
     return out
 
 
-def worked(sent: pa.Table, home: Home, work: Path, settings: Settings | None = None) -> pa.Table:
+def run_night(sent: pa.Table, home: Home, work: Path, settings: Settings | None = None) -> pa.Table:
     """Work a night into a home; return its assignments."""
     out = work / "assignments.parquet"
-    nightly([written(sent, work / "night.parquet")], home, settings, assignments=out)
+    nightly([write_traffic(sent, work / "night.parquet")], home, settings, assignments=out)
     return read(out, ASSIGNMENTS)

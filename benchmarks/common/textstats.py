@@ -35,15 +35,17 @@ def statistics(traffic: Path, truth: Path) -> dict[str, float]:
     background = np.zeros(batch.distinct, dtype=np.bool_)
     background[batch.prompt[known.is_role("background")]] = True
     for name, prompts in (("all", np.arange(batch.distinct)), ("background", np.flatnonzero(background))):
-        held = _holders(batch, prompts)
-        out |= {f"4-grams of {name} in {n} prompts or more": float((held >= n).mean()) for n in (2, 8, 50)}
+        holders = _holders(batch, prompts)
+        out |= {f"4-grams of {name} in {n} prompts or more": float((holders >= n).mean()) for n in (2, 8, 50)}
     return out
 
 
-def beside(found: dict[str, dict[str, float]]) -> str:
+def comparison_text(statistics_of: dict[str, dict[str, float]]) -> str:
     """Write several traffics' statistics as one table."""
-    names = list(found)
-    rows = [(fact, *(f"{found[name][fact]:,.3g}" for name in names)) for fact in found[names[0]]]
+    names = list(statistics_of)
+    rows = [
+        (fact, *(f"{statistics_of[name][fact]:,.3g}" for name in names)) for fact in statistics_of[names[0]]
+    ]
     return f"{title('Text')}\n{table(['', *names], rows)}"
 
 

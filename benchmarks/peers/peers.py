@@ -107,12 +107,12 @@ def main() -> None:
         results = []
         for tool in options.only:
             results += compared(work, tool)
-            print(_told(results[-1:]), flush=True)
-    print(_told(results))
+            print(_as_text(results[-1:]), flush=True)
+    print(_as_text(results))
     if options.json:
-        told = {"machine": before, "traffic": _name(options), "requests": len(work.truth)}
+        facts = {"machine": before, "traffic": _name(options), "requests": len(work.truth)}
         versions = _versions(work.python)
-        machine.save({**told, "versions": versions, "results": [asdict(r) for r in results]}, options.json)
+        machine.save({**facts, "versions": versions, "results": [asdict(r) for r in results]}, options.json)
 
 
 def compared(work: Work, tool: str) -> list[Result]:
@@ -123,8 +123,8 @@ def compared(work: Work, tool: str) -> list[Result]:
     if embedding is not None and not embedding.finished:
         return [_renamed(embedding, tool)]
     settings = (BEST[tool],) if work.best and tool in BEST else SETTINGS[tool]
-    found = [_peer(work, tool, setting, embedding) for setting in settings]
-    return sorted(found, key=lambda r: r.micro_f1 if r.micro_f1 is not None else -1.0)
+    results = [_peer(work, tool, setting, embedding) for setting in settings]
+    return sorted(results, key=lambda r: r.micro_f1 if r.micro_f1 is not None else -1.0)
 
 
 def _own(work: Work) -> Result:
@@ -149,23 +149,23 @@ def _peer(work: Work, tool: str, setting: str, embedding: Result | None) -> Resu
     numbers = pc.if_else(pc.less(groups, 0), None, groups).cast(pa.large_string())
     ids = pq.read_table(work.texts, columns=["request_id"])["request_id"]
     given = aligned(work.truth, pa.table({"request_id": ids, "family_id": numbers}))
-    found = _scored(work, tool, setting, ran, Names.encode(given["family_id"]))
-    return found if embedding is None else _with_embedding(found, embedding)
+    result = _scored(work, tool, setting, ran, Names.encode(given["family_id"]))
+    return result if embedding is None else _with_embedding(result, embedding)
 
 
 def _embedded(work: Work) -> Result:
     """Embed what the cache lacks, for `minutes` at most; times are those of all parts, whenever they were made."""
     command = [str(work.python), str(WORKER), "embed", str(work.texts), str(work.cache), str(work.minutes)]
-    told: dict[str, Any] = json.loads(machine.run(command, work.folder).output)
+    printed: dict[str, Any] = json.loads(machine.run(command, work.folder).output)
     times = np.array(list(json.loads((work.cache / "times.json").read_text()).values()))
     seconds, cpu = times.sum(axis=0).tolist()
-    done = told["done"] == told["of"]
-    whole = told["of"] / told["done"]
+    done = printed["done"] == printed["of"]
+    whole = printed["of"] / printed["done"]
     note = (
         ""
         if done
         else (
-            f"not finished: {told['done']:,} of {told['of']:,} embedded in {seconds / 60:.0f} min; "
+            f"not finished: {printed['done']:,} of {printed['of']:,} embedded in {seconds / 60:.0f} min; "
             f"embedding alone, extrapolated: {seconds * whole / 60:.0f} min"
         )
     )
@@ -173,12 +173,12 @@ def _embedded(work: Work) -> Result:
     return Result("embed", "", seconds, cpu, peak, embedding_seconds=seconds, finished=done, note=note)
 
 
-def _with_embedding(found: Result, embedding: Result) -> Result:
+def _with_embedding(result: Result, embedding: Result) -> Result:
     return _changed(
-        found,
-        seconds=found.seconds + embedding.seconds,
-        cpu_seconds=found.cpu_seconds + embedding.cpu_seconds,
-        peak_mb=max(found.peak_mb, embedding.peak_mb),
+        result,
+        seconds=result.seconds + embedding.seconds,
+        cpu_seconds=result.cpu_seconds + embedding.cpu_seconds,
+        peak_mb=max(result.peak_mb, embedding.peak_mb),
         embedding_seconds=embedding.seconds,
     )
 
@@ -206,8 +206,8 @@ def _changed(result: Result, **values: Any) -> Result:
     return Result(**{**asdict(result), **values})
 
 
-def _scored(work: Work, tool: str, setting: str, ran: machine.Run, found: Names) -> Result:
-    score = scores.families(work.truth, found)
+def _scored(work: Work, tool: str, setting: str, ran: machine.Run, predicted: Names) -> Result:
+    score = scores.families(work.truth, predicted)
     return Result(
         tool,
         setting,
@@ -268,8 +268,8 @@ def _versions(python: Path) -> dict[str, str]:
     listed = subprocess.run(
         [str(python), "-m", "pip", "list", "--format=json"], capture_output=True, check=True, text=True
     )
-    found = {row["name"].lower(): row["version"] for row in json.loads(listed.stdout)}
-    return {name: found[name] for name in named if name in found}
+    installed = {row["name"].lower(): row["version"] for row in json.loads(listed.stdout)}
+    return {name: installed[name] for name in named if name in installed}
 
 
 def _name(options: argparse.Namespace) -> str:
@@ -278,7 +278,7 @@ def _name(options: argparse.Namespace) -> str:
     return "+".join(file.name.partition(".")[0] for file in options.traffic)
 
 
-def _told(results: list[Result]) -> str:
+def _as_text(results: list[Result]) -> str:
     rows = [
         [
             WORDS[r.tool].format(r.setting),

@@ -83,10 +83,10 @@ def semhash(texts: Sequence[str], setting: str, model: Path) -> Groups:
     from sentence_transformers import SentenceTransformer
 
     records = [{"text": text, "id": str(number)} for number, text in enumerate(texts)]
-    found = SemHash.from_records(
+    kept = SemHash.from_records(
         records, columns=["text"], model=SentenceTransformer(str(model), device="cpu", local_files_only=True)
     ).self_deduplicate(threshold=float(setting))
-    pairs = ((int(pair.record["id"]), int(pair.duplicate_of["id"])) for pair in found.filtered)
+    pairs = ((int(pair.record["id"]), int(pair.duplicate_of["id"])) for pair in kept.filtered)
     return _components(len(texts), pairs)
 
 

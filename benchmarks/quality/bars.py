@@ -37,12 +37,18 @@ class Bar:
         return self.value <= limit if self.most else self.value >= limit
 
 
-def bars(found: Quality) -> list[Bar]:
+def bars(quality: Quality) -> list[Bar]:
     """List the bars that a run has figures for."""
-    return [*_nights(found), *_families(found), *_lookup(found), *_campaigns(found), *_continuity(found)]
+    return [
+        *_nights(quality),
+        *_families(quality),
+        *_lookup(quality),
+        *_campaigns(quality),
+        *_continuity(quality),
+    ]
 
 
-def told(rows: Sequence[Bar]) -> str:
+def as_text(rows: Sequence[Bar]) -> str:
     """Lay out bars with ✓ and ✗, and count them."""
     head = ("", "found", "first bar", "final bar")
     lines = table(head, [(bar.what, bar.value, _mark(bar, bar.first), _mark(bar, bar.final)) for bar in rows])
@@ -62,22 +68,22 @@ def _mark(bar: Bar, limit: float | None) -> str | None:
     return f"{'≤' if bar.most else '≥'} {cell(limit)} {'✓' if reached else '✗'}"
 
 
-def _nights(found: Quality) -> Iterator[Bar]:
-    if len(found.nights) < len(found.days):
+def _nights(quality: Quality) -> Iterator[Bar]:
+    if len(quality.nights) < len(quality.days):
         return
-    first = found.nights[0]
+    first = quality.nights[0]
     yield Bar(f"nightly, {first.name}: seconds", first.seconds, 60.0, 60.0, most=True)
     yield Bar(f"nightly, {first.name}: peak MB", first.peak_mb, 2500.0, 2500.0, most=True)
 
 
-def _families(found: Quality) -> Iterator[Bar]:
-    first = found.days[0]
-    if "all" in found.families:
-        whole = found.families["all"]
+def _families(quality: Quality) -> Iterator[Bar]:
+    first = quality.days[0]
+    if "all" in quality.families:
+        whole = quality.families["all"]
         yield Bar("families, all days in one night: micro F1", whole.overall.f1, None, 0.975)
         yield Bar("families, all days in one night: macro F1", whole.macro_f1_over_families, None, 0.94)
         return
-    for day, scores in found.families.items():
+    for day, scores in quality.families.items():
         early = day == first
         yield Bar(f"families, {day}: micro F1", scores.overall.f1, 0.985 if early else None, 0.99)
         yield Bar(f"families, {day}: macro F1", scores.macro_f1_over_families, 0.94 if early else None, 0.965)
@@ -99,14 +105,14 @@ def _evasions(day: str, scores: FamilyScores, *, early: bool) -> Iterator[Bar]:
         yield Bar(f"families, {day}: {evasion}", part.f1, first, final)
 
 
-def _lookup(found: Quality) -> Iterator[Bar]:
-    if not found.lookup:
+def _lookup(quality: Quality) -> Iterator[Bar]:
+    if not quality.lookup:
         return
-    of, scores = next(iter(found.lookup.items()))
+    of, scores = next(iter(quality.lookup.items()))
     if "none" in scores.by_evasion:
         yield Bar(f"lookup, {of}: TPR at 1e-3, undisguised", scores.by_evasion["none"].tpr[_CUT], 0.98, None)
     yield Bar(f"lookup, {of}: TPR at 1e-3", scores.overall.tpr[_CUT], 0.85, None)
-    for of, scores in found.lookup.items():
+    for of, scores in quality.lookup.items():
         yield from _later(of, scores)
 
 
@@ -122,13 +128,13 @@ def _later(of: str, scores: LookupScores) -> Iterator[Bar]:
     yield Bar(f"lookup, {of}: FPR at own thresholds", scores.fpr_background, None, 1e-3, most=True)
 
 
-def _campaigns(found: Quality) -> Iterator[Bar]:
-    for day, scores in found.campaigns.items():
+def _campaigns(quality: Quality) -> Iterator[Bar]:
+    for day, scores in quality.campaigns.items():
         yield Bar(f"campaigns, {day}: precision", scores.precision, None, 0.99)
         yield Bar(f"campaigns, {day}: recall", scores.recall, None, 0.95)
         yield Bar(f"campaigns, {day}: average precision", scores.average_precision, None, 0.98)
-    if found.accounts:
-        day, first = next(iter(found.accounts.items()))
+    if quality.accounts:
+        day, first = next(iter(quality.accounts.items()))
         yield Bar(f"accounts, {day}: recall at FPR 0.3 %", first.recall_at_rate, None, 0.93)
         yield Bar(f"accounts, {day}: the same, up to 17.5 % campaign", mixed(first), None, 0.80)
 
@@ -144,7 +150,7 @@ def mixed(scores: AccountScores) -> float:
     )
 
 
-def without_metadata(found: Quality, earlier: Mapping[str, Any]) -> list[Bar]:
+def without_metadata(quality: Quality, earlier: Mapping[str, Any]) -> list[Bar]:
     """How much lower recall is than in an earlier run's JSON, in which the traffic had its metadata."""
     rows = [
         Bar(
@@ -154,15 +160,15 @@ def without_metadata(found: Quality, earlier: Mapping[str, Any]) -> list[Bar]:
             0.05,
             most=True,
         )
-        for day, scores in found.campaigns.items()
+        for day, scores in quality.campaigns.items()
     ]
-    for day, scores in list(found.accounts.items())[:1]:
+    for day, scores in list(quality.accounts.items())[:1]:
         lost = earlier["accounts"][day]["recall_at_rate"] - scores.recall_at_rate
         rows.append(Bar(f"accounts, {day}: recall lost without metadata", lost, None, 0.05, most=True))
     return rows
 
 
-def _continuity(found: Quality) -> Iterator[Bar]:
-    for days, scores in found.continuity.items():
+def _continuity(quality: Quality) -> Iterator[Bar]:
+    for days, scores in quality.continuity.items():
         yield Bar(f"continuity, {days}: same id", scores.share_same, None, 0.97)
         yield Bar(f"continuity, {days}: id switches", float(scores.switched), None, 0.0, most=True)

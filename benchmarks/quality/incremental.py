@@ -25,7 +25,7 @@ from benchmarks.common.labelled import ASSIGNMENTS, Names, assigned, read, read_
 from benchmarks.common.measures import adjusted_rand
 from benchmarks.common.scores import families
 from benchmarks.common.tables import table, title
-from benchmarks.quality.bars import Bar, told
+from benchmarks.quality.bars import Bar, as_text
 from fingerprint import simulate
 from fingerprint.domain.settings import Home
 from fingerprint.jobs.nightly import nightly
@@ -46,15 +46,15 @@ def main() -> None:
         files = simulate.write(config, work / "traffic", truth=truth)
         nights = _worker(["nights", *map(str, files)], work)
         batch = _worker(["batch", *map(str, files)], work)
-        found = compared(truth, work, nights, batch)
-    print(told_of(found))
-    limits = bars(found)
+        comparison = compared(truth, work, nights, batch)
+    print(summary_text(comparison))
+    limits = bars(comparison)
     print(title("Bars"))
-    print(told(limits))
+    print(as_text(limits))
     if options.json:
         run = {"preset": options.preset, "rows_a_night": options.rows, "nights": options.nights}
         machine.save(
-            {"machine": before, "run": run, **found, "bars": [asdict(b) for b in limits]}, options.json
+            {"machine": before, "run": run, **comparison, "bars": [asdict(b) for b in limits]}, options.json
         )
 
 
@@ -66,13 +66,13 @@ def compared(truth: Path, work: Path, nights: list[dict[str, Any]], batch: dict[
         assigned(known, pa.concat_tables(parts)),
         assigned(known, read(work / "batch.parquet", ASSIGNMENTS)),
     )
-    both = (one.of >= 0) & (other.of >= 0)
+    in_both = (one.of >= 0) & (other.of >= 0)
     roles = {role: known.is_role(role) for role in known.role.names}
     return {
         "nights": nights,
         "batch": batch,
         "agreement": adjusted_rand(_alone(one), _alone(other)),
-        "agreement_of_requests_in_families_of_both": adjusted_rand(one.of[both], other.of[both]),
+        "agreement_of_requests_in_families_of_both": adjusted_rand(one.of[in_both], other.of[in_both]),
         "agreement_by_role": {
             role: adjusted_rand(_alone(one)[rows], _alone(other)[rows]) for role, rows in roles.items()
         },
@@ -80,7 +80,7 @@ def compared(truth: Path, work: Path, nights: list[dict[str, Any]], batch: dict[
             role: {
                 "nights": float((one.of[rows] >= 0).mean()),
                 "batch": float((other.of[rows] >= 0).mean()),
-                "both": float(both[rows].mean()),
+                "both": float(in_both[rows].mean()),
             }
             for role, rows in roles.items()
         },
@@ -92,16 +92,18 @@ def compared(truth: Path, work: Path, nights: list[dict[str, Any]], batch: dict[
     }
 
 
-def bars(found: dict[str, Any]) -> list[Bar]:
+def bars(comparison: dict[str, Any]) -> list[Bar]:
     """List what is asked of many nights."""
     return [
-        Bar("agreement with one batch", found["agreement"], SAME, SAME),
-        Bar("cost of the last nights over that of the second", found["growth"], GROWTH, GROWTH, most=True),
+        Bar("agreement with one batch", comparison["agreement"], SAME, SAME),
+        Bar(
+            "cost of the last nights over that of the second", comparison["growth"], GROWTH, GROWTH, most=True
+        ),
     ]
 
 
-def _alone(found: Names) -> np.ndarray[Any, Any]:
-    return np.where(found.of >= 0, found.of, -1 - np.arange(len(found.of)))
+def _alone(predicted: Names) -> np.ndarray[Any, Any]:
+    return np.where(predicted.of >= 0, predicted.of, -1 - np.arange(len(predicted.of)))
 
 
 def _cost(nights: list[dict[str, Any]]) -> float:
@@ -109,18 +111,18 @@ def _cost(nights: list[dict[str, Any]]) -> float:
     return float(np.median([night["cpu_seconds"] for night in nights]))
 
 
-def told_of(found: dict[str, Any]) -> str:
+def summary_text(comparison: dict[str, Any]) -> str:
     """Write the nights as a table, and what they have in common with the batch."""
     rows: list[tuple[object, ...]] = [
         (n, row["seconds"], row["cpu_seconds"], row["families"], row["new_families"], row["in_families"])
-        for n, row in enumerate(found["nights"], 1)
+        for n, row in enumerate(comparison["nights"], 1)
     ]
-    batch = found["batch"]
+    batch = comparison["batch"]
     rows.append(
         ("batch", batch["seconds"], batch["cpu_seconds"], batch["families"], "", batch["in_families"])
     )
     head = table(["night", "seconds", "cpu", "families", "new", "requests in families"], rows)
-    facts = {k: v for k, v in found.items() if k not in ("nights", "batch")}
+    facts = {k: v for k, v in comparison.items() if k not in ("nights", "batch")}
     return f"{title('Nights, and all of them as one batch')}\n{head}\n{json.dumps(facts, indent=1)}"
 
 

@@ -5,7 +5,7 @@
 Every account sends the same number of requests a day, and every campaign takes 5, 10 or 25 % of its accounts' traffic.
 Each day is one night into one home, so an account's window is one night (100 requests) or all (1,500). Several
 simulations, each with a home of its own, are scored together, by one threshold over the honest accounts of all. The kernel
-test stands beside it: on all requests of an account, and on windows drawn at random from a common pool, as published.
+test is shown beside it: on all requests of an account, and on windows drawn at random from a common pool, as published.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ def main() -> None:
     for seed in range(options.seed, options.seed + options.runs):
         with tempfile.TemporaryDirectory(prefix="fingerprint-mixing-") as folder:
             runs.append(measure(config_of(options, seed), Path(folder)))
-        found = [scored([run[at] for run in runs]) for at in range(len(runs[0]))]
-        print(told(found), flush=True)
+        windows = [scored([run[at] for run in runs]) for at in range(len(runs[0]))]
+        print(as_text(windows), flush=True)
     if options.json:
         asked = {name: getattr(options, name) for name in ASKED}
-        machine.save({"machine": before, "run": asked, "windows": found}, options.json)
+        machine.save({"machine": before, "run": asked, "windows": windows}, options.json)
 
 
 def config_of(options: argparse.Namespace, seed: int) -> SimulationConfig:
@@ -105,15 +105,15 @@ def measure(config: SimulationConfig, work: Path) -> list[Window]:
     """Work the nights; look at accounts after the first and after the last."""
     truth_file = work / "truth.parquet"
     files = simulate.write(config, work / "traffic", truth=truth_file)
-    truth, found = read_truth(truth_file), []
+    truth, windows = read_truth(truth_file), []
     kernel = Kernel(work)
     for number, file in enumerate(files, 1):
         machine.fingerprint("nightly", file, "--home", work / "home", "--quiet", scratch=work)
         kernel.add(file, truth.on(f"day{number}"))
         if number in (1, len(files)):
             window = truth.on(*(f"day{n}" for n in range(1, number + 1)))
-            found.append(_window(config.volume * number, window, work, kernel))
-    return found
+            windows.append(_window(config.volume * number, window, work, kernel))
+    return windows
 
 
 def _window(requests: int, truth: Truth, work: Path, kernel: Kernel) -> Window:
@@ -196,13 +196,13 @@ class Kernel:
 
     def accounts(self, names: Sequence[str], honest: npt.NDArray[np.bool_]) -> Doubles:
         """Return the accounts' MMD², not below 0; the pool is of accounts that are honest, so it is at its best."""
-        found = departures(
+        against = departures(
             np.array([self._sums[name] for name in names]),
             np.array([float(self._requests[name]) for name in names]),
             honest,
             self._covariance(),
         )
-        return np.maximum(np.nan_to_num(found.value, nan=0.0), 0.0)
+        return np.maximum(np.nan_to_num(against.value, nan=0.0), 0.0)
 
     def pooled(self, size: int) -> dict[str, float]:
         """Recall by share at FPR 0.3 % on windows drawn at random from all honest and all campaign requests."""
@@ -231,7 +231,7 @@ class Kernel:
         return np.asarray(np.cov(pool.T), dtype=np.float64)
 
 
-def told(windows: Sequence[Row]) -> str:
+def as_text(windows: Sequence[Row]) -> str:
     """Lay out recall by share for each window."""
     head = ("recall at FPR 0.3 %", *(f"{share:.0%} campaign" for share in SHARES))
     lines: list[tuple[object, ...]] = []

@@ -57,20 +57,23 @@ def main() -> None:
         traffic = _simulated(options, work) if options.simulate else _given(options, work)
         before = machine.facts()
         night = ["--model", options.model] if options.model else []
-        found = one_batch(traffic, work, night) if options.one_batch else nights(traffic, work, night)
-        limits = bars.bars(found)
+        measured = one_batch(traffic, work, night) if options.one_batch else nights(traffic, work, night)
+        limits = bars.bars(measured)
         if options.with_metadata:
-            limits += bars.without_metadata(found, json.loads(options.with_metadata.read_text()))
+            limits += bars.without_metadata(measured, json.loads(options.with_metadata.read_text()))
         if options.twice:
             limits.append(Bar("two runs: equal", float(equal_again(traffic, work, night)), 1.0, 1.0))
-    print(report.told(traffic.name, found, limits))
+    print(report.as_text(traffic.name, measured, limits))
     if options.json:
         how = {"traffic": traffic.name, "one_batch": options.one_batch, "metadata": not options.no_metadata}
-        told = (
-            asdict(found) if options.details else _without(asdict(found), ("by_family", "recall_by_campaign"))
+        details = (
+            asdict(measured)
+            if options.details
+            else _without(asdict(measured), ("by_family", "recall_by_campaign"))
         )
         machine.save(
-            {"machine": before, "run": how, **told, "bars": [_marked(b) for b in limits]}, options.json
+            {"machine": before, "run": how, **details, "bars": [_marked(b) for b in limits]},
+            options.json,
         )
 
 
@@ -145,15 +148,15 @@ def _night(name: str, files: Sequence[Path], work: Path, options: Sequence[str])
         *options,
         scratch=work,
     )
-    told = json.loads(ran.output)
+    printed = json.loads(ran.output)
     return figures.Night(
         name=name,
-        requests=told["ingest"]["accepted"],
-        **{key: told[key] for key in ("distinct_prompts", "families", "new_families", "flagged")},
+        requests=printed["ingest"]["accepted"],
+        **{key: printed[key] for key in ("distinct_prompts", "families", "new_families", "flagged")},
         seconds=ran.seconds,
         cpu_seconds=ran.cpu_seconds,
         peak_mb=ran.peak_mb,
-        stages=told["seconds"],
+        stages=printed["seconds"],
     )
 
 
@@ -186,14 +189,16 @@ def _flags(key: str, rows: Sequence[tuple[str, float, bool]]) -> pa.Table:
     return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
 
 
-def _only(flags: pa.Table, found: Names) -> pa.Table:
+def _only(flags: pa.Table, predicted: Names) -> pa.Table:
     """Leave out families that no request in scope has."""
-    used = pa.array(sorted({found.names[number] for number in found.of if number >= 0}), pa.large_string())
+    used = pa.array(
+        sorted({predicted.names[number] for number in predicted.of if number >= 0}), pa.large_string()
+    )
     return flags.filter(pc.is_in(flags["family_id"], value_set=used))
 
 
-def _on(truth: Truth, found: Names, day: str) -> tuple[Truth, Names]:
-    return truth.on(day), found.only(truth.day.of == truth.day.names.index(day))
+def _on(truth: Truth, predicted: Names, day: str) -> tuple[Truth, Names]:
+    return truth.on(day), predicted.only(truth.day.of == truth.day.names.index(day))
 
 
 def _assignments(work: Path, name: str) -> Path:

@@ -26,11 +26,11 @@ import pyarrow.parquet as pq
 from scipy import special
 
 from benchmarks.common import machine
-from benchmarks.common.calibration import Curve, curve, exactly, mapped, platt
+from benchmarks.common.calibration import Curve, curve, exact_rate, mapped, platt
 from benchmarks.common.labelled import Floats, Mask
-from benchmarks.common.simulated import made, worked
-from benchmarks.quality.holding import stands_for, thresholds
-from benchmarks.quality.reliability_report import plotted, scores_told, thresholds_told
+from benchmarks.common.simulated import generate, run_night
+from benchmarks.quality.holding import templates_of, thresholds
+from benchmarks.quality.reliability_report import plotted, scores_text, thresholds_text
 from fingerprint import simulate
 from fingerprint.assessment.features import PRIOR, SCORE_FEATURES
 from fingerprint.domain.settings import Home
@@ -70,19 +70,19 @@ def main() -> None:
     options = _options()
     began = time.monotonic()
     before = machine.facts()
-    found = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
+    figures = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
     with tempfile.TemporaryDirectory(prefix="fingerprint-reliability-") as folder:
         if options.worlds:
-            held = list(thresholds(Path(folder), options.worlds, options.rows))
-            print(thresholds_told(held))
-            found["thresholds"] = [asdict(row) for row in held]
-            found["thresholds_run"] = {"worlds": options.worlds, "rows": options.rows, "machine": before}
+            checks = list(thresholds(Path(folder), options.worlds, options.rows))
+            print(thresholds_text(checks))
+            figures["thresholds"] = [asdict(row) for row in checks]
+            figures["thresholds_run"] = {"worlds": options.worlds, "rows": options.rows, "machine": before}
         if options.seeds:
-            found |= _scored(Path(folder), options)
-            found["machine"] = before
+            figures |= _scored(Path(folder), options)
+            figures["machine"] = before
     print(f"\n  {time.monotonic() - began:.0f} s")
     if options.json:
-        machine.save(found, options.json)
+        machine.save(figures, options.json)
 
 
 def _scored(work: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -99,13 +99,13 @@ def _scored(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     }
     again = refitted(scored)
     above = scored.score >= FLAGGED
-    flagged = exactly(int(scored.campaign[above].sum()), int(above.sum()))
-    print(scores_told(curves, flagged, again))
+    flagged = exact_rate(int(scored.campaign[above].sum()), int(above.sum()))
+    print(scores_text(curves, flagged, again))
     if options.json:
         plotted(curves, list(KINDS), options.json.with_suffix(".svg"))
     return {
         "run": {"seeds": len(np.unique(scored.seed)), "rows": options.rows},
-        "curves": {name: asdict(found) for name, found in curves.items()},
+        "curves": {name: asdict(one) for name, one in curves.items()},
         "flagged": asdict(flagged),
         "refitted": again,
     }
@@ -120,22 +120,22 @@ def read_scores(file: Path) -> Scored:
 
 def score_nights(work: Path, seeds: range, rows: int, earlier: Scored | None = None) -> Scored:
     """Work two nights of each kind of traffic for each seed, and tell scores from truth, after the earlier ones."""
-    found: list[tuple[str, int, int, float, bool]] = []
+    scored: list[tuple[str, int, int, float, bool]] = []
     if earlier is not None:
-        found = list(zip(*(list(column) for column in asdict(earlier).values()), strict=True))
+        scored = list(zip(*(list(column) for column in asdict(earlier).values()), strict=True))
     for seed in seeds:
         for kind, changes in KINDS.items():
             config = simulate.SimulationConfig(
                 rows=2 * rows, days=2, seed=seed, accounts=rows // 5, campaigns=10, honest_templates=40
             )
-            whole = made(replace(config, **changes))
+            whole = generate(replace(config, **changes))
             home = Home(work / "scored")
             shutil.rmtree(home.path, ignore_errors=True)
             for night, day in enumerate(("day1", "day2")):
                 sent = whole.filter(pc.equal(whole["day"], day))
-                assigned = worked(sent, home, work)
-                found += [(kind, seed, night, *row) for row in _scores(home, sent, assigned)]
-    kinds, seeds_of, nights, score, campaign = zip(*found, strict=True)
+                assigned = run_night(sent, home, work)
+                scored += [(kind, seed, night, *row) for row in _scores(home, sent, assigned)]
+    kinds, seeds_of, nights, score, campaign = zip(*scored, strict=True)
     return Scored(
         kinds, np.array(seeds_of), np.array(nights), np.array(score, dtype=np.float64), np.array(campaign)
     )
@@ -143,8 +143,10 @@ def score_nights(work: Path, seeds: range, rows: int, earlier: Scored | None = N
 
 def _scores(home: Home, sent: pa.Table, assigned: pa.Table) -> Iterator[tuple[float, bool]]:
     """Score and truth of every family that the night has seen."""
-    stands = stands_for(sent, assigned)
-    is_campaign = dict(zip(stands["family_id"].to_pylist(), stands["campaign"].to_pylist(), strict=True))
+    templates = templates_of(sent, assigned)
+    is_campaign = dict(
+        zip(templates["family_id"].to_pylist(), templates["campaign"].to_pylist(), strict=True)
+    )
     with Store.open(home.path, read_only=True) as store:
         for row in store.families():
             if row.family_id in is_campaign:

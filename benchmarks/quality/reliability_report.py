@@ -8,10 +8,10 @@ from typing import Any
 
 from benchmarks.common.calibration import Curve, Rate
 from benchmarks.common.tables import table, title
-from benchmarks.quality.holding import Held
+from benchmarks.quality.holding import ThresholdCheck
 
 
-def thresholds_told(held: Sequence[Held]) -> str:
+def thresholds_text(checks: Sequence[ThresholdCheck]) -> str:
     """Lay out stated and observed rates."""
     head = (
         "stated",
@@ -37,13 +37,13 @@ def thresholds_told(held: Sequence[Held]) -> str:
             f"{row.any_family.rate:.1e}",
             f"{row.campaign.rate:.1e}",
         )
-        for row in held
+        for row in checks
     ]
     words = "Thresholds: stated and observed false-positive rates, families (of which above the floor)"
     return f"{title(words)}\n{table(head, rows)}"
 
 
-def scores_told(curves: Mapping[str, Curve], flagged: Rate, again: Mapping[str, Any]) -> str:
+def scores_text(curves: Mapping[str, Curve], flagged: Rate, again: Mapping[str, Any]) -> str:
     """Lay out predicted and observed shares of campaigns."""
     whole = curves["all"]
     cells = [
@@ -65,11 +65,11 @@ def scores_told(curves: Mapping[str, Curve], flagged: Rate, again: Mapping[str, 
     cells = [
         (
             name,
-            found.families,
-            found.campaigns,
-            *(f"{x:.4f}" for x in (found.base_rate, found.brier, found.error, found.log_loss)),
+            one.families,
+            one.campaigns,
+            *(f"{x:.4f}" for x in (one.base_rate, one.brier, one.error, one.log_loss)),
         )
-        for name, found in curves.items()
+        for name, one in curves.items()
     ]
     names = ("traffic", "families", "campaigns", "base rate", "Brier", "calibration error", "log loss")
     parts += ["", table(names, cells)]

@@ -12,26 +12,26 @@ from benchmarks.quality import bars
 from benchmarks.quality.bars import Bar
 
 
-def told(name: str, found: Quality, limits: Sequence[Bar]) -> str:
+def as_text(name: str, quality: Quality, limits: Sequence[Bar]) -> str:
     """Lay out all of a run but the figures by family."""
-    return "\n".join([title(name), *_tables(found), title("Bars"), bars.told(limits)])
+    return "\n".join([title(name), *_tables(quality), title("Bars"), bars.as_text(limits)])
 
 
-def _tables(found: Quality) -> Iterator[str]:
-    yield from (title("Nights"), _nights(found))
-    yield from (title("Families: campaign requests against their templates"), _families(found))
-    yield from ("", _by_evasion(found))
-    for days, scores in found.lookup.items():
-        yield from (title(f"Lookup of {days} among the families of {found.days[0]}"), _lookup(scores))
-    yield from (title("Campaigns: requests in flagged families"), _campaigns(found))
-    yield from (title("Accounts that sent campaign requests, after each night"), _accounts(found))
+def _tables(quality: Quality) -> Iterator[str]:
+    yield from (title("Nights"), _nights(quality))
+    yield from (title("Families: campaign requests against their templates"), _families(quality))
+    yield from ("", _by_evasion(quality))
+    for days, scores in quality.lookup.items():
+        yield from (title(f"Lookup of {days} among the families of {quality.days[0]}"), _lookup(scores))
+    yield from (title("Campaigns: requests in flagged families"), _campaigns(quality))
+    yield from (title("Accounts that sent campaign requests, after each night"), _accounts(quality))
     for what in ("by_mixing", "by_campaign_requests"):
-        yield from ("", _by_bin(found.accounts, what))
-    if found.continuity:
-        yield from (title("Continuity: a template's family from day to day"), _continuity(found))
+        yield from ("", _by_bin(quality.accounts, what))
+    if quality.continuity:
+        yield from (title("Continuity: a template's family from day to day"), _continuity(quality))
 
 
-def _nights(found: Quality) -> str:
+def _nights(quality: Quality) -> str:
     columns = (
         "requests",
         "distinct_prompts",
@@ -42,15 +42,15 @@ def _nights(found: Quality) -> str:
         "cpu_seconds",
         "peak_mb",
     )
-    rows = [_row(column.replace("_", " "), found.nights, column) for column in columns]
+    rows = [_row(column.replace("_", " "), quality.nights, column) for column in columns]
     stages = [
-        (f"  {stage}, seconds", *(f"{night.stages[stage]:.1f}" for night in found.nights))
-        for stage in found.nights[0].stages
+        (f"  {stage}, seconds", *(f"{night.stages[stage]:.1f}" for night in quality.nights))
+        for stage in quality.nights[0].stages
     ]
-    return table(["", *(night.name for night in found.nights)], [*rows, *stages])
+    return table(["", *(night.name for night in quality.nights)], [*rows, *stages])
 
 
-def _families(found: Quality) -> str:
+def _families(quality: Quality) -> str:
     names = {
         "micro F1": "overall.f1",
         "  precision": "overall.precision",
@@ -66,17 +66,17 @@ def _families(found: Quality) -> str:
         "honest templates in families": "benign_template_in_families",
         "weak templates in families": "weak_assigned",
     }
-    rows = [_row(name, found.families.values(), path) for name, path in names.items()]
-    return table(["", *found.families], rows)
+    rows = [_row(name, quality.families.values(), path) for name, path in names.items()]
+    return table(["", *quality.families], rows)
 
 
-def _by_evasion(found: Quality) -> str:
-    kinds = sorted({kind for scores in found.families.values() for kind in scores.by_evasion})
+def _by_evasion(quality: Quality) -> str:
+    kinds = sorted({kind for scores in quality.families.values() for kind in scores.by_evasion})
     rows = []
     for kind in kinds:
-        parts = [scores.by_evasion.get(kind) for scores in found.families.values()]
+        parts = [scores.by_evasion.get(kind) for scores in quality.families.values()]
         rows.append([kind, *(value for part in parts for value in (_of(part, "requests"), _of(part, "f1")))])
-    return table(["F1 by evasion", *(head for day in found.families for head in ("requests", day))], rows)
+    return table(["F1 by evasion", *(head for day in quality.families for head in ("requests", day))], rows)
 
 
 def _lookup(scores: LookupScores) -> str:
@@ -102,7 +102,7 @@ def _lookup(scores: LookupScores) -> str:
     return "\n".join([table(["", ""], list(facts.items())).lstrip("\n"), "", table(head, rows)])
 
 
-def _campaigns(found: Quality) -> str:
+def _campaigns(quality: Quality) -> str:
     columns = (
         "precision",
         "recall",
@@ -114,17 +114,17 @@ def _campaigns(found: Quality) -> str:
     )
     counts = ("flagged_families", "flagged_background", "flagged_benign_template")
     rows = [
-        _row(column.replace("_", " "), found.campaigns.values(), column) for column in (*columns, *counts)
+        _row(column.replace("_", " "), quality.campaigns.values(), column) for column in (*columns, *counts)
     ]
-    some = (scores.benign_flagged_by_kind.items() for scores in found.campaigns.values())
+    some = (scores.benign_flagged_by_kind.items() for scores in quality.campaigns.values())
     kinds = sorted({kind for shares in some for kind, share in shares if share.flagged})
     for kind in kinds:
-        shares = (scores.benign_flagged_by_kind.get(kind) for scores in found.campaigns.values())
+        shares = (scores.benign_flagged_by_kind.get(kind) for scores in quality.campaigns.values())
         rows.append((f"  flagged of {kind}", *(_of(share, "flagged") for share in shares)))
-    return table(["", *found.campaigns], rows)
+    return table(["", *quality.campaigns], rows)
 
 
-def _accounts(found: Quality) -> str:
+def _accounts(quality: Quality) -> str:
     names = {
         "accounts": "accounts",
         "sent campaign requests": "positive",
@@ -134,8 +134,8 @@ def _accounts(found: Quality) -> str:
         "recall at FPR 0.3 %": "recall_at_rate",
         "average precision": "average_precision",
     }
-    rows = [_row(name, found.accounts.values(), path) for name, path in names.items()]
-    return table(["", *found.accounts], rows)
+    rows = [_row(name, quality.accounts.values(), path) for name, path in names.items()]
+    return table(["", *quality.accounts], rows)
 
 
 def _by_bin(accounts: Mapping[str, AccountScores], what: str) -> str:
@@ -148,10 +148,10 @@ def _by_bin(accounts: Mapping[str, AccountScores], what: str) -> str:
     return table([first, *(head for days in accounts for head in ("accounts", days))], rows)
 
 
-def _continuity(found: Quality) -> str:
+def _continuity(quality: Quality) -> str:
     columns = ("templates_on_both_days", "same", "switched", "lost", "share_same")
-    rows = [_row(column.replace("_", " "), found.continuity.values(), column) for column in columns]
-    return table(["", *found.continuity], rows)
+    rows = [_row(column.replace("_", " "), quality.continuity.values(), column) for column in columns]
+    return table(["", *quality.continuity], rows)
 
 
 def _row(name: str, things: Iterable[object], path: str) -> tuple[object, ...]:

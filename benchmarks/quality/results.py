@@ -62,7 +62,7 @@ FIGURES: dict[str, Figure] = {
 def families_found() -> str:
     """Write what is found of families, lookups, campaigns and accounts; then F1 and lookups by evasion."""
     runs = {name: read(file) for name, file in RUNS.items()}
-    found = [[name, *(figure(run) for run in runs.values())] for name, figure in FIGURES.items()]
+    rows = [[name, *(figure(run) for run in runs.values())] for name, figure in FIGURES.items()]
     by_kind = [
         [kind, *(each("families", "by_evasion", kind, "f1")(run) for run in runs.values())]
         for kind in EVASIONS
@@ -88,7 +88,7 @@ def families_found() -> str:
             """By day: first / second / third. Campaigns: then all days, with the flags of the last night. Accounts:
             all days so far.""",
         ),
-        table(["", *runs], found),
+        table(["", *runs], rows),
         paragraph("F1 of families by evasion, by day (a mixture of two evasions counts for neither):"),
         table(["", *runs], by_kind),
         paragraph("Lookups by evasion, true-positive rate at a false-positive rate of 1e-3:"),

@@ -70,16 +70,16 @@ CURVES = {
 }
 
 
-def told(found: Sequence[Outcome], spread: Sequence[Spread]) -> str:
+def as_text(outcomes: Sequence[Outcome], spread: Sequence[Spread]) -> str:
     """Lay out the card."""
-    parts = [title("Evasions: what they cost, and what is still found"), table(COLUMNS, rows(found))]
+    parts = [title("Evasions: what they cost, and what is still found"), table(COLUMNS, rows(outcomes))]
     if spread:
         head = title("Templates as written, from more accounts that act less together")
         parts += [head, table(SPREAD_COLUMNS, spread_rows(spread))]
     return "\n".join(parts)
 
 
-def rows(found: Sequence[Outcome]) -> list[tuple[str, ...]]:
+def rows(outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:
     """Write the outcomes as cells under COLUMNS."""
     return [
         (
@@ -92,7 +92,7 @@ def rows(found: Sequence[Outcome]) -> list[tuple[str, ...]]:
             f"{row.cost.bytes:.1f}",
             *(f"{x:.3f}" for x in (row.f1, row.flagged, row.tpr, row.own, row.tpr_fresh, row.own_fresh)),
         )
-        for row in found
+        for row in outcomes
     ]
 
 
@@ -111,7 +111,7 @@ def spread_rows(spread: Sequence[Spread]) -> list[tuple[str, ...]]:
     ]
 
 
-def plotted(found: Sequence[Outcome], out: Path) -> None:
+def plotted(outcomes: Sequence[Outcome], out: Path) -> None:
     """Draw a panel for each evasion: what is found against its strength, and in grey what it costs the template."""
     import matplotlib as mpl
 
@@ -119,8 +119,8 @@ def plotted(found: Sequence[Outcome], out: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "fingerprint"
     from matplotlib import pyplot as plt
 
-    names = list(dict.fromkeys(row.evasion for row in found if row.evasion != CLEAN))
-    clean = [row for row in found if row.evasion == CLEAN]
+    names = list(dict.fromkeys(row.evasion for row in outcomes if row.evasion != CLEAN))
+    clean = [row for row in outcomes if row.evasion == CLEAN]
     wide = 5
     figure, panels = plt.subplots(
         -(-len(names) // wide),
@@ -131,7 +131,7 @@ def plotted(found: Sequence[Outcome], out: Path) -> None:
         squeeze=False,
     )
     for panel, name in zip(panels.flat, names, strict=False):
-        mine = [*clean, *(row for row in found if row.evasion == name)]
+        mine = [*clean, *(row for row in outcomes if row.evasion == name)]
         at = [row.strength for row in mine]
         panel.fill_between(at, [row.cost.lost for row in mine], color="0.88", label="template lost")
         for number, (field, label) in enumerate(CURVES.items()):

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 RUN = 4
-"""Words of a run by which it is told what is left of a template."""
+"""Words of a run by which one can say what is left of a template."""
 
 FIXED = 0.7
 """A run is the template's if this share of its requests, as written, hold it."""
@@ -25,7 +25,7 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Means over requests. lost: share of the template's word runs that no longer stand letter for letter, case apart.
+    """Means over requests. lost: share of the template's word runs that are no longer there letter for letter, case apart.
 
     words: words of a request beyond those of the same request as written. bytes: its UTF-8 length over that.
     """
@@ -50,10 +50,10 @@ def cost(written: pa.Table, sent: pa.Table) -> Cost:
 
 
 def _by_family(table: pa.Table) -> Mapping[str, list[int]]:
-    found: dict[str, list[int]] = {}
+    rows_of: dict[str, list[int]] = {}
     for row, family in enumerate(table["family"].to_pylist()):
-        found.setdefault(family, []).append(row)
-    return found
+        rows_of.setdefault(family, []).append(row)
+    return rows_of
 
 
 def _texts(table: pa.Table, rows: Sequence[int]) -> list[str]:
@@ -70,9 +70,9 @@ def _runs(text: str) -> set[tuple[str, ...]]:
 
 
 def _template(runs: Iterable[set[tuple[str, ...]]]) -> set[tuple[str, ...]]:
-    held: Counter[tuple[str, ...]] = Counter()
+    holders: Counter[tuple[str, ...]] = Counter()
     texts = 0
     for each in runs:
-        held.update(each)
+        holders.update(each)
         texts += 1
-    return {run for run, count in held.items() if count >= FIXED * texts}
+    return {run for run, count in holders.items() if count >= FIXED * texts}

@@ -26,8 +26,8 @@ import pyarrow.compute as pc
 from benchmarks.common import machine, scores
 from benchmarks.common.figures import LookupPart
 from benchmarks.common.labelled import MATCHES, Names, Truth, assigned, read
-from benchmarks.common.simulated import made, worked, written
-from benchmarks.robustness.card import CLEAN, Outcome, Spread, plotted, told
+from benchmarks.common.simulated import generate, run_night, write_traffic
+from benchmarks.robustness.card import CLEAN, Outcome, Spread, as_text, plotted
 from benchmarks.robustness.cost import Cost, cost
 from fingerprint import simulate
 from fingerprint.domain.settings import Home
@@ -57,27 +57,27 @@ def main() -> None:
     options = _options()
     began = time.monotonic()
     before = machine.facts()
-    found, spread = _earlier(options) if options.add else ([], [])
+    outcomes, spread = _earlier(options) if options.add else ([], [])
     todo = [item for item in settings() if not options.only or item[0] in options.only.split(",")]
     with tempfile.TemporaryDirectory(prefix="fingerprint-evasion-") as folder:
         if todo:
             card = Card(Path(folder), rows=options.rows, seed=options.seed)
-            if not any(row.evasion == CLEAN for row in found):
-                found.append(card.clean())
-            found = [row for row in found if (row.evasion, row.strength) not in todo]
-            found += [card.run(*item) for item in todo]
+            if not any(row.evasion == CLEAN for row in outcomes):
+                outcomes.append(card.clean())
+            outcomes = [row for row in outcomes if (row.evasion, row.strength) not in todo]
+            outcomes += [card.run(*item) for item in todo]
         if not options.only or SPREAD in options.only.split(","):
             spread = spreads(Path(folder), rows=options.rows, seed=options.seed)
     order = [(CLEAN, 0.0), *settings()]
-    found.sort(key=lambda row: order.index((row.evasion, row.strength)))
-    print(told(found, spread))
+    outcomes.sort(key=lambda row: order.index((row.evasion, row.strength)))
+    print(as_text(outcomes, spread))
     seconds = round(time.monotonic() - began)
     print(f"\n  {seconds} s")
     if options.json:
         how = {"rows": options.rows, "seed": options.seed, "seconds": seconds}
-        whole = {"evasions": [asdict(row) for row in found], "spread": [asdict(row) for row in spread]}
+        whole = {"evasions": [asdict(row) for row in outcomes], "spread": [asdict(row) for row in spread]}
         machine.save({"machine": before, "run": how, **whole}, options.json)
-        plotted(found, options.json.with_suffix(".svg"))
+        plotted(outcomes, options.json.with_suffix(".svg"))
 
 
 def _earlier(options: argparse.Namespace) -> tuple[list[Outcome], list[Spread]]:
@@ -87,8 +87,8 @@ def _earlier(options: argparse.Namespace) -> tuple[list[Outcome], list[Spread]]:
     known = json.loads(options.json.read_text())
     if (known["run"]["rows"], known["run"]["seed"]) != (options.rows, options.seed):
         raise SystemExit(f"evasion.py: {options.json} has figures of other traffic: {known['run']}")
-    found = [Outcome(**{**row, "cost": Cost(**row["cost"])}) for row in known["evasions"]]
-    return found, [Spread(**row) for row in known["spread"]]
+    outcomes = [Outcome(**{**row, "cost": Cost(**row["cost"])}) for row in known["evasions"]]
+    return outcomes, [Spread(**row) for row in known["spread"]]
 
 
 def settings() -> list[tuple[str, float]]:
@@ -120,7 +120,7 @@ class Card:
     def __init__(self, work: Path, *, rows: int, seed: int) -> None:
         self._config = configuration(rows, seed)
         self._work = work
-        whole = made(self._config)
+        whole = generate(self._config)
         self._first, self._written = (_day(whole, day) for day in ("day1", "day2"))
         self._home = Home(work / "known")
         self._stored = self._night(self._first, self._home)
@@ -134,7 +134,7 @@ class Card:
 
     def run(self, evasion: str, strength: float) -> Outcome:
         """Measure one evasion at one strength."""
-        sent = _day(made(replace(self._config, evasion=f"{evasion}:{strength}")), "day2")
+        sent = _day(generate(replace(self._config, evasion=f"{evasion}:{strength}")), "day2")
         changed = pc.or_(
             pc.not_equal(sent["prompt"], self._written["prompt"]),
             pc.not_equal(sent["system"].fill_null(""), self._written["system"].fill_null("")),
@@ -169,23 +169,23 @@ class Card:
         home.path.mkdir()
         # honest prompts have the same vectors in every run
         (home.path / "cache").symlink_to(self._home.path / "cache")
-        found = self._night(sent, home)
+        predicted = self._night(sent, home)
         truth = _truth(sent)
-        families = scores.families(truth, found).by_evasion[EVADED]
-        campaigns = scores.campaigns(truth, found, _flags(home, found))
+        families = scores.families(truth, predicted).by_evasion[EVADED]
+        campaigns = scores.campaigns(truth, predicted, _flags(home, predicted))
         return families.f1, campaigns.recall_by_evasion[EVADED].flagged
 
     def _recognised(self, sent: pa.Table) -> tuple[LookupPart, LookupPart]:
         """Look campaigns' requests up among the families of day 1, from their accounts and from fresh ones."""
         campaign = sent.filter(pc.equal(sent["role"], "campaign"))
         fresh = pc.utf8_reverse(campaign["account_id"])
-        both = pa.concat_tables(
+        together = pa.concat_tables(
             [_with(campaign, "account_id", fresh), campaign], promote_options="permissive"
         )
-        ids = both["request_id"]
+        ids = together["request_id"]
         # ids need to differ within one file; which half a match is of tells its place
         matches = self._looked_up(
-            _with(both, "request_id", pa.array(map(str, range(len(ids))), pa.large_string()))
+            _with(together, "request_id", pa.array(map(str, range(len(ids))), pa.large_string()))
         )
         matches = _with(matches, "request_id", ids)
         truth = _truth(pa.concat_tables([self._first, sent], promote_options="permissive"))
@@ -199,11 +199,11 @@ class Card:
         return known, unknown
 
     def _night(self, sent: pa.Table, home: Home) -> Names:
-        return assigned(_truth(sent), worked(sent, home, self._work))
+        return assigned(_truth(sent), run_night(sent, home, self._work))
 
     def _looked_up(self, sent: pa.Table) -> pa.Table:
         out = self._work / "matches.parquet"
-        lookup([written(sent, self._work / "lookup.parquet")], self._home, output=out)
+        lookup([write_traffic(sent, self._work / "lookup.parquet")], self._home, output=out)
         return read(out, MATCHES)
 
 
@@ -227,11 +227,11 @@ def spreads(work: Path, *, rows: int, seed: int) -> list[Spread]:
 
 
 def _spread(config: simulate.SimulationConfig, work: Path) -> Spread:
-    sent = made(config)
+    sent = generate(config)
     home = Home(work / "spread")
     shutil.rmtree(home.path, ignore_errors=True)
     truth = _truth(sent)
-    families = assigned(truth, worked(sent, home, work))
+    families = assigned(truth, run_night(sent, home, work))
     campaign = sent.filter(pc.equal(sent["role"], "campaign"))
     pools = campaign.group_by("campaign").aggregate([("account_id", "count_distinct")])
     return Spread(
@@ -268,8 +268,8 @@ def _truth(sent: pa.Table) -> Truth:
     )
 
 
-def _flags(home: Home, found: Names) -> pa.Table:
-    used = {found.names[number] for number in np.unique(found.of[found.of >= 0])}
+def _flags(home: Home, predicted: Names) -> pa.Table:
+    used = {predicted.names[number] for number in np.unique(predicted.of[predicted.of >= 0])}
     with Store.open(home.path, read_only=True) as store:
         rows = [row for row in store.families() if row.family_id in used]
     return pa.table(

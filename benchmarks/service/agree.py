@@ -140,16 +140,16 @@ def compare(first: Path, others: Sequence[Path], single: int) -> dict[str, Any]:
 def main() -> None:
     options = _options()
     before = machine.facts()
-    found = compare(options.first, options.others, options.single)
+    compared = compare(options.first, options.others, options.single)
     for name in ("batches", "single"):
-        wrong = found[name]["different"]
-        print(f"{name}: {found[name]['asked']:,} asked, {len(wrong)} different")
+        wrong = compared[name]["different"]
+        print(f"{name}: {compared[name]['asked']:,} asked, {len(wrong)} different")
         for row in wrong[:20]:
             print(f"  {row}")
     if options.json:
-        told = {**found, **{name: _counted(found[name]) for name in ("batches", "single")}}
-        machine.save({"machine": before, **told}, options.json)
-    sys.exit(any(found[name]["different"] for name in ("batches", "single")))
+        figures = {**compared, **{name: _counted(compared[name]) for name in ("batches", "single")}}
+        machine.save({"machine": before, **figures}, options.json)
+    sys.exit(any(compared[name]["different"] for name in ("batches", "single")))
 
 
 def _counted(part: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 
 
 @dataclass
-class Found:
+class Answers:
     """What came back: latencies in ms by the time they were due (s since the begin), statuses, and failures."""
 
     due: list[float] = field(default_factory=list)
@@ -23,7 +23,7 @@ class Found:
     failures: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
-    def told(self) -> dict[str, object]:
+    def summary(self) -> dict[str, object]:
         """Sum it up."""
         p50, p99, p999 = (round(float(np.percentile(self.ms, p)), 2) for p in (50, 99, 99.9))
         return {
@@ -90,29 +90,29 @@ def request(host: str, path: str, body: bytes, headers: dict[str, str]) -> bytes
     return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
 
 
-async def flood(port: int, requests: Iterator[bytes], seconds: float, connections: int) -> Found:
+async def flood(port: int, requests: Iterator[bytes], seconds: float, connections: int) -> Answers:
     """Keep so many connections busy."""
-    found, begin = Found(), time.perf_counter()
+    answered, begin = Answers(), time.perf_counter()
 
     async def one() -> None:
         connection = await connect(port)
         while time.perf_counter() - begin < seconds:
             sent = time.perf_counter()
             status = await connection.ask(next(requests))
-            found.due.append(sent - begin)
-            found.ms.append((time.perf_counter() - sent) * 1000)
-            found.statuses[status] += 1
+            answered.due.append(sent - begin)
+            answered.ms.append((time.perf_counter() - sent) * 1000)
+            answered.statuses[status] += 1
 
     await asyncio.gather(*(one() for _ in range(connections)))
-    found.seconds = time.perf_counter() - begin
-    return found
+    answered.seconds = time.perf_counter() - begin
+    return answered
 
 
 async def stream(
     port: int, requests: Iterator[bytes], seconds: float, rate: float, connections: int
-) -> Found:
+) -> Answers:
     """Ask at an even rate, whether or not answers came; a latency counts from when its request was due."""
-    found, begin = Found(), time.perf_counter()
+    answered, begin = Answers(), time.perf_counter()
     free: deque[Connection] = deque([await connect(port) for _ in range(connections)])
     asking: set[asyncio.Task[None]] = set()
 
@@ -123,11 +123,11 @@ async def stream(
                 connection = await connect(port)
             status = await connection.ask(next(requests))
             free.append(connection)
-            found.statuses[status] += 1
+            answered.statuses[status] += 1
         except OSError as error:
-            found.failures[type(error).__name__] += 1
-        found.due.append(due)
-        found.ms.append((time.perf_counter() - begin - due) * 1000)
+            answered.failures[type(error).__name__] += 1
+        answered.due.append(due)
+        answered.ms.append((time.perf_counter() - begin - due) * 1000)
 
     count = int(seconds * rate)
     for number in range(count):
@@ -139,8 +139,8 @@ async def stream(
         asking.add(task)
         task.add_done_callback(asking.discard)
     await asyncio.gather(*asking)
-    found.seconds = time.perf_counter() - begin
-    return found
+    answered.seconds = time.perf_counter() - begin
+    return answered
 
 
 def answers(port: int, path: str) -> bool:
@@ -152,14 +152,18 @@ def answers(port: int, path: str) -> bool:
         return False
 
 
-def around(found: Found, moments: Sequence[float], before: float, after: float) -> Found:
+def around(answered: Answers, moments: Sequence[float], before: float, after: float) -> Answers:
     """Take what was due within so many seconds of some moments."""
-    due = np.asarray(found.due)
+    due = np.asarray(answered.due)
     near = np.zeros(len(due), dtype=bool)
     for moment in moments:
         near |= (due >= moment - before) & (due <= moment + after)
     rows = np.flatnonzero(near).tolist()
-    return Found(due=[found.due[i] for i in rows], ms=[found.ms[i] for i in rows], seconds=found.seconds)
+    return Answers(
+        due=[answered.due[i] for i in rows],
+        ms=[answered.ms[i] for i in rows],
+        seconds=answered.seconds,
+    )
 
 
 async def connect(port: int) -> Connection:

@@ -4,7 +4,7 @@
     python -m benchmarks.service.serve --swaps 600 --json serve.json  # and 10 minutes of swaps on PostgreSQL
 
 The load comes from this process, on the same cores. Requests are those of a simulated day that the home has not
-seen; how many were distinct stands in the results.
+seen; the results say how many were distinct.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import pyarrow as pa
 import uvloop
 
 from benchmarks.common import machine
-from benchmarks.quality.bars import Bar, told
+from benchmarks.quality.bars import Bar, as_text
 from benchmarks.service import http_load
 from benchmarks.speed.speed import copy_of, traffic
 from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA
@@ -109,8 +109,8 @@ def served(prepared: Prepared, workers: int) -> Iterator[list[psutil.Process]]:
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stderr=log)
         try:
-            found = _workers(process, workers)
-            yield found
+            processes = _workers(process, workers)
+            yield processes
         finally:
             process.terminate()
             process.wait(60)
@@ -133,11 +133,11 @@ def _workers(process: subprocess.Popen[bytes], workers: int) -> list[psutil.Proc
 
 def memory(workers: Sequence[psutil.Process]) -> list[dict[str, float]]:
     """Resident memory of each worker in MB, and what of it is its own."""
-    found = []
+    rows = []
     for worker in workers:
         facts = worker.memory_full_info()
-        found.append({"rss_mb": round(facts.rss / 1e6, 1), "own_mb": round(facts.uss / 1e6, 1)})
-    return found
+        rows.append({"rss_mb": round(facts.rss / 1e6, 1), "own_mb": round(facts.uss / 1e6, 1)})
+    return rows
 
 
 def in_process(prepared: Prepared, count: int) -> dict[str, float]:
@@ -171,11 +171,11 @@ def in_process(prepared: Prepared, count: int) -> dict[str, float]:
 def flooded(ask: Iterator[bytes], workers: Sequence[psutil.Process], seconds: float) -> dict[str, Any]:
     """Ask as fast as answers come; tell, too, what processor time a request takes here and there."""
     before, own = sum(map(_cpu, workers)), time.process_time()
-    found = uvloop.run(http_load.flood(PORT, ask, seconds, CONNECTIONS)).told()
-    count = int(str(found["requests"]))
+    summary = uvloop.run(http_load.flood(PORT, ask, seconds, CONNECTIONS)).summary()
+    count = int(str(summary["requests"]))
     used, own = sum(map(_cpu, workers)) - before, time.process_time() - own
     return {
-        **found,
+        **summary,
         "service_cpu_ms_per_request": round(1000 * used / count, 3),
         "load_cpu_ms_per_request": round(1000 * own / count, 3),
     }
@@ -217,13 +217,13 @@ async def _swapping(
             away.append([round(stopped, 1), round(time.monotonic() - begin, 1)])
 
     jobs = asyncio.gather(publishing(), failing())
-    found = await http_load.stream(PORT, prepared.requests(), seconds, SWAPPING, CONNECTIONS)
+    answered = await http_load.stream(PORT, prepared.requests(), seconds, SWAPPING, CONNECTIONS)
     jobs.cancel()
     with suppress(asyncio.CancelledError):
         await jobs
-    near = http_load.around(found, made, 0.5, 2.0)
+    near = http_load.around(answered, made, 0.5, 2.0)
     return {
-        **found.told(),
+        **answered.summary(),
         "snapshots_published": len(made),
         "database_away_seconds": away,
         "p99_ms_around_swaps": round(float(np.percentile(near.ms, 99)), 2) if near.ms else None,
@@ -256,10 +256,10 @@ class Postgres:
         subprocess.run(command, check=True, user=user, stdout=subprocess.DEVNULL)
 
 
-def bars(found: dict[str, Any]) -> list[Bar]:
+def bars(figures: dict[str, Any]) -> list[Bar]:
     """List the bars."""
-    flood, steady, alone = found["flood"], found["steady"], found["in_process"]
-    most = max(worker["rss_mb"] for worker in found["memory"])
+    flood, steady, alone = figures["flood"], figures["steady"], figures["in_process"]
+    most = max(worker["rss_mb"] for worker in figures["memory"])
     out = [
         Bar("64 connections, requests/s", flood["requests_per_second"], 800.0, None),
         Bar("200 requests/s offered, p50 ms", steady["p50_ms"], 20.0, None, most=True),
@@ -268,12 +268,12 @@ def bars(found: dict[str, Any]) -> list[Bar]:
         Bar("in process, p99 ms", alone["p99_ms"], 6.0, None, most=True),
         Bar("memory of a worker, MB", most, 600.0, None, most=True),
     ]
-    if "swaps" in found:
-        grown = found["swaps"]["rss_mb_over_time"]
+    if "swaps" in figures:
+        grown = figures["swaps"]["rss_mb_over_time"]
         third = len(grown) // 3
         growth = max(b / a for a, b in zip(grown[third], grown[-1], strict=True)) - 1
-        failed = sum(found["swaps"]["failures"].values()) + sum(
-            count for status, count in found["swaps"]["statuses"].items() if status != "200"
+        failed = sum(figures["swaps"]["failures"].values()) + sum(
+            count for status, count in figures["swaps"]["statuses"].items() if status != "200"
         )
         out.append(Bar("swaps: failed requests", float(failed), 0.0, None, most=True))
         out.append(Bar("swaps: growth of memory", growth, 0.05, None, most=True))
@@ -286,29 +286,29 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fingerprint-serve-") as folder:
         work = options.work or Path(folder)
         prepared = prepare(work / "sqlite", options.families, options.rows)
-        found: dict[str, Any] = {"in_process": in_process(prepared, 3000)}
+        figures: dict[str, Any] = {"in_process": in_process(prepared, 3000)}
         with served(prepared, options.workers) as workers:
             ask = prepared.requests()
             uvloop.run(http_load.flood(PORT, ask, 5, CONNECTIONS))  # warm
-            found["flood"] = flooded(ask, workers, options.seconds)
-            found["steady"] = uvloop.run(
+            figures["flood"] = flooded(ask, workers, options.seconds)
+            figures["steady"] = uvloop.run(
                 http_load.stream(PORT, ask, options.seconds, STEADY, CONNECTIONS)
-            ).told()
-            found["memory"] = memory(workers)
+            ).summary()
+            figures["memory"] = memory(workers)
         if options.swaps:
             server = Postgres(work / "pg")
             onto = prepare(work / "postgresql", options.families, options.rows, server.uri)
-            found["swaps"] = swaps(onto, options.workers, options.swaps, server)
-        found["setup"] = {
+            figures["swaps"] = swaps(onto, options.workers, options.swaps, server)
+        figures["setup"] = {
             "families": options.families,
             "workers": options.workers,
             "connections": CONNECTIONS,
             "distinct_requests": len(prepared.asked),
         }
-    print(json.dumps(found, indent=1))
-    print(told(bars(found)))
+    print(json.dumps(figures, indent=1))
+    print(as_text(bars(figures)))
     if options.json:
-        machine.save({"machine": before, **found}, options.json)
+        machine.save({"machine": before, **figures}, options.json)
 
 
 def _options() -> argparse.Namespace:

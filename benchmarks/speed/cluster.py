@@ -39,14 +39,14 @@ def main() -> None:
         ]
         print(title(f"{one['rows']:,} requests: {one['seconds']:.0f} s, a worker {one['worker_mb']} MB"))
         print(table(["", "seconds", "driver cpu", "workers cpu"], lines))
-    found = {"machine": machine.facts(), "workers": options.workers, "nights": nights}
+    figures = {"machine": machine.facts(), "workers": options.workers, "nights": nights}
     if len(nights) > 1:
         known = constants(nights[0], nights[-1])
-        found |= {"constants": known, "predicted": predictions(known, options.predict, options.cores)}
+        figures |= {"constants": known, "predicted": predictions(known, options.predict, options.cores)}
         print(title("Hours of a night, by cores of workers"))
-        print(told(found["predicted"], options.cores))
+        print(as_text(figures["predicted"], options.cores))
     if options.json:
-        machine.save(found, options.json)
+        machine.save(figures, options.json)
 
 
 def night(rows: int, memory_gb: float, workers: int, work: Path) -> dict[str, Any]:
@@ -107,10 +107,10 @@ def predictions(known: Constants, rows: Sequence[int], cores: Sequence[int]) -> 
     return [{"rows": n, "cores": c, "hours": seconds(known, n, c) / 3600} for n in rows for c in cores]
 
 
-def told(found: Sequence[dict[str, float]], cores: Sequence[int]) -> str:
+def as_text(predicted: Sequence[dict[str, float]], cores: Sequence[int]) -> str:
     """Lay predictions out, a line for each number of rows."""
-    rows = sorted({int(p["rows"]) for p in found})
-    hours = {(p["rows"], p["cores"]): p["hours"] for p in found}
+    rows = sorted({int(p["rows"]) for p in predicted})
+    hours = {(p["rows"], p["cores"]): p["hours"] for p in predicted}
     return table(
         ["requests", *(str(c) for c in cores)],
         [(f"{n:,}", *(f"{hours[n, c]:.2f}" for c in cores)) for n in rows],

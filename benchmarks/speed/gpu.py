@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.gpu --json benchmarks/results/gpu.json
 
-Beside each figure stands that of the same machine's processor. Needs a device that torch can use (--device, cuda by
+Beside each figure is that of the same machine's processor. Needs a device that torch can use (--device, cuda by
 default) and the extra `minilm`.
 """
 
@@ -43,13 +43,13 @@ Result = TypeVar("Result")
 
 def main() -> None:
     options = _options()
-    found: dict[str, Any] = {"machine": machine.facts(), "gpu": _device(options.device)}
+    figures: dict[str, Any] = {"machine": machine.facts(), "gpu": _device(options.device)}
     with tempfile.TemporaryDirectory(prefix="fingerprint-gpu-") as folder:
         traffic, truth = _traffic(options.rows, Path(folder))
-        found["embedding"] = embedding(options.device, traffic)
+        figures["embedding"] = embedding(options.device, traffic)
         print(title("Embedding with all-MiniLM-L6-v2"))
-        print(json.dumps(found["embedding"], indent=1))
-        found["graph"] = [graph(options.device, n) for n in options.points]
+        print(json.dumps(figures["embedding"], indent=1))
+        figures["graph"] = [graph(options.device, n) for n in options.points]
         print(title(f"Neighbours, k = {NEIGHBOURS}, {DIMENSION} dimensions"))
         print(
             table(
@@ -62,15 +62,15 @@ def main() -> None:
                         g["recall"][0],
                         g["recall"][1],
                     ]
-                    for g in found["graph"]
+                    for g in figures["graph"]
                 ],
             )
         )
-        found["night"] = night(options.device, traffic, truth, Path(folder))
+        figures["night"] = night(options.device, traffic, truth, Path(folder))
         print(title(f"A night of {options.rows:,} requests"))
-        print(json.dumps(found["night"], indent=1))
+        print(json.dumps(figures["night"], indent=1))
     if options.json:
-        machine.save(found, options.json)
+        machine.save(figures, options.json)
 
 
 def embedding(device: str, traffic: Path) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def graph(device: str, points: int) -> dict[str, Any]:
     x = clustered(points)
     search = DeviceSearch(device)
     knn_graph(x[:10_000], NEIGHBOURS, search=search)
-    on_device, found = _timed(lambda: knn_graph(x, NEIGHBOURS, search=search))
+    on_device, device_graph = _timed(lambda: knn_graph(x, NEIGHBOURS, search=search))
     by_faiss, other = _timed(lambda: knn_graph(x, NEIGHBOURS))
     some = np.random.default_rng(1).choice(points, 1_000, replace=False)
     near = x[some] @ x.T
@@ -106,7 +106,7 @@ def graph(device: str, points: int) -> dict[str, Any]:
     exact = np.argpartition(-near, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
     recall = [
         float(np.mean([np.isin(e, g.ids[i]).mean() for e, i in zip(exact, some, strict=True)]))
-        for g in (found, other)
+        for g in (device_graph, other)
     ]
     return {
         "points": points,
@@ -133,15 +133,15 @@ def night(device: str, traffic: Path, truth: Path, work: Path) -> dict[str, Any]
         "static on the processor": (),
         "minilm on the device": ("--model", "minilm", "--device", device),
     }
-    known, told = read_truth(truth), {}
+    known, results = read_truth(truth), {}
     machine.fingerprint("nightly", traffic, "--home", work / "warm", "--quiet", scratch=work)
     for name, arguments in runs.items():
         home, out = work / name.replace(" ", "-"), work / "out.parquet"
         common: tuple[str | Path, ...] = (traffic, "--home", home, "--assignments", out, "--quiet")
         ran = machine.fingerprint("nightly", *common, *arguments, scratch=work)
         quality = scores.families(known, assigned(known, read(out, ASSIGNMENTS)))
-        told[name] = {"seconds": ran.seconds, "peak_mb": ran.peak_mb, "f1": quality.overall.f1}
-    return told
+        results[name] = {"seconds": ran.seconds, "peak_mb": ran.peak_mb, "f1": quality.overall.f1}
+    return results
 
 
 def _traffic(rows: int, folder: Path) -> tuple[Path, Path]:

@@ -47,11 +47,11 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="fingerprint-hunt-") as folder:
         before = machine.facts()
-        found = measured(options.rows, options.seed, Path(folder))
-    print(_told(found))
+        hunts = measured(options.rows, options.seed, Path(folder))
+    print(_as_text(hunts))
     if options.json:
         machine.save(
-            {"machine": before, "hunts": [asdict(h) | {"rate": h.rate} for h in found]}, options.json
+            {"machine": before, "hunts": [asdict(h) | {"rate": h.rate} for h in hunts]}, options.json
         )
 
 
@@ -102,14 +102,14 @@ def _hunted(what: str, family: str, files: list[Path], work: Path, *options: str
         *options,
         scratch=work,
     )
-    told = json.loads(ran.output)
-    read = told["ingest"]["accepted"]
+    printed = json.loads(ran.output)
+    read = printed["ingest"]["accepted"]
     return Hunted(
-        what, family, read, told["hits"], told["seconds"], ran.seconds, ran.cpu_seconds, ran.peak_mb
+        what, family, read, printed["hits"], printed["seconds"], ran.seconds, ran.cpu_seconds, ran.peak_mb
     )
 
 
-def _told(found: list[Hunted]) -> str:
+def _as_text(hunts: list[Hunted]) -> str:
     head = ["", "requests", "hits", "requests/s", "CPU µs each", "process s", "MB"]
     rows = [
         [
@@ -121,7 +121,7 @@ def _told(found: list[Hunted]) -> str:
             h.process_seconds,
             round(h.peak_mb),
         ]
-        for h in found
+        for h in hunts
     ]
     return f"{title('Hunting in history')}\n{table(head, rows)}"
 

@@ -6,7 +6,7 @@
     python -m benchmarks.speed.scale --statistics TRAFFIC TRUTH     # what the text is like, beside the simulated one
 
 Every night is worked in a process of its own. Seconds mean little on a machine that does other things: processor
-seconds and the load average at the start stand beside them.
+seconds and the load average at the start are given with them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from benchmarks.common import machine, scores
 from benchmarks.common.labelled import ASSIGNMENTS, Names, Truth, assigned, read, read_truth
 from benchmarks.common.measures import majority
 from benchmarks.common.tables import table, title
-from benchmarks.common.textstats import beside, statistics
-from benchmarks.quality.bars import Bar, told
+from benchmarks.common.textstats import comparison_text, statistics
+from benchmarks.quality.bars import Bar, as_text
 from fingerprint import simulate
 
 WORKER = "benchmarks.speed.scale_worker"
@@ -41,35 +41,35 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fingerprint-scale-", dir=options.work) as folder:
         work = Path(folder)
         before = machine.facts()
-        found: dict[str, Any] = {"machine": before}
+        figures: dict[str, Any] = {"machine": before}
         if options.statistics:
             traffic, truth = _simulated(26_000, work)
-            found["text"] = {
+            figures["text"] = {
                 "simulated": statistics(traffic, truth),
                 options.statistics[0].name: statistics(*options.statistics),
             }
-            print(beside(found["text"]))
+            print(comparison_text(figures["text"]))
         nights = [night(rows, options.memory, work, made=options.traffic) for rows in sorted(options.rows)]
         for one in nights:
             one["machine"] = before
-            print(_told(one))
+            print(_as_text(one))
         nights = sorted([*nights, *_earlier(options.add)], key=lambda one: int(one["rows"]))
         if nights:
-            found |= {
+            figures |= {
                 "nights": nights,
                 "exponent": exponent(nights),
                 "bars": [asdict(b) for b in bars(nights)],
             }
             print(title("Bars"))
-            print(told(bars(nights)))
+            print(as_text(bars(nights)))
         if options.small:
-            found["small_campaigns"] = small(options.small, options.memory, work)
+            figures["small_campaigns"] = small(options.small, options.memory, work)
             print(title(f"60 campaigns of 0.01 % each in {options.small:,} requests"))
-            print(json.dumps(found["small_campaigns"]["small_campaigns"]))
+            print(json.dumps(figures["small_campaigns"]["small_campaigns"]))
     if options.plot:
         plot(nights, options.plot)
     if options.json:
-        machine.save(found, options.json)
+        machine.save(figures, options.json)
 
 
 def night(
@@ -106,16 +106,16 @@ def night(
         "recall": quality.overall.recall,
         "by_evasion": {name: part.f1 for name, part in quality.by_evasion.items()},
         "background_unrepeated_in_families": quality.background_unrepeated_in_families,
-        "small_campaigns": found_of(each, most=1.5 * SMALL * rows),
+        "small_campaigns": share_found(each, most=1.5 * SMALL * rows),
         "campaigns": each,
     }
 
 
-def campaigns(truth: Truth, found: Names) -> dict[str, dict[str, float]]:
+def campaigns(truth: Truth, predicted: Names) -> dict[str, dict[str, float]]:
     """Return each campaign's requests and the share of them that is in families that are mostly its own."""
     keep = truth.strong
-    of, family = truth.campaign.of, found.of
-    mostly = majority(family, of, len(found.names))
+    of, family = truth.campaign.of, predicted.of
+    mostly = majority(family, of, len(predicted.names))
     own = (family >= 0) & (mostly[family] == of)
     return {
         truth.campaign.names[c]: {
@@ -126,7 +126,7 @@ def campaigns(truth: Truth, found: Names) -> dict[str, dict[str, float]]:
     }
 
 
-def found_of(each: dict[str, dict[str, float]], most: float) -> dict[str, float]:
+def share_found(each: dict[str, dict[str, float]], most: float) -> dict[str, float]:
     """Count campaigns of at most so many requests; found is one half of which is in families of its own."""
     shares = np.array([c["found"] for c in each.values() if c["requests"] <= most])
     return {"campaigns": len(shares), "share_found": float((shares >= 0.5).mean()) if len(shares) else 1.0}
@@ -200,7 +200,7 @@ def _simulated(rows: int, work: Path, **changes: Any) -> tuple[Path, Path]:
     return simulate.write(config, work / "traffic.parquet", truth=truth)[0], truth
 
 
-def _told(one: dict[str, Any]) -> str:
+def _as_text(one: dict[str, Any]) -> str:
     rows = one["rows"]
     lines = [
         (

@@ -4,7 +4,7 @@
     python -m benchmarks.speed.speed --rows 26000 --json speed.json
 
 Every measurement is made in a process of its own. Run it on a machine that does nothing else: the load average
-stands in the results.
+is in the results.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.common import machine
 from benchmarks.common.tables import table, title
-from benchmarks.quality.bars import Bar, told
+from benchmarks.quality.bars import Bar, as_text
 from fingerprint import simulate
 from fingerprint.domain.signature import Signature
 from fingerprint.matching import snapshot_build
@@ -50,16 +50,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fingerprint-speed-") as folder:
         work = Path(folder)
         before = machine.facts()
-        found = measure(options.rows, options.families, options.seed, work)
-    print(_told(found))
+        measured = measure(options.rows, options.families, options.seed, work)
+    print(_as_text(measured))
     if options.json:
         machine.save(
             {
                 "machine": before,
-                "nights": found.nights,
-                "parts": found.parts,
-                "lookup": found.lookup,
-                "help_seconds": found.help_seconds,
+                "nights": measured.nights,
+                "parts": measured.parts,
+                "lookup": measured.lookup,
+                "help_seconds": measured.help_seconds,
             },
             options.json,
         )
@@ -121,26 +121,26 @@ def copy_of(signature: Signature, number: int, rng: np.random.Generator) -> Sign
 
 def _worker(name: str, *arguments: Path, work: Path) -> dict[str, Any]:
     ran = machine.run([sys.executable, "-m", WORKERS, name, *map(str, arguments)], work)
-    told: dict[str, Any] = json.loads(ran.output)
-    return {**told, "process": {"seconds": ran.seconds, "cpu_seconds": ran.cpu_seconds}}
+    printed: dict[str, Any] = json.loads(ran.output)
+    return {**printed, "process": {"seconds": ran.seconds, "cpu_seconds": ran.cpu_seconds}}
 
 
-def _without_process(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if name != "process"}
+def _without_process(printed: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in printed.items() if name != "process"}
 
 
-def _told(found: Speed) -> str:
-    nights = [_night(rows, night) for rows, night in found.nights.items()]
-    parts = [(name, part["seconds"], part["rows_per_second"]) for name, part in found.parts.items()]
+def _as_text(measured: Speed) -> str:
+    nights = [_night(rows, night) for rows, night in measured.nights.items()]
+    parts = [(name, part["seconds"], part["rows_per_second"]) for name, part in measured.parts.items()]
     return "\n".join(
         [
             *nights,
             title("The functions in it, one after the other"),
             table(["", "seconds", "rows/s"], parts),
             title("Lookup in one process"),
-            table(["", ""], list(found.lookup.items())).lstrip("\n"),
+            table(["", ""], list(measured.lookup.items())).lstrip("\n"),
             title("Bars"),
-            told(bars(found)),
+            as_text(bars(measured)),
         ]
     )
 
@@ -155,15 +155,15 @@ def _night(rows: int, night: dict[str, Any]) -> str:
     return f"{head}\n{table(['', 'seconds', 'rows/s', 'peak MB'], told_lines)}"
 
 
-def bars(found: Speed) -> list[Bar]:
+def bars(measured: Speed) -> list[Bar]:
     """List the bars on speed and memory."""
-    rows, night = min(found.nights.items())
+    rows, night = min(measured.nights.items())
     return [
         Bar(f"a night of {rows:,}: seconds", night["process"]["seconds"], 60.0, 60.0, most=True),
         Bar(f"a night of {rows:,}: peak MB", peak(night), 2500.0, 2500.0, most=True),
-        Bar("lookup of one prompt, median ms", found.lookup["median_ms"], 2.0, None, most=True),
-        Bar("lookup of one prompt, p99 ms", found.lookup["p99_ms"], 8.0, None, most=True),
-        Bar("fingerprint --help, seconds", found.help_seconds, 0.5, None, most=True),
+        Bar("lookup of one prompt, median ms", measured.lookup["median_ms"], 2.0, None, most=True),
+        Bar("lookup of one prompt, p99 ms", measured.lookup["p99_ms"], 8.0, None, most=True),
+        Bar("fingerprint --help, seconds", measured.help_seconds, 0.5, None, most=True),
     ]
 
 

@@ -3,7 +3,7 @@
     python -m benchmarks.speed.watch --simulate default
     python -m benchmarks.speed.watch --traffic day1.jsonl.gz --truth truth.jsonl.gz
 
-The day is replayed by its own times, into a home that knows no family. A family stands for the campaign that most of
+The day is replayed by its own times, into a home that knows no family. A family represents the campaign that most of
 the requests are of that its event names.
 """
 
@@ -40,7 +40,7 @@ Told = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Caught:
+class CampaignTimes:
     """One campaign: its requests that day, minutes until it was raised and flagged, and requests sent until then."""
 
     campaign: str
@@ -58,7 +58,7 @@ class Measured:
     requests: int
     every_minutes: float
     window_hours: float
-    caught: tuple[Caught, ...]
+    caught: tuple[CampaignTimes, ...]
     flagged_families: int
     wrongly_flagged: int
     seconds: float
@@ -88,10 +88,10 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="fingerprint-watch-") as folder:
         before = machine.facts()
-        found = measured(options, Path(folder))
-    print(_told(found))
+        day = measured(options, Path(folder))
+    print(_as_text(day))
     if options.json:
-        machine.save({"machine": before, **asdict(found)}, options.json)
+        machine.save({"machine": before, **asdict(day)}, options.json)
 
 
 def measured(options: argparse.Namespace, work: Path) -> Measured:
@@ -113,7 +113,7 @@ def measured(options: argparse.Namespace, work: Path) -> Measured:
         requests=len(truth),
         every_minutes=options.every_minutes,
         window_hours=options.window_hours,
-        caught=tuple(_caught(truth, when, events, campaigns)),
+        caught=tuple(_campaign_times(truth, when, events, campaigns)),
         flagged_families=len(flags),
         wrongly_flagged=sum(_stands_for(event, campaigns) is None for event in flags),
         seconds=seconds,
@@ -134,9 +134,9 @@ def _stands_for(event: Told, campaigns: dict[str, str | None]) -> str | None:
     return Counter(campaigns.get(request) for request in event["examples"]).most_common(1)[0][0]
 
 
-def _caught(
+def _campaign_times(
     truth: Truth, when: dict[str, datetime], events: Sequence[Told], campaigns: dict[str, str | None]
-) -> list[Caught]:
+) -> list[CampaignTimes]:
     strong = truth.only(truth.strong)
     sent: dict[str, list[datetime]] = {}
     for request, number in zip(strong.request_id.to_pylist(), strong.campaign.of, strict=True):
@@ -148,7 +148,7 @@ def _caught(
     for name, times in sorted(sent.items()):
         begin, flagged = min(times), first.get(("flagged", name))
         out.append(
-            Caught(
+            CampaignTimes(
                 name,
                 len(times),
                 _minutes(begin, first.get(("raised", name))),
@@ -184,30 +184,29 @@ def _traffic(options: argparse.Namespace, work: Path) -> tuple[str, Path, Path]:
     return f"simulated {options.simulate}, seed {options.seed}", file, work / "truth.parquet"
 
 
-def _told(found: Measured) -> str:
+def _as_text(day: Measured) -> str:
     rows = [
-        [c.campaign, c.requests, c.raised_minutes, c.flagged_minutes, c.sent_before_flag]
-        for c in found.caught
+        [c.campaign, c.requests, c.raised_minutes, c.flagged_minutes, c.sent_before_flag] for c in day.caught
     ]
-    flagged = [c.flagged_minutes for c in found.caught if c.flagged_minutes is not None]
-    raised = [c.raised_minutes for c in found.caught if c.raised_minutes is not None]
+    flagged = [c.flagged_minutes for c in day.caught if c.flagged_minutes is not None]
+    raised = [c.raised_minutes for c in day.caught if c.raised_minutes is not None]
     facts: list[list[object]] = [
-        ["requests", found.requests],
-        ["campaigns", len(found.caught)],
+        ["requests", day.requests],
+        ["campaigns", len(day.caught)],
         ["raised", len(raised)],
         ["minutes to raise, median", statistics.median(raised) if raised else None],
         ["flagged", len(flagged)],
         ["minutes to flag, median", statistics.median(flagged) if flagged else None],
-        ["families flagged", found.flagged_families],
-        ["of them not a campaign's", found.wrongly_flagged],
-        ["CPU seconds", found.cpu_seconds],
-        ["CPU seconds a round, median", float(np.median(found.round_seconds))],
-        ["CPU seconds a round, longest", max(found.round_seconds)],
-        ["largest window", found.largest_window],
-        ["peak MB", found.peak_mb],
+        ["families flagged", day.flagged_families],
+        ["of them not a campaign's", day.wrongly_flagged],
+        ["CPU seconds", day.cpu_seconds],
+        ["CPU seconds a round, median", float(np.median(day.round_seconds))],
+        ["CPU seconds a round, longest", max(day.round_seconds)],
+        ["largest window", day.largest_window],
+        ["peak MB", day.peak_mb],
     ]
     head = ["campaign", "requests", "min to raise", "min to flag", "sent before"]
-    return f"{title(f'Watching {found.traffic}')}\n{table(head, rows)}\n\n{table(['', ''], facts)}"
+    return f"{title(f'Watching {day.traffic}')}\n{table(head, rows)}\n\n{table(['', ''], facts)}"
 
 
 def _options() -> argparse.Namespace:

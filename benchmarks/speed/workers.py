@@ -79,13 +79,13 @@ def parts(traffic: Path, lines: Path) -> dict[str, object]:
     batches, took["ingest Parquet"] = _timed(lambda: list(read_traffic([traffic], rejects=None)))
     _prepare(batches[0].slice(0, 500), embedder)
     texts, took["normalise"] = _timed(lambda: [normalised(batch) for batch in batches])
-    found, took["tokenise"] = _timed(lambda: [tokens(text) for text in texts])
-    _, took["shingle"] = _timed(lambda: [shingle(t.hashes, t.section, t.row_offsets) for t in found])
+    tokenised, took["tokenise"] = _timed(lambda: [tokens(text) for text in texts])
+    _, took["shingle"] = _timed(lambda: [shingle(t.hashes, t.section, t.row_offsets) for t in tokenised])
     _, took["embed"] = _timed(lambda: [embedder.encode(heads(text)) for text in texts])
     rows = sum(map(len, batches))
     return {
-        name: {"seconds": round(taken, 3), "rows_per_second": round(rows / taken)}
-        for name, taken in took.items()
+        name: {"seconds": round(seconds, 3), "rows_per_second": round(rows / seconds)}
+        for name, seconds in took.items()
     }
 
 
@@ -94,20 +94,20 @@ def lookup(home: Path, traffic: Path) -> dict[str, object]:
     matcher = Matcher.open(home)
     batches = list(read_traffic([traffic], rejects=None))
     pairs = zip(_texts(batches, "prompt"), _texts(batches, "system"), strict=True)
-    taken, matched = [], 0
+    times_ms, matched = [], 0
     for number, (prompt, system) in enumerate(islice(pairs, WARM + TIMED)):
         began = time.perf_counter()
         match = matcher.one(str(prompt), system)
         if number >= WARM:
-            taken.append((time.perf_counter() - began) * 1000)
+            times_ms.append((time.perf_counter() - began) * 1000)
             matched += match.family_id is not None
     _, seconds = _timed(lambda: [matcher.find(normalised(batch)) for batch in batches])
     shares = {"median_ms": 50, "p90_ms": 90, "p99_ms": 99, "max_ms": 100}
     return {
         "families": len(matcher.families),
-        "prompts": len(taken),
+        "prompts": len(times_ms),
         "matched": matched,
-        **{name: round(float(np.percentile(taken, share)), 3) for name, share in shares.items()},
+        **{name: round(float(np.percentile(times_ms, share)), 3) for name, share in shares.items()},
         "batch_rows_per_second": round(sum(map(len, batches)) / seconds),
         "peak_mb": peak_mb(),
         "load_average": round(os.getloadavg()[0], 2),
@@ -120,8 +120,8 @@ def _texts(batches: Iterable[pa.RecordBatch], name: str) -> Iterable[str | None]
 
 def _prepare(few: pa.RecordBatch, embedder: Embedder) -> None:
     """Run all once, so that no kernel is compiled or loaded while the clock runs."""
-    found = tokens(normalised(few))
-    shingle(found.hashes, found.section, found.row_offsets)
+    tokenised = tokens(normalised(few))
+    shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
     embedder.encode(heads(normalised(few)))
 
 

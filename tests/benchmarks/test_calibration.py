@@ -3,15 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.common.calibration import curve, exactly, mapped, platt
+from benchmarks.common.calibration import curve, exact_rate, mapped, platt
 
 
 def test_exact_intervals_of_the_textbook() -> None:
     # Clopper & Pearson 1934: none of 10, and 3 of 10
-    assert exactly(0, 10).high == pytest.approx(0.3085, abs=1e-4)
-    found = exactly(3, 10)
+    assert exact_rate(0, 10).high == pytest.approx(0.3085, abs=1e-4)
+    found = exact_rate(3, 10)
     assert (found.rate, found.low, found.high) == pytest.approx((0.3, 0.0667, 0.6525), abs=1e-4)
-    assert exactly(10, 10).high == 1.0
+    assert exact_rate(10, 10).high == 1.0
 
 
 def test_a_curve_by_hand() -> None:
