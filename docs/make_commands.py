@@ -31,7 +31,8 @@ HEAD = """\
 Every command prints this with `--help`. The commands that work on a home take `--home` and `--database`, or read the
 environment variables below. Every command that prints results takes `--format table|jsonl`: text for people, or one
 JSON object a line; `--json` is short for `--format jsonl`. The exceptions: `watch` always prints JSON lines, `serve`
-logs JSON lines, `demo` and `completion` print text only, and `export --format` chooses a file format.
+logs JSON lines, `demo` and `completion` print text only, and `export --format` chooses a file format. Wherever an id is
+expected, its beginning is enough if no other id begins so.
 """
 
 LITERAL = "\b"

@@ -1,0 +1,62 @@
+"""The examples of CONTRIBUTING.md work as they are printed there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from support.observed import observed
+
+from fingerprint.assessment import features
+from fingerprint.assessment.features import Feature
+from fingerprint.evidence.null_models import MIN_POOL
+from fingerprint.traffic import log_formats
+
+PAGE = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def module(path: str) -> ModuleType:
+    """Run the example that begins with this path."""
+    source = next(block for block in BLOCKS if block.startswith(f"# {path}\n"))
+    made = ModuleType(Path(path).stem)
+    exec(compile(source, path, "exec"), vars(made))
+    return made
+
+
+def test_the_statistic_finds_accounts_that_send_once() -> None:
+    throwaway = module("fingerprint/evidence/statistics/throwaway.py")
+    row = next(block for block in BLOCKS if block.startswith("Feature("))
+    feature = eval(row, {**vars(features), "throwaway": throwaway})
+    assert isinstance(feature, Feature)
+    assert feature.name not in {known.name for known in features.SCORE_FEATURES}
+    # eight accounts send one request each, all of one family; the ninth sends many
+    account = np.concatenate([np.arange(8), np.full(92, 8)])
+    data = observed(account, np.arange(100.0), [np.arange(8), np.arange(8, 20)])
+    found = feature.statistic(data)
+    assert found.value[0] == 8 >= MIN_POOL
+    assert found.expected[0] == pytest.approx(8 * 8 / 9)
+    assert np.isnan(found.value[1])
+    assert feature.words.format(value=8, expected=7.1)
+
+
+def test_the_log_format_is_read() -> None:
+    acme = module("fingerprint/traffic/formats/acme.py")
+    source = Path(log_formats.__file__).read_text().replace("FORMATS = (", "FORMATS = (acme.ROW,")
+    changed: dict[str, Any] = {"acme": acme, "__name__": log_formats.__name__}
+    exec(compile(source, log_formats.__file__, "exec"), changed)
+    row = {
+        "acme_trace": "t-1",
+        "received_at": "2026-03-02T10:00:00Z",
+        "customer": {"organisation": "o-7", "key": "k-1"},
+        "client": {"address": "203.0.113.9"},
+        "payload": '{"messages": [{"role": "user", "content": "How do I prune a pear tree?"}]}',
+    }
+    assert changed["format_of"](row) is acme.ROW
+    request = changed["extract"](row)
+    assert (request.request_id, request.account_id, request.time) == ("t-1", "o-7", row["received_at"])
+    assert (request.prompt, request.metadata) == ("How do I prune a pear tree?", b'{"ip_prefix":"203.0.113"}')
