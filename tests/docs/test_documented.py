@@ -20,11 +20,16 @@ from fingerprint.assessment.features import SCORE_FEATURES
 from fingerprint.cli.main import cli
 from fingerprint.domain import errors
 from fingerprint.domain.errors import FingerprintError
+from fingerprint.domain.results import IngestReport, Match, NightReport
+from fingerprint.domain.rows import AccountRow, AuditRow, CampaignRow, FamilyRow, KeyRow, LabelRow
 from fingerprint.domain.settings import Settings
+from fingerprint.domain.signature import Reason, Segment, Signature, Slot, Spread, Stamp
+from fingerprint.jobs.hunt import AccountHits, HuntReport
+from fingerprint.jobs.lookup import LookupReport
 from fingerprint.service import console, routes
 from fingerprint.service.app import create_app
 from fingerprint.service.http.config import Config
-from fingerprint.service.routes import gateways
+from fingerprint.service.routes import answers, gateways, schemas
 from fingerprint.simulate import EVASIONS, PRESETS
 from fingerprint.traffic.rejects import RejectKind
 
@@ -112,6 +117,19 @@ def test_every_route_is_named() -> None:
         )
         == []
     )
+
+
+def test_every_field_is_named() -> None:
+    records = (
+        *(NightReport, IngestReport, Match, LookupReport, HuntReport, AccountHits),
+        *(FamilyRow, AccountRow, CampaignRow, LabelRow, KeyRow, AuditRow),
+        *(Signature, Segment, Slot, Spread, Stamp, Reason),
+    )
+    names = {field.name for record in records for field in fields(record)}
+    bodies = (answers.LookupBody, answers.Answer, schemas.FamilyDetail, schemas.NewLabel, schemas.AuditBody)
+    names |= {name for body in bodies for name in body.model_fields}
+    written = "\n".join(path.read_text() for path in DOCS.glob("*.md") if path != make_commands.PAGE)
+    assert sorted(name for name in names if not re.search(rf'[`"]{name}[`"]', written)) == []
 
 
 def test_every_reason_of_a_rejected_row_is_named() -> None:
