@@ -30,7 +30,7 @@ from fingerprint import simulate
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
 from fingerprint.embedding.embedder import Embedder, encode_cached
 from fingerprint.embedding.vector_cache import VectorCache
-from fingerprint.evidence.two_sample import RANDOM_FEATURES, departures, features
+from fingerprint.evidence.two_sample import RANDOM_FEATURES, departures, random_features
 from fingerprint.simulate import SimulationConfig
 from fingerprint.store.store import Store
 from fingerprint.text.normalise import normalised
@@ -178,7 +178,7 @@ class Kernel:
         """Add a day."""
         for batch in pq.read_table(file, columns=TRAFFIC_SCHEMA.names).cast(TRAFFIC_SCHEMA).to_batches():
             vectors = encode_cached(self._embedder, self._cache, heads(normalised(batch)))
-            part = features(vectors)
+            part = random_features(vectors)
             role = truth.role.of[pa.compute.index_in(batch["request_id"], truth.request_id).to_numpy()]
             honest = role != truth.role.names.index("campaign")
             if sum(map(len, self._honest)) < 200_000:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.assessment.features import SCORE_FEATURES, Features, measure
+from fingerprint.assessment.family_statistics import measure
+from fingerprint.assessment.features import SCORE_FEATURES, Features
 from fingerprint.assessment.verdict import FLAGGED, verdict
 from fingerprint.assessment.weights import fitted_weights
 from fingerprint.discovery.batch import Batch

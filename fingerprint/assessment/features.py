@@ -1,29 +1,24 @@
 """The table of all that a family is scored by: each statistic with its prior weight, its cap and its words.
 
-To add a statistic, write a file in `evidence/statistics/` and a row here. Its weight may be 0 until labels move it
-(`weights`), or a large one that judgement tells; that of a new row is its prior weight in homes that have labels, too.
+To add a statistic, write a file in `evidence/statistics/` and a row here; nothing else has to know of it. Homes whose
+stored families were scored without it give it the weight of its row. With a weight of 0 it is measured, and waits for
+labels to say what it is worth.
 
-The weights are set by hand on development data and on simulated traffic; analysts' labels move them.
+The weights are set by hand on development data and on simulated traffic; analysts' labels move them (`weights`).
 What a pool looks like (D-055: pool, overlap, concentration, evenness, alike, agent, returning) adds up to less than a flag
 asks for: an honest tool with several templates has such a pool, too. A flag takes accounts that act together in
 time, that share addresses or payment, or that several templates' load is dealt over in turn. One customer's job does
 all that, but from few accounts.
-
-Many families are judged at once for many things, so small p-values come about by chance: what counts is -log10 of the
-q-value over all tests of the night that speak for the same side (D-061).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
-from fingerprint.base import stats
-from fingerprint.base.types import Doubles, IntArray
-from fingerprint.evidence.null_models import Trait, p_value_evidence
+from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.observations import Observations, Statistic
 from fingerprint.evidence.statistics import (
     account_sizes,
@@ -63,9 +58,7 @@ class Feature:
 
 
 Features: TypeAlias = tuple[Feature, ...]
-
-Traits: TypeAlias = Mapping[str, Trait]
-"""Statistics of f families by the names of their features."""
+"""Rows in the order in which a score is summed."""
 
 
 def base_rate(data: Observations) -> Trait:
@@ -75,6 +68,7 @@ def base_rate(data: Observations) -> Trait:
 
 
 PRIOR, RETURNING = "prior", "returning"
+"""Features that a verdict and the fit of weights ask for by name."""
 
 SCORE_FEATURES: Features = (
     Feature(PRIOR, base_rate, "most templates are honest", weight=-3.4, cap=1.0, is_test=False),
@@ -244,60 +238,3 @@ SCORE_FEATURES: Features = (
         is_test=False,
     ),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class FamilyStatistics:
-    """The features of f families, k each.
-
-    features: the k rows of the table that the columns stand for. evidence: (f, k), from 0 to the feature's cap, 0 where
-    nothing is known. value, expected: (f, k) the numbers to tell, NaN for none. requests: (f,) how many it is all from.
-    """
-
-    features: Features
-    evidence: Doubles
-    value: Doubles
-    expected: Doubles
-    requests: IntArray
-
-    def evidence_of(self, name: str, family: int) -> float:
-        """Return a feature's evidence of one family, 0 where the table has no such row."""
-        names = [feature.name for feature in self.features]
-        return float(self.evidence[family, names.index(name)]) if name in names else 0.0
-
-
-def measure(data: Observations, features: Features = SCORE_FEATURES) -> FamilyStatistics:
-    """Measure all statistics of f families."""
-    traits = {feature.name: feature.statistic(data) for feature in features}
-    return family_statistics(traits, data.behaviour.requests, features)
-
-
-def family_statistics(
-    traits: Traits, requests: IntArray, features: Features = SCORE_FEATURES
-) -> FamilyStatistics:
-    """Make features of statistics: correct tests for their number, and cap.
-
-    traits: of f families, one for each feature. requests: (f,); families without any have no tests.
-    """
-    rows = [traits[feature.name] for feature in features]
-    evidence = np.nan_to_num(np.stack([trait.evidence for trait in rows], axis=1), posinf=300.0)
-    value = np.stack([trait.value for trait in rows], axis=1)
-    expected = np.stack([trait.expected for trait in rows], axis=1)
-    known = ~np.isnan(value) & (requests > 0)[:, None]
-    for against in (False, True):
-        side = [feature.is_test and (feature.weight < 0) == against for feature in features]
-        tests = known & np.array(side)
-        evidence[tests] = corrected(evidence[tests])
-    caps = np.array([feature.cap for feature in features])
-    return FamilyStatistics(features, np.clip(evidence, 0, caps), value, expected, requests)
-
-
-def corrected(evidence: Doubles) -> Doubles:
-    """Turn -log10 of the p-values of a night's tests for one side (n,) into -log10 of their q-values (Benjamini & Hochberg 1995).
-
-    A likelihood ratio counts as a p-value of 1 / ratio, which it is by Markov's inequality (Vovk & Wang 2021).
-    """
-    if not len(evidence):
-        return evidence
-    q_value = stats.false_discovery(10.0 ** -np.clip(evidence, 0, 300))
-    return np.asarray(np.maximum(p_value_evidence(q_value), 0.0))

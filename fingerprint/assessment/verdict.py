@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fingerprint.assessment.features import PRIOR, RETURNING, FamilyStatistics
+from fingerprint.assessment.family_statistics import FamilyStatistics
+from fingerprint.assessment.features import PRIOR, RETURNING
 from fingerprint.base.types import Doubles
 from fingerprint.domain.signature import Reason
 from fingerprint.domain.vocabulary import LABELS

@@ -26,7 +26,7 @@ from fingerprint.discovery.proof import is_ordinary
 from fingerprint.discovery.shared_ngrams import SharedGrams, shared_grams
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.settings import Settings
-from fingerprint.evidence.coactivity import WINDOWS_SECONDS, behaviour, unaccompanied
+from fingerprint.evidence.coactivity import WINDOWS_SECONDS, behaviour, isolated
 from fingerprint.text.ngrams import Shingles
 
 MOST = 2_000
@@ -150,7 +150,7 @@ def extended(batch: Batch, found: Discovery, left: Leftovers, settings: Settings
     own = np.asarray(more.families.members @ tonight.astype(np.float32)).ravel()
     # what is remembered was chosen for the text it shares, so text proves nothing here: its senders must
     sent = (more.families.members @ part.requests()).tocsr()
-    alone = unaccompanied(sent, part.account, part.second, WINDOWS_SECONDS[1])
+    alone = isolated(sent, part.account, part.second, within_seconds=WINDOWS_SECONDS[1])
     together = alone <= ALONE * np.diff(sent.indptr)
     new = np.flatnonzero((own >= 2) & (own < more.families.support) & together)
     mine = _tonight(more.families.take(new), left.prompts[likely[tonight]], batch)

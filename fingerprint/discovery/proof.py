@@ -11,7 +11,7 @@ from fingerprint.discovery.shared_ngrams import SharedGrams
 from fingerprint.discovery.sparse_products import counts_from
 from fingerprint.domain.settings import Settings
 from fingerprint.evidence.coactivity import Behaviour, discoveries
-from fingerprint.evidence.pools import kin
+from fingerprint.evidence.pools import sent_by_active_pools
 
 MIN_LONG_CORE = 16
 """A core of so many grams (about 19 tokens) is a template by its text alone; a shorter one needs behaviour (D-087)."""
@@ -78,7 +78,7 @@ def is_akin(families: Families, act: Behaviour, senders: sparse.csr_matrix, sett
     """Tell which families (f,) are sent by the accounts of others that act together; senders: (n, a) CSR."""
     together = _pooled(families, act, settings) & (act.p_synchrony <= SYNCHRONY_P)
     volume = np.asarray(senders.sum(axis=0), dtype=np.float64).ravel()
-    found = kin((families.members @ senders).tocsr(), together, volume)
+    found = sent_by_active_pools((families.members @ senders).tocsr(), together, volume)
     return np.asarray(found & (act.accounts >= settings.min_accounts))
 
 

@@ -4,7 +4,7 @@ Two statistics need nothing but accounts and times. Both are compared with an ex
 every request of the family is sent by an account drawn with probability proportional to its other
 traffic, at a moment drawn from the whole batch's own rhythm.
 
-- pool: distinct accounts, against a Poisson-binomial null (each account is drawn at least once with
+- pool: distinct accounts, against a Poisson-binomial null (account a is drawn at least once with
   probability 1 - (1 - p_a)^m; Hong 2013), normal approximation.
 - synchrony: pairs of requests by *different* accounts within a window (co-activity as in SynchroTrap,
   Cao et al. 2014). Times are ranks in the batch, so the daily rhythm cancels; the null count is
@@ -24,18 +24,18 @@ from scipy import sparse
 
 from fingerprint.base import stats
 from fingerprint.base.jit import kernel
+from fingerprint.base.sparse import family_of
 from fingerprint.base.types import Bools, Doubles, Ids, IntArray
 from fingerprint.evidence.null_models import OVERDISPERSION, SMOOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How a family's requests are spread over accounts and time, beside what chance would give, all (f,).
+    """How f families' requests are spread over accounts and time, beside what chance would give, all (f,).
 
-    requests, accounts: counts. expected_accounts: under random senders.
-    pairs, expected_pairs: requests of two accounts within the window, seen and by chance.
-    p_pool: one-sided p-value of so few accounts. p_synchrony: of so many close pairs.
-    p_value: both combined (Fisher's method).
+    requests, accounts: int64 counts. expected_accounts: under random senders.
+    pairs, expected_pairs: pairs of requests by two accounts within the most telling window, counted and by chance.
+    p_pool: one-sided p-value of so few accounts. p_synchrony: of so many close pairs. p_value: both combined.
     """
 
     requests: IntArray
@@ -47,6 +47,15 @@ class Behaviour:
     p_synchrony: Doubles
     p_value: Doubles
 
+
+MAX_WINDOW = 0.05
+"""Longest window, as a share of the batch: of a batch that lasts minutes anything is within minutes."""
+
+MIN_VARIANCE = 0.5
+"""Least variance of the number of distinct accounts: as a whole number it is known no better than that."""
+
+MIN_EXPECTED_PAIRS = 0.05
+"""Least number of pairs that chance gives: without it the only pair of a family of two would be a proof."""
 
 WINDOWS_SECONDS = (120.0, 600.0, 3000.0)
 """Bursts of accounts that act together last minutes to an hour; the most telling window counts (Bonferroni: D-095)."""
@@ -73,35 +82,42 @@ class Ranks:
 def behaviour(
     rows: sparse.csr_matrix, account: Ids, second: Doubles, *, ranks: Ranks | None = None
 ) -> Behaviour:
-    """Test f families given as (f, r) CSR over requests, with each request's account (r,) and time (r,) in seconds.
+    """Test whether f families are sent by pools of accounts, and whether these act together.
 
-    ranks: of these times, where they are known already; many requests take seconds to rank.
+    rows: (f, r) CSR of ones, the requests of each family. account: (r,) int32, numbers of senders. second: (r,) float64,
+    times in seconds. ranks: of these times, where they are known already; many requests take seconds to rank.
     """
     ranks = ranks or time_ranks(second)
     requests = np.diff(rows.indptr).astype(np.int64)
-    by_account = (rows @ _one_hot(account)).tocsr()
-    accounts = np.diff(by_account.indptr).astype(np.int64)
-    expected, deviation = _distinct_accounts(by_account, requests, np.bincount(account).astype(np.float64))
+    pool = (rows @ _one_hot(account)).tocsr()
+    accounts = np.diff(pool.indptr).astype(np.int64)
+    expected, deviation = _distinct_accounts(pool, requests, np.bincount(account).astype(np.float64))
     p_pool = stats.normal((expected - accounts) / deviation)
-    squares = by_account.copy()
+    squares = pool.copy()
     squares.data = squares.data**2
-    different = (requests**2 - np.asarray(squares.sum(axis=1)).ravel()) / 2
-    pairs, expected_pairs, p_synchrony = _synchrony(rows, account, ranks, different)
+    pairs_of_two = (requests**2 - np.asarray(squares.sum(axis=1)).ravel()) / 2
+    pairs, expected_pairs, p_synchrony = _synchrony(rows, account, ranks, pairs_of_two)
     with np.errstate(divide="ignore"):
         fisher = -2 * (np.log(np.maximum(p_pool, 1e-300)) + np.log(np.maximum(p_synchrony, 1e-300)))
     p_value = stats.chi_squared(fisher, 4)
     return Behaviour(requests, accounts, expected, pairs, expected_pairs, p_pool, p_synchrony, p_value)
 
 
-def strays(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> IntArray:
-    """Count each family's requests that no other account's stands near in time, within the middle window, (f,)."""
+def unsynchronised(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> IntArray:
+    """Count each family's requests that no other account's is close to, within the middle window of ranks, (f,) int64.
+
+    Arguments as of `behaviour`.
+    """
     ranks = time_ranks(second)
-    return _alone(rows.indptr, rows.indices, account, ranks.start, _window(WINDOWS_SECONDS[1], ranks))
+    return _isolated(rows.indptr, rows.indices, account, ranks.start, _window(WINDOWS_SECONDS[1], ranks))
 
 
-def unaccompanied(rows: sparse.csr_matrix, account: Ids, second: Doubles, window: float) -> IntArray:
-    """Count each family's requests that no other account's stands near, within so many seconds, (f,)."""
-    return _alone(rows.indptr, rows.indices, account, second, window)
+def isolated(rows: sparse.csr_matrix, account: Ids, second: Doubles, *, within_seconds: float) -> IntArray:
+    """Count each family's requests that no other account's is close to, within so many seconds, (f,) int64.
+
+    Arguments as of `behaviour`. Unlike `unsynchronised` it needs no batch around the families.
+    """
+    return _isolated(rows.indptr, rows.indices, account, second, within_seconds)
 
 
 def time_ranks(second: Doubles) -> Ranks:
@@ -114,22 +130,26 @@ def time_ranks(second: Doubles) -> Ranks:
 
 
 def _window(seconds: float, ranks: Ranks) -> float:
-    return min(0.05, seconds / ranks.duration) if ranks.duration > 0 else 0.05
+    """Return a window as a share of the batch."""
+    return min(MAX_WINDOW, seconds / ranks.duration) if ranks.duration > 0 else MAX_WINDOW
 
 
 def _synchrony(
-    rows: sparse.csr_matrix, account: Ids, ranks: Ranks, different: Doubles
+    rows: sparse.csr_matrix, account: Ids, ranks: Ranks, pairs_of_two: Doubles
 ) -> tuple[IntArray, Doubles, Doubles]:
-    """Close pairs, their number by chance and the p-value, each (f,), in each family's most telling window."""
+    """Return close pairs, their number by chance and the p-value, each (f,), in each family's most telling window.
+
+    pairs_of_two: (f,) all pairs of requests by two accounts, close or not.
+    """
     size = 1 / OVERDISPERSION**2
     windows = np.array([_window(seconds, ranks) for seconds in WINDOWS_SECONDS])
     pairs = _close_pairs(rows.indptr, rows.indices, account, ranks.start, windows)
-    expected = np.maximum(different * 2 * windows[:, None], 0.05)
+    expected = np.maximum(pairs_of_two * 2 * windows[:, None], MIN_EXPECTED_PAIRS)
     p_value = stats.negative_binomial(pairs, size, expected)
     best = np.argmin(p_value, axis=0)
     families = np.arange(rows.shape[0])
-    p_best = np.minimum(p_value[best, families] * len(WINDOWS_SECONDS), 1.0)
-    return pairs[best, families], expected[best, families], p_best
+    corrected = np.minimum(p_value[best, families] * len(WINDOWS_SECONDS), 1.0)
+    return pairs[best, families], expected[best, families], corrected
 
 
 def discoveries(p_value: Doubles, *, rate: float) -> Bools:
@@ -143,56 +163,61 @@ def discoveries(p_value: Doubles, *, rate: float) -> Bools:
 
 
 def _one_hot(account: Ids) -> sparse.csr_matrix:
+    """Return (r, a) CSR of ones, who sent each request."""
     r = len(account)
     shape = (r, int(account.max()) + 1 if r else 0)
     return sparse.csr_matrix((np.ones(r), account, np.arange(r + 1)), shape=shape)
 
 
 def _distinct_accounts(
-    by_account: sparse.csr_matrix, requests: IntArray, volume: Doubles
+    pool: sparse.csr_matrix, requests: IntArray, volume: Doubles
 ) -> tuple[Doubles, Doubles]:
-    """Mean and standard deviation of the number of distinct accounts under the null, each (f,).
+    """Return mean and standard deviation of the number of distinct accounts under the null, each (f,).
 
-    Accounts outside a family enter by volume classes, so the cost is families x classes + members.
+    pool: (f, a) CSR of requests. volume: (a,) all requests of each account. Accounts of one volume count together, as
+    if none of them had sent the family; members are then put right, so the cost is families x volumes + members.
     """
-    level, accounts_at = np.unique(volume, return_counts=True)
+    level, accounts = np.unique(volume, return_counts=True)
     m = requests[:, None].astype(np.float64)
     total = np.maximum(volume.sum() - requests + SMOOTHING * len(volume), 1.0)
-    miss = _missed(level[None, :] + SMOOTHING, total[:, None], m)
-    mean = ((1 - miss) * accounts_at).sum(axis=1)
-    variance = (miss * (1 - miss) * accounts_at).sum(axis=1)
-    family = np.repeat(np.arange(by_account.shape[0]), np.diff(by_account.indptr))
-    whole = volume[by_account.indices]
-    others = np.maximum(whole - by_account.data, 0)
-    before = _missed(whole + SMOOTHING, total[family], requests[family])
-    after = _missed(others + SMOOTHING, total[family], requests[family])
-    np.add.at(mean, family, before - after)
-    np.add.at(variance, family, after * (1 - after) - before * (1 - before))
-    return mean, np.sqrt(np.maximum(variance, 0.5))
+    miss = _miss_probability(level[None, :] + SMOOTHING, total[:, None], m)
+    mean = ((1 - miss) * accounts).sum(axis=1)
+    variance = (miss * (1 - miss) * accounts).sum(axis=1)
+    family = family_of(pool)
+    member_volume = volume[pool.indices]
+    other = np.maximum(member_volume - pool.data, 0)
+    as_all = _miss_probability(member_volume + SMOOTHING, total[family], requests[family])
+    as_member = _miss_probability(other + SMOOTHING, total[family], requests[family])
+    np.add.at(mean, family, as_all - as_member)
+    np.add.at(variance, family, as_member * (1 - as_member) - as_all * (1 - as_all))
+    return mean, np.sqrt(np.maximum(variance, MIN_VARIANCE))
 
 
-def _missed(volume: Doubles, total: Doubles, draws: Doubles | IntArray) -> Doubles:
-    """Probability that an account of this volume is drawn in none of the draws."""
+def _miss_probability(volume: Doubles, total: Doubles, draws: Doubles | IntArray) -> Doubles:
+    """Return the probability that an account of this volume is drawn in none of the draws; shapes as given."""
     return np.asarray(np.exp(draws * np.log1p(-np.minimum(volume / total, 1 - 1e-9))))
 
 
 @njit(cache=True, nogil=True)
 def _close_pairs(indptr: Ids, indices: Ids, account: Ids, rank: Doubles, windows: Doubles) -> IntArray:
-    """Count each family's pairs of requests by two accounts within each window, (windows, f)."""
+    """Count each family's pairs of requests by two accounts within each window, (windows, f) int64.
+
+    rank: (r,) times, and windows in the same unit.
+    """
     out = np.zeros((len(windows), len(indptr) - 1), dtype=np.int64)
     for family in range(len(indptr) - 1):
         members = indices[indptr[family] : indptr[family + 1]]
-        when = rank[members]
-        times = np.sort(when)
+        time = rank[members]
+        times = np.sort(time)
         for w in range(len(windows)):
             out[w, family] += _pairs_within(times, windows[w])
-        who = account[members]
-        order = np.argsort(who)
+        sender = account[members]
+        order = np.argsort(sender)  # pairs by one account are taken away again
         begin = 0
         for end in range(1, len(order) + 1):
-            if end == len(order) or who[order[end]] != who[order[begin]]:
+            if end == len(order) or sender[order[end]] != sender[order[begin]]:
                 if end - begin > 1:
-                    times = np.sort(when[order[begin:end]])
+                    times = np.sort(time[order[begin:end]])
                     for w in range(len(windows)):
                         out[w, family] -= _pairs_within(times, windows[w])
                 begin = end
@@ -211,19 +236,19 @@ def _pairs_within(times: Doubles, window: float) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _alone(indptr: Ids, indices: Ids, account: Ids, rank: Doubles, window: float) -> IntArray:
+def _isolated(indptr: Ids, indices: Ids, account: Ids, time: Doubles, window: float) -> IntArray:
     out = np.zeros(len(indptr) - 1, dtype=np.int64)
     for family in range(len(indptr) - 1):
         members = indices[indptr[family] : indptr[family + 1]]
-        members = members[np.argsort(rank[members])]
+        members = members[np.argsort(time[members])]
         for i in range(len(members)):
-            near = False
+            close = False
             for step in (-1, 1):
                 j = i + step
-                while 0 <= j < len(members) and abs(rank[members[j]] - rank[members[i]]) <= window:
+                while 0 <= j < len(members) and abs(time[members[j]] - time[members[i]]) <= window:
                     if account[members[j]] != account[members[i]]:
-                        near = True
+                        close = True
                         break
                     j += step
-            out[family] += not near
+            out[family] += not close
     return out

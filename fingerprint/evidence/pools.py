@@ -15,47 +15,51 @@ from fingerprint.base.types import Bools, Doubles, IntArray
 from fingerprint.evidence.null_models import MIN_POOL, POOL_OVERLAP_P
 
 SHARED_POOL = 0.5
-"""Two families have one pool if at least this share of the smaller is in the larger."""
+"""Two families have one pool if at least this share of the smaller one's accounts is in the larger one's."""
 
-MOSTLY = 0.7
-"""A family is a pool's own if it has so many of its accounts from there."""
+OWN_POOL = 0.7
+"""A family is a pool's own if at least this share of its accounts is in the pool."""
 
 
-def linked(sent: sparse.csr_matrix, accounts: int) -> IntArray:
-    """Group families by their pools, (f,) numbers of groups; sent: (f, a) CSR, accounts: how many there are in all."""
-    sent = sent.sign()
-    size = np.diff(sent.indptr)
-    both = (sent @ sent.T).tocoo()
-    smaller = np.minimum(size[both.row], size[both.col])
-    larger = np.maximum(size[both.row], size[both.col])
-    chance = stats.hypergeometric(both.data, accounts, larger, smaller)
-    same = (both.data >= SHARED_POOL * smaller) & (chance < POOL_OVERLAP_P)
-    graph = sparse.csr_matrix((np.ones(same.sum()), (both.row[same], both.col[same])), shape=both.shape)
+def pool_groups(pools: sparse.csr_matrix, accounts: int) -> IntArray:
+    """Group families whose pools are one; returns the number of each family's group, (f,) int64.
+
+    pools: (f, a) CSR, positive where an account sent a family. accounts: how many there are in all, in families or not.
+    Null: the smaller pool is drawn from all accounts (hypergeometric tail under POOL_OVERLAP_P).
+    """
+    pools = pools.sign()
+    size = np.diff(pools.indptr)
+    shared = (pools @ pools.T).tocoo()
+    smaller = np.minimum(size[shared.row], size[shared.col])
+    larger = np.maximum(size[shared.row], size[shared.col])
+    p_value = stats.hypergeometric(shared.data, accounts, larger, smaller)
+    same = (shared.data >= SHARED_POOL * smaller) & (p_value < POOL_OVERLAP_P)
+    graph = sparse.csr_matrix((np.ones(same.sum()), (shared.row[same], shared.col[same])), shape=shared.shape)
     return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
-def kin(sent: sparse.csr_matrix, together: Bools, volume: Doubles) -> Bools:
-    """Tell which families (f,) are sent from the pool of others that act together.
+def sent_by_active_pools(sent: sparse.csr_matrix, active: Bools, volume: Doubles) -> Bools:
+    """Tell which families (f,) are sent by the pool of others that act together, themselves included.
 
-    sent: (f, a) CSR of requests. together: (f,) bool. volume: (a,) requests of each account in all. Under the null each
-    of a family's accounts is in a pool with the pool's share of all accounts, or of the traffic beside its families,
-    whichever is larger; Bonferroni over pools.
+    sent: (f, a) CSR of requests. active: (f,) families whose accounts act together. volume: (a,) requests of each
+    account in all. Null: each of a family's accounts is in a pool with the pool's share of all accounts, or of the
+    traffic beside its families, whichever is larger (binomial); Bonferroni over pools.
     """
-    seeds = np.flatnonzero(together & (np.diff(sent.indptr) >= MIN_POOL))
+    seeds = np.flatnonzero(active & (np.diff(sent.indptr) >= MIN_POOL))
     if not len(seeds):
-        return np.zeros(len(together), dtype=np.bool_)
-    group = linked(sent[seeds], len(volume))
+        return np.zeros(len(active), dtype=np.bool_)
+    group = pool_groups(sent[seeds], len(volume))
     ones = np.ones(len(seeds))
-    of = sparse.csr_matrix((ones, (group, np.arange(len(seeds)))), shape=(group.max() + 1, len(seeds)))
-    spent = (of @ sent[seeds]).tocsr()
-    pool = spent.sign()
-    beside = np.maximum(pool @ volume - np.asarray(spent.sum(axis=1)).ravel(), 0.0)
-    chance = np.maximum(np.diff(pool.indptr) / len(volume), beside / max(volume.sum() - spent.sum(), 1.0))
-    accounts = np.diff(sent.indptr)
-    inside = (sent.sign() @ pool.T).tocoo()
-    m = accounts[inside.row]
-    p_value = stats.binomial(inside.data, m, np.minimum(chance[inside.col], 1.0)) * pool.shape[0]
-    mine = (inside.data >= MOSTLY * m) & (p_value < POOL_OVERLAP_P)
-    out = np.zeros(len(together), dtype=np.bool_)
-    out[inside.row[mine]] = True
+    of_group = sparse.csr_matrix((ones, (group, np.arange(len(seeds)))), shape=(group.max() + 1, len(seeds)))
+    in_families = (of_group @ sent[seeds]).tocsr()
+    pool = in_families.sign()
+    other_traffic = np.maximum(pool @ volume - np.asarray(in_families.sum(axis=1)).ravel(), 0.0)
+    share_of_traffic = other_traffic / max(volume.sum() - in_families.sum(), 1.0)
+    chance = np.minimum(np.maximum(np.diff(pool.indptr) / len(volume), share_of_traffic), 1.0)
+    shared = (sent.sign() @ pool.T).tocoo()
+    accounts = np.diff(sent.indptr)[shared.row]
+    p_value = stats.binomial(shared.data, accounts, chance[shared.col]) * pool.shape[0]
+    own = (shared.data >= OWN_POOL * accounts) & (p_value < POOL_OVERLAP_P)
+    out = np.zeros(len(active), dtype=np.bool_)
+    out[shared.row[own]] = True
     return out

@@ -165,7 +165,7 @@ def _save(
     whole = dict(
         zip(totals.column("account_id").to_pylist(), totals.column("requests").to_pylist(), strict=True)
     )
-    both = departures.together(unlike, store.account_features(but_batch=batch_id))
+    both = departures.with_earlier_nights(unlike, store.account_features(but_batch=batch_id))
     assessed = departures.with_departures(campaigns.accounts(signatures, pool, accounts, whole), both, whole)
     clock.stage("store")
     report = NightReport(
@@ -186,7 +186,7 @@ def _save(
         spread=spread,
         activity=activity,
         rhythm=rhythm.result(),
-        features=departures.to_store(unlike),
+        features=departures.storable(unlike),
         accounts=assessed,
         campaigns=campaigns.campaigns(signatures, pool, len(whole)),
         events=lifecycle.events(

@@ -12,7 +12,7 @@ from scipy import sparse
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.proof import SYNCHRONY_P
 from fingerprint.domain.signature import DayCount, Signature, Spread
-from fingerprint.evidence.coactivity import behaviour, strays
+from fingerprint.evidence.coactivity import behaviour, unsynchronised
 from fingerprint.signatures import calibrate
 
 
@@ -22,7 +22,7 @@ def with_spread_and_reliability(
     """Give signatures their spread in this batch, and the standing that comes of it."""
     rows = (members @ batch.requests()).tocsr()
     act = behaviour(rows, batch.account, batch.second)
-    alone = np.where(act.p_synchrony <= SYNCHRONY_P, strays(rows, batch.account, batch.second), 0)
+    alone = np.where(act.p_synchrony <= SYNCHRONY_P, unsynchronised(rows, batch.account, batch.second), 0)
     return [
         calibrate.with_reliability(replace(signature, spread=spread), spread.requests, int(alone[f]))
         for f, (signature, spread) in enumerate(zip(signatures, spreads(batch, members), strict=True))

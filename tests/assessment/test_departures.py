@@ -95,8 +95,8 @@ def test_windows_of_several_nights_are_sums() -> None:
     tonight = departures.AccountFeatures(
         pa.array(["a", "b"], pa.large_string()), np.array([9.0, 5.0]), sums, np.eye(RANDOM_FEATURES)
     )
-    kept = departures.to_store(tonight)
-    both = departures.together(tonight, pa.concat_tables([kept, kept.slice(1)]))
+    kept = departures.storable(tonight)
+    both = departures.with_earlier_nights(tonight, pa.concat_tables([kept, kept.slice(1)]))
     assert both.accounts.to_pylist() == ["a", "b"]
     assert both.requests.tolist() == [18, 15]
     np.testing.assert_allclose(both.sums, sums * [[2], [3]], atol=0.02)

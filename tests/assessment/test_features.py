@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from support.observed import DAY, REQUESTS, observed, zipf
 
-from fingerprint.assessment.features import PRIOR, RETURNING, SCORE_FEATURES, corrected, measure
+from fingerprint.assessment.family_statistics import measure
+from fingerprint.assessment.features import PRIOR, RETURNING, SCORE_FEATURES
 
 
 @pytest.mark.parametrize("size", [10, 40, 200])
@@ -41,26 +42,3 @@ def test_rows_have_names_of_their_own_and_words_that_can_be_filled_in() -> None:
     for feature in SCORE_FEATURES:
         assert feature.cap > 0
         assert "{" not in feature.words.format(value="1", expected="2")
-
-
-def test_evidence_is_capped_and_without_requests_it_is_not_corrected() -> None:
-    random = np.random.default_rng(1)
-    account = np.concatenate([np.repeat(np.arange(1000, 1020), 20), zipf(random, REQUESTS)])
-    second = random.uniform(0, DAY, len(account))
-    found = measure(observed(account, second, [np.arange(400), np.empty(0, dtype=np.int64)]))
-    caps = np.array([feature.cap for feature in SCORE_FEATURES])
-    assert ((found.evidence >= 0) & (found.evidence <= caps)).all()
-    assert found.evidence_of("concentration", 0) == 10
-    assert found.evidence_of("concentration", 1) == 0
-    assert found.evidence_of(PRIOR, 1) == 1
-    assert found.evidence_of("no such row", 0) == 0
-
-
-def test_one_small_p_value_among_many_tests_counts_for_less() -> None:
-    alone = corrected(np.array([3.0]))
-    among = corrected(np.array([3.0, *[0.1] * 99]))
-    assert alone[0] == 3
-    assert among[0] == pytest.approx(1.0, abs=0.01)
-    assert (corrected(np.array([3.0] * 100)) == pytest.approx(3.0)) is True
-    assert corrected(np.array([np.inf, 400.0]))[0] <= 300
-    assert len(corrected(np.empty(0))) == 0

@@ -7,13 +7,12 @@ import orjson
 import pytest
 from support.observed import observed
 
+from fingerprint.assessment.family_statistics import FamilyStatistics, family_statistics
 from fingerprint.assessment.features import (
     PRIOR,
     RETURNING,
     SCORE_FEATURES,
-    FamilyStatistics,
     Feature,
-    family_statistics,
 )
 from fingerprint.assessment.verdict import FLAGGED, verdict
 from fingerprint.assessment.weights import prior_weights

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from fingerprint.evidence.coactivity import WINDOWS_SECONDS, Behaviour, behaviour, discoveries, strays
+from fingerprint.evidence.coactivity import WINDOWS_SECONDS, Behaviour, behaviour, discoveries, unsynchronised
 
 DAY = 86_400.0
 
@@ -199,7 +199,7 @@ def test_few_discoveries_are_false() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 86_400)), max_size=30), st.integers(1, 4))
-def test_strays_are_requests_without_another_accounts_nearby(
+def test_unsynchronised_requests_are_those_without_another_accounts_nearby(
     sent: list[tuple[int, float]], step: int
 ) -> None:
     account = np.array([a for a, _ in sent], dtype=np.int32)
@@ -214,4 +214,4 @@ def test_strays_are_requests_without_another_accounts_nearby(
         for i in family
         if not any(account[j] != account[i] and abs(rank[j] - rank[i]) <= window for j in family)
     ]
-    assert strays(rows_of([family], len(sent)), account, second).tolist() == [len(alone)]
+    assert unsynchronised(rows_of([family], len(sent)), account, second).tolist() == [len(alone)]

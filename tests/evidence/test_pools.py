@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from fingerprint.evidence.pools import kin, linked
+from fingerprint.evidence.pools import pool_groups, sent_by_active_pools
 
 ACCOUNTS = 1_000
 
@@ -19,18 +19,20 @@ def sent(*pools: range | list[int]) -> sparse.csr_matrix:
 def found(matrix: sparse.csr_matrix, *together: int, volume: np.ndarray | None = None) -> list[int]:
     seeds = np.zeros(matrix.shape[0], dtype=np.bool_)
     seeds[list(together)] = True
-    return np.flatnonzero(kin(matrix, seeds, np.full(ACCOUNTS, 20.0) if volume is None else volume)).tolist()
+    return np.flatnonzero(
+        sent_by_active_pools(matrix, seeds, np.full(ACCOUNTS, 20.0) if volume is None else volume)
+    ).tolist()
 
 
 def test_pools_that_overlap_by_chance_are_not_one() -> None:
-    group = linked(sent(range(40), range(20, 60), range(500, 540), range(530, 600)), ACCOUNTS)
+    group = pool_groups(sent(range(40), range(20, 60), range(500, 540), range(530, 600)), ACCOUNTS)
     # 10 of 40 are shared far beyond chance, but are a quarter of the smaller pool
     assert group[0] == group[1]
     assert len({*group[1:].tolist()}) == 3
 
 
 def test_large_pools_overlap_anyway() -> None:
-    group = linked(sent(range(700), range(200, 900)), ACCOUNTS)
+    group = pool_groups(sent(range(700), range(200, 900)), ACCOUNTS)
     assert group[0] != group[1]
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from fingerprint.evidence.two_sample import (
+    MAX_RANK,
     MIN_PROMPTS,
     RANDOM_FEATURES,
-    RATE,
     Departures,
     departures,
-    features,
+    random_features,
 )
 
 DIMENSION = 64
@@ -26,7 +26,7 @@ def prompts(random: np.random.Generator, count: int) -> np.ndarray:
 
 
 def measured(accounts: list[np.ndarray], honest: np.ndarray | None = None) -> Departures:
-    each = [features(vectors).astype(np.float64) for vectors in accounts]
+    each = [random_features(vectors).astype(np.float64) for vectors in accounts]
     pool = np.concatenate(each)
     return departures(
         np.array([e.sum(axis=0) for e in each]),
@@ -38,7 +38,7 @@ def measured(accounts: list[np.ndarray], honest: np.ndarray | None = None) -> De
 
 def test_features_are_unit_vectors_whose_products_are_the_kernel() -> None:
     vectors = prompts(np.random.default_rng(1), 200)
-    found = features(vectors)
+    found = random_features(vectors)
     assert found.shape == (200, RANDOM_FEATURES)
     np.testing.assert_allclose((found * found).sum(axis=1), 1, rtol=1e-4)
     squared = ((vectors[:, None] - vectors[None]) ** 2).sum(axis=2)
@@ -53,7 +53,7 @@ def test_random_prompts_of_the_pool_are_departures_as_often_as_p_says(size: int)
     assert abs(found.value.mean()) < 3 * found.value.std() / np.sqrt(1500)
     for level in (0.1, 0.01):
         assert (found.p_value <= level).mean() == pytest.approx(level, rel=0.6)
-    assert found.departed.mean() <= RATE
+    assert found.departed.mean() <= MAX_RANK
 
 
 def test_other_prompts_depart_and_the_stated_rate_of_honest_ones_does_at_most() -> None:
@@ -63,7 +63,7 @@ def test_other_prompts_depart_and_the_stated_rate_of_honest_ones_does_at_most() 
     honest = np.arange(1020) >= 20
     found = measured([*strange, *usual], honest)
     assert found.departed[:20].all()
-    assert found.departed[20:].mean() <= RATE
+    assert found.departed[20:].mean() <= MAX_RANK
     assert (found.value[:20] > found.value[20:].mean() + 0.05).all()
 
 
