@@ -78,7 +78,7 @@ class _Workers(Multiprocess):
 
 
 def refuse_without_keys(config: Config) -> None:
-    """Raise UsageError when a host other than this machine's is asked for and no API key is in force."""
+    """Raise UsageError when a host other than this machine's is asked for and there is no API key that was not revoked."""
     if config.is_local:
         return
     with Store.open(config.home.path, config.home.database) as store:

@@ -223,7 +223,7 @@ def test_envoy_lets_through_what_holds_no_prompt(envoy_url: str, method: str) ->
 
 
 def test_a_service_that_is_away_lets_envoy_pass(service: tuple[str, str], envoy_url: str) -> None:
-    """A key that is not in force is a 503 here: failure_mode_allow decides, no client sees a 401."""
+    """A key that is not valid is a 503 here: failure_mode_allow decides, no client sees a 401."""
     url, _ = service
     got = httpx2.post(
         f"{url}/v1/envoy/authz/v1/x", json={"prompt": SENT}, headers={"x-fingerprint-key": "fpk_x"}

@@ -30,7 +30,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _WORDS = {
     400: "the body is no JSON, or a parameter is wrong",
-    401: "no API key, or one that is not in force",
+    401: "no API key, or one that is not valid",
     403: "the key's scopes do not allow this",
     404: "there is no such thing",
     412: "somebody else changed it since it was read",

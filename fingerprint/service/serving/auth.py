@@ -39,7 +39,7 @@ class Principal:
 
 
 def key_named(service: Service, key: str) -> StoredKey | None:
-    """Return the stored key that this is, if it is in force."""
+    """Return the stored key that this is, if it is valid now: neither revoked nor expired."""
     key_id = api_keys.id_in(key)
     stored = None if key_id is None else _keys(service).get(key_id)
     if stored is None or not api_keys.same(key, stored.digest) or not _in_force(service, stored):
@@ -51,13 +51,13 @@ def key_named(service: Service, key: str) -> StoredKey | None:
 def principal_of(service: Service, request: HTTPConnection) -> Principal | None:
     """Tell who asks: by `Authorization: Bearer`, by `x-api-key`, by the console's cookie; None for nobody.
 
-    Raises Problem 401 for a key that is not in force, 503 when keys have not been read yet.
+    Raises Problem 401 for a key that is not valid, 503 when keys have not been read yet.
     """
     sent = _sent_key(request)
     if sent is not None:
         stored = key_named(service, sent)
         if stored is None:
-            raise Problem(401, "this API key is not in force", headers=_CHALLENGE)
+            raise Problem(401, "this API key is not valid", headers=_CHALLENGE)
         return _principal(stored, None)
     session = session_of(service, request)
     stored = None if session is None else _keys(service).get(session.key_id)

@@ -1,4 +1,4 @@
-"""What all routes share: the settings, the matcher that answers now, the database, the keys in force."""
+"""What all routes share: the settings, the matcher that answers now, the database, the API keys."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_nobody_sees_anything_without_a_key(browser: Browser, site: Site) -> Non
         assert page.url.startswith(f"{site.address}/login")
     page.fill("#key", "fpk_aaaaaaaaaa_" + "0" * 64)
     page.get_by_role("button", name="Log in").click()
-    expect(page.locator("[role=alert]")).to_have_text("This key is not in force, or may not read.")
+    expect(page.locator("[role=alert]")).to_have_text("This key is not valid, or may not read.")
     assert context.cookies() == []
     context.close()
 
