@@ -18,7 +18,7 @@ from fingerprint.domain.signature import Signature
 from fingerprint.evidence.history import history_of
 from fingerprint.evidence.observations import Observations
 from fingerprint.evidence.slot_fillings import Fillings
-from fingerprint.signatures.describe import Described
+from fingerprint.signatures.rewordings import NightFamilies
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class EarlierNights:
 
 def assess(
     batch: Batch,
-    night: Described,
+    night: NightFamilies,
     fillings: Fillings,
     earlier: EarlierNights,
     stored: Sequence[Signature],
@@ -59,7 +59,9 @@ def assess(
     return signatures
 
 
-def observations(batch: Batch, night: Described, fillings: Fillings, earlier: EarlierNights) -> Observations:
+def observations(
+    batch: Batch, night: NightFamilies, fillings: Fillings, earlier: EarlierNights
+) -> Observations:
     """Gather what statistics may look at; families are the night's signatures, in their order."""
     names = [s.family_id for s in night.signatures]
     return Observations(

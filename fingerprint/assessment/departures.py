@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from fingerprint.base.types import Doubles, Embed, Ids, IntArray
-from fingerprint.discovery.batch import Batch
+from fingerprint.discovery.batch import Batch, TextsOfPrompts
 from fingerprint.domain.rows import AccountRow
 from fingerprint.domain.schemas import RANDOM_FEATURES_SCHEMA
 from fingerprint.domain.signature import Reason
@@ -26,7 +26,6 @@ from fingerprint.evidence.two_sample import (
     departures,
     random_features,
 )
-from fingerprint.signatures.adoption import TextsOfPrompts
 from fingerprint.text.sentences import heads
 
 MAX_ACCOUNT_PROMPTS = 1_500

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 from scipy import sparse
@@ -19,12 +20,17 @@ from scipy import sparse
 from fingerprint.base.hashing import SeenIds
 from fingerprint.base.parallel import in_order
 from fingerprint.base.sparse import ranges
-from fingerprint.base.types import Bytes, Doubles, FloatArray, HashArray, Ids, IntArray
+from fingerprint.base.types import Bytes, Doubles, HashArray, Ids, IntArray
+from fingerprint.evidence.coactivity import Behaviour, Ranks, behaviour
 
 PIECE = 4_096
 """Requests that one thread reads at a time."""
 
 TextsOfRows = Callable[[pa.RecordBatch], pa.LargeStringArray]
+TextsOfPrompts = Callable[[IntArray], pa.Array | pa.ChunkedArray]
+"""Gives the normalised texts of some distinct prompts, by their ascending numbers."""
+
+Picked = TypeVar("Picked", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class Batch:
         """How many distinct prompts there are."""
         return len(self.offsets) - 1
 
-    def texts_of(self, prompts: IntArray) -> pa.ChunkedArray:
+    def texts_of(self, prompts: IntArray | Ids) -> pa.ChunkedArray:
         """Return the normalised texts of some prompts."""
         return self.texts.take(pa.array(prompts))
 
@@ -75,27 +81,20 @@ class Batch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """What a batch of some prompts is a sample of: n prompts, given to the batch's families by their text.
+def behaviour_of(batch: Batch, members: sparse.csr_matrix, *, ranks: Ranks | None = None) -> Behaviour:
+    """Test how the requests of f families are spread over accounts and time; members: (f, n) CSR, their prompts.
 
-    batch: all requests, without texts. label: (n,) int32, each prompt's family, -1 = none. coverage: (n,) float32,
-    the share of its family's core that a prompt holds. sampled: (m,) numbers of the sample's prompts. texts: gives
-    those of any prompts by their ascending numbers.
+    ranks: of the batch's times, where they are known already.
     """
+    rows = (members @ batch.requests()).tocsr()
+    return behaviour(rows, batch.account, batch.second, ranks=ranks)
 
-    batch: Batch
-    label: Ids
-    coverage: FloatArray
-    sampled: IntArray
-    texts: Callable[[IntArray], pa.Array | pa.ChunkedArray]
 
-    def told(self, rank: Ids, label: Ids, strength: FloatArray) -> tuple[Ids, FloatArray]:
-        """Carry label and strength of the sample (m,) to all n prompts; rank: new number of each old label, -1 last."""
-        every = rank[self.label]
-        worth = np.where(every >= 0, self.coverage, 0.0).astype(np.float32)
-        every[self.sampled], worth[self.sampled] = label, strength
-        return every, worth
+def pick_evenly(prompts: npt.NDArray[Picked], most: int) -> npt.NDArray[Picked]:
+    """Return all of some prompts (p,), or at most `most` of them, evenly chosen, in their order."""
+    if len(prompts) <= most:
+        return prompts
+    return prompts[np.unique(np.linspace(0, len(prompts) - 1, most).astype(np.int64))]
 
 
 def collect(

@@ -13,6 +13,7 @@ from fingerprint.clustering.faiss_index import EXACT_UP_TO
 from fingerprint.clustering.hdbscan_graph import cluster
 from fingerprint.clustering.knn import Neighbours, knn_graph
 from fingerprint.discovery import proof
+from fingerprint.discovery.assignment import Assignment
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.families import Families, candidates, renew
 from fingerprint.discovery.segments import join_segments, sketch
@@ -46,6 +47,12 @@ class Discovery:
     behaviour: Behaviour
     label: Ids
     coverage: FloatArray
+
+    @property
+    def assignment(self) -> Assignment:
+        """Which family each prompt belongs to by its text; how surely is how much of the core it holds."""
+        strength = np.where(self.label >= 0, self.coverage, 0.0).astype(np.float32)
+        return Assignment(self.label, strength)
 
 
 def discover(

@@ -20,7 +20,7 @@ from fingerprint.domain.settings import Settings
 from fingerprint.evidence.coactivity import Behaviour, behaviour, time_ranks
 
 ROUNDS = 2
-"""Times that prompts are given to families and what nothing proves is dropped."""
+"""Times that prompts are given to families and what nothing proves is dropped (D-086)."""
 
 OutlineFn = Callable[[Families, IntArray], Bools]
 """Tells which of some families (f,) have an outline (`proof.has_outline`); their numbers (f,) among the candidates."""

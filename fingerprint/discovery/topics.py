@@ -2,22 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
-from fingerprint.base.types import Doubles, FloatArray, Ids
+from fingerprint.base.types import Doubles, Embed, FloatArray, Ids, IntArray
 from fingerprint.clustering.hdbscan_graph import cluster
-from fingerprint.clustering.knn import Neighbours, knn_graph
+from fingerprint.clustering.knn import knn_graph
+from fingerprint.discovery.assignment import Assignment
+from fingerprint.discovery.batch import Batch, pick_evenly
+from fingerprint.discovery.discover import Discovery, Graph
 from fingerprint.discovery.proof import SYNCHRONY_P
+from fingerprint.domain.settings import Settings
+from fingerprint.domain.signature import Signature
 from fingerprint.evidence.coactivity import behaviour, discoveries
+from fingerprint.text.sentences import heads
 
-EXACTLY = 16_384
+MAX_UNASSIGNED = 32_768
+"""Prompts in no family that are embedded, to find families of meaning among them."""
+
+EXACT_UP_TO = 16_384
 """Prompts above this number are compared through inverted lists."""
+
+MIN_SAMPLES = 5
+"""HDBSCAN's: the neighbour whose distance tells how dense it is around a prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unassigned:
+    """Prompts in no family, (m,) ascending, and vectors (m, d) of their beginnings, float32 unit rows."""
+
+    prompts: IntArray
+    vectors: FloatArray
+
+    def still(self, label: Ids) -> Unassigned:
+        """Return those that these labels (of all prompts, -1 = none) leave in no family."""
+        left = label[self.prompts] < 0
+        return Unassigned(self.prompts[left], self.vectors[left])
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Families of meaning (t), numbered after those that share text.
+
+    assignment: of all the batch's prompts, to families of either kind. known: (t,) int64, which stored signature each
+    topic continues, -1 for a new one. unassigned: what still belongs to no family.
+    """
+
+    assignment: Assignment
+    known: IntArray
+    unassigned: Unassigned
 
 
 def topics(
+    batch: Batch,
+    discovery: Discovery,
+    assignment: Assignment,
+    stored: Sequence[Signature],
+    embed: Embed,
+    settings: Settings,
+    *,
+    graph: Graph = knn_graph,
+) -> Topics:
+    """Find families of meaning among the prompts that no family holds, stored ones first.
+
+    assignment: of the batch's prompts to the families of the discovery. graph: finds neighbours, as `knn.knn_graph`.
+    """
+    prompts = pick_evenly(np.flatnonzero(discovery.label < 0), MAX_UNASSIGNED)
+    unassigned = Unassigned(prompts, embed_heads(batch, prompts, embed)).still(assignment.label)
+    continues = _continued(unassigned, stored)
+    free = np.flatnonzero(continues < 0)
+    fresh = cluster_by_meaning(
+        unassigned.vectors[free],
+        batch.requests()[unassigned.prompts[free]],
+        batch.account,
+        batch.second,
+        least=settings.min_requests,
+        accounts=settings.min_accounts,
+        neighbours=settings.neighbours,
+        rate=settings.discovery_rate,
+        graph=graph,
+    )
+    seen, topic = np.unique(continues[continues >= 0], return_inverse=True)
+    number = np.full(len(continues), -1, dtype=np.int64)
+    number[continues >= 0] = topic
+    number[free] = np.where(fresh >= 0, len(seen) + fresh, -1)
+    taken = number >= 0
+    after = assignment.with_prompts(
+        unassigned.prompts[taken], len(discovery.families) + number[taken], strength=1.0
+    )
+    known = np.concatenate([seen, np.full(int(fresh.max(initial=-1)) + 1, -1)]).astype(np.int64)
+    return Topics(after, known, unassigned.still(after.label))
+
+
+def _continued(unassigned: Unassigned, stored: Sequence[Signature]) -> IntArray:
+    """Return which stored topic each prompt (m,) is near enough to, the first of several, -1 = none."""
+    out = np.full(len(unassigned.prompts), -1, dtype=np.int64)
+    for number, old in enumerate(stored):
+        if old.kind == "topical" and len(out):
+            cosine = (unassigned.vectors @ old.prototypes.T).max(axis=1, initial=-1)
+            out[(cosine >= max(old.similarity, 0.0)) & (out < 0)] = number
+    return out
+
+
+def embed_heads(batch: Batch, prompts: IntArray | Ids, embed: Embed) -> FloatArray:
+    """Embed the beginnings of some prompts, (p, d)."""
+    return embed(heads(batch.texts_of(prompts)))
+
+
+def cluster_by_meaning(
     vectors: FloatArray,
     requests: sparse.csr_matrix,
     account: Ids,
@@ -27,27 +122,27 @@ def topics(
     accounts: int,
     neighbours: int,
     rate: float,
-    graph: Callable[..., Neighbours] = knn_graph,
+    graph: Graph = knn_graph,
 ) -> Ids:
     """Cluster prompts by meaning, (m,) int32 labels, -1 = none; only clusters whose senders act together stay.
 
     vectors: (m, d) float32 unit rows. requests: (m, r) CSR, the requests of each prompt; account, second: (r,).
     least, accounts: fewest prompts and accounts of a cluster. rate: false-discovery rate of the behaviour test.
     To share accounts is not enough: a language or a subject is written by few people, and always by the same.
-    graph: finds neighbours, as `index.knn_graph` does.
     """
     label = np.full(len(vectors), -1, dtype=np.int32)
     if len(vectors) < least:
         return label
-    near = graph(vectors, neighbours, exact_up_to=EXACTLY)
-    found = cluster(near, np.ones(len(vectors), dtype=np.int64), min_cluster_size=least, min_samples=5).labels
-    members = np.flatnonzero(found >= 0)
-    shape = (int(found.max(initial=-1)) + 1, len(vectors))
+    near = graph(vectors, neighbours, exact_up_to=EXACT_UP_TO)
+    weight = np.ones(len(vectors), dtype=np.int64)
+    group = cluster(near, weight, min_cluster_size=least, min_samples=MIN_SAMPLES).labels
+    members = np.flatnonzero(group >= 0)
+    shape = (int(group.max(initial=-1)) + 1, len(vectors))
     ones = np.ones(len(members), dtype=np.float32)
-    rows = sparse.csr_matrix((ones, (found[members], members)), shape=shape) @ requests
+    rows = sparse.csr_matrix((ones, (group[members], members)), shape=shape) @ requests
     act = behaviour(rows.tocsr(), account, second)
     together = discoveries(act.p_value, rate=rate) & (act.p_synchrony <= SYNCHRONY_P)
     kept = together & (act.accounts >= accounts)
     number = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
-    label[members] = number[found[members]]
+    label[members] = number[group[members]]
     return label

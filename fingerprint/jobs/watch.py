@@ -22,6 +22,7 @@ from fingerprint.assessment.assess import EarlierNights, assess
 from fingerprint.base.types import FloatArray
 from fingerprint.discovery.batch import Batch, collect
 from fingerprint.discovery.discover import discover
+from fingerprint.discovery.topics import topics
 from fingerprint.domain.errors import HomeLocked, SnapshotError
 from fingerprint.domain.settings import Home, Settings
 from fingerprint.domain.signature import Signature
@@ -32,7 +33,9 @@ from fingerprint.jobs.publish import publish_snapshot
 from fingerprint.jobs.watch_state import EventRecord, WatchState
 from fingerprint.matching.live import Live
 from fingerprint.nights.night import batch_fillings
-from fingerprint.signatures.describe import Described, describe
+from fingerprint.signatures.adoption import adopt
+from fingerprint.signatures.describe import describe
+from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
 from fingerprint.store.lock import HomeLock
 from fingerprint.store.store import Store
 from fingerprint.text.normalise import normalised, shown
@@ -208,7 +211,12 @@ class Watch:
         settings, raised = self._options.settings, list(self.state.raised.values())
         self._vectors.turn()
         discovery = discover(batch, raised, settings, lambda _stage: None)
-        night = describe(batch, discovery, raised, self._vectors, self._stamp, settings)
+        known = discovery.families.known
+        origins = [raised[n] if n >= 0 else None for n in known.tolist()]
+        assignment = adopt(batch, batch.texts_of, origins, discovery.assignment, self._vectors)
+        topical = topics(batch, discovery, assignment, raised, self._vectors, settings)
+        described = describe(batch, discovery, topical, raised, self._vectors, self._stamp, settings)
+        night = rewordings(described, batch, batch.texts_of, common=common_words(batch), embed=self._vectors)
         stored = [*self._store.signatures(), *raised]
         before = EarlierNights(self._store.family_accounts(), self._store.account_totals())
         judged_now = assess(batch, night, batch_fillings(batch, night), before, stored)
@@ -248,7 +256,7 @@ class Watch:
                 }
             )
 
-    def _keep(self, batch: Batch, night: Described) -> None:
+    def _keep(self, batch: Batch, night: NightFamilies) -> None:
         """Store the flagged families in the home, which then explains their requests; later, if another job has it."""
         names = [s.family_id for s in night.signatures]
         flagged = [s for s in self.state.raised.values() if s.family_id in self.state.flagged]

@@ -10,10 +10,12 @@ import pyarrow as pa
 
 from fingerprint.base.types import Embed, HashArray, Ids, IntArray
 from fingerprint.discovery import leftovers
-from fingerprint.discovery.batch import Batch, Whole
+from fingerprint.discovery.assignment import Assignment, Whole
+from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery
 from fingerprint.discovery.families import COVER, Families, members_of
 from fingerprint.discovery.shared_ngrams import shared_grams
+from fingerprint.discovery.topics import topics
 from fingerprint.domain.signature import Signature, Stamp
 from fingerprint.domain.signature_json import from_json, to_json
 from fingerprint.evidence.coactivity import Behaviour
@@ -24,7 +26,8 @@ from fingerprint.nights.claims import cores
 from fingerprint.nights.sampling import Job, Large, RoundCores, searched, settled
 from fingerprint.nights.spool import Spool, claims_in, opened, sample, spooled, texts_of
 from fingerprint.nights.spool import filled as fill
-from fingerprint.signatures.describe import Described, describe
+from fingerprint.signatures.describe import describe
+from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
 from fingerprint.text.ngrams import shingle
 
 MEMBERS = 64
@@ -72,7 +75,7 @@ class Describer:
 
 def described(
     spool: Spool, stored: Sequence[Signature], earlier: pa.Table, words: Describer, job: Job
-) -> tuple[Described, pa.Table]:
+) -> tuple[NightFamilies, pa.Table]:
     """Find and describe the families of a spooled night; also return what of it to remember.
 
     earlier: what is remembered of other nights (`unexplained`).
@@ -90,7 +93,7 @@ def described(
 
 def _described(
     spool: Spool, stored: Sequence[Signature], earlier: pa.Table, words: Describer, job: Job
-) -> tuple[Described, pa.Table]:
+) -> tuple[NightFamilies, pa.Table]:
     text = int(spool.size.sum(dtype=np.int64))
     most = memory.sample(job.settings.memory_gb, len(spool.requests), text)
     known = RoundCores(
@@ -105,14 +108,19 @@ def _described(
     chosen = np.union1d(found.sampled, _some_members(found.label, spool, MEMBERS))
     part = sample(spool, chosen)
     whole = Whole(
-        spool.requests, found.label, found.coverage, chosen, lambda prompts: texts_of(spool, prompts)
+        spool.requests,
+        Assignment(found.label, found.coverage),
+        chosen,
+        lambda prompts: texts_of(spool, prompts),
     )
     closely = _closely(part, found, chosen)
     left = leftovers.loose(part, closely, earlier)
     closely = leftovers.extended(part, closely, left, job.settings)
-    night = describe(
-        part, closely, stored, words.embed, words.stamp, job.settings, of=whole, graph=job.engine.graph
+    topical = topics(
+        part, closely, closely.assignment, stored, words.embed, job.settings, graph=job.engine.graph
     )
+    described = describe(part, closely, topical, stored, words.embed, words.stamp, job.settings, whole=whole)
+    night = rewordings(described, whole.batch, whole.texts, common=common_words(part), embed=words.embed)
     return night, leftovers.rows(left, night.label[chosen])
 
 
@@ -131,7 +139,7 @@ def filled(spool: Spool, label: Ids, grams: Sequence[HashArray], job: Job) -> Fi
     return Fillings(**job.work.arrays("filled"))
 
 
-def _keep(night: Described, work: Checkpoints) -> None:
+def _keep(night: NightFamilies, work: Checkpoints) -> None:
     columns = {f"behaviour_{name}": getattr(night.behaviour, name) for name in Behaviour.__slots__}
     work.finish(
         "described",
@@ -144,9 +152,9 @@ def _keep(night: Described, work: Checkpoints) -> None:
     )
 
 
-def _kept(work: Checkpoints) -> Described:
+def _kept(work: Checkpoints) -> NightFamilies:
     read = work.arrays("described")
-    return Described(
+    return NightFamilies(
         signatures=tuple(from_json(s) for s in work.facts("described")["signatures"]),
         label=read["label"],
         strength=read["strength"],

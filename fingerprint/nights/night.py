@@ -17,6 +17,7 @@ from fingerprint.base.types import Embed, IntArray
 from fingerprint.discovery import leftovers
 from fingerprint.discovery.batch import Batch, collect
 from fingerprint.discovery.discover import discover
+from fingerprint.discovery.topics import topics
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.results import IngestReport
 from fingerprint.domain.settings import Settings
@@ -27,7 +28,9 @@ from fingerprint.nights.checkpoint import key_of
 from fingerprint.nights.large import Describer
 from fingerprint.nights.sampling import Job
 from fingerprint.nights.spool import texts_of
-from fingerprint.signatures.describe import Described, describe
+from fingerprint.signatures.adoption import adopt
+from fingerprint.signatures.describe import describe
+from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.normalise import normalised, shown
 from fingerprint.text.tokenise import tokens
@@ -53,7 +56,7 @@ class Night:
     """
 
     batch: Batch
-    described: Described
+    described: NightFamilies
     ingest: IngestReport
     content_hash: str
     texts: Callable[[IntArray], pa.Array | pa.ChunkedArray]
@@ -161,7 +164,12 @@ def _in_memory(
     left = leftovers.loose(batch, found, earlier)
     found = leftovers.extended(batch, found, left, job.settings)
     job.tell("describe", 0, None)
-    told = describe(batch, found, stored.signatures, embed, stored.stamp, job.settings)
+    known = found.families.known
+    origins = [stored.signatures[n] if n >= 0 else None for n in known.tolist()]
+    assignment = adopt(batch, batch.texts_of, origins, found.assignment, embed)
+    topical = topics(batch, found, assignment, stored.signatures, embed, job.settings)
+    described = describe(batch, found, topical, stored.signatures, embed, stored.stamp, job.settings)
+    told = rewordings(described, batch, batch.texts_of, common=common_words(batch), embed=embed)
     return Night(
         batch,
         told,
@@ -173,7 +181,7 @@ def _in_memory(
     )
 
 
-def batch_fillings(batch: Batch, night: Described) -> Fillings:
+def batch_fillings(batch: Batch, night: NightFamilies) -> Fillings:
     """Return what all distinct prompts of families are filled with; the others' fillings are empty."""
     members = np.flatnonzero(night.label >= 0)
     places, offsets = ranges(batch.offsets, members)

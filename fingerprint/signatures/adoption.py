@@ -6,7 +6,7 @@ the original, so a lookup's score and threshold decide as they would decide of a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,6 +16,10 @@ from scipy import sparse
 
 from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.types import Doubles, Embed, FloatArray, Ids, IntArray
+from fingerprint.discovery.assignment import Assignment
+from fingerprint.discovery.batch import Batch, TextsOfPrompts, behaviour_of
+from fingerprint.discovery.families import members_of
+from fingerprint.discovery.proof import SYNCHRONY_P
 from fingerprint.domain.signature import Signature
 from fingerprint.embedding import similarity
 from fingerprint.signatures import match_score
@@ -27,35 +31,102 @@ AT_ONCE = 16_384
 PART = 1_024
 """Texts that one thread compares at a time."""
 
-TextsOfPrompts = Callable[[IntArray], pa.Array | pa.ChunkedArray]
-"""Gives texts by their ascending numbers."""
+MAX_ASKED = 65_536
+"""Prompts that may be adopted; in a larger night those of the senders most of whose requests are of their families."""
 
 
-def adopted(
-    texts: TextsOfPrompts, signatures: Sequence[Signature], sent: sparse.csr_matrix, embed: Embed
+def adopt(
+    batch: Batch,
+    texts: TextsOfPrompts,
+    signatures: Sequence[Signature | None],
+    assignment: Assignment,
+    embed: Embed,
+) -> Assignment:
+    """Give what belongs to no family to one that its senders send together anyway, if it means the same.
+
+    signatures: (f,) of the families that the assignment of the n prompts names, None for one that takes none.
+    """
+    owner = owners(signatures)
+    unassigned = np.flatnonzero(assignment.label < 0)
+    owned = owned_by(assignment.label, owner)
+    own = by_own_senders(batch, unassigned, members_of(owned, len(signatures)))
+    own = _likeliest(own, batch, owned, unassigned)
+    family, score = nearest_in_meaning(
+        lambda rows: texts(unassigned[rows]), signatures, own[:, owner].tocsr(), embed
+    )
+    adopted = family >= 0
+    return assignment.with_prompts(unassigned[adopted], family[adopted], score[adopted])
+
+
+def owners(signatures: Sequence[Signature | None]) -> Ids:
+    """Return which row owns each row's prompts, (f,): its own, or that of the family that it is a variant of."""
+    place = {s.family_id: f for f, s in enumerate(signatures) if s is not None}
+    originals = [None if s is None else s.variant_of for s in signatures]
+    return np.array([place.get(name or "", f) for f, name in enumerate(originals)], dtype=np.int32)
+
+
+def owned_by(label: Ids, owner: Ids) -> Ids:
+    """Return the row that owns each prompt (n,), -1 = none; label: (n,) rows of families, owner: (f,)."""
+    return np.where(label >= 0, owner[label], -1).astype(np.int32) if len(owner) else label
+
+
+def by_own_senders(batch: Batch, prompts: IntArray, members: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Tell which prompts (l,) are by accounts that send a family with others at the same times, (l, f) CSR.
+
+    members: (f, n) CSR, each family's prompts.
+    """
+    act = behaviour_of(batch, members)
+    senders = batch.senders()
+    together = sparse.diags((act.p_synchrony <= SYNCHRONY_P).astype(np.float32))
+    pools = (together @ (members @ senders).sign()).tocsr()
+    pools.eliminate_zeros()
+    return (senders[prompts] @ pools.T).tocsr()
+
+
+def _likeliest(own: sparse.csr_matrix, batch: Batch, owned: Ids, unassigned: IntArray) -> sparse.csr_matrix:
+    """Leave, of the prompts that are by senders of a family (l, f), those whose senders send little else.
+
+    At most MAX_ASKED. owned: (n,) which family owns each prompt, -1 = none. unassigned: (l,) their numbers.
+    """
+    asked = np.flatnonzero(np.diff(own.indptr))
+    if len(asked) <= MAX_ASKED:
+        return own
+    sent = np.bincount(batch.account, minlength=len(batch.accounts))
+    of_families = np.bincount(batch.account[owned[batch.prompt] >= 0], minlength=len(batch.accounts))
+    share = of_families / np.maximum(sent, 1)
+    by_sender = batch.senders()[unassigned[asked]] @ sparse.diags(share)
+    most = by_sender.max(axis=1).toarray().ravel()
+    kept = np.zeros(own.shape[0])
+    kept[asked[np.argsort(-most, kind="stable")[:MAX_ASKED]]] = 1
+    left = (sparse.diags(kept) @ own).tocsr()
+    left.eliminate_zeros()
+    return left
+
+
+def nearest_in_meaning(
+    texts: TextsOfPrompts, signatures: Sequence[Signature | None], sent: sparse.csr_matrix, embed: Embed
 ) -> tuple[Ids, FloatArray]:
     """Return for each of l texts the family that it belongs to by meaning (l,), -1 = none, and its score, 0 to 1.
 
     sent: (l, f) CSR, nonzero where the text's senders send the family, too; only those are asked.
     """
     family, score = np.full(sent.shape[0], -1, dtype=np.int32), np.zeros(sent.shape[0], dtype=np.float32)
-    rows = np.array(
-        [f for f, s in enumerate(signatures) if len(s.prototypes) and s.kind != "topical"], np.int64
-    )
-    if not len(rows):
+    worded = {
+        f: s for f, s in enumerate(signatures) if s is not None and len(s.prototypes) and s.kind != "topical"
+    }
+    if not worded:
         return family, score
-    known = _Meanings.of([signatures[f] for f in rows])
+    rows, meanings = np.array(list(worded), np.int64), _Meanings.of(list(worded.values()))
     among = sent[:, rows].tocsr()
     among.sort_indices()
     asked = np.flatnonzero(np.diff(among.indptr))
     for begin in range(0, len(asked), AT_ONCE):
         part = asked[begin : begin + AT_ONCE]
         candidates = _candidates(among[part])
-        worth = known.worth(texts(part), candidates, embed)
+        worth = meanings.worth(texts(part), candidates, embed)
         best = np.argmax(worth, axis=1)
         top = worth[np.arange(len(part)), best]
-        found = candidates[np.arange(len(part)), best]
-        family[part] = np.where(top > 0, rows[found], -1)
+        family[part] = np.where(top > 0, rows[candidates[np.arange(len(part)), best]], -1)
         score[part] = top
     return family, score
 

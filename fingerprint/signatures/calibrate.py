@@ -15,6 +15,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint.base.types import Doubles, Embed, FloatArray, IntArray
+from fingerprint.discovery.batch import pick_evenly
 from fingerprint.discovery.discover import Discovery
 from fingerprint.discovery.families import COVER
 from fingerprint.discovery.sparse_products import counts_at
@@ -48,8 +49,7 @@ class NonMembers:
     @classmethod
     def of(cls, texts: pa.ChunkedArray | pa.Array, own: sparse.csr_matrix, embed: Embed) -> NonMembers:
         """Embed the sentences of at most SENTENCE_PROMPTS of these texts (n,), evenly chosen; own: (n, f)."""
-        count = min(len(texts), SENTENCE_PROMPTS)
-        chosen = np.unique(np.linspace(0, len(texts) - 1, count).astype(np.int64))
+        chosen = pick_evenly(np.arange(len(texts)), SENTENCE_PROMPTS)
         flat, offsets = sentences.split_sentences(texts.take(pa.array(chosen)))
         return cls(embed(flat), offsets, own[chosen])
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
-from fingerprint.base.types import Embed, FloatArray, Ids, IntArray
-from fingerprint.discovery.batch import Batch
+from fingerprint.base.types import Embed, FloatArray, Ids
+from fingerprint.discovery.batch import Batch, pick_evenly
+from fingerprint.discovery.topics import Unassigned, embed_heads
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature, Template
 from fingerprint.signatures import calibrate
+from fingerprint.signatures.adoption import by_own_senders
 from fingerprint.signatures.calibrate import NonMembers
-from fingerprint.signatures.rewordings import by_own_senders
 from fingerprint.text import sentences
 from fingerprint.text.normalise import normalise
 
@@ -26,43 +25,28 @@ PROTOTYPE_MEMBERS = 64
 """Members whose mean embedding is a family's prototype."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unassigned:
-    """The prompts in no family (n,), and vectors (n, d) of their beginnings."""
-
-    prompts: IntArray
-    vectors: FloatArray
-
-    def still(self, label: Ids) -> Unassigned:
-        """Return those that these labels (of all prompts, -1 = none) leave in no family."""
-        left = label[self.prompts] < 0
-        return Unassigned(self.prompts[left], self.vectors[left])
-
-
 def with_prototypes(
     batch: Batch,
     signatures: Sequence[Signature],
     members: sparse.csr_matrix,
-    outside: Unassigned,
+    unassigned: Unassigned,
     embed: Embed,
     settings: Settings,
 ) -> list[Signature]:
     """Give signatures their prototypes, and what prompts in no family reach of their meaning."""
     rate = settings.false_positive_rate
-    said = embed_sentences([s.template for s in signatures], embed)
-    own = by_own_senders(batch, outside.prompts, members)
+    sentences_of = embed_sentences([s.template for s in signatures], embed)
+    own = by_own_senders(batch, unassigned.prompts, members)
     others = (
-        NonMembers.of(batch.texts.take(pa.array(outside.prompts)), own, embed)
-        if any(map(len, said))
-        else None
+        NonMembers.of(batch.texts_of(unassigned.prompts), own, embed) if any(map(len, sentences_of)) else None
     )
-    least, usual = calibrate.of_meaning(said, others, rate)
+    least, usual = calibrate.of_meaning(sentences_of, others, rate)
     out = []
     for f, signature in enumerate(signatures):
-        prototypes = said[f]
+        prototypes = sentences_of[f]
         if signature.kind == "topical":
             prototypes = centre(batch, members[f].indices, embed)
-            least[f], usual[f] = calibrate.of_centre(prototypes, outside.vectors, rate)
+            least[f], usual[f] = calibrate.of_centre(prototypes, unassigned.vectors, rate)
         out.append(
             replace(signature, prototypes=prototypes, similarity=float(least[f]), usual=float(usual[f]))
         )
@@ -77,18 +61,6 @@ def centre(batch: Batch, members: Ids, embed: Embed) -> FloatArray:
     centre = embed_heads(batch, chosen, embed).mean(axis=0, keepdims=True)
     norm = np.linalg.norm(centre, axis=1, keepdims=True)
     return np.asarray((centre / np.maximum(norm, 1e-12))[norm.ravel() > 0], dtype=np.float32)
-
-
-def embed_heads(batch: Batch, prompts: npt.NDArray[Any], embed: Embed) -> FloatArray:
-    """Embed the beginnings of some prompts, (p, d)."""
-    return embed(sentences.heads(batch.texts_of(prompts)))
-
-
-def pick_evenly(prompts: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
-    """Return all prompts, or at most `most` of them, evenly chosen."""
-    if len(prompts) <= most:
-        return prompts
-    return prompts[np.unique(np.linspace(0, len(prompts) - 1, most).astype(np.int64))]
 
 
 def embed_sentences(templates: Sequence[Template], embed: Embed) -> list[FloatArray]:

@@ -1,21 +1,22 @@
-"""Other wordings of a family: new families that are variants of others, and prompts too few for one, by who sends them."""
+"""Other wordings of families: new families that are variants of others, and prompts too few for one, by who sends them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
-from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, HashArray, Ids, IntArray
-from fingerprint.discovery.batch import Batch
+from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, HashArray, Ids
+from fingerprint.discovery.batch import Batch, TextsOfPrompts, behaviour_of
 from fingerprint.discovery.families import members_of
-from fingerprint.discovery.proof import SYNCHRONY_P
 from fingerprint.domain.signature import Signature, Template
-from fingerprint.evidence.coactivity import behaviour
-from fingerprint.signatures.adoption import TextsOfPrompts, adopted
+from fingerprint.evidence.coactivity import Behaviour
+from fingerprint.signatures.adoption import adopt, owned_by, owners
+from fingerprint.signatures.describe import Described
+from fingerprint.signatures.spread import spreads
 from fingerprint.signatures.variants import Wording, originals
 from fingerprint.text.normalise import normalise
 from fingerprint.text.tokenise import tokens
@@ -23,8 +24,48 @@ from fingerprint.text.tokenise import tokens
 COMMON_WORDS = 300
 """Most frequent tokens of a batch; text that hardly uses them is in another language than the rest."""
 
-MOST_ASKED = 65_536
-"""Prompts that may be adopted; in a larger night those of the senders most of whose requests are of their families."""
+
+@dataclass(frozen=True, slots=True)
+class NightFamilies:
+    """The families of a night as signatures (f), in one order with behaviour (f); n distinct prompts.
+
+    label: (n,) int32, the row of each prompt's family, -1 = none; a variant's prompts are its original's.
+    strength: (n,) float32, how surely a prompt belongs to its family, 0 to 1.
+    born: (f,) bool, families that were not stored before; joined: (f,) bool, new wordings of stored ones.
+    """
+
+    signatures: tuple[Signature, ...]
+    label: Ids
+    strength: FloatArray
+    behaviour: Behaviour
+    born: Bools
+    joined: Bools
+
+
+def rewordings(
+    described: Described, batch: Batch, texts: TextsOfPrompts, *, common: HashArray, embed: Embed
+) -> NightFamilies:
+    """Join new wordings to their originals, and give prompts that only reword a family to it.
+
+    batch: all requests of the night; texts: of its distinct prompts. common: sorted, as `common_words` returns them.
+    """
+    families = len(described.signatures)
+    members = members_of(described.assignment.label, families)
+    wordings, owner = with_variants(batch.senders(), described.signatures, members, described.born, common)
+    assignment = adopt(batch, texts, wordings, described.assignment, embed)
+    label = owned_by(assignment.label, owner)
+    members = members_of(label, families)
+    tonight = spreads(batch, members)
+    signatures = tuple(replace(s, spread=tonight[f]) if members[f].nnz else s for f, s in enumerate(wordings))
+    original = owner == np.arange(families)
+    return NightFamilies(
+        signatures,
+        label,
+        assignment.strength,
+        behaviour_of(batch, members),
+        born=described.born & original,
+        joined=described.born & ~original,
+    )
 
 
 def with_variants(
@@ -35,7 +76,7 @@ def with_variants(
     common: HashArray,
 ) -> tuple[list[Signature], Ids]:
     """Mark new families that are other wordings of stored ones; also return which row owns each row's prompts, (f,)."""
-    owner = _owner(signatures)
+    owner = owners(signatures)
     templates = [s.template for s in signatures]
     said = [s.prototypes for s in signatures]
     # a stored variant's prompts and sentences count for its original
@@ -55,12 +96,6 @@ def with_variants(
         for f, s in enumerate(signatures)
     ]
     return out, np.where(found >= 0, found, owner).astype(np.int32)
-
-
-def _owner(signatures: Sequence[Signature]) -> Ids:
-    """Return which row owns each row's prompts, (f,): its own, or that of the family that it is a variant of."""
-    place = {s.family_id: f for f, s in enumerate(signatures)}
-    return np.array([place.get(s.variant_of or "", f) for f, s in enumerate(signatures)], dtype=np.int32)
 
 
 def common_words(batch: Batch) -> HashArray:
@@ -85,49 +120,3 @@ def _words(common: HashArray, templates: Sequence[Template]) -> tuple[Doubles, s
         rare.indices
     ]
     return (held @ frequent) / np.maximum(total, 1), rare
-
-
-def adopt(
-    batch: Batch,
-    texts: TextsOfPrompts,
-    signatures: Sequence[Signature],
-    label: Ids,
-    strength: FloatArray,
-    embed: Embed,
-) -> None:
-    """Label what is left to no family and means what its senders send together anyway, in place."""
-    owner = _owner(signatures)
-    loose = np.flatnonzero(label < 0)
-    whose = np.where(label >= 0, owner[label], -1).astype(np.int32) if len(owner) else label
-    own = by_own_senders(batch, loose, members_of(whose, len(signatures)))
-    own = _likeliest(own, batch, whose, loose)
-    family, score = adopted(lambda rows: texts(loose[rows]), signatures, own[:, owner].tocsr(), embed)
-    taken = family >= 0
-    label[loose[taken]], strength[loose[taken]] = family[taken], score[taken]
-
-
-def _likeliest(own: sparse.csr_matrix, batch: Batch, whose: Ids, loose: IntArray) -> sparse.csr_matrix:
-    """Leave of the prompts that are by senders of a family (l, f) those whose senders send little else, MOST_ASKED at most."""
-    asked = np.flatnonzero(np.diff(own.indptr))
-    if len(asked) <= MOST_ASKED:
-        return own
-    sent = np.bincount(batch.account, minlength=len(batch.accounts))
-    of_families = np.bincount(batch.account[whose[batch.prompt] >= 0], minlength=len(batch.accounts))
-    share = of_families / np.maximum(sent, 1)
-    by_sender = batch.senders()[loose[asked]] @ sparse.diags(share)
-    most = by_sender.max(axis=1).toarray().ravel()
-    kept = np.zeros(own.shape[0])
-    kept[asked[np.argsort(-most, kind="stable")[:MOST_ASKED]]] = 1
-    left = (sparse.diags(kept) @ own).tocsr()
-    left.eliminate_zeros()
-    return left
-
-
-def by_own_senders(batch: Batch, prompts: IntArray, members: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Tell which prompts (l,) are by accounts that send a family with others at the same times, (l, f) CSR."""
-    act = behaviour((members @ batch.requests()).tocsr(), batch.account, batch.second)
-    senders = batch.senders()
-    together = sparse.diags((act.p_synchrony <= SYNCHRONY_P).astype(np.float32))
-    pools = (together @ (members @ senders).sign()).tocsr()
-    pools.eliminate_zeros()
-    return (senders[prompts] @ pools.T).tocsr()

@@ -17,6 +17,7 @@ from scipy import sparse
 
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bools, Bytes, HashArray, Ids, IntArray
+from fingerprint.discovery.batch import pick_evenly
 from fingerprint.discovery.shared_ngrams import SharedGrams
 from fingerprint.domain.signature import Segment, SegmentPlace, Slot, Template
 from fingerprint.signatures.slots import slot
@@ -68,7 +69,7 @@ def write_template(corpus: Corpus, core: Ids, members: Ids, *, accounts: int) ->
     """
     if not len(core) or not len(members):
         return Template(())
-    chosen = members[np.unique(np.linspace(0, len(members) - 1, min(len(members), SAMPLE)).astype(np.int64))]
+    chosen = pick_evenly(members, SAMPLE)
     in_core = np.zeros(corpus.shared.postings.shape[0], dtype=np.bool_)
     in_core[core] = True
     offsets = corpus.shingles.offsets

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support.bursts import LONG, in_bursts
 from support.crafted import background, batch_of, words
+from support.night_families import families_of
 
 from fingerprint.assessment.assess import EarlierNights, assess, observations
 from fingerprint.assessment.features import PRIOR, SCORE_FEATURES, Feature, Features
@@ -19,7 +20,7 @@ from fingerprint.embedding.embedder import Embedder, stamp_of
 from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.observations import Observations
 from fingerprint.nights.night import batch_fillings
-from fingerprint.signatures.describe import Described, describe
+from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.store.store import ACCOUNT_TOTALS_SCHEMA, FAMILY_ACCOUNTS_SCHEMA
 
 NO_NIGHTS = EarlierNights(FAMILY_ACCOUNTS_SCHEMA.empty_table(), ACCOUNT_TOTALS_SCHEMA.empty_table())
@@ -30,7 +31,7 @@ HONEST = (
 
 
 @pytest.fixture(scope="module")
-def night() -> tuple[Batch, Described]:
+def night() -> tuple[Batch, NightFamilies]:
     """A pool of fifteen accounts sends one template in bursts, forty people another one at any time."""
     random = np.random.default_rng(0)
     sent = in_bursts(random, [f"{LONG} {words(random, 9)}" for _ in range(60)])
@@ -39,11 +40,13 @@ def night() -> tuple[Batch, Described]:
     embedder = Embedder.load("static")
     embed: Embed = embedder.encode
     found = discover(batch, [], settings, lambda _stage: None)
-    return batch, describe(batch, found, [], embed, stamp_of(embedder), settings)
+    return batch, families_of(batch, found, [], embed, stamp_of(embedder), settings)
 
 
 def scored(
-    night: tuple[Batch, Described], stored: tuple[Signature, ...] = (), features: Features = SCORE_FEATURES
+    night: tuple[Batch, NightFamilies],
+    stored: tuple[Signature, ...] = (),
+    features: Features = SCORE_FEATURES,
 ) -> list[Signature]:
     """The pool's family, and the people's."""
     batch, described = night
@@ -52,7 +55,7 @@ def scored(
     return [signatures[f] for f in pool]
 
 
-def test_a_pool_that_acts_together_is_flagged_and_people_are_not(night: tuple[Batch, Described]) -> None:
+def test_a_pool_that_acts_together_is_flagged_and_people_are_not(night: tuple[Batch, NightFamilies]) -> None:
     pool, people = scored(night)
     assert pool.flagged
     assert pool.score >= FLAGGED > people.score
@@ -60,13 +63,13 @@ def test_a_pool_that_acts_together_is_flagged_and_people_are_not(night: tuple[Ba
     assert pool.score == pytest.approx(1 / (1 + np.exp(-sum(r.contribution for r in pool.reasons))))
 
 
-def test_a_label_of_a_stored_family_moves_the_weights_of_all(night: tuple[Batch, Described]) -> None:
+def test_a_label_of_a_stored_family_moves_the_weights_of_all(night: tuple[Batch, NightFamilies]) -> None:
     pool, _ = scored(night)
     labelled = replace(pool, family_id="another", label="benign")
     assert scored(night, (labelled,))[0].score < pool.score
 
 
-def test_families_without_requests_tonight_keep_their_scores(night: tuple[Batch, Described]) -> None:
+def test_families_without_requests_tonight_keep_their_scores(night: tuple[Batch, NightFamilies]) -> None:
     batch, described = night
     silent = replace(
         described.signatures[0], family_id="silent", score=0.7, reasons=(Reason("few", 1, 1, ""),)
@@ -97,7 +100,7 @@ BUSIEST = Feature(
 )
 
 
-def test_a_new_statistic_is_a_function_and_a_row(night: tuple[Batch, Described]) -> None:
+def test_a_new_statistic_is_a_function_and_a_row(night: tuple[Batch, NightFamilies]) -> None:
     """What CONTRIBUTING says of a new statistic: nothing else has to know of it."""
     before, (pool, people) = scored(night), scored(night, features=(*SCORE_FEATURES, BUSIEST))
     (reason,) = (r for r in pool.reasons if r.name == "busiest")
@@ -114,7 +117,7 @@ def test_a_new_statistic_is_a_function_and_a_row(night: tuple[Batch, Described])
     assert again.contribution == pytest.approx(0.25, abs=1e-6)
 
 
-def test_observations_are_the_nights(night: tuple[Batch, Described]) -> None:
+def test_observations_are_the_nights(night: tuple[Batch, NightFamilies]) -> None:
     batch, described = night
     data = observations(batch, described, batch_fillings(*night), NO_NIGHTS)
     assert data.requests.tolist() == described.behaviour.requests.tolist()

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from scipy import sparse
+from support.bare_signatures import signature
+from support.bursts import in_bursts
+from support.crafted import background, batch_of, words
 
 from fingerprint.base.types import FloatArray, Ids
-from fingerprint.discovery.topics import topics
+from fingerprint.discovery.discover import discover
+from fingerprint.discovery.topics import cluster_by_meaning, topics
 from fingerprint.domain.errors import UsageError
+from fingerprint.domain.settings import Settings
 from fingerprint.text.sentences import EMBEDDED_CHARACTERS, heads
 
 DAY = 86_400.0
@@ -27,7 +34,7 @@ def found(
 ) -> Ids:
     """Topics among prompts that are sent once each."""
     once = sparse.identity(len(vectors), dtype=np.float32, format="csr")
-    return topics(
+    return cluster_by_meaning(
         vectors,
         once,
         account.astype(np.int32),
@@ -127,7 +134,7 @@ def test_too_few_neighbours_are_a_named_error() -> None:
     random = np.random.default_rng(6)
     once = sparse.identity(50, dtype=np.float32, format="csr")
     with pytest.raises(UsageError, match="5 neighbours an item expected"):
-        topics(
+        cluster_by_meaning(
             directions(random, 50),
             once,
             np.zeros(50, np.int32),
@@ -145,3 +152,55 @@ def test_only_the_beginning_of_a_prompt_is_embedded() -> None:
         "short",
         long[:EMBEDDED_CHARACTERS],
     ]
+
+
+SUBJECTS = {
+    word: directions(np.random.default_rng(n), 1) for n, word in enumerate(("kitchen", "garden", "market"))
+}
+
+
+def embed(texts: pa.Array | pa.ChunkedArray) -> FloatArray:
+    """Embed a text near its subject, the first word; others anywhere."""
+    out = np.empty((len(texts), 32), dtype=np.float32)
+    for row, text in enumerate(texts.to_pylist()):
+        random, subject = np.random.default_rng(list(text.encode())), SUBJECTS.get(text.strip().split()[0])
+        out[row] = directions(random, 1) if subject is None else around(random, subject[0], 1)
+    return out
+
+
+def test_a_stored_topic_goes_on_and_others_are_found_beside_it() -> None:
+    random = np.random.default_rng(0)
+    sent = [
+        *in_bursts(random, [f"kitchen {words(random, 8)}" for _ in range(30)]),
+        *in_bursts(random, [f"garden {words(random, 8)}" for _ in range(30)]),
+        *(replace(s, prompt=f"market {s.prompt}") for s in background(random, 300)),
+    ]
+    batch = batch_of(sent)
+    stored = [
+        signature({1: 1.0}),
+        signature({}, kind="topical", prototypes=SUBJECTS["garden"], similarity=0.8),
+    ]
+    discovery = discover(batch, stored, Settings(), lambda stage: None)
+    before = discovery.assignment
+    assert (before.label == -1).all()
+    found = topics(batch, discovery, before, stored, embed, Settings())
+    assert found.known.tolist() == [1, -1]
+    goes_on, new = (len(discovery.families) + row for row in (0, 1))
+    assert found.assignment.label.tolist() == [new] * 30 + [goes_on] * 30 + [-1] * 300
+    assert found.assignment.strength.tolist() == [1] * 60 + [0] * 300
+    assert found.unassigned.prompts.tolist() == list(range(60, 360))
+    assert (before.label == -1).all()
+
+
+def test_prompts_that_were_adopted_are_in_no_topic() -> None:
+    random = np.random.default_rng(0)
+    batch = batch_of(in_bursts(random, [f"garden {words(random, 8)}" for _ in range(30)]))
+    stored = [
+        signature({1: 1.0}),
+        signature({}, kind="topical", prototypes=SUBJECTS["garden"], similarity=0.8),
+    ]
+    discovery = discover(batch, stored, Settings(), lambda stage: None)
+    adopted = discovery.assignment.with_prompts(np.arange(5), np.zeros(5, np.int32), 0.9)
+    found = topics(batch, discovery, adopted, stored, embed, Settings())
+    assert found.assignment.label[:5].tolist() == [0] * 5
+    assert (found.assignment.label[5:] == len(discovery.families)).all()

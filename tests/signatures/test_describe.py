@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from support.bursts import LONG, in_bursts
 from support.crafted import START, Sent, background, batch_of, words
+from support.night_families import families_of
 
 from fingerprint.base.types import FloatArray
 from fingerprint.discovery.batch import Batch
@@ -18,7 +19,7 @@ from fingerprint.domain.signature import DayCount, Segment, Signature, Stamp
 from fingerprint.matching import ngram_index
 from fingerprint.matching.ngram_index import gram_index
 from fingerprint.signatures import match_score
-from fingerprint.signatures.describe import Described, describe
+from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.tokenise import tokens
 
 STAMP = Stamp("n", "s", "words", "r", 64)
@@ -37,10 +38,10 @@ def embed(texts: pa.Array | pa.ChunkedArray) -> FloatArray:
 
 def worked(
     sent: Sequence[Sent], stored: Sequence[Signature] = (), **settings: float
-) -> tuple[Batch, Discovery, Described]:
+) -> tuple[Batch, Discovery, NightFamilies]:
     batch, chosen = batch_of(sent), replace(Settings(), **settings)
     found = discover(batch, stored, chosen, lambda stage: None)
-    return batch, found, describe(batch, found, stored, embed, STAMP, chosen)
+    return batch, found, families_of(batch, found, stored, embed, STAMP, chosen)
 
 
 def night(seed: int, *, count: int = 40, template: str = LONG, day: int = 0, others: int = 200) -> list[Sent]:
@@ -51,11 +52,11 @@ def night(seed: int, *, count: int = 40, template: str = LONG, day: int = 0, oth
 
 
 @pytest.fixture(scope="module")
-def first() -> tuple[Batch, Discovery, Described]:
+def first() -> tuple[Batch, Discovery, NightFamilies]:
     return worked(night(0))
 
 
-def test_a_family_becomes_a_signature(first: tuple[Batch, Discovery, Described]) -> None:
+def test_a_family_becomes_a_signature(first: tuple[Batch, Discovery, NightFamilies]) -> None:
     _, _, described = first
     (signature,) = described.signatures
     assert signature.kind == "template"
@@ -69,7 +70,7 @@ def test_a_family_becomes_a_signature(first: tuple[Batch, Discovery, Described])
     assert described.behaviour.requests.tolist() == [40]
 
 
-def test_weights_are_the_rarity_of_their_own_grams(first: tuple[Batch, Discovery, Described]) -> None:
+def test_weights_are_the_rarity_of_their_own_grams(first: tuple[Batch, Discovery, NightFamilies]) -> None:
     # others start as the template does, so its first grams are common
     random = np.random.default_rng(1)
     common = " ".join(LONG.split()[:6])
@@ -117,14 +118,14 @@ def test_spread() -> None:
     assert spread.per_day == {d: DayCount(len(s), len({x.account for x in s})) for d, s in by_day.items()}
 
 
-def test_ids_follow_from_the_content(first: tuple[Batch, Discovery, Described]) -> None:
+def test_ids_follow_from_the_content(first: tuple[Batch, Discovery, NightFamilies]) -> None:
     again = worked(night(0)[::-1])[2]
     assert [s.family_id for s in again.signatures] == [s.family_id for s in first[2].signatures]
     other = worked(night(0, template=LONG[::-1]))[2]
     assert other.signatures[0].family_id != again.signatures[0].family_id
 
 
-def test_a_stored_family_keeps_its_id_label_and_grams(first: tuple[Batch, Discovery, Described]) -> None:
+def test_a_stored_family_keeps_its_id_label_and_grams(first: tuple[Batch, Discovery, NightFamilies]) -> None:
     (old,) = first[2].signatures
     old = replace(old, label="campaign", campaign_id="c1", version=3)
     _, _, described = worked(night(4, day=1), [old])
@@ -137,7 +138,7 @@ def test_a_stored_family_keeps_its_id_label_and_grams(first: tuple[Batch, Discov
     assert new.spread.requests == 40  # of this batch; the store adds up
 
 
-def test_a_stored_family_learns_another_wording(first: tuple[Batch, Discovery, Described]) -> None:
+def test_a_stored_family_learns_another_wording(first: tuple[Batch, Discovery, NightFamilies]) -> None:
     (old,) = first[2].signatures
     # two thirds of the text stay, so it is the same family; its old grams would miss the rest
     changed = " ".join([*LONG.split()[:24], words(np.random.default_rng(5), 10)])
@@ -151,7 +152,7 @@ def test_a_stored_family_learns_another_wording(first: tuple[Batch, Discovery, D
 
 @pytest.mark.parametrize("count", [0, 3])
 def test_too_few_members_teach_nothing_but_that_they_were_seen(
-    first: tuple[Batch, Discovery, Described], count: int
+    first: tuple[Batch, Discovery, NightFamilies], count: int
 ) -> None:
     (old,) = first[2].signatures
     _, _, described = worked(night(7, count=count), [old])

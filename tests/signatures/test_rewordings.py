@@ -1,42 +1,74 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from scipy import sparse
+from support.bursts import in_bursts
+from support.crafted import Sent, background, batch_of, words
+from support.night_families import families_of
+from support.reworded import ORIGINAL, REWORDED
 
-from fingerprint.discovery.batch import Batch
-from fingerprint.signatures import rewordings
-from fingerprint.signatures.rewordings import _likeliest
+from fingerprint.discovery.assignment import Assignment
+from fingerprint.discovery.discover import discover
+from fingerprint.discovery.topics import topics
+from fingerprint.domain.settings import Settings
+from fingerprint.domain.signature import Signature
+from fingerprint.embedding.embedder import Embedder, stamp_of
+from fingerprint.signatures.describe import describe
+from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
 
-# account 0 sends nothing but the family (prompts 0 and 1) and prompt 2; account 1 sends it once, and 3 and 4; 2 only 5
-SENT = [(0, 0), (0, 1), (0, 0), (0, 2), (1, 0), (1, 3), (1, 4), (2, 5)]
+SETTINGS = Settings()
 
 
-def batch() -> Batch:
-    account, prompt = np.array(SENT, dtype=np.int32).T
-    nothing = pa.chunked_array([], pa.large_string())
-    return Batch(
-        request_id=nothing,
-        account=account,
-        accounts=pa.array(["a", "b", "c"]),
-        second=np.zeros(len(SENT)),
-        prompt=prompt,
-        texts=nothing,
-        shown=nothing,
-        token_hashes=np.empty(0, np.uint64),
-        section=np.empty(0, np.uint8),
-        offsets=np.zeros(7, np.int64),
-        metadata=nothing,
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder.load("static")
+
+
+def sent(random: np.random.Generator, sentences: list[str], count: int) -> list[Sent]:
+    return in_bursts(random, [". ".join([*sentences, words(random, 6)]) for _ in range(count)])
+
+
+@pytest.fixture(scope="module")
+def original(embedder: Embedder) -> Signature:
+    random = np.random.default_rng(0)
+    batch = batch_of([*sent(random, ORIGINAL, 60), *background(random, 200)])
+    discovery = discover(batch, (), SETTINGS, lambda stage: None)
+    found = families_of(batch, discovery, (), embedder.encode, stamp_of(embedder), SETTINGS)
+    return found.signatures[0]
+
+
+def night(embedder: Embedder, stored: list[Signature], reworded: int) -> tuple[Assignment, NightFamilies]:
+    """Work 60 prompts of the original, then some of a rewording, among others; also what `describe` assigned."""
+    random = np.random.default_rng(1)
+    batch = batch_of(
+        [*sent(random, ORIGINAL, 60), *sent(random, REWORDED, reworded), *background(random, 200)]
     )
+    discovery = discover(batch, stored, SETTINGS, lambda stage: None)
+    topical = topics(batch, discovery, discovery.assignment, stored, embedder.encode, SETTINGS)
+    stamp = stamp_of(embedder)
+    described = describe(batch, discovery, topical, stored, embedder.encode, stamp, SETTINGS)
+    before = described.assignment.label.copy()
+    found = rewordings(described, batch, batch.texts_of, common=common_words(batch), embed=embedder.encode)
+    assert described.assignment.label.tolist() == before.tolist()
+    return described.assignment, found
 
 
-@pytest.mark.parametrize(("most", "left"), [(1, [2]), (2, [2, 3]), (3, [2, 3, 4]), (9, [2, 3, 4])])
-def test_senders_of_little_else_are_asked_first(
-    most: int, left: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rewordings, "MOST_ASKED", most)
-    loose = np.array([2, 3, 4, 5])
-    whose = np.array([0, 0, -1, -1, -1, -1], dtype=np.int32)
-    own = sparse.csr_matrix(np.array([[1], [1], [1], [0]], dtype=np.float32))
-    assert loose[np.flatnonzero(np.diff(_likeliest(own, batch(), whose, loose).indptr))].tolist() == left
+def test_a_family_of_rewordings_joins_its_original(embedder: Embedder, original: Signature) -> None:
+    described, found = night(embedder, [original], reworded=20)
+    place = {s.family_id: row for row, s in enumerate(found.signatures)}
+    (new,) = (s for s in found.signatures if s.family_id != original.family_id)
+    assert new.variant_of == original.family_id
+    assert (described.label[60:80] == place[new.family_id]).all()
+    assert (found.label[:80] == place[original.family_id]).all()
+    assert found.joined.tolist() == [s is new for s in found.signatures]
+    assert not found.born.any()
+    assert found.signatures[place[original.family_id]].spread.requests == 80
+    assert found.behaviour.requests[place[original.family_id]] == 80
+
+
+def test_too_few_rewordings_for_a_family_are_adopted(embedder: Embedder, original: Signature) -> None:
+    described, found = night(embedder, [original], reworded=3)
+    assert described.label[60:63].tolist() == [-1, -1, -1]
+    assert found.label[60:63].tolist() == [0, 0, 0]
+    assert (found.strength[60:63] >= original.threshold).all()
+    assert (found.label[63:] == -1).all()
