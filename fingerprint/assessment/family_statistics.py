@@ -75,5 +75,5 @@ def corrected(evidence: Doubles) -> Doubles:
     """
     if not len(evidence):
         return evidence
-    q_value = stats.false_discovery(10.0 ** -np.clip(evidence, 0, 300))
+    q_value = stats.q_values(10.0 ** -np.clip(evidence, 0, 300))
     return np.asarray(np.maximum(p_value_evidence(q_value), 0.0))

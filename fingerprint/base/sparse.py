@@ -1,4 +1,4 @@
-"""Rows, owners and sums of CSR matrices."""
+"""Rows, owners and sums of CSR matrices, and the connected components of a graph."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from fingerprint.base.types import Doubles, IntArray
+from fingerprint.base.types import Doubles, Ids, IntArray
 
 
 def ranges(offsets: IntArray, rows: npt.NDArray[np.integer]) -> tuple[IntArray, IntArray]:
@@ -27,3 +27,13 @@ def family_of(pool: sparse.csr_matrix) -> IntArray:
 def sum_of(pool: sparse.csr_matrix, values: Doubles) -> Doubles:
     """Sum values of the stored entries by family."""
     return np.bincount(family_of(pool), weights=values, minlength=pool.shape[0]).astype(np.float64)
+
+
+def components(i: npt.NDArray[np.integer], j: npt.NDArray[np.integer], count: int) -> Ids:
+    """Label the connected components of the pairs (i, j), each (m,), among `count` items.
+
+    Returns (count,) int32, 0 to the number of components - 1 in the order of their first items.
+    """
+    graph = sparse.csr_matrix((np.ones(len(i), np.float32), (i, j)), shape=(count, count))
+    # SciPy walks from item 0 on and gives the next number to each one it has not reached yet
+    return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1], dtype=np.int32)

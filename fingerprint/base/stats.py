@@ -1,4 +1,4 @@
-"""Tail probabilities of the distributions that evidence is told by, and the false-discovery correction.
+"""Tail probabilities of the distributions that evidence is measured by, q-values, and an even choice of items.
 
 Made of SciPy's special functions alone: `scipy.stats` says the same, but takes 0.7 s to import. All are vectorised and
 float64; counts are whole numbers.
@@ -7,14 +7,17 @@ float64; counts are whole numbers.
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from fingerprint.base.jit import kernel
 from fingerprint.base.types import Doubles, IntArray
 
 Numbers = IntArray | Doubles
+Item = TypeVar("Item", bound=np.generic)
 
 
 def normal(z: Doubles) -> Doubles:
@@ -73,13 +76,23 @@ def hypergeometric(shared: Numbers, whole: int, one: Numbers, other: Numbers) ->
     return out
 
 
-def false_discovery(p_value: Doubles) -> Doubles:
-    """Correct p-values (n,) so that those under q hold q of false ones at most (Benjamini & Hochberg 1995)."""
+def q_values(p_value: Doubles) -> Doubles:
+    """Turn the p-values of n tests (n,) into q-values (n,), 0 to 1: of the tests with q <= r, a share r is false at most.
+
+    The step-up procedure of Benjamini & Hochberg 1995, section 3; the tests may depend on each other positively.
+    """
     order = np.argsort(p_value)[::-1]
     rank = np.arange(len(p_value), 0, -1)
     out = np.empty(len(p_value))
     out[order] = np.minimum(np.minimum.accumulate(p_value[order] * (len(p_value) / rank)), 1.0)
     return out
+
+
+def pick_evenly(items: npt.NDArray[Item], most: int) -> npt.NDArray[Item]:
+    """Return all items (n,), or `most` of them, the first and the last and others at even distances, in their order."""
+    if len(items) <= most:
+        return items
+    return items[np.linspace(0, len(items) - 1, most).astype(np.int64)]
 
 
 @kernel

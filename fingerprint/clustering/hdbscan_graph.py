@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from fingerprint.base.sparse import components
 from fingerprint.base.types import Doubles, FloatArray, Ids, IntArray
 from fingerprint.clustering.knn import Neighbours
 from fingerprint.clustering.spanning_tree import (
@@ -24,7 +25,6 @@ from fingerprint.clustering.spanning_tree import (
     Edges,
     NearestOutside,
     collapse,
-    components,
     core_distances,
     find_root,
     spanning_tree,

@@ -60,13 +60,6 @@ def collapse(keys: npt.NDArray[Any]) -> Collapsed:
     return Collapsed(first[order], rank[inverse], weight[order].astype(np.int64))
 
 
-def components(i: IntArray, j: IntArray, n: int) -> Ids:
-    """Label the connected components of the pairs (i, j) among n items, in the order of their first items."""
-    parent = np.arange(n, dtype=np.int64)
-    _unite(parent, np.asarray(i, dtype=np.int64), np.asarray(j, dtype=np.int64))
-    return collapse(_roots(parent)).inverse.astype(np.int32)
-
-
 @njit(cache=True, nogil=True)
 def core_distances(ids: Ids, distance: Doubles, weight: IntArray, min_samples: int) -> Doubles:
     """Distance to the min_samples-th other row, copies counted; FAR where the neighbours are too few."""
@@ -94,13 +87,6 @@ def find_root(parent: IntArray, i: int) -> int:
         parent[i] = parent[parent[i]]
         i = parent[i]
     return i
-
-
-@kernel
-def _unite(parent: IntArray, i: IntArray, j: IntArray) -> None:
-    for e in range(i.shape[0]):
-        a, b = find_root(parent, i[e]), find_root(parent, j[e])
-        parent[max(a, b)] = min(a, b)
 
 
 @njit(cache=True, nogil=True)

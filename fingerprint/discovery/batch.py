@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 from scipy import sparse
@@ -29,8 +28,6 @@ PIECE = 4_096
 TextsOfRows = Callable[[pa.RecordBatch], pa.LargeStringArray]
 TextsOfPrompts = Callable[[IntArray], pa.Array | pa.ChunkedArray]
 """Gives the normalised texts of some distinct prompts, by their ascending numbers."""
-
-Picked = TypeVar("Picked", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +85,6 @@ def behaviour_of(batch: Batch, members: sparse.csr_matrix, *, ranks: Ranks | Non
     """
     rows = (members @ batch.requests()).tocsr()
     return behaviour(rows, batch.account, batch.second, ranks=ranks)
-
-
-def pick_evenly(prompts: npt.NDArray[Picked], most: int) -> npt.NDArray[Picked]:
-    """Return all of some prompts (p,), or at most `most` of them, evenly chosen, in their order."""
-    if len(prompts) <= most:
-        return prompts
-    return prompts[np.unique(np.linspace(0, len(prompts) - 1, most).astype(np.int64))]
 
 
 def collect(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from numba import njit
 from scipy import sparse
 
+from fingerprint.base.sparse import components
 from fingerprint.base.types import Bools, Doubles, FloatArray, Ids, IntArray
 from fingerprint.discovery.segments import Segments
 from fingerprint.discovery.shared_ngrams import SharedGrams
@@ -181,7 +182,7 @@ def _merge(families: Families) -> Families:
     larger = np.maximum(families.size[both.row], families.size[both.col])
     same = (both.row < both.col) & (both.data >= np.maximum(OVERLAP * larger, 2))
     row, column, shares = both.row[same], both.col[same], both.data[same] / larger[same]
-    group = _apart(_components(row, column, f), families.known, row, column, shares)
+    group = _apart(components(row, column, f), families.known, row, column, shares)
     _, first, group = np.unique(group, return_index=True, return_inverse=True)
     known = np.full(len(first), -1, dtype=np.int32)
     np.maximum.at(known, group, families.known)
@@ -190,12 +191,6 @@ def _merge(families: Families) -> Families:
     members.data[:] = 1.0
     core.data[:] = 1.0
     return Families(core, members, known)
-
-
-def _components(row: Ids, column: Ids, count: int) -> Ids:
-    ones = np.ones(len(row), dtype=np.float32)
-    graph = sparse.csr_matrix((ones, (row, column)), shape=(count, count))
-    return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1], dtype=np.int32)
 
 
 def _apart(group: Ids, known: Ids, row: Ids, column: Ids, shares: FloatArray) -> IntArray:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from fingerprint.base.stats import q_values
 from fingerprint.base.types import Bools, IntArray
 from fingerprint.discovery.families import CORE_SHARE, Families
 from fingerprint.discovery.shared_ngrams import SharedGrams
 from fingerprint.discovery.sparse_products import counts_from
 from fingerprint.domain.settings import Settings
-from fingerprint.evidence.coactivity import Behaviour, discoveries
+from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.evidence.pools import sent_by_active_pools
 
 MIN_LONG_CORE = 16
@@ -84,7 +85,7 @@ def is_akin(families: Families, act: Behaviour, senders: sparse.csr_matrix, sett
 
 def _pooled(families: Families, act: Behaviour, settings: Settings) -> Bools:
     """Tell which families (f,) are sent by a pool of accounts, or in bursts, beyond chance."""
-    return discoveries(np.where(families.support > 0, act.p_value, 1.0), rate=settings.discovery_rate)
+    return q_values(np.where(families.support > 0, act.p_value, 1.0)) <= settings.discovery_rate
 
 
 def has_outline(families: Families, shared: SharedGrams, boundary: Bools) -> Bools:

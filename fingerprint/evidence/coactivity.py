@@ -25,7 +25,7 @@ from scipy import sparse
 from fingerprint.base import stats
 from fingerprint.base.jit import kernel
 from fingerprint.base.sparse import family_of
-from fingerprint.base.types import Bools, Doubles, Ids, IntArray
+from fingerprint.base.types import Doubles, Ids, IntArray
 from fingerprint.evidence.null_models import OVERDISPERSION, SMOOTHING
 
 
@@ -150,16 +150,6 @@ def _synchrony(
     families = np.arange(rows.shape[0])
     corrected = np.minimum(p_value[best, families] * len(WINDOWS_SECONDS), 1.0)
     return pairs[best, families], expected[best, families], corrected
-
-
-def discoveries(p_value: Doubles, *, rate: float) -> Bools:
-    """Benjamini-Hochberg: which of the tests (f,) to believe at this false-discovery rate."""
-    order = np.argsort(p_value, kind="stable")
-    below = p_value[order] <= rate * np.arange(1, len(p_value) + 1) / max(len(p_value), 1)
-    count = np.flatnonzero(below)[-1] + 1 if below.any() else 0
-    out = np.zeros(len(p_value), dtype=np.bool_)
-    out[order[:count]] = True
-    return out
 
 
 def _one_hot(account: Ids) -> sparse.csr_matrix:

@@ -11,7 +11,8 @@ import numpy as np
 from scipy import sparse
 
 from fingerprint.base import stats
-from fingerprint.base.types import Bools, Doubles, IntArray
+from fingerprint.base.sparse import components
+from fingerprint.base.types import Bools, Doubles, Ids
 from fingerprint.evidence.null_models import MIN_POOL, POOL_OVERLAP_P
 
 SHARED_POOL = 0.5
@@ -21,8 +22,8 @@ OWN_POOL = 0.7
 """A family is a pool's own if at least this share of its accounts is in the pool."""
 
 
-def pool_groups(pools: sparse.csr_matrix, accounts: int) -> IntArray:
-    """Group families whose pools are one; returns the number of each family's group, (f,) int64.
+def pool_groups(pools: sparse.csr_matrix, accounts: int) -> Ids:
+    """Group families whose pools are one; returns the number of each family's group, (f,) int32.
 
     pools: (f, a) CSR, positive where an account sent a family. accounts: how many there are in all, in families or not.
     Null: the smaller pool is drawn from all accounts (hypergeometric tail under POOL_OVERLAP_P).
@@ -34,8 +35,7 @@ def pool_groups(pools: sparse.csr_matrix, accounts: int) -> IntArray:
     larger = np.maximum(size[shared.row], size[shared.col])
     p_value = stats.hypergeometric(shared.data, accounts, larger, smaller)
     same = (shared.data >= SHARED_POOL * smaller) & (p_value < POOL_OVERLAP_P)
-    graph = sparse.csr_matrix((np.ones(same.sum()), (shared.row[same], shared.col[same])), shape=shared.shape)
-    return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1], dtype=np.int64)
+    return components(shared.row[same], shared.col[same], len(size))
 
 
 def sent_by_active_pools(sent: sparse.csr_matrix, active: Bools, volume: Doubles) -> Bools:

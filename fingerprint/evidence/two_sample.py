@@ -89,7 +89,7 @@ def departures(sums: Doubles, requests: Doubles, honest: Bools, covariance: Doub
     p_value[tested] = _p_values(value[tested], requests[tested], covariance)
     q_value = np.full(len(value), np.nan)
     if tested.any():
-        q_value[tested] = stats.false_discovery(p_value[tested])
+        q_value[tested] = stats.q_values(p_value[tested])
     rank = np.full(len(value), np.nan)
     # by chance the value's deviation falls as 1 / requests, so that ranks compare accounts of about one volume
     rank[tested] = _ranks_among_peers((value * requests)[tested], requests[tested], honest[tested])

@@ -49,9 +49,7 @@ class HuntOptions:
 
     def embedder(self, quarry: Target) -> Embedder:
         """Load the model that reads as the signatures were read."""
-        maker = quarry.signatures[0].stamp.model
-        name = self.model or ("minilm" if maker == "all-MiniLM-L6-v2" else "static")
-        return Embedder.load(name, light=True)
+        return Embedder.for_stamp(quarry.signatures[0].stamp, self.model)
 
 
 @dataclass(frozen=True, slots=True)

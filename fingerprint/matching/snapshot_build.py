@@ -117,5 +117,4 @@ def with_facts(snapshot: Snapshot, facts: Sequence[FamilyFacts]) -> Snapshot:
 
 def embedder_of(snapshot: Snapshot, model: str | None = None) -> Embedder:
     """Load `model`, or the one of the two shipped models that made the snapshot."""
-    maker = stamp_from_json(snapshot.meta["stamp"]).model
-    return Embedder.load(model or ("minilm" if maker == "all-MiniLM-L6-v2" else "static"), light=True)
+    return Embedder.for_stamp(stamp_from_json(snapshot.meta["stamp"]), model)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint.base.sparse import ranges
+from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Doubles, HashArray, Ids, IntArray
 from fingerprint.domain.casework import name_of
 from fingerprint.domain.schemas import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA, PATTERNS_SCHEMA, Activity
@@ -194,10 +195,9 @@ def looked_at(label: Ids) -> tuple[IntArray, Doubles]:
     begin = np.searchsorted(label[order], np.arange(-1, int(label.max(initial=-1)) + 2))
     chosen, weight = [], []
     for number, (a, b) in enumerate(itertools.pairwise(begin)):
-        most = min(b - a, OF_FAMILY if number else EVERY)
-        if most:
-            chosen.append(order[a + np.linspace(0, b - a - 1, most).astype(np.int64)])
-            weight.append(np.full(most, (b - a) / most))
+        some = pick_evenly(order[a:b], OF_FAMILY if number else EVERY)
+        chosen.append(some)
+        weight.append(np.full(len(some), (b - a) / max(len(some), 1)))
     picked, stands = np.concatenate(chosen), np.concatenate(weight)
     ascending = np.argsort(picked)
     return picked[ascending], stands[ascending]

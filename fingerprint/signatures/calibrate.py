@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
+from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Doubles, Embed, FloatArray, IntArray
-from fingerprint.discovery.batch import pick_evenly
 from fingerprint.discovery.discover import Discovery
 from fingerprint.discovery.families import COVER
 from fingerprint.discovery.sparse_products import counts_at

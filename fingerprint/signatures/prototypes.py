@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
+from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Embed, FloatArray, Ids
-from fingerprint.discovery.batch import Batch, pick_evenly
+from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.topics import Unassigned, embed_heads
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature, Template

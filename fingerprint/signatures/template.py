@@ -15,9 +15,9 @@ import pyarrow as pa
 from numba import njit
 from scipy import sparse
 
+from fingerprint.base.stats import pick_evenly
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bools, Bytes, HashArray, Ids, IntArray
-from fingerprint.discovery.batch import pick_evenly
 from fingerprint.discovery.shared_ngrams import SharedGrams
 from fingerprint.domain.signature import Segment, SegmentPlace, Slot, Template
 from fingerprint.signatures.slots import slot

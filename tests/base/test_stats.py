@@ -1,14 +1,16 @@
-"""The tails say what scipy.stats says."""
+"""The tails and q-values say what scipy.stats says; an even choice has the first, the last and no item twice."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from fingerprint.base.stats import (
     binomial,
     chi_squared,
-    false_discovery,
     gamma,
     geometric_below,
     hypergeometric,
@@ -16,6 +18,8 @@ from fingerprint.base.stats import (
     log_normal,
     negative_binomial,
     normal,
+    pick_evenly,
+    q_values,
 )
 
 RNG = np.random.default_rng(4)
@@ -79,6 +83,42 @@ def test_hypergeometric_of_few() -> None:
         assert close(hypergeometric(shared, whole, one, other), theirs, rtol=1e-7, atol=1e-12)
 
 
-def test_false_discovery() -> None:
+def test_q_values() -> None:
     for p_value in (RNG.random(500) ** 4, np.repeat(RNG.random(20), 5), np.array([0.5])):
-        assert close(false_discovery(p_value), stats.false_discovery_control(p_value))
+        assert close(q_values(p_value), stats.false_discovery_control(p_value))
+    assert q_values(np.empty(0)).shape == (0,)
+
+
+@given(st.lists(st.floats(0, 1), max_size=40), st.floats(1e-4, 0.5))
+def test_tests_below_a_q_are_those_of_the_step_up_procedure(p_values: list[float], rate: float) -> None:
+    accepted = q_values(np.array(p_values)) <= rate
+    m, ranked = len(p_values), sorted(p_values)
+    # a p-value that lies on its bound may round to either side
+    below = [[i for i in range(1, m + 1) if ranked[i - 1] <= rate * i / m * (1 + e)] for e in (-1e-12, 1e-12)]
+    assert max(below[0], default=0) <= accepted.sum() <= max(below[1], default=0)
+    if 0 < accepted.sum() < m:
+        assert max(np.array(p_values)[accepted]) <= min(np.array(p_values)[~accepted])
+
+
+def test_of_tests_below_a_q_few_are_false() -> None:
+    random = np.random.default_rng(8)
+    shares = []
+    for _ in range(200):
+        p_values = np.concatenate([random.uniform(0, 1, 180), random.uniform(0, 1e-5, 20)])
+        accepted = q_values(p_values) <= 0.1
+        assert accepted[180:].all()
+        shares.append(accepted[:180].sum() / accepted.sum())
+    assert np.mean(shares) <= 0.1
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 9, 10, 11, 12, 1_000, 100_003])
+def test_an_even_choice(count: int) -> None:
+    items = np.arange(count) * 3
+    chosen = pick_evenly(items, 10)
+    assert len(chosen) == min(count, 10)
+    gaps = np.diff(chosen) // 3
+    assert (gaps >= 1).all()
+    if count:
+        assert (chosen[0], chosen[-1]) == (items[0], items[-1])
+    if count > 1:
+        assert gaps.max() - gaps.min() <= 1

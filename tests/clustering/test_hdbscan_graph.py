@@ -8,7 +8,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from fingerprint.clustering.hdbscan_graph import Clusters, cluster
 from fingerprint.clustering.knn import Neighbours, OutsideSearch, knn_graph
-from fingerprint.clustering.spanning_tree import FLOOR, collapse, components
+from fingerprint.clustering.spanning_tree import FLOOR, collapse
 from fingerprint.domain.errors import UsageError
 
 
@@ -222,8 +222,3 @@ def test_collapse_keeps_first_appearance():
     assert found.inverse.tolist() == [0, 1, 0, 2, 1, 0]
     assert found.weight.tolist() == [3, 2, 1]
     assert collapse(np.zeros((0, 4), np.float32)).weight.tolist() == []
-
-
-def test_components():
-    assert components(np.array([4, 1]), np.array([2, 5]), 6).tolist() == [0, 1, 2, 3, 2, 1]
-    assert components(np.array([], np.int64), np.array([], np.int64), 0).tolist() == []

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from fingerprint.evidence.coactivity import WINDOWS_SECONDS, Behaviour, behaviour, discoveries, unsynchronised
+from fingerprint.base.stats import q_values
+from fingerprint.evidence.coactivity import WINDOWS_SECONDS, Behaviour, behaviour, unsynchronised
 
 DAY = 86_400.0
 
@@ -45,7 +46,7 @@ def test_p_values_of_random_senders_at_random_times_are_not_too_small(size: int)
         assert (p < 0.01).mean() <= 0.02
         assert (p < 0.1).mean() <= 0.14
         assert ((p >= 0) & (p <= 1)).all()
-    assert not discoveries(act.p_value, rate=0.01).any()
+    assert not (q_values(act.p_value) <= 0.01).any()
     assert act.expected_accounts.mean() == pytest.approx(act.accounts.mean(), rel=0.05)
 
 
@@ -164,7 +165,6 @@ def test_a_family_without_requests() -> None:
 def test_no_families(requests: int) -> None:
     act = behaviour(rows_of([], requests), np.zeros(requests, dtype=np.int32), np.zeros(requests))
     assert all(len(getattr(act, name)) == 0 for name in Behaviour.__slots__)
-    assert discoveries(act.p_value, rate=0.1).shape == (0,)
 
 
 def test_results_do_not_depend_on_the_order_of_families() -> None:
@@ -175,27 +175,6 @@ def test_results_do_not_depend_on_the_order_of_families() -> None:
     forth, back = (behaviour(rows_of(f, r), account, second) for f in (families, families[::-1]))
     for name in Behaviour.__slots__:
         np.testing.assert_array_equal(getattr(forth, name), getattr(back, name)[::-1])
-
-
-@given(st.lists(st.floats(0, 1), max_size=40), st.floats(1e-4, 0.5))
-def test_discoveries_are_those_of_the_definition(p_values: list[float], rate: float) -> None:
-    found = discoveries(np.array(p_values), rate=rate)
-    m, ranked = len(p_values), sorted(p_values)
-    count = max((i for i in range(1, m + 1) if ranked[i - 1] <= rate * i / m), default=0)
-    assert found.sum() == count
-    if 0 < count < m:
-        assert max(np.array(p_values)[found]) <= min(np.array(p_values)[~found])
-
-
-def test_few_discoveries_are_false() -> None:
-    random = np.random.default_rng(8)
-    shares = []
-    for _ in range(200):
-        p_values = np.concatenate([random.uniform(0, 1, 180), random.uniform(0, 1e-5, 20)])
-        found = discoveries(p_values, rate=0.1)
-        assert found[180:].all()
-        shares.append(found[:180].sum() / found.sum())
-    assert np.mean(shares) <= 0.1
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 86_400)), max_size=30), st.integers(1, 4))
