@@ -39,6 +39,24 @@ def test_its_numbers_are_good(demo: tuple[str, Path]) -> None:
     assert people < 1
 
 
+def test_readme_shows_what_it_prints(demo: tuple[str, Path]) -> None:
+    """Its lines are the demo's, but for numbers, and for what differs with the number of rows: ids, texts, timings."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    transcript = readme[readme.index("Four simulated days") :].partition("\n```")[0]
+    printed = {shape(line) for line in demo[0].splitlines()}
+    shown = [
+        line
+        for line in transcript.splitlines()
+        if not re.match(r"f[0-9a-f]{12}|…| {2}(system|segments)", line)
+    ]
+    assert [line for line in shown if shape(line) not in printed] == []
+
+
+def shape(line: str) -> str:
+    """Return a line without its numbers and ids."""
+    return re.sub(r"\s+", " ", re.sub(r"\b[cf][0-9a-f]{10,12}\b|[\d.,]*\d", "#", line))
+
+
 def test_its_home_is_an_ordinary_one(demo: tuple[str, Path]) -> None:
     [command] = re.findall(r"fingerprint (families show .*)", demo[0])
     result = CliRunner().invoke(cli, command.split())
