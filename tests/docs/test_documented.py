@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import pkgutil
 import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 import pytest
@@ -35,6 +36,7 @@ from fingerprint.traffic.rejects import RejectKind
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+README = (ROOT / "README.md").read_text()
 PAGES = sorted(
     [
         *DOCS.rglob("*.md"),
@@ -206,6 +208,36 @@ def test_python_examples_import_what_is_there(path: Path) -> None:
                 assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
 
 
+def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
+    days, hard, speed, serve = (
+        json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+        for name in ("quality-days", "quality-hard", "speed", "serve")
+    )
+    rows = {
+        cells[1].strip(): cells[2].strip()
+        for line in README.splitlines()
+        if len(cells := line.split("|")) == 5
+    }
+
+    def by_day(run: dict[str, Any]) -> str:
+        return " / ".join(f"{run['families'][day]['macro_f1_over_families']:.3f}" for day in run["days"])
+
+    def matched(run: dict[str, Any]) -> str:
+        return f"{run['lookup']['day2+day3']['overall']['tpr']['background@0.001']:.3f}"
+
+    flags = [hard["campaigns"][day] for day in hard["days"]]
+    recalls = sorted(flag["recall"] for flag in flags)
+    night = speed["nights"]["26000"]
+    peak = max(stage["peak_mb"] for stage in night["stages"].values())
+    assert list(rows.values())[-5:] == [
+        by_day(days),
+        by_day(hard),
+        f"{min(flag['precision'] for flag in flags):.3f}; {recalls[0]:.3f} to {recalls[-1]:.3f}",
+        f"{matched(days)}; {matched(hard)}",
+        f"{night['process']['seconds']:.0f} s, {peak / 1000:.1f} GB; {serve['in_process']['p50_ms']:.1f} ms",
+    ]
+
+
 def test_the_first_pages_are_short() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 200
+    assert len(README.splitlines()) <= 200
     assert len((ROOT / "ARCHITECTURE.md").read_text().splitlines()) <= 150
