@@ -113,9 +113,7 @@ class Actions:
             named = {s.family_id: s for s in signatures_of(connection, [target, *others])}
             moved = _with_variants(connection, others)
         if target in named and named[target].variant_of is not None:
-            raise UsageError(
-                f"a family of its own expected, {target} is a wording of {named[target].variant_of}"
-            )
+            raise UsageError(f"{target} is a wording of {named[target].variant_of}; merge into that one")
         steps: list[Step] = [
             {"do": "variant", "family": family, "variant_of": target, "pinned": pins}
             for family, pins in moved.items()
@@ -199,7 +197,7 @@ class Actions:
         with self._database.reading() as connection:
             found = connection.scalar(newest)
         if found is None:
-            raise NotFound(f"nothing to undo: {by} did nothing that still stands")
+            raise NotFound(f"nothing to undo: {by} has no action that can be undone")
         return self.undo(found, by=by)
 
     def revision(self, family_id: str) -> int:
@@ -308,7 +306,7 @@ def _stand(connection: sa.Connection, action_id: int, stands: bool) -> None:
 def _refuse(connection: sa.Connection, action: sa.Row[Any]) -> None:
     """Raise Conflict if an action is undone, or if one after it changed the same and still stands."""
     if not action.stands:
-        raise Conflict(f"“{action.words}” is undone already")
+        raise Conflict(f"“{action.words}” is already undone")
     table, mine, other = tables.actions, tables.touched.alias(), tables.touched.alias()
     later = (
         sa.select(table.c.id, table.c.by, table.c.words)
@@ -320,7 +318,9 @@ def _refuse(connection: sa.Connection, action: sa.Row[Any]) -> None:
         .order_by(table.c.id)
     )
     for row in connection.execute(later):
-        raise Conflict(f"“{action.words}” cannot be undone: {row.by} has since “{row.words}”")
+        raise Conflict(
+            f"“{action.words}” cannot be undone: {row.by} has changed the same since (“{row.words}”)"
+        )
 
 
 def _with_variants(connection: sa.Connection, families: Sequence[str]) -> dict[str, list[str]]:

@@ -77,7 +77,7 @@ def write(folder: Path, night: str, end: float, rows: pa.Table, *, days: int) ->
             if not days or (other == night and path != kept) or float(second) < end - days * 86_400:
                 path.unlink()
     except OSError as error:
-        raise StoreError(f"{folder}: what is unexplained cannot be written: {error}") from error
+        raise StoreError(f"{folder}: prompts in no family cannot be saved: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ FingerprintError                 exit 1   anything below
 │   └── TooManyRejects           exit 3   more bad lines than --max-rejects
 ├── StampMismatch                exit 4   the home was made by another model or normaliser
 ├── StoreError                   exit 5   the database or the home cannot be read or written
-│   ├── HomeLocked               exit 5   another job works on this home
+│   ├── HomeLocked               exit 5   another job is running on this home
 │   └── SnapshotError            exit 5   an index snapshot is missing or damaged
 ├── ModelError                   exit 6   the embedding model cannot be loaded
 ├── EngineError                  exit 1   a cluster cannot be reached, or gave up on its work

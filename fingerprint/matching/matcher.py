@@ -53,7 +53,7 @@ class Matcher:
         if stamp != stamp_of(embedder):
             raise StampMismatch(
                 f"the home's signatures were made by {stamp}, this program reads with {stamp_of(embedder)}; "
-                "give the same --model, or work the traffic again into another --home"
+                "use the same --model, or run the traffic again with another --home"
             )
         self.snapshot = snapshot
         self.families: list[dict[str, Any]] = snapshot.meta["families"]

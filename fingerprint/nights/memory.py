@@ -53,7 +53,7 @@ def check(memory_gb: float, requests: int) -> None:
     """Raise UsageError where so many requests of a night that is still being read are too many."""
     if memory_gb < _needed(requests):
         raise UsageError(
-            f"--memory: {memory_gb:g} GB do not hold this night of more than {requests:,} requests; each million takes "
+            f"--memory: {memory_gb:g} GB cannot hold this night of more than {requests:,} requests; each million takes "
             f"{REQUEST / 1e3:.2f} GB more"
         )
 

@@ -154,9 +154,7 @@ def _in_memory(
     read = reader.report()
     if not len(batch):
         where = f"; {read.rejects_path} says why" if read.rejected else ""
-        raise InputError(
-            f"at least one valid request expected in {reader.named}, none of {read.rows_read} found{where}"
-        )
+        raise InputError(f"none of the {read.rows_read} rows in {reader.named} is a valid request{where}")
     found = discover(batch, stored.signatures, job.settings, lambda stage: job.tell(stage, 0, None))
     earlier = leftovers.read(
         job.unexplained, but=reader.content_hash, end=batch.second.max(), days=job.settings.retention_days

@@ -290,9 +290,9 @@ def _ray(*, own: bool) -> Any:
     try:
         import ray
     except ImportError as error:
-        raise UsageError("--engine ray: Ray expected; pip install 'fingerprint[ray]'") from error
+        raise UsageError("--engine ray: Ray is not installed; pip install 'fingerprint[ray]'") from error
     if ray.is_initialized():
-        raise UsageError("--engine ray: a process without Ray expected, one that uses it already found")
+        raise UsageError("--engine ray: this process uses Ray already")
     _speak_on_stderr(ray)
     return ray
 

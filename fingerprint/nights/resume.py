@@ -78,7 +78,7 @@ def _write(path: Path, table: pa.Table) -> None:
         with durable_file(path) as file, pa.ipc.new_file(file, table.schema, options=_PACKED) as out:
             out.write_table(table)
     except OSError as error:
-        raise StoreError(f"{path}: what the night found cannot be written: {error}") from error
+        raise StoreError(f"{path}: the night's results cannot be written: {error}") from error
 
 
 def _read(path: Path) -> pa.Table:
@@ -86,4 +86,4 @@ def _read(path: Path) -> pa.Table:
         with pa.memory_map(str(path)) as file:
             return pa.ipc.open_file(file).read_all()
     except (OSError, pa.ArrowInvalid) as error:
-        raise StoreError(f"{path}: what the night found cannot be read: {error}") from error
+        raise StoreError(f"{path}: the night's results cannot be read: {error}") from error

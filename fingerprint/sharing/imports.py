@@ -139,7 +139,7 @@ def _check_shown(signature: Signature) -> None:
     alone = float(score_of(np.array([hidden], np.float32), np.array([total], np.float32))[0])
     if hidden and alone >= base_threshold(signature):
         raise InputError(
-            f"signature.grams: those that do not stand in the template score {alone:.3f} by themselves, less than the "
+            f"signature.grams: those that are not in the template score {alone:.3f} by themselves, less than the "
             f"threshold of {base_threshold(signature):.3f} expected: it matches by text that it does not show"
         )
 
@@ -153,9 +153,7 @@ def _add(found: dict[str, tuple[str, Signature]], place: str, signature: Signatu
     """Add a signature, unless it is there; raises InputError where another of that family is."""
     where, other = found.setdefault(signature.family_id, (place, signature))
     if signature_json.to_json(other)["content_hash"] != signature_json.to_json(signature)["content_hash"]:
-        raise InputError(
-            f"signature.family_id: each family once expected, {signature.family_id} found in {where}, too, and other there"
-        )
+        raise InputError(f"signature.family_id: {signature.family_id} is also in {where}, with other content")
 
 
 def _values(source: ImportFile) -> tuple[list[tuple[str, object]], int]:

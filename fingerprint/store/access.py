@@ -41,7 +41,7 @@ class Access:
         Raises UsageError for a scope that there is not, or an empty name.
         """
         if not name.strip():
-            raise UsageError("a name of one letter or more expected for the key, an empty one found")
+            raise UsageError("the name of a key must not be empty")
         key_id, key = api_keys.mint()
         now = datetime.now(UTC)
         row = KeyRow(key_id, name, api_keys.checked_scopes(scopes), now, by, expires)

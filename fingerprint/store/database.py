@@ -87,12 +87,12 @@ class Database:
             known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
             if found is not None and found not in known:
                 raise StoreError(
-                    f"{self.name}: schema {REVISION} expected, {found} found: a newer fingerprint made it"
+                    f"{self.name}: schema {REVISION} expected, {found} found: a newer version of fingerprint made it"
                 )
             if read_only:
                 raise StoreError(
                     f"{self.name}: schema {REVISION} expected, {found or 'an empty database'} found: "
-                    "open it once for writing, e.g. by a nightly run"
+                    "run a command that writes to it once, e.g. `fingerprint nightly`"
                 )
             with self.writing(alone=True) as connection:
                 config.attributes["connection"] = connection
@@ -163,7 +163,7 @@ def _sqlite_connector(path: Path, read_only: bool) -> Callable[[], sqlite3.Conne
     if not read_only:
         path.parent.mkdir(parents=True, exist_ok=True)
     elif not path.exists():
-        raise StoreError(f"{path}: a database expected, nothing found: a nightly run makes it")
+        raise StoreError(f"{path}: there is no database here yet; `fingerprint nightly` creates it")
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -32,7 +32,7 @@ class HomeLock:
             holder = os.pread(self._file, 20, 0).decode() or "unknown"
             self._release()
             raise HomeLocked(
-                f"{self._path.parent}: another job works on this home (process {holder}); wait for it to end"
+                f"{self._path.parent}: another job is running on this home (process {holder}); wait for it to end"
             ) from None
         except OSError as error:
             self._release()

@@ -88,7 +88,7 @@ class File:
             size = self.path.stat().st_size
             if size < until:
                 raise InputError(
-                    f"{self.path}: at least {until:,} bytes expected, for so many were read before, {size:,} found"
+                    f"{self.path}: {until:,} bytes were read before, but the file now has only {size:,}"
                 )
             with self.path.open("rb") as file:
                 yield from self._read(file, start, until)
@@ -160,7 +160,7 @@ class Kafka:
         except library.KafkaException as error:
             raise InputError(f"kafka://{self.servers}: cannot be reached: {error.args[0].str()}") from error
         if found.error is not None or not found.partitions:
-            raise InputError(f"kafka://{self.servers}: a topic {self.topic!r} expected, none found")
+            raise InputError(f"kafka://{self.servers}: there is no topic {self.topic!r}")
         return sorted(found.partitions)
 
     def _taken(
@@ -196,7 +196,7 @@ def _confluent_kafka() -> Any:
         import confluent_kafka  # type: ignore[import-not-found,unused-ignore]
     except ImportError as error:
         raise UsageError(
-            "kafka://…: package confluent-kafka expected, not installed; pip install 'fingerprint[kafka]'"
+            "kafka://…: the package confluent-kafka is not installed; pip install 'fingerprint[kafka]'"
         ) from error
     return confluent_kafka
 

@@ -103,9 +103,7 @@ def read_csv(source: Source, blocks: ByteStream, rows: int, limit: int) -> Itera
     reader = _rows(csv.reader(_text_lines(blocks, limit)))
     header = next(reader, [])
     if isinstance(header, BadRow) or _TOO_LONG in header:
-        raise InputError(
-            f"{source.label}: a header line of at most {limit:,} bytes expected, a longer one found"
-        )
+        raise InputError(f"{source.label}: the header line is longer than {limit:,} bytes")
     _check_names(source, header)
     number = 0
     ended = not header
@@ -278,7 +276,7 @@ def _check_names(source: Source, names: Sequence[str]) -> None:
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise InputError(
-            f"{source.label}: different column names expected, {', '.join(twice)} found more than once"
+            f"{source.label}: column names must differ, but {', '.join(twice)} occurs more than once"
         )
 
 

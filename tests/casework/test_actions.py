@@ -99,13 +99,15 @@ def test_a_label_from_elsewhere_is_seen_too(store: Store, desk: Actions) -> None
 def test_an_undo_does_not_cross_what_others_did_since(store: Store, desk: Actions) -> None:
     first = desk.label({"f1": 0}, "campaign", by="ann")
     later = desk.label({"f1": None}, "benign", by="bob")
-    with pytest.raises(Conflict, match=r"“campaign: f1” cannot be undone: bob has since “benign: f1”"):
+    with pytest.raises(
+        Conflict, match=r"“campaign: f1” cannot be undone: bob has changed the same since \(“benign: f1”\)"
+    ):
         desk.undo(first.id, by="ann")
     desk.note("f1", "another side of it", by="bob")
     desk.undo(later.id, by="bob")
     desk.undo(first.id, by="ann")
     assert store.signature("f1").label is None
-    with pytest.raises(Conflict, match="is undone already"):
+    with pytest.raises(Conflict, match="is already undone"):
         desk.undo(first.id, by="ann")
 
 
@@ -115,7 +117,7 @@ def test_a_snooze_ends_and_is_undone(store: Store, desk: Actions) -> None:
     desk.snooze(["f1"], None, by="ann")
     desk.undo_last(by="ann")
     desk.undo_last(by="ann")
-    with pytest.raises(NotFound, match="nothing to undo: ann did nothing that still stands"):
+    with pytest.raises(NotFound, match="nothing to undo: ann has no action that can be undone"):
         desk.undo_last(by="ann")
 
 

@@ -274,7 +274,7 @@ def test_another_model_is_a_named_error(home: Home, worked: tuple[Path, NightRep
 
 
 def test_a_home_that_no_night_has_worked_on(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="a nightly run makes it"):
+    with pytest.raises(StoreError, match="`fingerprint nightly` creates it"):
         open_matcher(Home(tmp_path))
     with Store.open(tmp_path):
         pass
@@ -286,9 +286,7 @@ def test_a_home_that_no_night_has_worked_on(tmp_path: Path) -> None:
 def test_nothing_to_read(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "t.jsonl"
     path.write_bytes(content)
-    with pytest.raises(
-        InputError, match=r"at least one valid request expected in .*t\.jsonl, none of \d found"
-    ):
+    with pytest.raises(InputError, match=r"none of the \d rows in .*t\.jsonl is a valid request"):
         nightly([path], Home(tmp_path / "home"))
     with Store.open(tmp_path / "home") as store:
         assert store.nights() == []

@@ -109,7 +109,7 @@ def test_events_told_after_the_state_was_saved_are_told_again(
     watch(File(stream), Home(tmp_path / "home"), place, OFTEN)  # nothing new
     assert (tmp_path / "events").read_bytes() == whole
     assert len(events(tmp_path / "events")) == len(undisturbed)
-    with pytest.raises(InputError, match="the state of other expected, of s found"):
+    with pytest.raises(InputError, match="this is the state of s, not of other"):
         watch(File(stream), Home(tmp_path / "home"), WatchFiles("other", tmp_path / "state"), OFTEN)
     (tmp_path / "state").write_text("{}")
     with pytest.raises(InputError, match="not the state of a watch"):
@@ -174,7 +174,7 @@ def test_stdin_and_its_faults(tmp_path: Path) -> None:
     out, err = process.communicate(lines.encode(), timeout=120)
     assert (process.returncode, out) == (0, b"")
     assert b"6 rows read, 1 rejected; 0 families flagged" in err
-    assert "--state expected" in failed(2, "watch", "-", "--home", tmp_path, "--events", tmp_path / "e")
+    assert "--events needs --state" in failed(2, "watch", "-", "--home", tmp_path, "--events", tmp_path / "e")
     (tmp_path / "k").write_text("sasl.password hunter2\n")
     said = failed(3, "watch", "kafka://h:1/t", "--home", tmp_path, "--kafka-config", tmp_path / "k")
     assert "line 1: NAME=VALUE expected" in said

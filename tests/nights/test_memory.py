@@ -40,5 +40,5 @@ def test_too_little_is_told() -> None:
 
 def test_a_night_that_does_not_fit_is_told_while_it_is_read() -> None:
     memory.check(8.0, 15 * 10**6)
-    with pytest.raises(UsageError, match=r"8 GB do not hold this night of more than 16,000,000 requests"):
+    with pytest.raises(UsageError, match=r"8 GB cannot hold this night of more than 16,000,000 requests"):
         memory.check(8.0, 16 * 10**6)

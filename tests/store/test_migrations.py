@@ -47,7 +47,9 @@ def test_opens_at_once_in_many_threads(tmp_path: Path, store_url: str | None) ->
 
 
 def test_other_schemas_are_refused(tmp_path: Path, store_url: str | None) -> None:
-    with pytest.raises(StoreError, match=rf"nothing found|schema {HEAD} expected, an empty database found"):
+    with pytest.raises(
+        StoreError, match=rf"there is no database here yet|schema {HEAD} expected, an empty database found"
+    ):
         Store.open(tmp_path, store_url, read_only=True)
     Store.open(tmp_path, store_url).close()
     engine = engine_of(tmp_path, store_url)
@@ -55,6 +57,6 @@ def test_other_schemas_are_refused(tmp_path: Path, store_url: str | None) -> Non
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     for read_only in (True, False):
         with pytest.raises(
-            StoreError, match=f"schema {HEAD} expected, 9999 found: a newer fingerprint made it"
+            StoreError, match=f"schema {HEAD} expected, 9999 found: a newer version of fingerprint made it"
         ):
             Store.open(tmp_path, store_url, read_only=read_only)

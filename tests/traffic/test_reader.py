@@ -79,7 +79,7 @@ class TestSources:
         with pytest.raises(InputError, match=r"n\.parquet: not a readable Parquet file"):
             read(tmp_path / "n.parquet")
         (tmp_path / "n.csv").write_bytes(b"prompt,prompt\n1,2\n")
-        with pytest.raises(InputError, match="different column names expected, prompt found more than once"):
+        with pytest.raises(InputError, match="column names must differ, but prompt occurs more than once"):
             read(tmp_path / "n.csv")
 
     def test_file_name_that_is_not_utf8(self, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ class Batcher:
     def serving(self) -> Serving:
         """Return what answers now; raises Problem 503 before the first night."""
         if self._live.serving is None:
-            raise Problem(503, "no snapshot yet: no night has been worked", headers={"Retry-After": "30"})
+            raise Problem(503, "no snapshot yet: no night is stored", headers={"Retry-After": "30"})
         return self._live.serving
 
     async def ask(self, asked: LookupRequest, deadline: float) -> tuple[Match, Serving]:

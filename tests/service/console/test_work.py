@@ -154,7 +154,7 @@ def test_two_analysts_meet_and_choose(browser: Browser, site: Site, page: Page) 
     told(page, "Campaign")
     assert [word.label for word in site.store.labels(family)] == ["benign", "campaign"]
     bob.click("[data-toast] >> text=Undo")
-    expect(bob.locator("[role=alert]")).to_contain_text("cannot be undone: ann has since")
+    expect(bob.locator("[role=alert]")).to_contain_text("cannot be undone: ann has changed the same since")
     bob.context.close()
 
 
