@@ -11,7 +11,8 @@ traffic, at a moment drawn from the whole batch's own rhythm.
   overdispersed (negative binomial, standard deviation at least OVERDISPERSION of the mean), because
   honest groups share time zones.
 
-Fisher's method combines the two p-values; Benjamini-Hochberg (1995) handles the many families.
+Fisher's method combines the two p-values. They are of one family each: who tests many corrects for it
+(`base.stats.q_values`).
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def behaviour(
     """
     ranks = ranks or time_ranks(second)
     requests = np.diff(rows.indptr).astype(np.int64)
-    pool = (rows @ _one_hot(account)).tocsr()
+    pool = (rows @ sender_matrix(account)).tocsr()
     accounts = np.diff(pool.indptr).astype(np.int64)
     expected, deviation = _distinct_accounts(pool, requests, np.bincount(account).astype(np.float64))
     p_pool = stats.normal((expected - accounts) / deviation)
@@ -101,6 +102,13 @@ def behaviour(
         fisher = -2 * (np.log(np.maximum(p_pool, 1e-300)) + np.log(np.maximum(p_synchrony, 1e-300)))
     p_value = stats.chi_squared(fisher, 4)
     return Behaviour(requests, accounts, expected, pairs, expected_pairs, p_pool, p_synchrony, p_value)
+
+
+def sender_matrix(account: Ids) -> sparse.csr_matrix:
+    """Return (r, a) CSR of float64 ones, the sender of each request; account: (r,) int32."""
+    r = len(account)
+    shape = (r, int(account.max()) + 1 if r else 0)
+    return sparse.csr_matrix((np.ones(r), account, np.arange(r + 1)), shape=shape)
 
 
 def unsynchronised(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> IntArray:
@@ -150,13 +158,6 @@ def _synchrony(
     families = np.arange(rows.shape[0])
     corrected = np.minimum(p_value[best, families] * len(WINDOWS_SECONDS), 1.0)
     return pairs[best, families], expected[best, families], corrected
-
-
-def _one_hot(account: Ids) -> sparse.csr_matrix:
-    """Return (r, a) CSR of ones, who sent each request."""
-    r = len(account)
-    shape = (r, int(account.max()) + 1 if r else 0)
-    return sparse.csr_matrix((np.ones(r), account, np.arange(r + 1)), shape=shape)
 
 
 def _distinct_accounts(

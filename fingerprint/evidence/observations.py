@@ -17,7 +17,7 @@ from scipy import sparse
 
 from fingerprint.base.sparse import family_of, sum_of
 from fingerprint.base.types import Bools, Doubles, Ids, IntArray
-from fingerprint.evidence.coactivity import Behaviour, Ranks, time_ranks
+from fingerprint.evidence.coactivity import Behaviour, Ranks, sender_matrix, time_ranks
 from fingerprint.evidence.history import History
 from fingerprint.evidence.null_models import SMOOTHING, Trait
 from fingerprint.evidence.slot_fillings import Fillings
@@ -61,10 +61,7 @@ class Observations:
     @cached_property
     def pool(self) -> sparse.csr_matrix:
         """Requests of each family by account, (f, a) CSR of float64: the pool of accounts that sends it."""
-        r = len(self.account)
-        accounts = int(self.account.max()) + 1 if r else 0
-        sender = sparse.csr_matrix((np.ones(r), self.account, np.arange(r + 1)), shape=(r, accounts))
-        pool = (self.rows @ sender).tocsr()
+        pool = (self.rows @ sender_matrix(self.account)).tocsr()
         pool.sort_indices()
         return pool
 

@@ -5,20 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
+from support.observed import DAY, rows_of
 
 from fingerprint.base.stats import q_values
 from fingerprint.evidence.coactivity import WINDOWS_SECONDS, Behaviour, behaviour, unsynchronised
-
-DAY = 86_400.0
-
-
-def rows_of(families: list[np.ndarray], requests: int) -> sparse.csr_matrix:
-    """(f, r) CSR of ones from each family's request numbers."""
-    indptr = np.concatenate([[0], np.cumsum([len(f) for f in families])])
-    indices = np.concatenate([*(np.sort(f) for f in families), np.empty(0, dtype=np.int64)])
-    return sparse.csr_matrix(
-        (np.ones(len(indices), np.float32), indices, indptr), shape=(len(families), requests)
-    )
 
 
 def daily_rhythm(random: np.random.Generator, count: int) -> np.ndarray:

@@ -19,8 +19,8 @@ COMPANY_ACCOUNTS, COMPANY_SHARE = 50, 0.6
 def one_customer(data: Observations) -> Trait:
     """Share of the accounts with a known value that have one payment hash, or address block; no test: evidence is 0 or 1."""
     payment, address = shared_payment(data).largest_share, shared_address(data).largest_share
-    either, both = np.fmax(payment, address), np.minimum(payment, address)
+    either, smaller = np.fmax(payment, address), np.minimum(payment, address)
     accounts = pool_overlaps(data).wider_accounts
     customer = (np.nan_to_num(either) >= CUSTOMER_SHARE) & (accounts < CUSTOMER_ACCOUNTS)
-    company = (np.nan_to_num(both) >= COMPANY_SHARE) & (accounts < COMPANY_ACCOUNTS)
+    company = (np.nan_to_num(smaller) >= COMPANY_SHARE) & (accounts < COMPANY_ACCOUNTS)
     return Trait(either, np.full(data.families, np.nan), (customer | company).astype(np.float64))
