@@ -20,7 +20,7 @@ from fingerprint.store.store import Store
 
 RATES = (1e-2, 1e-3, 1e-4)
 SAME_TEXT = 0.6
-"""Calibration leaves prompts out that hold so much of a template; README.md says so."""
+"""Calibration leaves prompts out that hold so much of a template (docs/scoring.md)."""
 
 FLOOR = 0.5
 """No threshold is lower."""
