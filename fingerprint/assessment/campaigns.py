@@ -5,18 +5,54 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
+from fingerprint.assessment.assess import EarlierNights
 from fingerprint.base.types import Doubles, IntArray
 from fingerprint.domain.rows import AccountRow, CampaignRow
 from fingerprint.domain.signature import Reason, Signature
 from fingerprint.evidence.pools import pool_groups
+from fingerprint.signatures.rewordings import NightFamilies
 
 MAX_COUNTED = 3
 """Requests of one family that count towards an account's score."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllNights:
+    """What was sent tonight and on all earlier nights.
+
+    pool: (f, a) CSR of float64, requests by family and account. accounts: (a,) ids of those that sent any family.
+    totals: all requests of each account, by its id.
+    """
+
+    pool: sparse.csr_matrix
+    accounts: pa.Array
+    totals: dict[str, int]
+
+    @classmethod
+    def of(
+        cls, families: NightFamilies, *, spread: pa.Table, activity: pa.Table, earlier: EarlierNights
+    ) -> AllNights:
+        """Add tonight's requests to the earlier ones; spread: SPREAD_SCHEMA, activity: ACTIVITY_SCHEMA."""
+        ids = [s.family_id for s in families.signatures]
+        pool, accounts = pools(_summed(spread, earlier.families), ids)
+        totals = _summed(activity, earlier.accounts)
+        senders, requests = (totals.column(name).to_pylist() for name in ("account_id", "requests"))
+        return cls(pool, accounts, dict(zip(senders, requests, strict=True)))
+
+
+def _summed(tonight: pa.Table, earlier: pa.Table) -> pa.Table:
+    """Sum tonight's and earlier requests by everything but the day."""
+    keys = [name for name in ("family_id", "account_id") if name in tonight.column_names]
+    columns = [*keys, "requests"]
+    rows = pa.concat_tables([tonight.select(columns), earlier.select(columns)], promote_options="permissive")
+    summed = rows.group_by(keys, use_threads=False).aggregate([("requests", "sum")])
+    return summed.rename_columns([*keys, "requests"])
 
 
 def pools(sent: pa.Table, families: Sequence[str]) -> tuple[sparse.csr_matrix, pa.Array]:

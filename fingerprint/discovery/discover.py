@@ -54,6 +54,10 @@ class Discovery:
         strength = np.where(self.label >= 0, self.coverage, 0.0).astype(np.float32)
         return Assignment(self.label, strength)
 
+    def continued(self, stored: Sequence[Signature]) -> list[Signature | None]:
+        """Return the stored signature that each family continues, (f), None for a new one."""
+        return [stored[known] if known >= 0 else None for known in self.families.known.tolist()]
+
 
 def discover(
     batch: Batch,

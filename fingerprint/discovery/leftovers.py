@@ -100,7 +100,7 @@ class Leftovers:
         return len(self.prompts)
 
 
-def loose(batch: Batch, found: Discovery, remembered: pa.Table) -> Leftovers:
+def gather(batch: Batch, found: Discovery, remembered: pa.Table) -> Leftovers:
     """Put a night's prompts in no family beside the remembered ones."""
     prompts = np.flatnonzero(found.label < 0)
     shingles = _joined(found.shingles.only(prompts), remembered)
@@ -110,7 +110,7 @@ def loose(batch: Batch, found: Discovery, remembered: pa.Table) -> Leftovers:
     return Leftovers(prompts, both, shingles, grams.ids >= 0, count)
 
 
-def rows(left: Leftovers, label: Ids) -> pa.Table:
+def to_rows(left: Leftovers, label: Ids) -> pa.Table:
     """Return what to remember of tonight (_SCHEMA); label: (n,) of all its prompts, as they were described."""
     free = np.flatnonzero((label[left.prompts] < 0) & (left.count[: left.tonight] >= SHARED))
     chosen = np.sort(free[np.argsort(-left.count[free], kind="stable")[:MOST]])
@@ -135,7 +135,7 @@ def rows(left: Leftovers, label: Ids) -> pa.Table:
     return pa.table(lists, schema=_SCHEMA)
 
 
-def extended(batch: Batch, found: Discovery, left: Leftovers, settings: Settings) -> Discovery:
+def extend(batch: Batch, found: Discovery, left: Leftovers, settings: Settings) -> Discovery:
     """Add to a night's families those that its prompts in no family make together with remembered ones.
 
     A text that tonight's own requests, among all of the night's, show to be ordinary is none: remembered prompts are

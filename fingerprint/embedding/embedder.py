@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fingerprint.base.parallel import in_order
-from fingerprint.base.types import FloatArray, HashArray, IntArray
+from fingerprint.base.types import Embed, FloatArray, HashArray, IntArray
 from fingerprint.domain.errors import ModelError
 from fingerprint.domain.signature import Stamp
 from fingerprint.embedding.model_files import MINILM_NAME, module_types, resolve_model, verified_revision
@@ -253,6 +253,14 @@ def encode_cached(embedder: Embedder, cache: VectorCache, texts: TextSequence) -
         vectors[part] = embedder.encode(strings.take(pa.array(first[part])))
         cache.put(keys[first[part]], vectors[part])
     return vectors[place]
+
+
+def cached_encoder(embedder: Embedder, folder: Path) -> Embed:
+    """Return `encode_cached` with a cache in a folder; a static model does without, it is faster than a cache."""
+    if embedder.is_static:
+        return embedder.encode
+    cache = VectorCache(folder, embedder.stamp, embedder.dimension)
+    return lambda texts: encode_cached(embedder, cache, texts)
 
 
 def stamp_of(embedder: Embedder) -> Stamp:

@@ -1,41 +1,44 @@
-"""One night: a batch of traffic into families."""
+"""One night, in order: read, discover, topics, describe, rewordings, assess, campaigns, store, publish."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.assessment import assess, campaigns, departures, lifecycle
+from fingerprint.assessment.assess import EarlierNights, assess
+from fingerprint.assessment.campaigns import AllNights
+from fingerprint.assessment.departures import account_features, storable, with_earlier_nights
+from fingerprint.assessment.outcome import group_campaigns
 from fingerprint.base.parallel import workers
-from fingerprint.base.types import FloatArray, StageProgress
+from fingerprint.base.types import StageProgress
 from fingerprint.discovery import leftovers
-from fingerprint.discovery.batch import Batch
-from fingerprint.domain.errors import StoreError, UsageError
+from fingerprint.discovery.topics import topics
+from fingerprint.domain.errors import StoreError
 from fingerprint.domain.results import NightReport
-from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA, Activity
 from fingerprint.domain.settings import Home, Settings
-from fingerprint.embedding.embedder import Embedder, encode_cached, stamp_of
-from fingerprint.embedding.vector_cache import VectorCache, forget_older
+from fingerprint.domain.signature import Signature
+from fingerprint.embedding.embedder import Embedder, cached_encoder, stamp_of
+from fingerprint.embedding.vector_cache import forget_older
 from fingerprint.jobs.stage_clock import StageClock
 from fingerprint.matching import snapshot_build
-from fingerprint.nights import resume
+from fingerprint.nights import large, resume, spool
 from fingerprint.nights.activity import activity_of
 from fingerprint.nights.checkpoint import Checkpoints
-from fingerprint.nights.engine import Engine, Threads
-from fingerprint.nights.night import Night, NightRequest, Stored, job_key, worked
-from fingerprint.nights.ray_engine import Ray
+from fingerprint.nights.engine import Engine, choose_engine
+from fingerprint.nights.job import Job, KnownFamilies, NightRequest, job_key
+from fingerprint.nights.night import Night, discover, fill, read
 from fingerprint.nights.resume import StoredNight
-from fingerprint.nights.sampling import Job
+from fingerprint.signatures.describe import describe
+from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
+from fingerprint.signatures.spread import account_days, family_days
 from fingerprint.store.lock import HomeLock
 from fingerprint.store.store import Store
-from fingerprint.traffic.reader import read_traffic
+from fingerprint.traffic.reader import TrafficReader, read_traffic
 from fingerprint.traffic.writer import check_extension, write_table
 
 
@@ -54,182 +57,171 @@ def nightly(
     strength to (.jsonl, .csv or .parquet).
     Nothing is stored until all is computed; then everything is, in one transaction. A job that ended after that, killed
     or because `assignments` could not be written, is finished by the same call again, without working anything twice.
-    Raises InputError without a single valid row, and the errors of ingest, store and embed.
+    Raises InputError without a single valid row, and the errors of traffic, store and embedding.
     """
     settings = settings or Settings()
     if assignments is not None:
         check_extension(assignments)
     clock = StageClock(on_progress)
     # a call that cannot succeed makes no home
-    working, asked = _engine(settings, home), NightRequest(sources, mapping, settings)
-    embedder = Embedder.load(
-        settings.model, device=settings.device, light=True, threads=settings.threads or workers()
-    )
-    work = home.path / "work"
-    with HomeLock(home.path), Store.open(home.path, home.database) as store, working as engine:
+    starting = choose_engine(settings, spill=home.path / "spill", warm_up=spool.warm_up)
+    request = NightRequest(sources, mapping, settings)
+    threads = settings.threads or workers()
+    embedder = Embedder.load(settings.model, device=settings.device, light=True, threads=threads)
+    with HomeLock(home.path), Store.open(home.path, home.database) as store, starting as engine:
         shutil.rmtree(home.path / "spill", ignore_errors=True)  # of a job that was killed
         store.check_stamp(stamp_of(embedder))
-        done = resume.stored_night(work, asked.key, store.nights())
-        if done is None:
-            done = _worked(asked, home, store, embedder, engine, clock)
+        night = resume.stored_night(home.path / "work", request.key, store.nights())
+        if night is None:
+            night = _work(request, home, store, embedder, engine, clock)
         clock.stage("publish")
-        snapshot_build.publish(
-            home.path,
-            store.signatures(),
-            stamp_of(embedder),
-            night=done.report.batch_id,
-            senders=store.family_accounts(),
-            revision=store.revision(),
-        )
-        days = settings.retention_days
-        leftovers.write(home.path / "unexplained", done.report.batch_id, done.end, done.loose(), days=days)
+        _publish(night, home, store, embedder, days=settings.retention_days)
         if assignments is not None:
-            _hand_out(done, assignments)
-        forget_older(home.path / "cache", days)
-        shutil.rmtree(work, ignore_errors=True)
+            _hand_out(night, assignments)
+        forget_older(home.path / "cache", settings.retention_days)
+        shutil.rmtree(home.path / "work", ignore_errors=True)
         clock.stage("done")
-    return done.report
+    return night.report
 
 
-def _hand_out(done: StoredNight, assignments: Path | str) -> None:
+def _work(
+    request: NightRequest, home: Home, store: Store, embedder: Embedder, engine: Engine, clock: StageClock
+) -> StoredNight:
+    """Read a night, find its families and judge them, and store all of it at once."""
+    known = KnownFamilies(store.signatures(), stamp_of(embedder), [n.batch_id for n in store.nights()])
+    job = Job(
+        work=Checkpoints(home.path / "work", job_key(request, known)),
+        leftovers=home.path / "unexplained",
+        settings=request.settings,
+        engine=engine,
+        embed=cached_encoder(embedder, home.path / "cache"),
+        tell=clock.at,
+    )
+    clock.stage("read")
+    night = read(reader=_reader(request, home, clock), known=known, job=job)
+    families, unexplained = large.finished(job.work) or _find(night, known, job)
+    clock.stage("judge")
+    batch, but = night.batch, night.content_hash
+    with ThreadPoolExecutor(1) as aside:
+        activity = aside.submit(activity_of, night, families)
+        features = account_features(batch, families.label, job.embed, night.texts)
+        earlier = EarlierNights(store.family_accounts(but_batch=but), store.account_totals(but_batch=but))
+        signatures = assess(
+            batch=batch,
+            night=families,
+            fillings=fill(night, families, job),
+            earlier=earlier,
+            stored=store.signatures(),
+        )
+        spread = family_days(batch, families.signatures, families.label)
+        requests = account_days(batch)
+        outcome = group_campaigns(
+            signatures=signatures,
+            families=families,
+            history=AllNights.of(families, spread=spread, activity=requests, earlier=earlier),
+            features=with_earlier_nights(features, store.account_features(but_batch=but)),
+            end=night.end,
+        )
+        clock.stage("store")
+        report = _report(night, families, signatures, clock)
+        kept = resume.keep(
+            job.work, request.key, report, batch=batch, families=families, unexplained=unexplained
+        )
+        store.save_night(
+            report,
+            signatures,
+            spread=spread,
+            activity=requests,
+            rhythm=activity.result(),
+            features=storable(features),
+            accounts=outcome.accounts,
+            campaigns=outcome.campaigns,
+            events=outcome.events,
+            retention_days=request.settings.retention_days,
+        )
+    return kept
+
+
+def _find(night: Night, known: KnownFamilies, job: Job) -> tuple[NightFamilies, pa.Table]:
+    """Find and describe the families of a night; also return what of it to remember."""
+    found = discover(night=night, known=known, job=job)
+    topical = topics(
+        batch=found.batch,
+        discovery=found.discovery,
+        assignment=found.assignment,
+        stored=known.signatures,
+        embed=job.embed,
+        settings=job.settings,
+        graph=found.graph,
+    )
+    described = describe(
+        batch=found.batch,
+        discovery=found.discovery,
+        topical=topical,
+        stored=known.signatures,
+        embed=job.embed,
+        stamp=known.stamp,
+        settings=job.settings,
+        whole=found.whole,
+    )
+    families = rewordings(
+        described=described,
+        batch=night.batch,
+        texts=night.texts,
+        common=common_words(found.batch),
+        embed=job.embed,
+    )
+    unexplained = found.unexplained(families)
+    if night.spool is not None:
+        large.keep(families, unexplained, job.work)
+    return families, unexplained
+
+
+def _reader(request: NightRequest, home: Home, clock: StageClock) -> TrafficReader:
+    return read_traffic(
+        request.sources,
+        rejects=home.path / "rejects" / f"{clock.started:%Y%m%dT%H%M%S}.jsonl",
+        max_rejects=request.settings.max_rejects,
+        mapping=request.mapping,
+        on_progress=clock.reading,
+    )
+
+
+def _report(
+    night: Night, families: NightFamilies, signatures: Sequence[Signature], clock: StageClock
+) -> NightReport:
+    return NightReport(
+        batch_id=night.content_hash,
+        ingest=night.ingest,
+        started=clock.started,
+        seconds=clock.seconds,
+        distinct_prompts=night.batch.distinct,
+        families=len(np.unique(families.label[families.label >= 0])),
+        new_families=int(families.born.sum()),
+        flagged=sum(s.flagged for s in signatures),
+        assigned=int((families.label[night.batch.prompt] >= 0).sum()),
+    )
+
+
+def _publish(night: StoredNight, home: Home, store: Store, embedder: Embedder, *, days: int) -> None:
+    """Make the lookup snapshot anew, and remember for so many days what no family holds."""
+    snapshot_build.publish(
+        home.path,
+        store.signatures(),
+        stamp_of(embedder),
+        night=night.report.batch_id,
+        senders=store.family_accounts(),
+        revision=store.revision(),
+    )
+    leftovers.write(
+        home.path / "unexplained", night.report.batch_id, night.end, night.unexplained(), days=days
+    )
+
+
+def _hand_out(night: StoredNight, assignments: Path | str) -> None:
     try:
-        write_table(done.assignments(), assignments)
+        write_table(night.assignments(), assignments)
     except StoreError as error:
         raise StoreError(
             f"{error}; the night is stored: run the same command again to write this file"
         ) from error
-
-
-def _worked(
-    asked: NightRequest, home: Home, store: Store, embedder: Embedder, engine: Engine, clock: StageClock
-) -> StoredNight:
-    """Find and judge the families of a night, and store all of it at once."""
-    settings = asked.settings
-    stored = Stored(store.signatures(), stamp_of(embedder), [night.batch_id for night in store.nights()])
-    work = Checkpoints(home.path / "work", job_key(asked, stored))
-    cache = VectorCache(home.path / "cache", embedder.stamp, embedder.dimension)
-
-    def embed(texts: pa.Array | pa.ChunkedArray) -> FloatArray:
-        # a static model makes a vector in less time than a cache takes to find it
-        return embedder.encode(texts) if embedder.is_static else encode_cached(embedder, cache, texts)
-
-    clock.stage("read")
-    reader = read_traffic(
-        asked.sources,
-        rejects=home.path / "rejects" / f"{clock.started:%Y%m%dT%H%M%S}.jsonl",
-        max_rejects=settings.max_rejects,
-        mapping=asked.mapping,
-        on_progress=clock.reading,
-    )
-    found = worked(reader, stored, embed, Job(work, settings, clock.at, engine))
-    clock.stage("judge")
-    with ThreadPoolExecutor(1) as beside:
-        rhythm = beside.submit(activity_of, found)
-        unlike = departures.account_features(found.batch, found.described.label, embed, found.texts)
-        return _save(store, found, unlike, rhythm, clock, asked, work)
-
-
-def _engine(settings: Settings, home: Home) -> AbstractContextManager[Engine]:
-    count = settings.threads or workers()
-    if settings.engine not in ("local", "ray"):
-        raise UsageError(f"engine: local or ray expected, {settings.engine!r} found")
-    if settings.engine == "ray":
-        if settings.device is not None:
-            raise UsageError("--device: only with --engine local")
-        return Ray(settings.ray_address, workers=count, spill=home.path / "spill")
-    if settings.ray_address is not None:
-        raise UsageError("--ray-address: only with --engine ray")
-    if settings.device is None:
-        return nullcontext(Threads(count))
-    from fingerprint.clustering.knn_gpu import DeviceSearch  # torch takes seconds to import
-
-    return nullcontext(Threads(count, DeviceSearch(settings.device)))
-
-
-def _save(
-    store: Store,
-    found: Night,
-    unlike: departures.AccountFeatures,
-    rhythm: Future[Activity],
-    clock: StageClock,
-    asked: NightRequest,
-    work: Checkpoints,
-) -> StoredNight:
-    batch, night, batch_id = found.batch, found.described, found.content_hash
-    names = [s.family_id for s in night.signatures]
-    spread = _counts(batch, names, night.label[batch.prompt])
-    activity = _counts(batch, None, np.zeros(len(batch), dtype=np.int32))
-    earlier, sent = store.family_accounts(but_batch=batch_id), store.account_totals(but_batch=batch_id)
-    before = assess.EarlierNights(earlier, sent)
-    signatures = assess.assess(batch, night, found.filled(), before, store.signatures())
-    pool, accounts = campaigns.pools(_with_history(spread, earlier), names)
-    totals = _with_history(activity, sent)
-    whole = dict(
-        zip(totals.column("account_id").to_pylist(), totals.column("requests").to_pylist(), strict=True)
-    )
-    both = departures.with_earlier_nights(unlike, store.account_features(but_batch=batch_id))
-    assessed = departures.with_departures(campaigns.accounts(signatures, pool, accounts, whole), both, whole)
-    clock.stage("store")
-    report = NightReport(
-        batch_id=batch_id,
-        ingest=found.ingest,
-        started=clock.started,
-        seconds=clock.seconds,
-        distinct_prompts=batch.distinct,
-        families=int((np.bincount(night.label[night.label >= 0], minlength=len(names)) > 0).sum()),
-        new_families=int(night.born.sum()),
-        flagged=sum(s.flagged for s in signatures),
-        assigned=int((night.label[batch.prompt] >= 0).sum()),
-    )
-    kept = resume.keep(work, asked.key, report, found)
-    store.save_night(
-        report,
-        signatures,
-        spread=spread,
-        activity=activity,
-        rhythm=rhythm.result(),
-        features=departures.storable(unlike),
-        accounts=assessed,
-        campaigns=campaigns.campaigns(signatures, pool, len(whole)),
-        events=lifecycle.events(
-            signatures, night.born, night.joined, night.behaviour.requests, pool, _end(batch)
-        ),
-        retention_days=asked.settings.retention_days,
-    )
-    return kept
-
-
-def _end(batch: Batch) -> datetime:
-    return datetime.fromtimestamp(float(batch.second.max()), UTC)
-
-
-def _counts(batch: Batch, names: list[str] | None, label: np.ndarray) -> pa.Table:
-    """Count requests by family, account and day (SPREAD_SCHEMA); without names by account and day (ACTIVITY_SCHEMA)."""
-    rows = np.flatnonzero(label >= 0)
-    day = np.floor(batch.second[rows] / 86400).astype(np.int64)
-    begin, end = (int(day.min()), int(day.max())) if len(day) else (0, 0)
-    days, accounts = end - begin + 1, len(batch.accounts)
-    key = (label[rows].astype(np.int64) * accounts + batch.account[rows]) * days + (day - begin)
-    key, requests = np.unique(key, return_counts=True)
-    sent, on = np.divmod(key, days)
-    family, account = np.divmod(sent, accounts)
-    columns = {
-        "account_id": batch.accounts.take(pa.array(account)),
-        "day": pa.array((on + begin).astype("datetime64[D]")),
-        "requests": pa.array(requests.astype(np.int64)),
-    }
-    if names is None:
-        return pa.table(columns, schema=ACTIVITY_SCHEMA)
-    return pa.table(
-        {"family_id": pa.array(names, pa.large_string()).take(pa.array(family)), **columns},
-        schema=SPREAD_SCHEMA,
-    )
-
-
-def _with_history(tonight: pa.Table, before: pa.Table) -> pa.Table:
-    """Sum tonight's and earlier requests by everything but the day."""
-    keys = [name for name in ("family_id", "account_id") if name in tonight.column_names]
-    columns = [*keys, "requests"]
-    both = pa.concat_tables([tonight.select(columns), before.select(columns)], promote_options="permissive")
-    summed = both.group_by(keys, use_threads=False).aggregate([("requests", "sum")])
-    return summed.rename_columns([*keys, "requests"])

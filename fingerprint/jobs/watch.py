@@ -32,7 +32,7 @@ from fingerprint.jobs import watch_state
 from fingerprint.jobs.publish import publish_snapshot
 from fingerprint.jobs.watch_state import EventRecord, WatchState
 from fingerprint.matching.live import Live
-from fingerprint.nights.night import batch_fillings
+from fingerprint.nights.night import fill_batch
 from fingerprint.signatures.adoption import adopt
 from fingerprint.signatures.describe import describe
 from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
@@ -211,15 +211,14 @@ class Watch:
         settings, raised = self._options.settings, list(self.state.raised.values())
         self._vectors.turn()
         discovery = discover(batch, raised, settings, lambda _stage: None)
-        known = discovery.families.known
-        origins = [raised[n] if n >= 0 else None for n in known.tolist()]
-        assignment = adopt(batch, batch.texts_of, origins, discovery.assignment, self._vectors)
+        continued = discovery.continued(raised)
+        assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, self._vectors)
         topical = topics(batch, discovery, assignment, raised, self._vectors, settings)
         described = describe(batch, discovery, topical, raised, self._vectors, self._stamp, settings)
         night = rewordings(described, batch, batch.texts_of, common=common_words(batch), embed=self._vectors)
         stored = [*self._store.signatures(), *raised]
         before = EarlierNights(self._store.family_accounts(), self._store.account_totals())
-        judged_now = assess(batch, night, batch_fillings(batch, night), before, stored)
+        judged_now = assess(batch, night, fill_batch(batch, night), before, stored)
         for f, signature in enumerate(judged_now):
             mine = np.flatnonzero(night.label[batch.prompt] == f)
             if signature.variant_of is None and len(mine):

@@ -18,6 +18,7 @@ from fingerprint.domain.casework import name_of
 from fingerprint.domain.schemas import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA, PATTERNS_SCHEMA, Activity
 from fingerprint.domain.signature import Signature
 from fingerprint.nights.night import Night
+from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.ngram_table import places
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.tokenise import tokens
@@ -170,9 +171,9 @@ STEP = 8_192
 """Prompts that are shingled at once."""
 
 
-def activity_of(night: Night) -> Activity:
+def activity_of(night: Night, families: NightFamilies) -> Activity:
     """Count a night's requests by hour, and the patterns of grams that its prompts held."""
-    batch, told = night.batch, night.described
+    batch, told = night.batch, families
     whole = SentRequests(told.label, batch.prompt, batch.account, batch.second)
     by_hour = hours(whole, [s.family_id for s in told.signatures], batch.accounts)
     chosen, weight = looked_at(told.label)

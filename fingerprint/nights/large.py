@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.base.types import Embed, HashArray, Ids, IntArray
-from fingerprint.discovery import leftovers
+from fingerprint.base.types import HashArray, Ids, IntArray
 from fingerprint.discovery.assignment import Assignment, Whole
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery
 from fingerprint.discovery.families import COVER, Families, members_of
 from fingerprint.discovery.shared_ngrams import shared_grams
-from fingerprint.discovery.topics import topics
-from fingerprint.domain.signature import Signature, Stamp
+from fingerprint.domain.signature import Signature
 from fingerprint.domain.signature_json import from_json, to_json
 from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.evidence.slot_fillings import Fillings
 from fingerprint.nights import memory
 from fingerprint.nights.checkpoint import Checkpoints
 from fingerprint.nights.claims import cores
-from fingerprint.nights.sampling import Job, Large, RoundCores, searched, settled
-from fingerprint.nights.spool import Spool, claims_in, opened, sample, spooled, texts_of
-from fingerprint.nights.spool import filled as fill
-from fingerprint.signatures.describe import describe
-from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
+from fingerprint.nights.job import Job
+from fingerprint.nights.sampling import Large, RoundCores, searched, settled
+from fingerprint.nights.spool import Spool, claims_in, filled, opened, sample, spooled, texts_of
+from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.ngrams import shingle
 
 MEMBERS = 64
@@ -60,40 +56,16 @@ def _fitting(batches: Iterable[pa.RecordBatch], memory_gb: float) -> Iterator[pa
         yield batch
 
 
-def resumed(job: Job) -> Spool:
+def reopen(job: Job) -> Spool:
     """Return the night that `read` has spooled, in this process or an earlier one."""
     return opened(job.work.path("read"), job.work.arrays("read"))
 
 
-@dataclass(frozen=True, slots=True)
-class Describer:
-    """How texts are embedded, and the stamp of all that comes of it."""
+def discover(spool: Spool, stored: Sequence[Signature], job: Job) -> tuple[Batch, Discovery, Whole]:
+    """Find the families of a spooled night, and look closely at the first sample and some members of each family.
 
-    embed: Embed
-    stamp: Stamp
-
-
-def described(
-    spool: Spool, stored: Sequence[Signature], earlier: pa.Table, words: Describer, job: Job
-) -> tuple[NightFamilies, pa.Table]:
-    """Find and describe the families of a spooled night; also return what of it to remember.
-
-    earlier: what is remembered of other nights (`unexplained`).
+    Returns the prompts that are looked at closely, what they hold, and the night that they are a sample of.
     """
-    if not job.work.has("described"):
-        folder = job.work.begin("described")
-        night, loose = _described(spool, stored, earlier, words, job)
-        with pa.ipc.new_file(str(folder / "loose.arrow"), loose.schema) as file:
-            file.write_table(loose)
-        _keep(night, job.work)
-        return night, loose
-    kept = job.work.path("described") / "loose.arrow"
-    return _kept(job.work), pa.ipc.open_file(kept.read_bytes()).read_all()
-
-
-def _described(
-    spool: Spool, stored: Sequence[Signature], earlier: pa.Table, words: Describer, job: Job
-) -> tuple[NightFamilies, pa.Table]:
     text = int(spool.size.sum(dtype=np.int64))
     most = memory.sample(job.settings.memory_gb, len(spool.requests), text)
     known = RoundCores(
@@ -107,28 +79,16 @@ def _described(
     job.tell("describe", 0, None)
     chosen = np.union1d(found.sampled, _some_members(found.label, spool, MEMBERS))
     part = sample(spool, chosen)
-    whole = Whole(
-        spool.requests,
-        Assignment(found.label, found.coverage),
-        chosen,
-        lambda prompts: texts_of(spool, prompts),
-    )
-    closely = _closely(part, found, chosen)
-    left = leftovers.loose(part, closely, earlier)
-    closely = leftovers.extended(part, closely, left, job.settings)
-    topical = topics(
-        part, closely, closely.assignment, stored, words.embed, job.settings, graph=job.engine.graph
-    )
-    described = describe(part, closely, topical, stored, words.embed, words.stamp, job.settings, whole=whole)
-    night = rewordings(described, whole.batch, whole.texts, common=common_words(part), embed=words.embed)
-    return night, leftovers.rows(left, night.label[chosen])
+    assignment = Assignment(found.label, found.coverage)
+    whole = Whole(spool.requests, assignment, chosen, lambda prompts: texts_of(spool, prompts))
+    return part, _closely(part, found, chosen), whole
 
 
-def filled(spool: Spool, label: Ids, grams: Sequence[HashArray], job: Job) -> Fillings:
+def fill(spool: Spool, label: Ids, grams: Sequence[HashArray], job: Job) -> Fillings:
     """Return what the prompts of families are filled with; label: (n,), grams: of each family."""
     if not job.work.has("filled"):
         job.tell("fill", 0, spool.prompts)
-        found = fill(
+        found = filled(
             spool,
             label,
             grams,
@@ -139,29 +99,38 @@ def filled(spool: Spool, label: Ids, grams: Sequence[HashArray], job: Job) -> Fi
     return Fillings(**job.work.arrays("filled"))
 
 
-def _keep(night: NightFamilies, work: Checkpoints) -> None:
-    columns = {f"behaviour_{name}": getattr(night.behaviour, name) for name in Behaviour.__slots__}
+def keep(families: NightFamilies, unexplained: pa.Table, work: Checkpoints) -> None:
+    """Keep the described families, and what of the night to remember, for a process that goes on from there."""
+    folder = work.begin("described")
+    with pa.ipc.new_file(str(folder / "loose.arrow"), unexplained.schema) as file:
+        file.write_table(unexplained)
+    columns = {f"behaviour_{name}": getattr(families.behaviour, name) for name in Behaviour.__slots__}
     work.finish(
         "described",
-        {"signatures": [to_json(s) for s in night.signatures]},
-        label=night.label,
-        strength=night.strength,
-        born=night.born,
-        joined=night.joined,
+        {"signatures": [to_json(s) for s in families.signatures]},
+        label=families.label,
+        strength=families.strength,
+        born=families.born,
+        joined=families.joined,
         **columns,
     )
 
 
-def _kept(work: Checkpoints) -> NightFamilies:
-    read = work.arrays("described")
-    return NightFamilies(
+def finished(work: Checkpoints) -> tuple[NightFamilies, pa.Table] | None:
+    """Return what an earlier process kept of this night; None where it did not come so far."""
+    if not work.has("described"):
+        return None
+    arrays = work.arrays("described")
+    families = NightFamilies(
         signatures=tuple(from_json(s) for s in work.facts("described")["signatures"]),
-        label=read["label"],
-        strength=read["strength"],
-        behaviour=Behaviour(*(read[f"behaviour_{name}"] for name in Behaviour.__slots__)),
-        born=read["born"],
-        joined=read["joined"],
+        label=arrays["label"],
+        strength=arrays["strength"],
+        behaviour=Behaviour(*(arrays[f"behaviour_{name}"] for name in Behaviour.__slots__)),
+        born=arrays["born"],
+        joined=arrays["joined"],
     )
+    unexplained = (work.path("described") / "loose.arrow").read_bytes()
+    return families, pa.ipc.open_file(unexplained).read_all()
 
 
 def _some_members(label: Ids, spool: Spool, most: int) -> IntArray:

@@ -30,8 +30,6 @@ from fingerprint.clustering.faiss_index import BATCH, EXACT_UP_TO, searched, tra
 from fingerprint.clustering.knn import Neighbours, knn_graph
 from fingerprint.clustering.knn_shards import Shard, ShardHits, merged
 from fingerprint.domain.errors import EngineError, UsageError
-from fingerprint.nights import spool
-from fingerprint.nights.claims import cores
 
 AHEAD = 2
 """Tasks under way for each worker: one that is worked, one that waits."""
@@ -56,10 +54,18 @@ class Ray:
     address: HOST:PORT or "auto", of a cluster that this machine is a node of; None starts `workers` processes on this
     machine that nothing but this process reaches, and ends them.
     spill: where these put what does not fit into their object store; removed at the end.
+    warm_up: a function of a module that loads or compiles what the first tasks need; each node of a cluster calls it.
     Raises UsageError without ray, EngineError for a cluster that cannot be used.
     """
 
-    def __init__(self, address: str | None, *, workers: int, spill: Path) -> None:
+    def __init__(
+        self,
+        address: str | None,
+        *,
+        workers: int,
+        spill: Path,
+        warm_up: Callable[[], object] | None = None,
+    ) -> None:
         if (
             address is not None
             and address != "auto"
@@ -69,6 +75,7 @@ class Ray:
         self._address = address
         self._workers = workers
         self._spill = spill
+        self._warm_up = warm_up
         self._ray: Any = None
         self._folder: str | None = None
         self._seen: dict[Path, bool] = {}
@@ -194,7 +201,7 @@ class Ray:
         self._init(f"no Ray cluster at {address}", address=address)
         self._workers = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         here = _versions()
-        for found in self._everywhere(_ready):
+        for found in self._everywhere(_ready, self._warm_up):
             if found != here:
                 raise EngineError(f"every node with {here} expected, one with {found} found")
 
@@ -262,10 +269,10 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_size, found.st_mtime_ns
 
 
-def _ready() -> str:
-    """Load, or compile, what the first tasks of a node need, and tell its versions."""
-    rows = pa.record_batch([pa.array(["a b c d e"], pa.large_string())] * 2, names=["system", "prompt"])
-    spool.prepared((cores([]), 1.0), rows)
+def _ready(warm_up: Callable[[], object] | None) -> str:
+    """Make a node ready for its first tasks, and tell its versions."""
+    if warm_up is not None:
+        warm_up()
     return _versions()
 
 

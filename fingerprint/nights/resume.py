@@ -15,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.base.files import durable_file
+from fingerprint.discovery.batch import Batch
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.results import NightReport
 from fingerprint.nights.checkpoint import Checkpoints
-from fingerprint.nights.night import Night
+from fingerprint.signatures.rewordings import NightFamilies
 
 STAGE = "result"
 _PACKED = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -36,17 +37,29 @@ class StoredNight:
         """Read request_id, family_id and strength of every request; raises StoreError where that fails."""
         return _read(self.folder / "assignments.arrow")
 
-    def loose(self) -> pa.Table:
-        """Read what no family holds (`Night.loose`); raises StoreError where that fails."""
+    def unexplained(self) -> pa.Table:
+        """Read what of the night to remember (`Discovered.unexplained`); raises StoreError where that fails."""
         return _read(self.folder / "loose.arrow")
 
 
-def keep(work: Checkpoints, asked: str, report: NightReport, found: Night) -> StoredNight:
-    """Keep what a night that is about to be stored hands out; asked: `Asked.key`. Raises StoreError if it cannot."""
+def keep(
+    work: Checkpoints,
+    asked: str,
+    report: NightReport,
+    *,
+    batch: Batch,
+    families: NightFamilies,
+    unexplained: pa.Table,
+) -> StoredNight:
+    """Keep what a night that is about to be stored hands out.
+
+    asked: `NightRequest.key`. batch: all its requests. unexplained: what of it to remember. Raises StoreError if it
+    cannot be kept.
+    """
     draft = work.begin(STAGE)
-    for name, table in (("assignments", _assignments(found)), ("loose", found.loose)):
+    for name, table in (("assignments", _assignments(batch, families)), ("loose", unexplained)):
         _write(draft / f"{name}.arrow", table)
-    end = float(found.batch.second.max())
+    end = float(batch.second.max())
     facts = {"asked": asked, "batch_id": report.batch_id, "started": report.started.isoformat(), "end": end}
     work.finish(STAGE, facts)
     return StoredNight(report, end, work.path(STAGE))
@@ -64,12 +77,11 @@ def stored_night(work: Path, asked: str, nights: Sequence[NightReport]) -> Store
     return None
 
 
-def _assignments(found: Night) -> pa.Table:
-    batch, night = found.batch, found.described
-    label = night.label[batch.prompt]
-    names = pa.array([s.family_id for s in night.signatures], pa.large_string())
-    family = names.take(pa.array(label, mask=label < 0))
-    strength = pa.array(np.round(night.strength[batch.prompt].astype(np.float64), 4))
+def _assignments(batch: Batch, families: NightFamilies) -> pa.Table:
+    label = families.label[batch.prompt]
+    ids = pa.array([s.family_id for s in families.signatures], pa.large_string())
+    family = ids.take(pa.array(label, mask=label < 0))
+    strength = pa.array(np.round(families.strength[batch.prompt].astype(np.float64), 4))
     return pa.table({"request_id": batch.request_id, "family_id": family, "strength": strength})
 
 

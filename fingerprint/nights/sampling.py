@@ -9,10 +9,9 @@ two of a sample share is shared by many more in the night, so the next sample be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from scipy import sparse
@@ -27,9 +26,8 @@ from fingerprint.discovery.selection import select
 from fingerprint.discovery.shared_ngrams import boundary_grams, shared_grams
 from fingerprint.domain.settings import Settings
 from fingerprint.evidence.coactivity import Behaviour, behaviour
-from fingerprint.nights.checkpoint import Checkpoints
 from fingerprint.nights.claims import Claims, cores
-from fingerprint.nights.engine import Engine
+from fingerprint.nights.job import Job
 from fingerprint.nights.spool import Spool, arrays_of, claimed, claims_in, sample
 
 ROUNDS = 3
@@ -51,8 +49,6 @@ EXACTLY = 16_384
 
 SEED, MOST_SEEDS = 8, 50_000
 """Grams in a row (11 words) that two accounts of a sample share; prompts that hold such text are looked at next."""
-
-Tell = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +85,6 @@ class Large:
     label: Ids
     coverage: FloatArray
     sampled: IntArray
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What all stages of one night need: where they are kept, how and by whom it is worked, and whom to tell."""
-
-    work: Checkpoints
-    settings: Settings
-    tell: Tell
-    engine: Engine
-
-    @property
-    def unexplained(self) -> Path:
-        """Where the home keeps what no family holds."""
-        return self.work.folder.parent / "unexplained"
 
 
 def searched(

@@ -24,7 +24,7 @@ from fingerprint.base.hashing import SeenIds
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch, sequence_hash
 from fingerprint.evidence.slot_fillings import MAX_SLOTS, Fillings, fillings
-from fingerprint.nights.claims import Claims, CoreTable, claims, joined
+from fingerprint.nights.claims import Claims, CoreTable, claims, cores, joined
 from fingerprint.nights.engine import Engine
 from fingerprint.nights.spool_files import SpoolFiles, chosen, table
 from fingerprint.text.ngrams import shingle
@@ -279,6 +279,12 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         for start in range(0, len(batch), PIECE):
             yield batch.slice(start, PIECE)
+
+
+def warm_up() -> None:
+    """Load, or compile, what the first pieces of work need."""
+    rows = pa.record_batch([pa.array(["a b c d e"], pa.large_string())] * 2, names=["system", "prompt"])
+    prepared((cores([]), 1.0), rows)
 
 
 def prepared(given: tuple[CoreTable, float], rows: pa.RecordBatch) -> SpooledRows:

@@ -7,13 +7,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
+import pyarrow as pa
 from scipy import sparse
 
+from fingerprint.base.types import Ids, IntArray
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.proof import SYNCHRONY_P
+from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA
 from fingerprint.domain.signature import DayCount, Signature, Spread
 from fingerprint.evidence.coactivity import behaviour, unsynchronised
 from fingerprint.signatures import calibrate
+
+DAY_SECONDS = 86_400
 
 
 def with_spread_and_reliability(
@@ -32,7 +37,7 @@ def with_spread_and_reliability(
 def spreads(batch: Batch, members: sparse.csr_matrix) -> list[Spread]:
     """Accounts, requests and days of each family's requests in this batch."""
     rows = (members @ batch.requests()).tocsr()
-    day = np.floor(batch.second / 86400).astype(np.int64)
+    day = np.floor(batch.second / DAY_SECONDS).astype(np.int64)
     out = []
     for f in range(rows.shape[0]):
         mine = rows.indices[rows.indptr[f] : rows.indptr[f + 1]]
@@ -52,3 +57,37 @@ def spreads(batch: Batch, members: sparse.csr_matrix) -> list[Spread]:
         )
         out.append(Spread(len(np.unique(batch.account[mine])), len(mine), first, last, per_day))
     return out
+
+
+def family_days(batch: Batch, signatures: Sequence[Signature], label: Ids) -> pa.Table:
+    """Count requests by family, account and day: SPREAD_SCHEMA.
+
+    signatures: (f,). label: (n,) int32, the row of each distinct prompt's family, -1 = none.
+    """
+    family, columns = _daily(batch, label[batch.prompt])
+    ids = pa.array([s.family_id for s in signatures], pa.large_string()).take(pa.array(family))
+    return pa.table({"family_id": ids, **columns}, schema=SPREAD_SCHEMA)
+
+
+def account_days(batch: Batch) -> pa.Table:
+    """Count requests by account and day, whatever family they are of: ACTIVITY_SCHEMA."""
+    _, columns = _daily(batch, np.zeros(len(batch), dtype=np.int32))
+    return pa.table(columns, schema=ACTIVITY_SCHEMA)
+
+
+def _daily(batch: Batch, group: Ids) -> tuple[IntArray, dict[str, pa.Array]]:
+    """Count requests (r,) by group, account and UTC day, in this order; group -1 is left out."""
+    rows = np.flatnonzero(group >= 0)
+    day = np.floor(batch.second[rows] / DAY_SECONDS).astype(np.int64)
+    begin, end = (int(day.min()), int(day.max())) if len(day) else (0, 0)
+    days, accounts = end - begin + 1, len(batch.accounts)
+    key = (group[rows].astype(np.int64) * accounts + batch.account[rows]) * days + (day - begin)
+    key, requests = np.unique(key, return_counts=True)
+    sender, on = np.divmod(key, days)
+    groups, account = np.divmod(sender, accounts)
+    columns = {
+        "account_id": batch.accounts.take(pa.array(account)),
+        "day": pa.array((on + begin).astype("datetime64[D]")),
+        "requests": pa.array(requests.astype(np.int64)),
+    }
+    return groups, columns

@@ -19,7 +19,7 @@ from fingerprint.domain.signature import Reason, Signature
 from fingerprint.embedding.embedder import Embedder, stamp_of
 from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.observations import Observations
-from fingerprint.nights.night import batch_fillings
+from fingerprint.nights.night import fill_batch
 from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.store.store import ACCOUNT_TOTALS_SCHEMA, FAMILY_ACCOUNTS_SCHEMA
 
@@ -50,7 +50,7 @@ def scored(
 ) -> list[Signature]:
     """The pool's family, and the people's."""
     batch, described = night
-    signatures = assess(batch, described, batch_fillings(*night), NO_NIGHTS, stored, features)
+    signatures = assess(batch, described, fill_batch(*night), NO_NIGHTS, stored, features)
     pool = described.label[batch.prompt[0]], described.label[batch.prompt[60]]
     return [signatures[f] for f in pool]
 
@@ -80,7 +80,7 @@ def test_families_without_requests_tonight_keep_their_scores(night: tuple[Batch,
         signatures=(*described.signatures, silent),
         behaviour=type(act)(*(np.append(getattr(act, name), 0) for name in act.__slots__)),
     )
-    signatures = assess(batch, with_silent, batch_fillings(batch, with_silent), NO_NIGHTS, ())
+    signatures = assess(batch, with_silent, fill_batch(batch, with_silent), NO_NIGHTS, ())
     assert signatures[-1] == silent
 
 
@@ -119,7 +119,7 @@ def test_a_new_statistic_is_a_function_and_a_row(night: tuple[Batch, NightFamili
 
 def test_observations_are_the_nights(night: tuple[Batch, NightFamilies]) -> None:
     batch, described = night
-    data = observations(batch, described, batch_fillings(*night), NO_NIGHTS)
+    data = observations(batch, described, fill_batch(*night), NO_NIGHTS)
     assert data.requests.tolist() == described.behaviour.requests.tolist()
     assert data.accounts.tolist() == described.behaviour.accounts.tolist()
     assert data.volume.sum() == len(batch)

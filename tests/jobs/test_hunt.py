@@ -148,7 +148,7 @@ def test_no_hit_at_all(worked: Path, tmp_path: Path, family: str) -> None:
 def test_what_cannot_be_hunted(worked: Path, traffic: tuple[Path, Path], tmp_path: Path, family: str) -> None:
     with pytest.raises(NotFound, match="no family fffff in"):
         stored_target(Home(worked), "fffff")
-    assert "a file that holds a signature expected" in failed(3, "hunt", tmp_path / "none.json", traffic[0])
+    assert "no such file of a signature" in failed(3, "hunt", tmp_path / "none.json", traffic[0])
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(InputError, match="a signature as JSON expected"):
         read_target(tmp_path / "bad.json")

@@ -18,7 +18,7 @@ from fingerprint.domain.errors import EngineError, UsageError
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Stamp
 from fingerprint.nights import ray_engine, spool
-from fingerprint.nights.night import NightRequest, Stored, job_key
+from fingerprint.nights.job import KnownFamilies, NightRequest, job_key
 from fingerprint.nights.ray_engine import AHEAD, Ray, _compact
 
 pytestmark = pytest.mark.usefixtures("ray_alone")
@@ -122,7 +122,7 @@ def test_a_file_that_other_nodes_do_not_see_is_carried_to_them(
 
 def test_a_night_that_was_begun_on_ray_may_be_ended_without_it(tmp_path: Path) -> None:
     traffic = written(tmp_path / "day.jsonl", night_rows(0))
-    stored = Stored((), Stamp("1", "4-gram/1", "m", "r", 8), ())
+    stored = KnownFamilies((), Stamp("1", "4-gram/1", "m", "r", 8), ())
     engines = Settings(), Settings(engine="ray"), Settings(engine="ray", ray_address="auto", threads=3)
     assert len({job_key(NightRequest([traffic], None, settings), stored) for settings in engines}) == 1
     other = NightRequest([traffic], None, Settings(seed=1))

@@ -23,7 +23,7 @@ def families_of(
     stamp: Stamp,
     settings: Settings,
 ) -> NightFamilies:
-    continued = [stored[n] if n >= 0 else None for n in discovery.families.known.tolist()]
+    continued = discovery.continued(stored)
     assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, embed)
     topical = topics(batch, discovery, assignment, stored, embed, settings)
     described = describe(batch, discovery, topical, stored, embed, stamp, settings)

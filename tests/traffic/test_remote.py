@@ -23,7 +23,7 @@ from support.small_traffic import done, failed, night_rows, objects, written
 from fingerprint.domain.errors import InputError, StoreError, UsageError
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Stamp
-from fingerprint.nights.night import NightRequest, Stored, job_key
+from fingerprint.nights.job import KnownFamilies, NightRequest, job_key
 from fingerprint.traffic.reader import read_traffic
 from fingerprint.traffic.remote import RemoteFile, is_url, label_of, remote_file
 from fingerprint.traffic.sources import find_sources
@@ -151,7 +151,7 @@ def test_a_killed_night_goes_on_only_with_the_same_object(bucket: Path) -> None:
     stamp = Stamp("1", "4-gram/1", "m", "r", 8)
 
     def key(url: str) -> str:
-        return job_key(NightRequest([url], None, Settings()), Stored((), stamp, ()))
+        return job_key(NightRequest([url], None, Settings()), KnownFamilies((), stamp, ()))
 
     def put(content: str) -> None:
         (bucket / "night.jsonl").write_text(content)
