@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -60,3 +61,15 @@ def test_a_match_is_shown_as_it_is_printed(home: tuple[str, str]) -> None:
         shape(line) for line in run("try", prompt, "--account", account, "--home", home[0]).splitlines()
     }
     assert [line for line in shown(FAMILIES, "match: family") if line not in printed] == []
+
+
+def test_rejected_rows_are_listed_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "traffic.md").read_text()
+    [example] = re.findall(r"^ +fingerprint (nightly odd\.jsonl.*?)\n\n", page, re.MULTILINE | re.DOTALL)
+    row = {"id": "r1", "org": {"key": "k1"}, "times": ["2026-03-02T10:00:00Z"], "body": {"text": "hello"}}
+    monkeypatch.chdir(tmp_path)
+    rows = (json.dumps(row), json.dumps(row | {"org": {}}), "nonsense")
+    Path("odd.jsonl").write_text("\n".join(rows) + "\n")
+    run(*example.replace("\\\n", "").split())
+    [listed] = Path("home/rejects").iterdir()
+    assert listed.read_text() in page
