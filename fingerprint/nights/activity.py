@@ -1,4 +1,8 @@
-"""Hours and n-gram patterns of families and accounts, kept for analysts."""
+"""When families and accounts sent, by the hour, and which n-grams of signatures prompts held: kept for analysts (D-018).
+
+Prompts themselves are not kept. What each of them held is, as patterns: with them an edited signature can be tried on
+nights that are gone (`casework.editing`).
+"""
 
 from __future__ import annotations
 
@@ -23,21 +27,34 @@ from fingerprint.text.ngram_table import places
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.tokenise import tokens
 
-MOST_ACCOUNTS = 60
+MAX_ACCOUNTS = 60
 """Accounts of a family and batch whose hours are kept: those that sent most, the first id on a tie."""
 
-MOST_PATTERNS = 128
+MAX_PATTERNS = 128
 """Patterns of a family and batch that are kept: those of most requests."""
 
-NEAR = 0.3
-"""Prompts that hold less of a signature's weight are no near miss."""
+MIN_HELD_SHARE = 0.3
+"""Prompts that hold less of a signature's weight are no near miss, and are in no pattern of it."""
 
-_HOUR = 3600
+ALL_PROMPTS_UP_TO = 60_000
+"""Distinct prompts of a night up to which the patterns of all are counted; of more, some stand for the others."""
+
+MAX_FAMILY_PROMPTS = 1_000
+"""Prompts of each family that are chosen then, beside ALL_PROMPTS_UP_TO of no family."""
+
+CHUNK = 8_192
+"""Prompts that are shingled at once."""
+
+HOUR_SECONDS = 3_600
 
 
 @dataclass(frozen=True, slots=True)
 class SentRequests:
-    """r requests over n prompts: label (n,) each prompt's family, -1 for none; prompt and account (r,); second (r,)."""
+    """r requests over n prompts.
+
+    label: (n,) int32, the row of each prompt's family, -1 for none. prompt, account: (r,) int32. second: (r,) float64,
+    Unix time.
+    """
 
     label: Ids
     prompt: Ids
@@ -45,11 +62,27 @@ class SentRequests:
     second: Doubles
 
 
+def activity_of(night: Night, families: NightFamilies) -> Activity:
+    """Count a night's requests by hour, and the patterns of n-grams that its prompts held."""
+    batch, label = night.batch, families.label
+    sent = SentRequests(label, batch.prompt, batch.account, batch.second)
+    by_hour = hours(sent, [s.family_id for s in families.signatures], batch.accounts)
+    chosen, weight = choose_prompts(label)
+    place = np.full(len(label), -1, dtype=np.int32)
+    place[chosen] = np.arange(len(chosen))
+    rows = np.flatnonzero(place[batch.prompt] >= 0)
+    sample = SentRequests(label[chosen], place[batch.prompt[rows]], batch.account[rows], batch.second[rows])
+    grams = [s.grams for s in families.signatures]
+    hashes = np.unique(np.concatenate([*grams, np.empty(0, dtype=np.uint64)]))
+    postings = _postings(night, chosen, hashes)
+    return Activity(*by_hour, patterns(sample, families.signatures, hashes, postings, weight))
+
+
 def hours(sent: SentRequests, families: Sequence[str], accounts: pa.Array) -> tuple[pa.Table, pa.Table]:
     """Count requests by family and hour, and by family, account and hour: FAMILY_HOURS_ and ACCOUNT_HOURS_SCHEMA."""
     family = sent.label[sent.prompt]
     rows = np.flatnonzero(family >= 0)
-    hour = np.floor(sent.second[rows] / _HOUR).astype(np.int64)
+    hour = np.floor(sent.second[rows] / HOUR_SECONDS).astype(np.int64)
     keys, _, requests = _distinct(family[rows], sent.account[rows], hour)
     names = pa.array(families, pa.large_string())
     slots, at, _ = _distinct(keys[0], keys[2])
@@ -72,6 +105,41 @@ def hours(sent: SentRequests, families: Sequence[str], accounts: pa.Array) -> tu
     )
 
 
+def _most_active(family: IntArray, account: IntArray, requests: IntArray) -> IntArray:
+    """Return the rows of each family's MAX_ACCOUNTS accounts of most requests; rows are sorted by both."""
+    pairs, at, _ = _distinct(family, account)
+    total = np.bincount(at, weights=requests, minlength=pairs.shape[1])
+    order = np.lexsort((pairs[1], -total, pairs[0]))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order)) - np.searchsorted(pairs[0][order], pairs[0][order])
+    return np.flatnonzero(rank[at] < MAX_ACCOUNTS)
+
+
+def _times(hour: IntArray) -> pa.Array:
+    return pa.array((hour * HOUR_SECONDS).astype("datetime64[s]").astype("datetime64[us]")).cast(
+        pa.timestamp("us", tz="UTC")
+    )
+
+
+def choose_prompts(label: Ids) -> tuple[IntArray, Doubles]:
+    """Choose prompts evenly from each family and from none, (p,) ascending, and how many each stands for, (p,).
+
+    label: (n,) int32, the row of each prompt's family, -1 for none.
+    """
+    if len(label) <= ALL_PROMPTS_UP_TO:
+        return np.arange(len(label)), np.ones(len(label))
+    order = np.argsort(label, kind="stable")
+    begin = np.searchsorted(label[order], np.arange(-1, int(label.max(initial=-1)) + 2))
+    chosen, weight = [], []
+    for number, (a, b) in enumerate(itertools.pairwise(begin)):
+        some = pick_evenly(order[a:b], MAX_FAMILY_PROMPTS if number else ALL_PROMPTS_UP_TO)
+        chosen.append(some)
+        weight.append(np.full(len(some), (b - a) / max(len(some), 1)))
+    picked, stands = np.concatenate(chosen), np.concatenate(weight)
+    ascending = np.argsort(picked)
+    return picked[ascending], stands[ascending]
+
+
 def patterns(
     sent: SentRequests,
     signatures: Sequence[Signature],
@@ -79,11 +147,11 @@ def patterns(
     postings: sparse.csr_matrix,
     weight: Doubles | None = None,
 ) -> pa.Table:
-    """Count equal patterns among the prompts that hold NEAR of a signature or more: PATTERNS_SCHEMA.
+    """Count equal patterns among the prompts that hold MIN_HELD_SHARE of a signature or more: PATTERNS_SCHEMA.
 
-    hashes: (k,) sorted, the batch's shared grams; postings: (k, n) CSR, which prompts hold them. label: numbers
-    of signatures, a wording's prompts those of its original. weight: (n,) how many requests each request of a
-    prompt stands for, where only some prompts were looked at.
+    sent.label: rows of signatures; a wording's prompts have its original's. hashes: (k,) uint64, sorted n-grams;
+    postings: (k, n) CSR of ones, which prompts hold them. weight: (n,) how many requests each request of a prompt
+    stands for, where only some prompts were chosen.
     """
     place = {s.family_id: number for number, s in enumerate(signatures)}
     owner = [place.get(s.variant_of or "", number) for number, s in enumerate(signatures)]
@@ -98,19 +166,19 @@ def patterns(
         total = float(signature.weights.sum())
         if not there.any() or total <= 0:
             continue
-        mine = postings[core[there]]
-        near = np.flatnonzero(mine.T @ signature.weights[there] >= NEAR * total)
-        key = np.stack([mine.T.astype(np.int64) @ random[core[there]], sent.label == owner[number]])[:, near]
+        held = postings[core[there]]
+        near = np.flatnonzero(held.T @ signature.weights[there] >= MIN_HELD_SHARE * total)
+        key = np.stack([held.T.astype(np.int64) @ random[core[there]], sent.label == owner[number]])[:, near]
         _, first, group = np.unique(key, axis=1, return_index=True, return_inverse=True)
         count = np.rint(np.bincount(group, weights=requests[near])).astype(np.int64)
         senders = _senders(group, near, begin, pairs[1])
-        for top in np.argsort(-count, kind="stable")[:MOST_PATTERNS]:
-            held = np.zeros(len(signature.grams), np.bool_)
-            held[there] = mine[:, near[first[top]]].toarray().ravel() > 0
+        for top in np.argsort(-count, kind="stable")[:MAX_PATTERNS]:
+            bits = np.zeros(len(signature.grams), np.bool_)
+            bits[there] = held[:, near[first[top]]].toarray().ravel() > 0
             out.append(
                 {
                     "family_id": signature.family_id,
-                    "held": np.packbits(held).tobytes(),
+                    "held": np.packbits(bits).tobytes(),
                     "member": bool(sent.label[near[first[top]]] == owner[number]),
                     "grams": name_of(signature.grams),
                     "requests": int(count[top]),
@@ -127,14 +195,22 @@ def _senders(group: IntArray, prompts: IntArray, begin: IntArray, account: Ids) 
     return np.bincount(pairs[0], minlength=int(group.max(initial=-1)) + 1)
 
 
-def _most_active(family: IntArray, account: IntArray, requests: IntArray) -> IntArray:
-    """Return the rows of each family's MOST_ACCOUNTS accounts of most requests; rows are sorted by both."""
-    pairs, at, _ = _distinct(family, account)
-    total = np.bincount(at, weights=requests, minlength=pairs.shape[1])
-    order = np.lexsort((pairs[1], -total, pairs[0]))
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order)) - np.searchsorted(pairs[0][order], pairs[0][order])
-    return np.flatnonzero(rank[at] < MOST_ACCOUNTS)
+def _postings(night: Night, chosen: IntArray, hashes: HashArray) -> sparse.csr_matrix:
+    """Return which of these sorted hashes (k,) each of the chosen prompts (p,) holds, (k, p) CSR of ones."""
+    parts = [sparse.csr_matrix((0, len(hashes)), dtype=np.float32)]
+    for start in range(0, len(chosen), CHUNK):
+        texts = night.texts(chosen[start : start + CHUNK])
+        flat = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+        tokenised = tokens(flat.cast(pa.large_string()))
+        grams = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
+        at = places(grams.hashes, hashes)
+        known = np.flatnonzero(at >= 0)
+        row = np.repeat(np.arange(grams.prompts), np.diff(grams.offsets))[known]
+        ones = np.ones(len(known), dtype=np.float32)
+        part = sparse.csr_matrix((ones, (row, at[known])), shape=(grams.prompts, len(hashes)))
+        part.data[:] = 1.0
+        parts.append(part)
+    return sparse.vstack(parts).T.tocsr()
 
 
 def _distinct(*columns: npt.NDArray[np.integer]) -> tuple[IntArray, IntArray, IntArray]:
@@ -153,70 +229,3 @@ def _distinct(*columns: npt.NDArray[np.integer]) -> tuple[IntArray, IntArray, In
         key, part = np.divmod(key, width)
         parts.append(part + low)
     return np.stack(parts[::-1]), at, count
-
-
-def _times(hour: IntArray) -> pa.Array:
-    return pa.array((hour * _HOUR).astype("datetime64[s]").astype("datetime64[us]")).cast(
-        pa.timestamp("us", tz="UTC")
-    )
-
-
-EVERY = 60_000
-"""Of a night of more distinct prompts some are looked at, and stand for the others."""
-
-OF_FAMILY = 1_000
-"""Prompts of each family that are looked at then; the rest of EVERY are of no family."""
-
-STEP = 8_192
-"""Prompts that are shingled at once."""
-
-
-def activity_of(night: Night, families: NightFamilies) -> Activity:
-    """Count a night's requests by hour, and the patterns of grams that its prompts held."""
-    batch, told = night.batch, families
-    whole = SentRequests(told.label, batch.prompt, batch.account, batch.second)
-    by_hour = hours(whole, [s.family_id for s in told.signatures], batch.accounts)
-    chosen, weight = looked_at(told.label)
-    place = np.full(len(told.label), -1, dtype=np.int32)
-    place[chosen] = np.arange(len(chosen))
-    rows = np.flatnonzero(place[batch.prompt] >= 0)
-    some = SentRequests(
-        told.label[chosen], place[batch.prompt[rows]], batch.account[rows], batch.second[rows]
-    )
-    grams = [s.grams for s in told.signatures]
-    hashes = np.unique(np.concatenate([*grams, np.empty(0, dtype=np.uint64)]))
-    return Activity(*by_hour, patterns(some, told.signatures, hashes, _held(night, chosen, hashes), weight))
-
-
-def looked_at(label: Ids) -> tuple[IntArray, Doubles]:
-    """Choose prompts, ascending, evenly from each family and from none; weight: how many each stands for."""
-    if len(label) <= EVERY:
-        return np.arange(len(label)), np.ones(len(label))
-    order = np.argsort(label, kind="stable")
-    begin = np.searchsorted(label[order], np.arange(-1, int(label.max(initial=-1)) + 2))
-    chosen, weight = [], []
-    for number, (a, b) in enumerate(itertools.pairwise(begin)):
-        some = pick_evenly(order[a:b], OF_FAMILY if number else EVERY)
-        chosen.append(some)
-        weight.append(np.full(len(some), (b - a) / max(len(some), 1)))
-    picked, stands = np.concatenate(chosen), np.concatenate(weight)
-    ascending = np.argsort(picked)
-    return picked[ascending], stands[ascending]
-
-
-def _held(night: Night, chosen: IntArray, hashes: HashArray) -> sparse.csr_matrix:
-    """Return which of some sorted grams each of the chosen prompts holds, (k, n) CSR of ones."""
-    parts = [sparse.csr_matrix((0, len(hashes)), dtype=np.float32)]
-    for start in range(0, len(chosen), STEP):
-        texts = night.texts(chosen[start : start + STEP])
-        whole = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-        found = tokens(whole.cast(pa.large_string()))
-        grams = shingle(found.hashes, found.section, found.row_offsets)
-        at = places(grams.hashes, hashes)
-        known = np.flatnonzero(at >= 0)
-        row = np.repeat(np.arange(grams.prompts), np.diff(grams.offsets))[known]
-        ones = np.ones(len(known), dtype=np.float32)
-        part = sparse.csr_matrix((ones, (row, at[known])), shape=(grams.prompts, len(hashes)))
-        part.data[:] = 1.0
-        parts.append(part)
-    return sparse.vstack(parts).T.tocsr()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +11,12 @@ from scipy import sparse
 from support.stored_nights import make_signature
 
 from fingerprint.base.types import Ids
+from fingerprint.casework.editing import scores
+from fingerprint.casework.queries import PageQueries
 from fingerprint.domain.casework import name_of
 from fingerprint.nights import activity
-from fingerprint.nights.activity import SentRequests, hours, patterns
+from fingerprint.nights.activity import SentRequests, choose_prompts, hours, patterns
+from fingerprint.store.store import Store
 
 HOUR = 3600.0
 
@@ -44,7 +48,7 @@ def test_hours_count_requests_and_distinct_accounts() -> None:
 
 
 def test_hours_keep_the_most_active_accounts_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activity, "MOST_ACCOUNTS", 2)
+    monkeypatch.setattr(activity, "MAX_ACCOUNTS", 2)
     traffic = sent([0, 1], [(0, 0, 1), (0, 1, 1), (0, 1, 2), (0, 2, 1), (0, 2, 9), (1, 0, 1)])
     _, account = hours(traffic, ["f0", "f1"], pa.array(["a", "b", "c"], pa.large_string()))
     kept = {(row["family_id"], row["account_id"]) for row in account.to_pylist()}
@@ -93,7 +97,7 @@ def test_a_wording_has_patterns_of_its_own_grams() -> None:
 
 
 def test_only_the_largest_patterns_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activity, "MOST_PATTERNS", 3)
+    monkeypatch.setattr(activity, "MAX_PATTERNS", 3)
     signature = make_signature("f0")
     count = len(signature.grams)
     held = [[g for g in range(count) if g != p] for p in range(6)]
@@ -109,3 +113,33 @@ def test_families_without_grams_have_no_patterns() -> None:
     assert (
         patterns(sent([0], [(0, 0, 0.0)]), [nothing], np.empty(0, np.uint64), postings(0, [[]])).num_rows == 0
     )
+
+
+def test_all_prompts_of_a_small_night_are_choose_prompts() -> None:
+    chosen, weight = choose_prompts(np.array([0, -1, 0, 2], np.int32))
+    assert (chosen.tolist(), weight.tolist()) == ([0, 1, 2, 3], [1, 1, 1, 1])
+
+
+def test_of_a_large_night_each_family_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activity, "ALL_PROMPTS_UP_TO", 10)
+    monkeypatch.setattr(activity, "MAX_FAMILY_PROMPTS", 4)
+    label = np.array([-1] * 100 + [0] * 3 + [2] * 40, np.int32)
+    chosen, weight = choose_prompts(label)
+    assert (np.diff(chosen) > 0).all()
+    found = label[chosen]
+    assert [int((found == f).sum()) for f in (-1, 0, 1, 2)] == [10, 3, 0, 4]
+    assert [float(weight[found == f].sum()) for f in (-1, 0, 2)] == [100, 3, 40]
+
+
+def test_a_night_keeps_patterns_that_agree_with_its_matches(worked: Path, family: str) -> None:
+    """What the patterns say the signature matches is what the night gave to the family."""
+    with Store.open(worked, read_only=True) as store:
+        signature, dossier = store.signature(family), PageQueries(store.database)
+        found = scores(signature, dossier.patterns(family))
+        line, heat = dossier.timeline([family]), dossier.heat(family)
+    mine = sum(p.requests for _, p in found if p.member)
+    assert mine == signature.spread.requests
+    assert sum(p.requests for s, p in found if p.member and s >= signature.threshold) >= 0.95 * mine
+    assert (line.step, sum(line.requests)) == (1, signature.spread.requests)
+    assert heat.requests.sum() == signature.spread.requests
+    assert len(heat.accounts) == heat.of == signature.spread.accounts
