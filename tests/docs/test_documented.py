@@ -8,6 +8,7 @@ import json
 import pkgutil
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -206,6 +207,22 @@ def test_python_examples_import_what_is_there(path: Path) -> None:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fingerprint"):
                 module = __import__(node.module or "", fromlist=["_"])
                 assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
+
+
+def test_the_tree_is_drawn_as_it_is() -> None:
+    """Folders of ARCHITECTURE.md are those of the package, in the order of the import contract."""
+    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    level = {
+        name.strip().removeprefix("fingerprint."): number
+        for number, layer in enumerate(layers)
+        for name in layer.split("|")
+    }
+    assert sorted(listed) == sorted(
+        folder.parent.name for folder in (ROOT / "fingerprint").glob("*/__init__.py")
+    )
+    assert sorted(listed, key=level.__getitem__) == listed
 
 
 def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
