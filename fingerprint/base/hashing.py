@@ -1,4 +1,4 @@
-"""Request ids seen before, and a hash of what was accepted, in eight bytes a request."""
+"""64-bit hashes: of strings, of words in kernels, the ids met before, and slots of open-addressing tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numba import njit
 
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import buffers
-from fingerprint.base.types import Bools, Bytes, HashArray, IntArray
+from fingerprint.base.types import Bools, Bytes, HashArray, Ids, IntArray
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -76,24 +76,43 @@ class SeenIds:
 
 
 @kernel
-def place(keys: HashArray, key: np.uint64) -> int:
-    """Return where a key stands or would stand among keys (c,), 0 where free; its lower bits must be scrambled.
+def find_slot(keys: HashArray | Ids, key: np.uint64 | np.int32, start: np.uint64) -> int:
+    """Return the slot of a key in an open-addressing table with linear probing, or the free one where it would go.
 
-    c is a power of two, and some place is free.
+    keys: (c,), 0 where a slot is free; c is a power of two, and some slot is free. start: a hash of the key, whose low
+    bits must be well mixed: the search begins at `start` modulo c.
     """
     mask = np.uint64(len(keys) - 1)
-    at = key & mask
-    while keys[at] != key and keys[at] != 0:
+    at = start & mask
+    while keys[at] != 0 and keys[at] != key:
         at = (at + np.uint64(1)) & mask
     return int(at)
 
 
-OFFSET, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+@kernel
+def free_slot(slots: HashArray | Ids, start: np.uint64) -> int:
+    """Return the slot that a key not in the table yet goes to; arguments as those of `find_slot`."""
+    mask = np.uint64(len(slots) - 1)
+    at = start & mask
+    while slots[at] != 0:
+        at = (at + np.uint64(1)) & mask
+    return int(at)
 
 
 @kernel
-def finished(h: np.uint64) -> np.uint64:
-    """Scramble a sum of FNV-1a (OFFSET, PRIME); never 0."""
+def xmx_mix(h: np.uint64) -> np.uint64:
+    """Mix the high bits of a hash into its low ones, by a multiplication between two xor-shifts; 0 stays 0."""
+    h = (h ^ (h >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+    return h ^ (h >> np.uint64(32))
+
+
+FNV_OFFSET, FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+"""Of FNV-1a, 64 bits (Fowler, Noll & Vo 1991): h = FNV_OFFSET, then h = (h ^ byte) * FNV_PRIME for each byte."""
+
+
+@kernel
+def finalise(h: np.uint64) -> np.uint64:
+    """Mix an FNV-1a hash as `mix` does; 0 becomes 1, since 0 stands for a free slot."""
     h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     h ^= h >> np.uint64(31)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, free_slot, xmx_mix
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import strings
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
@@ -198,15 +199,14 @@ def _read(
             if _is_space(data[i]):
                 i += 1
                 continue
-            begin, key = i, np.uint64(0xCBF29CE484222325)
+            begin, key = i, FNV_OFFSET
             last = begin + 3 if is_han(data, i, end) else end
             while i < last and not _is_space(data[i]):
-                key = (key ^ np.uint64(data[i])) * np.uint64(0x100000001B3)
+                key = (key ^ np.uint64(data[i])) * FNV_PRIME
                 i += 1
                 if last == end and is_han(data, i, end):
                     break
-            key = (key ^ (key >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
-            key ^= key >> np.uint64(32)
+            key = xmx_mix(key)
             slot = _place(known, key, data, begin, i)
             if known.slots[slot] == nothing:
                 known.ends[count + 1] = known.ends[count] + i - begin
@@ -226,9 +226,5 @@ def _moved(old: _KnownWords, new: _KnownWords, count: int) -> None:
     new.ends[: count + 1] = old.ends[: count + 1]
     new.spelled[: old.ends[count]] = old.spelled[: old.ends[count]]
     new.keys[:count] = old.keys[:count]
-    mask = np.uint64(len(new.slots) - 1)
     for number in range(count):
-        at = old.keys[number] & mask
-        while new.slots[at] != 0:
-            at = (at + np.uint64(1)) & mask
-        new.slots[at] = number + 1
+        new.slots[free_slot(new.slots, old.keys[number])] = number + 1

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from fingerprint.base.hashing import OFFSET, PRIME
+from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, free_slot
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
@@ -84,7 +84,7 @@ def read_pieces(tokenizer_file: Path) -> WordPieces | None:
     inner = {name: number for name, number in own.items() if name.startswith(before)}
     first = {name: number for name, number in own.items() if name not in inner}
     inner = {name[len(before) :]: number for name, number in inner.items() if name != before}
-    for named, offset in ((first, OFFSET), (inner, _GOES_ON)):
+    for named, offset in ((first, FNV_OFFSET), (inner, _GOES_ON)):
         spelled = buffers(pa.array(list(named), pa.large_string()))
         _enter(pieces.entries, *spelled, offset, np.array(list(named.values()), np.int64))
     return pieces
@@ -92,15 +92,11 @@ def read_pieces(tokenizer_file: Path) -> WordPieces | None:
 
 @njit(cache=True)
 def _enter(entries: HashArray, data: Bytes, ends: IntArray, offset: np.uint64, numbers: IntArray) -> None:
-    mask = np.uint64(len(entries) - 1)
     for n in range(len(numbers)):
         h = offset
         for i in range(ends[n], ends[n + 1]):
-            h = (h ^ np.uint64(data[i])) * PRIME
-        at = h & mask
-        while entries[at] != 0:
-            at = (at + np.uint64(1)) & mask
-        entries[at] = (h & ~_ROW) | np.uint64(numbers[n] + 1)
+            h = (h ^ np.uint64(data[i])) * FNV_PRIME
+        entries[free_slot(entries, h)] = (h & ~_ROW) | np.uint64(numbers[n] + 1)
 
 
 @kernel
@@ -125,12 +121,12 @@ def cut(pieces: WordPieces, data: Bytes, place: tuple[int, int], out: Ids, o: in
         out[o] = pieces.unknown
         return o + 1
     entries = pieces.entries
-    i, n, offset = begin, o, OFFSET
+    i, n, offset = begin, o, FNV_OFFSET
     while i < end:
         h, found, stop = offset, -1, i
         for k in range(i, min(end, i + pieces.longest)):
             byte = data[k]
-            h = (h ^ np.uint64(byte | 0x20 if 65 <= byte <= 90 else byte)) * PRIME
+            h = (h ^ np.uint64(byte | 0x20 if 65 <= byte <= 90 else byte)) * FNV_PRIME
             number = piece(entries, h)
             if number >= 0:
                 found, stop = number, k + 1
@@ -161,7 +157,7 @@ def cut_words(pieces: WordPieces, data: Bytes, ends: IntArray, out: Ids, out_end
                     o = cut(pieces, data, (i, last), out, o)
                     i = last
                     continue
-                number = piece(pieces.entries, (OFFSET ^ np.uint64(data[i])) * PRIME)
+                number = piece(pieces.entries, (FNV_OFFSET ^ np.uint64(data[i])) * FNV_PRIME)
                 out[o] = number if number >= 0 else pieces.unknown
                 i, o = i + 1, o + 1
         out_ends[n + 1] = o

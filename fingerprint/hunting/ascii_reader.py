@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fingerprint.base.hashing import OFFSET, PRIME, finished
+from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
 from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
 from fingerprint.embedding.wordpiece import WordPieces, cut, piece
@@ -159,7 +159,7 @@ def read(data: Bytes, span: tuple[int, int], part: tuple[int, int], reading: Rea
                     tokens[token], found.rows[row] = token_of(known, word), learnt + word
                     row += 1
                 else:
-                    tokens[token] = finished(spelled(data, begin, stop))
+                    tokens[token] = finalise(spelled(data, begin, stop))
                     if meaning:
                         row = cut(reading.pieces, data, (begin, stop), found.rows, row)
                 token += 1
@@ -198,7 +198,7 @@ def _first_mark(i: int, found: ReadText, marks: WordBitmap) -> int:
 
 @kernel_with(forceinline=True)
 def _piece_of_sign(pieces: WordPieces, sign: np.uint8) -> int:
-    number = piece(pieces.entries, (OFFSET ^ np.uint64(sign)) * PRIME)
+    number = piece(pieces.entries, (FNV_OFFSET ^ np.uint64(sign)) * FNV_PRIME)
     return number if number >= 0 else pieces.unknown
 
 
@@ -290,30 +290,30 @@ def _words(data: Bytes, i: int, end: int, reading: Reading, meaning: bool) -> bo
         if c in (_LETTER, _DIGIT):
             if meaning and joins and data[i - 1] >= 0x80:
                 return False
-            h = OFFSET
+            h = FNV_OFFSET
             while True:
-                begins, own = i, OFFSET
+                begins, own = i, FNV_OFFSET
                 while i < end and kind[data[i]] in (_LETTER, _DIGIT):
                     byte = np.uint64(fold[data[i]])
-                    h, own = (h ^ byte) * PRIME, (own ^ byte) * PRIME
+                    h, own = (h ^ byte) * FNV_PRIME, (own ^ byte) * FNV_PRIME
                     i += 1
                 if meaning:
                     _piece(found, pieces, data, (begins, i), own)
                 joined = i + 1 < end and data[i] in (_QUOTE, _LINE) and kind[data[i + 1]] in (_LETTER, _DIGIT)
                 if not joined:
                     break
-                h = (h ^ np.uint64(data[i])) * PRIME
+                h = (h ^ np.uint64(data[i])) * FNV_PRIME
                 if meaning:
                     _sign(found, pieces, data[i], _SIGN)
                 i += 1
-            _token(found, finished(h))
+            _token(found, finalise(h))
             continue
         if c == _MASK:
             joins |= i > first and kind[data[i - 1]] in (_LETTER, _DIGIT)
-            h = OFFSET
+            h = FNV_OFFSET
             for k in range(i, i + 3):
-                h = (h ^ np.uint64(data[k])) * PRIME
-            _token(found, finished(h))
+                h = (h ^ np.uint64(data[k])) * FNV_PRIME
+            _token(found, finalise(h))
             found.counts[_WIDE] = 1
             i += 3
             continue

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from fingerprint.base.hashing import place
+from fingerprint.base.hashing import find_slot
 from fingerprint.base.jit import kernel
 from fingerprint.base.simd import eight
 from fingerprint.base.strings import buffers
@@ -71,7 +71,7 @@ def are_known(seen: NegativeCache, keys: HashArray) -> Bools:
     """Tell which texts (n,), by their hashes, were remembered."""
     out = np.zeros(len(keys), np.bool_)
     for n in range(len(keys)):
-        out[n] = seen.keys[place(seen.keys, keys[n])] == keys[n]
+        out[n] = seen.keys[find_slot(seen.keys, keys[n], keys[n])] == keys[n]
     return out
 
 
@@ -82,6 +82,6 @@ def remember(seen: NegativeCache, keys: HashArray) -> None:
         if seen.taken[0] == _MOST:
             seen.keys[:] = 0
             seen.taken[0] = 0
-        at = place(seen.keys, key)
+        at = find_slot(seen.keys, key, key)
         seen.taken[0] += seen.keys[at] != key
         seen.keys[at] = key

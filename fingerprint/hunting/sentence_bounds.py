@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fingerprint.base.hashing import OFFSET, PRIME, finished, place
+from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise, find_slot
 from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.types import Bytes, FloatArray, HashArray, Ids, IntArray
 from fingerprint.embedding.token_cache import is_han
@@ -57,7 +57,7 @@ def rehash(old: SentenceWords, new: SentenceWords) -> None:
     """Enter all words of a table in another."""
     for k in range(len(old.keys)):
         if old.keys[k] != 0:
-            at = place(new.keys, old.keys[k])
+            at = find_slot(new.keys, old.keys[k], old.keys[k])
             new.keys[at], new.slots[at] = old.keys[k], old.slots[k]
 
 
@@ -159,7 +159,7 @@ def _sentence(
         if plain and pieces.most > 0:
             _add_pieces(pieces, piece_sums, data, (a, i), key, fresh.cut, y)
         else:
-            _add_word(data, (a, i), finished(key), model, y, fresh)
+            _add_word(data, (a, i), finalise(key), model, y, fresh)
     if not (whole or wide or spaces >= FEWEST_WORDS - 1):
         fresh.counts[0] = pairs
     elif fresh.counts[0] > pairs:
@@ -177,7 +177,7 @@ def _word(data: Bytes, a: int, end: int, whole: bool, cuts: bool) -> tuple[int, 
     cuts: whether ideographs are words by themselves, as for a tokeniser that cuts words as BERT's does.
     """
     roles = _WHOLE_ROLE if whole else _ROLE
-    i, key = a + 1, (OFFSET ^ np.uint64(data[a])) * PRIME
+    i, key = a + 1, (FNV_OFFSET ^ np.uint64(data[a])) * FNV_PRIME
     plain = 32 < data[a] < 0x80
     last = a + 3 if cuts and is_han(data, a, end) else end
     joins = roles[data[a]] == _JOINS
@@ -188,7 +188,7 @@ def _word(data: Bytes, a: int, end: int, whole: bool, cuts: bool) -> tuple[int, 
                 break
             if last == end and cuts and is_han(data, i, end):
                 break
-        key = (key ^ np.uint64(data[i])) * PRIME
+        key = (key ^ np.uint64(data[i])) * FNV_PRIME
         i += 1
     return i, key, plain
 
@@ -204,7 +204,7 @@ def _add_word(
 ) -> None:
     """Add the sum of a word, or note that its sentence waits for it."""
     words, sums = model[0], model[1]
-    at = place(words.keys, key)
+    at = find_slot(words.keys, key, key)
     slot = words.slots[at]
     if words.keys[at] == 0:
         slot = _noted(words, at, key, data, span, fresh)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fingerprint.base.hashing import OFFSET, PRIME, finished
+from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
 from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.simd import aligned, eight
 from fingerprint.base.types import Bytes, FloatArray, HashArray, Ids, IntArray
@@ -130,9 +130,9 @@ def _bytes(data: Bytes, first: int, size: int) -> tuple[np.uint64, np.uint64]:
 @kernel
 def spelled(data: Bytes, begin: int, end: int) -> np.uint64:
     """Return the FNV-1a of a plain word in lower case."""
-    h = OFFSET
+    h = FNV_OFFSET
     for i in range(begin, end):
-        h = (h ^ np.uint64(data[i] | 0x20)) * PRIME
+        h = (h ^ np.uint64(data[i] | 0x20)) * FNV_PRIME
     return h
 
 
@@ -155,7 +155,7 @@ def _learnt(
     known.slots[at] = number + 1
     words, sums, near = known.words, known.sums, known.near
     words[number, _LOW], words[number, _HIGH] = letters
-    words[number, _TOKEN] = finished(spelled(data, place[0], place[1]))
+    words[number, _TOKEN] = finalise(spelled(data, place[0], place[1]))
     if len(sums) > 0:
         row = len(sums) - MOST + number
         for k in range(o, cut(pieces, data, place, room, o)):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from fingerprint.base.hashing import find_slot
 from fingerprint.base.jit import kernel
 from fingerprint.base.types import Doubles, FloatArray, HashArray, Ids, IntArray
 from fingerprint.domain.signature import Signature
@@ -102,16 +103,14 @@ def _no_places(most: int) -> Ids:
     size = 16
     while size < 2 * most:
         size *= 2
-    return np.full(size, -1, dtype=np.int32)
+    return np.zeros(size, dtype=np.int32)
 
 
 @kernel
 def _is_new(seen: Ids, place: int) -> bool:
     """Add a place to the set, and tell whether it was not there."""
-    i = (place * 0x9E3779B1 >> 7) & (len(seen) - 1)
-    while seen[i] >= 0:
-        if seen[i] == place:
-            return False
-        i = (i + 1) & (len(seen) - 1)
-    seen[i] = place
+    slot = find_slot(seen, np.int32(place + 1), np.uint64(place * 0x9E3779B1 >> 7))
+    if seen[slot] != 0:
+        return False
+    seen[slot] = place + 1
     return True

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.hashing import find_slot, free_slot, xmx_mix
 from fingerprint.base.types import HashArray, Ids, IntArray
 
 
@@ -81,25 +81,17 @@ def joined(parts: Sequence[Claims], first: Sequence[int]) -> Claims:
     )
 
 
-@kernel
-def _mixed(gram: np.uint64) -> np.uint64:
-    mixed = (gram ^ (gram >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
-    return mixed ^ (mixed >> np.uint64(32))
-
-
 @njit(cache=True, nogil=True)
 def _table(grams: HashArray, bits: int) -> tuple[HashArray, Ids, HashArray]:
     slots = np.zeros(1 << bits, dtype=np.uint64)
     entry = np.zeros(1 << bits, dtype=np.int32)
     marks = np.zeros(1 << (bits - 3), dtype=np.uint64)
-    mask, shift = np.uint64((1 << bits) - 1), np.uint64(64 - bits - 3)
+    shift = np.uint64(64 - bits - 3)
     for i in range(len(grams)):
-        mixed = _mixed(grams[i])
+        mixed = xmx_mix(grams[i])
         bit = mixed >> shift
         marks[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
-        at = mixed & mask
-        while slots[at] != 0:
-            at = (at + np.uint64(1)) & mask
+        at = free_slot(slots, mixed)
         slots[at] = grams[i]
         entry[at] = i
     return slots, entry, marks
@@ -110,7 +102,7 @@ def _claims(
     hashes: HashArray, offsets: IntArray, known: CoreTable, least: IntArray
 ) -> tuple[IntArray, Ids, Ids]:
     slots, entry, gram_at, family, _, marks = known
-    mask, shift = np.uint64(len(slots) - 1), np.uint64(64)
+    shift = np.uint64(64)
     while np.uint64(1) << (np.uint64(64) - shift) < np.uint64(64 * len(marks)):
         shift -= np.uint64(1)
     seen_in = np.full(len(gram_at), -1, dtype=np.int64)
@@ -123,13 +115,11 @@ def _claims(
     for row in range(len(offsets) - 1):
         some = 0
         for i in range(offsets[row], offsets[row + 1]):
-            mixed = _mixed(hashes[i])
+            mixed = xmx_mix(hashes[i])
             bit = mixed >> shift
             if not (marks[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1):
                 continue
-            at = mixed & mask
-            while slots[at] != 0 and slots[at] != hashes[i]:
-                at = (at + np.uint64(1)) & mask
+            at = find_slot(slots, hashes[i], mixed)
             if slots[at] == 0 or seen_in[entry[at]] == row:
                 continue
             gram = entry[at]

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numba import njit
 
+from fingerprint.base.hashing import find_slot, xmx_mix
 from fingerprint.base.jit import kernel
 from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
@@ -59,16 +60,6 @@ def places(hashes: HashArray, known: HashArray) -> Ids:
 def member(hashes: HashArray, known: HashArray) -> Bools:
     """Tell which hashes (m,) are among the distinct known ones."""
     return places(hashes, known) >= 0
-
-
-@kernel
-def _place(keys: HashArray, key: np.uint64, mask: np.uint64) -> int:
-    """Return where a key stands or would stand in the first mask + 1 keys."""
-    mixed = (key ^ (key >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
-    at = (mixed ^ (mixed >> np.uint64(32))) & mask
-    while keys[at] != 0 and keys[at] != key:
-        at = (at + np.uint64(1)) & mask
-    return int(at)
 
 
 @kernel
@@ -136,17 +127,17 @@ def _counted(
     found, total = np.empty(1024, dtype=np.uint64), 0
     for part in range(first, end):
         size = _room(at[part + 1] - at[part] + known_at[part + 1] - known_at[part])
-        mask = np.uint64(size - 1)
-        keys[:size] = 0
+        table = keys[:size]
+        table[:] = 0
         some = 0
         for gram in known[known_at[part] : known_at[part + 1]]:
-            slot = _place(keys, gram, mask)
-            keys[slot], entry[slot], own[some], count[some], last[some] = gram, some, gram, least, -1
+            slot = find_slot(table, gram, xmx_mix(gram))
+            table[slot], entry[slot], own[some], count[some], last[some] = gram, some, gram, least, -1
             some += 1
         for j in range(at[part], at[part + 1]):
-            slot = _place(keys, moved[j], mask)
-            if keys[slot] == 0:
-                keys[slot], entry[slot], own[some], count[some], last[some] = moved[j], some, moved[j], 0, -1
+            slot = find_slot(table, moved[j], xmx_mix(moved[j]))
+            if table[slot] == 0:
+                table[slot], entry[slot], own[some], count[some], last[some] = moved[j], some, moved[j], 0, -1
                 some += 1
             gram_number = entry[slot]
             count[gram_number] += last[gram_number] != row_of[j]
@@ -172,12 +163,11 @@ def _counted(
 def _places(hashes: HashArray, known: HashArray) -> Ids:
     size = _room(len(known))
     keys, entry = np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.int32)
-    mask = np.uint64(size - 1)
     for number in range(len(known)):
-        at = _place(keys, known[number], mask)
+        at = find_slot(keys, known[number], xmx_mix(known[number]))
         keys[at], entry[at] = known[number], number
     out = np.empty(len(hashes), dtype=np.int32)
     for i in range(len(hashes)):
-        at = _place(keys, hashes[i], mask)
+        at = find_slot(keys, hashes[i], xmx_mix(hashes[i]))
         out[i] = entry[at] if keys[at] != 0 else -1
     return out

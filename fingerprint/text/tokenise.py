@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from fingerprint.base.hashing import OFFSET, PRIME, finished
+from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
@@ -121,10 +121,10 @@ def _marks_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
 @kernel
 def _hash(data: Bytes, i: int, end: int) -> np.uint64:
     """Return FNV-1a, mixed by the finaliser of splitmix64 (Steele et al. 2014, fig. 16); 0 becomes 1."""
-    h = OFFSET
+    h = FNV_OFFSET
     for k in range(i, end):
-        h = (h ^ np.uint64(data[k])) * PRIME
-    return finished(h)
+        h = (h ^ np.uint64(data[k])) * FNV_PRIME
+    return finalise(h)
 
 
 @njit(cache=True, nogil=True)
@@ -163,13 +163,13 @@ def _scan_row(
                 i += 1
                 continue
             glance = _OTHER
-        a, h = i, OFFSET
+        a, h = i, FNV_OFFSET
         while glance == _PLAIN:  # its FNV-1a as it is read: most words are ASCII letters
-            h = (h ^ np.uint64(data[i])) * PRIME
+            h = (h ^ np.uint64(data[i])) * FNV_PRIME
             i += 1
             glance = first[data[i]] if i < end else _BLANK
         if glance == _BLANK:
-            h = finished(h)
+            h = finalise(h)
         else:  # ', _ and what is not ASCII may be inside a word
             a, i = _next(data, a, end, kinds, signs)
             if a == i:

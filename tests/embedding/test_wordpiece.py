@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from fingerprint.embedding.wordpiece import OFFSET, PRIME, WordPieces, cut, piece, read_pieces
+from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME
+from fingerprint.embedding.wordpiece import WordPieces, cut, piece, read_pieces
 
 SIGNS = "abcdefghijklmnopqrstuvwxyz0123456789"
 SYLLABLES = ["un", "fit", "ting", "ness", "over", "s", "q", "zx", "3d", "token", "izer", "0x1f"]
@@ -24,9 +25,9 @@ def numbers(pieces: WordPieces, word: str) -> list[int]:
 
 
 def fnv(word: str) -> np.uint64:
-    h = int(OFFSET)
+    h = int(FNV_OFFSET)
     for byte in word.encode():
-        h = (h ^ byte) * int(PRIME) % 2**64
+        h = (h ^ byte) * int(FNV_PRIME) % 2**64
     return np.uint64(h)
 
 
