@@ -6,8 +6,6 @@ size = (ln(1 + accounts) + ln(1 + requests)) / (ln(1 + 1,000) + ln(1 + 10,000)),
 
 from __future__ import annotations
 
-import base64
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -19,8 +17,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from fingerprint.domain.casework import QueuePage, QueueQuery, QueueRow
-from fingerprint.domain.errors import UsageError
 from fingerprint.store import tables
+from fingerprint.store.cursors import Cursor
 from fingerprint.store.database import Database
 from fingerprint.store.rows import ACTIVE, CAMPAIGN, LABEL, select_families, to_listed
 from fingerprint.store.sql import chunks
@@ -66,7 +64,8 @@ class Queue:
             newest = connection.scalar(sa.select(sa.func.max(_FAMILY.last_seen)).where(ACTIVE))
             if newest is None:
                 return QueuePage((), 0, None)
-            as_of, last = (newest, None) if after is None else _cursor(after)
+            last = None if after is None else Cursor.read(after)
+            as_of = newest if last is None or last.as_of is None else last.as_of
             novelty, size = _novelty(as_of), _size()
             priority = (_FAMILY.score * novelty * size).label("priority")
             found = _matching(query, as_of)
@@ -76,12 +75,11 @@ class Queue:
             )
             ranked = ranked.order_by(sa.desc("priority"), _FAMILY.family_id).limit(limit + 1)
             if last is not None:
-                more = sa.and_(priority.element == last[0], _FAMILY.family_id > last[1])
-                ranked = ranked.where(sa.or_(priority.element < last[0], more))
+                ranked = ranked.where(last.follows(priority.element, _FAMILY.family_id))
             rows = list(connection.execute(ranked))
             listed = _rows(connection, rows[:limit], as_of)
-        tail = rows[limit - 1] if len(rows) > limit else None
-        return QueuePage(listed, total, _token(as_of, tail.priority, tail.family_id) if tail else None)
+        end = rows[limit - 1] if len(rows) > limit else None
+        return QueuePage(listed, total, str(Cursor(end.priority, end.family_id, as_of)) if end else None)
 
     def families(self, family_ids: Sequence[str]) -> tuple[QueueRow, ...]:
         """Read some families as the queue shows them, in the order given; those that there are not are left out."""
@@ -201,20 +199,3 @@ def _rows(connection: sa.Connection, ranked: Sequence[Any], as_of: datetime) -> 
 def _last_days(per_day: dict[str, dict[str, int]], today: date, days: int = 14) -> tuple[int, ...]:
     dates = (today - timedelta(days=back) for back in reversed(range(days)))
     return tuple(per_day.get(day.isoformat(), {}).get("requests", 0) for day in dates)
-
-
-def _token(as_of: datetime, priority: float, family_id: str) -> str:
-    content = json.dumps([as_of.isoformat(), priority, family_id]).encode()
-    return base64.urlsafe_b64encode(content).decode().rstrip("=")
-
-
-def _cursor(token: str) -> tuple[datetime, tuple[float, str]]:
-    try:
-        content = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        as_of, priority, family_id = content
-        at, found = datetime.fromisoformat(as_of), (float(priority), str(family_id))
-        if at.tzinfo is None or not math.isfinite(found[0]):
-            raise ValueError
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"a cursor of an earlier page expected, {token[:40]} found") from error
-    return at, found

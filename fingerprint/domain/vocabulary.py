@@ -18,6 +18,10 @@ LABELS = (CAMPAIGN, BENIGN)
 NO_LABEL = "none"
 """What filters call a family without a label."""
 
+FamilySort = Literal["score", "accounts", "requests", "first-seen", "last-seen"]
+FAMILY_SORTS: tuple[FamilySort, ...] = get_args(FamilySort)
+"""What lists of families may be sorted by, the highest or latest first."""
+
 Scope = Literal["lookup", "read", "label", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 """What an API key may do: look prompts up, read families and accounts, label families, manage keys; admin may do all."""

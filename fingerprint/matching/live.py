@@ -102,9 +102,9 @@ class Live:
         """Tell whether the snapshot lacks something that people said or a night stored; raises StoreError."""
         mapped, serving = self._mapped, self.serving
         if mapped is None or serving is None:
-            return store.pages.last_night() is not None
+            return store.last_night() is not None
         said_later = mapped.meta.get("revision", -1) < serving.revision
-        return bool(said_later or mapped.meta["night"] != store.pages.last_night())
+        return bool(said_later or mapped.meta["night"] != store.last_night())
 
     def _swap(self, store: Store | None, said: int | None) -> None:
         mapped = self._mapped

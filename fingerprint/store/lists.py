@@ -1,62 +1,155 @@
-"""Long lists a page at a time: a page begins after the last row of the one before, whatever came in between."""
+"""Lists of what is stored, filtered, sorted and paged in SQL: families, accounts, campaigns, nights.
+
+Families are listed that are neither retired nor withdrawn, and are no other family's wordings.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
-from fingerprint.domain.rows import FamilyRow
-from fingerprint.domain.vocabulary import NO_LABEL
-from fingerprint.store.database import Database
-from fingerprint.store.rows import CAMPAIGN, LABEL, select_families, to_listed
-from fingerprint.store.tables import families, nights
+from fingerprint.domain.results import NightReport
+from fingerprint.domain.rows import AccountRow, CampaignRow, FamilyRow
+from fingerprint.domain.vocabulary import NO_LABEL, FamilySort
+from fingerprint.store import rows, tables
+from fingerprint.store.cursors import Cursor
+from fingerprint.store.rows import ACTIVE, CAMPAIGN, LABEL, select_families, to_listed
+from fingerprint.store.sql import chunks
+
+_FAMILY = tables.families.c
+OWN = sa.and_(ACTIVE, _FAMILY.variant_of.is_(None))
+"""Families that are listed."""
+
+_LISTED = select_families(*(c for c in _FAMILY if not isinstance(c.type, sa.LargeBinary | sa.JSON))).where(
+    OWN
+)
+
+_SORT_COLUMNS: dict[FamilySort, sa.Column[Any]] = {
+    "score": _FAMILY.score,
+    "accounts": _FAMILY.accounts,
+    "requests": _FAMILY.requests,
+    "first-seen": _FAMILY.first_seen,
+    "last-seen": _FAMILY.last_seen,
+}
 
 
-class After(NamedTuple):
-    """The last row of a page, by which the next one begins: highest scores first, then by id."""
+def list_families(
+    connection: sa.Connection,
+    *,
+    flagged: bool | None = None,
+    min_score: float | None = None,
+    label: str | None = None,
+    campaign: str | None = None,
+    sort: FamilySort = "score",
+    limit: int | None = None,
+    after: Cursor | None = None,
+) -> list[FamilyRow]:
+    """List families, the highest or latest first, and by id where that is equal.
 
-    score: float
-    id: str
+    label: a word, or NO_LABEL for families without one. after: the end of the page before, of a list by score.
+    """
+    chosen = _ranked(_LISTED, tables.families, _FAMILY.family_id, flagged, min_score, after)
+    if label is not None:
+        chosen = chosen.where(LABEL.is_(None) if label == NO_LABEL else LABEL.in_([label]))
+    if campaign is not None:
+        chosen = chosen.where(CAMPAIGN.in_([campaign]))
+    ordered = chosen.order_by(None).order_by(_SORT_COLUMNS[sort].desc(), _FAMILY.family_id)
+    return [to_listed(row) for row in connection.execute(ordered.limit(limit))]
 
 
-class Pages:
-    """Pages of one database; every method is one transaction and raises StoreError."""
+def list_accounts(
+    connection: sa.Connection,
+    *,
+    flagged: bool | None = None,
+    min_score: float | None = None,
+    departed: bool = False,
+    limit: int | None = None,
+) -> list[AccountRow]:
+    """List assessed accounts, highest score first; departed: only those unlike honest traffic."""
+    table = tables.accounts
+    chosen = sa.select(table).where(table.c.departed) if departed else sa.select(table)
+    ranked = _ranked(chosen, table, table.c.account_id, flagged, min_score, None)
+    return [rows.account(row) for row in connection.execute(ranked.limit(limit))]
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
-    def families(
-        self,
-        size: int,
-        after: After | None = None,
-        *,
-        flagged: bool | None = None,
-        min_score: float | None = None,
-        label: str | None = None,
-        campaign: str | None = None,
-    ) -> list[FamilyRow]:
-        """List up to `size` families but retired ones and variants, highest score first; label "none": those without."""
-        t = families
-        listed = (c for c in t.c if not isinstance(c.type, sa.LargeBinary | sa.JSON))
-        chosen = select_families(*listed).where(t.c.retired_in.is_(None), t.c.variant_of.is_(None))
-        if flagged is not None:
-            chosen = chosen.where(t.c.flagged == flagged)
-        if min_score is not None:
-            chosen = chosen.where(t.c.score >= min_score)
-        if label is not None:
-            chosen = chosen.where(LABEL.is_(None) if label == NO_LABEL else LABEL.in_([label]))
-        if campaign is not None:
-            chosen = chosen.where(CAMPAIGN.in_([campaign]))
-        if after is not None:
-            lower = t.c.score < after.score
-            chosen = chosen.where(sa.or_(lower, sa.and_(t.c.score == after.score, t.c.family_id > after.id)))
-        ordered = chosen.order_by(t.c.score.desc(), t.c.family_id).limit(size)
-        with self._database.reading() as connection:
-            return [to_listed(row) for row in connection.execute(ordered)]
+def list_campaigns(
+    connection: sa.Connection,
+    *,
+    flagged: bool | None = None,
+    min_score: float | None = None,
+    limit: int | None = None,
+    after: Cursor | None = None,
+) -> list[CampaignRow]:
+    """List campaigns that have families, highest score first; within one, the largest family first."""
+    table = tables.campaigns
+    peopled = sa.select(_members().c.campaign)
+    chosen = sa.select(table).where(table.c.campaign_id.in_(peopled))
+    ranked = _ranked(chosen, table, table.c.campaign_id, flagged, min_score, after)
+    return _with_families(connection, list(connection.execute(ranked.limit(limit))))
 
-    def last_night(self) -> str | None:
-        """Return the batch of the latest saved night; None before the first."""
-        newest = sa.select(nights.c.batch_id).order_by(nights.c.started.desc(), nights.c.batch_id.desc())
-        with self._database.reading() as connection:
-            return connection.scalar(newest.limit(1))
+
+def one_campaign(connection: sa.Connection, campaign_id: str) -> CampaignRow | None:
+    """Read one campaign; None where there is none, or none that has families."""
+    table = tables.campaigns
+    found = list(connection.execute(sa.select(table).where(table.c.campaign_id == campaign_id)))
+    return next(iter(_with_families(connection, found)), None)
+
+
+def list_nights(connection: sa.Connection) -> list[NightReport]:
+    """List the stored nights, oldest first."""
+    table = tables.nights
+    ordered = sa.select(table).order_by(table.c.started, table.c.batch_id)
+    return [rows.night(row) for row in connection.execute(ordered)]
+
+
+def last_night(connection: sa.Connection) -> str | None:
+    """Return the batch of the latest stored night; None before the first."""
+    table = tables.nights
+    newest = sa.select(table.c.batch_id).order_by(table.c.started.desc(), table.c.batch_id.desc())
+    return connection.scalar(newest.limit(1))
+
+
+def _ranked(
+    chosen: sa.Select[Any],
+    table: sa.Table,
+    key: sa.Column[Any],
+    flagged: bool | None,
+    min_score: float | None,
+    after: Cursor | None,
+) -> sa.Select[Any]:
+    """Filter rows of a table with scores, and order them by score; `after`: the end of the page before."""
+    if flagged is not None:
+        chosen = chosen.where(table.c.flagged == flagged)
+    if min_score is not None:
+        chosen = chosen.where(table.c.score >= min_score)
+    if after is not None:
+        chosen = chosen.where(after.follows(table.c.score, key))
+    return chosen.order_by(table.c.score.desc(), key)
+
+
+def _members() -> sa.Subquery:
+    """Select families in campaigns: `family_id`, `campaign`."""
+    return select_families(_FAMILY.family_id).where(OWN, CAMPAIGN.is_not(None)).subquery()
+
+
+def _with_families(connection: sa.Connection, campaigns: Sequence[sa.Row[Any]]) -> list[CampaignRow]:
+    """Turn rows of campaigns into what lists show of them; those without families are left out."""
+    members, sent = _members(), tables.spread
+    pools = sa.select(members.c.campaign, sa.func.count(sent.c.account_id.distinct())).join_from(
+        members, sent, members.c.family_id == sent.c.family_id
+    )
+    families: dict[str, list[FamilyRow]] = defaultdict(list)
+    accounts: dict[str, int] = {}
+    for ids in chunks([row.campaign_id for row in campaigns]):
+        for row in connection.execute(_LISTED.where(CAMPAIGN.in_(ids))):
+            families[row.campaign].append(to_listed(row))
+        of_these = pools.where(members.c.campaign.in_(ids)).group_by(members.c.campaign)
+        accounts |= {row[0]: row[1] for row in connection.execute(of_these)}
+    return [
+        rows.campaign(row, families[row.campaign_id], accounts)
+        for row in campaigns
+        if row.campaign_id in families
+    ]

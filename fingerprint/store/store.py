@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,19 +24,18 @@ from fingerprint.domain.schemas import (
     Activity,
 )
 from fingerprint.domain.signature import Signature, Stamp
-from fingerprint.store import night_writer, rows, signature_import, tables
+from fingerprint.domain.vocabulary import FamilySort
+from fingerprint.store import lists, night_writer, rows, signature_import, tables
 from fingerprint.store.access import Access
+from fingerprint.store.cursors import Cursor
 from fingerprint.store.database import Database
 from fingerprint.store.ids import Kind, full_id
 from fingerprint.store.labels import facts_of, labels_of, revision
-from fingerprint.store.lists import Pages
 from fingerprint.store.rows import (
     ACTIVE,
-    CAMPAIGN,
     OWNER,
     select_families,
     signatures_of,
-    to_listed,
     to_signature,
 )
 from fingerprint.store.signature_import import ImportOutcome, ImportPolicy
@@ -57,9 +55,7 @@ FAMILY_DAYS_SCHEMA = pa.schema(
     {"family_id": pa.large_string(), "day": pa.date32(), "requests": pa.int64(), "accounts": pa.int64()}
 )
 
-_OWN = sa.and_(ACTIVE, tables.families.c.variant_of.is_(None))
 _SENT = tables.spread.join(tables.families, tables.families.c.family_id == tables.spread.c.family_id)
-_LISTED = select_families(*(c for c in tables.families.c if not isinstance(c.type, sa.LargeBinary | sa.JSON)))
 
 
 class Store:
@@ -72,7 +68,6 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.access = Access(database)
-        self.pages = Pages(database)
 
     @classmethod
     def open(cls, home: Path, url: str | None = None, *, read_only: bool = False) -> Self:
@@ -84,7 +79,7 @@ class Store:
 
     @property
     def database(self) -> Database:
-        """The database, for the console's `desk`, `worklist` and `dossier`."""
+        """The database, for casework's Actions, Queue and PageQueries."""
         return self._database
 
     def full_id(self, kind: Kind, typed: str) -> str:
@@ -238,28 +233,42 @@ class Store:
             return [(r.batch_id, Event(r.family_id, r.kind, r.detail)) for r in connection.execute(chosen)]
 
     def families(
-        self, *, flagged: bool | None = None, min_score: float | None = None, limit: int | None = None
+        self,
+        *,
+        flagged: bool | None = None,
+        min_score: float | None = None,
+        label: str | None = None,
+        campaign: str | None = None,
+        sort: FamilySort = "score",
+        limit: int | None = None,
+        after: Cursor | None = None,
     ) -> list[FamilyRow]:
-        """List families but retired ones, highest score first."""
-        table = tables.families
-        ranked = _ranked(_LISTED, table, table.c.family_id, flagged=flagged, min_score=min_score).limit(limit)
+        """List families as `lists.list_families` does."""
         with self._database.reading() as connection:
-            return [to_listed(row) for row in connection.execute(ranked.where(_OWN))]
+            return lists.list_families(
+                connection,
+                flagged=flagged,
+                min_score=min_score,
+                label=label,
+                campaign=campaign,
+                sort=sort,
+                limit=limit,
+                after=after,
+            )
 
     def accounts(
         self,
         *,
         flagged: bool | None = None,
         min_score: float | None = None,
-        limit: int | None = None,
         departed: bool = False,
+        limit: int | None = None,
     ) -> list[AccountRow]:
-        """List assessed accounts, highest score first; departed: only those unlike honest traffic."""
-        table = tables.accounts
-        chosen = sa.select(table).where(table.c.departed) if departed else sa.select(table)
-        ranked = _ranked(chosen, table, table.c.account_id, flagged=flagged, min_score=min_score)
+        """List assessed accounts as `lists.list_accounts` does."""
         with self._database.reading() as connection:
-            return [rows.account(row) for row in connection.execute(ranked.limit(limit))]
+            return lists.list_accounts(
+                connection, flagged=flagged, min_score=min_score, departed=departed, limit=limit
+            )
 
     def account(self, account_id: str) -> AccountRow:
         """Read one account's assessment; raises NotFound."""
@@ -270,33 +279,36 @@ class Store:
         raise NotFound(f"{self._database.name}: no assessed account {account_id}")
 
     def campaigns(
-        self, *, flagged: bool | None = None, min_score: float | None = None, limit: int | None = None
+        self,
+        *,
+        flagged: bool | None = None,
+        min_score: float | None = None,
+        limit: int | None = None,
+        after: Cursor | None = None,
     ) -> list[CampaignRow]:
-        """List campaigns that have families, highest score first; within one, the largest family first."""
-        table = tables.campaigns
-        ranked = _ranked(sa.select(table), table, table.c.campaign_id, flagged=flagged, min_score=min_score)
-        members = select_families(tables.families.c.family_id).where(_OWN).subquery()
-        pools = (
-            sa.select(members.c.campaign, sa.func.count(tables.spread.c.account_id.distinct()))
-            .join_from(members, tables.spread, members.c.family_id == tables.spread.c.family_id)
-            .where(members.c.campaign.is_not(None))
-            .group_by(members.c.campaign)
-        )
-        families: dict[str, list[FamilyRow]] = defaultdict(list)
+        """List campaigns as `lists.list_campaigns` does."""
         with self._database.reading() as connection:
-            found = list(connection.execute(ranked))
-            pool_of = {row[0]: row[1] for row in connection.execute(pools)}
-            for row in connection.execute(_LISTED.where(_OWN, CAMPAIGN.is_not(None))):
-                families[row.campaign].append(to_listed(row))
-        peopled = [row for row in found if row.campaign_id in families]
-        return [rows.campaign(row, families[row.campaign_id], pool_of) for row in peopled[:limit]]
+            return lists.list_campaigns(
+                connection, flagged=flagged, min_score=min_score, limit=limit, after=after
+            )
+
+    def campaign(self, campaign_id: str) -> CampaignRow:
+        """Read one campaign that has families; raises NotFound."""
+        with self._database.reading() as connection:
+            row = lists.one_campaign(connection, campaign_id)
+        if row is None:
+            raise NotFound(f"{self._database.name}: no campaign {campaign_id}")
+        return row
 
     def nights(self) -> list[NightReport]:
-        """List the saved nights, oldest first."""
-        table = tables.nights
+        """List the stored nights, oldest first."""
         with self._database.reading() as connection:
-            chosen = sa.select(table).order_by(table.c.started, table.c.batch_id)
-            return [rows.night(row) for row in connection.execute(chosen)]
+            return lists.list_nights(connection)
+
+    def last_night(self) -> str | None:
+        """Return the batch of the latest stored night; None before the first."""
+        with self._database.reading() as connection:
+            return lists.last_night(connection)
 
     def family_accounts(self, *, but_batch: str | None = None) -> pa.Table:
         """Read what each account sent of each family over all days: FAMILY_ACCOUNTS_SCHEMA, in order of the ids.
@@ -348,18 +360,3 @@ def _totals(table: sa.Table) -> tuple[sa.ColumnElement[Any], ...]:
     # PostgreSQL sums whole numbers into decimals
     requests = sa.cast(sa.func.sum(table.c.requests), sa.BigInteger)
     return requests, sa.func.min(table.c.day), sa.func.max(table.c.day)
-
-
-def _ranked(
-    chosen: sa.Select[Any],
-    table: sa.Table,
-    key: sa.Column[Any],
-    *,
-    flagged: bool | None,
-    min_score: float | None,
-) -> sa.Select[Any]:
-    if flagged is not None:
-        chosen = chosen.where(table.c.flagged == flagged)
-    if min_score is not None:
-        chosen = chosen.where(table.c.score >= min_score)
-    return chosen.order_by(table.c.score.desc(), key)

@@ -240,6 +240,21 @@ def test_filters(worked: Path, family: str) -> None:
     assert done("families", "--home", worked, "--min-score", 1.1) == "no families\n"
 
 
+def test_sorts(home: Path) -> None:
+    at = ("--home", home, "--json")
+    for key in ("score", "accounts", "requests", "first-seen", "last-seen"):
+        values = [f[key.replace("-", "_")] for f in objects("families", *at, "--sort", key)]
+        assert len(values) == 2
+        assert values == sorted(values, reverse=True)  # type: ignore[type-var]
+    assert "'size' is not one of" in failed(2, "families", "--home", home, "--sort", "size")
+
+
+def test_a_filter_by_a_misspelt_label_is_told(worked: Path) -> None:
+    result = run("families", "--home", worked, "--label", "bening")
+    assert (result.exit_code, result.stdout) == (0, "no families\n")
+    assert result.stderr == "fingerprint: no family is labelled bening; did you mean benign?\n"
+
+
 def test_summary_adds_up(tmp_path: Path, home: Path) -> None:
     rows = [
         *night_rows(1, each=20, honest=30),

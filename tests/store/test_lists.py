@@ -9,6 +9,7 @@ from fingerprint.casework.actions import Actions
 from fingerprint.domain.errors import NotFound
 from fingerprint.domain.rows import AccountRow, CampaignRow
 from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA
+from fingerprint.store.cursors import Cursor
 from fingerprint.store.store import Store
 
 
@@ -56,6 +57,37 @@ def test_lists_filter_and_rank(store: Store) -> None:
     assert [a.account_id for a in store.accounts(min_score=0.8)] == ["a9", "a8"]
     assert [c.campaign_id for c in store.campaigns(flagged=True, min_score=0.7, limit=2)] == ["c9", "c8"]
     assert store.account("a3").score == pytest.approx(0.3)
+
+
+def test_families_sort_and_page(store: Store) -> None:
+    sent = [(f"f{i}", f"a{n}", NOON.date(), 1) for i in range(6) for n in range(6 - i)]
+    scored = [make_signature(f"f{i}", score=(i // 2) / 10) for i in range(6)]
+    store.save_night(
+        make_night("n1"),
+        scored,
+        spread=table(SPREAD_SCHEMA, *sent),
+        activity=table(ACTIVITY_SCHEMA),
+    )
+    Actions(store.database).set_label("f3", "benign", by="ann")
+
+    def ids(**choice: object) -> list[str]:
+        return [f.family_id for f in store.families(**choice)]  # type: ignore[arg-type]
+
+    assert ids() == ["f4", "f5", "f2", "f3", "f0", "f1"]
+    assert ids(sort="accounts") == ids(sort="requests") == ["f0", "f1", "f2", "f3", "f4", "f5"]
+    assert ids(sort="accounts", min_score=0.1, limit=2) == ["f2", "f3"]
+    assert (ids(label="benign"), len(ids(label="none")), ids(label="other")) == (["f3"], 5, [])
+    assert ids(after=Cursor(0.1, "f2"), limit=2) == ["f3", "f0"]
+    assert ids(after=Cursor(0.0, "f1")) == []
+
+
+def test_one_campaign_and_pages_of_campaigns(store: Store) -> None:
+    save_first(store)
+    assert store.campaign("c1") == store.campaigns()[0]
+    assert store.campaigns(after=Cursor(0.8, "c1")) == []
+    assert store.campaigns(after=Cursor(0.8, "c0"), limit=1) == store.campaigns()
+    with pytest.raises(NotFound, match="no campaign c9"):
+        store.campaign("c9")
 
 
 def test_unknown_ids_are_not_found(store: Store) -> None:

@@ -15,9 +15,10 @@ from fingerprint.cli.commands.options import (
     output_options,
     worked_home_of,
 )
+from fingerprint.cli.output.terminal import plain
 from fingerprint.domain.errors import HomeLocked, UsageError
 from fingerprint.domain.settings import Home
-from fingerprint.domain.vocabulary import NO_LABEL
+from fingerprint.domain.vocabulary import FAMILY_SORTS, FamilySort, misspelt_label
 
 if TYPE_CHECKING:
     from fingerprint.store.store import Store
@@ -34,6 +35,13 @@ def _stored(home: Home) -> Store:
 @output_options
 @list_options
 @click.option("--label", metavar="WORD", help="List only families with this label; none: without a label.")
+@click.option(
+    "--sort",
+    type=click.Choice(FAMILY_SORTS),
+    default="score",
+    show_default=True,
+    help="What to sort by; the highest or latest comes first.",
+)
 @click.pass_context
 def families(
     context: click.Context,
@@ -44,15 +52,17 @@ def families(
     min_score: float | None,
     limit: int | None,
     label: str | None,
+    sort: FamilySort,
 ) -> None:
     """List the stored families, or show one.
 
     \b
     Example:
       fingerprint families --home home --flagged
+      fingerprint families --home home --sort last-seen --limit 20
 
     The output has for each family its id, score, whether it is flagged as a campaign, label, accounts, requests and
-    template, in which ⟨…⟩ marks the parts that vary. The highest score comes first.
+    template, in which ⟨…⟩ marks the parts that vary.
     """
     if context.invoked_subcommand is not None:
         return
@@ -61,10 +71,13 @@ def families(
     home = worked_home_of(path, database)
     with _stored(home) as store:
         rows = store.families(
-            flagged=flagged or None, min_score=min_score, limit=limit if label is None else None
+            flagged=flagged or None, min_score=min_score, label=label, sort=sort, limit=limit
         )
-    if label is not None:
-        rows = [row for row in rows if (row.label or NO_LABEL) == label][:limit]
+    meant = None if rows or label is None else misspelt_label(label)
+    if meant is not None:
+        click.echo(
+            f"fingerprint: no family is labelled {plain(label or '')}; did you mean {meant}?", err=True
+        )
     if as_json:
         printing.json_lines(rows)
     else:
@@ -215,8 +228,7 @@ def show_campaign(campaign: str, path: Path | None, database: str | None, as_jso
     from fingerprint.cli.output import printing
 
     with _stored(worked_home_of(path, database)) as store:
-        campaign_id = store.full_id("campaign", campaign)
-        row = next(c for c in store.campaigns() if c.campaign_id == campaign_id)
+        row = store.campaign(store.full_id("campaign", campaign))
     if as_json:
         printing.json_lines([row])
     else:

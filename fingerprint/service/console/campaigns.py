@@ -11,9 +11,9 @@ import numpy as np
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from fingerprint.domain.errors import NotFound, UsageError
+from fingerprint.domain.errors import UsageError
 from fingerprint.domain.results import NightReport
-from fingerprint.domain.rows import CampaignRow, Event
+from fingerprint.domain.rows import Event
 from fingerprint.domain.vocabulary import DEFAULT_TLP, EXPORT_FORMATS
 from fingerprint.service.console import charts
 from fingerprint.service.console.base import MOST, PageRoute, Reader, Visit
@@ -43,7 +43,7 @@ def campaigns(visit: Reader) -> Response:
 @router.get("/campaigns/{campaign_id}")
 def campaign(visit: Reader, campaign_id: str) -> Response:
     """Show a campaign: its families, their pools and what became of them."""
-    row = _campaign(visit, campaign_id)
+    row = visit.store.campaign(campaign_id)
     shown = row.families[:MOST_FAMILIES]
     pools = visit.dossier.pools(shown)
     return visit.render(
@@ -66,7 +66,8 @@ def export(visit: Reader, campaign_id: str) -> Response:
     format_ = next((f for f in EXPORT_FORMATS if f == asked), None)
     if format_ is None:
         raise UsageError(f"one of {', '.join(EXPORT_FORMATS)} expected, {asked} found")
-    row, store = _campaign(visit, campaign_id), visit.store
+    store = visit.store
+    row = store.campaign(campaign_id)
     choice, terms = exports.FamilyChoice(ids=row.families), Terms(DEFAULT_TLP, visit.who.name)
     made = exports.export(store.signatures(), store.last_changes(), choice, format_, terms)
     name = "".join(c for c in campaign_id if c.isascii() and (c.isalnum() or c in "-_")) or "campaign"
@@ -115,13 +116,6 @@ def _trend(name: str, nights: Sequence[NightReport]) -> tuple[str, list[float], 
     values = [_TRENDS[name](night) for night in nights]
     words = [f"{night.started:%Y-%m-%d %H:%M}: {v:,.6g}" for night, v in zip(nights, values, strict=True)]
     return name, values, words
-
-
-def _campaign(visit: Visit, campaign_id: str) -> CampaignRow:
-    for row in visit.store.campaigns():
-        if row.campaign_id == campaign_id:
-            return row
-    raise NotFound(f"no campaign {campaign_id}")
 
 
 def _lanes(visit: Visit, families: tuple[str, ...]) -> Any:

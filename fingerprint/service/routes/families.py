@@ -8,11 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
 from fingerprint.casework.actions import Actions
-from fingerprint.domain.errors import NotFound
+from fingerprint.domain.errors import UsageError
 from fingerprint.domain.signature_json import to_json
 from fingerprint.service.http.openapi import problems
 from fingerprint.service.http.problems import Problem
-from fingerprint.service.routes.cursors import after_of, cursor, next_cursor
 from fingerprint.service.routes.schemas import (
     AccountBody,
     AuditPage,
@@ -31,6 +30,7 @@ from fingerprint.service.routes.schemas import (
 )
 from fingerprint.service.serving.auth import Principal, require
 from fingerprint.service.serving.context import Service, service_of
+from fingerprint.store.cursors import Cursor
 
 router = APIRouter(prefix="/v1")
 
@@ -60,17 +60,16 @@ def list_families(
     campaign: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")] = None,
 ) -> FamilyPage:
     """List families, highest score first."""
-    rows = service.store().pages.families(
-        page_size,
-        after_of(page_token),
+    rows = service.store().families(
         flagged=flagged,
         min_score=min_score,
         label=label,
         campaign=campaign,
+        limit=page_size,
+        after=_after(page_token),
     )
-    return FamilyPage(
-        items=[family_body(row) for row in rows], next=next_cursor(rows, page_size, "family_id")
-    )
+    more = str(Cursor(rows[-1].score, rows[-1].family_id)) if len(rows) == page_size else None
+    return FamilyPage(items=[family_body(row) for row in rows], next=more)
 
 
 @router.get("/families/{family_id}", tags=["families"], responses=_READS)
@@ -152,22 +151,16 @@ def list_campaigns(
     flagged: bool | None = None,
 ) -> CampaignPage:
     """List campaigns, highest score first."""
-    after = after_of(page_token)
-    found = service.store().campaigns(flagged=flagged)
-    if after is not None:
-        found = [c for c in found if (-c.score, c.campaign_id) > (-after.score, after.id)]
-    rows = found[:page_size]
-    more = next_cursor(rows, page_size, "campaign_id") if len(found) > page_size else None
-    return CampaignPage(items=[campaign_body(row) for row in rows], next=more)
+    rows = service.store().campaigns(flagged=flagged, limit=page_size + 1, after=_after(page_token))
+    listed = rows[:page_size]
+    more = str(Cursor(listed[-1].score, listed[-1].campaign_id)) if len(rows) > page_size else None
+    return CampaignPage(items=[campaign_body(row) for row in listed], next=more)
 
 
 @router.get("/campaigns/{campaign_id}", tags=["campaigns"], responses=_READS)
 def show_campaign(service: Here, _who: Reader, campaign_id: Name) -> CampaignBody:
     """Show one campaign."""
-    for row in service.store().campaigns():
-        if row.campaign_id == campaign_id:
-            return campaign_body(row)
-    raise NotFound(f"no campaign {campaign_id}")
+    return campaign_body(service.store().campaign(campaign_id))
 
 
 @router.get("/accounts/{account_id:path}", tags=["accounts"], responses=_READS)
@@ -185,8 +178,16 @@ def list_audit(
     subject: Annotated[str | None, Query(max_length=1024, pattern=r"^[^\x00]*$")] = None,
 ) -> AuditPage:
     """List what people changed, newest first."""
-    after = after_of(page_token)
-    before = None if after is None else int(min(after.score, 2**31 - 1))
+    after = _after(page_token)
+    before = None if after is None else int(min(after.rank, 2**31 - 1))
     rows = service.store().access.audit(subject=subject, before=before, limit=page_size)
-    more = cursor(float(rows[-1].id), "") if len(rows) == page_size else None
+    more = str(Cursor(float(rows[-1].id), "")) if len(rows) == page_size else None
     return AuditPage(items=[audit_body(row) for row in rows], next=more)
+
+
+def _after(page_token: str | None) -> Cursor | None:
+    """Read a page token, which is a cursor; raises Problem 400 for any other text."""
+    try:
+        return None if page_token is None else Cursor.read(page_token)
+    except UsageError:
+        raise Problem(400, "page_token: a token that an earlier page gave expected") from None
