@@ -102,8 +102,8 @@ def _negative_binomial(count: Doubles, mean: Doubles, family: IntArray, shape: f
     rate = _rate_of_mean(mean, lambda r: r / -np.expm1(-shape * np.log1p(r / shape)))[family]
     log_some = np.log(-np.expm1(-shape * np.log1p(rate / shape)))
     log_ways = special.gammaln(count + shape) - special.gammaln(shape) - special.gammaln(count + 1)
-    log_odds = shape * np.log(shape / (shape + rate)) + count * np.log(rate / (shape + rate))
-    return np.asarray(log_ways + log_odds - log_some)
+    log_p = log_ways + shape * np.log(shape / (shape + rate)) + count * np.log(rate / (shape + rate))
+    return np.asarray(log_p - log_some)
 
 
 def _rate_of_mean(mean: Doubles, truncated_mean: Callable[[Doubles], Doubles]) -> Doubles:
