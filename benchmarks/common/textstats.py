@@ -11,8 +11,6 @@ from benchmarks.common.labelled import Truth, read_truth
 from benchmarks.common.tables import table, title
 from fingerprint.discovery.batch import Batch, collect
 from fingerprint.text.ngrams import shingle
-from fingerprint.text.normalise import normalised, shown
-from fingerprint.text.tokenise import tokens
 from fingerprint.traffic.reader import read_traffic
 
 PERCENTILES = (10, 50, 90, 99)
@@ -23,7 +21,7 @@ def statistics(traffic: Path, truth: Path) -> dict[str, float]:
 
     Shares of 4-grams count places in the text, not distinct grams. They grow with the traffic, so compare equal sizes.
     """
-    batch = collect(read_traffic([traffic], rejects=None), normalised, tokens, shown)
+    batch = collect(read_traffic([traffic], rejects=None))
     known = _aligned(batch, read_truth(truth))
     lengths = np.diff(batch.offsets)
     out = {

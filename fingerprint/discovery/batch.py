@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,11 +20,12 @@ from fingerprint.base.parallel import in_order
 from fingerprint.base.sparse import ranges
 from fingerprint.base.types import Bytes, Doubles, HashArray, Ids, IntArray
 from fingerprint.evidence.coactivity import Behaviour, Ranks, behaviour
+from fingerprint.text.normalise import normalised, shown
+from fingerprint.text.tokenise import Tokens, tokens
 
 PIECE = 4_096
 """Requests that one thread reads at a time."""
 
-TextsOfRows = Callable[[pa.RecordBatch], pa.LargeStringArray]
 TextsOfPrompts = Callable[[IntArray], pa.Array | pa.ChunkedArray]
 """Gives the normalised texts of some distinct prompts, by their ascending numbers."""
 
@@ -36,7 +36,8 @@ class Batch:
 
     request_id: (r,) Arrow strings. account: (r,) int32 into accounts (a,). second: (r,) float64, Unix time.
     prompt: (r,) int32 into the distinct prompts. texts: (n,) normalised; shown: (n,) as a person may see them.
-    token_hashes and section: (t,); offsets: (n + 1,) into them.
+    token_hashes: (t,) uint64 and section: (t,) uint8 of the prompts' tokens; offsets: (n + 1,) where each one's begin.
+    metadata: (r,) JSON objects, or null.
     """
 
     request_id: pa.ChunkedArray
@@ -87,83 +88,84 @@ def behaviour_of(batch: Batch, members: sparse.csr_matrix, *, ranks: Ranks | Non
     return behaviour(rows, batch.account, batch.second, ranks=ranks)
 
 
-def collect(
-    batches: Iterable[pa.RecordBatch],
-    texts: TextsOfRows,
-    tokens: Callable[[pa.LargeStringArray], object],
-    shown: TextsOfRows,
-    *,
-    threads: int = 1,
-) -> Batch:
-    """Read all batches; `texts` and `shown` give a batch's texts to match and to show, `tokens` those of `texts`."""
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some rows of traffic: their texts normalised and as shown, the tokens of the first, and a key (p,) of these."""
 
-    def looked_at(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.Array, pa.Array, Any, HashArray]:
-        normal = texts(rows)
-        found: Any = tokens(normal)
-        key = sequence_hash(found.hashes, found.section, found.row_offsets)
-        return rows, normal, shown(rows), found, key
+    rows: pa.RecordBatch
+    texts: pa.LargeStringArray
+    shown: pa.LargeStringArray
+    tokens: Tokens
+    key: HashArray
 
+    @classmethod
+    def of(cls, rows: pa.RecordBatch) -> _Piece:
+        texts = normalised(rows)
+        tokenised = tokens(texts)
+        key = sequence_hash(tokenised.hashes, tokenised.section, tokenised.row_offsets)
+        return cls(rows, texts, shown(rows), tokenised, key)
+
+
+def collect(batches: Iterable[pa.RecordBatch], *, threads: int = 1) -> Batch:
+    """Normalise and tokenise all batches (TRAFFIC_SCHEMA), and keep the text of each distinct prompt once."""
     pieces = (batch.slice(at, PIECE) for batch in batches for at in range(0, len(batch), PIECE))
     seen = SeenIds()
     columns: dict[str, list[pa.Array]] = {
         name: [] for name in ("request_id", "account_id", "timestamp", "metadata")
     }
     keys: list[HashArray] = []
-    first_keys: list[HashArray] = []
-    kept_texts: list[pa.Array] = []
-    kept_shown: list[pa.Array] = []
+    distinct: list[HashArray] = []
+    texts: list[pa.Array] = []
+    readable: list[pa.Array] = []
     parts: list[tuple[HashArray, Bytes, IntArray]] = []
-    for rows, normal, readable, found, key in in_order(looked_at, pieces, threads=threads):
+    for piece in in_order(_Piece.of, pieces, threads=threads):
         for name, chunks in columns.items():
-            chunks.append(rows.column(name))
-        new = seen.first_time(key)
-        keys.append(key)
-        first_keys.append(key[new])
-        kept_texts.append(normal.filter(pa.array(new)))
-        kept_shown.append(readable.filter(pa.array(new)))
-        parts.append(_rows(found.hashes, found.section, found.row_offsets, np.flatnonzero(new)))
-    return _assembled(columns, keys, first_keys, (kept_texts, kept_shown), parts)
-
-
-def _assembled(
-    columns: dict[str, list[pa.Array]],
-    keys: list[HashArray],
-    first_keys: list[HashArray],
-    kept: tuple[list[pa.Array], list[pa.Array]],
-    parts: list[tuple[HashArray, Bytes, IntArray]],
-) -> Batch:
-    every = np.concatenate([*keys, np.empty(0, dtype=np.uint64)])
-    distinct = np.concatenate([*first_keys, np.empty(0, dtype=np.uint64)])
-    order = np.argsort(distinct)
-    prompt = order[np.searchsorted(distinct[order], every)] if len(every) else np.empty(0, dtype=np.int64)
+            chunks.append(piece.rows.column(name))
+        new = seen.first_time(piece.key)
+        keys.append(piece.key)
+        distinct.append(piece.key[new])
+        texts.append(piece.texts.filter(pa.array(new)))
+        readable.append(piece.shown.filter(pa.array(new)))
+        parts.append(_token_rows(piece.tokens, np.flatnonzero(new)))
     account = pa.chunked_array(columns["account_id"], pa.large_string()).combine_chunks().dictionary_encode()
     times = pa.chunked_array(columns["timestamp"], pa.timestamp("us", tz="UTC")).cast(pa.int64())
-    lengths = np.concatenate([np.diff(p[2]) for p in parts] or [np.empty(0, dtype=np.int64)])
+    lengths = np.concatenate([np.empty(0, dtype=np.int64), *(np.diff(ends) for *_, ends in parts)])
     return Batch(
         request_id=pa.chunked_array(columns["request_id"], pa.large_string()),
         account=account.indices.to_numpy().astype(np.int32),
         accounts=account.dictionary,
         second=times.to_numpy().astype(np.float64) / 1e6,
-        prompt=prompt.astype(np.int32),
-        texts=_one_chunk(kept[0]),
-        shown=_one_chunk(kept[1]),
-        token_hashes=np.concatenate([p[0] for p in parts] or [np.empty(0, dtype=np.uint64)]),
-        section=np.concatenate([p[1] for p in parts] or [np.empty(0, dtype=np.uint8)]),
+        prompt=_numbers(keys, distinct),
+        texts=_one_chunk(texts),
+        shown=_one_chunk(readable),
+        token_hashes=np.concatenate([np.empty(0, dtype=np.uint64), *(hashes for hashes, *_ in parts)]),
+        section=np.concatenate([np.empty(0, dtype=np.uint8), *(section for _, section, _ in parts)]),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         metadata=pa.chunked_array(columns["metadata"], pa.large_string()),
     )
 
 
+def _numbers(keys: list[HashArray], distinct: list[HashArray]) -> Ids:
+    """Return which of the distinct keys each key is, all of them in the order of their pieces."""
+    every = np.concatenate([np.empty(0, dtype=np.uint64), *keys])
+    each = np.concatenate([np.empty(0, dtype=np.uint64), *distinct])
+    order = np.argsort(each)
+    return order[np.searchsorted(each[order], every)].astype(np.int32)
+
+
 def _one_chunk(parts: list[pa.Array]) -> pa.ChunkedArray:
     """Join the parts and let them go: to take rows from many chunks costs a copy of all of them."""
-    whole = pa.concat_arrays(parts) if parts else pa.array([], pa.large_string())
+    joined = pa.concat_arrays(parts) if parts else pa.array([], pa.large_string())
     parts.clear()
-    return pa.chunked_array([whole])
+    return pa.chunked_array([joined])
 
 
 @njit(cache=True, nogil=True)
 def sequence_hash(hashes: HashArray, section: Bytes, offsets: IntArray) -> HashArray:
-    """Hash each row's tokens, in their order and sections, (n,) uint64: rows of one hash are one prompt."""
+    """Hash each text's tokens, in their order and sections, (n,) uint64: texts of one hash are one prompt.
+
+    hashes: (t,) uint64 and section: (t,) uint8 of the tokens; offsets: (n + 1,) where each text's begin.
+    """
     out = np.empty(len(offsets) - 1, dtype=np.uint64)
     for row in range(len(offsets) - 1):
         mixed = np.uint64(offsets[row + 1] - offsets[row])
@@ -174,9 +176,7 @@ def sequence_hash(hashes: HashArray, section: Bytes, offsets: IntArray) -> HashA
     return out
 
 
-def _rows(
-    hashes: HashArray, section: Bytes, offsets: IntArray, rows: IntArray
-) -> tuple[HashArray, Bytes, IntArray]:
-    """Return the tokens of some rows only."""
-    places, ends = ranges(offsets, rows)
-    return hashes[places], section[places], ends
+def _token_rows(tokenised: Tokens, rows: IntArray) -> tuple[HashArray, Bytes, IntArray]:
+    """Return the hashes and sections of the tokens of some texts (m,), and where each text's begin, (m + 1,)."""
+    places, ends = ranges(tokenised.row_offsets, rows)
+    return tokenised.hashes[places], tokenised.section[places], ends

@@ -1,4 +1,7 @@
-"""Finds the families of a batch: shared text, its clusters, refinement, and the evidence to keep them."""
+"""Finds the families of a batch, in order: shared n-grams, segments, clusters, candidate families, selection.
+
+Which of these stages is which module, and what each hands on, is in the folder's docstring.
+"""
 
 from __future__ import annotations
 
@@ -12,33 +15,35 @@ from fingerprint.base.types import FloatArray, HashArray, Ids
 from fingerprint.clustering.faiss_index import EXACT_UP_TO
 from fingerprint.clustering.hdbscan_graph import cluster
 from fingerprint.clustering.knn import Neighbours, knn_graph
-from fingerprint.discovery import proof
 from fingerprint.discovery.assignment import Assignment
-from fingerprint.discovery.batch import Batch
+from fingerprint.discovery.batch import Batch, behaviour_of
 from fingerprint.discovery.families import Families, candidates, renew
+from fingerprint.discovery.proof import has_outline
 from fingerprint.discovery.segments import join_segments, sketch
 from fingerprint.discovery.selection import select
 from fingerprint.discovery.shared_ngrams import SharedGrams, boundary_grams, shared_grams
 from fingerprint.discovery.sparse_products import counts_at
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
-from fingerprint.evidence.coactivity import Behaviour, behaviour
+from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.text.ngrams import Shingles, shingle
 
 SAME_PLACE = 0.2
 """Segments nearer than this cosine distance (postings that overlap by 80 %) are not parted (D-078)."""
 
-Stage = Callable[[str], None]
+StageFn = Callable[[str], None]
+"""Called with the name of a stage that begins."""
+
 Graph = Callable[..., Neighbours]
-"""As `index.knn_graph` without options: vectors, k and seed."""
+"""Finds neighbours: takes vectors, k and options as `knn.knn_graph` does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What a batch holds.
+    """What a batch of n distinct prompts holds: f families, each with members and behaviour.
 
-    families, behaviour: (f) rows each. label: (n,) int32, each prompt's family, -1 = none.
-    coverage: (n,) float32, the share of its family's core that a prompt holds.
+    shingles: the prompts' n-grams. shared: those of them that several accounts sent. label: (n,) int32, the row of each
+    prompt's family, -1 = none. coverage: (n,) float32, the share of its family's core that a prompt holds, 0 to 1.
     """
 
     shingles: Shingles
@@ -63,69 +68,69 @@ def discover(
     batch: Batch,
     stored: Sequence[Signature],
     settings: Settings,
-    stage: Stage,
+    stage: StageFn,
     *,
-    shortest: int = 1,
-    exactly: int = EXACT_UP_TO,
+    min_length: int = 1,
+    exact_up_to: int = EXACT_UP_TO,
     graph: Graph = knn_graph,
 ) -> Discovery:
     """Find families among a batch's distinct prompts, continuing the stored ones.
 
-    shortest: fewest grams of a segment that families begin with; their cores take in shorter ones afterwards.
-    exactly: segments above this number are compared through inverted lists. graph: finds neighbours, as
-    `index.knn_graph` does.
+    stage: called as stages begin. min_length: fewest n-grams of a segment that families begin with; their cores take in
+    shorter ones afterwards. exact_up_to: more segments than this are compared through inverted lists. graph: finds
+    neighbours.
     """
     stage("shingle")
     shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
-    return discovered(
-        shingles, batch, stored, settings, stage, shortest=shortest, exactly=exactly, graph=graph
+    return discover_in(
+        shingles, batch, stored, settings, stage, min_length=min_length, exact_up_to=exact_up_to, graph=graph
     )
 
 
-def discovered(
+def discover_in(
     shingles: Shingles,
     batch: Batch,
     stored: Sequence[Signature],
     settings: Settings,
-    stage: Stage,
+    stage: StageFn,
     *,
-    shortest: int,
-    exactly: int = EXACT_UP_TO,
+    min_length: int,
+    exact_up_to: int = EXACT_UP_TO,
     graph: Graph = knn_graph,
 ) -> Discovery:
-    """Find families as `discover` does, among prompts whose grams are known; the batch needs no texts."""
+    """Find families as `discover` does, among prompts whose n-grams are known; the batch needs no texts."""
     senders = batch.senders()
     known = np.unique(np.concatenate([*(s.grams for s in stored), np.empty(0, dtype=np.uint64)]))
     shared = shared_grams(
         shingles, senders, min_prompts=settings.min_requests, min_accounts=settings.min_accounts, known=known
     )
     stage("cluster")
-    segments = join_segments(shingles, shared).only(shortest)
+    segments = join_segments(shingles, shared).only(min_length)
     near = graph(
         sketch(segments.postings, seed=settings.seed),
         settings.neighbours,
         seed=settings.seed,
-        exact_up_to=exactly,
+        exact_up_to=exact_up_to,
     )
     clusters = cluster(near, segments.length, min_cluster_size=2, min_samples=1, epsilon=SAME_PLACE)
     stage("refine")
     cores = _stored_cores(stored, shared.hashes)
     found = candidates(clusters.labels, segments, shared, cores, least=settings.min_requests)
     boundary = boundary_grams(shingles, shared)
-    chosen = select(
+    selection = select(
         found,
         batch,
         settings,
-        outline=lambda families, _: proof.has_outline(families, shared, boundary),
+        outline=lambda families, _: has_outline(families, shared, boundary),
         renew=lambda families, assigned: renew(families, assigned, shared, least=settings.min_requests),
     )
-    rows = (chosen.families.members @ batch.requests()).tocsr()
-    act = behaviour(rows, batch.account, batch.second)
-    coverage = _coverage(chosen.families, shared, chosen.label)
-    return Discovery(shingles, shared, chosen.families, act, chosen.label, coverage)
+    families, label = selection.families, selection.label
+    act = behaviour_of(batch, families.members)
+    return Discovery(shingles, shared, families, act, label, _coverage(families, shared, label))
 
 
 def _stored_cores(stored: Sequence[Signature], hashes: HashArray) -> sparse.csr_matrix:
+    """Return the cores of stored signatures, (g, k) CSR of ones over sorted hashes (k,) that hold all of their n-grams."""
     sizes = [len(s.grams) for s in stored]
     grams = np.concatenate([*(s.grams for s in stored), np.empty(0, dtype=np.uint64)])
     columns = np.searchsorted(hashes, grams)
@@ -135,6 +140,7 @@ def _stored_cores(stored: Sequence[Signature], hashes: HashArray) -> sparse.csr_
 
 
 def _coverage(families: Families, shared: SharedGrams, label: Ids) -> FloatArray:
+    """Return the share of its family's core that each prompt holds, (n,), 0 without a family."""
     members = families.members
     out = np.zeros(len(label), dtype=np.float32)
     size = np.repeat(np.maximum(families.size, 1), np.diff(members.indptr))

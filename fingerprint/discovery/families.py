@@ -1,8 +1,7 @@
-"""From clusters of segments to families: cores, merging, members, assignment, and which to keep.
+"""From clusters of segments to families: cores, members, merging, and which family gets a prompt.
 
-As measured (docs/decisions/discovery.md): a family's core is what most of its members hold;
-families whose cores overlap are one; a prompt belongs to the family whose core it covers and whose
-evidence is strongest.
+A family's core is what most of its members hold. Families whose cores overlap are one. A prompt belongs to the family
+whose core it covers and whose evidence is strongest. Which families stay is decided in `selection`.
 """
 
 from __future__ import annotations
@@ -65,13 +64,19 @@ def members_of(label: Ids, families: int) -> sparse.csr_matrix:
 
 
 CORE_SHARE = 0.7
-"""A gram is in the core if this share of the members hold it."""
+"""An n-gram is in the core if this share of the members hold it."""
 
 COVER = 0.6
-"""A prompt is a member if it holds this share of the core's grams (D-079)."""
+"""A prompt is a member if it holds this share of the core's n-grams (D-079)."""
 
 OVERLAP = 0.5
-"""Families merge if their cores share this part of the larger core, and at least two grams."""
+"""Families merge if their cores share this part of the larger core, and at least two n-grams."""
+
+MERGE_ROUNDS = 2
+"""Times that cores are derived anew and merged: a merged family's core is another than its parts'."""
+
+ASSIGN_ROUNDS = 4
+"""Times that prompts are assigned: what a family gets changes what it is worth to the next prompt."""
 
 UNPROVEN_STRENGTH = 0.1
 """What the strength of a family without proof is worth: a phrase that half the traffic holds must not starve a template (D-084)."""
@@ -80,9 +85,10 @@ UNPROVEN_STRENGTH = 0.1
 def candidates(
     label: Ids, segments: Segments, shared: SharedGrams, stored: sparse.csr_matrix, *, least: int
 ) -> Families:
-    """Turn clusters of segments (s,), -1 = noise, and stored cores (g, k) into merged candidate families.
+    """Turn clusters of segments and stored cores into merged candidate families.
 
-    A noise segment is a candidate by itself. least: fewest prompts of a new family.
+    label: (s,) int32, each segment's cluster, -1 = noise: such a segment is a candidate by itself. stored: (g, k) CSR
+    of ones, the cores of stored families. least: fewest prompts of a new family.
     """
     groups = label.astype(np.int64).copy()
     alone = np.flatnonzero(groups < 0)
@@ -90,12 +96,12 @@ def candidates(
     k = shared.postings.shape[0]
     grams = np.flatnonzero(segments.of_gram >= 0)
     ones = np.ones(len(grams), dtype=np.float32)
-    found = sparse.csr_matrix(
+    fresh = sparse.csr_matrix(
         (ones, (groups[segments.of_gram[grams]], grams)), shape=(groups.max(initial=-1) + 1, k)
     )
-    known = np.concatenate([np.full(found.shape[0], -1), np.arange(stored.shape[0])]).astype(np.int32)
-    families, _ = _covering(sparse.vstack([found, stored], format="csr"), known, shared, least)
-    for _ in range(2):
+    known = np.concatenate([np.full(fresh.shape[0], -1), np.arange(stored.shape[0])]).astype(np.int32)
+    families, _ = _covering(sparse.vstack([fresh, stored], format="csr"), known, shared, least)
+    for _ in range(MERGE_ROUNDS):
         families = _merge(_recore(families, shared, least))
         families, _ = _covering(_recore(families, shared, least).core, families.known, shared, least)
     return families
@@ -124,7 +130,7 @@ def assign(families: Families, strength: Doubles, *, least: int) -> Ids:
     stored = families.known >= 0
     label = np.full(families.members.shape[1], -1, dtype=np.int32)
     alive = stored | (support >= least)
-    for _ in range(4):
+    for _ in range(ASSIGN_ROUNDS):
         value = strength * np.log1p(support) * alive
         label = _strongest(members.indptr, members.indices, value, members.shape[1])
         support = np.bincount(label[label >= 0], minlength=len(families)).astype(np.float64)
@@ -133,13 +139,14 @@ def assign(families: Families, strength: Doubles, *, least: int) -> Ids:
 
 
 def strength(families: Families, behaviour: Behaviour, proven: Bools) -> Doubles:
-    """Return (f,): longer cores and pools that act together win over payload and phrases that happen to be shared.
+    """Return what each family's evidence is worth where a prompt holds several, (f,) float64.
 
-    proven: (f,) bool, families that could stay as they are; the others yield where a prompt holds both.
+    Longer cores and pools that act together win over payload and phrases that happen to be shared. proven: (f,) bool,
+    families that could stay as they are; the others yield.
     """
-    together = _decades(behaviour.p_value) + _decades(behaviour.p_synchrony)
+    evidence = _decades(behaviour.p_value) + _decades(behaviour.p_synchrony)
     return np.asarray(
-        np.log1p(families.size) * (1 + together / 10) * np.where(proven, 1.0, UNPROVEN_STRENGTH)
+        np.log1p(families.size) * (1 + evidence / 10) * np.where(proven, 1.0, UNPROVEN_STRENGTH)
     )
 
 
@@ -151,7 +158,7 @@ def _decades(p_value: Doubles) -> Doubles:
 def _covering(
     core: sparse.csr_matrix, known: Ids, shared: SharedGrams, least: int
 ) -> tuple[Families, IntArray]:
-    """Find the prompts that cover each core, and the rows left: new families of too few, or of one gram, go."""
+    """Find the prompts that cover each core, and the rows left: new families of too few, or of one n-gram, go."""
     size = np.diff(core.indptr)
     cover = counts_from(core, shared.postings, COVER * size)
     cover.data[:] = 1.0
@@ -160,9 +167,9 @@ def _covering(
 
 
 def _recore(families: Families, shared: SharedGrams, least: int) -> Families:
-    """Derive each core from its members anew; a stored one stays where too few members, or grams, would make it."""
+    """Derive each core from its members anew; a stored one stays where too few members, or n-grams, would make it."""
     support = families.support
-    counts = counts_from(families.members, shared.held, CORE_SHARE * support)
+    counts = counts_from(families.members, shared.by_prompt, CORE_SHARE * support)
     counts.data[:] = 1.0
     fresh = (families.known < 0) | ((support >= least) & (np.diff(counts.indptr) >= 2))
     core = (
@@ -171,17 +178,17 @@ def _recore(families: Families, shared: SharedGrams, least: int) -> Families:
     )
     core = core.tocsr()
     core.eliminate_zeros()
-    core.sort_indices()  # sums of sparse matrices come unsorted; signatures keep their grams sorted
+    core.sort_indices()  # sums of sparse matrices come unsorted; signatures keep their n-grams sorted
     return Families(core, families.members, families.known)
 
 
 def _merge(families: Families) -> Families:
     """Join families whose cores overlap; two stored families never become one."""
     f = len(families)
-    both = (families.core @ families.core.T).tocoo()
-    larger = np.maximum(families.size[both.row], families.size[both.col])
-    same = (both.row < both.col) & (both.data >= np.maximum(OVERLAP * larger, 2))
-    row, column, shares = both.row[same], both.col[same], both.data[same] / larger[same]
+    overlap = (families.core @ families.core.T).tocoo()
+    larger = np.maximum(families.size[overlap.row], families.size[overlap.col])
+    same = (overlap.row < overlap.col) & (overlap.data >= np.maximum(OVERLAP * larger, 2))
+    row, column, shares = overlap.row[same], overlap.col[same], overlap.data[same] / larger[same]
     group = _apart(components(row, column, f), families.known, row, column, shares)
     _, first, group = np.unique(group, return_index=True, return_inverse=True)
     known = np.full(len(first), -1, dtype=np.int32)
@@ -194,7 +201,11 @@ def _merge(families: Families) -> Families:
 
 
 def _apart(group: Ids, known: Ids, row: Ids, column: Ids, shares: FloatArray) -> IntArray:
-    """Where several stored families fell into one group, give each its own and the rest to its best overlap."""
+    """Part groups (f,) into which several stored families fell: each gets its own, the rest go to their best overlap.
+
+    known: (f,) the stored family each one is, -1 for none. row, column: (e,) pairs of families whose cores overlap, by
+    these shares (e,).
+    """
     stored = np.flatnonzero(known >= 0)
     out = group.astype(np.int64)
     crowded = np.flatnonzero(np.bincount(group[stored], minlength=group.max(initial=-1) + 1) > 1)
@@ -213,7 +224,10 @@ def _apart(group: Ids, known: Ids, row: Ids, column: Ids, shares: FloatArray) ->
 
 @njit(cache=True, nogil=True)
 def _strongest(indptr: Ids, indices: Ids, value: Doubles, prompts: int) -> Ids:
-    """For each prompt the member family of the highest value above 0, the lower number on a tie; -1 for none."""
+    """Return for each prompt the family of the highest value above 0 that it is a member of, the lower row on a tie.
+
+    indptr, indices: (f, n) CSR of members. value: (f,) float64. Returns (n,) int32, -1 for none.
+    """
     label = np.full(prompts, -1, dtype=np.int32)
     most = np.zeros(prompts)
     for family in range(len(indptr) - 1):

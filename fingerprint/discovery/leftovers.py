@@ -20,7 +20,7 @@ from fingerprint.base.files import replacing
 from fingerprint.base.sparse import ranges
 from fingerprint.base.types import Bools, Doubles, HashArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch
-from fingerprint.discovery.discover import Discovery, discovered
+from fingerprint.discovery.discover import Discovery, discover_in
 from fingerprint.discovery.families import COVER, Families, members_of
 from fingerprint.discovery.proof import is_ordinary
 from fingerprint.discovery.shared_ngrams import SharedGrams, shared_grams
@@ -145,7 +145,7 @@ def extend(batch: Batch, found: Discovery, left: Leftovers, settings: Settings) 
     if left.tonight == left.shingles.prompts or len(likely) < settings.min_requests:
         return found
     part = _part(left.batch, likely)
-    more = discovered(left.shingles.only(likely), part, (), settings, lambda _: None, shortest=2)
+    more = discover_in(left.shingles.only(likely), part, (), settings, lambda _: None, min_length=2)
     tonight = likely < left.tonight
     own = np.asarray(more.families.members @ tonight.astype(np.float32)).ravel()
     # what is remembered was chosen for the text it shares, so text proves nothing here: its senders must

@@ -15,13 +15,17 @@ from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.evidence.pools import sent_by_active_pools
 
 MIN_LONG_CORE = 16
-"""A core of so many grams (about 19 tokens) is a template by its text alone; a shorter one needs behaviour (D-087)."""
+"""A core of so many n-grams (about 19 tokens) is a template by its text alone; a shorter one needs behaviour (D-087)."""
 
 MIN_SHARP_SHARE, MAX_RAGGED_SHARE = 0.75, 0.15
-"""A text has sharp edges if this part of its core is in 95 % of the members, and so few grams beside it in some."""
+"""A text has sharp edges if this part of its core is in 95 % of the members, and so few other n-grams in some of them."""
+
+WHOLE_SHARE = 0.95
+"""An n-gram that this share of the members hold is in nearly all of them."""
+
 
 MIN_EDGE_SHARE = 0.2
-"""A gram that fewer of the members hold is their own, and no ragged edge."""
+"""An n-gram that fewer of the members hold is their own, and no ragged edge."""
 
 MIN_TELLING_REQUESTS = 60
 """Requests from which on the spread of a family over accounts and time is telling."""
@@ -46,8 +50,8 @@ MIN_SOLID_PROMPTS = 12
 """Prompts from which on it is no chance that nearly all of them hold nearly all of a core: no excerpt ends in it (D-083)."""
 
 CONTAINED_SHARE, CONTAINED_RATIO, EXPLAINED_SHARE = 0.9, 1.5, 0.3
-"""A core lies within one that has this share of its grams and is so many times longer. A short core is a fragment if
-proven families with such cores account for this share of its prompts."""
+"""A core lies within one that has this share of its n-grams and is so many times longer. A short core is a fragment if
+proven families with such cores account for this share of its prompts (D-082)."""
 
 SYNCHRONY_P = 1e-4
 """Senders act together where chance does so this rarely."""
@@ -58,14 +62,14 @@ def is_proven(families: Families, act: Behaviour, outlined: Bools, settings: Set
 
     Accounts that act together in time prove any of them. Without that a template must be long, and come from
     a pool of accounts, or have an outline, as excerpts of documents do not; and not be sent by anybody at any
-    time. outlined: (f,) bool, as `has_outline` tells.
+    time. outlined: (f,) bool, as `has_outline` tells. Stored families are proven.
     """
     alive = families.support > 0
     pooled = _pooled(families, act, settings)
     together = pooled & (act.p_synchrony <= SYNCHRONY_P)
-    close = pooled & (act.p_pool <= CLOSED_POOL_P) & (act.accounts >= MIN_POOL_ACCOUNTS)
-    close &= ~is_anybodys(act)
-    together |= close & (families.size >= MIN_LONG_CORE // 2)
+    closed = pooled & (act.p_pool <= CLOSED_POOL_P) & (act.accounts >= MIN_POOL_ACCOUNTS)
+    closed &= ~is_anybodys(act)
+    together |= closed & (families.size >= MIN_LONG_CORE // 2)
     # no phrase of ordinary language is in so much of a day's traffic
     dominant = families.support >= DOMINANT_SHARE * families.members.shape[1]
     together |= dominant & (families.size >= MIN_LONG_CORE // 2)
@@ -76,11 +80,11 @@ def is_proven(families: Families, act: Behaviour, outlined: Bools, settings: Set
 
 
 def is_akin(families: Families, act: Behaviour, senders: sparse.csr_matrix, settings: Settings) -> Bools:
-    """Tell which families (f,) are sent by the accounts of others that act together; senders: (n, a) CSR."""
+    """Tell which families (f,) are sent by the accounts of others that act together (D-088); senders: (n, a) CSR."""
     together = _pooled(families, act, settings) & (act.p_synchrony <= SYNCHRONY_P)
     volume = np.asarray(senders.sum(axis=0), dtype=np.float64).ravel()
-    found = sent_by_active_pools((families.members @ senders).tocsr(), together, volume)
-    return np.asarray(found & (act.accounts >= settings.min_accounts))
+    related = sent_by_active_pools((families.members @ senders).tocsr(), together, volume)
+    return np.asarray(related & (act.accounts >= settings.min_accounts))
 
 
 def _pooled(families: Families, act: Behaviour, settings: Settings) -> Bools:
@@ -91,22 +95,26 @@ def _pooled(families: Families, act: Behaviour, settings: Settings) -> Bools:
 def has_outline(families: Families, shared: SharedGrams, boundary: Bools) -> Bools:
     """Tell which families (f,) hold one text with an outline, not excerpts of a longer one cut at random.
 
-    It is crisp: nearly all members hold nearly all of the core, and few grams are held by only a part of them. Or it is
-    solid, so that no cut falls into it, in SOLID members at least. Or sections begin or end with it in EDGED of them.
-    boundary: (k,) bool, grams at the beginning or the end of a section.
+    It is crisp: nearly all members hold nearly all of the core, and few n-grams are held by only a part of them. Or it
+    is solid, so that no cut falls into it, in MIN_SOLID_PROMPTS at least. Or sections begin or end with it in
+    MIN_BOUNDARY_SHARE of them. boundary: (k,) bool, n-grams at the beginning or the end of a section.
     """
-    counts = counts_from(families.members, shared.held, MIN_EDGE_SHARE * families.support)
+    counts = counts_from(families.members, shared.by_prompt, MIN_EDGE_SHARE * families.support)
     family = np.repeat(np.arange(len(families)), np.diff(counts.indptr))
     share = counts.data / np.maximum(families.support[family], 1)
 
-    def number(of: Bools) -> IntArray:
-        return np.bincount(family[of], minlength=len(families))
+    def count(chosen: Bools) -> IntArray:
+        return np.bincount(family[chosen], minlength=len(families))
 
-    whole, core = number(share >= 0.95), number(share >= CORE_SHARE)
-    ragged = number(share < CORE_SHARE)
-    crisp = (whole >= MIN_SHARP_SHARE * core) & (ragged <= MAX_RAGGED_SHARE * core)
-    solid = (whole >= 0.95 * core) & (families.support >= MIN_SOLID_PROMPTS)
-    return np.asarray(crisp | solid | (number(boundary[counts.indices] & (share >= MIN_BOUNDARY_SHARE)) > 0))
+    in_all, in_core, ragged = (
+        count(share >= WHOLE_SHARE),
+        count(share >= CORE_SHARE),
+        count(share < CORE_SHARE),
+    )
+    crisp = (in_all >= MIN_SHARP_SHARE * in_core) & (ragged <= MAX_RAGGED_SHARE * in_core)
+    solid = (in_all >= WHOLE_SHARE * in_core) & (families.support >= MIN_SOLID_PROMPTS)
+    edged = count(boundary[counts.indices] & (share >= MIN_BOUNDARY_SHARE)) > 0
+    return np.asarray(crisp | solid | edged)
 
 
 def without_fragments(families: Families, proven: Bools) -> Families:
@@ -116,19 +124,18 @@ def without_fragments(families: Families, proven: Bools) -> Families:
     proven: (f,) bool. A fragment keeps its other prompts; a stored family is none, nor is a template that is long
     enough by itself, whatever fills it now and then.
     """
-    both = (families.core @ families.core.T).tocoo()
     size, long = families.size, proven & (families.size >= MIN_LONG_CORE)
-    inside = (both.data >= CONTAINED_SHARE * size[both.row]) & (
-        size[both.col] >= CONTAINED_RATIO * size[both.row]
-    )
-    inside &= long[both.col] & (size[both.row] < MIN_LONG_CORE) & (families.known[both.row] < 0)
+    overlap = (families.core @ families.core.T).tocoo()
+    row, column = overlap.row, overlap.col
+    inside = (overlap.data >= CONTAINED_SHARE * size[row]) & (size[column] >= CONTAINED_RATIO * size[row])
+    inside &= long[column] & (size[row] < MIN_LONG_CORE) & (families.known[row] < 0)
     holders = sparse.csr_matrix(
-        (np.ones(int(inside.sum()), dtype=np.float32), (both.row[inside], both.col[inside])),
+        (np.ones(int(inside.sum()), dtype=np.float32), (row[inside], column[inside])),
         shape=(len(families), len(families)),
     )
-    held = (holders @ families.members).tocsr().multiply(families.members).sign().tocsr()
-    fragment = np.diff(held.indptr) >= np.maximum(EXPLAINED_SHARE * families.support, 1)
-    left = (families.members - sparse.diags(fragment.astype(np.float32)) @ held).tocsr()
+    explained = (holders @ families.members).tocsr().multiply(families.members).sign().tocsr()
+    fragment = np.diff(explained.indptr) >= np.maximum(EXPLAINED_SHARE * families.support, 1)
+    left = (families.members - sparse.diags(fragment.astype(np.float32)) @ explained).tocsr()
     left.eliminate_zeros()
     left.sort_indices()
     return Families(families.core, left, families.known)

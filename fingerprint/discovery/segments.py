@@ -30,8 +30,8 @@ from fingerprint.text.ngrams import Shingles
 class Segments:
     """Runs of shared text.
 
-    of_gram: (k,) int32, the segment of each shared gram, -1 for none.
-    length: (s,) int64, grams in each segment.
+    of_gram: (k,) int32, the segment of each shared n-gram, -1 for none.
+    length: (s,) int64, n-grams in each segment.
     postings: (s, n) CSR of float32 ones, which prompts hold which segment.
     """
 
@@ -39,9 +39,9 @@ class Segments:
     length: IntArray
     postings: sparse.csr_matrix
 
-    def only(self, shortest: int) -> Segments:
-        """Return the segments of at least so many grams, in this order."""
-        kept = np.flatnonzero(self.length >= shortest)
+    def only(self, min_length: int) -> Segments:
+        """Return the segments of at least so many n-grams, in this order."""
+        kept = np.flatnonzero(self.length >= min_length)
         if len(kept) == len(self.length):
             return self
         rank = np.full(len(self.length) + 1, -1, dtype=np.int32)
@@ -50,26 +50,29 @@ class Segments:
 
 
 AGREEMENT = 0.8
-"""Two grams are one segment if they follow each other in this share of the prompts that hold either."""
+"""Two n-grams are one segment if they follow each other in this share of the prompts that hold either."""
 
-HELD = 0.7
-"""A prompt holds a segment if it holds this share of the segment's grams."""
+HELD_SHARE = 0.7
+"""A prompt holds a segment if it holds this share of the segment's n-grams."""
 
 
 def join_segments(shingles: Shingles, shared: SharedGrams) -> Segments:
-    """Compact the shared grams' graph into segments (at most one a gram)."""
+    """Compact the graph of shared n-grams into segments (at most one an n-gram)."""
     k = shared.postings.shape[0]
     support = np.diff(shared.postings.indptr).astype(np.int64)
     a, b = _followers(shared.ids, shingles.joined, shingles.offsets, support)
     of_gram = components(a, b, k)
     length = np.bincount(of_gram).astype(np.int64)
-    return Segments(of_gram, length, held(of_gram, len(length), shared.postings, share=HELD))
+    return Segments(of_gram, length, prompts_holding(of_gram, len(length), shared.postings, share=HELD_SHARE))
 
 
-def held(
+def prompts_holding(
     group: npt.NDArray[np.integer], groups: int, postings: sparse.csr_matrix, *, share: float
 ) -> sparse.csr_matrix:
-    """Return (groups, n) CSR of ones: prompts that hold at least `share` of a group's grams (group (k,), -1 none)."""
+    """Return which prompts hold at least `share` of each group's n-grams, (groups, n) CSR of float32 ones.
+
+    group: (k,) each n-gram's group, -1 = none. postings: (k, n) CSR, which prompts hold which n-gram.
+    """
     grams = np.flatnonzero(group >= 0)
     ones = np.ones(len(grams), dtype=np.float32)
     member = sparse.csr_matrix((ones, (group[grams], grams)), shape=(groups, postings.shape[0]))
@@ -80,9 +83,10 @@ def held(
 
 @njit(cache=True, nogil=True)
 def _followers(ids: Ids, joined: Bools, offsets: IntArray, support: IntArray) -> tuple[Ids, Ids]:
-    """Return the pairs of grams that follow each other in AGREEMENT of the prompts that hold either.
+    """Return the pairs of n-grams that follow each other in AGREEMENT of the prompts that hold either.
 
-    ids: (p,) int32, the gram at each place, -1 for none. support: (k,) how many prompts hold each gram.
+    ids: (p,) int32, the n-gram at each place, -1 for none. joined: (p,) bool, as in `Shingles`. offsets: (n + 1,).
+    support: (k,) how many prompts hold each n-gram.
     """
     at = np.zeros(len(support) + 1, dtype=np.int64)
     for i in range(len(ids) - 1):
@@ -100,7 +104,7 @@ def _followers(ids: Ids, joined: Bools, offsets: IntArray, support: IntArray) ->
     times = np.zeros(len(support), dtype=np.int64)
     last = np.full(len(support), -1, dtype=np.int32)
     a, b = np.empty(at[-1], dtype=np.int32), np.empty(at[-1], dtype=np.int32)
-    found = 0
+    count = 0
     for gram in range(len(support)):
         for i in range(at[gram], at[gram + 1]):
             times[right[i]] += last[right[i]] != prompt[i]
@@ -108,15 +112,15 @@ def _followers(ids: Ids, joined: Bools, offsets: IntArray, support: IntArray) ->
         for i in range(at[gram], at[gram + 1]):
             other = right[i]
             if times[other] >= AGREEMENT * max(support[gram], support[other]):
-                a[found], b[found] = gram, other
-                found += 1
+                a[count], b[count] = gram, other
+                count += 1
             times[other], last[other] = 0, -1
-    return a[:found].copy(), b[:found].copy()
+    return a[:count].copy(), b[:count].copy()
 
 
 @kernel
 def _may_follow(ids: Ids, joined: Bools, support: IntArray, i: int) -> bool:
-    """Tell whether another gram follows that as many prompts hold, nearly; both stand in no more than the rarer does."""
+    """Tell whether another n-gram follows that nearly as many prompts hold: no more hold both than hold the rarer."""
     if not joined[i] or ids[i] < 0 or ids[i + 1] < 0 or ids[i] == ids[i + 1]:
         return False
     one, other = support[ids[i]], support[ids[i + 1]]
@@ -124,7 +128,7 @@ def _may_follow(ids: Ids, joined: Bools, support: IntArray, i: int) -> bool:
 
 
 def sketch(postings: sparse.csr_matrix, *, dimension: int = 256, seed: int = 0) -> FloatArray:
-    """Sketch each row's set of prompts as a unit vector (s, dimension) float32.
+    """Sketch each row's set of prompts, (s, n) CSR, as a unit vector, (s, dimension) float32; dimension: 64 · m.
 
     The cosine of two sketches estimates |A ∩ B| / sqrt(|A| |B|) with a standard error of
     1 / sqrt(dimension): random projection with ±1 entries (Achlioptas 2003), drawn by hashing.

@@ -16,12 +16,12 @@ from fingerprint.text.ngrams import Shingles
 
 @dataclass(frozen=True)
 class SharedGrams:
-    """The grams that enough prompts of enough accounts hold.
+    """The n-grams that enough prompts of enough accounts hold.
 
     hashes: (k,) uint64, sorted.
-    accounts: (k,) int32, distinct accounts that sent the gram.
-    ids: (p,) int32, which shared gram stands at each place of the shingles, -1 for none.
-    postings: (k, n) CSR of float32 ones, which prompts hold which gram.
+    accounts: (k,) int32, distinct accounts that sent the n-gram.
+    ids: (p,) int32, which shared n-gram stands at each place of the shingles, -1 for none.
+    postings: (k, n) CSR of float32 ones, which prompts hold which n-gram.
     """
 
     hashes: HashArray
@@ -30,8 +30,8 @@ class SharedGrams:
     postings: sparse.csr_matrix
 
     @cached_property
-    def held(self) -> sparse.csr_matrix:
-        """(n, k) CSR of float32 ones, which grams each prompt holds."""
+    def by_prompt(self) -> sparse.csr_matrix:
+        """(n, k) CSR of float32 ones, which n-grams each prompt holds."""
         return self.postings.T.tocsr()
 
 
@@ -43,10 +43,10 @@ def shared_grams(
     min_accounts: int,
     known: HashArray | None = None,
 ) -> SharedGrams:
-    """Keep the grams that at least min_prompts prompts and min_accounts accounts hold, and the `known` ones.
+    """Keep the n-grams that at least min_prompts prompts and min_accounts accounts hold, and the `known` ones.
 
-    senders: (n, accounts) CSR, which accounts sent which prompt. known: sorted uint64, the grams of
-    stored signatures, kept however rare they are today.
+    senders: (n, a) CSR, which accounts sent which prompt. known: (m,) uint64, sorted, the n-grams of stored
+    signatures, kept however rare they are today.
     """
     known = np.empty(0, dtype=np.uint64) if known is None else known
     hashes, ids = shared(shingles.hashes, shingles.offsets, known, min_prompts)
@@ -65,7 +65,7 @@ def shared_grams(
 
 
 def boundary_grams(shingles: Shingles, shared: SharedGrams) -> Bools:
-    """Tell which shared grams (k,) hold a start or end mark: text at the beginning or the end of a section."""
+    """Tell which shared n-grams, (k,) bool, hold a start or end mark: text at the beginning or the end of a section."""
     ends = ~shingles.joined
     starts = np.concatenate([[True], ends[:-1]])[: len(ends)]
     out = np.zeros(len(shared.hashes), dtype=np.bool_)
@@ -76,9 +76,9 @@ def boundary_grams(shingles: Shingles, shared: SharedGrams) -> Bools:
 
 @njit(cache=True, nogil=True)
 def _postings(ids: Ids, offsets: IntArray, grams: int) -> tuple[Ids, Ids]:
-    """Return which prompts hold each gram, ascending and each once, as the indptr and indices of a CSR matrix.
+    """Return which prompts hold each n-gram, ascending and each once, as the indptr and indices of a CSR matrix.
 
-    ids: (p,) which gram stands at each place, -1 for none, of prompts that begin at offsets (n + 1,).
+    ids: (p,) which n-gram stands at each place, -1 for none, of prompts that begin at offsets (n + 1,).
     """
     ends = np.zeros(grams + 1, dtype=np.int32)
     seen_in = np.full(grams, -1, dtype=np.int32)
@@ -102,6 +102,10 @@ def _postings(ids: Ids, offsets: IntArray, grams: int) -> tuple[Ids, Ids]:
 
 @njit(cache=True, nogil=True)
 def _distinct_accounts(gram_at: Ids, prompts: Ids, sender_at: Ids, senders: Ids, accounts: int) -> Ids:
+    """Count the accounts that sent each n-gram, (k,).
+
+    gram_at, prompts: (k, n) CSR, the prompts that hold each. sender_at, senders: (n, accounts) CSR, who sent those.
+    """
     out = np.zeros(len(gram_at) - 1, dtype=np.int32)
     seen_in = np.full(accounts, -1, dtype=np.int32)
     for gram in range(len(gram_at) - 1):

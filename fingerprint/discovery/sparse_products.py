@@ -1,11 +1,10 @@
 """Products of sparse matrices of ones of which only a part is wanted: most of a full product is small counts.
 
-Rows are worked by all processors; the result does not depend on how many.
+All processors share the rows; the result does not depend on how many there are.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -15,19 +14,21 @@ import numpy.typing as npt
 from numba import njit
 from scipy import sparse
 
+from fingerprint.base.parallel import workers
 from fingerprint.base.types import FloatArray, Ids, IntArray
 
-FEW = 1 << 16
-"""Terms of a product that are not worth several threads."""
+MIN_TERMS = 1 << 16
+"""Terms of a product from which on it is worth several threads."""
 
 Reals = npt.NDArray[np.floating]
 Part = TypeVar("Part")
 
 
 def counts_from(a: sparse.csr_matrix, b: sparse.csr_matrix, least: Reals) -> sparse.csr_matrix:
-    """Return the entries of a @ b, two matrices of ones, that reach least (rows of a,) and 1; columns ascend.
+    """Return the entries of a @ b that reach `least` and 1, (x, z) CSR of float32; columns ascend.
 
-    Of a holds-matrix and postings: how many of the things that a row names each column holds, where these are many.
+    a: (x, y) and b: (y, z) CSR of ones. least: (x,) for each row. With a family's n-grams as rows of a and postings as
+    b: how many of its n-grams each prompt holds, of prompts that hold many.
     """
     parts = _in_parts(a, b, lambda begin, end: _from(a, b, least, begin, end))
     lengths, columns, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -38,7 +39,10 @@ def counts_from(a: sparse.csr_matrix, b: sparse.csr_matrix, least: Reals) -> spa
 
 
 def counts_at(a: sparse.csr_matrix, b: sparse.csr_matrix, at: sparse.csr_matrix) -> FloatArray:
-    """Return the entries of a @ b, two matrices of ones, where `at` has its own, in the order of at.data."""
+    """Return the entries of a @ b where `at` has its own, (nnz of at,) float32, in the order of at.data.
+
+    a: (x, y) and b: (y, z) CSR of ones. at: (x, z) CSR.
+    """
     parts = _in_parts(a, b, lambda begin, end: _at(a, b, at, begin, end))
     return np.concatenate(parts)
 
@@ -46,22 +50,20 @@ def counts_at(a: sparse.csr_matrix, b: sparse.csr_matrix, at: sparse.csr_matrix)
 def _from(
     a: sparse.csr_matrix, b: sparse.csr_matrix, least: Reals, begin: int, end: int
 ) -> tuple[IntArray, Ids, FloatArray]:
-    return _counted(a.indptr, a.indices, b.indptr, b.indices, b.shape[1], least, begin, end)
+    return _count_from(a.indptr, a.indices, b.indptr, b.indices, b.shape[1], least, begin, end)
 
 
 def _at(
     a: sparse.csr_matrix, b: sparse.csr_matrix, at: sparse.csr_matrix, begin: int, end: int
 ) -> FloatArray:
-    return _counted_at(
-        a.indptr, a.indices, b.indptr, b.indices, at.indptr, at.indices, b.shape[1], begin, end
-    )
+    return _count_at(a.indptr, a.indices, b.indptr, b.indices, at.indptr, at.indices, b.shape[1], begin, end)
 
 
 def _in_parts(a: sparse.csr_matrix, b: sparse.csr_matrix, work: Callable[[int, int], Part]) -> list[Part]:
     """Call work(begin, end) for rows that cost about as much, and return the results in their order."""
     terms = np.concatenate([[0], np.cumsum(np.diff(b.indptr)[a.indices])])[a.indptr]
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if threads == 1 or terms[-1] < FEW:
+    threads = workers()
+    if threads == 1 or terms[-1] < MIN_TERMS:
         return [work(0, a.shape[0])]
     cuts = np.unique(np.searchsorted(terms, np.linspace(0, terms[-1], 4 * threads + 1)))
     cuts[0], cuts[-1] = 0, a.shape[0]
@@ -70,24 +72,25 @@ def _in_parts(a: sparse.csr_matrix, b: sparse.csr_matrix, work: Callable[[int, i
 
 
 @njit(cache=True, nogil=True)
-def _counted(
+def _count_from(
     a_at: Ids, a: Ids, b_at: Ids, b: Ids, columns: int, least: Reals, begin: int, end: int
 ) -> tuple[IntArray, Ids, FloatArray]:
+    """Return the entries of some rows of a product: how many in each row, their columns, and their counts."""
     count = np.zeros(columns, dtype=np.int32)
     touched = np.empty(columns, dtype=np.int32)
     lengths = np.zeros(end - begin, dtype=np.int64)
     out, data = np.empty(1024, dtype=np.int32), np.empty(1024, dtype=np.float32)
     written = 0
     for row in range(begin, end):
-        some = 0
+        met = 0
         for i in range(a_at[row], a_at[row + 1]):
             for j in range(b_at[a[i]], b_at[a[i] + 1]):
                 if count[b[j]] == 0:
-                    touched[some] = b[j]
-                    some += 1
+                    touched[met] = b[j]
+                    met += 1
                 count[b[j]] += 1
         kept = 0
-        for t in range(some):
+        for t in range(met):
             if count[touched[t]] >= least[row]:
                 kept += 1
         if written + kept > len(out):
@@ -96,14 +99,14 @@ def _counted(
             wider[:written], more[:written] = out[:written], data[:written]
             out, data = wider, more
         place = written
-        for t in range(some):
+        for t in range(met):
             if count[touched[t]] >= least[row]:
                 out[place] = touched[t]
                 place += 1
         out[written:place].sort()
         for p in range(written, place):
             data[p] = count[out[p]]
-        for t in range(some):
+        for t in range(met):
             count[touched[t]] = 0
         lengths[row - begin] = kept
         written = place
@@ -111,20 +114,21 @@ def _counted(
 
 
 @njit(cache=True, nogil=True)
-def _counted_at(
+def _count_at(
     a_at: Ids, a: Ids, b_at: Ids, b: Ids, wanted_at: Ids, wanted: Ids, columns: int, begin: int, end: int
 ) -> FloatArray:
+    """Return the entries of some rows of a product where `wanted` has its own, one after the other."""
     count = np.zeros(columns, dtype=np.int32)
-    mine = np.full(columns, -1, dtype=np.int64)
+    wanted_in = np.full(columns, -1, dtype=np.int64)
     first = wanted_at[begin]
     out = np.zeros(wanted_at[end] - first, dtype=np.float32)
     for row in range(begin, end):
         for w in range(wanted_at[row], wanted_at[row + 1]):
-            mine[wanted[w]] = row
+            wanted_in[wanted[w]] = row
             count[wanted[w]] = 0
         for i in range(a_at[row], a_at[row + 1]):
             for j in range(b_at[a[i]], b_at[a[i] + 1]):
-                if mine[b[j]] == row:
+                if wanted_in[b[j]] == row:
                     count[b[j]] += 1
         for w in range(wanted_at[row], wanted_at[row + 1]):
             out[w - first] = count[wanted[w]]

@@ -38,8 +38,7 @@ from fingerprint.signatures.describe import describe
 from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
 from fingerprint.store.lock import HomeLock
 from fingerprint.store.store import Store
-from fingerprint.text.normalise import normalised, shown
-from fingerprint.text.tokenise import tokens
+from fingerprint.text.normalise import normalised
 from fingerprint.traffic.feeds import Chunk, Feed, Position
 from fingerprint.traffic.reader import read_traffic
 
@@ -184,7 +183,7 @@ class Watch:
         self._refresh()
         self._evict()
         if self._fresh and self._window:
-            self._found(collect((h.rows for h in self._window), normalised, tokens, shown))
+            self._found(collect(h.rows for h in self._window))
         self._fresh = 0
         self.state.last_round = self.state.latest
         self.state.done = dict(end)

@@ -32,8 +32,6 @@ from fingerprint.nights.spool import Spool, texts_of
 from fingerprint.signatures.adoption import adopt
 from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.ngrams import shingle
-from fingerprint.text.normalise import normalised, shown
-from fingerprint.text.tokenise import tokens
 from fingerprint.traffic.reader import TrafficReader
 
 
@@ -124,7 +122,7 @@ def _hand_over(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def _in_memory(reader: TrafficReader, batches: list[pa.RecordBatch], job: Job) -> Night:
     threads = job.settings.threads or workers()
-    batch = collect(_hand_over(batches), normalised, tokens, shown, threads=threads)
+    batch = collect(_hand_over(batches), threads=threads)
     report = reader.report()
     if not len(batch):
         where = f"; {report.rejects_path} says why" if report.rejected else ""

@@ -41,10 +41,10 @@ MOST_HELD = 20_000
 
 _NO_SEEDS = np.empty(0, dtype=np.uint64), np.zeros(1, dtype=np.int64)
 
-SHORTEST = 2
+MIN_LENGTH = 2
 """Grams of a segment that families of a sample begin with: single shared grams are ordinary language, and most (D-032)."""
 
-EXACTLY = 16_384
+EXACT_UP_TO = 16_384
 """Segments of a sample above this number are compared through inverted lists; there are other samples."""
 
 SEED, MOST_SEEDS = 8, 50_000
@@ -149,8 +149,8 @@ def _looked_at(spool: Spool, chosen: IntArray, number: int, job: Job) -> tuple[R
             [],
             job.settings,
             lambda name: job.tell(f"{name} {number}", 0, None),
-            shortest=SHORTEST,
-            exactly=EXACTLY,
+            min_length=MIN_LENGTH,
+            exact_up_to=EXACT_UP_TO,
             graph=job.engine.graph,
         )
         grams, offsets, outlined = _columns(found)

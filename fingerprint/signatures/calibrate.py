@@ -59,7 +59,7 @@ def weights(found: Discovery) -> sparse.csr_matrix:
     families, postings = found.families, found.shared.postings
     out = families.core.tocsr().copy()
     out.sort_indices()
-    inside = counts_at(families.members, found.shared.held, out)
+    inside = counts_at(families.members, found.shared.by_prompt, out)
     outside = np.diff(postings.indptr)[out.indices] - inside.astype(np.int64)
     out.data = match_score.rarity(outside, postings.shape[1])
     return out

@@ -12,7 +12,7 @@ from support.crafted import START, Sent, batch_of, record_batch
 
 from fingerprint.discovery.batch import Batch, collect
 from fingerprint.domain.schemas import TURN_END
-from fingerprint.text.normalise import normalised, shown
+from fingerprint.text.normalise import normalised
 from fingerprint.text.tokenise import tokens
 
 # few different words, spellings, systems and accounts, so that prompts come again
@@ -28,10 +28,6 @@ SENT = st.builds(
 )
 
 
-def collected(batches: list[pa.RecordBatch]) -> Batch:
-    return collect(batches, normalised, tokens, shown)
-
-
 def same(one: Batch, other: Batch) -> bool:
     def plain(value: object) -> object:
         return value.tolist() if isinstance(value, np.ndarray) else value.to_pylist()  # type: ignore[attr-defined]
@@ -44,7 +40,7 @@ def test_many_small_batches_are_one_large_one(sent: list[Sent], data: st.DataObj
     cuts = sorted({0, len(sent), *data.draw(st.lists(st.integers(0, len(sent)), max_size=5))})
     whole = record_batch(sent)
     pieces = [whole.slice(a, b - a) for a, b in itertools.pairwise(cuts)]
-    assert same(collected(pieces), batch_of(sent))
+    assert same(collect(pieces), batch_of(sent))
 
 
 @given(st.lists(SENT, max_size=25))
@@ -111,7 +107,7 @@ def test_which_prompts_are_one(one: Sent, other: Sent, together: bool) -> None:
 
 
 def test_nothing() -> None:
-    batch = collected([])
+    batch = collect([])
     assert len(batch) == batch.distinct == 0
     assert batch.senders().shape == batch.requests().shape == (0, 0)
-    assert same(batch, collected([record_batch([])]))
+    assert same(batch, collect([record_batch([])]))

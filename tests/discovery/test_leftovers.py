@@ -16,8 +16,6 @@ from fingerprint.domain.settings import Home, Settings
 from fingerprint.jobs.nightly import nightly
 from fingerprint.store.store import Store
 from fingerprint.text.ngrams import shingle
-from fingerprint.text.normalise import normalised, shown
-from fingerprint.text.tokenise import tokens
 from fingerprint.traffic.reader import read_traffic
 
 DAY = 86_400
@@ -112,7 +110,7 @@ def test_nothing_that_one_account_sent_alone_is_kept(tmp_path: Path) -> None:
     (path,) = (tmp_path / "home/unexplained").iterdir()
     kept = pa.ipc.open_file(path.read_bytes()).read_all()
     assert 0 < len(kept) <= leftovers.MOST
-    batch = collect(read_traffic([traffic], rejects=None), normalised, tokens, shown)
+    batch = collect(read_traffic([traffic], rejects=None))
     grams = shingle(batch.token_hashes, batch.section, batch.offsets)
     prompt = np.repeat(np.arange(batch.distinct), np.diff(grams.offsets))
     senders: dict[int, set[int]] = {}

@@ -85,7 +85,7 @@ def test_a_prompt_holds_a_group_from_the_share_on() -> None:
     postings[:6, 1] = 1
     postings[10, 2] = 1
     postings[11, 3] = 1
-    held = segments.held(group, 3, sparse.csr_matrix(postings), share=0.7)
+    held = segments.prompts_holding(group, 3, sparse.csr_matrix(postings), share=0.7)
     assert held.toarray().tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
     assert held.data.dtype == np.float32
 

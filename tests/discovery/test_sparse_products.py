@@ -32,9 +32,9 @@ def test_counts_are_those_of_the_product(rows: int, inner: int, columns: int, se
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b, at = ones(300, 200, 0.2, 1), ones(200, 400, 0.2, 2), ones(300, 400, 0.1, 3)
     least = np.full(300, 8.0)
-    monkeypatch.setattr(sparse_products, "FEW", 2**40)
+    monkeypatch.setattr(sparse_products, "MIN_TERMS", 2**40)
     one = counts_from(a, b, least), counts_at(a, b, at)
-    monkeypatch.setattr(sparse_products, "FEW", 1)
+    monkeypatch.setattr(sparse_products, "MIN_TERMS", 1)
     several = counts_from(a, b, least), counts_at(a, b, at)
     assert (one[0] != several[0]).nnz == 0
     np.testing.assert_array_equal(one[1], several[1])

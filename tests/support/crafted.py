@@ -13,8 +13,6 @@ from fingerprint.discovery.batch import Batch, collect
 from fingerprint.discovery.shared_ngrams import SharedGrams, shared_grams
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
 from fingerprint.text.ngrams import Shingles, shingle
-from fingerprint.text.normalise import normalised, shown
-from fingerprint.text.tokenise import tokens
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -54,7 +52,7 @@ def record_batch(sent: Sequence[Sent], *, first: int = 0) -> pa.RecordBatch:
 
 
 def batch_of(sent: Sequence[Sent]) -> Batch:
-    return collect([record_batch(sent)], normalised, tokens, shown)
+    return collect([record_batch(sent)])
 
 
 def grams_of(batch: Batch, *, min_prompts: int = 3, min_accounts: int = 2) -> tuple[Shingles, SharedGrams]:
