@@ -155,20 +155,6 @@ class PageQueries:
                 for r in connection.execute(chosen)
             ]
 
-    def account_meta(self, account_id: str) -> list[tuple[str, str, int]]:
-        """List the metadata values of an account, each with how many accounts have it; the most shared ones first."""
-        mine, other = tables.account_meta.alias(), tables.account_meta.alias()
-        same = sa.and_(mine.c.name == other.c.name, mine.c.value == other.c.value)
-        count = sa.func.count(other.c.account_id.distinct())
-        chosen = (
-            sa.select(mine.c.name, mine.c.value, count)
-            .join(other, same)
-            .where(mine.c.account_id == account_id)
-        )
-        with self._database.reading() as connection:
-            rows = connection.execute(chosen.group_by(mine.c.name, mine.c.value))
-            return sorted(((r[0], r[1], r[2]) for r in rows), key=lambda r: (-r[2], r[0], r[1]))
-
     def last_days(self) -> dict[str, date]:
         """Return the last day of traffic of each night."""
         sent = tables.activity.c

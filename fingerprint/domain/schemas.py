@@ -84,17 +84,6 @@ SPREAD_SCHEMA = pa.schema(
 ACTIVITY_SCHEMA = pa.schema([f for f in SPREAD_SCHEMA if f.name != "family_id"])
 """What each account sent in all on each day, in any family or none."""
 
-ACCOUNT_META_SCHEMA = pa.schema(
-    [
-        pa.field("account_id", pa.large_string(), nullable=False),
-        pa.field("name", pa.large_string(), nullable=False),  # ip_prefix, payment_hash, user_agent
-        pa.field("value", pa.large_string(), nullable=False),
-        pa.field("first_seen", pa.timestamp("us", tz="UTC"), nullable=False),
-        pa.field("last_seen", pa.timestamp("us", tz="UTC"), nullable=False),
-    ]
-)
-"""Which metadata values each account was seen with, and when."""
-
 RANDOM_FEATURES_SCHEMA = pa.schema(
     [
         pa.field("account_id", pa.large_string(), nullable=False),

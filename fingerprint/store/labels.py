@@ -7,7 +7,6 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from fingerprint.domain.errors import Conflict
 from fingerprint.domain.rows import FamilyFacts, LabelRow
 from fingerprint.domain.signature import Signature
 from fingerprint.store import access, tables
@@ -26,13 +25,8 @@ def add_campaign(
     upsert(connection, tables.campaigns, [row], keep=row)
 
 
-def add_label(connection: sa.Connection, word: LabelRow, *, expected: int | None = None) -> None:
-    """Add an analyst's word and its line in the audit log; raises Conflict unless the family is as expected."""
-    found = access.revision(connection, word.family_id)
-    if expected is not None and expected != found:
-        raise Conflict(
-            f"family {word.family_id}: revision {expected} expected, {found} found: somebody else changed it"
-        )
+def add_label(connection: sa.Connection, word: LabelRow) -> None:
+    """Add an analyst's label and its line in the audit log; a campaign that it names is made when new."""
     if word.campaign_id is not None:
         t = tables.families
         family = connection.execute(

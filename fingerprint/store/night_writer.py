@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import pyarrow as pa
 import sqlalchemy as sa
 
 from fingerprint.domain import signature_json
@@ -16,7 +14,6 @@ from fingerprint.domain.results import NightReport
 from fingerprint.domain.rows import AccountRow, CampaignRow, Event
 from fingerprint.domain.schemas import (
     ACCOUNT_HOURS_SCHEMA,
-    ACCOUNT_META_SCHEMA,
     FAMILY_HOURS_SCHEMA,
     PATTERNS_SCHEMA,
     Activity,
@@ -27,7 +24,6 @@ from fingerprint.store.sql import Row, arrow_rows, chunks, upsert
 from fingerprint.store.tables import (
     account_features,
     account_hours,
-    account_meta,
     accounts,
     activity,
     campaigns,
@@ -53,9 +49,6 @@ PINNED = {
 
 FEATURE_NIGHTS = 14
 """Accounts' features are kept of so many nights."""
-
-LONGEST_META = 256
-"""Metadata values of more characters are kept as their hash."""
 
 
 def stored_stamp(connection: sa.Connection) -> Stamp | None:
@@ -302,20 +295,6 @@ def drop_old_features(connection: sa.Connection) -> None:
     kept = sa.select(nights.c.batch_id).order_by(nights.c.started.desc(), nights.c.batch_id)
     last = list(connection.scalars(kept.limit(FEATURE_NIGHTS)))
     connection.execute(sa.delete(account_features).where(account_features.c.batch_id.not_in(last)))
-
-
-def save_account_meta(connection: sa.Connection, rows: pa.Table) -> None:
-    """Write which values accounts were seen with; times seen only widen."""
-    for chunk in arrow_rows(rows, ACCOUNT_META_SCHEMA):
-        storable = [row | {"value": _storable(row["value"])} for row in chunk]
-        upsert(connection, account_meta, storable, widen=["first_seen", "last_seen"])
-
-
-def _storable(value: str) -> str:
-    """Bring what any client may send within PostgreSQL's limits: no NUL, and 2.7 kB in an index."""
-    if len(value) > LONGEST_META:
-        return "sha256:" + hashlib.sha256(value.encode()).hexdigest()
-    return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def save_rhythm(connection: sa.Connection, rhythm: Activity, batch_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,6 @@ from fingerprint.domain.errors import NotFound
 from fingerprint.domain.results import NightReport
 from fingerprint.domain.rows import AccountRow, CampaignRow, Event, FamilyFacts, FamilyRow, LabelRow
 from fingerprint.domain.schemas import (
-    ACCOUNT_META_SCHEMA,
     ACTIVITY_SCHEMA,
     RANDOM_FEATURES_SCHEMA,
     SPREAD_SCHEMA,
@@ -51,9 +50,6 @@ FAMILY_ACCOUNTS_SCHEMA = pa.schema(
     }
 )
 ACCOUNT_TOTALS_SCHEMA = pa.schema([f for f in FAMILY_ACCOUNTS_SCHEMA if f.name != "family_id"])
-FAMILY_DAYS_SCHEMA = pa.schema(
-    {"family_id": pa.large_string(), "day": pa.date32(), "requests": pa.int64(), "accounts": pa.int64()}
-)
 
 _SENT = tables.spread.join(tables.families, tables.families.c.family_id == tables.spread.c.family_id)
 
@@ -118,23 +114,20 @@ class Store:
         *,
         spread: pa.Table,
         activity: pa.Table,
-        account_meta: pa.Table | None = None,
         features: pa.Table | None = None,
         rhythm: Activity | None = None,
         accounts: Sequence[AccountRow] = (),
         campaigns: Sequence[CampaignRow] = (),
         events: Sequence[Event] = (),
-        retired: Iterable[str] = (),
         retention_days: int | None = None,
     ) -> None:
         """Save all of a night's findings, or none.
 
-        `spread`, `activity`, `account_meta` and `features` have the schemas of that name in `records`, `rhythm` those in
-        `casework`. Families' accounts,
-        requests and days are counted from `spread` over all batches, first and last seen only widen, the version
-        rises with a changed template. Labels are the analysts', so a signature's label is not saved; nor is its
-        campaign_id, for `campaigns` say which families they have. Stored families that no argument names stay as
-        they are; `retired` ones are no longer listed or matched.
+        `spread`, `activity` and `features` have the schemas SPREAD, ACTIVITY and RANDOM_FEATURES of domain/schemas,
+        `rhythm` is its Activity. Families' accounts, requests and days are counted from `spread` over all batches,
+        first and last seen only widen, the version rises with a changed template. Labels are the analysts', so a
+        signature's label is not saved; nor is its campaign_id, for `campaigns` say which families they have. Stored
+        families that no argument names stay as they are.
 
         retention_days: families that were retired longer ago lose their vectors; None keeps them.
         A batch saved again replaces its traffic and events; families that only its earlier run had seen are retired.
@@ -162,12 +155,10 @@ class Store:
             night_writer.drop_old_features(connection)
             unseen = night_writer.update_totals(connection, touched, counted_before=counted_before)
             night_writer.save_accounts(connection, accounts, now)
-            if account_meta is not None:
-                night_writer.save_account_meta(connection, account_meta)
             if rhythm is not None:
                 night_writer.save_rhythm(connection, rhythm, night.batch_id)
             night_writer.save_events(connection, events, night.batch_id)
-            night_writer.retire(connection, {*retired, *unseen} - saved, night.batch_id)
+            night_writer.retire(connection, set(unseen) - saved, night.batch_id)
             if retention_days is not None:
                 night_writer.drop_old_vectors(connection, now - timedelta(days=retention_days))
 
@@ -329,20 +320,8 @@ class Store:
         chosen = sa.select(key, *_totals(table)).group_by(key)
         return self._history(chosen, table, but_batch, ACCOUNT_TOTALS_SCHEMA)
 
-    def family_days(self, *, but_batch: str | None = None) -> pa.Table:
-        """Read each family's requests and accounts by UTC day: FAMILY_DAYS_SCHEMA, in order of ids and days."""
-        table = tables.spread
-        keys = (OWNER, table.c.day)
-        accounts = sa.func.count(table.c.account_id.distinct())
-        chosen = sa.select(*keys, _totals(table)[0], accounts).select_from(_SENT).group_by(*keys)
-        return self._history(chosen, table, but_batch, FAMILY_DAYS_SCHEMA)
-
-    def account_meta(self) -> pa.Table:
-        """Read which metadata values each account was seen with: records.ACCOUNT_META_SCHEMA."""
-        return self._history(sa.select(tables.account_meta), tables.account_meta, None, ACCOUNT_META_SCHEMA)
-
     def account_features(self, *, but_batch: str | None = None) -> pa.Table:
-        """Read the features of accounts of the last nights: records.FEATURES_SCHEMA, a row for each of their nights."""
+        """Read the features of accounts of the last nights: RANDOM_FEATURES_SCHEMA, a row for each of their nights."""
         table = tables.account_features
         chosen = sa.select(table.c.account_id, table.c.requests, table.c.features)
         return self._history(chosen, table, but_batch, RANDOM_FEATURES_SCHEMA)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-REVISION = "0004_casework"
+REVISION = "0005_no_account_meta"
 """The last of the migrations, after which a database has these tables."""
 
 
@@ -162,17 +162,6 @@ account_features = sa.Table(
     sa.Column("account_id", sa.Text, primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),
     sa.Column("features", sa.LargeBinary, nullable=False),  # <f2
-    sqlite_with_rowid=False,
-)
-
-account_meta = sa.Table(
-    "account_meta",
-    metadata,
-    sa.Column("account_id", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, primary_key=True),
-    sa.Column("first_seen", UtcTime, nullable=False),
-    sa.Column("last_seen", UtcTime, nullable=False),
     sqlite_with_rowid=False,
 )
 

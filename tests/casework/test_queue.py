@@ -154,8 +154,10 @@ def test_rows_tell_revision_notes_and_snooze(store: Store, worklist: Queue) -> N
 
 def test_wordings_and_retired_families_are_not_in_the_queue(store: Store, worklist: Queue) -> None:
     Actions(store.database).merge("f1", {"f0": 0}, by="ann")
-    spread, activity = SPREAD_SCHEMA.empty_table(), ACTIVITY_SCHEMA.empty_table()
-    store.save_night(make_night("n2"), [], spread=spread, activity=activity, retired=["f2"])
+    # the night again, in which f2 is not found: no other one counted it, so it is retired
+    spread = table(SPREAD_SCHEMA, *((f, "a0", date(2026, 3, 2), 10) for f in ("f0", "f1")))
+    again = [make_signature(f, seed=n) for n, f in enumerate(("f0", "f1"))]
+    store.save_night(make_night("n1"), again, spread=spread, activity=ACTIVITY_SCHEMA.empty_table())
     assert found(worklist) == ["f1"]
 
 

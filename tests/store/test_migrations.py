@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from support.stored_nights import engine_of
+from support.stored_nights import NOON, engine_of
 
 from fingerprint.domain.errors import StoreError
 from fingerprint.store.database import MIGRATIONS
@@ -27,6 +29,27 @@ def test_migrations_make_what_the_tables_say(store: Store, tmp_path: Path, store
         )
         assert compare_metadata(context, metadata) == []
         assert context.get_current_revision() == HEAD == REVISION
+
+
+def test_a_database_of_before_loses_its_table_of_metadata_and_nothing_else(
+    tmp_path: Path, store_url: str | None
+) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    engine = engine_of(tmp_path, store_url)
+    value = {"account_id": "a", "name": "user_agent", "value": "x", "first_seen": NOON, "last_seen": NOON}
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004_casework")
+        before = set(sa.inspect(connection).get_table_names())
+        old = sa.Table("account_meta", sa.MetaData(), autoload_with=connection)
+        connection.execute(sa.insert(old), [value])
+        campaign = {"campaign_id": "c1", "label": "Graders", "score": 0.5, "flagged": True, "created": NOON}
+        connection.execute(sa.insert(metadata.tables["campaigns"]), [campaign])
+    Store.open(tmp_path, store_url).close()
+    with engine.connect() as connection:
+        assert before - set(sa.inspect(connection).get_table_names()) == {"account_meta"}
+        assert connection.scalar(sa.text("SELECT label FROM campaigns")) == "Graders"
 
 
 def test_opens_at_once_in_many_threads(tmp_path: Path, store_url: str | None) -> None:

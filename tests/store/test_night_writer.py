@@ -23,6 +23,7 @@ from support.stored_nights import (
     make_night,
     make_signature,
     save_first,
+    save_first_without_f1,
     save_next,
     table,
 )
@@ -30,7 +31,6 @@ from support.stored_nights import (
 from fingerprint.domain.errors import StampMismatch, StoreError
 from fingerprint.domain.rows import AccountRow, Event
 from fingerprint.domain.schemas import (
-    ACCOUNT_META_SCHEMA,
     ACTIVITY_SCHEMA,
     RANDOM_FEATURES_SCHEMA,
     SPREAD_SCHEMA,
@@ -92,14 +92,6 @@ def test_history_as_arrow(store: Store) -> None:
         {"account_id": "a", "requests": 2, "first_day": TOMORROW, "last_day": TOMORROW},
         {"account_id": "c", "requests": 3, "first_day": TODAY, "last_day": TOMORROW},
     ]
-    assert store.family_days().to_pydict() == {
-        "family_id": ["f1", "f1", "f2"],
-        "day": [TODAY, TOMORROW, TODAY],
-        "requests": [8, 3, 5],
-        "accounts": [3, 2, 1],
-    }
-    seen = ("a", "payment_hash", "p", NOON - timedelta(days=9), NOON + timedelta(hours=1))
-    assert store.account_meta() == table(ACCOUNT_META_SCHEMA, seen)
     assert store.family_accounts(but_batch="n1").schema == store.family_accounts().schema
 
 
@@ -151,8 +143,8 @@ def test_families_are_counted_without_a_new_signature(store: Store) -> None:
 
 def test_families_that_were_retired_long_ago_lose_their_vectors(store: Store) -> None:
     save_first(store)
+    save_first_without_f1(store)
     nothing = {"spread": table(SPREAD_SCHEMA), "activity": table(ACTIVITY_SCHEMA)}
-    store.save_night(make_night("n2"), [], **nothing, retired=["f1"])
     store.save_night(make_night("n3"), [], **nothing, retention_days=7)
     assert len(store.signature("f1").prototypes)
     store.save_night(make_night("n4"), [], **nothing, retention_days=0)
@@ -160,15 +152,6 @@ def test_families_that_were_retired_long_ago_lose_their_vectors(store: Store) ->
     assert len(store.signature("f2").prototypes)
     store.save_night(make_night("n5"), [make_signature("f1")], **nothing, retention_days=0)
     assert len(store.signature("f1").prototypes)
-
-
-def test_metadata_of_any_client_is_kept(store: Store) -> None:
-    seen = [("a", "user_agent", agent, NOON, NOON) for agent in ("NUL \0", "long " * 1000, "long " * 999)]
-    nothing = {"spread": table(SPREAD_SCHEMA), "activity": table(ACTIVITY_SCHEMA)}
-    store.save_night(make_night("n1"), [], **nothing, account_meta=table(ACCOUNT_META_SCHEMA, *seen))
-    values = store.account_meta()["value"].to_pylist()
-    assert values[0] == "NUL \ufffd"
-    assert [value[:7] for value in values[1:]] == ["sha256:", "sha256:"]
 
 
 def test_a_changed_template_is_a_new_version_and_the_old_one_is_kept(store: Store) -> None:

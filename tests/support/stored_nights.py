@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from fingerprint.domain.results import IngestReport, NightReport
 from fingerprint.domain.rows import AccountRow, CampaignRow, Event
 from fingerprint.domain.schemas import (
-    ACCOUNT_META_SCHEMA,
     ACTIVITY_SCHEMA,
     RANDOM_FEATURES_SCHEMA,
     SPREAD_SCHEMA,
@@ -73,7 +72,6 @@ def save_first(store: Store, batch_id: str = "n1") -> None:
         spread=FIRST_SPREAD,
         activity=FIRST_ACTIVITY,
         features=table(RANDOM_FEATURES_SCHEMA, ("a", 5, b"12"), ("b", 4, b"34")),
-        account_meta=table(ACCOUNT_META_SCHEMA, ("a", "payment_hash", "p", NOON, NOON + timedelta(hours=1))),
         accounts=[AccountRow("a", 0.9, True, 10, ("f1", "f2"), (Reason("rare", 2.0, 1.5, "rare text"),))],
         campaigns=[CampaignRow("c1", "Graders", 0.8, True, ("f1", "f2"))],
         events=[Event("f1", "born"), Event("f2", "born", {"size": 5})],
@@ -87,11 +85,16 @@ def save_next(store: Store, batch_id: str = "n2") -> None:
         [make_signature("f1", words="Rate this answer", spread=later)],
         spread=NEXT_SPREAD,
         activity=NEXT_ACTIVITY,
-        account_meta=table(ACCOUNT_META_SCHEMA, ("a", "payment_hash", "p", NOON - timedelta(days=9), NOON)),
         features=table(RANDOM_FEATURES_SCHEMA, ("a", 6, b"56")),
         accounts=[AccountRow("c", 0.4, False, 3, ("f1",), (), 0.1, 0.02, 0.5)],
         events=[Event("f1", "pivoted")],
     )
+
+
+def save_first_without_f1(store: Store) -> None:
+    """Run the first night again and find no f1 this time; no other night counted it, so it is retired."""
+    spread = table(SPREAD_SCHEMA, ("f2", "a", TODAY, 5))
+    store.save_night(make_night("n1"), [make_signature("f2", seed=2)], spread=spread, activity=FIRST_ACTIVITY)
 
 
 def engine_of(home: Path, url: str | None) -> sa.Engine:

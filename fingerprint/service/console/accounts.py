@@ -35,7 +35,6 @@ def account(visit: Reader, account_id: str) -> Response:
             raise
         row = None
     families = {r.family.family_id: r for r in visit.worklist.families(days.families)}
-    meta = visit.dossier.account_meta(account_id)
     return visit.render(
         "account.html",
         account_id=account_id,
@@ -44,6 +43,5 @@ def account(visit: Reader, account_id: str) -> Response:
         in_families=days.requests.sum(axis=0).tolist(),
         of_family=days.requests.sum(axis=1).tolist(),
         families=families,
-        meta=meta,
         charts=charts,
     )
