@@ -9,15 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
-from fingerprint.base.types import FloatArray, HashArray, Ids
+from fingerprint.base.types import FloatArray, Ids
 from fingerprint.clustering.faiss_index import EXACT_UP_TO
 from fingerprint.clustering.hdbscan_graph import cluster
 from fingerprint.clustering.knn import Neighbours, knn_graph
 from fingerprint.discovery.assignment import Assignment
 from fingerprint.discovery.batch import Batch, behaviour_of
-from fingerprint.discovery.families import Families, candidates, renew
+from fingerprint.discovery.families import Families, candidates, cores_over, renew
 from fingerprint.discovery.proof import has_outline
 from fingerprint.discovery.segments import join_segments, sketch
 from fingerprint.discovery.selection import select
@@ -114,7 +113,7 @@ def discover_in(
     )
     clusters = cluster(near, segments.length, min_cluster_size=2, min_samples=1, epsilon=SAME_PLACE)
     stage("refine")
-    cores = _stored_cores(stored, shared.hashes)
+    cores = cores_over(shared.hashes, [s.grams for s in stored])
     found = candidates(clusters.labels, segments, shared, cores, least=settings.min_requests)
     boundary = boundary_grams(shingles, shared)
     selection = select(
@@ -127,16 +126,6 @@ def discover_in(
     families, label = selection.families, selection.label
     act = behaviour_of(batch, families.members)
     return Discovery(shingles, shared, families, act, label, _coverage(families, shared, label))
-
-
-def _stored_cores(stored: Sequence[Signature], hashes: HashArray) -> sparse.csr_matrix:
-    """Return the cores of stored signatures, (g, k) CSR of ones over sorted hashes (k,) that hold all of their n-grams."""
-    sizes = [len(s.grams) for s in stored]
-    grams = np.concatenate([*(s.grams for s in stored), np.empty(0, dtype=np.uint64)])
-    columns = np.searchsorted(hashes, grams)
-    rows = np.repeat(np.arange(len(stored)), sizes)
-    ones = np.ones(len(grams), dtype=np.float32)
-    return sparse.csr_matrix((ones, (rows, columns)), shape=(len(stored), len(hashes)))
 
 
 def _coverage(families: Families, shared: SharedGrams, label: Ids) -> FloatArray:

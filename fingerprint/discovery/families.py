@@ -6,6 +6,7 @@ whose core it covers and whose evidence is strongest. Which families stay is dec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from numba import njit
 from scipy import sparse
 
 from fingerprint.base.sparse import components
-from fingerprint.base.types import Bools, Doubles, FloatArray, Ids, IntArray
+from fingerprint.base.types import Bools, Doubles, FloatArray, HashArray, Ids, IntArray
 from fingerprint.discovery.segments import Segments
 from fingerprint.discovery.shared_ngrams import SharedGrams
 from fingerprint.discovery.sparse_products import counts_from
@@ -61,6 +62,14 @@ def members_of(label: Ids, families: int) -> sparse.csr_matrix:
     prompts = np.flatnonzero(label >= 0)
     ones = np.ones(len(prompts), dtype=np.float32)
     return sparse.csr_matrix((ones, (label[prompts], prompts)), shape=(families, len(label)))
+
+
+def cores_over(hashes: HashArray, cores: Sequence[HashArray]) -> sparse.csr_matrix:
+    """Return cores as (f, k) CSR of float32 ones over sorted hashes (k,), which hold all of each core's n-grams."""
+    grams = np.concatenate([*cores, np.empty(0, dtype=np.uint64)])
+    ends = np.cumsum([0, *(len(core) for core in cores)]).astype(np.int64)
+    ones = np.ones(len(grams), dtype=np.float32)
+    return sparse.csr_matrix((ones, np.searchsorted(hashes, grams), ends), shape=(len(cores), len(hashes)))
 
 
 CORE_SHARE = 0.7

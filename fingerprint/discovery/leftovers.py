@@ -1,12 +1,11 @@
 """What a home remembers of recent prompts that no family holds, so that a campaign too small for one night is found.
 
-Of each night at most MOST prompts are kept, those that share most text with prompts of other accounts, for some days;
-and of each prompt only the hashes of grams that at least two accounts sent. One file a night, in home/unexplained.
+Of each night at most MAX_PROMPTS prompts are kept, those that share most text with prompts of other accounts, for some
+days; and of each prompt only the hashes of n-grams that at least two accounts sent. One file a night, in home/unexplained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,24 +17,24 @@ from scipy import sparse
 
 from fingerprint.base.files import replacing
 from fingerprint.base.sparse import ranges
-from fingerprint.base.types import Bools, Doubles, HashArray, Ids, IntArray
-from fingerprint.discovery.batch import Batch
+from fingerprint.base.types import Bools, Doubles, Ids, IntArray
+from fingerprint.discovery.batch import Batch, behaviour_of
 from fingerprint.discovery.discover import Discovery, discover_in
-from fingerprint.discovery.families import COVER, Families, members_of
+from fingerprint.discovery.families import COVER, Families, cores_over, members_of
 from fingerprint.discovery.proof import is_ordinary
-from fingerprint.discovery.shared_ngrams import SharedGrams, shared_grams
+from fingerprint.discovery.shared_ngrams import shared_grams
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.settings import Settings
-from fingerprint.evidence.coactivity import WINDOWS_SECONDS, behaviour, isolated
+from fingerprint.evidence.coactivity import WINDOWS_SECONDS, isolated
 from fingerprint.text.ngrams import Shingles
 
-MOST = 2_000
+MAX_PROMPTS = 2_000
 """Prompts that are remembered of one night (D-092)."""
 
-SHARED = 8
-"""Grams of a prompt that another account must have sent, or it is not remembered."""
+MIN_SHARED = 8
+"""N-grams of a prompt that another account must have sent, or it is not remembered."""
 
-ALONE = 0.2
+MAX_ALONE_SHARE = 0.2
 """Share of a family's requests that may stand alone in time; of so few over several nights chance brings none together."""
 
 _SCHEMA = pa.schema(
@@ -46,7 +45,7 @@ _SCHEMA = pa.schema(
         pa.field("second", pa.large_list(pa.float64()), nullable=False),
     ]
 )
-"""Of each prompt the grams in their order, which of them the next one continues, and who sent it when."""
+"""Of each prompt the n-grams in their order, which of them the next one continues, and who sent it when."""
 
 
 def read(folder: Path, *, but: str, end: float, days: int) -> pa.Table:
@@ -84,8 +83,8 @@ def write(folder: Path, night: str, end: float, rows: pa.Table, *, days: int) ->
 class Leftovers:
     """Prompts in no family, tonight's first (`tonight` of them), then the remembered ones.
 
-    prompts: (tonight,) their numbers in the night. batch: who sent all of them, without texts. shingles: their grams.
-    shared: (p,) bool, grams that two accounts sent. count: (m,) how many of those each prompt has.
+    prompts: (tonight,) int64, tonight's numbers in the night. batch: who sent all m of them, without texts. shingles:
+    their n-grams. shared: (p,) bool, n-grams that two accounts sent. count: (m,) how many of those each prompt has.
     """
 
     prompts: IntArray
@@ -100,24 +99,24 @@ class Leftovers:
         return len(self.prompts)
 
 
-def gather(batch: Batch, found: Discovery, remembered: pa.Table) -> Leftovers:
-    """Put a night's prompts in no family beside the remembered ones."""
-    prompts = np.flatnonzero(found.label < 0)
-    shingles = _joined(found.shingles.only(prompts), remembered)
-    both = _senders(batch, prompts, remembered)
-    grams = shared_grams(shingles, both.senders(), min_prompts=2, min_accounts=2)
+def gather(batch: Batch, discovery: Discovery, earlier: pa.Table) -> Leftovers:
+    """Put a night's prompts in no family beside those of earlier nights (_SCHEMA)."""
+    prompts = np.flatnonzero(discovery.label < 0)
+    shingles = _shingles(discovery.shingles.only(prompts), earlier)
+    sent = _requests(batch, prompts, earlier)
+    grams = shared_grams(shingles, sent.senders(), min_prompts=2, min_accounts=2)
     count = np.bincount(grams.postings.indices, minlength=shingles.prompts)
-    return Leftovers(prompts, both, shingles, grams.ids >= 0, count)
+    return Leftovers(prompts, sent, shingles, grams.ids >= 0, count)
 
 
 def to_rows(left: Leftovers, label: Ids) -> pa.Table:
     """Return what to remember of tonight (_SCHEMA); label: (n,) of all its prompts, as they were described."""
-    free = np.flatnonzero((label[left.prompts] < 0) & (left.count[: left.tonight] >= SHARED))
-    chosen = np.sort(free[np.argsort(-left.count[free], kind="stable")[:MOST]])
+    free = np.flatnonzero((label[left.prompts] < 0) & (left.count[: left.tonight] >= MIN_SHARED))
+    chosen = np.sort(free[np.argsort(-left.count[free], kind="stable")[:MAX_PROMPTS]])
     shingles, batch = left.shingles, left.batch
     places, ends = ranges(shingles.offsets, chosen)
     kept = left.shared[places]
-    # a gram continues the one before only where nothing between them was left out
+    # an n-gram continues the one before only where nothing between them was left out
     joined = shingles.joined[places] & np.append(kept[1:], np.False_)
     joined[ends[1:] - 1] = False
     grams = np.append(0, np.cumsum(kept))[ends]
@@ -135,15 +134,15 @@ def to_rows(left: Leftovers, label: Ids) -> pa.Table:
     return pa.table(lists, schema=_SCHEMA)
 
 
-def extend(batch: Batch, found: Discovery, left: Leftovers, settings: Settings) -> Discovery:
-    """Add to a night's families those that its prompts in no family make together with remembered ones.
+def extend(batch: Batch, discovery: Discovery, left: Leftovers, settings: Settings) -> Discovery:
+    """Add to a night's families those that its prompts in no family make together with those of earlier nights.
 
-    A text that tonight's own requests, among all of the night's, show to be ordinary is none: remembered prompts are
-    those that share most text, and beside them whatever is sent often looks like the work of a few, in bursts.
+    A text that tonight's own requests, among all of the night's, show to be ordinary makes none (D-091): remembered
+    prompts are those that share most text, and beside them whatever is sent often looks like the work of a few.
     """
-    likely = np.flatnonzero(left.count >= SHARED)
+    likely = np.flatnonzero(left.count >= MIN_SHARED)
     if left.tonight == left.shingles.prompts or len(likely) < settings.min_requests:
-        return found
+        return discovery
     part = _part(left.batch, likely)
     more = discover_in(left.shingles.only(likely), part, (), settings, lambda _: None, min_length=2)
     tonight = likely < left.tonight
@@ -151,18 +150,15 @@ def extend(batch: Batch, found: Discovery, left: Leftovers, settings: Settings) 
     # what is remembered was chosen for the text it shares, so text proves nothing here: its senders must
     sent = (more.families.members @ part.requests()).tocsr()
     alone = isolated(sent, part.account, part.second, within_seconds=WINDOWS_SECONDS[1])
-    together = alone <= ALONE * np.diff(sent.indptr)
+    together = alone <= MAX_ALONE_SHARE * np.diff(sent.indptr)
     new = np.flatnonzero((own >= 2) & (own < more.families.support) & together)
-    mine = _tonight(more.families.take(new), left.prompts[likely[tonight]], batch)
-    act = behaviour((mine.members @ batch.requests()).tocsr(), batch.account, batch.second)
-    new = new[~is_ordinary(mine, act)]
-    if not len(new):
-        return found
-    return _with(batch, found, more, new, settings)
+    tonights = _tonight(more.families.take(new), left.prompts[likely[tonight]], batch)
+    new = new[~is_ordinary(tonights, behaviour_of(batch, tonights.members))]
+    return _append(batch, discovery, more, new, settings) if len(new) else discovery
 
 
 def _tonight(families: Families, prompts: IntArray, batch: Batch) -> Families:
-    """Return families of the night's prompts alone, whose numbers in the batch these are; they were numbered first."""
+    """Return families of the night's prompts alone, which were numbered first; prompts: their numbers in the batch."""
     own = families.members[:, : len(prompts)].tocsr()
     own.sort_indices()
     members = sparse.csr_matrix(
@@ -171,8 +167,9 @@ def _tonight(families: Families, prompts: IntArray, batch: Batch) -> Families:
     return Families(families.core, members, families.known)
 
 
-def _joined(tonight: Shingles, remembered: pa.Table) -> Shingles:
-    grams, joined = (remembered.column(name).combine_chunks() for name in ("grams", "joined"))
+def _shingles(tonight: Shingles, earlier: pa.Table) -> Shingles:
+    """Put the n-grams of earlier nights' prompts behind tonight's; where they stood in a text is not known."""
+    grams, joined = (earlier.column(name).combine_chunks() for name in ("grams", "joined"))
     lengths = pc.list_value_length(grams).to_numpy(zero_copy_only=False).astype(np.int64)
     hashes = grams.flatten().to_numpy(zero_copy_only=False)
     nothing = np.zeros(len(hashes), dtype=np.int64)
@@ -185,19 +182,19 @@ def _joined(tonight: Shingles, remembered: pa.Table) -> Shingles:
     )
 
 
-def _senders(batch: Batch, prompts: IntArray, remembered: pa.Table) -> Batch:
-    """Return the requests of some prompts and of the remembered ones, under new numbers, without texts."""
-    mine = _part(batch, prompts)
-    accounts, second = (remembered.column(name).combine_chunks() for name in ("account_id", "second"))
+def _requests(batch: Batch, prompts: IntArray, earlier: pa.Table) -> Batch:
+    """Return the requests of some prompts and of earlier nights' ones, under new numbers, without texts."""
+    tonight = _part(batch, prompts)
+    accounts, second = (earlier.column(name).combine_chunks() for name in ("account_id", "second"))
     lengths = pc.list_value_length(accounts).to_numpy(zero_copy_only=False).astype(np.int64)
     names = accounts.flatten()
     every = pa.concat_arrays([batch.accounts.cast(pa.large_string()), names]).unique()
-    before = len(prompts) + np.repeat(np.arange(len(lengths)), lengths)
-    return _bare(
-        np.concatenate([mine.account, pc.index_in(names, every).to_numpy(zero_copy_only=False)]),
+    number = len(prompts) + np.repeat(np.arange(len(lengths)), lengths)
+    return _without_texts(
+        np.concatenate([tonight.account, pc.index_in(names, every).to_numpy(zero_copy_only=False)]),
         every,
-        np.concatenate([mine.second, second.flatten().to_numpy(zero_copy_only=False)]),
-        np.concatenate([mine.prompt, before]),
+        np.concatenate([tonight.second, second.flatten().to_numpy(zero_copy_only=False)]),
+        np.concatenate([tonight.prompt, number]),
         prompts=len(prompts) + len(lengths),
     )
 
@@ -207,7 +204,7 @@ def _part(batch: Batch, prompts: IntArray) -> Batch:
     rank = np.full(batch.distinct, -1, dtype=np.int64)
     rank[prompts] = np.arange(len(prompts))
     sent = np.flatnonzero(rank[batch.prompt] >= 0)
-    return _bare(
+    return _without_texts(
         batch.account[sent],
         batch.accounts,
         batch.second[sent],
@@ -216,7 +213,7 @@ def _part(batch: Batch, prompts: IntArray) -> Batch:
     )
 
 
-def _bare(
+def _without_texts(
     account: npt.NDArray[np.integer],
     accounts: pa.Array,
     second: Doubles,
@@ -240,44 +237,34 @@ def _bare(
     )
 
 
-def _with(batch: Batch, found: Discovery, more: Discovery, new: IntArray, settings: Settings) -> Discovery:
-    """Append families of `more` to a discovery; they get the prompts in no family that hold their text."""
+def _append(
+    batch: Batch, discovery: Discovery, more: Discovery, new: IntArray, settings: Settings
+) -> Discovery:
+    """Append some families (rows of `more`) to a discovery; they get the prompts in no family that hold their text."""
     core = more.families.core
     grams = [more.shared.hashes[core.indices[core.indptr[f] : core.indptr[f + 1]]] for f in new]
-    known = np.unique(np.concatenate([found.shared.hashes, *grams]))
+    known = np.unique(np.concatenate([discovery.shared.hashes, *grams]))
     shared = shared_grams(
-        found.shingles,
+        discovery.shingles,
         batch.senders(),
         min_prompts=settings.min_requests,
         min_accounts=settings.min_accounts,
         known=known,
     )
-    whole = sparse.vstack(
-        [_moved(found.families.core, found.shared.hashes, shared), _cores(grams, shared)], format="csr"
-    )
-    label, coverage = found.label.copy(), found.coverage.copy()
-    held = (whole[len(found.families) :] @ shared.postings).tocsr()
+    old = discovery.families.core
+    moved = np.searchsorted(shared.hashes, discovery.shared.hashes)[old.indices]
+    cores = sparse.csr_matrix((old.data, moved, old.indptr), shape=(old.shape[0], len(shared.hashes)))
+    added = cores_over(shared.hashes, grams)
+    label, coverage = discovery.label.copy(), discovery.coverage.copy()
+    held = (added @ shared.postings).tocsr()
     for row in range(len(new)):
         at = slice(held.indptr[row], held.indptr[row + 1])
         share = held.data[at] / len(grams[row])
         free = (share >= COVER) & (label[held.indices[at]] < 0)
-        mine = held.indices[at][free]
-        label[mine], coverage[mine] = len(found.families) + row, share[free]
-    count = len(found.families) + len(new)
-    known_as = np.concatenate([found.families.known, np.full(len(new), -1, dtype=np.int32)])
-    families = Families(whole, members_of(label, count), known_as)
-    act = behaviour((families.members @ batch.requests()).tocsr(), batch.account, batch.second)
-    return Discovery(found.shingles, shared, families, act, label, coverage)
-
-
-def _moved(core: sparse.csr_matrix, hashes: HashArray, shared: SharedGrams) -> sparse.csr_matrix:
-    columns = np.searchsorted(shared.hashes, hashes[core.indices])
-    return sparse.csr_matrix((core.data, columns, core.indptr), shape=(core.shape[0], len(shared.hashes)))
-
-
-def _cores(grams: Sequence[HashArray], shared: SharedGrams) -> sparse.csr_matrix:
-    at = np.cumsum([0, *map(len, grams)])
-    columns = np.searchsorted(shared.hashes, np.concatenate(list(grams)))
-    return sparse.csr_matrix(
-        (np.ones(len(columns), dtype=np.float32), columns, at), shape=(len(grams), len(shared.hashes))
-    )
+        prompts = held.indices[at][free]
+        label[prompts], coverage[prompts] = len(discovery.families) + row, share[free]
+    count = len(discovery.families) + len(new)
+    known_as = np.concatenate([discovery.families.known, np.full(len(new), -1, dtype=np.int32)])
+    families = Families(sparse.vstack([cores, added], format="csr"), members_of(label, count), known_as)
+    act = behaviour_of(batch, families.members)
+    return Discovery(discovery.shingles, shared, families, act, label, coverage)

@@ -9,7 +9,6 @@ two of a sample share is shared by many more in the night, so the next sample be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,7 +19,7 @@ from fingerprint.base.types import Bools, Bytes, FloatArray, HashArray, Ids, Int
 from fingerprint.discovery import proof
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery, discover
-from fingerprint.discovery.families import COVER, Families, members_of
+from fingerprint.discovery.families import COVER, Families, cores_over, members_of
 from fingerprint.discovery.segments import join_segments
 from fingerprint.discovery.selection import select
 from fingerprint.discovery.shared_ngrams import boundary_grams, shared_grams
@@ -273,7 +272,7 @@ def settled(spool: Spool, known: RoundCores, held: Claims, first: IntArray, job:
     read = job.work.arrays("settled")
     number, label = read["number"], read["label"]
     hashes = np.unique(np.concatenate([*(known.grams[n] for n in number), np.empty(0, dtype=np.uint64)]))
-    core = _core([known.grams[n] for n in number], hashes)
+    core = cores_over(hashes, [known.grams[n] for n in number])
     families = Families(core, members_of(label, len(number)), known.known[number])
     whole = spool.requests
     act = behaviour((families.members @ whole.requests()).tocsr(), whole.account, whole.second)
@@ -292,15 +291,7 @@ def _families(known: RoundCores, held: Claims, hashes: HashArray, prompts: int) 
     sizes = len(known.grams)
     ones = np.ones(len(held), dtype=np.float32)
     members = sparse.csr_matrix((ones, (held.family, held.prompt)), shape=(sizes, prompts))
-    return Families(_core(known.grams, hashes), members, known.known)
-
-
-def _core(each: Sequence[HashArray], hashes: HashArray) -> sparse.csr_matrix:
-    """Return cores as (f, k) CSR of ones over sorted hashes (k,)."""
-    grams = np.concatenate([*each, np.empty(0, dtype=np.uint64)])
-    at = np.cumsum([0, *(len(core) for core in each)]).astype(np.int64)
-    ones = np.ones(len(grams), dtype=np.float32)
-    return sparse.csr_matrix((ones, np.searchsorted(hashes, grams), at), shape=(len(each), len(hashes)))
+    return Families(cores_over(hashes, known.grams), members, known.known)
 
 
 def _coverage(known: RoundCores, held: Claims, number: IntArray, label: Ids) -> FloatArray:

@@ -109,7 +109,7 @@ def test_nothing_that_one_account_sent_alone_is_kept(tmp_path: Path) -> None:
     nightly([traffic], Home(tmp_path / "home"))
     (path,) = (tmp_path / "home/unexplained").iterdir()
     kept = pa.ipc.open_file(path.read_bytes()).read_all()
-    assert 0 < len(kept) <= leftovers.MOST
+    assert 0 < len(kept) <= leftovers.MAX_PROMPTS
     batch = collect(read_traffic([traffic], rejects=None))
     grams = shingle(batch.token_hashes, batch.section, batch.offsets)
     prompt = np.repeat(np.arange(batch.distinct), np.diff(grams.offsets))
@@ -122,7 +122,7 @@ def test_nothing_that_one_account_sent_alone_is_kept(tmp_path: Path) -> None:
 
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leftovers, "MOST", 3)
+    monkeypatch.setattr(leftovers, "MAX_PROMPTS", 3)
     worked(tmp_path, 0, tmp_path / "home")
     (path,) = (tmp_path / "home/unexplained").iterdir()
     assert len(pa.ipc.open_file(path.read_bytes()).read_all()) == 3
