@@ -14,7 +14,16 @@ from fingerprint.domain.casework import AccountDays, Heat, HeldPattern, Overview
 from fingerprint.domain.signature import Signature
 from fingerprint.store import tables
 from fingerprint.store.database import Database
-from fingerprint.store.rows import ACTIVE, CAMPAIGN, LABEL, OWNER, night, select_families, to_signature
+from fingerprint.store.rows import (
+    ACTIVE,
+    CAMPAIGN,
+    LABEL,
+    LISTED,
+    OWNER,
+    select_families,
+    to_night,
+    to_signature,
+)
 from fingerprint.store.sql import chunks
 
 HOURLY = timedelta(days=8)
@@ -164,17 +173,16 @@ class PageQueries:
 
     def overview(self, *, nights: int = 30) -> Overview:
         """Read the last nights, and count families, campaigns and accounts."""
-        own = sa.and_(ACTIVE, _FAMILY.variant_of.is_(None))
         labels = (
             select_families()
             .add_columns(sa.func.count())
-            .where(own)
+            .where(LISTED)
             .with_only_columns(LABEL, sa.func.count())
         )
         flagged = sa.case((sa.and_(_FAMILY.flagged, LABEL.is_(None)), 1), else_=0)
         sums = (
             select_families()
-            .where(own)
+            .where(LISTED)
             .with_only_columns(sa.func.count(CAMPAIGN.distinct()), sa.func.coalesce(sa.func.sum(flagged), 0))
         )
         people, table = tables.accounts.c, tables.nights
@@ -184,7 +192,7 @@ class PageQueries:
             counts = {r[0]: r[1] for r in connection.execute(labels.group_by(LABEL))}
             campaigns, open_flagged = connection.execute(sums).one()
             accounts, bad = connection.execute(sa.select(sa.func.count(people.account_id), suspect)).one()
-            found = tuple(night(row) for row in connection.execute(last))
+            found = tuple(to_night(row) for row in connection.execute(last))
         return Overview(
             nights=found,
             labels={label: n for label, n in sorted(counts.items(), key=str) if label is not None},

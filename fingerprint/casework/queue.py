@@ -20,7 +20,7 @@ from fingerprint.domain.casework import QueuePage, QueueQuery, QueueRow
 from fingerprint.store import tables
 from fingerprint.store.cursors import Cursor
 from fingerprint.store.database import Database
-from fingerprint.store.rows import ACTIVE, CAMPAIGN, LABEL, select_families, to_listed
+from fingerprint.store.rows import ACTIVE, CAMPAIGN, LABEL, LISTED, select_families, to_family
 from fingerprint.store.sql import chunks
 
 NOVEL_DAYS = 14.0
@@ -123,7 +123,7 @@ def _size() -> sa.ColumnElement[Any]:
 def _matching(query: QueueQuery, as_of: datetime) -> sa.Select[Any]:
     snoozed = tables.snoozes
     asleep = sa.exists().where(snoozed.c.family_id == _FAMILY.family_id, snoozed.c.until > datetime.now(UTC))
-    chosen = select_families(_FAMILY.family_id).where(ACTIVE, _FAMILY.variant_of.is_(None))
+    chosen = select_families(_FAMILY.family_id).where(LISTED)
     states = {
         "open": sa.and_(LABEL.is_(None), ~asleep),
         "labelled": LABEL.is_not(None),
@@ -183,7 +183,7 @@ def _rows(connection: sa.Connection, ranked: Sequence[Any], as_of: datetime) -> 
         notes |= {r[0]: r[1] for r in connection.execute(count.group_by(t.notes.c.family_id))}
     return tuple(
         QueueRow(
-            family=to_listed(families[row.family_id]),
+            family=to_family(families[row.family_id]),
             priority=row.priority,
             novelty=row.novelty,
             size=row.size,

@@ -14,18 +14,24 @@ import sqlalchemy as sa
 from fingerprint.domain.results import NightReport
 from fingerprint.domain.rows import AccountRow, CampaignRow, FamilyRow
 from fingerprint.domain.vocabulary import NO_LABEL, FamilySort
-from fingerprint.store import rows, tables
+from fingerprint.store import tables
 from fingerprint.store.cursors import Cursor
-from fingerprint.store.rows import ACTIVE, CAMPAIGN, LABEL, select_families, to_listed
+from fingerprint.store.rows import (
+    CAMPAIGN,
+    LABEL,
+    LISTED,
+    select_families,
+    to_account,
+    to_campaign,
+    to_family,
+    to_night,
+)
 from fingerprint.store.sql import chunks
 
 _FAMILY = tables.families.c
-OWN = sa.and_(ACTIVE, _FAMILY.variant_of.is_(None))
-"""Families that are listed."""
-
-_LISTED = select_families(*(c for c in _FAMILY if not isinstance(c.type, sa.LargeBinary | sa.JSON))).where(
-    OWN
-)
+_LISTED_FAMILIES = select_families(
+    *(c for c in _FAMILY if not isinstance(c.type, sa.LargeBinary | sa.JSON))
+).where(LISTED)
 
 _SORT_COLUMNS: dict[FamilySort, sa.Column[Any]] = {
     "score": _FAMILY.score,
@@ -51,13 +57,13 @@ def list_families(
 
     label: a word, or NO_LABEL for families without one. after: the end of the page before, of a list by score.
     """
-    chosen = _ranked(_LISTED, tables.families, _FAMILY.family_id, flagged, min_score, after)
+    chosen = _ranked(_LISTED_FAMILIES, tables.families, _FAMILY.family_id, flagged, min_score, after)
     if label is not None:
         chosen = chosen.where(LABEL.is_(None) if label == NO_LABEL else LABEL.in_([label]))
     if campaign is not None:
         chosen = chosen.where(CAMPAIGN.in_([campaign]))
     ordered = chosen.order_by(None).order_by(_SORT_COLUMNS[sort].desc(), _FAMILY.family_id)
-    return [to_listed(row) for row in connection.execute(ordered.limit(limit))]
+    return [to_family(row) for row in connection.execute(ordered.limit(limit))]
 
 
 def list_accounts(
@@ -72,7 +78,7 @@ def list_accounts(
     table = tables.accounts
     chosen = sa.select(table).where(table.c.departed) if departed else sa.select(table)
     ranked = _ranked(chosen, table, table.c.account_id, flagged, min_score, None)
-    return [rows.account(row) for row in connection.execute(ranked.limit(limit))]
+    return [to_account(row) for row in connection.execute(ranked.limit(limit))]
 
 
 def list_campaigns(
@@ -102,7 +108,7 @@ def list_nights(connection: sa.Connection) -> list[NightReport]:
     """List the stored nights, oldest first."""
     table = tables.nights
     ordered = sa.select(table).order_by(table.c.started, table.c.batch_id)
-    return [rows.night(row) for row in connection.execute(ordered)]
+    return [to_night(row) for row in connection.execute(ordered)]
 
 
 def last_night(connection: sa.Connection) -> str | None:
@@ -132,7 +138,7 @@ def _ranked(
 
 def _members() -> sa.Subquery:
     """Select families in campaigns: `family_id`, `campaign`."""
-    return select_families(_FAMILY.family_id).where(OWN, CAMPAIGN.is_not(None)).subquery()
+    return select_families(_FAMILY.family_id).where(LISTED, CAMPAIGN.is_not(None)).subquery()
 
 
 def _with_families(connection: sa.Connection, campaigns: Sequence[sa.Row[Any]]) -> list[CampaignRow]:
@@ -144,12 +150,12 @@ def _with_families(connection: sa.Connection, campaigns: Sequence[sa.Row[Any]]) 
     families: dict[str, list[FamilyRow]] = defaultdict(list)
     accounts: dict[str, int] = {}
     for ids in chunks([row.campaign_id for row in campaigns]):
-        for row in connection.execute(_LISTED.where(CAMPAIGN.in_(ids))):
-            families[row.campaign].append(to_listed(row))
+        for row in connection.execute(_LISTED_FAMILIES.where(CAMPAIGN.in_(ids))):
+            families[row.campaign].append(to_family(row))
         of_these = pools.where(members.c.campaign.in_(ids)).group_by(members.c.campaign)
         accounts |= {row[0]: row[1] for row in connection.execute(of_these)}
     return [
-        rows.campaign(row, families[row.campaign_id], accounts)
+        to_campaign(row, families[row.campaign_id], accounts)
         for row in campaigns
         if row.campaign_id in families
     ]

@@ -1,4 +1,7 @@
-"""A family as a row of the table `families`, and back."""
+"""Rows of the database as records of the domain: families, accounts, campaigns and nights; and signatures as rows.
+
+In this order: what a row of `families` is selected by; signatures; what lists show.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,11 @@ CAMPAIGN = sa.case(
 )
 """The campaign an analyst put the family in, otherwise the one the nights found."""
 
-
 ACTIVE = sa.and_(families.c.retired_in.is_(None), ~families.c.withdrawn)
-"""Families that are listed and matched, wordings of others among them."""
+"""Families that prompts are matched against, other wordings of a family among them."""
+
+LISTED = sa.and_(ACTIVE, families.c.variant_of.is_(None))
+"""Families that lists show."""
 
 OWNER = sa.func.coalesce(families.c.variant_of, families.c.family_id)
 """The family that a row's requests count for."""
@@ -43,18 +48,9 @@ def select_families(*columns: sa.ColumnElement[Any] | sa.Table) -> sa.Select[Any
     )
 
 
-def signatures_of(connection: sa.Connection, family_ids: Sequence[str]) -> list[Signature]:
-    """Read the signatures of those of these families that are stored, retired ones too."""
-    return [
-        to_signature(row)
-        for chunk in chunks(family_ids)
-        for row in connection.execute(select_families(families).where(families.c.family_id.in_(chunk)))
-    ]
-
-
 def to_row(signature: Signature) -> Row:
     """Turn a signature into the columns that it alone decides (label, campaign and times of writing are not)."""
-    found = signature.spread
+    spread = signature.spread
     return {
         "family_id": signature.family_id,
         "kind": signature.kind,
@@ -62,11 +58,11 @@ def to_row(signature: Signature) -> Row:
         "version": int(signature.version),
         "score": float(signature.score),
         "flagged": bool(signature.flagged),
-        "accounts": int(found.accounts),
-        "requests": int(found.requests),
-        "first_seen": found.first_seen,
-        "last_seen": found.last_seen,
-        "per_day": signature_json.per_day_to_json(found.per_day),
+        "accounts": int(spread.accounts),
+        "requests": int(spread.requests),
+        "first_seen": spread.first_seen,
+        "last_seen": spread.last_seen,
+        "per_day": signature_json.per_day_to_json(spread.per_day),
         # PostgreSQL's text takes no NUL; only lists show this column
         "text": (text := str(signature.template).replace("\0", "\N{REPLACEMENT CHARACTER}")),
         "search": f"{signature.family_id} {text}".casefold(),
@@ -118,7 +114,16 @@ def to_signature(row: sa.Row[Any]) -> Signature:
     )
 
 
-def to_listed(row: sa.Row[Any]) -> FamilyRow:
+def signatures_of(connection: sa.Connection, family_ids: Sequence[str]) -> list[Signature]:
+    """Read the signatures of those of these families that are stored, retired ones too."""
+    return [
+        to_signature(row)
+        for chunk in chunks(family_ids)
+        for row in connection.execute(select_families(families).where(families.c.family_id.in_(chunk)))
+    ]
+
+
+def to_family(row: sa.Row[Any]) -> FamilyRow:
     """Turn a row of `families` with `label` and `campaign` beside it into what lists show of it."""
     return FamilyRow(
         family_id=row.family_id,
@@ -136,8 +141,8 @@ def to_listed(row: sa.Row[Any]) -> FamilyRow:
     )
 
 
-def account(row: sa.Row[Any]) -> AccountRow:
-    """Read an assessed account."""
+def to_account(row: sa.Row[Any]) -> AccountRow:
+    """Turn a row of `accounts` into an assessed account."""
     return AccountRow(
         account_id=row.account_id,
         score=row.score,
@@ -152,8 +157,8 @@ def account(row: sa.Row[Any]) -> AccountRow:
     )
 
 
-def campaign(row: sa.Row[Any], families: list[FamilyRow], pool_of: Mapping[str, int]) -> CampaignRow:
-    """Put a campaign together from its own row, its families and how many accounts it has."""
+def to_campaign(row: sa.Row[Any], families: list[FamilyRow], pool_of: Mapping[str, int]) -> CampaignRow:
+    """Turn a row of `campaigns` into a campaign; pool_of: how many accounts each campaign has, by its id."""
     families.sort(key=lambda family: (-family.requests, family.family_id))
     return CampaignRow(
         campaign_id=row.campaign_id,
@@ -170,8 +175,8 @@ def campaign(row: sa.Row[Any], families: list[FamilyRow], pool_of: Mapping[str, 
     )
 
 
-def night(row: sa.Row[Any]) -> NightReport:
-    """Read a night."""
+def to_night(row: sa.Row[Any]) -> NightReport:
+    """Turn a row of `nights` into the report of that night."""
     return NightReport(
         batch_id=row.batch_id,
         ingest=IngestReport(

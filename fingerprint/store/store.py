@@ -24,7 +24,7 @@ from fingerprint.domain.schemas import (
 )
 from fingerprint.domain.signature import Signature, Stamp
 from fingerprint.domain.vocabulary import FamilySort
-from fingerprint.store import lists, night_writer, rows, signature_import, tables
+from fingerprint.store import lists, night_writer, signature_import, tables
 from fingerprint.store.access import Access
 from fingerprint.store.cursors import Cursor
 from fingerprint.store.database import Database
@@ -35,6 +35,7 @@ from fingerprint.store.rows import (
     OWNER,
     select_families,
     signatures_of,
+    to_account,
     to_signature,
 )
 from fingerprint.store.signature_import import ImportOutcome, ImportPolicy
@@ -266,7 +267,7 @@ class Store:
         with self._database.reading() as connection:
             chosen = sa.select(tables.accounts).where(tables.accounts.c.account_id == account_id)
             for row in connection.execute(chosen):
-                return rows.account(row)
+                return to_account(row)
         raise NotFound(f"{self._database.name}: no assessed account {account_id}")
 
     def campaigns(
