@@ -1,6 +1,6 @@
 """What analysts do: label, snooze, note, merge, split and edit families, and undo any of it.
 
-Each action is one transaction: its steps, their lines in the audit log, and the row that lets it be undone.
+Each action is one transaction: its steps, their lines in the audit log, and the row by which it can be undone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fingerprint.store import access, tables
 from fingerprint.store.database import Database
 from fingerprint.store.rows import ACTIVE, signatures_of
 
-LONGEST_NOTE = 10_000
+MAX_NOTE = 10_000
 """Characters of a note."""
 
 ReadRevisions = Mapping[str, int | None]
@@ -32,8 +32,8 @@ ReadRevisions = Mapping[str, int | None]
 class Actions:
     """The analysts' actions on one database.
 
-    Raises NotFound for a family that there is not, Conflict when somebody changed one since it was read, and
-    StoreError.
+    `by` is the analyst, `expected` a family's revision when it was read. Raises NotFound for a family that is not
+    stored, Conflict when somebody changed one since it was read, and StoreError.
     """
 
     def __init__(self, database: Database) -> None:
@@ -60,8 +60,8 @@ class Actions:
             {"do": "label", "family": family, "label": label, "campaign": campaign, "reason": reason}
             for family in families
         ]
-        said = "label taken away from" if label is None else f"{label}{f' {campaign}' if campaign else ''}:"
-        words = f"{said} {_named(families)}{f' ({reason})' if reason else ''}"
+        what = "label taken away from" if label is None else f"{label}{f' {campaign}' if campaign else ''}:"
+        words = f"{what} {_listed_ids(families)}{f' ({reason})' if reason else ''}"
         return self._act("label", families, steps, words, by)
 
     def set_label(
@@ -86,18 +86,18 @@ class Actions:
         return LabelRow(family_id, label, campaign, reason, by, action.at)
 
     def snooze(self, families: Iterable[str], until: datetime | None, *, by: str) -> ActionRow:
-        """Keep families out of the queue until then; None wakes them."""
-        named = dict.fromkeys(families)
+        """Keep families out of the queue until a time; None puts them back."""
+        read = dict.fromkeys(families)
         when = None if until is None else until.astimezone(UTC).isoformat()
-        steps = [{"do": "snooze", "family": family, "until": when} for family in named]
-        said = "woken" if until is None else f"snoozed until {until:%Y-%m-%d}"
-        return self._act("snooze", named, steps, f"{said}: {_named(named)}", by)
+        steps = [{"do": "snooze", "family": family, "until": when} for family in read]
+        what = "woken" if until is None else f"snoozed until {until:%Y-%m-%d}"
+        return self._act("snooze", read, steps, f"{what}: {_listed_ids(read)}", by)
 
     def note(self, family_id: str, text: str, *, by: str) -> ActionRow:
         """Write a note on a family; raises UsageError for an empty or very long one."""
         text = text.strip().replace("\0", "\N{REPLACEMENT CHARACTER}")
-        if not 0 < len(text) <= LONGEST_NOTE:
-            raise UsageError(f"a note of 1 to {LONGEST_NOTE:,} characters expected, {len(text):,} found")
+        if not 0 < len(text) <= MAX_NOTE:
+            raise UsageError(f"a note of 1 to {MAX_NOTE:,} characters expected, {len(text):,} found")
         step = {"do": "note", "family": family_id, "text": text}
         return self._act("note", {family_id: None}, [step], f"note on {family_id}", by)
 
@@ -110,50 +110,55 @@ class Actions:
         if not others:
             raise UsageError("at least two families to merge expected, one found")
         with self._database.reading() as connection:
-            named = {s.family_id: s for s in signatures_of(connection, [target, *others])}
-            moved = _with_variants(connection, others)
-        if target in named and named[target].variant_of is not None:
-            raise UsageError(f"{target} is a wording of {named[target].variant_of}; merge into that one")
+            signatures = {s.family_id: s for s in signatures_of(connection, [target, *others])}
+            pins_of = _with_variants(connection, others)
+        if target in signatures and signatures[target].variant_of is not None:
+            raise UsageError(f"{target} is a wording of {signatures[target].variant_of}; merge into that one")
         steps: list[Step] = [
             {"do": "variant", "family": family, "variant_of": target, "pinned": pins}
-            for family, pins in moved.items()
+            for family, pins in pins_of.items()
         ]
-        labelled = [named[f] for f in others if f in named and named[f].label is not None]
-        if labelled and target in named and named[target].label is None:
+        labelled = [signatures[f] for f in others if f in signatures and signatures[f].label is not None]
+        if labelled and target in signatures and signatures[target].label is None:
             word, campaign = labelled[0].label, labelled[0].campaign_id
             reason = f"merged with {labelled[0].family_id}"
             steps.append(
                 {"do": "label", "family": target, "label": word, "campaign": campaign, "reason": reason}
             )
         read = {target: None, **families}
-        return self._act("merge", read, steps, f"merged {_named(others)} into {target}", by)
+        return self._act("merge", read, steps, f"merged {_listed_ids(others)} into {target}", by)
 
-    def part(
+    def split_wordings(
         self, family_id: str, wordings: Sequence[str], *, by: str, expected: int | None = None
     ) -> ActionRow:
-        """Split wordings off a family: the first becomes a family of its own, the others its wordings."""
+        """Split wordings off a family: the first becomes a family of its own, the others its wordings.
+
+        Raises UsageError for ids that are not the family's wordings, and for none.
+        """
         with self._database.reading() as connection:
-            moved = _with_variants(connection, [family_id])
-        wrong = [w for w in wordings if w not in moved or w == family_id]
+            pins_of = _with_variants(connection, [family_id])
+        wrong = [w for w in wordings if w not in pins_of or w == family_id]
         if wrong or not wordings:
             raise UsageError(f"wordings of {family_id} expected, {', '.join(wrong) or 'none'} found")
         steps: list[Step] = [
-            {"do": "variant", "family": w, "variant_of": wordings[0] if n else None, "pinned": moved[w]}
+            {"do": "variant", "family": w, "variant_of": wordings[0] if n else None, "pinned": pins_of[w]}
             for n, w in enumerate(wordings)
         ]
-        words = f"split {_named(wordings)} off {family_id}"
+        words = f"split {_listed_ids(wordings)} off {family_id}"
         return self._act("split", {family_id: expected}, steps, words, by)
 
     def edit(
         self, edited: Signature, pins: Iterable[str], *, by: str, expected: int | None = None, words: str = ""
     ) -> ActionRow:
-        """Give a family another template or threshold; pins: "template", "threshold", what nights shall leave."""
+        """Give a family another template or threshold; pins: "template", "threshold", what nights must not change."""
         family = edited.family_id
         step = _signature_step(edited, pins)
         return self._act("edit", {family: expected}, [step], words or f"edited {family}", by)
 
-    def cut(self, rest: Signature, child: Signature, *, by: str, expected: int | None = None) -> ActionRow:
-        """Split a family's text in two: `rest` stays its own, `child` is a new family."""
+    def split_text(
+        self, rest: Signature, child: Signature, *, by: str, expected: int | None = None
+    ) -> ActionRow:
+        """Split a family's text in two: `rest` stays the family's, `child` is a new family."""
         steps = [_signature_step(rest, ["template"]), _signature_step(child, ["template"])]
         words = f"split {child.family_id} off {rest.family_id}"
         return self._act("split", {rest.family_id: expected}, steps, words, by)
@@ -167,26 +172,26 @@ class Actions:
         return self._act("view", {}, [step], words, by)
 
     def undo(self, action_id: int, *, by: str) -> ActionRow:
-        """Take an action back; an undo can be taken back, too.
+        """Undo an action; an undo can be undone too.
 
-        Raises NotFound, and Conflict when it is undone already or when what it changed was changed again since.
+        Raises NotFound, and Conflict when it is already undone or when what it changed has been changed again since.
         """
         with self._database.writing(alone=True) as connection:
             action = _action(connection, action_id)
-            _refuse(connection, action)
-            done = _done(
+            _check_undoable(connection, action)
+            undo = _perform(
                 StepContext(connection, by, datetime.now(UTC)),
                 ("undo", f"undone: {action.words}"),
                 list(reversed(action.inverse)),
                 action_id,
             )
-            _stand(connection, action_id, False)
+            _set_stands(connection, action_id, False)
             if action.undoes is not None:
-                _stand(connection, action.undoes, True)
-            return done
+                _set_stands(connection, action.undoes, True)
+            return undo
 
     def undo_last(self, *, by: str) -> ActionRow:
-        """Take back the last action of an analyst that is not undone; raises NotFound."""
+        """Undo the last action of an analyst that is not undone yet; raises NotFound when there is none."""
         table = tables.actions
         newest = (
             sa.select(table.c.id)
@@ -195,10 +200,10 @@ class Actions:
             .limit(1)
         )
         with self._database.reading() as connection:
-            found = connection.scalar(newest)
-        if found is None:
+            action_id = connection.scalar(newest)
+        if action_id is None:
             raise NotFound(f"nothing to undo: {by} has no action that can be undone")
-        return self.undo(found, by=by)
+        return self.undo(action_id, by=by)
 
     def revision(self, family_id: str) -> int:
         """Return the number of the latest change of a family, 0 for none."""
@@ -208,12 +213,12 @@ class Actions:
     def action(self, action_id: int) -> ActionRow:
         """Read one action; raises NotFound."""
         with self._database.reading() as connection:
-            return _listed(_action(connection, action_id))
+            return _to_action_row(_action(connection, action_id))
 
-    def actions(
+    def history(
         self, family_id: str | None = None, *, by: str | None = None, limit: int = 50
     ) -> list[ActionRow]:
-        """List actions, newest first."""
+        """List the actions on a family or by an analyst, or all, newest first."""
         table, subjects = tables.actions, tables.touched.c
         chosen = sa.select(table).order_by(table.c.id.desc()).limit(limit)
         if family_id is not None:
@@ -222,7 +227,7 @@ class Actions:
         if by is not None:
             chosen = chosen.where(table.c.by == by)
         with self._database.reading() as connection:
-            return [_listed(row) for row in connection.execute(chosen)]
+            return [_to_action_row(row) for row in connection.execute(chosen)]
 
     def notes(self, family_id: str) -> list[NoteRow]:
         """List the notes on a family, oldest first."""
@@ -242,7 +247,7 @@ class Actions:
         now = datetime.now(UTC)
         with self._database.writing(alone=True) as connection:
             _check(connection, read)
-            return _done(StepContext(connection, by, now), (kind, words), steps, None)
+            return _perform(StepContext(connection, by, now), (kind, words), steps, None)
 
 
 def _signature_step(signature: Signature, pins: Iterable[str]) -> Step:
@@ -257,39 +262,42 @@ def _signature_step(signature: Signature, pins: Iterable[str]) -> Step:
 def _check(connection: sa.Connection, read: ReadRevisions) -> None:
     table = tables.families
     chosen = sa.select(table.c.family_id).where(table.c.family_id.in_(list(read)), ACTIVE)
-    there = set(connection.scalars(chosen))
+    active = set(connection.scalars(chosen))
     for family, expected in read.items():
-        if family not in there:
+        if family not in active:
             raise NotFound(f"no family {family}")
-        found = access.revision(connection, family)
-        if expected is not None and found != expected:
+        revision = access.revision(connection, family)
+        if expected is not None and revision != expected:
             raise Conflict(
-                f"family {family}: revision {expected} expected, {found} found: somebody else changed it"
+                f"family {family}: revision {expected} expected, {revision} found: somebody else changed it"
             )
 
 
-def _done(doing: StepContext, what: tuple[str, str], steps: Sequence[Step], undoes: int | None) -> ActionRow:
-    inverse = [apply(doing, step) for step in steps]
+def _perform(
+    context: StepContext, what: tuple[str, str], steps: Sequence[Step], undoes: int | None
+) -> ActionRow:
+    """Apply steps and write the action's row; what: its kind and words, undoes: the action that it undoes."""
+    inverse = [apply(context, step) for step in steps]
     table = tables.actions
     row = {
-        "at": doing.at,
-        "by": doing.by,
+        "at": context.at,
+        "by": context.by,
         "kind": what[0],
         "words": what[1],
         "inverse": inverse,
         "undoes": undoes,
         "stands": True,
     }
-    written = doing.connection.execute(sa.insert(table).returning(table), row).one()
+    action = context.connection.execute(sa.insert(table).returning(table), row).one()
     changed = set().union(*(touched(step, back) for step, back in zip(steps, inverse, strict=True)))
-    doing.connection.execute(
+    context.connection.execute(
         sa.insert(tables.touched),
         [
-            {"action_id": written.id, "subject": subject, "aspect": aspect}
+            {"action_id": action.id, "subject": subject, "aspect": aspect}
             for subject, aspect in sorted(changed)
         ],
     )
-    return _listed(written)
+    return _to_action_row(action)
 
 
 def _action(connection: sa.Connection, action_id: int) -> sa.Row[Any]:
@@ -298,13 +306,13 @@ def _action(connection: sa.Connection, action_id: int) -> sa.Row[Any]:
     raise NotFound(f"no action {action_id}")
 
 
-def _stand(connection: sa.Connection, action_id: int, stands: bool) -> None:
+def _set_stands(connection: sa.Connection, action_id: int, stands: bool) -> None:
     table = tables.actions
     connection.execute(sa.update(table).where(table.c.id == action_id).values(stands=stands))
 
 
-def _refuse(connection: sa.Connection, action: sa.Row[Any]) -> None:
-    """Raise Conflict if an action is undone, or if one after it changed the same and still stands."""
+def _check_undoable(connection: sa.Connection, action: sa.Row[Any]) -> None:
+    """Raise Conflict if an action is undone, or if a later one that is not undone changed the same."""
     if not action.stands:
         raise Conflict(f"“{action.words}” is already undone")
     table, mine, other = tables.actions, tables.touched.alias(), tables.touched.alias()
@@ -313,7 +321,7 @@ def _refuse(connection: sa.Connection, action: sa.Row[Any]) -> None:
         .join(other, other.c.action_id == table.c.id)
         .join(mine, sa.and_(mine.c.subject == other.c.subject, mine.c.aspect == other.c.aspect))
         .where(mine.c.action_id == action.id, table.c.id > action.id, table.c.stands)
-        # an undo of something later leaves things as they were
+        # undoing a later action leaves things as this one made them
         .where(sa.or_(table.c.undoes.is_(None), table.c.undoes <= action.id))
         .order_by(table.c.id)
     )
@@ -324,7 +332,7 @@ def _refuse(connection: sa.Connection, action: sa.Row[Any]) -> None:
 
 
 def _with_variants(connection: sa.Connection, families: Sequence[str]) -> dict[str, list[str]]:
-    """Return these families and their wordings, each with its pins and variant_of among them."""
+    """Return these families and their wordings, each with its pins, to which variant_of is added."""
     t = tables.families
     chosen = sa.select(t.c.family_id, t.c.pinned).where(
         sa.or_(t.c.family_id.in_(families), t.c.variant_of.in_(families)), ACTIVE
@@ -335,11 +343,11 @@ def _with_variants(connection: sa.Connection, families: Sequence[str]) -> dict[s
     }
 
 
-def _listed(row: sa.Row[Any]) -> ActionRow:
+def _to_action_row(row: sa.Row[Any]) -> ActionRow:
     families = sorted({step["family"] for step in row.inverse if "family" in step})
     return ActionRow(row.id, row.at, row.by, row.kind, row.words, tuple(families), row.undoes, row.stands)
 
 
-def _named(families: Iterable[str]) -> str:
-    names = list(families)
-    return ", ".join(names) if len(names) <= 3 else f"{', '.join(names[:2])} and {len(names) - 2} more"
+def _listed_ids(families: Iterable[str]) -> str:
+    ids = list(families)
+    return ", ".join(ids) if len(ids) <= 3 else f"{', '.join(ids[:2])} and {len(ids) - 2} more"

@@ -1,7 +1,8 @@
-"""Changes a signature as an analyst says, and tells what it would have matched on past nights.
+"""Edits a signature, and tells what the edited one would have matched on past nights.
 
-Text that stays keeps its grams and weights; grams of removed text go; new text counts as its rarest grams do.
-The answer comes from the patterns that nights keep (`rhythm`): counts of prompts that held the same grams.
+Text that stays keeps its n-grams and weights, n-grams of removed text go, and n-grams of new text get the largest
+weight of the signature. What would have matched is read from the patterns that nights keep (nights.activity): counts
+of prompts that held the same of a signature's n-grams.
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ from fingerprint.text.ngrams import GRAM, shingle
 from fingerprint.text.normalise import normalise
 from fingerprint.text.tokenise import tokens
 
-LONGEST_SEGMENT = 4_000
+MAX_SEGMENT = 4_000
 """Characters of a segment."""
 
 
 @dataclass(frozen=True, slots=True)
 class EditOutcome:
-    """Requests (and at most so many accounts) that two signatures match: both, only the new, only the old."""
+    """Requests that two signatures match: both (kept), only the new (gained), only the old (lost), neither (missed).
+
+    gained_accounts, lost_accounts: at most so many accounts, for one may be in several patterns.
+    """
 
     kept: int = 0
     gained: int = 0
@@ -48,10 +52,11 @@ class EditOutcome:
 
 @dataclass(frozen=True, slots=True)
 class EditPreview:
-    """What a changed signature would have done.
+    """What an edited signature would have matched.
 
     members: requests that the nights gave to the family; others: near misses, given to other families or none.
-    nights: both together, oldest first. unknown: share of the new signature's weight that no night looked for.
+    nights: both together by night, oldest first. unknown: share of the new signature's weight, 0 to 1, in n-grams
+    that no night looked for.
     """
 
     members: EditOutcome
@@ -61,36 +66,38 @@ class EditPreview:
 
 
 def with_segments(old: Signature, texts: Sequence[str | None], embed: Embed | None = None) -> Signature:
-    """Give a family's segments other texts, in their order; None takes one out.
+    """Return a signature whose segments have these texts, in their order; None removes a segment.
 
-    embed makes the prototypes of the new text; without it prototypes stay. Raises UsageError for another number of
-    texts, for one that is too long, and if no gram is left.
+    The same object if nothing changes. embed makes the prototypes of the new text, without it the old ones stay.
+    Raises UsageError for another number of texts, for one that is empty or too long, and if no n-gram is left.
     """
     segments = old.template.segments
     if len(texts) != len(segments):
         raise UsageError(f"{len(segments)} segments expected, {len(texts)} found")
     for text in texts:
-        if text is not None and not 0 < len(text.strip()) <= LONGEST_SEGMENT:
+        if text is not None and not 0 < len(text.strip()) <= MAX_SEGMENT:
             raise UsageError(
-                f"a segment of 1 to {LONGEST_SEGMENT:,} characters expected, {len(text.strip()):,} found"
+                f"a segment of 1 to {MAX_SEGMENT:,} characters expected, {len(text.strip()):,} found"
             )
     changed = [(s, t) for s, t in zip(segments, texts, strict=True) if t is None or t.strip() != s.text]
     if not changed:
         return old
-    stays = grams_of(
+    unchanged = grams_of(
         [t for s, t in zip(segments, texts, strict=True) if t is not None and t.strip() == s.text]
     )
-    gone = np.setdiff1d(grams_of([s.text for s, _ in changed]), stays)
+    removed = np.setdiff1d(grams_of([s.text for s, _ in changed]), unchanged)
     new = _inner_grams([t for _, t in changed if t is not None])
-    left = np.setdiff1d(old.grams, np.setdiff1d(gone, new))
+    remaining = np.setdiff1d(old.grams, np.setdiff1d(removed, new))
     template = _template(old.template, texts)
-    return _remade(old, template, np.union1d(left, new), embed)
+    return _with_grams(old, template, np.union1d(remaining, new), embed)
 
 
-def cut(old: Signature, segments: Sequence[int], embed: Embed | None = None) -> tuple[Signature, Signature]:
-    """Split some segments (their numbers) off a family; returns what stays and the new family.
+def split_segments(
+    old: Signature, segments: Sequence[int], embed: Embed | None = None
+) -> tuple[Signature, Signature]:
+    """Split segments, by their numbers from 0, off a family; returns the rest of the family and the new family.
 
-    Raises UsageError unless both are left with a gram.
+    Raises UsageError unless some but not all segments are named, and both are left with an n-gram.
     """
     count = len(old.template.segments)
     chosen = set(segments)
@@ -99,58 +106,62 @@ def cut(old: Signature, segments: Sequence[int], embed: Embed | None = None) -> 
     texts = [s.text for s in old.template.segments]
     rest = with_segments(old, [None if n in chosen else t for n, t in enumerate(texts)], embed)
     part = with_segments(old, [t if n in chosen else None for n, t in enumerate(texts)], embed)
-    # what no segment holds stays with the family
+    # n-grams that no segment holds stay with the family
     own = np.intersect1d(part.grams, grams_of([texts[n] for n in chosen]))
-    child = _remade(old, part.template, own, embed)
-    name = "f" + hashlib.blake2b(child.grams.tobytes(), digest_size=6).hexdigest()
-    nothing = replace(child.spread, accounts=0, requests=0, per_day={})
-    fresh = replace(child, family_id=name, version=1, label=None, campaign_id=None, variant_of=None)
-    return rest, replace(fresh, spread=nothing, reasons=(), score=0.0, flagged=False)
+    child = _with_grams(old, part.template, own, embed)
+    child_id = "f" + hashlib.blake2b(child.grams.tobytes(), digest_size=6).hexdigest()
+    no_spread = replace(child.spread, accounts=0, requests=0, per_day={})
+    child = replace(child, family_id=child_id, version=1, label=None, campaign_id=None, variant_of=None)
+    return rest, replace(child, spread=no_spread, reasons=(), score=0.0, flagged=False)
 
 
 def preview(
     old: Signature, new: Signature, patterns: Sequence[HeldPattern], kept: Sequence[Signature]
 ) -> EditPreview:
-    """Tell what `new` would have matched that `old` did not, and the reverse; kept: versions that patterns are of."""
+    """Compare what two signatures would have matched on past nights.
+
+    patterns: of the family, from all nights. kept: its former versions, whose n-grams older patterns are of.
+    """
     grams_by_name = {name_of(s.grams): s.grams for s in (*kept, old)}
     members, others = EditOutcome(), EditOutcome()
     nights: dict[datetime, EditOutcome] = {}
-    seen = np.zeros(len(new.grams), np.bool_)
+    looked_for = np.zeros(len(new.grams), np.bool_)
     for name, grams in sorted(grams_by_name.items()):
-        mine = [p for p in patterns if p.grams == name]
-        if not mine:
+        of_these = [p for p in patterns if p.grams == name]
+        if not of_these:
             continue
-        seen |= np.isin(new.grams, grams)
-        before, after = (_matches(s, grams, mine) for s in (old, new))
-        for pattern, was, now in zip(mine, before.tolist(), after.tolist(), strict=True):
+        looked_for |= np.isin(new.grams, grams)
+        before, after = (_matches(s, grams, of_these) for s in (old, new))
+        for pattern, was, now in zip(of_these, before.tolist(), after.tolist(), strict=True):
             nights[pattern.night] = _added(nights.get(pattern.night, EditOutcome()), pattern, was, now)
             if pattern.member:
                 members = _added(members, pattern, was, now)
             else:
                 others = _added(others, pattern, was, now)
-    unknown = float(new.weights[~seen].sum() / max(float(new.weights.sum()), 1e-9))
+    unknown = float(new.weights[~looked_for].sum() / max(float(new.weights.sum()), 1e-9))
     return EditPreview(members, others, tuple(sorted(nights.items())), unknown)
 
 
 def scores(signature: Signature, patterns: Sequence[HeldPattern]) -> list[tuple[float, HeldPattern]]:
-    """Score the patterns that are of this signature's own grams."""
-    mine = [p for p in patterns if p.grams == name_of(signature.grams)]
-    return list(zip(_scores(signature, signature.grams, mine).tolist(), mine, strict=True)) if mine else []
+    """Score the patterns that are of this signature's own n-grams; each score, 0 to 1, with its pattern."""
+    own = [p for p in patterns if p.grams == name_of(signature.grams)]
+    return list(zip(_scores(signature, signature.grams, own).tolist(), own, strict=True)) if own else []
 
 
 def grams_of(texts: Sequence[str]) -> HashArray:
-    """Return the sorted grams of some texts, start and end marks included."""
+    """Return the n-grams of texts, (g,) uint64, sorted and distinct, those with start and end marks included."""
     return _grams(texts)[0]
 
 
 def _inner_grams(texts: Sequence[str]) -> HashArray:
-    """Return the sorted grams of texts that may stand anywhere: those without a start or end mark."""
-    every, marked = _grams(texts)
-    inner = np.setdiff1d(every, marked)
-    return inner if len(inner) else every
+    """Return the n-grams of texts that may stand anywhere: those without a start or end mark, if there are any."""
+    grams, with_marks = _grams(texts)
+    inner = np.setdiff1d(grams, with_marks)
+    return inner if len(inner) else grams
 
 
 def _grams(texts: Sequence[str]) -> tuple[HashArray, HashArray]:
+    """Return the n-grams of texts, and those of them that hold a start or end mark; both sorted and distinct."""
     if not texts:
         return np.empty(0, np.uint64), np.empty(0, np.uint64)
     folded = normalise(pa.array(list(texts), pa.large_string())).to_pylist()
@@ -161,13 +172,13 @@ def _grams(texts: Sequence[str]) -> tuple[HashArray, HashArray]:
     return np.unique(grams.hashes), np.unique(grams.hashes[starts | ~grams.joined])
 
 
-def _remade(old: Signature, template: Template, grams: HashArray, embed: Embed | None) -> Signature:
+def _with_grams(old: Signature, template: Template, grams: HashArray, embed: Embed | None) -> Signature:
     if not len(grams):
-        raise UsageError(f"text with a run of {GRAM} words expected, none is left")
+        raise UsageError(f"no run of {GRAM} words is left: a template needs at least one")
     at = np.minimum(np.searchsorted(old.grams, grams), max(len(old.grams) - 1, 0))
     known = old.grams[at] == grams if len(old.grams) else np.zeros(len(grams), np.bool_)
-    rare = float(old.weights.max()) if len(old.weights) else 1.0
-    weights = np.where(known, old.weights[at] if len(old.weights) else rare, rare).astype(np.float32)
+    largest = float(old.weights.max()) if len(old.weights) else 1.0
+    weights = np.where(known, old.weights[at] if len(old.weights) else largest, largest).astype(np.float32)
     prototypes = old.prototypes
     if embed is not None and template.segments:
         prototypes = _sentences(template, embed)
@@ -191,7 +202,7 @@ def _template(old: Template, texts: Sequence[str | None]) -> Template:
             if text is not None:
                 parts.append(replace(part, text=text.strip()))
                 continue
-            # what stood there now varies
+            # what was there now varies
             part = Slot(1, len(part.text), len(part.text), "text")
         last = parts[-1] if parts else None
         if isinstance(last, Slot):
@@ -208,9 +219,10 @@ def _template(old: Template, texts: Sequence[str | None]) -> Template:
 
 
 def _scores(signature: Signature, grams: HashArray, patterns: Sequence[HeldPattern]) -> np.ndarray:
+    """Score patterns, which are of `grams`, as lookups would; (p,) of 0 to 1."""
     at = np.minimum(np.searchsorted(signature.grams, grams), max(len(signature.grams) - 1, 0))
-    worth = np.where(signature.grams[at] == grams, np.maximum(signature.weights[at], 1e-6), 0.0)
-    held = np.stack([p.held[: len(grams)] for p in patterns]).astype(np.float32) @ worth.astype(np.float32)
+    weights = np.where(signature.grams[at] == grams, np.maximum(signature.weights[at], 1e-6), 0.0)
+    held = np.stack([p.held[: len(grams)] for p in patterns]).astype(np.float32) @ weights.astype(np.float32)
     scores = match_score.score_of(held, np.asarray(signature.weights.sum(), np.float32))
     return match_score.shifted(scores, np.asarray(match_score.standing(signature.seen, signature.strays)))
 

@@ -1,4 +1,4 @@
-"""Families near to one, by shared grams and by meaning, and in which words they differ."""
+"""Families similar to one, by shared n-grams and by meaning, and in which words they differ."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ from fingerprint.matching.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
-    """A family near another: shares of the weight of either's grams, and of meaning, a mean cosine."""
+class SimilarFamily:
+    """A family similar to another.
+
+    of_mine, of_theirs: share of the weight of the other's and of this family's n-grams that both have, 0 to 1.
+    cosine: how much of its template's meaning the other's template holds.
+    """
 
     family_id: str
     of_mine: float
@@ -24,7 +28,7 @@ class Near:
     cosine: float
 
     @property
-    def closeness(self) -> float:
+    def similarity(self) -> float:
         """The larger of the cosine and the mean share of text."""
         return max(self.cosine, (self.of_mine + self.of_theirs) / 2)
 
@@ -37,26 +41,29 @@ class TextRun:
     text: str
 
 
-def near(snapshot: Snapshot, signature: Signature, *, most: int = 6, least: float = 0.4) -> list[Near]:
-    """Find the families of a lookup snapshot that are nearest to a signature, closest first."""
+def similar_families(
+    snapshot: Snapshot, signature: Signature, *, limit: int = 6, min_similarity: float = 0.4
+) -> list[SimilarFamily]:
+    """Find the families of a lookup snapshot that are most similar to a signature, the most similar first."""
     names = [facts["family_id"] for facts in snapshot.meta["families"]]
     shared = _shared_weight(snapshot, signature)
     total = np.maximum(snapshot.arrays["total"], 1e-9)
-    cosine = _meaning(snapshot, signature, 4 * most)
+    cosine = _meaning(snapshot, signature, 4 * limit)
     of_mine = np.minimum(shared / max(float(signature.weights.sum()), 1e-9), 1.0)
     of_theirs = np.minimum(shared / total, 1.0)
-    best: dict[str, Near] = {}
+    best: dict[str, SimilarFamily] = {}
     for f in np.flatnonzero((shared > 0) | (cosine > 0)).tolist():
-        one = Near(names[f], float(of_mine[f]), float(of_theirs[f]), float(cosine[f]))
-        known = best.get(one.family_id)
-        if one.family_id != signature.family_id and (known is None or known.closeness < one.closeness):
+        one = SimilarFamily(names[f], float(of_mine[f]), float(of_theirs[f]), float(cosine[f]))
+        # a family's wordings have rows of their own, with the family's id
+        other = best.get(one.family_id)
+        if one.family_id != signature.family_id and (other is None or other.similarity < one.similarity):
             best[one.family_id] = one
-    close = sorted(best.values(), key=lambda n: (-n.closeness, n.family_id))
-    return [n for n in close if n.closeness >= least][:most]
+    ranked = sorted(best.values(), key=lambda s: (-s.similarity, s.family_id))
+    return [s for s in ranked if s.similarity >= min_similarity][:limit]
 
 
 def _meaning(snapshot: Snapshot, signature: Signature, most: int) -> np.ndarray:
-    """How much of the meaning of the families nearest to a signature it holds, (f,); 0 for the others."""
+    """Return how much of each family's meaning a signature holds, (f,) float64; 0 for all but the `most` nearest."""
     out = np.zeros(len(snapshot.meta["families"]))
     if not len(signature.prototypes) or not len(snapshot.owners):
         return out
@@ -70,6 +77,7 @@ def _meaning(snapshot: Snapshot, signature: Signature, most: int) -> np.ndarray:
 
 
 def _shared_weight(snapshot: Snapshot, signature: Signature) -> np.ndarray:
+    """Return the weight in each family of the n-grams that it shares with a signature, (f,) float64."""
     a = snapshot.arrays
     out = np.zeros(len(a["total"]))
     if not len(a["grams"]):
@@ -82,7 +90,7 @@ def _shared_weight(snapshot: Snapshot, signature: Signature) -> np.ndarray:
 
 
 def differences(mine: Template, theirs: Template) -> list[TextRun]:
-    """Compare two templates word by word, slots as ⟨…⟩."""
+    """Compare two templates word by word, whatever their letters' case; slots are SLOT."""
     a, b = _words(mine), _words(theirs)
     folded_a, folded_b = ([word.casefold() for word in words] for words in (a, b))
     out: list[TextRun] = []

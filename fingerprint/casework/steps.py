@@ -1,4 +1,4 @@
-"""The single steps that analysts' actions are made of; applying one gives the step that takes it back (D-015).
+"""The single steps that analysts' actions are made of; applying one returns the step that reverses it (D-015).
 
 A step is a JSON object: `do` names it, `family` (or `name`, for a view) what it changes, the rest is its value.
 Every step writes its line into the audit log.
@@ -23,7 +23,8 @@ from fingerprint.store.sql import upsert
 
 Step = dict[str, Any]
 
-_WRITTEN = (*night_writer.PINNED["template"],)
+_EDITED_COLUMNS = night_writer.PINNED["template"]
+"""Columns of a family that an edit writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +35,18 @@ class StepContext:
     by: str
     at: datetime
 
-    def tell(self, action: str, subject: str, detail: Step) -> None:
+    def audit(self, action: str, subject: str, detail: Step) -> None:
         """Add a line to the audit log."""
         access.record(self.connection, self.by, action, subject, detail, self.at)
 
 
-def apply(doing: StepContext, step: Step) -> Step:
-    """Apply a step inside the caller's transaction; returns its inverse. Raises NotFound."""
-    return _STEPS[step["do"]](doing, step)
+def apply(context: StepContext, step: Step) -> Step:
+    """Apply a step inside the caller's transaction; returns its inverse, also a step. Raises NotFound."""
+    return _STEPS[step["do"]](context, step)
 
 
 def touched(step: Step, inverse: Step) -> set[tuple[str, str]]:
-    """Return what an applied step changed, and which side of it."""
+    """Return what an applied step changed: subjects (families, or view/NAME), each with the aspect changed."""
     do = step["do"]
     if do == "view":
         return {(f"view/{step['name']}", do)}
@@ -58,11 +59,11 @@ def touched(step: Step, inverse: Step) -> set[tuple[str, str]]:
     return {(family, "signature" if do == "withdraw" else do)}
 
 
-def _label(doing: StepContext, step: Step) -> Step:
+def _label(context: StepContext, step: Step) -> Step:
     family = step["family"]
-    before = labels_of(doing.connection, family)
-    word = LabelRow(family, step["label"], step["campaign"], step["reason"], doing.by, doing.at)
-    add_label(doing.connection, word)
+    before = labels_of(context.connection, family)
+    word = LabelRow(family, step["label"], step["campaign"], step["reason"], context.by, context.at)
+    add_label(context.connection, word)
     last = before[-1] if before else None
     return {
         "do": "label",
@@ -73,91 +74,93 @@ def _label(doing: StepContext, step: Step) -> Step:
     }
 
 
-def _snooze(doing: StepContext, step: Step) -> Step:
+def _snooze(context: StepContext, step: Step) -> Step:
     family, until, table = step["family"], step["until"], tables.snoozes
     mine = table.c.family_id == family
-    before = doing.connection.scalar(sa.select(table.c.until).where(mine))
+    before = context.connection.scalar(sa.select(table.c.until).where(mine))
     if until is None:
-        doing.connection.execute(sa.delete(table).where(mine))
+        context.connection.execute(sa.delete(table).where(mine))
     else:
-        row = {"family_id": family, "until": datetime.fromisoformat(until), "by": doing.by}
-        upsert(doing.connection, table, [row])
-    doing.tell("desk.snooze", f"{family}/desk", {"until": until})
+        row = {"family_id": family, "until": datetime.fromisoformat(until), "by": context.by}
+        upsert(context.connection, table, [row])
+    context.audit("desk.snooze", f"{family}/desk", {"until": until})
     return {"do": "snooze", "family": family, "until": before.isoformat() if before else None}
 
 
-def _note(doing: StepContext, step: Step) -> Step:
+def _note(context: StepContext, step: Step) -> Step:
     family, number, table = step["family"], step.get("note"), tables.notes
     if number is None:
-        row = {"family_id": family, "text": step["text"], "by": doing.by, "at": doing.at, "gone": False}
-        number = doing.connection.execute(sa.insert(table).returning(table.c.id), row).scalar_one()
+        row = {"family_id": family, "text": step["text"], "by": context.by, "at": context.at, "gone": False}
+        number = context.connection.execute(sa.insert(table).returning(table.c.id), row).scalar_one()
         gone = False
     else:
         gone = bool(step["gone"])
-        doing.connection.execute(sa.update(table).where(table.c.id == number).values(gone=gone))
-    doing.tell("desk.note", f"{family}/desk", {"note": number, "gone": gone})
+        context.connection.execute(sa.update(table).where(table.c.id == number).values(gone=gone))
+    context.audit("desk.note", f"{family}/desk", {"note": number, "gone": gone})
     return {"do": "note", "family": family, "note": number, "gone": not gone}
 
 
-def _view(doing: StepContext, step: Step) -> Step:
+def _view(context: StepContext, step: Step) -> Step:
     name, query, table = step["name"], step["query"], tables.views
-    before = doing.connection.scalar(sa.select(table.c.query).where(table.c.name == name))
+    before = context.connection.scalar(sa.select(table.c.query).where(table.c.name == name))
     if query is None:
-        doing.connection.execute(sa.delete(table).where(table.c.name == name))
+        context.connection.execute(sa.delete(table).where(table.c.name == name))
     else:
-        upsert(doing.connection, table, [{"name": name, "query": query, "by": doing.by, "at": doing.at}])
-    doing.tell("desk.view", f"view/{name}", {"query": query})
+        upsert(
+            context.connection, table, [{"name": name, "query": query, "by": context.by, "at": context.at}]
+        )
+    context.audit("desk.view", f"view/{name}", {"query": query})
     return {"do": "view", "name": name, "query": before}
 
 
-def _variant(doing: StepContext, step: Step) -> Step:
+def _variant(context: StepContext, step: Step) -> Step:
     family, original, table = step["family"], step["variant_of"], tables.families
     mine = table.c.family_id == family
-    row = _row(doing, family, table.c.variant_of, table.c.pinned)
+    row = _row(context, family, table.c.variant_of, table.c.pinned)
     values = {"variant_of": original, "pinned": step["pinned"]}
-    doing.connection.execute(sa.update(table).where(mine).values(values))
-    night_writer.update_totals(doing.connection, {f for f in (family, original, row.variant_of) if f})
+    context.connection.execute(sa.update(table).where(mine).values(values))
+    night_writer.update_totals(context.connection, {f for f in (family, original, row.variant_of) if f})
     for name in sorted({f for f in (family, original, row.variant_of) if f}):
         detail = {"family": family, "variant_of": original, "before": row.variant_of}
-        doing.tell(f"{CHANGES}variant", name, detail)
+        context.audit(f"{CHANGES}variant", name, detail)
     return {"do": "variant", "family": family, "variant_of": row.variant_of, "pinned": row.pinned}
 
 
-def _signature(doing: StepContext, step: Step) -> Step:
+def _signature(context: StepContext, step: Step) -> Step:
     family, table = step["family"], tables.families
     new = signature_json.from_json(step["signature"])
-    found = signatures_of(doing.connection, [family])
-    if not found:
-        night_writer.save_families(doing.connection, [new], doing.at, campaign_of={})
-        _change(doing, family, {"pinned": step["pinned"]})
-        doing.tell(f"{CHANGES}edit", family, {"version": new.version, "made": "split"})
+    stored = signatures_of(context.connection, [family])
+    if not stored:
+        night_writer.save_families(context.connection, [new], context.at, campaign_of={})
+        _change(context, family, {"pinned": step["pinned"]})
+        context.audit(f"{CHANGES}edit", family, {"version": new.version, "made": "split"})
         return {"do": "withdraw", "family": family, "withdrawn": True}
-    old = found[0]
-    pinned = _row(doing, family, table.c.pinned).pinned
-    night_writer.keep_version(doing.connection, [old], doing.at)
-    written = to_row(new)
-    values = {name: written[name] for name in _WRITTEN} | {"version": old.version + 1}
-    _change(doing, family, values | {"pinned": step["pinned"], "updated": doing.at})
+    old = stored[0]
+    pinned = _row(context, family, table.c.pinned).pinned
+    night_writer.keep_version(context.connection, [old], context.at)
+    columns = to_row(new)
+    values = {name: columns[name] for name in _EDITED_COLUMNS} | {"version": old.version + 1}
+    _change(context, family, values | {"pinned": step["pinned"], "updated": context.at})
     detail = {"version": old.version + 1, "threshold": new.threshold, "pinned": step["pinned"]}
-    doing.tell(f"{CHANGES}edit", family, detail)
+    context.audit(f"{CHANGES}edit", family, detail)
     return {"do": "signature", "family": family, "signature": signature_json.to_json(old), "pinned": pinned}
 
 
-def _withdraw(doing: StepContext, step: Step) -> Step:
+def _withdraw(context: StepContext, step: Step) -> Step:
     family, withdrawn = step["family"], step["withdrawn"]
-    _change(doing, family, {"withdrawn": withdrawn})
-    doing.tell(f"{CHANGES}withdraw", family, {"withdrawn": withdrawn})
+    _change(context, family, {"withdrawn": withdrawn})
+    context.audit(f"{CHANGES}withdraw", family, {"withdrawn": withdrawn})
     return {"do": "withdraw", "family": family, "withdrawn": not withdrawn}
 
 
-def _change(doing: StepContext, family: str, values: Step) -> None:
+def _change(context: StepContext, family: str, values: Step) -> None:
     table = tables.families
-    doing.connection.execute(sa.update(table).where(table.c.family_id == family).values(values))
+    context.connection.execute(sa.update(table).where(table.c.family_id == family).values(values))
 
 
-def _row(doing: StepContext, family: str, *columns: sa.Column[Any]) -> sa.Row[Any]:
+def _row(context: StepContext, family: str, *columns: sa.Column[Any]) -> sa.Row[Any]:
     chosen = sa.select(*columns).where(tables.families.c.family_id == family)
-    for row in doing.connection.execute(chosen):
+    for row in context.connection.execute(chosen):
         return row
     raise NotFound(f"no family {family}")
 

@@ -28,7 +28,7 @@ def store(tmp_path: Path, store_url: str | None) -> Iterator[Store]:
 
 
 @pytest.fixture
-def desk(store: Store) -> Actions:
+def actions(store: Store) -> Actions:
     return Actions(store.database)
 
 
@@ -49,111 +49,113 @@ def everything(store: Store, tmp_path: Path, store_url: str | None) -> dict[str,
     return found
 
 
-def test_a_misspelt_label_is_refused_unless_it_is_meant(store: Store, desk: Actions) -> None:
+def test_a_misspelt_label_is_refused_unless_it_is_meant(store: Store, actions: Actions) -> None:
     with pytest.raises(UsageError, match="label 'campain': did you mean 'campaign'"):
-        desk.label({"f1": 0}, "campain", by="ann")
+        actions.label({"f1": 0}, "campain", by="ann")
     with pytest.raises(UsageError, match="'benign'"):
-        desk.set_label("f1", "Benign", by="ann")
+        actions.set_label("f1", "Benign", by="ann")
     assert store.signature("f1").label is None
-    desk.label({"f1": 0}, "campain", by="ann", as_written=True)
-    desk.label({"f2": 0}, "our own benchmark", by="ann")
+    actions.label({"f1": 0}, "campain", by="ann", as_written=True)
+    actions.label({"f2": 0}, "our own benchmark", by="ann")
     assert [store.signature(f).label for f in ("f1", "f2")] == ["campain", "our own benchmark"]
 
 
-def test_a_label_is_said_and_taken_back(store: Store, desk: Actions) -> None:
-    said = desk.label({"f1": 0, "f2": 0}, "campaign", by="ann", campaign="c9", reason="graders")
+def test_a_label_is_said_and_taken_back(store: Store, actions: Actions) -> None:
+    said = actions.label({"f1": 0, "f2": 0}, "campaign", by="ann", campaign="c9", reason="graders")
     assert [store.signature(f).label for f in ("f1", "f2")] == ["campaign", "campaign"]
     assert store.signature("f2").campaign_id == "c9"
-    undone = desk.undo(said.id, by="ann")
+    undone = actions.undo(said.id, by="ann")
     assert [store.signature(f).label for f in ("f1", "f2")] == [None, None]
     assert store.signature("f2").campaign_id == "c1"
-    desk.undo(undone.id, by="bob")
+    actions.undo(undone.id, by="bob")
     assert store.signature("f1").label == "campaign"
     assert [word.by for word in store.labels("f1")] == ["ann", "ann", "bob"]
 
 
-def test_an_undone_label_gives_the_one_before_back(store: Store, desk: Actions) -> None:
-    desk.label({"f1": 0}, "benign", by="ann", reason="harness")
-    desk.label({"f1": None}, "campaign", by="bob")
-    desk.undo_last(by="bob")
+def test_an_undone_label_gives_the_one_before_back(store: Store, actions: Actions) -> None:
+    actions.label({"f1": 0}, "benign", by="ann", reason="harness")
+    actions.label({"f1": None}, "campaign", by="bob")
+    actions.undo_last(by="bob")
     word = store.labels("f1")[-1]
     assert (word.label, word.reason, word.by) == ("benign", "harness", "bob")
 
 
-def test_two_analysts_cannot_overwrite_each_other_silently(store: Store, desk: Actions) -> None:
-    read = desk.revision("f1")
-    desk.label({"f1": read}, "campaign", by="ann")
-    with pytest.raises(Conflict, match=f"family f1: revision {read} expected, {desk.revision('f1')} found"):
-        desk.label({"f2": 0, "f1": read}, "benign", by="bob")
+def test_two_analysts_cannot_overwrite_each_other_silently(store: Store, actions: Actions) -> None:
+    read = actions.revision("f1")
+    actions.label({"f1": read}, "campaign", by="ann")
+    with pytest.raises(
+        Conflict, match=f"family f1: revision {read} expected, {actions.revision('f1')} found"
+    ):
+        actions.label({"f2": 0, "f1": read}, "benign", by="bob")
     assert store.signature("f1").label == "campaign"
     assert store.signature("f2").label is None
 
 
-def test_a_label_from_elsewhere_is_seen_too(store: Store, desk: Actions) -> None:
-    read = desk.revision("f1")
+def test_a_label_from_elsewhere_is_seen_too(store: Store, actions: Actions) -> None:
+    read = actions.revision("f1")
     Actions(store.database).set_label("f1", "benign", by="cli")
     with pytest.raises(Conflict):
-        desk.label({"f1": read}, "campaign", by="ann")
+        actions.label({"f1": read}, "campaign", by="ann")
 
 
-def test_an_undo_does_not_cross_what_others_did_since(store: Store, desk: Actions) -> None:
-    first = desk.label({"f1": 0}, "campaign", by="ann")
-    later = desk.label({"f1": None}, "benign", by="bob")
+def test_an_undo_does_not_cross_what_others_did_since(store: Store, actions: Actions) -> None:
+    first = actions.label({"f1": 0}, "campaign", by="ann")
+    later = actions.label({"f1": None}, "benign", by="bob")
     with pytest.raises(
         Conflict, match=r"“campaign: f1” cannot be undone: bob has changed the same since \(“benign: f1”\)"
     ):
-        desk.undo(first.id, by="ann")
-    desk.note("f1", "another side of it", by="bob")
-    desk.undo(later.id, by="bob")
-    desk.undo(first.id, by="ann")
+        actions.undo(first.id, by="ann")
+    actions.note("f1", "another side of it", by="bob")
+    actions.undo(later.id, by="bob")
+    actions.undo(first.id, by="ann")
     assert store.signature("f1").label is None
     with pytest.raises(Conflict, match="is already undone"):
-        desk.undo(first.id, by="ann")
+        actions.undo(first.id, by="ann")
 
 
-def test_a_snooze_ends_and_is_undone(store: Store, desk: Actions) -> None:
-    first = desk.snooze(["f1", "f2"], TOMORROW, by="ann")
+def test_a_snooze_ends_and_is_undone(store: Store, actions: Actions) -> None:
+    first = actions.snooze(["f1", "f2"], TOMORROW, by="ann")
     assert first.families == ("f1", "f2")
-    desk.snooze(["f1"], None, by="ann")
-    desk.undo_last(by="ann")
-    desk.undo_last(by="ann")
+    actions.snooze(["f1"], None, by="ann")
+    actions.undo_last(by="ann")
+    actions.undo_last(by="ann")
     with pytest.raises(NotFound, match="nothing to undo: ann has no action that can be undone"):
-        desk.undo_last(by="ann")
+        actions.undo_last(by="ann")
 
 
-def test_notes_are_kept_and_undone(desk: Actions) -> None:
-    desk.note("f1", "  looks like grading\0 ", by="ann")
-    note = desk.notes("f1")[0]
+def test_notes_are_kept_and_undone(actions: Actions) -> None:
+    actions.note("f1", "  looks like grading\0 ", by="ann")
+    note = actions.notes("f1")[0]
     assert (note.text, note.by) == ("looks like grading\N{REPLACEMENT CHARACTER}", "ann")
-    desk.undo_last(by="ann")
-    assert desk.notes("f1") == []
+    actions.undo_last(by="ann")
+    assert actions.notes("f1") == []
     with pytest.raises(UsageError, match="1 to 10,000 characters expected, 0 found"):
-        desk.note("f1", " ", by="ann")
+        actions.note("f1", " ", by="ann")
 
 
 def test_merged_families_count_and_match_as_one(
-    store: Store, desk: Actions, tmp_path: Path, store_url: str | None
+    store: Store, actions: Actions, tmp_path: Path, store_url: str | None
 ) -> None:
     before = everything(store, tmp_path, store_url)
-    desk.label({"f2": 0}, "campaign", by="ann", campaign="c9")
-    merged = desk.merge("f1", {"f2": None}, by="ann")
+    actions.label({"f2": 0}, "campaign", by="ann", campaign="c9")
+    merged = actions.merge("f1", {"f2": None}, by="ann")
     whole = store.signature("f1")
     assert (whole.spread.requests, whole.spread.accounts) == (12, 2)
     assert (whole.label, whole.campaign_id) == ("campaign", "c9")
     assert matched(store)["f2"].variant_of == "f1"
     assert [row.family_id for row in store.families()] == ["f1"]
     assert store.family_accounts()["family_id"].unique().to_pylist() == ["f1"]
-    assert merged in desk.actions("f1")
-    desk.undo(merged.id, by="ann")
-    desk.undo_last(by="ann")
+    assert merged in actions.history("f1")
+    actions.undo(merged.id, by="ann")
+    actions.undo_last(by="ann")
     assert store.signature("f1").label is None
     after = everything(store, tmp_path, store_url)
     after["campaigns"] = [row for row in after["campaigns"] if "c9" not in row]
     assert after == before
 
 
-def test_a_night_leaves_a_merge_and_counts_for_it(store: Store, desk: Actions) -> None:
-    desk.merge("f1", {"f2": 0}, by="ann")
+def test_a_night_leaves_a_merge_and_counts_for_it(store: Store, actions: Actions) -> None:
+    actions.merge("f1", {"f2": 0}, by="ann")
     empty = SPREAD_SCHEMA.empty_table()
     # a night that began before the merge still thinks f2 is one of its own
     store.save_night(make_night("n2"), [make_signature("f2", seed=2)], spread=empty, activity=NEXT_ACTIVITY)
@@ -162,62 +164,62 @@ def test_a_night_leaves_a_merge_and_counts_for_it(store: Store, desk: Actions) -
     assert store.signature("f1").spread.requests == 16
 
 
-def test_merging_needs_two_of_their_own(desk: Actions) -> None:
+def test_merging_needs_two_of_their_own(actions: Actions) -> None:
     with pytest.raises(UsageError, match="at least two families to merge expected, one found"):
-        desk.merge("f1", {"f1": 0}, by="ann")
-    desk.merge("f1", {"f2": 0}, by="ann")
+        actions.merge("f1", {"f1": 0}, by="ann")
+    actions.merge("f1", {"f2": 0}, by="ann")
     with pytest.raises(UsageError, match="f2 is a wording of f1"):
-        desk.merge("f2", {"f1": None}, by="ann")
+        actions.merge("f2", {"f1": None}, by="ann")
     with pytest.raises(NotFound, match="no family nowhere"):
-        desk.merge("f1", {"nowhere": None}, by="ann")
+        actions.merge("f1", {"nowhere": None}, by="ann")
 
 
-def test_wordings_are_split_off(store: Store, desk: Actions) -> None:
+def test_wordings_are_split_off(store: Store, actions: Actions) -> None:
     store.save_night(
         make_night("n2"),
         [make_signature("f3", seed=3, variant_of="f1"), make_signature("f4", seed=4, variant_of="f1")],
         spread=SPREAD_SCHEMA.empty_table(),
         activity=NEXT_ACTIVITY,
     )
-    desk.part("f1", ["f3", "f4"], by="ann", expected=0)
+    actions.split_wordings("f1", ["f3", "f4"], by="ann", expected=0)
     assert [matched(store)[f].variant_of for f in ("f3", "f4")] == [None, "f3"]
-    desk.undo_last(by="ann")
+    actions.undo_last(by="ann")
     assert [matched(store)[f].variant_of for f in ("f3", "f4")] == ["f1", "f1"]
     with pytest.raises(UsageError, match="wordings of f1 expected, f2 found"):
-        desk.part("f1", ["f2"], by="ann")
+        actions.split_wordings("f1", ["f2"], by="ann")
 
 
 def test_an_edit_is_a_version_that_nights_leave(
-    store: Store, desk: Actions, tmp_path: Path, store_url: str | None
+    store: Store, actions: Actions, tmp_path: Path, store_url: str | None
 ) -> None:
     before, old = everything(store, tmp_path, store_url), store.signature("f1")
     changed = make_signature("f1", words="Rate every answer", seed=7, threshold=0.8)
-    desk.edit(changed, ["template"], by="ann", expected=0)
+    actions.edit(changed, ["template"], by="ann", expected=0)
     assert same(store.signature("f1"), changed)
     assert store.signature("f1").version == 2
     assert same(store.versions("f1")[0], old)
-    desk.undo_last(by="ann")
+    actions.undo_last(by="ann")
     assert same(store.signature("f1"), old)
     assert everything(store, tmp_path, store_url) == before
-    desk.edit(changed, ["template"], by="ann")
+    actions.edit(changed, ["template"], by="ann")
     save_next(store)
     assert same(store.signature("f1"), changed)
     assert store.signature("f1").spread.requests == 11
 
 
-def test_a_threshold_alone_lets_nights_change_the_template(store: Store, desk: Actions) -> None:
-    desk.edit(replace(store.signature("f1"), threshold=0.9), ["threshold"], by="ann")
+def test_a_threshold_alone_lets_nights_change_the_template(store: Store, actions: Actions) -> None:
+    actions.edit(replace(store.signature("f1"), threshold=0.9), ["threshold"], by="ann")
     save_next(store)
     found = store.signature("f1")
     assert found.threshold == 0.9
     assert str(found.template).startswith("Rate this answer")
 
 
-def test_a_cut_makes_a_family_and_its_undo_takes_it_out(store: Store, desk: Actions) -> None:
+def test_a_cut_makes_a_family_and_its_undo_takes_it_out(store: Store, actions: Actions) -> None:
     child = make_signature("f9", seed=9)
-    desk.cut(make_signature("f1", seed=8), child, by="ann", expected=0)
+    actions.split_text(make_signature("f1", seed=8), child, by="ann", expected=0)
     assert same(matched(store)["f9"], child)
-    desk.undo_last(by="ann")
+    actions.undo_last(by="ann")
     assert "f9" not in matched(store)
     assert same(store.signature("f1"), make_signature("f1"))
     # a night that finds such a family finds it
@@ -225,25 +227,25 @@ def test_a_cut_makes_a_family_and_its_undo_takes_it_out(store: Store, desk: Acti
     assert "f9" in matched(store)
 
 
-def test_views_are_saved_replaced_and_undone(desk: Actions) -> None:
-    desk.save_view("mine", "state=all", by="ann")
-    desk.save_view("mine", "state=open", by="ann")
-    desk.undo_last(by="ann")
-    assert [(v.name, v.query) for v in desk.views()] == [("mine", "state=all")]
-    desk.save_view("mine", None, by="ann")
-    assert desk.views() == []
+def test_views_are_saved_replaced_and_undone(actions: Actions) -> None:
+    actions.save_view("mine", "state=all", by="ann")
+    actions.save_view("mine", "state=open", by="ann")
+    actions.undo_last(by="ann")
+    assert [(v.name, v.query) for v in actions.views()] == [("mine", "state=all")]
+    actions.save_view("mine", None, by="ann")
+    assert actions.views() == []
     with pytest.raises(UsageError, match="a name of 1 to 80 characters expected, 0 found"):
-        desk.save_view(" ", "", by="ann")
+        actions.save_view(" ", "", by="ann")
 
 
-def test_every_action_stands_in_the_audit_log(store: Store, desk: Actions) -> None:
-    desk.label({"f1": 0}, "benign", by="ann", reason="harness")
-    desk.snooze(["f1"], TOMORROW, by="ann")
-    desk.note("f1", "a note", by="ann")
-    desk.merge("f1", {"f2": None}, by="ann")
-    desk.edit(make_signature("f1", seed=7), ["template"], by="ann")
-    desk.save_view("mine", "state=all", by="ann")
-    desk.undo_last(by="ann")
+def test_every_action_stands_in_the_audit_log(store: Store, actions: Actions) -> None:
+    actions.label({"f1": 0}, "benign", by="ann", reason="harness")
+    actions.snooze(["f1"], TOMORROW, by="ann")
+    actions.note("f1", "a note", by="ann")
+    actions.merge("f1", {"f2": None}, by="ann")
+    actions.edit(make_signature("f1", seed=7), ["template"], by="ann")
+    actions.save_view("mine", "state=all", by="ann")
+    actions.undo_last(by="ann")
     found = [(row.action, row.subject) for row in reversed(store.access.audit())]
     assert found == [
         ("family.label", "f1"),
@@ -257,56 +259,56 @@ def test_every_action_stands_in_the_audit_log(store: Store, desk: Actions) -> No
     ]
 
 
-def test_notes_and_snoozes_are_no_conflict(desk: Actions) -> None:
-    read = desk.revision("f1")
-    desk.note("f1", "only a note", by="bob")
-    desk.snooze(["f1"], TOMORROW, by="bob")
-    assert desk.revision("f1") == read
-    desk.label({"f1": read}, "campaign", by="ann")
-    assert desk.revision("f1") > read
+def test_notes_and_snoozes_are_no_conflict(actions: Actions) -> None:
+    read = actions.revision("f1")
+    actions.note("f1", "only a note", by="bob")
+    actions.snooze(["f1"], TOMORROW, by="bob")
+    assert actions.revision("f1") == read
+    actions.label({"f1": read}, "campaign", by="ann")
+    assert actions.revision("f1") > read
 
 
 def test_what_fails_leaves_nothing(
-    store: Store, desk: Actions, tmp_path: Path, store_url: str | None
+    store: Store, actions: Actions, tmp_path: Path, store_url: str | None
 ) -> None:
     before = dump(tmp_path, store_url)
     with pytest.raises(NotFound, match="no family nowhere"):
-        desk.label({"f1": 0, "nowhere": 0}, "benign", by="ann")
+        actions.label({"f1": 0, "nowhere": 0}, "benign", by="ann")
     with pytest.raises(NotFound, match="no action 7"):
-        desk.undo(7, by="ann")
+        actions.undo(7, by="ann")
     assert dump(tmp_path, store_url) == before
 
 
-def test_actions_are_listed_newest_first(desk: Actions) -> None:
-    desk.label({"f1": 0}, "benign", by="ann")
-    desk.note("f2", "a note", by="bob")
-    desk.undo_last(by="ann")
-    assert [a.words for a in desk.actions()] == ["undone: benign: f1", "note on f2", "benign: f1"]
-    assert [a.words for a in desk.actions("f2")] == ["note on f2"]
-    assert [a.stands for a in desk.actions(by="ann")] == [True, False]
+def test_actions_are_listed_newest_first(actions: Actions) -> None:
+    actions.label({"f1": 0}, "benign", by="ann")
+    actions.note("f2", "a note", by="bob")
+    actions.undo_last(by="ann")
+    assert [a.words for a in actions.history()] == ["undone: benign: f1", "note on f2", "benign: f1"]
+    assert [a.words for a in actions.history("f2")] == ["note on f2"]
+    assert [a.stands for a in actions.history(by="ann")] == [True, False]
 
 
-def test_the_audit_log_cannot_be_rewritten(store: Store, desk: Actions) -> None:
-    desk.label({"f1": 0}, "benign", by="ann")
+def test_the_audit_log_cannot_be_rewritten(store: Store, actions: Actions) -> None:
+    actions.label({"f1": 0}, "benign", by="ann")
     with pytest.raises(StoreError, match="append-only"), store.database.writing() as connection:
         connection.execute(sa.update(audit).values(actor="bob"))
 
 
-def test_events_of_the_night_are_untouched(store: Store, desk: Actions) -> None:
-    desk.merge("f1", {"f2": 0}, by="ann")
+def test_events_of_the_night_are_untouched(store: Store, actions: Actions) -> None:
+    actions.merge("f1", {"f2": 0}, by="ann")
     assert store.events("f2") == [("n1", Event("f2", "born", {"size": 5}))]
 
 
 def test_a_word_from_the_command_line_or_the_api_is_undone_like_any_other(
-    store: Store, desk: Actions
+    store: Store, actions: Actions
 ) -> None:
     before = store.families()[0]
     Actions(store.database).set_label(
         before.family_id, "campaign", by="cli", campaign="graders", reason="seen before"
     )
-    (action,) = desk.actions(before.family_id)
+    (action,) = actions.history(before.family_id)
     assert (action.kind, action.by, action.stands) == ("label", "cli", True)
     (made,) = [row for row in store.campaigns() if row.campaign_id == "graders"]
     assert (made.score, made.flagged) == (before.score, before.flagged)
-    desk.undo(action.id, by="ann")
+    actions.undo(action.id, by="ann")
     assert store.families()[0] == before

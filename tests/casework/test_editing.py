@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from support.stored_nights import NOON, make_signature
 
-from fingerprint.casework.editing import cut, grams_of, preview, with_segments
+from fingerprint.casework.editing import grams_of, preview, split_segments, with_segments
 from fingerprint.domain.casework import HeldPattern, name_of
 from fingerprint.domain.errors import UsageError
 from fingerprint.domain.signature import Segment, Signature, Slot, Template
@@ -73,7 +73,7 @@ def test_the_prototype_follows_the_text(signature: Signature) -> None:
         ([FIRST], "2 segments expected, 1 found"),
         ([FIRST, "  "], "a segment of 1 to 4,000 characters expected, 0 found"),
         ([FIRST, "x" * 4001], "a segment of 1 to 4,000 characters expected, 4,001 found"),
-        ([None, None], "text with a run of 4 words expected, none is left"),
+        ([None, None], "no run of 4 words is left: a template needs at least one"),
     ],
 )
 def test_wrong_segments_are_refused(signature: Signature, texts: list[str | None], words: str) -> None:
@@ -82,7 +82,7 @@ def test_wrong_segments_are_refused(signature: Signature, texts: list[str | None
 
 
 def test_a_cut_parts_the_text(signature: Signature) -> None:
-    rest, child = cut(signature, [1])
+    rest, child = split_segments(signature, [1])
     assert rest.family_id == "f1"
     assert child.family_id != "f1"
     assert not set(rest.grams) & set(child.grams)
@@ -91,7 +91,7 @@ def test_a_cut_parts_the_text(signature: Signature) -> None:
     assert (child.version, child.label, child.spread.requests, child.flagged) == (1, None, 0, False)
     for wrong in ([], [0, 1], [7]):
         with pytest.raises(UsageError, match="some but not all of 2 segments expected"):
-            cut(signature, wrong)
+            split_segments(signature, wrong)
 
 
 def test_a_preview_counts_gained_and_lost(signature: Signature) -> None:

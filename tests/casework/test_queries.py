@@ -42,7 +42,7 @@ def store(tmp_path: Path, store_url: str | None) -> Iterator[Store]:
 
 
 @pytest.fixture
-def dossier(store: Store) -> PageQueries:
+def queries(store: Store) -> PageQueries:
     return PageQueries(store.database)
 
 
@@ -62,59 +62,59 @@ def save_hours(store: Store, hours: list[int], batch: str = "n3") -> None:
     )
 
 
-def test_a_timeline_by_day_counts_distinct_accounts(dossier: PageQueries) -> None:
-    line = dossier.timeline(["f1"])
+def test_a_timeline_by_day_counts_distinct_accounts(queries: PageQueries) -> None:
+    line = queries.timeline(["f1"])
     assert (line.step, [t.date() for t in line.starts]) == (24, [TODAY, TOMORROW])
     assert (list(line.requests), list(line.accounts)) == ([8, 3], [3, 2])
 
 
-def test_a_timeline_of_several_families_counts_accounts_once(dossier: PageQueries) -> None:
-    line = dossier.timeline(["f1", "f2"])
+def test_a_timeline_of_several_families_counts_accounts_once(queries: PageQueries) -> None:
+    line = queries.timeline(["f1", "f2"])
     assert (list(line.requests), list(line.accounts)) == ([13, 3], [3, 2])
-    assert list(dossier.timelines(["f1", "f2"])["f2"].requests) == [5]
+    assert list(queries.timelines(["f1", "f2"])["f2"].requests) == [5]
 
 
-def test_a_timeline_by_hour_has_no_gaps(store: Store, dossier: PageQueries) -> None:
+def test_a_timeline_by_hour_has_no_gaps(store: Store, queries: PageQueries) -> None:
     save_hours(store, [0, 3])
-    line = dossier.timeline(["f1"])
+    line = queries.timeline(["f1"])
     assert (line.step, list(line.requests), list(line.accounts)) == (1, [4, 0, 0, 4], [2, 0, 0, 2])
     assert line.starts[0] == EIGHT
     save_hours(store, [0, 24 * 30], "n4")
-    assert dossier.timeline(["f1"]).step == 24
+    assert queries.timeline(["f1"]).step == 24
 
 
-def test_a_batch_saved_again_replaces_its_hours(store: Store, dossier: PageQueries) -> None:
+def test_a_batch_saved_again_replaces_its_hours(store: Store, queries: PageQueries) -> None:
     save_hours(store, [0, 3])
     save_hours(store, [0])
-    assert list(dossier.timeline(["f1"]).requests) == [4]
+    assert list(queries.timeline(["f1"]).requests) == [4]
 
 
-def test_heat_is_by_account_in_order_of_their_beginning(store: Store, dossier: PageQueries) -> None:
+def test_heat_is_by_account_in_order_of_their_beginning(store: Store, queries: PageQueries) -> None:
     save_hours(store, [0, 1, 5])
-    heat = dossier.heat("f1")
+    heat = queries.heat("f1")
     assert (heat.accounts, heat.step, heat.of) == (("a", "b"), 1, 3)
     assert heat.requests.tolist() == [[4, 0, 0, 0, 0, 4], [0, 4, 0, 0, 0, 0]]
-    assert dossier.heat("f1", most=1).accounts == ("a",)
+    assert queries.heat("f1", most=1).accounts == ("a",)
 
 
-def test_heat_of_a_long_time_has_coarser_steps(store: Store, dossier: PageQueries) -> None:
+def test_heat_of_a_long_time_has_coarser_steps(store: Store, queries: PageQueries) -> None:
     save_hours(store, [0, 24 * 20])
-    heat = dossier.heat("f1")
+    heat = queries.heat("f1")
     assert heat.step == 6
     assert heat.requests.shape[1] <= MOST_STEPS
     assert heat.requests.sum() == 8
     save_hours(store, [0, 24 * 2000], "n4")
-    assert dossier.heat("f1").requests.shape[1] <= MOST_STEPS
+    assert queries.heat("f1").requests.shape[1] <= MOST_STEPS
 
 
-def test_heat_without_hours_is_by_day(dossier: PageQueries) -> None:
-    heat = dossier.heat("f1")
+def test_heat_without_hours_is_by_day(queries: PageQueries) -> None:
+    heat = queries.heat("f1")
     assert (heat.accounts, heat.step, heat.starts[0].date()) == (("a", "b", "c"), 24, TODAY)
     assert heat.requests.tolist() == [[3, 1], [4, 0], [1, 2]]
 
 
-def test_pools_tell_what_families_share(dossier: PageQueries) -> None:
-    pools = dossier.pools(["f1", "f2"])
+def test_pools_tell_what_families_share(queries: PageQueries) -> None:
+    pools = queries.pools(["f1", "f2"])
     assert pools.shared.tolist() == [[3, 1], [1, 1]]
     assert [(g.families, g.accounts, g.requests, g.examples) for g in pools.groups] == [
         ((0,), 2, 7, ("b", "c")),
@@ -122,24 +122,24 @@ def test_pools_tell_what_families_share(dossier: PageQueries) -> None:
     ]
 
 
-def test_merged_families_are_read_as_one(store: Store, dossier: PageQueries) -> None:
+def test_merged_families_are_read_as_one(store: Store, queries: PageQueries) -> None:
     Actions(store.database).merge("f1", {"f2": 0}, by="ann")
-    assert list(dossier.timeline(["f1"]).requests) == [13, 3]
-    assert dossier.pools(["f1"]).shared.tolist() == [[3]]
-    assert [s.family_id for s in dossier.wordings("f1")] == ["f2"]
-    assert (dossier.wording_of("f2"), dossier.wording_of("f1")) == ("f1", None)
-    assert dossier.pinned("f2") == {"variant_of"}
+    assert list(queries.timeline(["f1"]).requests) == [13, 3]
+    assert queries.pools(["f1"]).shared.tolist() == [[3]]
+    assert [s.family_id for s in queries.wordings("f1")] == ["f2"]
+    assert (queries.wording_of("f2"), queries.wording_of("f1")) == ("f1", None)
+    assert queries.pinned("f2") == {"variant_of"}
 
 
-def test_account_days_are_by_family_and_in_all(dossier: PageQueries) -> None:
-    days = dossier.account_days("a")
+def test_account_days_are_by_family_and_in_all(queries: PageQueries) -> None:
+    days = queries.account_days("a")
     assert (days.families, days.days) == (("f2", "f1"), (TODAY, TOMORROW))
     assert days.requests.tolist() == [[5, 0], [3, 1]]
     assert days.total.tolist() == [10, 2]
-    assert dossier.account_days("nobody").days == ()
+    assert queries.account_days("nobody").days == ()
 
 
-def test_patterns_come_back_as_they_were(store: Store, dossier: PageQueries) -> None:
+def test_patterns_come_back_as_they_were(store: Store, queries: PageQueries) -> None:
     grams = make_signature("f1").grams
     held = np.arange(len(grams)) % 3 == 0
     row = ("f1", np.packbits(held).tobytes(), True, name_of(grams), 7, 3)
@@ -151,14 +151,14 @@ def test_patterns_come_back_as_they_were(store: Store, dossier: PageQueries) -> 
         activity=ACTIVITY_SCHEMA.empty_table(),
         rhythm=Activity(*nothing, table(PATTERNS_SCHEMA, row)),
     )
-    found = dossier.patterns("f1")[0]
+    found = queries.patterns("f1")[0]
     assert found.held[: len(grams)].tolist() == held.tolist()
     assert (found.night, found.member, found.requests, found.accounts) == (NOON, True, 7, 3)
 
 
-def test_the_overview_counts_what_is_open(store: Store, dossier: PageQueries) -> None:
+def test_the_overview_counts_what_is_open(store: Store, queries: PageQueries) -> None:
     Actions(store.database).label({"f2": 0}, "benign", by="ann")
-    seen = dossier.overview(nights=1)
+    seen = queries.overview(nights=1)
     assert [n.batch_id for n in seen.nights] == ["n2"]
     assert (seen.labels, seen.open, seen.flagged) == ({"benign": 1}, 1, 1)
     assert (seen.campaigns, seen.accounts, seen.flagged_accounts) == (0, 2, 1)

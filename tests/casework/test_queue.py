@@ -46,18 +46,18 @@ def store(tmp_path: Path, store_url: str | None) -> Iterator[Store]:
 
 
 @pytest.fixture
-def worklist(store: Store) -> Queue:
+def queue(store: Store) -> Queue:
     return Queue(store.database)
 
 
-def found(worklist: Queue, **query: object) -> list[str]:
-    page = worklist.page(QueueQuery(**query))  # type: ignore[arg-type]
+def found(queue: Queue, **query: object) -> list[str]:
+    page = queue.page(QueueQuery(**query))  # type: ignore[arg-type]
     assert page.total == len(page.rows)
     return [row.family.family_id for row in page.rows]
 
 
-def test_priority_is_score_by_novelty_by_size(worklist: Queue) -> None:
-    rows = worklist.page(QueueQuery()).rows
+def test_priority_is_score_by_novelty_by_size(queue: Queue) -> None:
+    rows = queue.page(QueueQuery()).rows
     assert [r.family.family_id for r in rows] == ["f1", "f0", "f2"]
     for row in rows:
         assert row.priority == pytest.approx(row.family.score * row.novelty * row.size)
@@ -66,33 +66,33 @@ def test_priority_is_score_by_novelty_by_size(worklist: Queue) -> None:
         assert row.per_day[-1] == row.family.requests
 
 
-def test_older_families_are_less_novel(store: Store, worklist: Queue) -> None:
+def test_older_families_are_less_novel(store: Store, queue: Queue) -> None:
     later = Spread(0, 0, NOON + 14 * DAY, NOON + 14 * DAY, {})
     new = make_signature("f9", spread=later)
     spread = table(SPREAD_SCHEMA, ("f9", "a", date(2026, 3, 16), 1))
     activity = table(ACTIVITY_SCHEMA, ("a", date(2026, 3, 16), 1))
     store.save_night(make_night("n2", started=NOON + 14 * DAY), [new], spread=spread, activity=activity)
-    novelty = {r.family.family_id: r.novelty for r in worklist.page(QueueQuery()).rows}
+    novelty = {r.family.family_id: r.novelty for r in queue.page(QueueQuery()).rows}
     assert novelty == pytest.approx({"f9": 1.0, "f0": 0.5, "f1": 0.5, "f2": 0.5}, abs=1e-6)
 
 
-def test_pages_follow_each_other(worklist: Queue) -> None:
-    first = worklist.page(QueueQuery(), limit=2)
-    second = worklist.page(QueueQuery(), limit=2, after=first.after)
+def test_pages_follow_each_other(queue: Queue) -> None:
+    first = queue.page(QueueQuery(), limit=2)
+    second = queue.page(QueueQuery(), limit=2, after=first.after)
     assert [r.family.family_id for r in (*first.rows, *second.rows)] == ["f1", "f0", "f2"]
     assert (first.total, second.after) == (3, None)
     with pytest.raises(UsageError, match="a cursor of an earlier page expected, 'nonsense' found"):
-        worklist.page(QueueQuery(), after="nonsense")
+        queue.page(QueueQuery(), after="nonsense")
 
 
-def test_equals_are_neither_lost_nor_shown_twice(store: Store, worklist: Queue) -> None:
+def test_equals_are_neither_lost_nor_shown_twice(store: Store, queue: Queue) -> None:
     spread = table(SPREAD_SCHEMA, *[(f"g{n}", "a", date(2026, 3, 2), 1) for n in range(7)])
     activity = table(ACTIVITY_SCHEMA, ("a", date(2026, 3, 2), 7))
     alike = [make_signature(f"g{n}", seed=n) for n in range(7)]
     store.save_night(make_night("n2"), alike, spread=spread, activity=activity)
     names, after = [], None
     for _ in range(5):
-        page = worklist.page(QueueQuery(), limit=2, after=after)
+        page = queue.page(QueueQuery(), limit=2, after=after)
         names += [r.family.family_id for r in page.rows]
         after = page.after
     assert sorted(names) == sorted([f"f{n}" for n in range(3)] + [f"g{n}" for n in range(7)])
@@ -115,50 +115,50 @@ def test_equals_are_neither_lost_nor_shown_twice(store: Store, worklist: Queue) 
         ("nothing", []),
     ],
 )
-def test_words_are_searched(worklist: Queue, words: str, expected: list[str]) -> None:
-    assert found(worklist, words=words) == expected
+def test_words_are_searched(queue: Queue, words: str, expected: list[str]) -> None:
+    assert found(queue, words=words) == expected
 
 
-def test_filters(store: Store, worklist: Queue) -> None:
-    desk = Actions(store.database)
-    assert found(worklist, flagged=True) == ["f1", "f0"]
-    assert found(worklist, min_score=0.85) == ["f0"]
-    assert found(worklist, min_accounts=5) == ["f1", "f0"]
-    assert found(worklist, account="z") == ["f2"]
-    assert found(worklist, kind="topical") == []
-    assert found(worklist, days=1) == ["f1", "f0", "f2"]
-    desk.label({"f1": 0}, "campaign", by="ann", campaign="c1")
-    desk.label({"f0": 0}, "benign", by="ann")
-    assert found(worklist) == ["f2"]
-    assert found(worklist, state="labelled") == ["f1", "f0"]
-    assert found(worklist, state="all", label="benign") == ["f0"]
-    assert found(worklist, state="all", campaign="c1") == ["f1"]
-    assert worklist.campaigns() == ["c1"]
+def test_filters(store: Store, queue: Queue) -> None:
+    actions = Actions(store.database)
+    assert found(queue, flagged=True) == ["f1", "f0"]
+    assert found(queue, min_score=0.85) == ["f0"]
+    assert found(queue, min_accounts=5) == ["f1", "f0"]
+    assert found(queue, account="z") == ["f2"]
+    assert found(queue, kind="topical") == []
+    assert found(queue, days=1) == ["f1", "f0", "f2"]
+    actions.label({"f1": 0}, "campaign", by="ann", campaign="c1")
+    actions.label({"f0": 0}, "benign", by="ann")
+    assert found(queue) == ["f2"]
+    assert found(queue, state="labelled") == ["f1", "f0"]
+    assert found(queue, state="all", label="benign") == ["f0"]
+    assert found(queue, state="all", campaign="c1") == ["f1"]
+    assert queue.campaigns() == ["c1"]
 
 
-def test_the_snoozed_sleep_until_their_time(store: Store, worklist: Queue) -> None:
-    desk = Actions(store.database)
-    desk.snooze(["f1"], datetime.now(UTC) + DAY, by="ann")
-    desk.snooze(["f0"], datetime.now(UTC) - DAY, by="ann")
-    assert found(worklist) == ["f0", "f2"]
-    assert found(worklist, state="snoozed") == ["f1"]
+def test_the_snoozed_sleep_until_their_time(store: Store, queue: Queue) -> None:
+    actions = Actions(store.database)
+    actions.snooze(["f1"], datetime.now(UTC) + DAY, by="ann")
+    actions.snooze(["f0"], datetime.now(UTC) - DAY, by="ann")
+    assert found(queue) == ["f0", "f2"]
+    assert found(queue, state="snoozed") == ["f1"]
 
 
-def test_rows_tell_revision_notes_and_snooze(store: Store, worklist: Queue) -> None:
-    desk = Actions(store.database)
-    desk.note("f1", "a note", by="ann")
-    desk.label({"f1": 0}, "benign", by="ann")
-    row = worklist.families(["nowhere", "f1"])[0]
-    assert (row.revision, row.notes, row.family.label) == (desk.revision("f1"), 1, "benign")
+def test_rows_tell_revision_notes_and_snooze(store: Store, queue: Queue) -> None:
+    actions = Actions(store.database)
+    actions.note("f1", "a note", by="ann")
+    actions.label({"f1": 0}, "benign", by="ann")
+    row = queue.families(["nowhere", "f1"])[0]
+    assert (row.revision, row.notes, row.family.label) == (actions.revision("f1"), 1, "benign")
 
 
-def test_wordings_and_retired_families_are_not_in_the_queue(store: Store, worklist: Queue) -> None:
+def test_wordings_and_retired_families_are_not_in_the_queue(store: Store, queue: Queue) -> None:
     Actions(store.database).merge("f1", {"f0": 0}, by="ann")
     # the night again, in which f2 is not found: no other one counted it, so it is retired
     spread = table(SPREAD_SCHEMA, *((f, "a0", date(2026, 3, 2), 10) for f in ("f0", "f1")))
     again = [make_signature(f, seed=n) for n, f in enumerate(("f0", "f1"))]
     store.save_night(make_night("n1"), again, spread=spread, activity=ACTIVITY_SCHEMA.empty_table())
-    assert found(worklist) == ["f1"]
+    assert found(queue) == ["f1"]
 
 
 def test_an_empty_home_has_an_empty_queue(tmp_path: Path) -> None:

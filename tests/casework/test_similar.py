@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from support.stored_nights import STAMP, make_signature
 
-from fingerprint.casework.similar import TextRun, differences, near
+from fingerprint.casework.similar import TextRun, differences, similar_families
 from fingerprint.domain.signature import Segment, Signature, Slot, Template
 from fingerprint.matching.snapshot import open_snapshot
 from fingerprint.matching.snapshot_build import publish
@@ -26,13 +26,13 @@ def test_near_families_share_text_or_meaning(tmp_path: Path) -> None:
     far = replace(family("f3", 3), prototypes=-mine.prototypes)
     wording = replace(family("f4", 4), grams=mine.grams, weights=mine.weights, variant_of="f1")
     publish(tmp_path, [mine, text, meaning, far, wording], STAMP, night=None)
-    found = {n.family_id: n for n in near(open_snapshot(tmp_path), mine)}
+    found = {n.family_id: n for n in similar_families(open_snapshot(tmp_path), mine)}
     assert set(found) == {"f1", "f2"}
     assert abs(found["f2"].cosine - 1) < 1e-5
     assert abs(found["f1"].of_theirs - 1) < 1e-5
     assert (
-        near(open_snapshot(tmp_path), mine, most=1)[0].closeness
-        >= max(n.closeness for n in found.values()) - 1e-6
+        similar_families(open_snapshot(tmp_path), mine, limit=1)[0].similarity
+        >= max(n.similarity for n in found.values()) - 1e-6
     )
 
 

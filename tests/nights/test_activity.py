@@ -134,9 +134,9 @@ def test_of_a_large_night_each_family_has_its_share(monkeypatch: pytest.MonkeyPa
 def test_a_night_keeps_patterns_that_agree_with_its_matches(worked: Path, family: str) -> None:
     """What the patterns say the signature matches is what the night gave to the family."""
     with Store.open(worked, read_only=True) as store:
-        signature, dossier = store.signature(family), PageQueries(store.database)
-        found = scores(signature, dossier.patterns(family))
-        line, heat = dossier.timeline([family]), dossier.heat(family)
+        signature, queries = store.signature(family), PageQueries(store.database)
+        found = scores(signature, queries.patterns(family))
+        line, heat = queries.timeline([family]), queries.heat(family)
     mine = sum(p.requests for _, p in found if p.member)
     assert mine == signature.spread.requests
     assert sum(p.requests for s, p in found if p.member and s >= signature.threshold) >= 0.95 * mine

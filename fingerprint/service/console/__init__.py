@@ -1,21 +1,25 @@
-"""The analysts' console: server-rendered pages in the service's process; `install` adds them to the application."""
+"""The analysts' console: pages rendered by the service itself, at the addresses that begin without /v1.
+
+In come requests of people who are logged in; out come HTML pages, whole or in part (htmx), and redirects. `install`
+adds the routes and static files to the application. Read base.py first: every page has a `Visit`; then queue.py.
+"""
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import Response
 from starlette.types import Scope
 
-from fingerprint.service.console import accounts, campaigns, family, hunting, login, queue
+from fingerprint.service.console import accounts, campaigns, family, hunting, login, overview, queue
 from fingerprint.service.console.base import HERE
 
 __all__ = ["install"]
 
 
-class _Kept(StaticFiles):
-    """Static files that a browser may keep, asking each time whether they changed."""
+class _RevalidatedFiles(StaticFiles):
+    """Static files that a browser may keep, but must ask for each time whether they changed."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """Add what caches may do."""
+        """Add the header for caches."""
         response = await super().get_response(path, scope)
         response.headers["cache-control"] = "no-cache"
         return response
@@ -23,6 +27,6 @@ class _Kept(StaticFiles):
 
 def install(app: FastAPI) -> None:
     """Add the console's routes and static files."""
-    app.mount("/static", _Kept(directory=HERE / "static"), name="static")
-    for part in (login, queue, family, hunting, campaigns, accounts):
+    app.mount("/static", _RevalidatedFiles(directory=HERE / "static"), name="static")
+    for part in (login, queue, family, hunting, campaigns, accounts, overview):
         app.include_router(part.router)

@@ -1,4 +1,4 @@
-"""What all pages share: who looks, how templates are filled, and how errors become pages."""
+"""What all pages share: who is visiting, how templates are filled, and how errors become pages."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ from fingerprint.store.store import Store
 
 HERE = Path(__file__).parent
 
-MOST = 200
+MAX_ROWS = 200
 """Rows of a list; further ones are found through the queue's filters."""
-BENIGN = ("agent harness", "benchmark", "customer's batch job", "popular prompt", "greeting or test")
-"""Reasons for "benign" that a click gives."""
+
+BENIGN_REASONS = ("agent harness", "benchmark", "customer's batch job", "popular prompt", "greeting or test")
+"""Reasons for "benign" that a click fills in."""
 
 TEMPLATES = Jinja2Templates(HERE / "templates")
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request of a person: who they are, and the home's parts that pages read."""
+    """One request of a person: who they are, and what of the home pages read and change."""
 
     request: Request
     service: Service
@@ -50,33 +51,33 @@ class Visit:
         return self.service.store()
 
     @property
-    def desk(self) -> Actions:
-        """What analysts do."""
+    def actions(self) -> Actions:
+        """The analysts' actions, to read and to do."""
         return Actions(self.store.database)
 
     @property
-    def worklist(self) -> Queue:
+    def queue(self) -> Queue:
         """The queue."""
         return Queue(self.store.database)
 
     @property
-    def dossier(self) -> PageQueries:
-        """What pages show."""
+    def queries(self) -> PageQueries:
+        """What pages show beside the queue."""
         return PageQueries(self.store.database)
 
     @property
     def partial(self) -> bool:
-        """True when a part of a page is asked for."""
+        """True if only a part of a page is asked for."""
         return self.request.headers.get("hx-request") == "true"
 
     def render(self, name: str, status: int = 200, **values: object) -> HTMLResponse:
-        """Fill a template; `did`, an action's id in the address, is told with a way to undo it."""
+        """Fill a template; an action whose id the address has as `did` is shown with a way to undo it."""
         session = self.who.session
         common = {
             "who": self.who,
             "may_label": self.who.may("label"),
             "csrf": csrf_token(self.service, session) if session else "",
-            "benign_reasons": BENIGN,
+            "benign_reasons": BENIGN_REASONS,
             "path": self.request.url.path,
             "did": self._did() if not self.partial else None,
         }
@@ -85,17 +86,17 @@ class Visit:
     def _did(self) -> object:
         number = self.request.query_params.get("did", "")
         return (
-            self.desk.action(int(number))
+            self.actions.action(int(number))
             if number.isascii() and number.isdigit() and len(number) < 10
             else None
         )
 
     def back(self, where: str, did: int | None = None) -> Response:
-        """Send the browser on after a change, to a page that tells it."""
-        told = where if did is None else f"{where}{'&' if '?' in where else '?'}did={did}"
+        """Send the browser to a page, which shows the action `did` if there was one."""
+        target = where if did is None else f"{where}{'&' if '?' in where else '?'}did={did}"
         if self.partial:
-            return Response(status_code=204, headers={"HX-Redirect": told})
-        return RedirectResponse(told, 303)
+            return Response(status_code=204, headers={"HX-Redirect": target})
+        return RedirectResponse(target, 303)
 
 
 async def _reader(request: Request) -> Visit:
@@ -114,7 +115,7 @@ Writer = Annotated[Visit, Depends(_writer)]
 
 
 class PageRoute(APIRoute):
-    """A route whose errors are pages: nobody logged in is sent to log in, all else is told in words."""
+    """A route whose errors are pages: visitors who are not logged in are sent to log in, others see the message."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the handler that FastAPI makes."""
@@ -124,17 +125,17 @@ class PageRoute(APIRoute):
             try:
                 return await handler(request)
             except FingerprintError as error:
-                return _told(request, problem_of(error))
+                return _problem_page(request, problem_of(error))
             except RequestValidationError as error:
-                wrong = ", ".join(str(e["loc"][-1]) for e in error.errors())
-                return _told(request, Problem(422, f"what was filled in is not as expected: {wrong}"))
+                fields = ", ".join(str(e["loc"][-1]) for e in error.errors())
+                return _problem_page(request, Problem(422, f"these fields are missing or wrong: {fields}"))
             except Problem as problem:
-                return _told(request, problem)
+                return _problem_page(request, problem)
 
         return handle
 
 
-def _told(request: Request, problem: Problem) -> Response:
+def _problem_page(request: Request, problem: Problem) -> Response:
     partial = request.headers.get("hx-request") == "true"
     if problem.status == 401:
         where = request.url.path + (f"?{request.url.query}" if request.url.query else "")

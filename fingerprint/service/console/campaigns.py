@@ -1,9 +1,7 @@
-"""Pages of campaigns, nights and the index of the home."""
+"""Pages of campaigns, and the export of one."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -12,11 +10,10 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from fingerprint.domain.errors import UsageError
-from fingerprint.domain.results import NightReport
 from fingerprint.domain.rows import Event
 from fingerprint.domain.vocabulary import DEFAULT_TLP, EXPORT_FORMATS
 from fingerprint.service.console import charts
-from fingerprint.service.console.base import MOST, PageRoute, Reader, Visit
+from fingerprint.service.console.base import MAX_ROWS, PageRoute, Reader, Visit
 from fingerprint.sharing import exports
 from fingerprint.sharing.rules import Terms
 
@@ -30,28 +27,28 @@ _FILES = {
     "yara": (".yar", "text/plain"),
 }
 
-MOST_FAMILIES = 16
+MAX_CHARTED = 16
 """Families of a campaign that its charts show: those of most requests."""
 
 
 @router.get("/campaigns")
 def campaigns(visit: Reader) -> Response:
     """List campaigns."""
-    return visit.render("campaigns.html", rows=visit.store.campaigns(limit=MOST))
+    return visit.render("campaigns.html", rows=visit.store.campaigns(limit=MAX_ROWS))
 
 
 @router.get("/campaigns/{campaign_id}")
 def campaign(visit: Reader, campaign_id: str) -> Response:
-    """Show a campaign: its families, their pools and what became of them."""
+    """Show a campaign: its families, the accounts they share, and their events."""
     row = visit.store.campaign(campaign_id)
-    shown = row.families[:MOST_FAMILIES]
-    pools = visit.dossier.pools(shown)
+    shown = row.families[:MAX_CHARTED]
+    pools = visit.queries.pools(shown)
     return visit.render(
         "campaign.html",
         campaign=row,
-        rows=visit.worklist.families(row.families[:MOST]),
+        rows=visit.queue.families(row.families[:MAX_ROWS]),
         pools=pools,
-        line=visit.dossier.timeline(list(row.families)),
+        line=visit.queries.timeline(list(row.families)),
         lanes=_lanes(visit, shown),
         events=_events(visit, row.families),
         formats=EXPORT_FORMATS,
@@ -76,70 +73,29 @@ def export(visit: Reader, campaign_id: str) -> Response:
     return Response(made.content, media_type=kind, headers=headers)
 
 
-@router.get("/overview")
-def overview(visit: Reader) -> Response:
-    """Show the last nights and the state of the snapshot that answers lookups."""
-    seen = visit.dossier.overview()
-    serving = visit.service.live.serving
-    newest = seen.nights[0].batch_id if seen.nights else None
-    snapshot = None
-    if serving is not None:
-        snapshot = {
-            "id": serving.snapshot_id,
-            "age_s": max(0.0, time.time() - serving.published),
-            "revision": serving.revision,
-            "behind": serving.matcher.snapshot.meta.get("night") != newest,
-            "families": len(serving.matcher.families),
-        }
-    trends = [_trend(name, seen.nights[::-1]) for name in _TRENDS]
-    return visit.render("overview.html", seen=seen, snapshot=snapshot, trends=trends, charts=charts)
-
-
-@router.get("/log")
-def log(visit: Reader) -> Response:
-    """List what analysts did, each with its undo."""
-    return visit.render("log.html", actions=visit.desk.actions(limit=200))
-
-
-_TRENDS: dict[str, Callable[[NightReport], float]] = {
-    "rows": lambda night: night.ingest.rows_read,
-    "families": lambda night: night.families,
-    "new families": lambda night: night.new_families,
-    "flagged": lambda night: night.flagged,
-    "rejected rows": lambda night: night.ingest.rejected,
-    "seconds": lambda night: round(sum(night.seconds.values()), 1),
-}
-
-
-def _trend(name: str, nights: Sequence[NightReport]) -> tuple[str, list[float], list[str]]:
-    """Return a trend's name, its values and their words."""
-    values = [_TRENDS[name](night) for night in nights]
-    words = [f"{night.started:%Y-%m-%d %H:%M}: {v:,.6g}" for night, v in zip(nights, values, strict=True)]
-    return name, values, words
-
-
 def _lanes(visit: Visit, families: tuple[str, ...]) -> Any:
-    """Draw the families' days with their events."""
-    lines = visit.dossier.timelines(families)
+    """Draw the requests of families by day, with their events."""
+    lines = visit.queries.timelines(families)
     days = sorted({at.date() for line in lines.values() for at in line.starts})
     counts = np.zeros((len(families), len(days)), np.int64)
     for row, family in enumerate(families):
         for at, n in zip(lines[family].starts, lines[family].requests, strict=True):
             counts[row, days.index(at.date())] = n
-    happened: dict[str, list[tuple[date, Event]]] = {}
-    for family, day, event in _dated(visit, families):
-        happened.setdefault(family, []).append((day, event))
-    return charts.lanes(families, days, counts, happened)
+    events: dict[str, list[tuple[date, Event]]] = {}
+    for family, day, event in _dated_events(visit, families):
+        events.setdefault(family, []).append((day, event))
+    return charts.lanes(families, days, counts, events)
 
 
 def _events(visit: Visit, families: tuple[str, ...]) -> list[tuple[date, str, str]]:
-    dated = _dated(visit, families)
-    return sorted(((day, family, charts.told(event)) for family, day, event in dated), reverse=True)
+    """Return the events of families in words, the latest first."""
+    dated = _dated_events(visit, families)
+    return sorted(((day, family, charts.event_words(event)) for family, day, event in dated), reverse=True)
 
 
-def _dated(visit: Visit, families: tuple[str, ...]) -> list[tuple[str, date, Event]]:
-    """Return what happened to families, by the last day of traffic of the night that told it."""
-    days = visit.dossier.last_days()
+def _dated_events(visit: Visit, families: tuple[str, ...]) -> list[tuple[str, date, Event]]:
+    """Return the events of families, each with the last day of traffic of the night that found it."""
+    days = visit.queries.last_days()
     return [
         (family, days[batch], event)
         for family in families

@@ -1,6 +1,6 @@
 """Charts as SVG with classes for colours: they need no script, and print and scale.
 
-Every chart has its words beside it for who cannot see it; `aria-hidden` ones repeat numbers in a table.
+Every chart has a text for screen readers, or is `aria-hidden` where a table has the same numbers.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ SHADES = 6
 CELL = 12
 LANE = 34
 HEAD = 16
-WIDEST = 36.0
-WIDE = 640
+"""Heights in pixels: of a heat map's row, of a family's row, of the dates above them."""
+
+MAX_DAY = 36.0
+WIDTH = 640
+"""Widths in pixels: the largest of a day, and of a chart."""
 
 
 def sparkline(values: Sequence[int], *, width: int = 72, height: int = 20) -> Markup:
@@ -71,16 +74,16 @@ def lanes(
     if not days:
         return Markup("")
     span = (days[-1] - days[0]).days + 1
-    step = min(WIDE / max(span, 1), WIDEST)
-    wide = step * span
+    step = min(WIDTH / max(span, 1), MAX_DAY)
+    total = step * span
     out = [
         f'<text class="tick" x="0" y="10">{days[0]}</text>',
-        f'<text class="tick" x="{max(wide, 150):.1f}" y="10" text-anchor="end">{days[-1]}</text>',
+        f'<text class="tick" x="{max(total, 150):.1f}" y="10" text-anchor="end">{days[-1]}</text>',
     ]
     for row, name in enumerate(names):
         base = HEAD + (row + 1) * LANE - 6
         top = int(counts[row].max(initial=0))
-        out.append(f'<line class="base" x1="0" x2="{wide:.1f}" y1="{base}" y2="{base}"/>')
+        out.append(f'<line class="base" x1="0" x2="{total:.1f}" y1="{base}" y2="{base}"/>')
         for column, day in enumerate(days):
             n = int(counts[row, column])
             if n:
@@ -90,12 +93,12 @@ def lanes(
                 )
         for day, event in (events or {}).get(name, ()):
             at = min(max((day - days[0]).days, 0), span - 1) * step + step / 2
-            title = f"<title>{escape(f'{day}: {told(event)}')}</title>"
+            title = f"<title>{escape(f'{day}: {event_words(event)}')}</title>"
             out.append(
                 f'<circle class="event {event.kind}" cx="{at:.1f}" cy="{base - LANE + 12}" r="4">{title}</circle>'
             )
     words = f"requests by day of {len(names)} families, {days[0]} to {days[-1]}"
-    return _svg("".join(out), max(wide, 150), HEAD + LANE * len(names), "lanes", words)
+    return _svg("".join(out), max(total, 150), HEAD + LANE * len(names), "lanes", words)
 
 
 def account_lanes(found: AccountDays) -> Markup:
@@ -132,15 +135,15 @@ def pools(found: Pools, *, most: int = 24) -> Markup:
         title = f"<title>{escape(', '.join(group.examples))}</title>"
         out.append(f'<text class="group" x="460" y="{right[number] + 4:.1f}">{words}{title}</text>')
     words = f"{len(found.families)} families and the {len(groups)} largest groups of accounts that send them"
-    return _svg("".join(out), WIDE, height, "pools", words, role="group")
+    return _svg("".join(out), WIDTH, height, "pools", words, role="group")
 
 
 def histogram(members: Sequence[int], others: Sequence[int], threshold: float) -> Markup:
     """Draw requests by score, 0 to 1: the family's own above, others below the line; and the threshold."""
     count, half = len(members), 48
     top = max(log1p(max([*members, *others], default=0)), 1e-9)
-    step = WIDE / count
-    out = [f'<line class="base" x1="0" x2="{WIDE}" y1="{half}" y2="{half}"/>']
+    step = WIDTH / count
+    out = [f'<line class="base" x1="0" x2="{WIDTH}" y1="{half}" y2="{half}"/>']
     for n, (mine, other) in enumerate(zip(members, others, strict=True)):
         for value, up, kind in ((mine, True, "mine"), (other, False, "others")):
             tall = half * log1p(value) / top
@@ -149,12 +152,12 @@ def histogram(members: Sequence[int], others: Sequence[int], threshold: float) -
                 out.append(_rect(n * step, half - tall if up else half, step - 1, tall, kind, title))
     out += [
         f'<text class="tick" x="{x}" y="{2 * half + 11}" text-anchor="{anchor}">{words}</text>'
-        for x, anchor, words in ((0, "start", "0"), (WIDE / 2, "middle", "0.5"), (WIDE, "end", "1"))
+        for x, anchor, words in ((0, "start", "0"), (WIDTH / 2, "middle", "0.5"), (WIDTH, "end", "1"))
     ]
-    at = threshold * WIDE
+    at = threshold * WIDTH
     out.append(f'<line class="threshold" x1="{at:.1f}" x2="{at:.1f}" y1="0" y2="{2 * half}"/>')
     return _svg(
-        "".join(out), WIDE, 2 * half + 14, "histogram", f"requests by score; threshold {threshold:.3f}"
+        "".join(out), WIDTH, 2 * half + 14, "histogram", f"requests by score; threshold {threshold:.3f}"
     )
 
 
@@ -186,14 +189,14 @@ def columns(values: Sequence[float], titles: Sequence[str], *, width: int = 240,
     return _svg("".join([*bars, base]), width, height + 1, "trend", hidden=True)
 
 
-def told(event: Event) -> str:
+def event_words(event: Event) -> str:
     """Say what happened to a family."""
     detail = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in event.detail.items())
     return f"{event.kind} {detail}".strip()
 
 
 def _ticks(starts: Sequence[datetime], step: int, cell: float) -> list[str]:
-    """Write days over the columns, and hours between them where they are wide."""
+    """Write days over the columns, and hours between them where there is room."""
     out, last = [], -100.0
     for column, at in enumerate(starts):
         x = column * cell

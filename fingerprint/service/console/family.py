@@ -1,4 +1,4 @@
-"""A family's page, and what is done to one family: notes, edits, splits, and trying prompts."""
+"""A family's page and what it can do: notes, edits, splits; and the page to try a prompt on."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import numpy as np
 from fastapi import APIRouter, Form
 from starlette.responses import Response
 
-from fingerprint.casework.editing import cut, preview, scores, with_segments
-from fingerprint.casework.similar import differences, near
+from fingerprint.casework.editing import preview, scores, split_segments, with_segments
+from fingerprint.casework.similar import differences, similar_families
 from fingerprint.domain.casework import HeldPattern
 from fingerprint.domain.errors import Conflict, NotFound, UsageError
 from fingerprint.domain.signature import Segment, Signature
 from fingerprint.service.console import charts
 from fingerprint.service.console.base import PageRoute, Reader, Visit, Writer
 from fingerprint.service.console.queue import conflict, new_campaign
-from fingerprint.store.store import Store
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -32,27 +31,27 @@ Version = Annotated[int, Form()]
 @router.get("/families/{family_id}")
 def family(visit: Reader, family_id: str) -> Response:
     """Show a family; a wording leads to its original."""
-    original = visit.dossier.wording_of(family_id)
+    original = visit.queries.wording_of(family_id)
     if original is not None:
         return visit.back(f"/families/{original}")
     signature = visit.store.signature(family_id)
-    patterns = visit.dossier.patterns(family_id)
+    patterns = visit.queries.patterns(family_id)
     return visit.render(
         "family.html",
         signature=signature,
         row=_row(visit, family_id),
-        wordings=visit.dossier.wordings(family_id),
-        pinned=visit.dossier.pinned(family_id),
-        line=visit.dossier.timeline([family_id]),
-        heat=visit.dossier.heat(family_id),
+        wordings=visit.queries.wordings(family_id),
+        pinned=visit.queries.pinned(family_id),
+        line=visit.queries.timeline([family_id]),
+        heat=visit.queries.heat(family_id),
         charts=charts,
-        neighbours=_neighbours(visit, signature),
+        similar=_similar(visit, signature),
         history=_history(visit, family_id),
         versions=visit.store.versions(family_id),
-        notes=visit.desk.notes(family_id),
-        hunted=preview(signature, signature, patterns, visit.store.versions(family_id)),
+        notes=visit.actions.notes(family_id),
+        outcome=preview(signature, signature, patterns, visit.store.versions(family_id)),
         histogram=_histogram(signature, patterns),
-        campaigns=visit.worklist.campaigns(),
+        campaigns=visit.queue.campaigns(),
         fresh_campaign=new_campaign(family_id),
         history_kept=bool(visit.service.config.history),
     )
@@ -69,7 +68,7 @@ def peek(visit: Reader, family_id: str) -> Response:
 @router.post("/families/{family_id}/notes")
 def note(visit: Writer, family_id: str, text: Annotated[str, Form()]) -> Response:
     """Write a note."""
-    did = visit.desk.note(family_id, text, by=visit.who.name)
+    did = visit.actions.note(family_id, text, by=visit.who.name)
     return visit.back(f"/families/{family_id}", did.id)
 
 
@@ -81,16 +80,19 @@ def previewed(
     segment: Texts = [],  # noqa: B006  FastAPI copies it
     drop: Numbers = [],  # noqa: B006
 ) -> Response:
-    """Tell what an edited signature would have matched on past nights."""
+    """Show what an edited signature would have matched on past nights."""
     old = visit.store.signature(family_id)
     try:
         new = edited(visit, old, threshold, segment, drop)
     except UsageError as error:
-        return visit.render("parts/preview.html", error=str(error), seen=None)
-    patterns = visit.dossier.patterns(family_id)
-    seen = preview(old, new, patterns, visit.store.versions(family_id))
-    values = {"histogram": _histogram(new, patterns), "changed": new is not old}
-    return visit.render("parts/preview.html", error=None, seen=seen, signature=new, **values)
+        return visit.render("parts/preview.html", error=str(error), outcome=None)
+    patterns = visit.queries.patterns(family_id)
+    values = {
+        "outcome": preview(old, new, patterns, visit.store.versions(family_id)),
+        "histogram": _histogram(new, patterns),
+        "changed": new is not old,
+    }
+    return visit.render("parts/preview.html", error=None, signature=new, **values)
 
 
 @router.post("/families/{family_id}/edit")
@@ -111,13 +113,13 @@ def edit(
         )
         return conflict(visit, {family_id: expected}, error)
     new = edited(visit, old, threshold, segment, drop)
-    pins = visit.dossier.pinned(family_id) | ({"template"} if new.template != old.template else set())
+    pins = visit.queries.pinned(family_id) | ({"template"} if new.template != old.template else set())
     pins |= {"threshold"} if new.threshold != old.threshold else set()
     if new is old:
-        raise UsageError("another threshold or template expected, nothing was changed")
-    words = f"edited {family_id}: {_told(old, new)}"
+        raise UsageError("nothing was changed: give another threshold or template")
+    words = f"edited {family_id}: {_changes(old, new)}"
     try:
-        did = visit.desk.edit(new, pins, by=visit.who.name, expected=expected, words=words)
+        did = visit.actions.edit(new, pins, by=visit.who.name, expected=expected, words=words)
     except Conflict as error:
         return conflict(visit, {family_id: expected}, error)
     return visit.back(f"/families/{family_id}", did.id)
@@ -132,14 +134,14 @@ def split(
     cut_off: Numbers = [],  # noqa: B006
 ) -> Response:
     """Split wordings, or segments, off a family."""
-    desk, by = visit.desk, visit.who.name
+    actions, by = visit.actions, visit.who.name
     try:
         if wording:
-            did = desk.part(family_id, wording, by=by, expected=expected)
+            did = actions.split_wordings(family_id, wording, by=by, expected=expected)
             child = wording[0]
         else:
-            rest, new = cut(visit.store.signature(family_id), cut_off, _embed(visit))
-            did, child = desk.cut(rest, new, by=by, expected=expected), new.family_id
+            rest, new = split_segments(visit.store.signature(family_id), cut_off, _embed(visit))
+            did, child = actions.split_text(rest, new, by=by, expected=expected), new.family_id
     except Conflict as error:
         return conflict(visit, {family_id: expected}, error)
     return visit.back(f"/families/{child}", did.id)
@@ -159,19 +161,24 @@ def try_prompt(
     account: Annotated[str, Form()] = "",
     family_id: Annotated[str, Form()] = "",
 ) -> Response:
-    """Look a prompt up as the lookup service would; nothing of it is kept."""
+    """Look a prompt up as the lookup service would; the prompt is not stored."""
     serving = visit.service.live.serving
     if serving is None:
         raise NotFound("no snapshot yet: run `fingerprint nightly`")
-    found = serving.matcher.one(prompt, system or None, account.strip() or None) if prompt.strip() else None
-    part = visit.render("parts/tried.html", found=found, of=family_id, snapshot=serving.snapshot_id)
-    return part if visit.partial else visit.render("try.html", found=found, snapshot=serving.snapshot_id)
+    match = serving.matcher.one(prompt, system or None, account.strip() or None) if prompt.strip() else None
+    values: dict[str, Any] = {"match": match, "snapshot": serving.snapshot_id}
+    if visit.partial:
+        return visit.render("parts/match.html", of=family_id, **values)
+    return visit.render("try.html", **values)
 
 
 def edited(
     visit: Visit, old: Signature, threshold: float, segments: list[str], dropped: list[int]
 ) -> Signature:
-    """Return a signature as a form says it; the same object when nothing is changed. Raises UsageError."""
+    """Return a signature as the edit form has it; the same object if nothing changed. Raises UsageError.
+
+    segments: the texts of all segments in their order; dropped: the numbers, from 0, of those to leave out.
+    """
     if not 0 < threshold <= 1:
         raise UsageError(f"a threshold above 0 and at most 1 expected, {threshold:g} found")
     kept = old.template.segments
@@ -184,24 +191,24 @@ def edited(
 
 
 def _same(segment: Segment | None, text: str) -> str:
-    """Undo what a form does to the ends of lines."""
+    """Return a segment's own text if the form sent it back with other line ends only, else the form's."""
     plain = text.replace("\r\n", "\n")
     return segment.text if segment is not None and plain.split() == segment.text.split() else plain
 
 
-def _told(old: Signature, new: Signature) -> str:
-    out = []
+def _changes(old: Signature, new: Signature) -> str:
+    changes = []
     if new.threshold != old.threshold:
-        out.append(f"threshold {old.threshold:.3f} to {new.threshold:.3f}")
+        changes.append(f"threshold {old.threshold:.3f} to {new.threshold:.3f}")
     if new.template != old.template:
-        out.append(f"template of {len(old.template.segments)} segments to {len(new.template.segments)}")
-    return ", ".join(out)
+        changes.append(f"template of {len(old.template.segments)} segments to {len(new.template.segments)}")
+    return ", ".join(changes)
 
 
 def _row(visit: Visit, family_id: str) -> Any:
-    for row in visit.worklist.families([family_id]):
+    for row in visit.queue.families([family_id]):
         return row
-    raise NotFound(f"no family {family_id} among those in use")
+    raise NotFound(f"no family {family_id} that is still listed")
 
 
 def _embed(visit: Visit) -> Any:
@@ -209,56 +216,57 @@ def _embed(visit: Visit) -> Any:
     return None if serving is None else serving.matcher.embed
 
 
-def _neighbours(visit: Visit, signature: Signature) -> list[dict[str, Any]]:
+def _similar(visit: Visit, signature: Signature) -> list[dict[str, Any]]:
+    """Return the similar families, each with its overlap, queue row, shared accounts, and the words that differ."""
     serving = visit.service.live.serving
     if serving is None:
         return []
-    found = near(serving.matcher.snapshot, signature)
-    rows = {row.family.family_id: row for row in visit.worklist.families([n.family_id for n in found])}
-    pools = visit.dossier.pools([signature.family_id, *rows])
-    at = {name: number for number, name in enumerate(pools.families)}
+    similar = similar_families(serving.matcher.snapshot, signature)
+    rows = {row.family.family_id: row for row in visit.queue.families([s.family_id for s in similar])}
+    pools = visit.queries.pools([signature.family_id, *rows])
+    number_of = {family: number for number, family in enumerate(pools.families)}
     return [
         {
-            "near": n,
-            "row": rows[n.family_id],
-            "shared": int(pools.shared[0, at[n.family_id]]),
-            "pieces": differences(signature.template, _template(visit.store, n.family_id)),
+            "overlap": s,
+            "row": rows[s.family_id],
+            "shared": int(pools.shared[0, number_of[s.family_id]]),
+            "pieces": differences(signature.template, visit.store.signature(s.family_id).template),
         }
-        for n in found
-        if n.family_id in rows
+        for s in similar
+        if s.family_id in rows
     ]
-
-
-def _template(store: Store, family_id: str) -> Any:
-    return store.signature(family_id).template
 
 
 def _history(visit: Visit, family_id: str) -> list[dict[str, Any]]:
     """Return what people did and nights saw, newest first."""
     nights = {night.batch_id: night.started for night in visit.store.nights()}
-    out: list[dict[str, Any]] = [
-        {"at": a.at, "by": a.by, "words": a.words, "action": a} for a in visit.desk.actions(family_id)
+    lines: list[dict[str, Any]] = [
+        {"at": a.at, "by": a.by, "words": a.words, "action": a} for a in visit.actions.history(family_id)
     ]
-    out += [
-        {"at": nights[batch], "by": "night", "words": charts.told(event), "action": None}
+    lines += [
+        {"at": nights[batch], "by": "night", "words": charts.event_words(event), "action": None}
         for batch, event in visit.store.events(family_id)
         if batch in nights
     ]
-    done = {(a["at"], a["by"]) for a in out}
-    out += [
-        {"at": w.at, "by": w.by, "words": f"label: {w.label or 'none'}", "action": None}
-        for w in visit.store.labels(family_id)
-        if (w.at, w.by) not in done
+    # labels given here are among the actions; those that came with an import are not
+    listed = {(line["at"], line["by"]) for line in lines}
+    lines += [
+        {"at": row.at, "by": row.by, "words": f"label: {row.label or 'none'}", "action": None}
+        for row in visit.store.labels(family_id)
+        if (row.at, row.by) not in listed
     ]
-    return sorted(out, key=lambda line: line["at"], reverse=True)
+    return sorted(lines, key=lambda line: line["at"], reverse=True)
 
 
 def _histogram(signature: Signature, patterns: list[HeldPattern]) -> Any:
-    found = scores(signature, patterns)
-    if not found:
+    """Draw the requests of past nights by the score that a signature gives them; None without any."""
+    scored = scores(signature, patterns)
+    if not scored:
         return None
-    at = np.minimum([int(score * BINS) for score, _ in found], BINS - 1)
-    requests = np.array([p.requests for _, p in found])
-    member = np.array([p.member for _, p in found])
-    mine, others = (np.bincount(at, requests * side, BINS).astype(int).tolist() for side in (member, ~member))
-    return charts.histogram(mine, others, signature.threshold)
+    bins = np.minimum([int(score * BINS) for score, _ in scored], BINS - 1)
+    requests = np.array([p.requests for _, p in scored])
+    member = np.array([p.member for _, p in scored])
+    members, others = (
+        np.bincount(bins, requests * side, BINS).astype(int).tolist() for side in (member, ~member)
+    )
+    return charts.histogram(members, others, signature.threshold)

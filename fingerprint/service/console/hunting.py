@@ -1,4 +1,4 @@
-"""Searching kept traffic from a family's page: what it matches, and what an edit would gain and lose."""
+"""Searches of past traffic from a family's page: what it matches, and what an edit would gain and lose."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from fingerprint.service.http.problems import Problem
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-SECONDS = 8.0
-"""After which a search reads no further batch; it says so then."""
+MAX_SECONDS = 8.0
+"""A search that takes longer stops after the batch it is at, and says so."""
 
-MOST_ACCOUNTS = 8
+MAX_ACCOUNTS = 8
+"""Accounts listed: those with the most hits."""
 
 _busy = Lock()
 
@@ -33,26 +34,26 @@ def hunt(
     segment: Texts = [],  # noqa: B006  FastAPI copies it
     drop: Numbers = [],  # noqa: B006
 ) -> Response:
-    """Search the traffic that the operator keeps, for a family as it is and as a form changes it."""
+    """Search the traffic that the operator keeps, for a family as it is and as the form has it."""
     config = visit.service.config
     if not config.history:
-        raise Problem(404, "no kept traffic to search: start the service with --history")
+        raise Problem(404, "no past traffic to search: start the service with --history")
     if not _busy.acquire(blocking=False):
         raise Problem(503, "somebody else's search is running; try again in a few seconds")
     try:
         old = visit.store.signature(family_id)
         new = edited(visit, old, threshold, segment, drop)
-        # one thread, for lookups go first; by text, as meaning would be embedding all of the traffic
+        # one thread, for lookups go first; by text, for by meaning all of the traffic would have to be embedded
         by_meaning = new.kind == "topical"
-        options = HuntOptions(model=config.model, by_meaning=by_meaning, threads=1, top=MOST_ACCOUNTS)
+        options = HuntOptions(model=config.model, by_meaning=by_meaning, threads=1, top=MAX_ACCOUNTS)
         before = stored_target(config.home, family_id)
         after = before if new is old else stored_target(config.home, family_id, edited=new)
-        found = preview(before, after, config.history, options, seconds=SECONDS)
+        result = preview(before, after, config.history, options, seconds=MAX_SECONDS)
     finally:
         _busy.release()
-    senders = {name: _senders(hits) for name, hits in (("gained", found.gained), ("lost", found.lost))}
+    senders = {name: _senders(hits) for name, hits in (("gained", result.gained), ("lost", result.lost))}
     values: dict[str, Any] = {"changed": new is not old, "senders": senders, "by_text": not by_meaning}
-    return visit.render("parts/found.html", found=found, **values)
+    return visit.render("parts/hunt.html", hunt=result, **values)
 
 
 def _senders(hits: pa.Table) -> int:

@@ -1,4 +1,4 @@
-"""The queue: families to look at, its filters, saved views, and what is done to several at once."""
+"""The queue page: families to look at, filters, saved views, and actions on several families at once."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from fingerprint.service.console.base import PageRoute, Reader, Visit, Writer
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-PAGE = 50
+PAGE_ROWS = 50
 STATES: tuple[QueueState, ...] = get_args(QueueState)
 DEFAULT = QueueQuery()
 
 
 @router.get("/")
 def queue(visit: Reader) -> Response:
-    """Show the queue, or with `after` the rows that follow."""
+    """Show the queue, or the rows after the cursor `after`."""
     params = visit.request.query_params
     query = query_of(params)
-    page = visit.worklist.page(query, after=params.get("after"), limit=PAGE)
+    page = visit.queue.page(query, after=params.get("after"), limit=PAGE_ROWS)
     values: dict[str, Any] = {
         "page": page,
         "query": query,
@@ -37,8 +37,8 @@ def queue(visit: Reader) -> Response:
         part = "parts/rows.html" if params.get("after") else "parts/queue.html"
         return visit.render(part, **values)
     choices: dict[str, Any] = {
-        "views": visit.desk.views(),
-        "campaigns": visit.worklist.campaigns(),
+        "views": visit.actions.views(),
+        "campaigns": visit.queue.campaigns(),
         "states": STATES,
     }
     return visit.render("queue.html", **values, **choices)
@@ -54,8 +54,8 @@ def act(
     days: Annotated[int, Form()] = 7,
     back: Annotated[str, Form()] = "/",
 ) -> Response:
-    """Do one thing to families, each named as `id@revision`: what is one of campaign, benign, …; then go back."""
-    read = dict(map(_named, family))
+    """Do one thing to families, each given as `id@revision`, then go back; what: as in `perform`."""
+    read = dict(map(_revision_of, family))
     try:
         did = perform(visit, what, read, {"campaign": campaign, "reason": reason, "days": days})
     except Conflict as error:
@@ -67,11 +67,11 @@ def act(
 def undo(
     visit: Writer, action: Annotated[int | None, Form()] = None, back: Annotated[str, Form()] = "/"
 ) -> Response:
-    """Undo an action, or one's own last one."""
+    """Undo an action, or the visitor's own last one."""
     did = (
-        visit.desk.undo_last(by=visit.who.name)
+        visit.actions.undo_last(by=visit.who.name)
         if action is None
-        else visit.desk.undo(action, by=visit.who.name)
+        else visit.actions.undo(action, by=visit.who.name)
     )
     return visit.back(local(back), did.id)
 
@@ -83,36 +83,41 @@ def view(
     query: Annotated[str, Form()] = "",
     drop: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Save the queue's query under a name, or drop the name."""
-    did = visit.desk.save_view(name, None if drop else query, by=visit.who.name)
+    """Save the queue's query under a name, or remove the name."""
+    did = visit.actions.save_view(name, None if drop else query, by=visit.who.name)
     return visit.back(f"/?{query}", did.id)
 
 
 def perform(visit: Visit, what: str, read: Mapping[str, int | None], values: Mapping[str, Any]) -> ActionRow:
-    """Do one thing to families; raises UsageError for what there is not, and the desk's errors."""
-    desk, by, reason = visit.desk, visit.who.name, values["reason"].strip() or None
+    """Do one thing to families; what: campaign, benign, clear, snooze or merge, others raise UsageError.
+
+    read: the families, each with its revision when it was read. values: `campaign`, `reason` and `days` of the form.
+    """
+    actions, by, reason = visit.actions, visit.who.name, values["reason"].strip() or None
     if what == "campaign":
         campaign = values["campaign"].strip() or new_campaign(next(iter(read)))
-        return desk.label(read, "campaign", by=by, campaign=campaign, reason=reason)
+        return actions.label(read, "campaign", by=by, campaign=campaign, reason=reason)
     if what == "benign":
-        return desk.label(read, "benign", by=by, reason=reason)
+        return actions.label(read, "benign", by=by, reason=reason)
     if what == "clear":
-        return desk.label(read, None, by=by, reason=reason)
+        return actions.label(read, None, by=by, reason=reason)
     if what == "snooze":
         days = max(0, min(int(values["days"]), 365))
         until = datetime.now(UTC) + timedelta(days=days) if days else None
-        return desk.snooze(read, until, by=by)
+        return actions.snooze(read, until, by=by)
     if what == "merge":
-        return desk.merge(next(iter(read)), read, by=by)
+        return actions.merge(next(iter(read)), read, by=by)
     raise UsageError(f"one of campaign, benign, clear, snooze, merge expected, {what} found")
 
 
 def conflict(visit: Visit, read: Mapping[str, int | None], error: Conflict) -> Response:
-    """Show what others did meanwhile beside what was to be done; both can be chosen."""
-    rows = {row.family.family_id: row for row in visit.worklist.families(list(read))}
+    """Show what others did in the meantime and what was to be done; the visitor chooses one."""
+    rows = {row.family.family_id: row for row in visit.queue.families(list(read))}
     since = {
-        family: [line for line in visit.store.access.audit(subject=family, limit=20) if line.id > (seen or 0)]
-        for family, seen in read.items()
+        family: [
+            line for line in visit.store.access.audit(subject=family, limit=20) if line.id > (revision or 0)
+        ]
+        for family, revision in read.items()
     }
     changed = [family for family in read if family in rows and since[family] and read[family] is not None]
     changed = changed or [family for family in read if family in rows]
@@ -128,8 +133,8 @@ def conflict(visit: Visit, read: Mapping[str, int | None], error: Conflict) -> R
 
 
 def _wanted(visit: Visit, rows: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the fields of the form that met the conflict, with the revisions as they are now."""
-    form = visit.request._form  # what the route read already
+    """Return the fields of the form that met the conflict, with today's revisions."""
+    form = visit.request._form  # already read by the route
     pairs = [] if form is None else [(k, v) for k, v in form.multi_items() if isinstance(v, str)]
     out = []
     for name, value in pairs:
@@ -145,7 +150,7 @@ def _wanted(visit: Visit, rows: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def query_of(params: Mapping[str, str]) -> QueueQuery:
-    """Read a query from an address; what makes no sense there counts as not asked."""
+    """Read a query from an address; values that make no sense are left out."""
     state = params.get("state", DEFAULT.state)
     return QueueQuery(
         words=params.get("words", "").strip()[:500],
@@ -162,9 +167,9 @@ def query_of(params: Mapping[str, str]) -> QueueQuery:
 
 
 def values_of(query: QueueQuery) -> dict[str, str]:
-    """Return what of a query is not as usual, as an address writes it."""
-    pairs = ((name, getattr(query, name), getattr(DEFAULT, name)) for name in QueueQuery.__slots__)
-    return {name: "1" if value is True else str(value) for name, value, usual in pairs if value != usual}
+    """Return the values of a query that differ from DEFAULT, as an address has them."""
+    values = ((name, getattr(query, name), getattr(DEFAULT, name)) for name in QueueQuery.__slots__)
+    return {name: "1" if value is True else str(value) for name, value, default in values if value != default}
 
 
 def address_of(query: QueueQuery) -> str:
@@ -173,23 +178,24 @@ def address_of(query: QueueQuery) -> str:
 
 
 def new_campaign(family_id: str) -> str:
-    """Name a campaign that begins with a family."""
+    """Make up an id for a campaign whose first family this is."""
     return f"c-{family_id.removeprefix('f')[:8]}"
 
 
 def local(where: str) -> str:
-    """Return an address of this site; the queue for any other."""
+    """Return an address if it is one of this site, else the queue's."""
     return where if where.startswith("/") and not where.startswith(("//", "/\\")) else "/"
 
 
-def _named(value: str) -> tuple[str, int | None]:
-    family, _, seen = value.partition("@")
-    return family, int(seen) if seen.isascii() and seen.isdigit() else None
+def _revision_of(value: str) -> tuple[str, int | None]:
+    """Split `id@revision`; the revision is None if there is none."""
+    family, _, revision = value.partition("@")
+    return family, int(revision) if revision.isascii() and revision.isdigit() else None
 
 
 def _number(value: str | None) -> float:
     try:
-        found = float(value or 0)
+        number = float(value or 0)
     except ValueError:
         return 0.0
-    return found if abs(found) < 1e12 else 0.0
+    return number if abs(number) < 1e12 else 0.0

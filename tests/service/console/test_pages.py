@@ -15,9 +15,9 @@ from fingerprint.service.console.base import HERE
 
 def pages_of(site: Site, family: str) -> tuple[str, ...]:
     """Label a family as a campaign's, write a note on it, and name every page there is then."""
-    desk = Actions(site.store.database)
-    desk.label({family: 0}, "campaign", by="ann", campaign="graders")
-    desk.note(family, "a note", by="ann")
+    actions = Actions(site.store.database)
+    actions.label({family: 0}, "campaign", by="ann", campaign="graders")
+    actions.note(family, "a note", by="ann")
     account = site.store.accounts()[0].account_id
     return (
         f"/families/{family}",

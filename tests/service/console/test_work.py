@@ -146,11 +146,11 @@ def test_two_analysts_meet_and_choose(browser: Browser, site: Site, page: Page) 
     with page.expect_response("**/act") as answer:
         page.keyboard.press("Enter")
     assert answer.value.status == 412
-    expect(page.locator("main")).to_contain_text("Somebody was faster")
+    expect(page.locator("main")).to_contain_text("Somebody else changed this")
     expect(page.locator(".history")).to_contain_text("bob label: label benign")
     assert violations(page) == []
     assert site.store.signature(family).label == "benign"
-    page.click("text=Do mine on top of it")
+    page.click("text=Apply mine anyway")
     told(page, "Campaign")
     assert [word.label for word in site.store.labels(family)] == ["benign", "campaign"]
     bob.click("[data-toast] >> text=Undo")
@@ -166,8 +166,8 @@ def test_a_query_is_read_from_an_address_and_written_back() -> None:
 
 
 def test_a_campaign_is_exported_in_every_format(site: Site, tmp_path: Path) -> None:
-    desk, family = Actions(site.store.database), of_prompt(site)
-    desk.label({family: 0}, "campaign", by="ann", campaign="graders")
+    actions, family = Actions(site.store.database), of_prompt(site)
+    actions.label({family: 0}, "campaign", by="ann", campaign="graders")
     with httpx2.Client(base_url=site.address, headers={"x-api-key": site.keys["reader"]}) as client:
         made = {f: client.get(f"/campaigns/graders/export?format={f}") for f in EXPORT_FORMATS}
         assert client.get("/campaigns/graders/export?format=doc").status_code == 422
