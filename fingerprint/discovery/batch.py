@@ -135,7 +135,7 @@ def collect(batches: Iterable[pa.RecordBatch], *, threads: int = 1) -> Batch:
         account=account.indices.to_numpy().astype(np.int32),
         accounts=account.dictionary,
         second=times.to_numpy().astype(np.float64) / 1e6,
-        prompt=_numbers(keys, distinct),
+        prompt=places_of(_joined(keys), _joined(distinct)),
         texts=_one_chunk(texts),
         shown=_one_chunk(readable),
         token_hashes=np.concatenate([np.empty(0, dtype=np.uint64), *(hashes for hashes, *_ in parts)]),
@@ -145,12 +145,19 @@ def collect(batches: Iterable[pa.RecordBatch], *, threads: int = 1) -> Batch:
     )
 
 
-def _numbers(keys: list[HashArray], distinct: list[HashArray]) -> Ids:
-    """Return which of the distinct keys each key is, all of them in the order of their pieces."""
-    every = np.concatenate([np.empty(0, dtype=np.uint64), *keys])
-    each = np.concatenate([np.empty(0, dtype=np.uint64), *distinct])
-    order = np.argsort(each)
-    return order[np.searchsorted(each[order], every)].astype(np.int32)
+def _joined(keys: list[HashArray]) -> HashArray:
+    return np.concatenate([np.empty(0, dtype=np.uint64), *keys])
+
+
+def places_of(keys: HashArray, distinct: HashArray) -> Ids:
+    """Return which of the distinct keys (n,) each key (r,) is, (r,) int32."""
+    order = np.argsort(distinct)
+    ascending = distinct[order]
+    out = np.empty(len(keys), dtype=np.int32)
+    for start in range(0, len(keys), 1 << 20):  # 8 bytes a key would double the peak of a large night
+        part = slice(start, start + (1 << 20))
+        out[part] = order[np.searchsorted(ascending, keys[part])]
+    return out
 
 
 def _one_chunk(parts: list[pa.Array]) -> pa.ChunkedArray:

@@ -1,8 +1,8 @@
-"""Which prompts hold which families' texts: stored or found cores against any number of prompts, by their grams.
+"""Which prompts hold which families' texts: any number of cores against any number of prompts, by their n-grams.
 
-The grams of all cores stand in one open-addressing hash table (linear probing, at most half full), so a gram
-costs one or two memory accesses and a prompt costs its grams, however many families there are. A bitmap that is
-twelve times smaller tells most grams of no core apart before, from the processor's cache.
+The n-grams of all cores stand in one open-addressing hash table (linear probing, at most half full), so an n-gram costs
+one or two memory accesses and a prompt costs its n-grams, however many families there are. A bitmap that is twelve times
+smaller answers for most n-grams of no core before, from the processor's cache.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import numpy.typing as npt
 from numba import njit
 
 from fingerprint.base.hashing import find_slot, free_slot, xmx_mix
-from fingerprint.base.types import HashArray, Ids, IntArray
+from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 
 
 class CoreTable(NamedTuple):
-    """The grams of f families, to be looked up.
+    """The n-grams of f families, to be looked up.
 
-    slots: (2^b,) uint64, a gram or 0 where the slot is empty. entry: (2^b,) int32, the gram's row in offsets.
-    offsets: (g + 1,) int64 into family: (e,) int32, the families whose core holds a gram, ascending.
-    size: (f,) int64, grams in each core. marks: (2^b / 8,) uint64, bits of which each gram sets one.
+    slots: (2^b,) uint64, an n-gram or 0 where the slot is empty. entry: (2^b,) int32, the n-gram's row in offsets.
+    offsets: (g + 1,) int64 into family: (e,) int32, the families whose core holds an n-gram, ascending.
+    size: (f,) int64, n-grams in each core. marks: (2^b / 8,) uint64, bits of which each n-gram sets one.
     """
 
     slots: HashArray
@@ -39,19 +39,23 @@ class CoreTable(NamedTuple):
 class Claims:
     """Which of n prompts hold which of f families, in the order of prompt and family.
 
-    prompt: (c,) int64. family: (c,) int32. held: (c,) int32, grams of the family's core that the prompt holds.
+    prompt: (c,) int64. family: (c,) int32. grams: (c,) int32, how many n-grams of the family's core the prompt holds.
     """
 
     prompt: IntArray
     family: Ids
-    held: Ids
+    grams: Ids
 
     def __len__(self) -> int:
         return len(self.prompt)
 
+    def only(self, rows: Bools) -> Claims:
+        """Return some claims, (c,) bool."""
+        return Claims(self.prompt[rows], self.family[rows], self.grams[rows])
 
-def cores(grams: Sequence[HashArray]) -> CoreTable:
-    """Arrange the cores of f families, each the distinct grams (g,) of one; a core without grams claims nothing."""
+
+def core_table(grams: Sequence[HashArray]) -> CoreTable:
+    """Arrange the cores of f families, each the distinct n-grams (g,) of one; a core without any claims nothing."""
     sizes = np.array([len(core) for core in grams], dtype=np.int64)
     every = np.concatenate([*grams, np.empty(0, dtype=np.uint64)])
     family = np.repeat(np.arange(len(grams), dtype=np.int32), sizes)
@@ -63,21 +67,30 @@ def cores(grams: Sequence[HashArray]) -> CoreTable:
     return CoreTable(slots, entry, offsets, family[order].astype(np.int32), sizes, marks)
 
 
-def claims(known: CoreTable, hashes: HashArray, offsets: IntArray, *, share: float) -> Claims:
+def find_claims(cores: CoreTable, hashes: HashArray, offsets: IntArray, *, share: float) -> Claims:
     """Find the families of which each prompt holds at least `share` of the core.
 
-    hashes: (p,) uint64 and offsets: (n + 1,), the grams of n prompts; a gram that comes again counts once.
+    hashes: (p,) uint64 and offsets: (n + 1,), the n-grams of n prompts; one that comes again counts once.
     """
-    return Claims(*_claims(hashes, offsets, known, np.ceil(share * known.size - 1e-6).astype(np.int64)))
+    return Claims(*_claims(hashes, offsets, cores, np.ceil(share * cores.size - 1e-6).astype(np.int64)))
 
 
-def joined(parts: Sequence[Claims], first: Sequence[int]) -> Claims:
+def append_claims(claims: Claims, more: Claims, families: int) -> Claims:
+    """Put claims on other families behind those on the first `families`; the others are numbered after these."""
+    return Claims(
+        np.concatenate([claims.prompt, more.prompt]),
+        np.concatenate([claims.family, more.family + np.int32(families)]),
+        np.concatenate([claims.grams, more.grams]),
+    )
+
+
+def join_claims(parts: Sequence[Claims], first: Sequence[int]) -> Claims:
     """Put the claims on consecutive parts of the prompts together; first: number of each part's first prompt."""
     empty = (np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
     return Claims(
         np.concatenate([empty[0], *(p.prompt + at for p, at in zip(parts, first, strict=True))]),
         np.concatenate([empty[1], *(p.family for p in parts)]),
-        np.concatenate([empty[2], *(p.held for p in parts)]),
+        np.concatenate([empty[2], *(p.grams for p in parts)]),
     )
 
 
@@ -99,9 +112,10 @@ def _table(grams: HashArray, bits: int) -> tuple[HashArray, Ids, HashArray]:
 
 @njit(cache=True, nogil=True)
 def _claims(
-    hashes: HashArray, offsets: IntArray, known: CoreTable, least: IntArray
+    hashes: HashArray, offsets: IntArray, cores: CoreTable, least: IntArray
 ) -> tuple[IntArray, Ids, Ids]:
-    slots, entry, gram_at, family, _, marks = known
+    """Return the claims of `find_claims`, as columns; least: (f,) n-grams of each core that a prompt must hold."""
+    slots, entry, gram_at, family, _, marks = cores
     shift = np.uint64(64)
     while np.uint64(1) << (np.uint64(64) - shift) < np.uint64(64 * len(marks)):
         shift -= np.uint64(1)
@@ -113,7 +127,7 @@ def _claims(
     out_held = np.empty(room, np.int32)
     count = 0
     for row in range(len(offsets) - 1):
-        some = 0
+        met = 0
         for i in range(offsets[row], offsets[row + 1]):
             mixed = xmx_mix(hashes[i])
             bit = mixed >> shift
@@ -126,15 +140,15 @@ def _claims(
             seen_in[gram] = row
             for e in range(gram_at[gram], gram_at[gram + 1]):
                 if held[family[e]] == 0:
-                    touched[some] = family[e]
-                    some += 1
+                    touched[met] = family[e]
+                    met += 1
                 held[family[e]] += 1
-        touched[:some].sort()
-        if count + some > room:
-            room = 2 * room + some
-            out_prompt, out_family = _grown(out_prompt, room), _grown(out_family, room)
-            out_held = _grown(out_held, room)
-        for t in range(some):
+        touched[:met].sort()
+        if count + met > room:
+            room = 2 * room + met
+            out_prompt, out_family = _widened(out_prompt, room), _widened(out_family, room)
+            out_held = _widened(out_held, room)
+        for t in range(met):
             f = touched[t]
             if held[f] >= least[f]:
                 out_prompt[count], out_family[count], out_held[count] = row, f, held[f]
@@ -144,7 +158,7 @@ def _claims(
 
 
 @njit(cache=True, nogil=True)
-def _grown(column: npt.NDArray[Any], room: int) -> npt.NDArray[Any]:
+def _widened(column: npt.NDArray[Any], room: int) -> npt.NDArray[Any]:
     wider = np.empty(room, column.dtype)
     wider[: len(column)] = column
     return wider

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.base.types import HashArray, Ids, IntArray
-from fingerprint.discovery.assignment import Assignment, Whole
+from fingerprint.discovery.assignment import Whole
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery
-from fingerprint.discovery.families import COVER, Families, members_of
+from fingerprint.discovery.families import COVER
 from fingerprint.discovery.shared_ngrams import shared_grams
 from fingerprint.domain.signature import Signature
 from fingerprint.domain.signature_json import from_json, to_json
@@ -19,10 +19,11 @@ from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.evidence.slot_fillings import Fillings
 from fingerprint.nights import memory
 from fingerprint.nights.checkpoint import Checkpoints
-from fingerprint.nights.claims import cores
+from fingerprint.nights.claims import core_table
 from fingerprint.nights.job import Job
-from fingerprint.nights.sampling import Large, RoundCores, searched, settled
-from fingerprint.nights.spool import Spool, claims_in, filled, opened, sample, spooled, texts_of
+from fingerprint.nights.sampling import LargeDiscovery, RoundCores, search, settle
+from fingerprint.nights.spool import Spool, claims_from_arrays, open_spool, sample, texts_of, write_spool
+from fingerprint.nights.spool import fill as fill_spool
 from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.ngrams import shingle
 
@@ -44,7 +45,8 @@ def read(
     """
     folder = job.work.begin("read")
     fitting = _fitting(batches, job.settings.memory_gb)
-    arrays = spooled(fitting, folder, cores([s.grams for s in stored]), share=COVER, engine=job.engine)
+    table = core_table([s.grams for s in stored])
+    arrays = write_spool(fitting, folder, table, share=COVER, engine=job.engine)
     job.work.finish("read", facts(), **arrays)
 
 
@@ -58,7 +60,7 @@ def _fitting(batches: Iterable[pa.RecordBatch], memory_gb: float) -> Iterator[pa
 
 def reopen(job: Job) -> Spool:
     """Return the night that `read` has spooled, in this process or an earlier one."""
-    return opened(job.work.path("read"), job.work.arrays("read"))
+    return open_spool(job.work.path("read"), job.work.arrays("read"))
 
 
 def discover(spool: Spool, stored: Sequence[Signature], job: Job) -> tuple[Batch, Discovery, Whole]:
@@ -68,34 +70,33 @@ def discover(spool: Spool, stored: Sequence[Signature], job: Job) -> tuple[Batch
     """
     text = int(spool.size.sum(dtype=np.int64))
     most = memory.sample(job.settings.memory_gb, len(spool.requests), text)
-    known = RoundCores(
+    cores = RoundCores(
         tuple(s.grams for s in stored),
         np.ones(len(stored), dtype=np.bool_),
         np.arange(len(stored), dtype=np.int32),
     )
-    held = claims_in(job.work.arrays("read"))
-    known, held, first = searched(spool, held, known, job, most=most)
-    found = settled(spool, known, held, first, job)
+    found = search(spool, claims_from_arrays(job.work.arrays("read")), cores, job, most=most)
+    discovery = settle(spool, found, job)
     job.tell("describe", 0, None)
-    chosen = np.union1d(found.sampled, _some_members(found.label, spool, MEMBERS))
-    part = sample(spool, chosen)
-    assignment = Assignment(found.label, found.coverage)
-    whole = Whole(spool.requests, assignment, chosen, lambda prompts: texts_of(spool, prompts))
-    return part, _closely(part, found, chosen), whole
+    label = discovery.assignment.label
+    chosen = np.union1d(found.first_sample, _some_members(label, spool, MEMBERS))
+    batch = sample(spool, chosen)
+    whole = Whole(spool.requests, discovery.assignment, chosen, lambda prompts: texts_of(spool, prompts))
+    return batch, _only(discovery, chosen, batch), whole
 
 
 def fill(spool: Spool, label: Ids, grams: Sequence[HashArray], job: Job) -> Fillings:
     """Return what the prompts of families are filled with; label: (n,), grams: of each family."""
     if not job.work.has("filled"):
         job.tell("fill", 0, spool.prompts)
-        found = filled(
+        filled = fill_spool(
             spool,
             label,
             grams,
             engine=job.engine,
-            told=lambda done: job.tell("fill", done, spool.prompts),
+            on_progress=lambda done: job.tell("fill", done, spool.prompts),
         )
-        job.work.finish("filled", {}, whole=found.whole, slots=found.slots)
+        job.work.finish("filled", {}, whole=filled.whole, slots=filled.slots)
     return Fillings(**job.work.arrays("filled"))
 
 
@@ -137,15 +138,17 @@ def _some_members(label: Ids, spool: Spool, most: int) -> IntArray:
     """Return up to `most` prompts of each family, those of the lowest hashes."""
     prompts = np.flatnonzero(label >= 0)
     prompts = prompts[np.lexsort((spool.key[prompts], label[prompts]))]
-    of = label[prompts]
-    place = np.arange(len(of)) - np.searchsorted(of, of)
+    family = label[prompts]
+    place = np.arange(len(family)) - np.searchsorted(family, family)
     return np.sort(prompts[place < most])
 
 
-def _closely(part: Batch, found: Large, chosen: IntArray) -> Discovery:
-    """Return what was found, of some prompts only, with the places of the cores' grams in them."""
-    shingles = shingle(part.token_hashes, part.section, part.offsets)
-    shared = shared_grams(shingles, part.senders(), min_prompts=NEVER, min_accounts=NEVER, known=found.hashes)
-    label = found.label[chosen]
-    families = Families(found.families.core, members_of(label, len(found.families)), found.families.known)
-    return Discovery(shingles, shared, families, found.behaviour, label, found.coverage[chosen])
+def _only(discovery: LargeDiscovery, chosen: IntArray, batch: Batch) -> Discovery:
+    """Return what was found of some prompts (m,) only, with the places of the cores' n-grams in their texts (batch)."""
+    shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
+    shared = shared_grams(
+        shingles, batch.senders(), min_prompts=NEVER, min_accounts=NEVER, known=discovery.hashes
+    )
+    label, coverage = discovery.assignment.label[chosen], discovery.assignment.strength[chosen]
+    families = discovery.families.with_members(label)
+    return Discovery(shingles, shared, families, discovery.behaviour, label, coverage)

@@ -3,7 +3,7 @@
 Prompts lie in the order they were read, each once, in two Arrow files of compressed batches: `texts.arrow` to match
 and `sent.arrow` as sent. Memory: 40 bytes a request, 16 a distinct prompt, and PIECE rows for each worker.
 
-What is done for every text is a function of a module, for an `Engine`: `prepared`, `claims_of`, `fillings_of`.
+What is done for every text is a function of a module, for an `Engine`: `prepare`, `claims_of`, `fillings_of`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import pyarrow.compute as pc
 
 from fingerprint.base.hashing import SeenIds
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
-from fingerprint.discovery.batch import Batch, sequence_hash
+from fingerprint.discovery.batch import Batch, places_of, sequence_hash
 from fingerprint.evidence.slot_fillings import MAX_SLOTS, Fillings, fillings
-from fingerprint.nights.claims import Claims, CoreTable, claims, cores, joined
+from fingerprint.nights.claims import Claims, CoreTable, core_table, find_claims, join_claims
 from fingerprint.nights.engine import Engine
-from fingerprint.nights.spool_files import SpoolFiles, chosen, table
+from fingerprint.nights.spool_files import SpoolFiles, read_rows, read_table
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.normalise import compose, display, normalise
 from fingerprint.text.tokenise import tokens
@@ -35,8 +35,8 @@ PIECE = 4_096
 """Prompts in one piece of work: their tokens and grams stay in the processor's cache, mostly (D-038)."""
 
 Arrays = dict[str, npt.NDArray[Any]]
-ProgressFn = Callable[[int], None]
-"""Called with the number of rows done so far."""
+RowsDone = Callable[[int], None]
+"""Called with the number of prompts done so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,31 +98,31 @@ class SpoolPart:
     number: int
     first: int
     end: int
-    held: pa.LargeStringArray | None = None
+    carried_texts: pa.LargeStringArray | None = None
 
     def texts(self) -> pa.LargeStringArray:
         """Return the texts, from the file if they are not carried along."""
-        if self.held is not None:
-            return self.held
+        if self.carried_texts is not None:
+            return self.carried_texts
         with pa.memory_map(str(self.path)) as file:
             return pa.ipc.open_file(file).get_batch(self.number).column(0)
 
     def carried(self) -> SpoolPart:
         """Return the same part with its texts, for a worker that does not see the file."""
-        return replace(self, held=self.texts())
+        return replace(self, carried_texts=self.texts())
 
 
-def spooled(
+def write_spool(
     batches: Iterable[pa.RecordBatch], folder: Path, stored: CoreTable, *, share: float, engine: Engine
 ) -> Arrays:
     """Read all batches into `folder`, and find the stored families that the distinct prompts hold.
 
-    share: of a core that a prompt must hold. Returns the arrays that `opened` and `claims_in` read.
+    share: of a core that a prompt must hold. Returns the arrays that `open_spool` and `claims_from_arrays` read.
     Raises StoreError when the disk refuses, and whatever reading raises.
     """
     seen, accounts, metadata = SeenIds(), _Codes(), _Codes()
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-    found: list[Claims] = []
+    claims: list[Claims] = []
     starts: list[int] = []
     count = 0
 
@@ -134,7 +134,7 @@ def spooled(
             yield rows.select(["system", "prompt"])
 
     with SpoolFiles(folder) as files:
-        for piece in engine.in_order(prepared, (stored, share), texts()):
+        for piece in engine.in_order(prepare, (stored, share), texts()):
             rows = waiting.popleft()
             new = seen.first_time(piece.key)
             columns["account"].append(accounts.encode(rows.column("account_id")))
@@ -142,17 +142,17 @@ def spooled(
             columns["second"].append(rows.column("timestamp").cast(pa.int64()).to_numpy() / 1e6)
             columns["request_key"].append(piece.key.copy())
             columns["key"].append(piece.key[new])
-            columns["size"].append(_bytes(piece.texts)[new])
-            found.append(_of(piece.claims, new))
+            columns["size"].append(_sizes(piece.texts)[new])
+            claims.append(_renumber(piece.claims, new))
             starts.append(count)
             count += int(new.sum())
             files.write(rows.column("request_id"), piece.texts, piece.sent, pa.array(new))
         files.finish()
         files.write_names(accounts.strings(), metadata.strings())
     arrays = {name: np.concatenate([*parts, np.empty(0, _COLUMNS[name])]) for name, parts in columns.items()}
-    arrays["prompt"] = _numbers(arrays["key"], arrays.pop("request_key"))
+    arrays["prompt"] = places_of(arrays.pop("request_key"), arrays["key"])
     arrays["pieces"] = np.array([*starts, count], dtype=np.int64)
-    return arrays | arrays_of(joined(found, starts))
+    return arrays | claims_to_arrays(join_claims(claims, starts))
 
 
 _COLUMNS = {
@@ -165,22 +165,22 @@ _COLUMNS = {
 }
 
 
-def arrays_of(held: Claims) -> Arrays:
-    """Name the columns of claims, as `claims_in` finds them."""
-    return {"claim_prompt": held.prompt, "claim_family": held.family, "claim_held": held.held}
+def claims_to_arrays(claims: Claims) -> Arrays:
+    """Name the columns of claims, as `claims_from_arrays` finds them."""
+    return {"claim_prompt": claims.prompt, "claim_family": claims.family, "claim_held": claims.grams}
 
 
-def claims_in(arrays: Arrays) -> Claims:
+def claims_from_arrays(arrays: Arrays) -> Claims:
     """Return the claims among these arrays."""
     return Claims(arrays["claim_prompt"], arrays["claim_family"], arrays["claim_held"])
 
 
-def opened(folder: Path, arrays: Arrays) -> Spool:
-    """Return the spool that `spooled` wrote to a folder, given its arrays."""
-    names = {name: table(folder / f"{name}.arrow").column(0) for name in ("accounts", "metadata")}
+def open_spool(folder: Path, arrays: Arrays) -> Spool:
+    """Return the spool that `write_spool` wrote to a folder, given its arrays."""
+    names = {name: read_table(folder / f"{name}.arrow").column(0) for name in ("accounts", "metadata")}
     empty = pa.chunked_array([], pa.large_string())
     requests = Batch(
-        request_id=table(folder / "ids.arrow").column(0),
+        request_id=read_table(folder / "ids.arrow").column(0),
         account=arrays["account"],
         accounts=names["accounts"].combine_chunks(),
         second=arrays["second"],
@@ -197,40 +197,46 @@ def opened(folder: Path, arrays: Arrays) -> Spool:
     return Spool(folder, requests, arrays["key"], arrays["size"], arrays["pieces"])
 
 
-def claimed(
-    spool: Spool, known: CoreTable, asked: Bools, *, share: float, engine: Engine, told: ProgressFn
+def claim(
+    spool: Spool, cores: CoreTable, prompts: Bools, *, share: float, engine: Engine, on_progress: RowsDone
 ) -> Claims:
-    """Find the families that some prompts hold, reading texts once; asked: (n,) bool, which prompts."""
-    found = []
-    items = ((part, np.flatnonzero(asked[part.first : part.end])) for part in _parts(spool, engine))
-    for number, held in enumerate(engine.in_order(claims_of, (known, share), items), 1):
-        found.append(Claims(held.prompt.copy(), held.family.copy(), held.held.copy()))
-        told(int(spool.pieces[number]))
-    return joined(found, spool.pieces[:-1].tolist())
+    """Find the families that some prompts hold, reading texts once; prompts: (n,) bool, which ones."""
+    claims = []
+    items = ((part, np.flatnonzero(prompts[part.first : part.end])) for part in _parts(spool, engine))
+    for number, part in enumerate(engine.in_order(claims_of, (cores, share), items), 1):
+        claims.append(Claims(part.prompt.copy(), part.family.copy(), part.grams.copy()))
+        on_progress(int(spool.pieces[number]))
+    return join_claims(claims, spool.pieces[:-1].tolist())
 
 
 def claims_of(given: tuple[CoreTable, float], item: tuple[SpoolPart, IntArray]) -> Claims:
-    """Find the cores of which some texts of a part hold at least a share; given: both."""
-    (known, share), (part, rows) = given, item
+    """Find the cores of which some texts of a part hold at least a share.
+
+    given: the cores, and the share. item: the part, and the rows in it, (m,) int64. Claims are on prompts of the part.
+    """
+    (cores, share), (part, rows) = given, item
     if not len(rows):
-        return joined([], [])
-    words = tokens(part.texts().take(pa.array(rows)))
-    grams = shingle(words.hashes, words.section, words.row_offsets)
-    found = claims(known, grams.hashes, grams.offsets, share=share)
-    return Claims(rows[found.prompt], found.family, found.held)
+        return join_claims([], [])
+    tokenised = tokens(part.texts().take(pa.array(rows)))
+    grams = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
+    claims = find_claims(cores, grams.hashes, grams.offsets, share=share)
+    return Claims(rows[claims.prompt], claims.family, claims.grams)
 
 
-def filled(
-    spool: Spool, label: Ids, grams: Sequence[HashArray], *, engine: Engine, told: ProgressFn
+def fill(
+    spool: Spool, label: Ids, grams: Sequence[HashArray], *, engine: Engine, on_progress: RowsDone
 ) -> Fillings:
-    """Return what the prompts of families are filled with, reading all texts once; label: (n,), -1 = none."""
+    """Return what the prompts of families are filled with, reading all texts once.
+
+    label: (n,) int32, the row of each prompt's family, -1 = none. grams: the sorted n-grams of each family.
+    """
     whole = np.zeros(spool.prompts, dtype=np.uint64)
     slots = np.zeros((spool.prompts, MAX_SLOTS), dtype=np.uint64)
 
     items = ((part, label[part.first : part.end]) for part in _parts(spool, engine))
-    for number, (prompts, found) in enumerate(engine.in_order(fillings_of, tuple(grams), items), 1):
-        whole[prompts], slots[prompts] = found.whole, found.slots
-        told(int(spool.pieces[number]))
+    for number, (prompts, part) in enumerate(engine.in_order(fillings_of, tuple(grams), items), 1):
+        whole[prompts], slots[prompts] = part.whole, part.slots
+        on_progress(int(spool.pieces[number]))
     return Fillings(whole, slots)
 
 
@@ -238,14 +244,14 @@ def fillings_of(grams: Sequence[HashArray], item: tuple[SpoolPart, Ids]) -> tupl
     """Return what those texts of a part are filled with that have a label, and their numbers in the spool."""
     part, label = item
     rows = np.flatnonzero(label >= 0)
-    words = tokens(part.texts().take(pa.array(rows)))
-    shingles = shingle(words.hashes, words.section, words.row_offsets)
-    return part.first + rows, fillings(shingles, words.hashes, words.row_offsets, label[rows], grams)
+    tokenised = tokens(part.texts().take(pa.array(rows)))
+    shingles = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
+    return part.first + rows, fillings(shingles, tokenised.hashes, tokenised.row_offsets, label[rows], grams)
 
 
 def texts_of(spool: Spool, prompts: IntArray) -> pa.LargeStringArray:
     """Return the normalised texts of some prompts (ascending numbers)."""
-    return chosen(spool.folder / "texts.arrow", spool.pieces, prompts)
+    return read_rows(spool.folder / "texts.arrow", spool.pieces, prompts)
 
 
 def sample(spool: Spool, prompts: IntArray, *, shown: bool = True) -> Batch:
@@ -253,25 +259,25 @@ def sample(spool: Spool, prompts: IntArray, *, shown: bool = True) -> Batch:
 
     Its accounts are all those of the night, under the same numbers. shown: False leaves out how texts are shown.
     """
-    texts = chosen(spool.folder / "texts.arrow", spool.pieces, prompts)
-    as_sent = [chosen(spool.folder / "sent.arrow", spool.pieces, prompts, display)] if shown else []
-    words = tokens(texts)
+    texts = read_rows(spool.folder / "texts.arrow", spool.pieces, prompts)
+    as_sent = [read_rows(spool.folder / "sent.arrow", spool.pieces, prompts, display)] if shown else []
+    tokenised = tokens(texts)
     rank = np.full(spool.prompts, -1, dtype=np.int32)
     rank[prompts] = np.arange(len(prompts), dtype=np.int32)
-    whole = spool.requests
-    rows = np.flatnonzero(rank[whole.prompt] >= 0)
+    requests = spool.requests
+    rows = np.flatnonzero(rank[requests.prompt] >= 0)
     return Batch(
         request_id=pa.chunked_array([], pa.large_string()),
-        account=whole.account[rows],
-        accounts=whole.accounts,
-        second=whole.second[rows],
-        prompt=rank[whole.prompt[rows]],
+        account=requests.account[rows],
+        accounts=requests.accounts,
+        second=requests.second[rows],
+        prompt=rank[requests.prompt[rows]],
         texts=pa.chunked_array([texts]),
         shown=pa.chunked_array(as_sent, pa.large_string()),
-        token_hashes=words.hashes,
-        section=words.section,
-        offsets=words.row_offsets,
-        metadata=whole.metadata.take(pa.array(rows)),
+        token_hashes=tokenised.hashes,
+        section=tokenised.section,
+        offsets=tokenised.row_offsets,
+        metadata=requests.metadata.take(pa.array(rows)),
     )
 
 
@@ -284,42 +290,32 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def warm_up() -> None:
     """Load, or compile, what the first pieces of work need."""
     rows = pa.record_batch([pa.array(["a b c d e"], pa.large_string())] * 2, names=["system", "prompt"])
-    prepared((cores([]), 1.0), rows)
+    prepare((core_table([]), 1.0), rows)
 
 
-def prepared(given: tuple[CoreTable, float], rows: pa.RecordBatch) -> SpooledRows:
+def prepare(given: tuple[CoreTable, float], rows: pa.RecordBatch) -> SpooledRows:
     """Normalise the texts of some rows (system, prompt) and find which of the given cores they hold a share of."""
     stored, share = given
     sent = compose(rows.column("system"), rows.column("prompt"))
     texts = normalise(sent)
-    found = tokens(texts)
-    held = joined([], [])
+    tokenised = tokens(texts)
+    claims = join_claims([], [])
     if len(stored.family):
-        grams = shingle(found.hashes, found.section, found.row_offsets)
-        held = claims(stored, grams.hashes, grams.offsets, share=share)
-    return SpooledRows(sent, texts, sequence_hash(found.hashes, found.section, found.row_offsets), held)
+        grams = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
+        claims = find_claims(stored, grams.hashes, grams.offsets, share=share)
+    key = sequence_hash(tokenised.hashes, tokenised.section, tokenised.row_offsets)
+    return SpooledRows(sent, texts, key, claims)
 
 
-def _of(held: Claims, new: Bools) -> Claims:
-    """Keep the claims on the new prompts of a piece, which are numbered anew."""
+def _renumber(claims: Claims, new: Bools) -> Claims:
+    """Keep the claims on the new prompts of a piece, (p,) bool, which are numbered anew."""
     rank = np.cumsum(new) - 1
-    kept = new[held.prompt]
-    return Claims(rank[held.prompt[kept]], held.family[kept], held.held[kept])
+    kept = claims.only(new[claims.prompt])
+    return Claims(rank[kept.prompt], kept.family, kept.grams)
 
 
-def _bytes(texts: pa.LargeStringArray) -> Ids:
+def _sizes(texts: pa.LargeStringArray) -> Ids:
     return np.asarray(pc.binary_length(texts).to_numpy(zero_copy_only=False), dtype=np.int32)
-
-
-def _numbers(distinct: HashArray, keys: HashArray) -> Ids:
-    """Return which of the distinct keys each key is."""
-    order = np.argsort(distinct)
-    out = np.empty(len(keys), dtype=np.int32)
-    ascending = distinct[order]
-    for start in range(0, len(keys), 1 << 20):  # 8 bytes a key would double the peak of a large night
-        part = slice(start, start + (1 << 20))
-        out[part] = order[np.searchsorted(ascending, keys[part])]
-    return out
 
 
 def _parts(spool: Spool, engine: Engine) -> Iterable[SpoolPart]:

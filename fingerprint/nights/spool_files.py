@@ -92,29 +92,29 @@ class SpoolFiles:
                 writer.write_batch(pa.record_batch([column], schema=_SCHEMA))
 
 
-def table(path: Path) -> pa.Table:
+def read_table(path: Path) -> pa.Table:
     """Return all of a file, mapped where it is not packed."""
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
 
-def chosen(
+def read_rows(
     path: Path, begins: IntArray, rows: IntArray, then: Callable[[pa.Array], pa.Array] | None = None
 ) -> pa.LargeStringArray:
-    """Return some rows (ascending) of a file whose batches begin at begins (b + 1,); others are not unpacked.
+    """Return some rows (m,), ascending, of a file whose batches begin at begins (b + 1,); others are not unpacked.
 
     then: what is made of them, row by row.
     """
     cuts = np.searchsorted(rows, begins)
 
-    def taken(pieces: IntArray) -> pa.LargeStringArray:
+    def read(pieces: IntArray) -> pa.LargeStringArray:
         parts = [pa.array([], pa.large_string())]
         with pa.memory_map(str(path)) as file:
             reader = pa.ipc.open_file(file)
             for number in pieces.tolist():
-                mine = rows[cuts[number] : cuts[number + 1]] - begins[number]
-                parts.append(reader.get_batch(number).column(0).take(pa.array(mine)))
+                inside = rows[cuts[number] : cuts[number + 1]] - begins[number]
+                parts.append(reader.get_batch(number).column(0).take(pa.array(inside)))
         return pa.concat_arrays(parts) if then is None else then(pa.concat_arrays(parts))
 
     pieces = np.flatnonzero(np.diff(cuts))
     groups = np.array_split(pieces, max(1, len(pieces) // GROUP))
-    return pa.concat_arrays(list(in_order(taken, groups, threads=workers())))
+    return pa.concat_arrays(list(in_order(read, groups, threads=workers())))

@@ -41,7 +41,7 @@ def test_a_night_whose_workers_are_killed_is_the_night_of_one_machine(
     worked(day, tmp_path / "threads")
     monkeypatch.setattr(spool, "PIECE", 500)
     began = time.time()
-    with Reaper("prepared", "claims_of") as reaper:
+    with Reaper("prepare", "claims_of") as reaper:
         on_ray(day, tmp_path / "ray")
     assert len(reaper.killed) == 2
     assert capsys.readouterr().out == "", "stdout belongs to results"

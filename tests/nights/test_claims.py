@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint.nights.claims import Claims, claims, cores, joined
+from fingerprint.nights.claims import Claims, core_table, find_claims, join_claims
 
 # few values, so that cores overlap and prompts repeat grams; 0 marks an empty slot and is no gram
 GRAMS = st.integers(1, 40).map(lambda n: n * 0x9E3779B97F4A7C15 % 2**64)
@@ -18,7 +18,7 @@ def arranged(prompts: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def listed(found: Claims) -> list[tuple[int, int, int]]:
-    return list(zip(found.prompt.tolist(), found.family.tolist(), found.held.tolist(), strict=True))
+    return list(zip(found.prompt.tolist(), found.family.tolist(), found.grams.tolist(), strict=True))
 
 
 @given(
@@ -29,21 +29,21 @@ def listed(found: Claims) -> list[tuple[int, int, int]]:
 def test_claims_are_what_a_plain_count_finds(
     families: list[set[int]], prompts: list[list[int]], share: float
 ) -> None:
-    known = cores([np.array(sorted(f), dtype=np.uint64) for f in families])
+    known = core_table([np.array(sorted(f), dtype=np.uint64) for f in families])
     expected = [
         (p, f, len(core & set(prompt)))
         for p, prompt in enumerate(prompts)
         for f, core in enumerate(families)
         if core & set(prompt) and len(core & set(prompt)) >= share * len(core) - 1e-9
     ]
-    assert listed(claims(known, *arranged(prompts), share=share)) == expected
+    assert listed(find_claims(known, *arranged(prompts), share=share)) == expected
 
 
 def test_no_families_claim_nothing() -> None:
-    assert len(claims(cores([]), *arranged([[1, 2], []]), share=0.6)) == 0
+    assert len(find_claims(core_table([]), *arranged([[1, 2], []]), share=0.6)) == 0
 
 
 def test_parts_are_joined_under_the_numbers_of_the_whole() -> None:
-    known = cores([np.array([1, 2], dtype=np.uint64)])
-    parts = [claims(known, *arranged(p), share=1.0) for p in ([[1, 2], [3]], [[2, 1]])]
-    assert listed(joined(parts, [0, 2])) == [(0, 0, 2), (2, 0, 2)]
+    known = core_table([np.array([1, 2], dtype=np.uint64)])
+    parts = [find_claims(known, *arranged(p), share=1.0) for p in ([[1, 2], [3]], [[2, 1]])]
+    assert listed(join_claims(parts, [0, 2])) == [(0, 0, 2), (2, 0, 2)]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from fingerprint.domain.errors import StoreError
-from fingerprint.nights.spool_files import GROUP, SpoolFiles, chosen, table
+from fingerprint.nights.spool_files import GROUP, SpoolFiles, read_rows, read_table
 
 PIECES = 3 * GROUP + 1
 
@@ -33,15 +33,15 @@ def test_rows_come_back_in_their_order_from_any_number_of_batches(tmp_path: Path
     begins = written(tmp_path)
     rows = np.flatnonzero(np.arange(begins[-1]) % 5 != 1)
     names = [f"{row // 2}-{2 * (row % 2)}" for row in rows]
-    assert chosen(tmp_path / "texts.arrow", begins, rows).to_pylist() == [f"text {name}" for name in names]
-    assert chosen(tmp_path / "sent.arrow", begins, rows).to_pylist() == [f"Sent {name}" for name in names]
-    assert len(chosen(tmp_path / "texts.arrow", begins, rows[:0])) == 0
+    assert read_rows(tmp_path / "texts.arrow", begins, rows).to_pylist() == [f"text {name}" for name in names]
+    assert read_rows(tmp_path / "sent.arrow", begins, rows).to_pylist() == [f"Sent {name}" for name in names]
+    assert len(read_rows(tmp_path / "texts.arrow", begins, rows[:0])) == 0
 
 
 def test_every_request_keeps_its_id(tmp_path: Path) -> None:
     written(tmp_path)
     expected = [f"{piece}-{row}" for piece in range(PIECES) for row in range(3)]
-    assert table(tmp_path / "ids.arrow").column(0).to_pylist() == expected
+    assert read_table(tmp_path / "ids.arrow").column(0).to_pylist() == expected
 
 
 class Full:
