@@ -28,6 +28,7 @@ from benchmarks.common.measures import threshold
 from benchmarks.common.tables import table, title
 from fingerprint import simulate
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.domain.settings import Home
 from fingerprint.embedding.embedder import Embedder, encode_cached
 from fingerprint.embedding.vector_cache import VectorCache
 from fingerprint.evidence.two_sample import RANDOM_FEATURES, departures, random_features
@@ -168,7 +169,9 @@ class Kernel:
 
     def __init__(self, work: Path) -> None:
         self._embedder = Embedder.load()
-        self._cache = VectorCache(work / "home" / "cache", self._embedder.stamp, self._embedder.dimension)
+        self._cache = VectorCache(
+            Home(work / "home").vector_cache, self._embedder.stamp, self._embedder.dimension
+        )
         self._sums: dict[str, Doubles] = {}
         self._requests: dict[str, int] = {}
         self._honest: list[npt.NDArray[np.float32]] = []

@@ -168,7 +168,7 @@ class Card:
         shutil.rmtree(home.path, ignore_errors=True)
         home.path.mkdir()
         # honest prompts have the same vectors in every run
-        (home.path / "cache").symlink_to(self._home.path / "cache")
+        home.vector_cache.symlink_to(self._home.vector_cache)
         predicted = self._night(sent, home)
         truth = _truth(sent)
         families = scores.families(truth, predicted).by_evasion[EVADED]

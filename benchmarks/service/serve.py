@@ -70,7 +70,7 @@ def prepare(work: Path, families: int, rows: int, database: str | None = None) -
     """Work a simulated night, and add copies of its families, with other text and meaning, up to so many."""
     home = Home(work / "home", database)
     today, tomorrow = traffic(rows, 1, work)
-    if not (home.path / "current").exists():
+    if not home.current_file.exists():
         nightly.nightly([today], home)
         _add_copies(home, families)
         publish.publish_snapshot(home)

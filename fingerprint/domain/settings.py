@@ -50,3 +50,53 @@ class Home:
 
     path: Path
     database: str | None = None
+
+    @property
+    def database_file(self) -> Path:
+        """The SQLite database, where `database` names no other one."""
+        return self.path / "fingerprint.db"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the one job that writes."""
+        return self.path / "lock"
+
+    @property
+    def current_file(self) -> Path:
+        """Names the lookup snapshot in use."""
+        return self.path / "current"
+
+    @property
+    def snapshots(self) -> Path:
+        """Lookup snapshots, a folder each."""
+        return self.path / "snapshots"
+
+    @property
+    def rejects(self) -> Path:
+        """Rejected rows, a file a night."""
+        return self.path / "rejects"
+
+    @property
+    def leftovers(self) -> Path:
+        """Hashes of prompts in no family, a file a night."""
+        return self.path / "unexplained"
+
+    @property
+    def vector_cache(self) -> Path:
+        """Embeddings by the hash of their text, a folder a model."""
+        return self.path / "cache"
+
+    @property
+    def work(self) -> Path:
+        """Finished stages and texts of the night that is running."""
+        return self.path / "work"
+
+    @property
+    def spill(self) -> Path:
+        """What does not fit into the memory of a local Ray."""
+        return self.path / "spill"
+
+    @property
+    def demo(self) -> Path:
+        """Traffic, truth and matches of the demo."""
+        return self.path / "demo"

@@ -64,22 +64,22 @@ def nightly(
         check_extension(assignments)
     clock = StageClock(on_progress)
     # a call that cannot succeed makes no home
-    starting = choose_engine(settings, spill=home.path / "spill", warm_up=spool.warm_up)
+    starting = choose_engine(settings, spill=home.spill, warm_up=spool.warm_up)
     request = NightRequest(sources, mapping, settings)
     threads = settings.threads or workers()
     embedder = Embedder.load(settings.model, device=settings.device, light=True, threads=threads)
     with HomeLock(home.path), Store.open(home.path, home.database) as store, starting as engine:
-        shutil.rmtree(home.path / "spill", ignore_errors=True)  # of a job that was killed
+        shutil.rmtree(home.spill, ignore_errors=True)  # of a job that was killed
         store.check_stamp(stamp_of(embedder))
-        night = resume.stored_night(home.path / "work", request.key, store.nights())
+        night = resume.stored_night(home.work, request.key, store.nights())
         if night is None:
             night = _work(request, home, store, embedder, engine, clock)
         clock.stage("publish")
         _publish(night, home, store, embedder, days=settings.retention_days)
         if assignments is not None:
             _hand_out(night, assignments)
-        forget_older(home.path / "cache", settings.retention_days)
-        shutil.rmtree(home.path / "work", ignore_errors=True)
+        forget_older(home.vector_cache, settings.retention_days)
+        shutil.rmtree(home.work, ignore_errors=True)
         clock.stage("done")
     return night.report
 
@@ -90,11 +90,11 @@ def _work(
     """Read a night, find its families and judge them, and store all of it at once."""
     known = KnownFamilies(store.signatures(), stamp_of(embedder), [n.batch_id for n in store.nights()])
     job = Job(
-        work=Checkpoints(home.path / "work", job_key(request, known)),
-        leftovers=home.path / "unexplained",
+        work=Checkpoints(home.work, job_key(request, known)),
+        leftovers=home.leftovers,
         settings=request.settings,
         engine=engine,
-        embed=cached_encoder(embedder, home.path / "cache"),
+        embed=cached_encoder(embedder, home.vector_cache),
         tell=clock.at,
     )
     clock.stage("read")
@@ -180,7 +180,7 @@ def _find(night: Night, known: KnownFamilies, job: Job) -> tuple[NightFamilies, 
 def _reader(request: NightRequest, home: Home, clock: StageClock) -> TrafficReader:
     return read_traffic(
         request.sources,
-        rejects=home.path / "rejects" / f"{clock.started:%Y%m%dT%H%M%S}.jsonl",
+        rejects=home.rejects / f"{clock.started:%Y%m%dT%H%M%S}.jsonl",
         max_rejects=request.settings.max_rejects,
         mapping=request.mapping,
         on_progress=clock.reading,
@@ -213,9 +213,7 @@ def _publish(night: StoredNight, home: Home, store: Store, embedder: Embedder, *
         senders=store.family_accounts(),
         revision=store.revision(),
     )
-    leftovers.write(
-        home.path / "unexplained", night.report.batch_id, night.end, night.unexplained(), days=days
-    )
+    leftovers.write(home.leftovers, night.report.batch_id, night.end, night.unexplained(), days=days)
 
 
 def _hand_out(night: StoredNight, assignments: Path | str) -> None:

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from fingerprint.base.types import FloatArray, Ids
 from fingerprint.clustering.faiss_index import make_index, map_index, norms_of, write_index
 from fingerprint.domain.errors import SnapshotError, UsageError
+from fingerprint.domain.settings import Home
 from fingerprint.matching.snapshot_files import (
     FORMAT,
-    SNAPSHOTS,
     compare,
     current_snapshot,
     make_live,
@@ -83,7 +83,7 @@ def write_snapshot(
     bad = [name for name in arrays if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "owners"]
     if bad:
         raise UsageError(f"an array is named in [a-z0-9_] and not 'owners', {bad[0]!r} given")
-    aside = home / SNAPSHOTS / ".writing"
+    aside = Home(home).snapshots / ".writing"
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
@@ -116,7 +116,7 @@ def open_snapshot(home: Path, *, verify: bool = True) -> Snapshot:
     Raises SnapshotError where there is none, or a file is missing or damaged.
     """
     name = current_snapshot(home)
-    folder = home / SNAPSHOTS / name
+    folder = Home(home).snapshots / name
     manifest = read_manifest(folder)
     for file, expected in manifest["files"].items():
         if verify:

@@ -12,8 +12,9 @@ from typing import Any
 from fingerprint.base import files
 from fingerprint.base.files import replacing, sync
 from fingerprint.domain.errors import SnapshotError
+from fingerprint.domain.settings import Home
 
-SNAPSHOTS, CURRENT, MANIFEST = "snapshots", "current", "manifest.json"
+MANIFEST = "manifest.json"
 
 FORMAT = 2
 """Of the files and what they hold; a snapshot of another one is made anew from the database."""
@@ -27,9 +28,9 @@ def make_live(home: Path, aside: Path, manifest: bytes) -> str:
     sync(aside)
     number = max((int(name[:8]) for name in _snapshots(home)), default=0) + 1
     name = f"{number:08d}-{hashlib.sha256(manifest).hexdigest()[:12]}"
-    aside.rename(home / SNAPSHOTS / name)
-    sync(home / SNAPSHOTS)
-    with replacing(home / CURRENT, durable=True) as file:
+    aside.rename(Home(home).snapshots / name)
+    sync(Home(home).snapshots)
+    with replacing(Home(home).current_file, durable=True) as file:
         file.write(f"{name}\n".encode())
     return name
 
@@ -37,7 +38,7 @@ def make_live(home: Path, aside: Path, manifest: bytes) -> str:
 def current_snapshot(home: Path) -> str:
     """Return the id of the snapshot that home/current names; raises SnapshotError where there is none."""
     try:
-        return (home / CURRENT).read_text().strip()
+        return Home(home).current_file.read_text().strip()
     except OSError as error:
         raise SnapshotError(f"no snapshot in {home}: {error}") from error
 
@@ -45,7 +46,7 @@ def current_snapshot(home: Path) -> str:
 def published_at(home: Path, snapshot: str) -> float:
     """Return when a snapshot was written, in seconds of the epoch; raises SnapshotError when it is gone."""
     try:
-        return (home / SNAPSHOTS / snapshot / MANIFEST).stat().st_mtime
+        return (Home(home).snapshots / snapshot / MANIFEST).stat().st_mtime
     except OSError as error:
         raise SnapshotError(f"no snapshot {snapshot} in {home}: {error}") from error
 
@@ -56,20 +57,20 @@ def prune(home: Path, keep: int = 2) -> list[str]:
     Processes that still map a removed snapshot keep reading it: its pages live until they let go.
     Raises SnapshotError where home cannot be written.
     """
-    current = home / CURRENT
+    current = Home(home).current_file
     live = current.read_text().strip() if current.is_file() else ""
     names = _snapshots(home)
     gone = [name for name in names[: max(0, len(names) - keep)] if name != live]
     try:
         for name in gone:
-            shutil.rmtree(home / SNAPSHOTS / name)
+            shutil.rmtree(Home(home).snapshots / name)
     except OSError as error:
         raise SnapshotError(f"old snapshots cannot be removed under {home}: {error}") from error
     return gone
 
 
 def _snapshots(home: Path) -> list[str]:
-    names = (path.name for path in (home / SNAPSHOTS).glob("*"))
+    names = (path.name for path in Home(home).snapshots.glob("*"))
     return sorted(name for name in names if re.fullmatch(r"\d{8}-[0-9a-f]{12}", name))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from fingerprint.domain.errors import StoreError, UsageError
+from fingerprint.domain.settings import Home
 from fingerprint.store.tables import REVISION
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -30,7 +31,7 @@ class Database:
 
     def __init__(self, home: Path, url: str | None, *, read_only: bool = False) -> None:
         parsed = (
-            sa.URL.create("sqlite", database=str(home / "fingerprint.db")) if url is None else _parse(url)
+            sa.URL.create("sqlite", database=str(Home(home).database_file)) if url is None else _parse(url)
         )
         self.name = _shown(parsed)
         with self._border():

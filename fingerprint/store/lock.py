@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from fingerprint.domain.errors import HomeLocked, StoreError
+from fingerprint.domain.settings import Home
 
 
 class HomeLock:
@@ -18,7 +19,7 @@ class HomeLock:
     """
 
     def __init__(self, home: Path) -> None:
-        self._path = home / "lock"
+        self._path = Home(home).lock_file
         self._file = -1
 
     def __enter__(self) -> Self:

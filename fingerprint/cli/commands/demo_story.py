@@ -32,7 +32,7 @@ MAX_LISTED = 10
 def run(home: Home, *, rows: int, seed: int) -> None:
     """Run the demo in an empty home; rows: requests a day. Traffic, truth and matches stay in home/demo."""
     began = time.monotonic()
-    folder = home.path / "demo"
+    folder = home.demo
     config = simulate.preset("demo", rows=rows * (NIGHTS + 1), days=NIGHTS + 1, seed=seed)
     click.echo(
         f"Four simulated days of API traffic, {rows:,} requests a day: people, honest software that sends"

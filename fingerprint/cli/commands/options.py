@@ -120,7 +120,7 @@ def home_of(path: Path | None, database: str | None) -> Home:
 def worked_home_of(path: Path | None, database: str | None) -> Home:
     """Return the home as `home_of` does; StoreError says what to run first when there is none yet."""
     home = home_of(path, database)
-    if home.database is None and not (home.path / "fingerprint.db").exists():
+    if home.database is None and not home.database_file.exists():
         first = f"fingerprint nightly TRAFFIC --home {shlex.quote(str(home.path))}"
         raise StoreError(f"{home.path}: there is no home here yet; first run: {first}")
     return home
