@@ -9,6 +9,7 @@ alternative weighs it by hand. Between « and »:
     %x8 %d4     hex, digits          name!       the parts of the rule in random order
     .n          a word of the topic  %cap %an    capitalise what follows; a or an
     %clock %date  the time of the request, the clock running on with each use
+    name^1      the same text each time from this person
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ import numpy.typing as npt
 from fingerprint.base.types import Bytes, Ids
 from fingerprint.simulate.morphology import CLASSES, inflect
 
-(LITERAL, RULE, REPEAT, INTEGER, HEX, DIGITS, CAPITAL, ARTICLE, TOPIC, CLOCK, DATE, ZETA, SAME, SHUFFLE) = (
-    range(14)
+(LITERAL, RULE, REPEAT, INTEGER, HEX, DIGITS, CAPITAL, ARTICLE, TOPIC, CLOCK, DATE, ZETA, SAME, SHUFFLE, OWN) = (
+    range(15)
 )
 OP_WIDTH = 4
 
 _SHAPE = re.compile(
-    r"(?P<name>[\w./:]+)(?:~(?P<zeta>[\d.]+)(?:,(?P<head>\d+))?)?(?:@(?P<slot>\d+))?(?:\*(?P<low>\d+)-(?P<high>\d+))?(?P<shuffle>!)?"
+    r"(?P<name>[\w./:]+)(?:~(?P<zeta>[\d.]+)(?:,(?P<head>\d+))?)?(?:@(?P<slot>\d+))?(?:\^(?P<own>\d+))?(?:\*(?P<low>\d+)-(?P<high>\d+))?(?P<shuffle>!)?"
 )
 _WEIGHT = re.compile(r"<(\d+)> ")
 
@@ -221,6 +222,8 @@ class _Compiler:
             )
         if found["slot"]:
             return SAME, rule, int(found["slot"]), 0
+        if found["own"]:
+            return OWN, rule, int(found["own"]), 0
         if found["low"]:
             return REPEAT, rule, least, most
         return (SHUFFLE if found["shuffle"] else RULE), rule, 0, 0

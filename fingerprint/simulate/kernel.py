@@ -21,6 +21,7 @@ from fingerprint.simulate.grammar import (
     HEX,
     INTEGER,
     LITERAL,
+    OWN,
     REPEAT,
     RULE,
     SAME,
@@ -206,6 +207,7 @@ def expand(
     rule: int,
     topic: int,
     topics: int,
+    person: np.uint64,
     rng: U64,
     clock: I64,
     k: Stack,
@@ -213,7 +215,10 @@ def expand(
     pos: int,
     limit: int,
 ) -> int:
-    """Write one expansion of a rule at pos and return its end; begins no new part after `limit`."""
+    """Write one expansion of a rule at pos and return its end; begins no new part after `limit`.
+
+    person: what is written as `name^1` depends on it and on nothing else.
+    """
     # arrays out of their tuples, and the generator in a register: inside the loop either would cost as much as the rest
     code, arena, rules, alternatives, accept, alias, first_topic = (
         t.code,
@@ -280,7 +285,7 @@ def expand(
         if kind == ARTICLE:
             an = True
             continue
-        if kind in (RULE, TOPIC, SAME):
+        if kind in (RULE, TOPIC, SAME, OWN):
             top, left = top + 1, 0
             k_saved[top] = k_series[top] = zero
             target = first
@@ -289,6 +294,9 @@ def expand(
             elif kind == SAME:
                 k_saved[top], k_own[top], k_topic[top] = state, own, topic
                 state = mix(own + np.uint64(second * 7919 + first))
+            elif kind == OWN:
+                k_saved[top], k_own[top], k_topic[top] = state, own, topic
+                state = mix(person + np.uint64(second * 7919 + first))
             continue
         state += step
         bits = mix(state)

@@ -29,7 +29,7 @@ NONE = -1
 class Requests(NamedTuple):
     """What to write, one entry a request; rules are numbers of the grammar, NONE for no such part.
 
-    seed, body_seed, system_seed: uint64. topic: int32. clock: int64, Unix seconds. layout, disguise: int8.
+    seed, body_seed, system_seed, person: uint64. topic: int32. clock: int64, Unix seconds. layout, disguise: int8.
     strength: float64, of the disguise, 0 to 1.
     """
 
@@ -37,6 +37,7 @@ class Requests(NamedTuple):
     body_seed: U64
     system_seed: U64
     topic: Ids
+    person: U64
     clock: I64
     instruction: Ids
     lead: Ids  # between instruction and body
@@ -97,18 +98,18 @@ def _compose(
     length = 0
     if r.body[i] != NONE:
         rng[0] = r.body_seed[i]
-        length = expand(t, r.body[i], r.topic[i], s.topics, rng, clock, k, a, 0, LONGEST)
+        length = expand(t, r.body[i], r.topic[i], s.topics, r.person[i], rng, clock, k, a, 0, LONGEST)
     rng[0] = r.seed[i]
     layout = r.layout[i]
     head = 0
     told = r.aside[i] if layout == IN_SYSTEM else r.instruction[i]
     if told != NONE:
-        head = expand(t, told, r.topic[i], s.topics, rng, clock, k, b, 0, LONGEST)
+        head = expand(t, told, r.topic[i], s.topics, r.person[i], rng, clock, k, b, 0, LONGEST)
     pos = 0
     if layout in (FIRST, IN_SYSTEM):
         pos = _append(c, 0, b, 0, head)
     if r.lead[i] != NONE and layout in (FIRST, IN_SYSTEM):
-        pos = expand(t, r.lead[i], r.topic[i], s.topics, rng, clock, k, c, pos, pos + LONGEST)
+        pos = expand(t, r.lead[i], r.topic[i], s.topics, r.person[i], rng, clock, k, c, pos, pos + LONGEST)
     if layout == INSIDE:
         middle = _split(a, length, rng)
         pos = _append(c, pos, a, 0, middle)
@@ -122,7 +123,7 @@ def _compose(
         c[pos] = c[pos + 1] = 10
         pos = _append(c, pos + 2, b, 0, head)
     elif r.tail[i] != NONE:
-        pos = expand(t, r.tail[i], r.topic[i], s.topics, rng, clock, k, c, pos, pos + LONGEST)
+        pos = expand(t, r.tail[i], r.topic[i], s.topics, r.person[i], rng, clock, k, c, pos, pos + LONGEST)
     return pos
 
 
@@ -141,7 +142,7 @@ def _nonces(
         if number >= before:
             c[pos] = 10 if below(rng, 2) else 32
             pos += 1
-        pos = expand(t, s.nonce, 0, s.topics, rng, clock, k, c, pos, pos + LONGEST)
+        pos = expand(t, s.nonce, 0, s.topics, r.person[i], rng, clock, k, c, pos, pos + LONGEST)
         if number < before:
             c[pos] = 10 if below(rng, 2) else 32
             pos += 1
@@ -160,7 +161,7 @@ def _scattered(
         c[pos] = a[at]
         pos += 1
         if a[at] == 32 and (missing or unit(rng) < 0.5 * r.strength[i]):
-            pos = expand(t, s.nonce, 0, s.topics, rng, clock, k, c, pos, pos + LONGEST)
+            pos = expand(t, s.nonce, 0, s.topics, r.person[i], rng, clock, k, c, pos, pos + LONGEST)
             c[pos] = 32
             pos += 1
             missing = False
@@ -218,7 +219,7 @@ def write_rows(
         rule = own if own != NONE else r.system[i]
         if rule != NONE:
             rng[0] = r.seed[i] if own != NONE else r.system_seed[i]
-            length = expand(t, rule, r.topic[i], s.topics, rng, r.clock[i : i + 1].copy(), k, c, 0, LONGEST)
+            length = expand(t, rule, r.topic[i], s.topics, r.person[i], rng, r.clock[i : i + 1].copy(), k, c, 0, LONGEST)
             start, length = _trim(c, length)
             if own == NONE:
                 disguise = 0

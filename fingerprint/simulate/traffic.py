@@ -98,6 +98,7 @@ def _requests(world: World, day: Day, dealt: Dealt, keys: U64) -> tuple[Requests
         body_seed=body_seed,
         system_seed=system_seed,
         topic=topic.astype(np.int32),
+        person=np.zeros(len(keys), np.uint64),
         clock=day.midnight + dealt.time // 1000,
         instruction=np.where(m.instruction == NONE, NONE, m.instruction + wording).astype(np.int32),
         lead=m.lead,
