@@ -3,8 +3,9 @@
 `simulate` yields Arrow tables, `write` makes files; the same configuration always gives the same rows.
 """
 
-from fingerprint.simulate.config import PRESETS, SimulationConfig, preset
+from fingerprint.simulate.config import PRESETS, Config, SimulationConfig, preset
 from fingerprint.simulate.evasion import EVASIONS, MEANING
+from fingerprint.simulate.lifelike.config import ChatsConfig, LifelikeConfig
 from fingerprint.simulate.output import simulate, write
 from fingerprint.simulate.traffic import SIMULATED_SCHEMA, TRUTH_SCHEMA
 
@@ -14,6 +15,9 @@ __all__ = [
     "PRESETS",
     "SIMULATED_SCHEMA",
     "TRUTH_SCHEMA",
+    "ChatsConfig",
+    "Config",
+    "LifelikeConfig",
     "SimulationConfig",
     "preset",
     "simulate",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args, overload
 
 from fingerprint.domain.errors import UsageError
 from fingerprint.simulate.evasion import Evasion, parse
+from fingerprint.simulate.lifelike.config import ChatsConfig, LifelikeConfig
 
 Payment = Literal["shared", "none", "mixed"]
 
@@ -125,7 +126,12 @@ def _shares(config: SimulationConfig) -> None:
         raise UsageError(f"mixing: shares above 0 and up to 1 expected, {config.mixing} found")
 
 
-PRESETS: dict[str, SimulationConfig] = {
+Config: TypeAlias = SimulationConfig | LifelikeConfig | ChatsConfig
+"""What can be simulated: the tidy days of SimulationConfig, lifelike days, or growing chats."""
+
+Tidy = Literal["default", "demo", "evasive", "hard", "bare", "crowded", "scale"]
+
+TIDY: dict[str, SimulationConfig] = {
     "default": SimulationConfig(),
     "demo": SimulationConfig(
         rows=24_000, days=3, accounts=1_500, campaigns=8, evasion="mix", evasion_from=2, honest_templates=40
@@ -174,8 +180,36 @@ PRESETS: dict[str, SimulationConfig] = {
 }
 
 
-def preset(name: str, **changes: Any) -> SimulationConfig:
-    """Return the named preset with some fields replaced; UsageError for an unknown name."""
+PRESETS: dict[str, Config] = {
+    **TIDY,
+    "lifelike": LifelikeConfig(),
+    "chats": ChatsConfig(),
+    "chats-once": ChatsConfig(once=True),
+}
+
+
+@overload
+def preset(name: Tidy, **changes: Any) -> SimulationConfig: ...
+
+
+@overload
+def preset(name: Literal["lifelike"], **changes: Any) -> LifelikeConfig: ...
+
+
+@overload
+def preset(name: Literal["chats", "chats-once"], **changes: Any) -> ChatsConfig: ...
+
+
+@overload
+def preset(name: str, **changes: Any) -> Config: ...
+
+
+def preset(name: str, **changes: Any) -> Config:
+    """Return the named preset with some fields replaced; UsageError for an unknown name or field."""
     if name not in PRESETS:
         raise UsageError(f"preset: one of {', '.join(PRESETS)} expected, {name!r} found")
+    known = [field.name for field in dataclasses.fields(PRESETS[name])]
+    for field in changes:
+        if field not in known:
+            raise UsageError(f"{field}: not known to preset {name}, which has {', '.join(known)}")
     return dataclasses.replace(PRESETS[name], **changes)

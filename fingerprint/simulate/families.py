@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from fingerprint.simulate.grammar import Grammar, read_text, sections, unescape
@@ -96,10 +97,12 @@ class Composer:
     template; what is between « and » is left to be filled in for each request.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, files: Sequence[str] = ("clauses.txt",)) -> None:
         self._random = random.Random(f"families {seed}")
         self._banks = {
-            head.split()[0]: (head.split()[1:], lines) for head, lines in sections(read_text("clauses.txt"))
+            head.split()[0]: (head.split()[1:], lines)
+            for file in files
+            for head, lines in sections(read_text(file))
         }
         self._kinds = {name: lines for name, (options, lines) in self._banks.items() if "kind" in options}
         self._holders: dict[int, list[int]] = {}
@@ -127,7 +130,12 @@ class Composer:
 
     def families(self, kind: str, prefix: str) -> Iterator[Family]:
         """Return endlessly many distinct families of a kind that clauses.txt names."""
-        made = tries = 0
+        for made in itertools.count():
+            yield self.compose(kind, f"{prefix}{made:03d}")
+
+    def compose(self, kind: str, name: str) -> Family:
+        """Return another family of a kind; one that is close to an earlier one after a dozen tries in vain."""
+        tries = 0
         while True:
             pattern, *options = (
                 part.strip() for part in self._random.choice(self._kinds[kind]).split(" ;; ")
@@ -137,11 +145,16 @@ class Composer:
                 key: unescape(self._fill(value))
                 for key, value in (option.split("=", 1) for option in options)
             }
-            family = Family(f"{prefix}{made:03d}", sentences, kind=given.pop("kind", kind), **given)  # type: ignore[arg-type]
+            family = Family(name, sentences, kind=given.pop("kind", kind), **given)  # type: ignore[arg-type]
             tries += 1
             if self.admit(family) or tries > 12:
-                made, tries = made + 1, 0
-                yield family
+                return family
+
+    def clauses(self, bank: str, count: int) -> list[str]:
+        """Return different clauses of a bank, or all of them if it has no more than `count`."""
+        lines = self._banks[bank][1]
+        chosen = self._random.sample(lines, min(count, len(lines)))
+        return [_sentence(unescape(self._fill(line))) for line in chosen]
 
     def _fill(self, text: str) -> str:
         while found := _CHOICE.search(text):

@@ -26,9 +26,23 @@ import numpy.typing as npt
 from fingerprint.base.types import Bytes, Ids
 from fingerprint.simulate.morphology import CLASSES, inflect
 
-(LITERAL, RULE, REPEAT, INTEGER, HEX, DIGITS, CAPITAL, ARTICLE, TOPIC, CLOCK, DATE, ZETA, SAME, SHUFFLE, OWN) = (
-    range(15)
-)
+(
+    LITERAL,
+    RULE,
+    REPEAT,
+    INTEGER,
+    HEX,
+    DIGITS,
+    CAPITAL,
+    ARTICLE,
+    TOPIC,
+    CLOCK,
+    DATE,
+    ZETA,
+    SAME,
+    SHUFFLE,
+    OWN,
+) = range(15)
 OP_WIDTH = 4
 
 _SHAPE = re.compile(

@@ -74,7 +74,7 @@ class ModeTable:
             first = len(self._rows)
             campaign = stream.campaign is not None
             for evasion in (AS_WRITTEN, *stream.evasions):
-                self._rows.append(self._mode(stream.family, evasion))
+                self._rows.append(self.mode(stream.family, evasion))
                 self.labels.append(_label(stream.family, evasion) if campaign else "none")
             self._runs[key] = first, len(self._rows) - first
         return self._runs[key]
@@ -85,7 +85,8 @@ class ModeTable:
         small = [column.astype(np.int8) for column in (layout, disguise)]
         return Modes._make([*(rule.astype(np.int32) for rule in rules), *small, strength])
 
-    def _mode(self, family: Family, evasion: Evasion) -> tuple[float, ...]:
+    def mode(self, family: Family, evasion: Evasion) -> tuple[float, ...]:
+        """Return one way of sending a family that the grammar has: the columns of Modes in their order."""
         number, name = self._grammar.number, f"fam/{family.name}"
         instruction, count, aside = self._wording(family, evasion)
         lead, tail, body, layout = (

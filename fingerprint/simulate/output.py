@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -17,7 +18,8 @@ import pyarrow.parquet as pq
 
 from fingerprint.domain.errors import UsageError
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
-from fingerprint.simulate.config import SimulationConfig
+from fingerprint.simulate.config import Config, SimulationConfig
+from fingerprint.simulate.lifelike.world import parts
 from fingerprint.simulate.traffic import TRUTH_SCHEMA, stretch
 from fingerprint.simulate.world import build, stretches
 
@@ -30,7 +32,7 @@ OnProgress = Callable[[int, int], None]
 
 
 def simulate(
-    config: SimulationConfig, *, chunk_rows: int | None = None, threads: int | None = None
+    config: Config, *, chunk_rows: int | None = None, threads: int | None = None
 ) -> Iterator[pa.Table]:
     """Yield SIMULATED_SCHEMA tables in order of time.
 
@@ -40,21 +42,30 @@ def simulate(
     return made if chunk_rows is None else _regroup(made, chunk_rows)
 
 
-def _stretches(config: SimulationConfig, threads: int) -> Iterator[pa.Table]:
+def _parts(config: Config) -> list[Callable[[], pa.Table]]:
+    """Return what makes each part of the traffic, in order of time."""
+    if not isinstance(config, SimulationConfig):
+        return parts(config)
     world = build(config)
-    todo = iter(
-        [(day, begin, end) for day in range(config.days) for begin, end in stretches(config.rows_on(day))]
-    )
+    return [
+        partial(stretch, world, day, begin, end)
+        for day in range(config.days)
+        for begin, end in stretches(config.rows_on(day))
+    ]
+
+
+def _stretches(config: Config, threads: int) -> Iterator[pa.Table]:
+    todo = iter(_parts(config))
     waiting: deque[Future[pa.Table]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for _ in range(threads + 1):
                 if (part := next(todo, None)) is not None:
-                    waiting.append(pool.submit(stretch, world, *part))
+                    waiting.append(pool.submit(part))
             while waiting:
                 table = waiting.popleft().result()
                 if (part := next(todo, None)) is not None:
-                    waiting.append(pool.submit(stretch, world, *part))
+                    waiting.append(pool.submit(part))
                 yield table
         finally:
             for future in waiting:
@@ -78,7 +89,7 @@ def _regroup(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
 
 
 def write(
-    config: SimulationConfig, out: Path, *, truth: Path | None = None, on_progress: OnProgress | None = None
+    config: Config, out: Path, *, truth: Path | None = None, on_progress: OnProgress | None = None
 ) -> list[Path]:
     """Write the traffic, and the ground truth to `truth`, and return the traffic files.
 

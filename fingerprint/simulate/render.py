@@ -14,8 +14,9 @@ from fingerprint.simulate.disguise import homoglyph, invisible, recase, tweak
 from fingerprint.simulate.grammar import Tables
 from fingerprint.simulate.kernel import I64, U8, U64, Stack, below, expand, new_stack, unit
 
-LONGEST = 16_000  # bytes of a body, and of an instruction; a part that has begun is finished
-_SCRATCH = 48 * LONGEST  # every letter a look-alike of four bytes, each with something invisible behind it
+LONGEST = 16_000
+"""Bytes of a body, and of an instruction, as a rule; a part that has begun is finished."""
+_ROOM = 48  # times as much: every letter a look-alike of four bytes, each with something invisible behind it
 
 FIRST, LAST, INSIDE, IN_SYSTEM = range(4)
 """Layouts: where the instruction stands."""
@@ -51,10 +52,11 @@ class Requests(NamedTuple):
 
 
 class RenderSettings(NamedTuple):
-    """What all requests share: the number of topics, and the nonce rule."""
+    """What all requests share: the number of topics, the nonce rule, and the bytes after which a body ends."""
 
     topics: int
     nonce: int
+    longest: int
 
 
 @kernel
@@ -98,18 +100,18 @@ def _compose(
     length = 0
     if r.body[i] != NONE:
         rng[0] = r.body_seed[i]
-        length = expand(t, r.body[i], r.topic[i], s.topics, r.person[i], rng, clock, k, a, 0, LONGEST)
+        length = expand(t, r.body[i], r.topic[i], s.topics, r.person[i], rng, clock, k, a, 0, s.longest)
     rng[0] = r.seed[i]
     layout = r.layout[i]
     head = 0
     told = r.aside[i] if layout == IN_SYSTEM else r.instruction[i]
     if told != NONE:
-        head = expand(t, told, r.topic[i], s.topics, r.person[i], rng, clock, k, b, 0, LONGEST)
+        head = expand(t, told, r.topic[i], s.topics, r.person[i], rng, clock, k, b, 0, s.longest)
     pos = 0
     if layout in (FIRST, IN_SYSTEM):
         pos = _append(c, 0, b, 0, head)
     if r.lead[i] != NONE and layout in (FIRST, IN_SYSTEM):
-        pos = expand(t, r.lead[i], r.topic[i], s.topics, r.person[i], rng, clock, k, c, pos, pos + LONGEST)
+        pos = expand(t, r.lead[i], r.topic[i], s.topics, r.person[i], rng, clock, k, c, pos, pos + s.longest)
     if layout == INSIDE:
         middle = _split(a, length, rng)
         pos = _append(c, pos, a, 0, middle)
@@ -123,7 +125,7 @@ def _compose(
         c[pos] = c[pos + 1] = 10
         pos = _append(c, pos + 2, b, 0, head)
     elif r.tail[i] != NONE:
-        pos = expand(t, r.tail[i], r.topic[i], s.topics, r.person[i], rng, clock, k, c, pos, pos + LONGEST)
+        pos = expand(t, r.tail[i], r.topic[i], s.topics, r.person[i], rng, clock, k, c, pos, pos + s.longest)
     return pos
 
 
@@ -142,7 +144,7 @@ def _nonces(
         if number >= before:
             c[pos] = 10 if below(rng, 2) else 32
             pos += 1
-        pos = expand(t, s.nonce, 0, s.topics, r.person[i], rng, clock, k, c, pos, pos + LONGEST)
+        pos = expand(t, s.nonce, 0, s.topics, r.person[i], rng, clock, k, c, pos, pos + s.longest)
         if number < before:
             c[pos] = 10 if below(rng, 2) else 32
             pos += 1
@@ -161,7 +163,7 @@ def _scattered(
         c[pos] = a[at]
         pos += 1
         if a[at] == 32 and (missing or unit(rng) < 0.5 * r.strength[i]):
-            pos = expand(t, s.nonce, 0, s.topics, r.person[i], rng, clock, k, c, pos, pos + LONGEST)
+            pos = expand(t, s.nonce, 0, s.topics, r.person[i], rng, clock, k, c, pos, pos + s.longest)
             c[pos] = 32
             pos += 1
             missing = False
@@ -194,9 +196,9 @@ def write_rows(
 
     prompt_ends, system_ends: (rows + 1,) int64, Arrow's offsets, filled up to the rows written.
     """
-    a = np.empty(_SCRATCH, np.uint8)
-    b = np.empty(_SCRATCH, np.uint8)
-    c = np.empty(_SCRATCH, np.uint8)
+    a = np.empty(_ROOM * s.longest, np.uint8)
+    b = np.empty(_ROOM * s.longest, np.uint8)
+    c = np.empty(_ROOM * s.longest, np.uint8)
     rng = np.zeros(1, np.uint64)
     k = new_stack()
     for i in range(begin, len(r.seed)):
@@ -219,7 +221,9 @@ def write_rows(
         rule = own if own != NONE else r.system[i]
         if rule != NONE:
             rng[0] = r.seed[i] if own != NONE else r.system_seed[i]
-            length = expand(t, rule, r.topic[i], s.topics, r.person[i], rng, r.clock[i : i + 1].copy(), k, c, 0, LONGEST)
+            length = expand(
+                t, rule, r.topic[i], s.topics, r.person[i], rng, r.clock[i : i + 1].copy(), k, c, 0, s.longest
+            )
             start, length = _trim(c, length)
             if own == NONE:
                 disguise = 0

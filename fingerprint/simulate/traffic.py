@@ -7,11 +7,12 @@ import pyarrow as pa
 
 from fingerprint.base.types import Ids
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.simulate.grammar import Compiled
 from fingerprint.simulate.hashing import hashed, hex_strings, unit
 from fingerprint.simulate.kernel import I64, U64
 from fingerprint.simulate.modes import Modes
 from fingerprint.simulate.population import LANGUAGES
-from fingerprint.simulate.render import IN_SYSTEM, NONE, TWEAK, RenderSettings, Requests, write_rows
+from fingerprint.simulate.render import IN_SYSTEM, LONGEST, NONE, TWEAK, RenderSettings, Requests, write_rows
 from fingerprint.simulate.schedule import Dealt, deal
 from fingerprint.simulate.world import Day, World
 
@@ -25,8 +26,14 @@ TRUTH_SCHEMA = pa.schema(
         pa.field("mixing", pa.float64(), nullable=False),
         pa.field("weak", pa.bool_(), nullable=False),
         pa.field("repeat", pa.string()),
+        pa.field("session", pa.string()),
+        pa.field("behaviour", pa.string()),
+        pa.field("text", pa.string()),
+        pa.field("variant", pa.string()),
+        pa.field("kind", pa.string()),
     ]
 )
+"""Truth of each request; the last five are null outside lifelike worlds and chats."""
 SIMULATED_SCHEMA = pa.schema([*TRAFFIC_SCHEMA, *TRUTH_SCHEMA])
 
 _GENERIC_SYSTEM, _APP_SYSTEM = 0.17, 0.15  # shares of requests, of companies
@@ -43,8 +50,8 @@ def stretch(world: World, number: int, begin: int, end: int) -> pa.Table:
         (dealt.stream << 36 | dealt.number).astype(np.uint64) | np.uint64(number << 58), world.config.seed
     )
     requests, mode, repeat = _requests(world, day, dealt, keys)
-    settings = RenderSettings(world.compiled.topic_count, world.compiled.names["nonce"])
-    prompts, systems = _write(world, requests, settings)
+    settings = RenderSettings(world.compiled.topic_count, world.compiled.names["nonce"], LONGEST)
+    prompts, systems = write_texts(world.compiled, requests, settings)
     model = np.where(
         unit(keys, 30) < 0.85,
         world.population.model[dealt.account],
@@ -66,6 +73,7 @@ def stretch(world: World, number: int, begin: int, end: int) -> pa.Table:
         pa.array(world.mixing[dealt.account]),
         day.weak.take(pa.array(dealt.stream)),
         pa.array(repeat, mask=repeat < 0).cast(pa.string()),
+        *[pa.nulls(count, pa.string())] * 5,
     ]
     return pa.Table.from_arrays(columns, schema=SIMULATED_SCHEMA)
 
@@ -143,7 +151,9 @@ def _systems(world: World, dealt: Dealt, keys: U64) -> tuple[Rules, U64]:
     return rules.astype(np.int32), np.where(app, company, hashed(keys, 4))
 
 
-def _write(world: World, requests: Requests, settings: RenderSettings) -> tuple[pa.Array, pa.Array]:
+def write_texts(
+    compiled: Compiled, requests: Requests, settings: RenderSettings
+) -> tuple[pa.Array, pa.Array]:
     """Return the prompts, and the system prompts (null where there is none)."""
     rows = len(requests.seed)
     prompts, systems = np.empty(1100 * rows + 400_000, np.uint8), np.empty(200 * rows + 400_000, np.uint8)
@@ -151,7 +161,7 @@ def _write(world: World, requests: Requests, settings: RenderSettings) -> tuple[
     done = 0
     while (
         done := write_rows(
-            world.compiled.tables, requests, settings, done, prompts, prompt_ends, systems, system_ends
+            compiled.tables, requests, settings, done, prompts, prompt_ends, systems, system_ends
         )
     ) < rows:
         prompts, systems = np.resize(prompts, 2 * len(prompts)), np.resize(systems, 2 * len(systems))

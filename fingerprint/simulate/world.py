@@ -81,7 +81,7 @@ def build(config: SimulationConfig) -> World:
         accounts=hex_strings(hashed(population.ids, config.seed * 31 + 7)),
         metadata=pa.array(metadata, pa.large_string()),
         models=pa.array(MODELS, pa.large_string()),
-        popular=_popularity(max(150, config.rows // 120)),
+        popular=popularity(max(150, config.rows // 120)),
         popular_rules=popular,
     )
 
@@ -97,11 +97,17 @@ def _rules(config: SimulationConfig) -> tuple[Grammar, tuple[int, int, int]]:
         grammar.declare(text)
     for text in texts:
         grammar.read(text)
+    return grammar, popular_rules(grammar)
+
+
+def popular_rules(grammar: Grammar) -> tuple[int, int, int]:
+    """Add the written popular prompts; return the first one's rule, their number, and the rule of all others."""
     written = [line for line in read_text("popular.txt").split("\n") if line and not line.startswith("# ")]
-    return grammar, (grammar.add_run("popular", written), len(written), grammar.number("popular_more"))
+    return grammar.add_run("popular", written), len(written), grammar.number("popular_more")
 
 
-def _popularity(count: int) -> Doubles:
+def popularity(count: int) -> Doubles:
+    """Return the cumulative share of so many popular prompts."""
     reached: Doubles = np.cumsum((np.arange(count) + 1.3) ** -1.45)
     reached /= reached[-1]
     return reached
