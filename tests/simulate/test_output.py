@@ -47,6 +47,11 @@ def test_files_agree(tmp_path: Path) -> None:
             "mixing",
             "weak",
             "repeat",
+            "session",
+            "behaviour",
+            "text",
+            "variant",
+            "kind",
         )
     }
 

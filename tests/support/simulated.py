@@ -8,13 +8,16 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fingerprint.simulate import SimulationConfig, simulate
+from fingerprint.simulate import Config, LifelikeConfig, SimulationConfig, simulate
 
 SMALL = SimulationConfig(rows=6_000, accounts=600, campaigns=6, honest_templates=30)
 EVASIVE = replace(SMALL, rows=9_000, days=3, campaigns=10, smallest=0.01, evasion="mix", evasion_from=2)
 
 
-def together(config: SimulationConfig, **options: int) -> pa.Table:
+LIFELIKE = LifelikeConfig(rows=26_000, seed=3, base_rate=0.06, campaigns=13)
+
+
+def together(config: Config, **options: int) -> pa.Table:
     return pa.concat_tables(simulate(config, **options)).combine_chunks()
 
 

@@ -9,7 +9,9 @@ import click
 
 from fingerprint.cli.commands.options import explain_stop, output_options, quiet_option, reporting
 
-PRESETS = ("default", "demo", "evasive", "hard", "bare", "crowded", "scale")
+PRESETS = (
+    "default", "demo", "evasive", "hard", "bare", "crowded", "scale", "lifelike", "chats", "chats-once"
+)  # fmt: skip
 
 
 @click.command()
@@ -33,6 +35,9 @@ PRESETS = ("default", "demo", "evasive", "hard", "bare", "crowded", "scale")
 @click.option("--seed", type=int, metavar="N", help="Random seed; the same seed gives the same bytes.")
 @click.option("--accounts", type=int, metavar="N", help="Number of honest accounts.")
 @click.option("--campaigns", type=int, metavar="N", help="Number of extraction campaigns.")
+@click.option(
+    "--base-rate", type=float, metavar="X", help="Share of the requests that are campaigns' (lifelike only)."
+)
 @click.option(
     "--honest-templates", type=int, metavar="N", help="Number of templates that honest software sends."
 )
@@ -76,6 +81,11 @@ def simulate(
 
     The output is the traffic and, with --truth, the family, campaign and evasion of each request.
 
+    Preset lifelike is nearer to life than the others: 2 % of the requests are campaigns', people have topics and
+    hours of their own, and much honest software acts in step. In preset chats each request repeats its conversation;
+    chats-once has the last request of each of the same conversations. An option that a preset does not have is an
+    error.
+
     \b
     Evasions, and what a strength from 0 to 1 means:
       nonce               1 to 8 random ids, hashes or times at the ends of the prompt
@@ -102,18 +112,23 @@ def simulate(
     if start is not None:
         settings["start"] = start.replace(tzinfo=UTC).date()
     config = simulator.preset(preset, **settings)
+    rows = 0
+
+    def count(done: int, total: int) -> None:
+        nonlocal rows
+        rows = done
+        progress("simulate", done, total)
+
     with (
         reporting(quiet=quiet, as_json=as_json) as progress,
         explain_stop(lambda: f"stopped; {out} is not complete"),
     ):
-        files = simulator.write(
-            config, out, truth=truth, on_progress=lambda done, total: progress("simulate", done, total)
-        )
+        files = simulator.write(config, out, truth=truth, on_progress=count)
     written = [str(file) for file in (files if truth is None else [*files, truth])]
     if as_json:
-        printing.json_lines([{"rows": config.rows, "days": config.days, "files": written}])
+        printing.json_lines([{"rows": rows, "days": config.days, "files": written}])
     elif not quiet:
-        click.echo(f"{config.rows:,} requests in {config.days} days, written to {', '.join(written)}")
+        click.echo(f"{rows:,} requests in {config.days} days, written to {', '.join(written)}")
 
 
 COMMANDS = (simulate,)

@@ -65,7 +65,7 @@ def campaigns(
     for i in range(count):
         name, behaviour = f"c{i + 1:02d}", behaviours[i]
         wording = wordings.wording(texts[i], name, behaviour)
-        size = _pool_size(requests[i], behaviour, random)
+        size = _pool_size(requests[i] / np.mean(wording.turns), behaviour, random)
         total = size + round((days - 1) * REPLACED * size)
         accounts = setup.register.add(total)
         _pay(setup, accounts, _PAYING[i % len(_PAYING)], random)
@@ -108,9 +108,9 @@ def _sizes(
     return sizes
 
 
-def _pool_size(requests: int, behaviour: str, random: np.random.Generator) -> int:
+def _pool_size(conversations: float, behaviour: str, random: np.random.Generator) -> int:
     each = random.uniform(1.5, 2.5) if behaviour == "mixing" else random.uniform(1.8, 4.5)
-    return int(np.clip(round(requests / each), SMALLEST, LARGEST))
+    return int(np.clip(round(conversations / each), SMALLEST, LARGEST))
 
 
 def _pay(setup: Setup, accounts: IntArray, how: str, random: np.random.Generator) -> None:
@@ -171,7 +171,7 @@ def _moments(
         windows = int(random.integers(3, 6))
         start = _windows(count, windows, np.full(windows, 22 * 60_000 // windows), random)
         return start, dealt(pool, count, random)
-    weight = 1 / (1 + np.arange(len(pool))) if behaviour == "drip" else np.ones(len(pool))
+    weight = (1 + np.arange(len(pool))) ** -1.3 if behaviour == "drip" else np.ones(len(pool))
     # everybody in the pool sends something if there is enough of it
     member = np.concatenate([pool, random.choice(pool, max(count - len(pool), 0), p=weight / weight.sum())])
     member = random.permutation(member)[:count]

@@ -39,7 +39,12 @@ def growing_chats(setup: Setup, config: ChatsConfig) -> Source:
     volume = uneven(len(setup.persons), random)
     rule = setup.grammar.number
     opening = rule("my_opening")
-    later = np.array([rule(name) for name in ("my_follow", "my_follow", "my_paste", "my_text", "codes")])
+    later = np.array(
+        [
+            rule(name)
+            for name in ("my_follow", "my_follow", "my_paste", "my_text", "my_page", "codes", "code_file")
+        ]
+    )
 
     def day(number: int) -> Turns:
         random = setup.random("chats", number)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fingerprint.base.types import IntArray
-from fingerprint.domain.errors import UsageError
 from fingerprint.simulate.evasion import AS_WRITTEN, Evasion
 from fingerprint.simulate.families import LANGUAGES, Family, written
 from fingerprint.simulate.grammar import read_text, sections, unescape
@@ -61,12 +60,18 @@ class Wordings:
         self._modes = ModeTable(setup.grammar)
         known = [family for family in written("campaigns.txt") if not family.weak and family.place == "first"]
         setup.composer.keep(known)
-        self._written: list[Family] = [known[i] for i in random.permutation(len(known)).tolist()]
+        drawn: list[Family] = [known[i] for i in random.permutation(len(known)).tolist()]
+        self._translations = [family for family in drawn if len(family.translations) == len(LANGUAGES)]
+        self._plain = [family for family in drawn if family not in self._translations]
         self._personas = random.permutation(len(sections(read_text("personas.txt")))).tolist()
         self._made = 0
 
     def wording(self, text: str, campaign: str, behaviour: str) -> Wording:
-        """Return a campaign's wording; text is one of TEXTS."""
+        """Return a campaign's wording; text is one of TEXTS, and gives way to `clean` where all that there are is in use."""
+        if (text in ("translation", "chinese") and not self._translations) or (
+            text == "personas" and not self._personas
+        ):
+            text = "clean"
         truth = {"campaign": campaign, "behaviour": behaviour, "text": text}
         if text == "growing":
             return self._growing(truth)
@@ -90,18 +95,10 @@ class Wordings:
         families = [self._template() for _ in range(int(self._random.integers(1, 3)))]
         return Wording(text, tuple(self._variant(family, AS_WRITTEN, truth) for family in families))
 
-    def _template(self, *, translated: bool = False) -> Family:
-        """Return a family that no campaign has yet: written by hand, if there is one left, in half of the cases."""
-        fit = [
-            family for family in self._written if not translated or len(family.translations) == len(LANGUAGES)
-        ]
-        if fit and (translated or self._random.random() < 0.5):
-            self._written.remove(fit[-1])
-            return fit[-1]
-        if translated:
-            raise UsageError(
-                "campaigns: more of them are translated than there are translations of templates"
-            )
+    def _template(self) -> Family:
+        """Return a family that no campaign has yet: one written by hand, if there is one left, in half of the cases."""
+        if self._plain and self._random.random() < 0.5:
+            return self._plain.pop()
         while True:
             family = self._composed("campaign")
             if not family.injected and len(family.sentences) > 1:
@@ -139,7 +136,7 @@ class Wordings:
     def _framed(self, truth: Mapping[str, str]) -> Wording:
         """Return six frames around one question."""
         frames = sections(read_text("personas.txt"))
-        name, lines = frames[self._personas.pop() if self._personas else 0]
+        name, lines = frames[self._personas.pop()]
         body = self._setup.grammar.number("ask")
         variants = []
         for i, line in enumerate(lines):
@@ -178,7 +175,7 @@ class Wordings:
         )
 
     def _translated(self, truth: Mapping[str, str]) -> Wording:
-        family = self._template(translated=True)
+        family = self._translations.pop()
         variants = []
         if truth["text"] == "translation":
             as_written = self._variant(family, AS_WRITTEN, truth)
