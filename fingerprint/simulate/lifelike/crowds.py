@@ -108,8 +108,8 @@ def tutorial(setup: Setup) -> Source:
     """Return the quick start of a framework, which beginners run once or twice, as it stands there."""
     random = setup.random("tutorial")
     label = setup.labels.number(HONEST, "tutorial", family="tutorial")
-    app = App(setup.composed("tutorial", "tutorial"), label, turns=1.35, own=False)
-    app = App(app.template, label, 1.35, 45, (setup.grammar.number("tut_word"),), own=False)
+    again = setup.grammar.number("tut_word")
+    app = App(setup.composed("tutorial", "tutorial"), label, turns=1.35, pause=45, follow=(again,), own=False)
     count = setup.size(200, 10, random)
 
     def day(number: int) -> Turns:
