@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fingerprint.cli.commands.options import explain_stop, output_options, quiet_option, reporting
+
+if TYPE_CHECKING:
+    from fingerprint.simulate import Config
 
 PRESETS = (
     "default", "demo", "evasive", "hard", "bare", "crowded", "scale", "lifelike", "chats", "chats-once"
@@ -112,23 +116,32 @@ def simulate(
     if start is not None:
         settings["start"] = start.replace(tzinfo=UTC).date()
     config = simulator.preset(preset, **settings)
+    rows, files = _write(config, out, truth, quiet=quiet, as_json=as_json)
+    if as_json:
+        printing.json_lines([{"rows": rows, "days": config.days, "files": files}])
+    elif not quiet:
+        click.echo(f"{rows:,} requests in {config.days} days, written to {', '.join(files)}")
+
+
+def _write(
+    config: Config, out: Path, truth: Path | None, *, quiet: bool, as_json: bool
+) -> tuple[int, list[str]]:
+    """Write the traffic and its truth; return the number of requests and the names of the files."""
+    from fingerprint import simulate as simulator
+
     rows = 0
-
-    def count(done: int, total: int) -> None:
-        nonlocal rows
-        rows = done
-        progress("simulate", done, total)
-
     with (
         reporting(quiet=quiet, as_json=as_json) as progress,
         explain_stop(lambda: f"stopped; {out} is not complete"),
     ):
+
+        def count(done: int, total: int) -> None:
+            nonlocal rows
+            rows = done
+            progress("simulate", done, total)
+
         files = simulator.write(config, out, truth=truth, on_progress=count)
-    written = [str(file) for file in (files if truth is None else [*files, truth])]
-    if as_json:
-        printing.json_lines([{"rows": rows, "days": config.days, "files": written}])
-    elif not quiet:
-        click.echo(f"{rows:,} requests in {config.days} days, written to {', '.join(written)}")
+    return rows, [str(file) for file in (files if truth is None else [*files, truth])]
 
 
 COMMANDS = (simulate,)

@@ -65,7 +65,7 @@ def campaigns(
     for i in range(count):
         name, behaviour = f"c{i + 1:02d}", behaviours[i]
         wording = wordings.wording(texts[i], name, behaviour)
-        size = _pool_size(requests[i] / np.mean(wording.turns), behaviour, random)
+        size = _pool_size(requests[i] / (sum(wording.turns) / 2), behaviour, random)
         total = size + round((days - 1) * REPLACED * size)
         accounts = setup.register.add(total)
         _pay(setup, accounts, _PAYING[i % len(_PAYING)], random)
