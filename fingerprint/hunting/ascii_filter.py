@@ -12,17 +12,17 @@ from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bools, Bytes, FloatArray, IntArray
 from fingerprint.hunting import ascii_reader
 from fingerprint.hunting.ascii_reader import (
-    ASK,
+    NEEDS_NORMALISING,
     Reading,
     ReadText,
-    begin,
     end_section,
     prepare,
     read,
     reading_for,
+    start_text,
 )
-from fingerprint.hunting.meaning_bounds import SLACK, Spoken
-from fingerprint.hunting.ngram_weights import NgramWeights, add, marked
+from fingerprint.hunting.meaning_bounds import SLACK, MeaningTargets
+from fingerprint.hunting.ngram_weights import NgramWeights, add, may_be_wanted
 from fingerprint.hunting.sentence_bounds import bound
 from fingerprint.text.ngrams import GRAM, MULTIPLIER
 from fingerprint.text.sentences import HEAD, TAIL
@@ -31,17 +31,22 @@ NO, YES, UNKNOWN = np.uint8(0), np.uint8(1), np.uint8(2)
 
 _EVERYTHING = 1 << 62
 _ROOM = 1 << 16  # bytes of a text (6 MB); room for longer ones is made when they come, and not kept
-_MOST_SECTIONS = 250  # tokens number no more
+_MAX_SECTIONS = 250  # tokens number no more
 
 Verdicts = Bytes
+"""NO, YES or UNKNOWN for each of some texts, uint8."""
 
 
 class _Tools(NamedTuple):
-    """What the pass needs: tables, what to look for, and room."""
+    """What the pass needs: what reads a text, what to look for, and room.
+
+    y: (b,) float32, the sum of a sentence's words in the basis of `targets`. best: (p,) float32, the bounds of the
+    text at hand.
+    """
 
     reading: Reading
-    sums: NgramWeights
-    spoken: Spoken
+    weights: NgramWeights
+    targets: MeaningTargets
     y: FloatArray
     best: FloatArray
 
@@ -49,21 +54,21 @@ class _Tools(NamedTuple):
 class AsciiFilter:
     """Tells which texts may match; one thread at a time may use it.
 
-    spoken: what is looked for by meaning; without targets meaning does not count.
+    targets: what is looked for by meaning; without prototypes meaning does not count.
     """
 
-    def __init__(self, sums: NgramWeights, spoken: Spoken) -> None:
-        self._sums, self._spoken = sums, spoken
+    def __init__(self, weights: NgramWeights, targets: MeaningTargets) -> None:
+        self._weights, self._targets = weights, targets
         self._tools = self._with_room(_ROOM)
 
     def _with_room(self, longest: int) -> _Tools:
-        spoken = self._spoken
+        targets = self._targets
         return _Tools(
-            reading_for(longest, spoken.pieces, spoken.known),
-            self._sums,
-            spoken,
-            np.empty(spoken.known.sums.shape[1], np.float32),
-            np.empty(len(spoken.targets), np.float32),
+            reading_for(longest, targets.pieces, targets.words),
+            self._weights,
+            targets,
+            np.empty(targets.words.sums.shape[1], np.float32),
+            np.empty(len(targets.prototypes), np.float32),
         )
 
     def verdicts(self, texts: pa.LargeStringArray, known: Bools | None = None) -> Verdicts:
@@ -77,13 +82,14 @@ class AsciiFilter:
         out = np.full(len(offsets) - 1, UNKNOWN)
         if known is not None:
             out[known] = NO
-        _sieve(data, offsets, tools, out)
+        _judge(data, offsets, tools, out)
         return out
 
 
 @kernel
-def _sieve(data: Bytes, offsets: IntArray, tools: _Tools, out: Verdicts) -> None:
-    tools.sums.seen_in[:] = -1
+def _judge(data: Bytes, offsets: IntArray, tools: _Tools, out: Verdicts) -> None:
+    """Replace what is UNKNOWN in `out`, where one pass over the text can tell."""
+    tools.weights.last_row[:] = -1
     for row in range(len(out)):
         if out[row] == UNKNOWN:
             out[row] = _verdict(data, offsets[row], offsets[row + 1], row, tools)
@@ -91,46 +97,47 @@ def _sieve(data: Bytes, offsets: IntArray, tools: _Tools, out: Verdicts) -> None
 
 @kernel
 def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.uint8:
-    reading, sums, spoken, _, _ = tools
-    found = reading.found
-    says = len(spoken.targets) > 0
+    reading, weights, targets, _, _ = tools
+    text = reading.text
+    by_meaning = len(targets.prototypes) > 0
     long = end - start > HEAD + TAIL
     if not prepare(data, (start, end), reading):
         return UNKNOWN
-    begin(found)
-    size = read(data, (start, end), (0, _EVERYTHING), reading, says and not long)
-    if size == ASK:
+    start_text(text)
+    size = read(data, (start, end), (0, _EVERYTHING), reading, by_meaning and not long)
+    if size == NEEDS_NORMALISING:
         return UNKNOWN
-    end_section(found)
+    end_section(text)
     # a text without words is read by its signs
-    if found.counts[ascii_reader.SECTIONS] == 0 or found.counts[ascii_reader.ENDS] > _MOST_SECTIONS:
+    if text.counts[ascii_reader.SECTIONS] == 0 or text.counts[ascii_reader.SEPARATORS] > _MAX_SECTIONS:
         return UNKNOWN
-    if _holds(found, sums, row):
+    if _holds_ngrams(text, weights, row):
         return YES
-    if not says:
+    if not by_meaning:
         return NO
-    if long and _reread(data, (start, end), size, tools) == ASK:
+    if long and _reread(data, (start, end), size, tools) == NEEDS_NORMALISING:
         return UNKNOWN
     # few dimensions exclude most texts
-    return YES if _may_say(tools, spoken.known.near) and _may_say(tools, spoken.known.sums) else NO
+    near, sums = targets.words.near, targets.words.sums
+    return YES if _may_hold_meaning(tools, near) and _may_hold_meaning(tools, sums) else NO
 
 
 @kernel
-def _holds(found: ReadText, sums: NgramWeights, row: int) -> bool:
-    """Tell whether the grams of a text weigh enough."""
-    sums.held[:] = 0
-    tokens, bits = found.tokens, sums.bits
+def _holds_ngrams(text: ReadText, weights: NgramWeights, row: int) -> bool:
+    """Tell whether the n-grams of text number `row` weigh enough for a signature."""
+    weights.held[:] = 0
+    tokens, bits = text.tokens, weights.bits
     first = 0
-    for s in range(found.counts[ascii_reader.SECTIONS]):
-        last = found.sections[s]
+    for s in range(text.counts[ascii_reader.SECTIONS]):
+        last = text.sections[s]
         width = min(GRAM, last - first)
         for i in range(first, last - width + 1):
             mixed = np.uint64(width)
             for k in range(width):
                 mixed = (mixed ^ tokens[i + k]) * MULTIPLIER
                 mixed ^= mixed >> np.uint64(29)
-            gram = max(mixed, np.uint64(1))
-            if marked(bits, gram) and add(sums, gram, row):
+            ngram = max(mixed, np.uint64(1))
+            if may_be_wanted(bits, ngram) and add(weights, ngram, row):
                 return True
         first = last
     return False
@@ -138,44 +145,50 @@ def _holds(found: ReadText, sums: NgramWeights, row: int) -> bool:
 
 @kernel
 def _reread(data: Bytes, span: tuple[int, int], size: int, tools: _Tools) -> int:
-    """Read the pieces of a long text: those of the beginning and the end of its normalised form."""
+    """Read the pieces of a long text: those of the beginning and the end of its normalised form.
+
+    size: characters of that form. Returns NEEDS_NORMALISING where they cannot be read here, else another number.
+    """
     reading = tools.reading
-    found = reading.found
-    places, count = found.places, found.counts[ascii_reader.PLACES]
-    begin(found)
+    text = reading.text
+    places, count = text.places, text.counts[ascii_reader.PLACES]
+    start_text(text)
     if size <= HEAD + TAIL:
-        got = read(data, span, (0, _EVERYTHING), reading, True)
-        end_section(found)
-        return got
-    if read(data, span, (0, HEAD), reading, True) == ASK:
-        return ASK
-    end_section(found)
+        characters = read(data, span, (0, _EVERYTHING), reading, True)
+        end_section(text)
+        return characters
+    if read(data, span, (0, HEAD), reading, True) == NEEDS_NORMALISING:
+        return NEEDS_NORMALISING
+    end_section(text)
     n = np.searchsorted(places[1, :count], size - TAIL, side="right") - 1
     skip = size - TAIL - places[1, n]
-    got = read(data, (places[0, n], span[1]), (skip, _EVERYTHING), reading, True)
-    end_section(found)
-    return got
+    characters = read(data, (places[0, n], span[1]), (skip, _EVERYTHING), reading, True)
+    end_section(text)
+    return characters
 
 
 @kernel
-def _may_say(tools: _Tools, sums: FloatArray) -> bool:
-    """Tell by these dimensions of pieces whether the sentences of a text may hold enough of a template's meaning."""
-    reading, _, spoken, y, best = tools
-    found = reading.found
+def _may_hold_meaning(tools: _Tools, sums: FloatArray) -> bool:
+    """Tell by some dimensions whether the sentences of the text that was read may hold enough of a template's meaning.
+
+    sums: (rows, q) float32, these dimensions of pieces and words (WordTable).
+    """
+    reading, _, targets, y, best = tools
+    text = reading.text
     y = y[: sums.shape[1]]
     best[:] = 0
-    rows = found.rows
-    for s in range(found.counts[ascii_reader.SENTENCES]):
+    rows = text.rows
+    for s in range(text.counts[ascii_reader.SENTENCES]):
         y[:] = 0
-        for n in range(found.sentences[s], found.sentences[s + 1]):
+        for n in range(text.sentences[s], text.sentences[s + 1]):
             number = rows[n]
             for c in range(len(y)):
                 y[c] += sums[number, c]
-        bound(y, spoken.targets, best)
-    for f in range(len(spoken.least)):
+        bound(y, targets.prototypes, best)
+    for f in range(len(targets.least)):
         held = np.float32(0.0)
-        for p in range(spoken.owners[f], spoken.owners[f + 1]):
+        for p in range(targets.owners[f], targets.owners[f + 1]):
             held += best[p]
-        if held / (spoken.owners[f + 1] - spoken.owners[f]) >= spoken.least[f] - SLACK:
+        if held / (targets.owners[f + 1] - targets.owners[f]) >= targets.least[f] - SLACK:
             return True
     return False

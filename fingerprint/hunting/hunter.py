@@ -1,7 +1,7 @@
 """Searches history for one family: which past requests a signature matches, and what it would have matched.
 
-The answer to each request is the one that `matcher` gives in a home of this family only; a prefilter passes on to it
-the few requests that can match at all.
+The answer to each request is the one that `matching.matcher` gives in a home of this family only; a prefilter passes
+on to it the few requests that can match at all.
 """
 
 from __future__ import annotations
@@ -58,24 +58,26 @@ class Hunter:
     another normaliser, or, for meaning, by another model.
     """
 
-    def __init__(self, quarry: Target, embedder: Embedder, *, by_meaning: bool = True) -> None:
+    def __init__(self, target: Target, embedder: Embedder, *, by_meaning: bool = True) -> None:
         here = stamp_of(embedder)
-        signatures = list(quarry.signatures)
-        for number, found in enumerate(signatures):
-            made = found.stamp if by_meaning else replace(here, normaliser=found.stamp.normaliser)
+        signatures = list(target.signatures)
+        for number, signature in enumerate(signatures):
+            stamp = signature.stamp
             if not by_meaning:
-                made = replace(made, shingle=found.stamp.shingle)
+                stamp = replace(here, normaliser=stamp.normaliser, shingle=stamp.shingle)
                 none = np.empty((0, here.dimension), np.float32)
-                signatures[number] = replace(found, prototypes=none, stamp=here)
-            if made != here:
-                raise StampMismatch(f"signatures made by {here} expected, {found.family_id} is by {made}")
-        self._own = threading.local()
-        self._guard = threading.Lock()
-        known = quarry.senders is not None and quarry.senders.num_rows > 0
-        self._prefilter = Prefilter(signatures, embedder, known_senders=known)
+                signatures[number] = replace(signature, prototypes=none, stamp=here)
+            if stamp != here:
+                raise StampMismatch(
+                    f"signatures made by {here} expected, {signature.family_id} is by {stamp}"
+                )
+        self._of_thread = threading.local()
+        self._lock = threading.Lock()
+        known_senders = target.senders is not None and target.senders.num_rows > 0
+        self._prefilter = Prefilter(signatures, embedder, known_senders=known_senders)
         with tempfile.TemporaryDirectory(prefix="fingerprint-hunt-") as folder:
             # mapped files stay readable once their names are gone
-            publish(Path(folder), signatures, here, night=None, senders=quarry.senders)
+            publish(Path(folder), signatures, here, night=None, senders=target.senders)
             set_threads(1)
             self._matcher = Matcher(open_snapshot(Path(folder)), embedder)
 
@@ -88,22 +90,22 @@ class Hunter:
         chosen = pa.concat_batches(likely)
         if not len(chosen):
             return HIT_SCHEMA.empty_table()
-        found = self._matcher.find(normalise(_texts(chosen)), chosen.column("account_id"))
+        nearest = self._matcher.find(normalise(_texts(chosen)), chosen.column("account_id"))
         return pa.table(
             {
                 **{name: chosen.column(name) for name in HIT_SCHEMA.names[:3]},
-                "score": np.round(found.score, 9),
-                "coverage": np.round(found.coverage.astype(np.float64), 4),
+                "score": np.round(nearest.score, 9),
+                "coverage": np.round(nearest.coverage.astype(np.float64), 4),
             },
             schema=HIT_SCHEMA,
-        ).filter(pa.array(found.matched))
+        ).filter(pa.array(nearest.matched))
 
     def _may_match(self, texts: pa.LargeStringArray) -> Bools:
-        if not hasattr(self._own, "prefilter"):
-            with self._guard:
-                self._own.prefilter = self._prefilter.twin(texts)
-        own: Prefilter = self._own.prefilter
-        return own.may_match(texts)
+        if not hasattr(self._of_thread, "prefilter"):
+            with self._lock:
+                self._of_thread.prefilter = self._prefilter.for_thread(texts)
+        prefilter: Prefilter = self._of_thread.prefilter
+        return prefilter.may_match(texts)
 
 
 def _texts(batch: pa.RecordBatch) -> pa.LargeStringArray:

@@ -4,8 +4,8 @@ A static model's vector of a sentence points where the sum of its words' vectors
 basis whose span holds the prototype p, and y be that sum in the basis. Then the sentence's cosine to p is y·Bp over
 the length of the whole sum, which is at least |y|. So no cosine is above y·Bp / |y|, or above 0 where that is
 negative; and y needs a few additions a word where the vector needs hundreds (`sentence_bounds`). An ASCII word is cut
-into the vocabulary's pieces there (`pieces`), any other is given to the model's tokeniser once. What a text holds of
-a template (`meaning`) is bounded by the bounds of its sentences.
+into the vocabulary's pieces there (`embedding.wordpiece`), any other is given to the model's tokeniser once. What a
+text holds of a template (`embedding.similarity`) is bounded by the bounds of its sentences.
 """
 
 from __future__ import annotations
@@ -19,15 +19,24 @@ import pyarrow as pa
 from fingerprint.base.strings import buffers, strings
 from fingerprint.base.types import Bools, Embed, FloatArray, IntArray
 from fingerprint.embedding.wordpiece import WordPieces
-from fingerprint.hunting.sentence_bounds import NewWords, SentenceWords, finish, read, rehash
-from fingerprint.hunting.word_table import WordTable, known_words
+from fingerprint.hunting.sentence_bounds import (
+    KNOWN,
+    WORDS,
+    NewWords,
+    SentenceModel,
+    SentenceWords,
+    finish,
+    read,
+    rehash,
+)
+from fingerprint.hunting.word_table import WordTable, empty_table
 from fingerprint.text.normalise import normalise
 from fingerprint.text.sentences import heads, split_sentences
 
 DIMENSIONS = 64
 """Of the basis, or more for many prototypes; the others are the main directions of some texts (D-020)."""
 
-NEAR, FEWEST_SPARE = 16, 8
+NEAR_DIMENSIONS, MIN_SPARE = 16, 8
 """Dimensions that are looked at first, for they exclude most texts, where so many are left beside the prototypes'."""
 
 LANES = 8
@@ -39,11 +48,11 @@ SAMPLE = 512
 SLACK = 1e-4
 """Cosines are float32 sums over hundreds of words; a bound this much too low is not trusted to exclude."""
 
-MOST_WORDS = 1 << 19
+MAX_WORDS = 1 << 19
 """Distinct words remembered (about 150 MB); beyond them all are forgotten and learnt anew."""
 
-_PAIRS, _FRESH_BYTES, _FRESH_WORDS = 1 << 17, 1 << 20, 1 << 16
-_LATER = 1 << 13  # sentences with new words, held until these are known
+_MAX_PAIRS, _MAX_NEW_BYTES, _MAX_NEW_WORDS = 1 << 17, 1 << 20, 1 << 16
+_MAX_WAITING = 1 << 13  # sentences with new words, kept until these are known
 
 
 NO_PIECES = WordPieces(np.zeros(1, np.uint64), 0, 0, 0)
@@ -61,33 +70,34 @@ class MeaningModel(NamedTuple):
     pieces: tuple[WordPieces, FloatArray] | None = None
 
 
-class Spoken(NamedTuple):
-    """What is looked for by meaning, for texts of ASCII words; for one thread at a time.
+class MeaningTargets(NamedTuple):
+    """What is looked for by meaning, in texts of ASCII words; for one thread at a time.
 
-    pieces: how words are cut; known: words that were met, and the vectors of pieces and words in the basis. targets:
-    (p, q) the prototypes in it, zeros from column p on, owners: (f + 1,) where each template's begin. least: (f,) how
-    much of each matters.
+    pieces: how words are cut. words: those that were met, and the vectors of pieces and words in the basis.
+    prototypes: (p, q) float32 in the basis, zeros from column p on. owners: (f + 1,) int64, where each template's begin.
+    least: (f,) float32, how much of each matters, 0 to 1; inf for none.
     """
 
     pieces: WordPieces
-    known: WordTable
-    targets: FloatArray
+    words: WordTable
+    prototypes: FloatArray
     owners: IntArray
     least: FloatArray
 
 
-def nothing_spoken() -> Spoken:
+def no_targets() -> MeaningTargets:
     """Look for nothing."""
     nothing = np.empty((0, 0), np.float32)
-    return Spoken(NO_PIECES, known_words(nothing, 0), nothing, np.zeros(1, np.int64), np.empty(0, np.float32))
+    words = empty_table(nothing, 0)
+    return MeaningTargets(NO_PIECES, words, nothing, np.zeros(1, np.int64), np.empty(0, np.float32))
 
 
 class MeaningBounds:
     """Bounds what texts hold of templates from above; one thread at a time may use it.
 
-    prototypes: (p, d) float32 unit rows, owners: (f + 1,) where each template's begin. least: (f,) how much of each
-    matters, 0 to 1. whole: the beginning of a text counts as its one sentence, as it does for families of a meaning
-    without text.
+    prototypes: (p, d) float32 unit rows, owners: (f + 1,) int64, where each template's begin. least: (f,) float32, how
+    much of each matters, 0 to 1; inf for one that no text can hold enough of. whole: the beginning of a text counts as
+    its one sentence, as it does for families of a meaning without text.
     """
 
     def __init__(
@@ -108,24 +118,24 @@ class MeaningBounds:
         self._begin()
 
     def _begin(self) -> None:
-        self._fresh = NewWords(
-            np.empty(_PAIRS, np.int64),
-            np.empty(_PAIRS, np.int64),
-            np.empty(_LATER, np.int64),
-            np.empty((_LATER, self._dimensions), np.float32),
-            np.empty(_FRESH_BYTES, np.uint8),
-            np.zeros(_FRESH_WORDS + 1, np.int64),
+        self._new_words = NewWords(
+            np.empty(_MAX_PAIRS, np.int64),
+            np.empty(_MAX_PAIRS, np.int64),
+            np.empty(_MAX_WAITING, np.int64),
+            np.empty((_MAX_WAITING, self._dimensions), np.float32),
+            np.empty(_MAX_NEW_BYTES, np.uint8),
+            np.zeros(_MAX_NEW_WORDS + 1, np.int64),
             np.zeros(4, np.int64),
             np.zeros(1 if self._model.pieces is None else self._model.pieces[0].most + 1, np.int32),
         )
-        self._forget(2 * _FRESH_WORDS)
+        self._forget(2 * _MAX_NEW_WORDS)
 
     def _forget(self, room: int) -> None:
         self._words = SentenceWords(np.zeros(2 * room, np.uint64), np.zeros(2 * room, np.int32))
         self._sums = np.zeros((room, self._dimensions), np.float32)
-        self._known = 0
+        self._word_count = 0
 
-    def twin(self) -> MeaningBounds:
+    def for_thread(self) -> MeaningBounds:
         """Return one with the same basis, for another thread."""
         other = copy.copy(self)
         other._begin()
@@ -136,14 +146,14 @@ class MeaningBounds:
         if not len(texts) or not np.isfinite(self._least).any():
             return np.zeros(len(texts), np.bool_)
         self.prepare(texts)
-        held = np.add.reduceat(self._bounds(texts), self._owners[:-1], axis=1) / np.diff(self._owners)
-        return np.asarray((held >= self._least - SLACK).any(axis=1))
+        bounds = np.add.reduceat(self._bounds(texts), self._owners[:-1], axis=1) / np.diff(self._owners)
+        return np.asarray((bounds >= self._least - SLACK).any(axis=1))
 
     def prepare(self, texts: pa.LargeStringArray) -> None:
         """Choose the basis, once, by some texts (n,), n > 0: which ones changes no answer but its sharpness."""
         if self._basis is None:
-            some = normalise(texts.slice(0, SAMPLE))
-            sample = heads(some) if self._whole else split_sentences(some)[0]
+            first = normalise(texts.slice(0, SAMPLE))
+            sample = heads(first) if self._whole else split_sentences(first)[0]
             self._basis = _basis(self._prototypes, self._model.encode(sample), self._dimensions)
             own = self._basis[: len(self._prototypes)]
             # loops over a multiple of the processor's lanes have no rest
@@ -154,60 +164,61 @@ class MeaningBounds:
                 self._pieces, vectors = self._model.pieces
                 self._piece_sums = np.ascontiguousarray(vectors @ self._basis.T)
 
-    def spoken(self) -> Spoken | None:
+    def ascii_targets(self) -> MeaningTargets | None:
         """Return what is looked for in texts of ASCII words, once prepared, with room of its own for words.
 
         None where whole texts are looked for, or the tokeniser must be asked for every word.
         """
         if self._whole or not len(self._piece_sums):
             return None
-        few = len(self._prototypes) + FEWEST_SPARE <= NEAR
-        known = known_words(self._piece_sums, NEAR if few else self._dimensions)
-        return Spoken(self._pieces, known, self._targets, self._owners, self._least)
+        few = len(self._prototypes) + MIN_SPARE <= NEAR_DIMENSIONS
+        words = empty_table(self._piece_sums, NEAR_DIMENSIONS if few else self._dimensions)
+        return MeaningTargets(self._pieces, words, self._targets, self._owners, self._least)
 
     def _bounds(self, texts: pa.LargeStringArray) -> FloatArray:
         """Bound the cosine of each text's nearest sentence to each prototype, (n, p), 0 to 1."""
         data, offsets = buffers(texts)
         best = np.zeros((len(texts), len(self._prototypes)), np.float32)
-        row, fresh = 0, self._fresh
+        row, new = 0, self._new_words
         while row < len(texts):
-            if self._known + _FRESH_WORDS > len(self._sums):
+            if self._word_count + _MAX_NEW_WORDS > len(self._sums):
                 self._grow()
-            fresh.counts[:] = 0, 0, 0, self._known
-            model = (self._words, self._sums, self._targets, self._pieces, self._piece_sums)
-            row = read((data, offsets), row, self._whole, model, best, fresh)
-            self._learn()
-            finish(fresh, self._sums, self._targets, best)
+            new.counts[:] = 0
+            new.counts[KNOWN] = self._word_count
+            model = SentenceModel(self._words, self._sums, self._targets, self._pieces, self._piece_sums)
+            row = read((data, offsets), row, self._whole, model, best, new)
+            self._embed_new_words()
+            finish(new, self._sums, self._targets, best)
         return best
 
-    def _learn(self) -> None:
-        fresh, words = self._fresh, int(self._fresh.counts[2])
+    def _embed_new_words(self) -> None:
+        new, words = self._new_words, int(self._new_words.counts[WORDS])
         if words:
             assert self._basis is not None
-            texts = strings(fresh.data[: fresh.ends[words]], fresh.ends[: words + 1])
-            self._sums[self._known : self._known + words] = self._model.sums(texts) @ self._basis.T
-        self._known += words
+            texts = strings(new.data[: new.ends[words]], new.ends[: words + 1])
+            self._sums[self._word_count : self._word_count + words] = self._model.sums(texts) @ self._basis.T
+        self._word_count += words
 
     def _grow(self) -> None:
         room = 2 * len(self._sums)
-        if room > MOST_WORDS:
+        if room > MAX_WORDS:
             self._forget(len(self._sums))
             return
-        old, sums, known = self._words, self._sums, self._known
+        old, sums, known = self._words, self._sums, self._word_count
         self._forget(room)
-        self._sums[:known], self._known = sums[:known], known
+        self._sums[:known], self._word_count = sums[:known], known
         rehash(old, self._words)
 
 
 def _basis(prototypes: FloatArray, sample: FloatArray, dimensions: int) -> FloatArray:
-    """Return orthonormal rows (dimensions, d), the first p of which span the prototypes (p, d) and all most of a sample.
+    """Return orthonormal rows, (dimensions, d) float32: the first p span the prototypes (p, d), all of them most of a sample.
 
-    Spare ones are zero.
+    sample: (s, d) float32. Rows that are left over are zero.
     """
     own = np.linalg.qr(prototypes.T.astype(np.float64))[0].T
     rest = sample - (sample @ own.T) @ own
     main = np.linalg.eigh(rest.T @ rest)[1].T[::-1]
-    found = np.linalg.qr(np.concatenate([own, main])[:dimensions].T)[0].T
+    orthonormal = np.linalg.qr(np.concatenate([own, main])[:dimensions].T)[0].T
     out = np.zeros((dimensions, prototypes.shape[1]), np.float32)
-    out[: len(found)] = found
+    out[: len(orthonormal)] = orthonormal
     return out

@@ -1,6 +1,6 @@
 """Remembers which texts need no second look, by a hash of their bytes.
 
-The hash is keyed anew in every process, so nobody can write a text that is taken for another. Of n different texts
+The hash is keyed anew in every process, so nobody can write a text that is mistaken for another. Of n different texts
 some two share a hash with a probability of about n² / 2⁶⁵: 3 in ten million for two million texts.
 """
 
@@ -19,7 +19,7 @@ from fingerprint.base.simd import eight
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bools, Bytes, HashArray, IntArray
 
-_MOST = 1 << 18
+_MAX_TEXTS = 1 << 18
 """Texts that are remembered (4 MB); beyond them all are forgotten."""
 
 _KEY = (np.uint64(secrets.randbits(64)), np.uint64(secrets.randbits(64)))
@@ -27,19 +27,22 @@ _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 
 
 class NegativeCache(NamedTuple):
-    """Open addressing, for one thread at a time: keys (c,) uint64, 0 where free; taken (1,) how many are not."""
+    """Open addressing, for one thread at a time.
+
+    keys: (c,) uint64 hashes of texts, 0 where free. filled: (1,) int64, how many are not free.
+    """
 
     keys: HashArray
-    taken: IntArray
+    filled: IntArray
 
 
-def seen_texts() -> NegativeCache:
-    """Return room; no text is known yet."""
-    return NegativeCache(np.zeros(2 * _MOST, np.uint64), np.zeros(1, np.int64))
+def empty_cache() -> NegativeCache:
+    """Return a cache that holds no text."""
+    return NegativeCache(np.zeros(2 * _MAX_TEXTS, np.uint64), np.zeros(1, np.int64))
 
 
 def hashes(texts: pa.LargeStringArray) -> HashArray:
-    """Hash each text (n,) to 64 bits, never 0; the same text has the same hash in this process only."""
+    """Hash each text, (n,) uint64, never 0; the same text has the same hash in this process only."""
     data, offsets = buffers(texts)
     return _hashes(data, offsets, _KEY)
 
@@ -67,21 +70,21 @@ def _mixed(h: np.uint64, odd: np.uint64) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
-def are_known(seen: NegativeCache, keys: HashArray) -> Bools:
-    """Tell which texts (n,), by their hashes, were remembered."""
+def contains(cache: NegativeCache, keys: HashArray) -> Bools:
+    """Tell which texts, by their hashes (n,) uint64, were remembered, (n,)."""
     out = np.zeros(len(keys), np.bool_)
     for n in range(len(keys)):
-        out[n] = seen.keys[find_slot(seen.keys, keys[n], keys[n])] == keys[n]
+        out[n] = cache.keys[find_slot(cache.keys, keys[n], keys[n])] == keys[n]
     return out
 
 
 @kernel
-def remember(seen: NegativeCache, keys: HashArray) -> None:
-    """Remember texts (n,) by their hashes."""
+def remember(cache: NegativeCache, keys: HashArray) -> None:
+    """Remember texts by their hashes, (n,) uint64; a full cache forgets all others first."""
     for key in keys:
-        if seen.taken[0] == _MOST:
-            seen.keys[:] = 0
-            seen.taken[0] = 0
-        at = find_slot(seen.keys, key, key)
-        seen.taken[0] += seen.keys[at] != key
-        seen.keys[at] = key
+        if cache.filled[0] == _MAX_TEXTS:
+            cache.keys[:] = 0
+            cache.filled[0] = 0
+        at = find_slot(cache.keys, key, key)
+        cache.filled[0] += cache.keys[at] != key
+        cache.keys[at] = key

@@ -1,6 +1,6 @@
 """Bounds the cosines of sentences to prototypes from above, in one pass over the bytes of normalised texts.
 
-What is bounded, and why by this, is told in `gist`, which learns the words that are new here.
+What is bounded, and why by this, is told in `meaning_bounds`, which has the words embedded that are new here.
 """
 
 from __future__ import annotations
@@ -25,21 +25,28 @@ _ROLE[[ord(c) for c in ".;:!?\n\x1d\x1e"]] = _STOP
 _WHOLE_ROLE = np.where(_ROLE == _STOP, np.uint8(_APART), _ROLE)  # where a text is one sentence
 _WHOLE_ROLE[10] = _SPACE
 _WHOLE_ROLE[[0x1D, 0x1E]] = _JOINS  # the tokeniser drops these
-_IDEOGRAPHIC_STOP = (0xE3, 0x80, 0x82)  # NFKC leaves this one of the wide signs
+_IDEOGRAPHIC_STOP = (0xE3, 0x80, 0x82)  # NFKC leaves this one of the not_ascii signs
 
 
 class SentenceWords(NamedTuple):
-    """Open addressing: keys (c,) uint64 hashes of words, 0 where free; slots (c,) int32, their rows of the sums."""
+    """Open addressing. keys: (c,) uint64 hashes of words, 0 where free; slots: (c,) int32, their rows of the sums."""
 
     keys: HashArray
     slots: Ids
 
 
+PAIRS, SENTENCES, WORDS, KNOWN = range(4)
+"""Places in NewWords.counts."""
+
+
 class NewWords(NamedTuple):
     """What a pass over texts left for later: sentences with words that have no sum yet, and those words' bytes.
 
-    sentence, slot: pairs of a sentence and a new word in it. row, y: of these sentences. data, ends: the new words.
-    counts: (4,) int64, pairs, sentences, new words, and words that have a sum. cut: room for the pieces of a word.
+    sentence, slot: (c,) int64, pairs of a sentence and a new word in it.
+    row: (s,) int64 and y: (s, b) float32, each sentence's text, and the sum of those of its words that have one.
+    data, ends: the bytes of the new words, and (w + 1,) int64, where each ends, behind a first 0.
+    counts: (4,) int64, how many pairs, sentences and new words there are, and how many words have a sum.
+    cut: int32, room for the pieces of a word.
     """
 
     sentence: IntArray
@@ -52,9 +59,23 @@ class NewWords(NamedTuple):
     cut: Ids
 
 
+class SentenceModel(NamedTuple):
+    """What sentences are bounded by, in a basis of b dimensions.
+
+    words: those that were met; sums: (w, b) float32, their vectors. targets: (p, q) float32, the prototypes.
+    pieces: how ASCII words are cut, and piece_sums: (v, b) float32, the pieces' vectors; v 0 where words are not cut here.
+    """
+
+    words: SentenceWords
+    sums: FloatArray
+    targets: FloatArray
+    pieces: WordPieces
+    piece_sums: FloatArray
+
+
 @kernel
 def rehash(old: SentenceWords, new: SentenceWords) -> None:
-    """Enter all words of a table in another."""
+    """Enter all words of a table in a larger one."""
     for k in range(len(old.keys)):
         if old.keys[k] != 0:
             at = find_slot(new.keys, old.keys[k], old.keys[k])
@@ -100,11 +121,15 @@ def read(
     texts: tuple[Bytes, IntArray],
     row: int,
     whole: bool,
-    model: tuple[SentenceWords, FloatArray, FloatArray, WordPieces, FloatArray],
+    model: SentenceModel,
     best: FloatArray,
-    fresh: NewWords,
+    new: NewWords,
 ) -> int:
-    """Bound the sentences of texts from `row` on, and note those with new words; return the row where room ended."""
+    """Bound the sentences of texts from `row` on, and note those with new words in `new`.
+
+    texts: bytes and offsets (n + 1,). whole: each text is one sentence. best: (n, p) float32, the bounds, raised here.
+    Returns the row where room ended, n after the last text.
+    """
     data, offsets = texts
     while row < len(offsets) - 1:
         start, end = offsets[row], offsets[row + 1]
@@ -112,18 +137,18 @@ def read(
         size = first - start + end - second + 2
         # a text has at most one word a byte, and one sentence in two
         if (
-            fresh.counts[0] + size > len(fresh.sentence)
-            or fresh.counts[1] + size // 2 > len(fresh.row)
-            or fresh.counts[2] + size > len(fresh.ends) - 1
-            or fresh.ends[fresh.counts[2]] + size > len(fresh.data)
+            new.counts[PAIRS] + size > len(new.sentence)
+            or new.counts[SENTENCES] + size // 2 > len(new.row)
+            or new.counts[WORDS] + size > len(new.ends) - 1
+            or new.ends[new.counts[WORDS]] + size > len(new.data)
         ):
             return row
         i = start
         while i < first:
-            i = _sentence(data, i, first, whole, row, model, best, fresh)
+            i = _sentence(data, i, first, whole, row, model, best, new)
         i = second
         while i < end:
-            i = _sentence(data, i, end, whole, row, model, best, fresh)
+            i = _sentence(data, i, end, whole, row, model, best, new)
         row += 1
     return row
 
@@ -135,17 +160,17 @@ def _sentence(
     end: int,
     whole: bool,
     row: int,
-    model: tuple[SentenceWords, FloatArray, FloatArray, WordPieces, FloatArray],
+    model: SentenceModel,
     best: FloatArray,
-    fresh: NewWords,
+    new: NewWords,
 ) -> int:
     """Bound the sentence at `i`, or note it if it has new words; return where the next begins."""
     _, _, targets, pieces, piece_sums = model
-    pairs, later = fresh.counts[0], fresh.counts[1]
-    y = fresh.y[later]
+    pairs, later = new.counts[PAIRS], new.counts[SENTENCES]
+    y = new.y[later]
     y[:] = 0
     roles = _WHOLE_ROLE if whole else _ROLE
-    spaces, wide = 0, False
+    spaces, not_ascii = 0, False
     while i < end and roles[data[i]] != _STOP:
         if roles[data[i]] == _SPACE:
             spaces += 1
@@ -153,44 +178,44 @@ def _sentence(
             continue
         if not whole and _is_stop(data, i, end):
             break
-        a = i
-        i, key, plain = _word(data, a, end, whole, pieces.most > 0)
-        wide |= not plain
-        if plain and pieces.most > 0:
-            _add_pieces(pieces, piece_sums, data, (a, i), key, fresh.cut, y)
+        begin = i
+        i, key, is_ascii = _word(data, begin, end, whole, pieces.most > 0)
+        not_ascii |= not is_ascii
+        if is_ascii and pieces.most > 0:
+            _add_pieces(pieces, piece_sums, data, (begin, i), key, new.cut, y)
         else:
-            _add_word(data, (a, i), finalise(key), model, y, fresh)
-    if not (whole or wide or spaces >= FEWEST_WORDS - 1):
-        fresh.counts[0] = pairs
-    elif fresh.counts[0] > pairs:
-        fresh.row[later] = row
-        fresh.counts[1] += 1
+            _add_word(data, (begin, i), finalise(key), model, y, new)
+    if not (whole or not_ascii or spaces >= FEWEST_WORDS - 1):
+        new.counts[PAIRS] = pairs
+    elif new.counts[PAIRS] > pairs:
+        new.row[later] = row
+        new.counts[SENTENCES] += 1
     else:
         bound(y, targets, best[row])
     return i + (1 if i == end or data[i] < 0x80 else 3)
 
 
 @kernel_with(forceinline=True)
-def _word(data: Bytes, a: int, end: int, whole: bool, cuts: bool) -> tuple[int, np.uint64, bool]:
-    """Return where the word or sign at `a` ends, its FNV-1a, and whether all of it is ASCII.
+def _word(data: Bytes, begin: int, end: int, whole: bool, cuts: bool) -> tuple[int, np.uint64, bool]:
+    """Return where the word or sign at `begin` ends, its FNV-1a, and whether all of it is ASCII.
 
     cuts: whether ideographs are words by themselves, as for a tokeniser that cuts words as BERT's does.
     """
     roles = _WHOLE_ROLE if whole else _ROLE
-    i, key = a + 1, (FNV_OFFSET ^ np.uint64(data[a])) * FNV_PRIME
-    plain = 32 < data[a] < 0x80
-    last = a + 3 if cuts and is_han(data, a, end) else end
-    joins = roles[data[a]] == _JOINS
+    i, key = begin + 1, (FNV_OFFSET ^ np.uint64(data[begin])) * FNV_PRIME
+    is_ascii = 32 < data[begin] < 0x80
+    last = begin + 3 if cuts and is_han(data, begin, end) else end
+    joins = roles[data[begin]] == _JOINS
     while joins and i < last and roles[data[i]] == _JOINS:
         if not 32 < data[i] < 0x80:
-            plain = False
+            is_ascii = False
             if not whole and _is_stop(data, i, end):
                 break
             if last == end and cuts and is_han(data, i, end):
                 break
         key = (key ^ np.uint64(data[i])) * FNV_PRIME
         i += 1
-    return i, key, plain
+    return i, key, is_ascii
 
 
 @kernel_with(forceinline=True)
@@ -198,22 +223,22 @@ def _add_word(
     data: Bytes,
     span: tuple[int, int],
     key: np.uint64,
-    model: tuple[SentenceWords, FloatArray, FloatArray, WordPieces, FloatArray],
+    model: SentenceModel,
     y: FloatArray,
-    fresh: NewWords,
+    new: NewWords,
 ) -> None:
     """Add the sum of a word, or note that its sentence waits for it."""
-    words, sums = model[0], model[1]
+    words, sums = model.words, model.sums
     at = find_slot(words.keys, key, key)
     slot = words.slots[at]
     if words.keys[at] == 0:
-        slot = _noted(words, at, key, data, span, fresh)
-    if slot < fresh.counts[3]:
+        slot = _add_new_word(words, at, key, data, span, new)
+    if slot < new.counts[KNOWN]:
         for c in range(len(y)):
             y[c] += sums[slot, c]
     else:
-        fresh.sentence[fresh.counts[0]], fresh.slot[fresh.counts[0]] = fresh.counts[1], slot
-        fresh.counts[0] += 1
+        new.sentence[new.counts[PAIRS]], new.slot[new.counts[PAIRS]] = new.counts[SENTENCES], slot
+        new.counts[PAIRS] += 1
 
 
 @kernel
@@ -245,7 +270,10 @@ def _is_stop(data: Bytes, i: int, end: int) -> bool:
 
 @kernel_with(fastmath=True, forceinline=True)
 def bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
-    """Raise the bounds of a text, (p,), to those of its sentence; y: the first dimensions of its sum, p or more."""
+    """Raise the bounds of a text, best (p,), to those of one of its sentences.
+
+    y: (b,) float32, the first dimensions of the sentence's sum, b >= p. targets: (p, q) float32, the prototypes.
+    """
     length = np.float32(0.0)
     for c in range(len(y)):
         length += y[c] * y[c]
@@ -258,26 +286,26 @@ def bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
 
 
 @kernel
-def finish(fresh: NewWords, sums: FloatArray, targets: FloatArray, best: FloatArray) -> None:
-    """Bound the sentences that waited for new words."""
-    for p in range(fresh.counts[0]):
-        for c in range(fresh.y.shape[1]):
-            fresh.y[fresh.sentence[p], c] += sums[fresh.slot[p], c]
-    for s in range(fresh.counts[1]):
-        bound(fresh.y[s], targets, best[fresh.row[s]])
+def finish(new: NewWords, sums: FloatArray, targets: FloatArray, best: FloatArray) -> None:
+    """Bound the sentences that waited for new words, which have their sums (w, b) now; best: (n, p), raised here."""
+    for p in range(new.counts[PAIRS]):
+        for c in range(new.y.shape[1]):
+            new.y[new.sentence[p], c] += sums[new.slot[p], c]
+    for s in range(new.counts[SENTENCES]):
+        bound(new.y[s], targets, best[new.row[s]])
 
 
 @kernel
-def _noted(
-    words: SentenceWords, at: int, key: np.uint64, data: Bytes, place: tuple[int, int], fresh: NewWords
+def _add_new_word(
+    words: SentenceWords, at: int, key: np.uint64, data: Bytes, place: tuple[int, int], new: NewWords
 ) -> int:
     """Give a new word the next slot, note its spelling and return the slot."""
-    number = fresh.counts[2]
-    words.keys[at], words.slots[at] = key, fresh.counts[3] + number
-    end = fresh.ends[number]
+    number = new.counts[WORDS]
+    words.keys[at], words.slots[at] = key, new.counts[KNOWN] + number
+    end = new.ends[number]
     for i in range(place[0], place[1]):
-        fresh.data[end] = data[i]
+        new.data[end] = data[i]
         end += 1
-    fresh.ends[number + 1] = end
-    fresh.counts[2] += 1
+    new.ends[number + 1] = end
+    new.counts[WORDS] += 1
     return int(words.slots[at])

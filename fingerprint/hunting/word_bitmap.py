@@ -14,7 +14,7 @@ from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.simd import WIDE, copy, lowest, within
 from fingerprint.base.types import Bytes, HashArray, IntArray
 
-CALM_DIGITS = 4
+MAX_PLAIN_DIGITS = 4
 """Digits of a word that is surely no part of a mask."""
 
 _ONE, _ALL = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -23,12 +23,14 @@ _SPACE = 32
 
 
 class WordBitmap(NamedTuple):
-    """The words and signs of one text, in order.
+    """The words and signs of one text, in order; m is the room for them, one for each byte of the text.
 
-    begins, ends: where each stands; a word is a run of letters and digits, a sign or a separator one byte.
-    unsure: (m,) a bit for each byte from the text's beginning on, where a word may not end or a sign may not stand for
-    itself, for a mask or a token may go on there. rest: (WIDE,) room for a text's last bytes. letters (m, 2), numbers:
-    room to look up words.
+    begins, ends: (m,) int64, where each stands in the data; a word is a run of letters and digits, a sign or a
+    separator one byte.
+    unsure: (m // WIDE + 3,) uint64, a bit for each byte from the text's beginning on: set where a word may not end or
+    a sign may not stand for itself, for a mask or a token may go on there.
+    rest: (WIDE,) uint8, room for a text's last bytes.
+    letters: (m, 2) uint64 and numbers: (m,) int64, room to look words up (`word_table`); -1 for a word not found.
     """
 
     begins: IntArray
@@ -39,7 +41,7 @@ class WordBitmap(NamedTuple):
     numbers: IntArray
 
 
-def marks_for(longest: int) -> WordBitmap:
+def bitmap_for(longest: int) -> WordBitmap:
     """Make room for texts of at most so many bytes."""
     return WordBitmap(
         np.empty(longest + WIDE, np.int64),
@@ -52,41 +54,45 @@ def marks_for(longest: int) -> WordBitmap:
 
 
 @kernel
-def mark(data: Bytes, start: int, end: int, marks: WordBitmap) -> int:
-    """Mark a text; return how many words and signs it has, or -1 where it has characters that are not for it."""
+def mark_words(data: Bytes, start: int, end: int, bitmap: WordBitmap) -> int:
+    """Mark the words and signs of the text data[start:end] in `bitmap`.
+
+    Returns how many there are, or -1 where the text has a character that the reader of ASCII leaves to the normaliser.
+    """
     begun, ended = 0, 0
-    word, sign, letter, digit = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)  # of the bytes before
+    # of the block before: whether its last byte is in a word or is a sign, and its letters and digits
+    word, sign, letters_before, digits_before = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
     for i in range(start, end, WIDE):
-        some, at = data, i
+        block, at = data, i
         if i + WIDE > end:
-            some, at = _padded(data, i, end, marks.rest), 0
-        letters = within(some, at, 65, 90) | within(some, at, 97, 122)
-        digits = within(some, at, 48, 57)
-        spaces = within(some, at, 9, 13) | within(some, at, 32, 32)
-        signs = within(some, at, 29, 30) | (within(some, at, 33, 126) & ~(letters | digits))
+            block, at = _padded(data, i, end, bitmap.rest), 0
+        letters = within(block, at, 65, 90) | within(block, at, 97, 122)
+        digits = within(block, at, 48, 57)
+        spaces = within(block, at, 9, 13) | within(block, at, 32, 32)
+        signs = within(block, at, 29, 30) | (within(block, at, 33, 126) & ~(letters | digits))
         words = letters | digits
         if (words | spaces | signs) != _ALL:
             return -1
         words_before = (words << _ONE) | word
         first = (words & ~words_before) | signs
         last = (words_before & ~words) | (signs << _ONE) | sign
-        begun = _noted(marks.begins, begun, first, i)
-        ended = _noted(marks.ends, ended, last, i)
+        begun = _append_places(bitmap.begins, begun, first, i)
+        ended = _append_places(bitmap.ends, ended, last, i)
         # what ties words, numbers and masks together, unless white space follows
-        ties = within(some, at, 43, 47) | within(some, at, 37, 37) | within(some, at, 39, 39)
-        ties |= within(some, at, 58, 58) | within(some, at, 95, 95)
-        loose = (spaces >> _ONE) | (_is_space_or_end(data, i + WIDE, end) << _TOP)
-        unsure = (ties & ~loose) | within(some, at, 64, 64)
-        unsure |= digits & ((letters << _ONE) | (letter >> _TOP))
-        unsure |= letters & ((digits << _ONE) | (digit >> _TOP))
+        ties = within(block, at, 43, 47) | within(block, at, 37, 37) | within(block, at, 39, 39)
+        ties |= within(block, at, 58, 58) | within(block, at, 95, 95)
+        before_space = (spaces >> _ONE) | (_is_space_or_end(data, i + WIDE, end) << _TOP)
+        unsure = (ties & ~before_space) | within(block, at, 64, 64)
+        unsure |= digits & ((letters << _ONE) | (letters_before >> _TOP))
+        unsure |= letters & ((digits << _ONE) | (digits_before >> _TOP))
         run = digits
-        for k in range(1, CALM_DIGITS + 1):
-            run &= (digits << np.uint64(k)) | (digit >> np.uint64(64 - k))
-        marks.unsure[(i - start) // WIDE] = unsure | run
-        word, sign, letter, digit = words >> _TOP, signs >> _TOP, letters, digits
+        for k in range(1, MAX_PLAIN_DIGITS + 1):
+            run &= (digits << np.uint64(k)) | (digits_before >> np.uint64(64 - k))
+        bitmap.unsure[(i - start) // WIDE] = unsure | run
+        word, sign, letters_before, digits_before = words >> _TOP, signs >> _TOP, letters, digits
     if word | sign:
-        marks.ends[ended] = end
-    marks.unsure[(end - start + WIDE - 1) // WIDE] = 0
+        bitmap.ends[ended] = end
+    bitmap.unsure[(end - start + WIDE - 1) // WIDE] = 0
     return begun
 
 
@@ -104,8 +110,8 @@ def _is_space_or_end(data: Bytes, i: int, end: int) -> np.uint64:
 
 
 @kernel_with(forceinline=True)
-def _noted(out: IntArray, o: int, bits: np.uint64, base: int) -> int:
-    """Append the place of each bit that is set."""
+def _append_places(out: IntArray, o: int, bits: np.uint64, base: int) -> int:
+    """Append the place of each bit that is set; return how many there are then."""
     while bits != 0:
         out[o] = base + lowest(bits)
         o += 1
@@ -114,8 +120,8 @@ def _noted(out: IntArray, o: int, bits: np.uint64, base: int) -> int:
 
 
 @kernel_with(forceinline=True)
-def is_unsure(marks: WordBitmap, begin: int, end: int) -> bool:
+def is_unsure(bitmap: WordBitmap, begin: int, end: int) -> bool:
     """Tell whether any byte from `begin` on, up to and with `end`, is unsure: places in the text, less than 64 apart."""
     at, shift = begin >> 6, np.uint64(begin & 63)
-    bits = (marks.unsure[at] >> shift) | ((marks.unsure[at + 1] << _ONE) << (_TOP - shift))
+    bits = (bitmap.unsure[at] >> shift) | ((bitmap.unsure[at + 1] << _ONE) << (_TOP - shift))
     return bool(bits << np.uint64(63 - (end - begin)))

@@ -21,7 +21,7 @@ from fingerprint.hunting.word_bitmap import WordBitmap
 LONGEST = 15
 """Bytes of a plain word."""
 
-MOST = (1 << 16) - 2
+MAX_WORDS = (1 << 16) - 2
 """Words that are remembered (23 MB with 64 dimensions); others are read anew whenever they come (D-023)."""
 
 _BITS = 17
@@ -29,52 +29,57 @@ _PROBES = 16  # places that are tried: words that were made to share one cost no
 _SHIFT = np.uint64(64 - _BITS)
 _LOWER = np.uint64(0x2020202020202020)  # set in digits, too
 _MIX_LOW, _MIX_HIGH = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
-_FIRST = np.array([(1 << 8 * min(size, 8)) - 1 for size in range(LONGEST + 1)], np.uint64)
-_OTHERS = np.array([(1 << 8 * max(size - 8, 0)) - 1 for size in range(LONGEST + 1)], np.uint64)
+_LOW_MASK = np.array([(1 << 8 * min(size, 8)) - 1 for size in range(LONGEST + 1)], np.uint64)
+_HIGH_MASK = np.array([(1 << 8 * max(size - 8, 0)) - 1 for size in range(LONGEST + 1)], np.uint64)
 _LOW, _HIGH, _TOKEN = range(3)
 
 
 class WordTable(NamedTuple):
     """The words that were met, for one thread at a time.
 
-    slots: (128 Ki,) uint16, 1 + the number of the word that stands there by open addressing, 0 where free. words:
-    (MOST + 1, 4) uint64, of each its first eight bytes, the others, and the hash of its token. sums: (v + MOST, b)
-    the vectors of v pieces in some basis, and behind them the sum of each word's pieces; near: (v + MOST, q) its first
-    columns. taken: (1,) how many words are known.
+    slots: (128 Ki,) uint16, 1 + the number of the word that stands there by open addressing, 0 where free.
+    words: (MAX_WORDS + 1, 4) uint64, of each its first eight bytes, the others, and the hash of its token.
+    sums: (v + MAX_WORDS, b) float32, the vectors of v pieces in some basis, and behind them the sum of each word's
+    pieces; near: (v + MAX_WORDS, q) float32, its first columns.
+    filled: (1,) int64, how many words are known.
     """
 
     slots: npt.NDArray[np.uint16]
     words: HashArray
     sums: FloatArray
     near: FloatArray
-    taken: IntArray
+    filled: IntArray
 
 
-def known_words(vectors: FloatArray, columns: int) -> WordTable:
-    """Return room for words; none is known yet. vectors: (v, b) of pieces, columns: q; v may be 0."""
+def empty_table(vectors: FloatArray, columns: int) -> WordTable:
+    """Return room for words, none of which is known yet.
+
+    vectors: (v, b) float32, of pieces; v may be 0, and then words have no sums. columns: how many `near` has.
+    """
     count, wide = vectors.shape
-    rows = count + MOST if wide else 0
+    rows = count + MAX_WORDS if wide else 0
     sums, near = aligned(rows, wide, np.float32), aligned(rows, columns, np.float32)
     sums[:count], near[:count] = vectors, vectors[:, :columns]
-    words = aligned(MOST + 1, 4, np.uint64)
+    words = aligned(MAX_WORDS + 1, 4, np.uint64)
     return WordTable(np.zeros(1 << _BITS, np.uint16), words, sums, near, np.zeros(1, np.int64))
 
 
 @kernel
-def number_of(
-    known: WordTable, pieces: WordPieces, data: Bytes, first: int, size: int, room: Ids, o: int
+def word_number(
+    table: WordTable, pieces: WordPieces, data: Bytes, first: int, size: int, room: Ids, o: int
 ) -> int:
-    """Return the number of the plain word at `first`, -1 where it is not known and there is no room for it.
+    """Return the number of the plain word of `size` bytes at `first`, which is added if it is new.
 
-    The pieces must be the same at every call. room: where a new word may be cut, from `o` on.
+    Returns -1 where it is not known and there is no room for it. The pieces must be the same at every call.
+    room: int32, where a new word's pieces may be written, from `o` on.
     """
     low, high = _bytes(data, first, size)
-    slots, words = known.slots, known.words
-    at = _place(low, high)
+    slots, words = table.slots, table.words
+    at = _slot_of(low, high)
     for _ in range(_PROBES):
         number = np.int64(slots[at]) - 1
         if number < 0:
-            return _learnt(known, int(at), (low, high), pieces, data, (first, first + size), room, o)
+            return _add_word(table, int(at), (low, high), pieces, data, (first, first + size), room, o)
         if words[number, _LOW] == low and words[number, _HIGH] == high:
             return int(number)
         at = (at + np.uint64(1)) & np.uint64((1 << _BITS) - 1)
@@ -82,17 +87,17 @@ def number_of(
 
 
 @kernel
-def look_up(known: WordTable, data: Bytes, marks: WordBitmap, count: int) -> None:
-    """Write the numbers of marked words that stand where their hash says, -1 of any other, into `marks.numbers`.
+def look_up_words(table: WordTable, data: Bytes, bitmap: WordBitmap, count: int) -> None:
+    """Write the numbers of the first `count` marked words into `bitmap.numbers`; -1 of any not where its hash says.
 
     Without a branch, so that the processor waits for many of them at once.
     """
-    slots, words = known.slots, known.words
-    begins, ends, letters, numbers = marks.begins, marks.ends, marks.letters, marks.numbers
+    slots, words = table.slots, table.words
+    begins, ends, letters, numbers = bitmap.begins, bitmap.ends, bitmap.letters, bitmap.numbers
     for k in range(count):
         low, high = _bytes(data, begins[k], min(ends[k] - begins[k], LONGEST))
         letters[k, 0], letters[k, 1] = low, high
-        numbers[k] = np.int64(slots[_place(low, high)]) - 1
+        numbers[k] = np.int64(slots[_slot_of(low, high)]) - 1
     for k in range(count):
         number = numbers[k]
         word = max(number, 0)
@@ -101,14 +106,14 @@ def look_up(known: WordTable, data: Bytes, marks: WordBitmap, count: int) -> Non
 
 
 @kernel_with(forceinline=True)
-def _place(low: np.uint64, high: np.uint64) -> np.uint64:
+def _slot_of(low: np.uint64, high: np.uint64) -> np.uint64:
     return ((low * _MIX_LOW) ^ (high * _MIX_HIGH)) >> _SHIFT
 
 
 @kernel_with(forceinline=True)
-def token_of(known: WordTable, number: int) -> np.uint64:
-    """Return the hash of a word's token."""
-    return np.uint64(known.words[number, _TOKEN])
+def token_hash(table: WordTable, number: int) -> np.uint64:
+    """Return the hash of a known word's token."""
+    return np.uint64(table.words[number, _TOKEN])
 
 
 @kernel_with(forceinline=True)
@@ -124,11 +129,11 @@ def _bytes(data: Bytes, first: int, size: int) -> tuple[np.uint64, np.uint64]:
                 low |= byte << np.uint64(8 * i)
             else:
                 high |= byte << np.uint64(8 * (i - 8))
-    return low & _FIRST[size], high & _OTHERS[size]
+    return low & _LOW_MASK[size], high & _HIGH_MASK[size]
 
 
 @kernel
-def spelled(data: Bytes, begin: int, end: int) -> np.uint64:
+def plain_word_hash(data: Bytes, begin: int, end: int) -> np.uint64:
     """Return the FNV-1a of a plain word in lower case."""
     h = FNV_OFFSET
     for i in range(begin, end):
@@ -137,8 +142,8 @@ def spelled(data: Bytes, begin: int, end: int) -> np.uint64:
 
 
 @kernel
-def _learnt(
-    known: WordTable,
+def _add_word(
+    table: WordTable,
     at: int,
     letters: tuple[np.uint64, np.uint64],
     pieces: WordPieces,
@@ -147,17 +152,17 @@ def _learnt(
     room: Ids,
     o: int,
 ) -> int:
-    """Give a new word the next number, if there is one."""
-    number = int(known.taken[0])
-    if number == MOST:
+    """Give a new word the next number; -1 if there is none."""
+    number = int(table.filled[0])
+    if number == MAX_WORDS:
         return -1
-    known.taken[0] += 1
-    known.slots[at] = number + 1
-    words, sums, near = known.words, known.sums, known.near
+    table.filled[0] += 1
+    table.slots[at] = number + 1
+    words, sums, near = table.words, table.sums, table.near
     words[number, _LOW], words[number, _HIGH] = letters
-    words[number, _TOKEN] = finalise(spelled(data, place[0], place[1]))
+    words[number, _TOKEN] = finalise(plain_word_hash(data, place[0], place[1]))
     if len(sums) > 0:
-        row = len(sums) - MOST + number
+        row = len(sums) - MAX_WORDS + number
         for k in range(o, cut(pieces, data, place, room, o)):
             for c in range(sums.shape[1]):
                 sums[row, c] += sums[room[k], c]

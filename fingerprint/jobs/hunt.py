@@ -47,9 +47,9 @@ class HuntOptions:
     threads: int | None = None
     top: int = 10
 
-    def embedder(self, quarry: Target) -> Embedder:
+    def embedder(self, target: Target) -> Embedder:
         """Load the model that reads as the signatures were read."""
-        return Embedder.for_stamp(quarry.signatures[0].stamp, self.model)
+        return Embedder.for_stamp(target.signatures[0].stamp, self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def read_target(file: Path, home: Home | None = None, *, edited: bool = False) -
 
 
 def hunt(
-    quarry: Target,
+    target: Target,
     sources: Sequence[str | Path],
     options: HuntOptions | None = None,
     *,
@@ -159,7 +159,7 @@ def hunt(
     if to_file is not None:
         check_extension(to_file)
     begin = time.monotonic()
-    hunter = Hunter(quarry, options.embedder(quarry), by_meaning=options.by_meaning)
+    hunter = Hunter(target, options.embedder(target), by_meaning=options.by_meaning)
     reader = read_traffic(
         sources,
         rejects=None if to_file is None else rejects_of(to_file),
@@ -175,7 +175,7 @@ def hunt(
         hits = pa.concat_tables([HIT_SCHEMA.empty_table(), *found])
     if output is not None:
         write_table(hits, to_file)
-    return _report(quarry.family_id, hits, reader.report(), time.monotonic() - begin, top=options.top)
+    return _report(target.family_id, hits, reader.report(), time.monotonic() - begin, top=options.top)
 
 
 def preview(

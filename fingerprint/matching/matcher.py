@@ -60,7 +60,7 @@ class Matcher:
         self._names: list[str] = [facts["family_id"] for facts in self.families]
         self._embedder = embedder
         a = snapshot.arrays
-        self._index = ngram_index.GramIndex(*(a[name] for name in ngram_index.GramIndex._fields))
+        self._index = ngram_index.NgramIndex(*(a[name] for name in ngram_index.NgramIndex._fields))
         self._any_topical = bool(a["topical"].any())
 
     @classmethod
@@ -82,7 +82,7 @@ class Matcher:
 
     def _find(self, texts: pa.LargeStringArray, found: Tokens, accounts: pa.Array | None) -> Nearest:
         grams = shingle(found.hashes, found.section, found.row_offsets)
-        hits = ngram_index.best(self._index, grams.hashes, grams.offsets)
+        hits = ngram_index.best_hits(self._index, grams.hashes, grams.offsets)
         family, score = hits.family.copy(), hits.score.copy()
         similarity = np.zeros(len(texts), dtype=np.float32)
         unsure = np.flatnonzero(score < match_score.SURE)

@@ -16,12 +16,13 @@ from fingerprint.domain.signature import Signature
 from fingerprint.signatures.match_score import LENGTH, MIDDLE, SCALE, SHARE, preference, standing
 
 
-class GramIndex(NamedTuple):
-    """An inverted index from grams to signatures.
+class NgramIndex(NamedTuple):
+    """An inverted index from g n-grams to f signatures; snapshots keep its arrays under these names.
 
-    grams: (g,) uint64 sorted. offsets: (g + 1,). family: (e,) int32 and weight: (e,) float32, the postings.
+    grams: (g,) uint64 hashes, sorted. offsets: (g + 1,) int64, where the postings of each begin.
+    family: (e,) int32 and weight: (e,) float32, the postings: a signature that holds the n-gram, and what it weighs there.
     total: (f,) float32, each signature's sum of weights.
-    shift: (f,) float32, log-odds of its standing.
+    shift: (f,) float32, log-odds of its reliability (`match_score`).
     prior: (f,) float32, log-odds by which a signature is preferred where a prompt holds several.
     """
 
@@ -36,15 +37,19 @@ class GramIndex(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """The best signature of each of q prompts by its grams; family -1 where no gram is known, all (q,)."""
+    """The best signature of each of q prompts by its n-grams, all (q,).
+
+    family: int32, its number in the index, -1 where no n-gram is known. score and coverage: float64, 0 to 1, the
+    coverage being the share of the signature's weight that the prompt holds.
+    """
 
     family: Ids
     score: Doubles
     coverage: Doubles
 
 
-def gram_index(signatures: Sequence[Signature]) -> GramIndex:
-    """Index the grams of signatures; family f of the index is signatures[f]."""
+def index_ngrams(signatures: Sequence[Signature]) -> NgramIndex:
+    """Index the n-grams of signatures; family f of the index is signatures[f]."""
     sizes = [len(s.grams) for s in signatures]
     every = np.concatenate([s.grams for s in signatures] or [np.empty(0, dtype=np.uint64)])
     weight = np.concatenate([s.weights for s in signatures] or [np.empty(0, dtype=np.float32)])
@@ -55,16 +60,19 @@ def gram_index(signatures: Sequence[Signature]) -> GramIndex:
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     stand = np.array([standing(s.seen, s.strays) for s in signatures], dtype=np.float32)
     prior = np.array([preference(s.label, s.score) for s in signatures], dtype=np.float32)
-    return GramIndex(grams, offsets, family[order], weight[order].astype(np.float32), total, stand, prior)
+    return NgramIndex(grams, offsets, family[order], weight[order].astype(np.float32), total, stand, prior)
 
 
-def best(index: GramIndex, hashes: HashArray, offsets: IntArray) -> Hits:
-    """Find the best signature of q prompts, given their grams' hashes and offsets (q + 1,)."""
-    return Hits(*_best(hashes, offsets, index))
+def best_hits(index: NgramIndex, hashes: HashArray, offsets: IntArray) -> Hits:
+    """Find the best signature of q prompts: by log-odds of its score and its prior together, of equals the first.
+
+    hashes: uint64, the n-grams of prompt i from offsets[i] to offsets[i + 1]; offsets: (q + 1,) int64.
+    """
+    return Hits(*_best_hits(hashes, offsets, index))
 
 
 @njit(cache=True, nogil=True)
-def _best(hashes: HashArray, offsets: IntArray, index: GramIndex) -> tuple[Ids, Doubles, Doubles]:
+def _best_hits(hashes: HashArray, offsets: IntArray, index: NgramIndex) -> tuple[Ids, Doubles, Doubles]:
     grams, gram_offsets, family, weight, total, shift, prior = index
     rows = len(offsets) - 1
     out = np.full(rows, -1, dtype=np.int32)

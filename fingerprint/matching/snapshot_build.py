@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from fingerprint.domain.rows import FamilyFacts
@@ -34,45 +36,23 @@ def publish(
 ) -> str:
     """Write the lookup snapshot of these signatures and make it the live one; returns its id.
 
-    revision: of what people say of families, as the store numbers it.
-    senders: account_id and family_id of who sent what before, if known. night: the batch the signatures are as of, so that a reader can tell a snapshot that fell behind.
+    stamp: of what made all of them. night: the batch the signatures are as of, so that a reader can tell a snapshot
+    that fell behind. senders: account_id and family_id of who sent what before, if known. revision: of what people say
+    of families, as the store numbers it. Raises SnapshotError where home cannot be written.
     """
-    named, own = {s.family_id: s for s in signatures}, [s.family_id for s in signatures]
-    # what matches a variant belongs to its original, with all that analysts and nights said of that
-    owner = [named.get(s.variant_of or "", s) for s in signatures]
-    signatures = [
-        replace(s, family_id=o.family_id, score=o.score, label=o.label, campaign_id=o.campaign_id)
-        for s, o in zip(signatures, owner, strict=True)
-    ]
-    index = ngram_index.gram_index(signatures)
+    own = [s.family_id for s in signatures]
+    signatures = _with_owners(signatures)
     counts = [len(s.prototypes) for s in signatures]
     vectors = np.concatenate(
         [*(s.prototypes for s in signatures if len(s.prototypes)), np.empty((0, stamp.dimension), np.float32)]
     )
+    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    bounds = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     snapshot = write_snapshot(
         home,
-        vectors=np.ascontiguousarray(vectors, dtype=np.float32),
+        vectors=vectors,
         owners=np.repeat(np.arange(len(signatures), dtype=np.int32), counts),
-        arrays={
-            "grams": index.grams,
-            "offsets": index.offsets,
-            "family": index.family,
-            "weight": index.weight,
-            "total": index.total,
-            "shift": index.shift,
-            "prior": index.prior,
-            "prototypes": np.ascontiguousarray(vectors, dtype=np.float32),
-            "bounds": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            "topical": np.array([s.kind == "topical" for s in signatures], dtype=np.bool_),
-            "threshold": np.array([s.threshold for s in signatures], dtype=np.float64),
-            "similarity": np.array([s.similarity for s in signatures], dtype=np.float32),
-            "usual": np.array([s.usual for s in signatures], dtype=np.float32),
-            "senders": np.unique(
-                sender_keys(senders.column("account_id"), senders.column("family_id"))
-                if senders is not None
-                else np.empty(0, dtype=np.uint64)
-            ),
-        },
+        arrays={**_arrays(signatures, senders), "prototypes": vectors, "bounds": bounds},
         meta={
             "stamp": stamp_to_json(stamp),
             "night": night,
@@ -93,8 +73,33 @@ def publish(
     return snapshot
 
 
+def _with_owners(signatures: Sequence[Signature]) -> list[Signature]:
+    """Return each signature with the id and what is said of its family: what matches a variant belongs to its original."""
+    named = {s.family_id: s for s in signatures}
+    owners = [named.get(s.variant_of or "", s) for s in signatures]
+    return [
+        replace(s, family_id=o.family_id, score=o.score, label=o.label, campaign_id=o.campaign_id)
+        for s, o in zip(signatures, owners, strict=True)
+    ]
+
+
+def _arrays(signatures: Sequence[Signature], senders: pa.Table | None) -> dict[str, npt.NDArray[Any]]:
+    """Return what lookups need of f signatures beside their prototypes, by the names in the snapshot."""
+    sender_hashes = np.empty(0, dtype=np.uint64)
+    if senders is not None:
+        sender_hashes = sender_keys(senders.column("account_id"), senders.column("family_id"))
+    return {
+        **ngram_index.index_ngrams(signatures)._asdict(),
+        "topical": np.array([s.kind == "topical" for s in signatures], dtype=np.bool_),
+        "threshold": np.array([s.threshold for s in signatures], dtype=np.float64),
+        "similarity": np.array([s.similarity for s in signatures], dtype=np.float32),
+        "usual": np.array([s.usual for s in signatures], dtype=np.float32),
+        "senders": np.unique(sender_hashes),
+    }
+
+
 def with_facts(snapshot: Snapshot, facts: Sequence[FamilyFacts]) -> Snapshot:
-    """Return a snapshot that tells of its families what `facts` say; what has none is retired, and matches no more."""
+    """Return a snapshot that says of its families what `facts` do; a family without any is retired, and matches no more."""
     known = {fact.family_id: fact for fact in facts}
     families, prior, threshold = [], [], []
     for row in snapshot.meta["families"]:

@@ -79,16 +79,14 @@ def template_grams(template: Template) -> HashArray:
 
 
 def _asked_weight(total: float, threshold: float) -> float:
-    """Return the least weight of grams whose score reaches a threshold, by bisection: the score rises with it."""
-    low, high = 0.0, max(total, 1.0)
-    for _ in range(40):
-        middle = (low + high) / 2
-        enough = (
-            match_score.score_of(np.array([middle], np.float32), np.array([total], np.float32))[0]
-            >= threshold
-        )
-        low, high = (low, middle) if enough else (middle, high)
-    return high
+    """Return the least weight of n-grams whose score reaches a threshold."""
+    all_weight = np.array([total], np.float32)
+    least = match_score.least_reaching(
+        lambda weight: match_score.score_of(weight.astype(np.float32), all_weight),
+        np.array([max(total, 1.0)]),
+        threshold,
+    )
+    return float(least[0])
 
 
 def _windows(text: str, weights: dict[int, float]) -> Iterator[Phrase]:

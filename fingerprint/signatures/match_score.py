@@ -19,7 +19,11 @@ non-members.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from fingerprint.base.types import Doubles, FloatArray, IntArray
 from fingerprint.domain.signature import Signature
@@ -101,6 +105,23 @@ def from_known_sender(score: Doubles) -> Doubles:
 
 def _squash(x: Doubles) -> Doubles:
     return np.asarray(1 / (1 + np.exp((MIDDLE - x) / SCALE)))
+
+
+def least_reaching(
+    score: Callable[[npt.NDArray[Any]], Doubles], most: npt.NDArray[Any], threshold: Doubles | float
+) -> npt.NDArray[Any]:
+    """Return the least x in 0 to `most`, (n,), whose score reaches the threshold, by bisection.
+
+    most: (n,) float32 or float64, as x is. score: of such x, (n,); must grow with it. threshold: (n,), or one for all.
+    Returns `most` where no smaller x reaches it, else at most most / 2⁴⁰, or a rounding of the dtype, too much.
+    """
+    low, high = np.zeros_like(most), most.copy()
+    half = most.dtype.type(0.5)
+    for _ in range(40):
+        middle = (low + high) * half
+        enough = score(middle) >= threshold
+        high, low = np.where(enough, middle, high), np.where(enough, low, middle)
+    return high
 
 
 def base_threshold(signature: Signature) -> float:

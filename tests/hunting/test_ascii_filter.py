@@ -18,7 +18,7 @@ from fingerprint.domain.settings import Home
 from fingerprint.embedding.embedder import Embedder
 from fingerprint.hunting.ascii_filter import UNKNOWN, AsciiFilter
 from fingerprint.hunting.hunter import Hunter, Target
-from fingerprint.hunting.meaning_bounds import nothing_spoken
+from fingerprint.hunting.meaning_bounds import no_targets
 from fingerprint.jobs.hunt import stored_target
 from fingerprint.jobs.nightly import nightly
 from fingerprint.store.store import Store
@@ -137,9 +137,9 @@ def test_long_texts_hold_what_their_beginning_and_end_say(hunters: list[Hunter])
         )
         for hunter in hunters:
             assert differences(hunter, some)[1:] == ([], [])
-        sieve = hunters[1]._prefilter.twin(some.column("prompt"))._sieve
-        assert sieve is not None
-        assert UNKNOWN not in sieve.verdicts(some.column("prompt"))
+        ascii_filter = hunters[1]._prefilter.for_thread(some.column("prompt"))._ascii_filter
+        assert ascii_filter is not None
+        assert UNKNOWN not in ascii_filter.verdicts(some.column("prompt"))
 
 
 def test_what_is_left_to_the_long_way(hunters: list[Hunter]) -> None:
@@ -148,8 +148,8 @@ def test_what_is_left_to_the_long_way(hunters: list[Hunter]) -> None:
         "x",
     ]
     asked = ["é", "a\x00b", "!?", "", SYSTEM_END * 300 + "x"]
-    sieve = AsciiFilter(hunters[0]._prefilter._sums, nothing_spoken())
-    verdict = sieve.verdicts(pa.array(plain + asked, pa.large_string()))
+    ascii_filter = AsciiFilter(hunters[0]._prefilter._weights, no_targets())
+    verdict = ascii_filter.verdicts(pa.array(plain + asked, pa.large_string()))
     assert (verdict == UNKNOWN).tolist() == [False] * len(plain) + [True] * len(asked)
 
 

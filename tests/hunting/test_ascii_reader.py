@@ -16,18 +16,18 @@ from fingerprint.domain.schemas import SYSTEM_END, TURN_END
 from fingerprint.embedding.wordpiece import WordPieces
 from fingerprint.hunting import word_table
 from fingerprint.hunting.ascii_reader import (
-    ASK,
-    ENDS,
+    NEEDS_NORMALISING,
     SECTIONS,
     SENTENCES,
+    SEPARATORS,
     ReadText,
-    begin,
     end_section,
     prepare,
     read,
     reading_for,
+    start_text,
 )
-from fingerprint.hunting.word_table import MOST, WordTable, known_words
+from fingerprint.hunting.word_table import MAX_WORDS, WordTable, empty_table
 from fingerprint.text import sentences
 from fingerprint.text.ngrams import END, START
 from fingerprint.text.normalise import normalise
@@ -72,27 +72,27 @@ texts = st.one_of(
 )
 
 
-def scanned(
-    text: str, pieces: WordPieces, part: tuple[int, int] = (0, 1 << 40), *, says: bool
+def read_once(
+    text: str, pieces: WordPieces, part: tuple[int, int] = (0, 1 << 40), *, meaning: bool
 ) -> tuple[ReadText, WordTable, int]:
     data, offsets = buffers(pa.array([text], pa.large_string()))
-    known = known_words(VECTORS, 4)
-    reading, span = reading_for(len(data), pieces, known), (int(offsets[0]), int(offsets[1]))
-    found = reading.found
+    table = empty_table(VECTORS, 4)
+    reading, span = reading_for(len(data), pieces, table), (int(offsets[0]), int(offsets[1]))
+    read_text = reading.text
     if not prepare(data, span, reading):
-        return found, known, ASK
-    begin(found)
-    size = read(data, span, part, reading, says)
-    end_section(found)
-    return found, known, size
+        return read_text, table, NEEDS_NORMALISING
+    start_text(read_text)
+    size = read(data, span, part, reading, meaning)
+    end_section(read_text)
+    return read_text, table, size
 
 
 def sections(text: str) -> list[list[int]]:
     """The tokens of a text's normalised form, section by section, between their marks."""
-    found = tokens(normalise(pa.array([text], pa.large_string())))
+    words = tokens(normalise(pa.array([text], pa.large_string())))
     return [
-        [int(START), *found.hashes[found.section == number].tolist(), int(END)]
-        for number in np.unique(found.section)
+        [int(START), *words.hashes[words.section == number].tolist(), int(END)]
+        for number in np.unique(words.section)
     ]
 
 
@@ -104,15 +104,15 @@ def is_plain(text: str) -> bool:
 @given(text=texts)
 def test_tokens_are_those_of_the_normalised_text(pieces: WordPieces, text: str) -> None:
     normal = normalise(pa.array([text], pa.large_string()))[0].as_py()
-    found, _, size = scanned(text, pieces, says=False)
-    if size == ASK:
+    read_text, _, size = read_once(text, pieces, meaning=False)
+    if size == NEEDS_NORMALISING:
         assert not is_plain(text)
         return
     assert size == len(normal)
-    ends = [0, *found.sections[: found.counts[SECTIONS]].tolist()]
-    mine = [found.tokens[a:b].tolist() for a, b in pairwise(ends)]
+    ends = [0, *read_text.sections[: read_text.counts[SECTIONS]].tolist()]
+    mine = [read_text.tokens[a:b].tolist() for a, b in pairwise(ends)]
     assert mine == sections(text) or not mine  # without a word, signs are tokens
-    assert found.counts[ENDS] == 1 + sum(c in (SYSTEM_END, TURN_END) for c in normal)
+    assert read_text.counts[SEPARATORS] == 1 + sum(c in (SYSTEM_END, TURN_END) for c in normal)
 
 
 def of_sentences(tokenizer: Tokenizer, text: str) -> list[FloatArray]:
@@ -122,12 +122,12 @@ def of_sentences(tokenizer: Tokenizer, text: str) -> list[FloatArray]:
     return [VECTORS[e.ids].sum(axis=0) for e in read if e.ids]
 
 
-def own_sentences(found: ReadText, known: WordTable) -> list[FloatArray]:
-    ends = found.sentences[: found.counts[SENTENCES] + 1].tolist()
-    rows = [found.rows[a:b] for a, b in pairwise(ends)]
+def own_sentences(read_text: ReadText, table: WordTable) -> list[FloatArray]:
+    ends = read_text.sentences[: read_text.counts[SENTENCES] + 1].tolist()
+    rows = [read_text.rows[a:b] for a, b in pairwise(ends)]
     for one in rows:
-        assert np.array_equal(known.sums[one][:, :4], known.near[one])
-    return [known.sums[one].sum(axis=0) for one in rows]
+        assert np.array_equal(table.sums[one][:, :4], table.near[one])
+    return [table.sums[one].sum(axis=0) for one in rows]
 
 
 def are_among(some: list[FloatArray], others: list[FloatArray]) -> bool:
@@ -140,11 +140,11 @@ def are_among(some: list[FloatArray], others: list[FloatArray]) -> bool:
 def test_sentences_are_those_of_the_normalised_text(
     pieces: WordPieces, tokenizer: Tokenizer, text: str
 ) -> None:
-    found, known, size = scanned(text, pieces, says=True)
+    read_text, table, size = read_once(text, pieces, meaning=True)
     normal = normalise(pa.array([text], pa.large_string()))[0].as_py()
-    if size == ASK or len(normal) > sentences.HEAD + sentences.TAIL:
+    if size == NEEDS_NORMALISING or len(normal) > sentences.HEAD + sentences.TAIL:
         return
-    assert are_among(of_sentences(tokenizer, normal), own_sentences(found, known))
+    assert are_among(of_sentences(tokenizer, normal), own_sentences(read_text, table))
 
 
 @settings(max_examples=500, deadline=None)
@@ -152,10 +152,10 @@ def test_sentences_are_those_of_the_normalised_text(
 def test_a_beginning_is_that_of_the_normalised_text(
     pieces: WordPieces, tokenizer: Tokenizer, text: str, most: int
 ) -> None:
-    found, known, size = scanned(text, pieces, (0, most), says=True)
+    read_text, table, size = read_once(text, pieces, (0, most), meaning=True)
     normal = normalise(pa.array([text], pa.large_string()))[0].as_py()[:most]
-    if size != ASK and len(normal) <= sentences.HEAD + sentences.TAIL:
-        assert are_among(of_sentences(tokenizer, normal), own_sentences(found, known))
+    if size != NEEDS_NORMALISING and len(normal) <= sentences.HEAD + sentences.TAIL:
+        assert are_among(of_sentences(tokenizer, normal), own_sentences(read_text, table))
 
 
 def test_words_beyond_those_remembered_are_read_all_the_same(
@@ -168,17 +168,17 @@ def test_words_beyond_those_remembered_are_read_all_the_same(
     ]
     parts = [" ".join(words[n : n + 300]) + "." for n in range(0, len(words), 300)]
     data, offsets = buffers(pa.array([*parts, parts[-1]], pa.large_string()))
-    known = known_words(VECTORS, 4)
-    reading = reading_for(int(np.diff(offsets).max()), pieces, known)
+    table = empty_table(VECTORS, 4)
+    reading = reading_for(int(np.diff(offsets).max()), pieces, table)
     for n, text in enumerate([*parts, parts[-1]]):
         span = (int(offsets[n]), int(offsets[n + 1]))
         assert prepare(data, span, reading)
-        begin(reading.found)
+        start_text(reading.text)
         read(data, span, (0, 1 << 40), reading, True)
-        end_section(reading.found)
-        assert [reading.found.tokens[: reading.found.sections[0]].tolist()] == sections(text)
-        assert are_among(of_sentences(tokenizer, text), own_sentences(reading.found, known))
-    assert known.taken[0] == MOST < len(words)
+        end_section(reading.text)
+        assert [reading.text.tokens[: reading.text.sections[0]].tolist()] == sections(text)
+        assert are_among(of_sentences(tokenizer, text), own_sentences(reading.text, table))
+    assert table.filled[0] == MAX_WORDS < len(words)
 
 
 def test_words_made_to_share_a_place_are_read_all_the_same(pieces: WordPieces) -> None:
@@ -189,6 +189,6 @@ def test_words_made_to_share_a_place_are_read_all_the_same(pieces: WordPieces) -
     same = spelled[places == np.bincount(places.astype(np.int64)).argmax()]
     words = same.view(np.uint8).reshape(-1, 8).tobytes().decode()
     text = " ".join(words[n : n + 8] for n in range(0, len(words), 8))
-    found, known, _ = scanned(text, pieces, says=True)
-    assert len(same) > known.taken[0]
-    assert [found.tokens[: found.sections[0]].tolist()] == sections(text)
+    read_text, table, _ = read_once(text, pieces, meaning=True)
+    assert len(same) > table.filled[0]
+    assert [read_text.tokens[: read_text.sections[0]].tolist()] == sections(text)

@@ -115,8 +115,8 @@ def test_most_other_texts_are_excluded(static: Embedder) -> None:
 def test_words_are_learnt_forgotten_and_learnt_again(
     static: Embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(meaning_bounds, "MOST_WORDS", 1 << 17)
-    monkeypatch.setattr(meaning_bounds, "_FRESH_WORDS", 1 << 12)
+    monkeypatch.setattr(meaning_bounds, "MAX_WORDS", 1 << 17)
+    monkeypatch.setattr(meaning_bounds, "_MAX_NEW_WORDS", 1 << 12)
     found = made(static, pieces=False)
     for part in range(6):
         some = normalise(
@@ -125,7 +125,7 @@ def test_words_are_learnt_forgotten_and_learnt_again(
             )
         )
         assert (bounds(found, some) >= held(static, some) - SLACK).all()
-    assert found._known <= len(found._sums)
+    assert found._word_count <= len(found._sums)
 
 
 def test_nothing_can_hold_what_no_threshold_asks_for(static: Embedder) -> None:

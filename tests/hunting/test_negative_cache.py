@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.hunting import negative_cache
-from fingerprint.hunting.negative_cache import are_known, hashes, remember
+from fingerprint.hunting.negative_cache import contains, hashes, remember
 
 
 def large(texts: list[str]) -> pa.LargeStringArray:
@@ -15,11 +15,11 @@ def large(texts: list[str]) -> pa.LargeStringArray:
 
 def test_only_remembered_texts_are_known() -> None:
     texts = large([*(f"{'word ' * (n % 40)}{n}" for n in range(5000)), "", "é", "x" * 16, "x" * 32])
-    keys, seen = hashes(texts), negative_cache.seen_texts()
+    keys, cache = hashes(texts), negative_cache.empty_cache()
     assert len(np.unique(keys)) == len(texts)
     assert (keys != 0).all()
-    remember(seen, keys[::2])
-    assert np.array_equal(are_known(seen, keys), np.arange(len(texts)) % 2 == 0)
+    remember(cache, keys[::2])
+    assert np.array_equal(contains(cache, keys), np.arange(len(texts)) % 2 == 0)
     # where a text lies among others does not matter
     assert np.array_equal(hashes(texts.slice(17, 300)), keys[17:317])
 
@@ -36,9 +36,9 @@ def test_texts_that_differ_in_one_bit_differ() -> None:
 
 
 def test_when_full_all_are_forgotten() -> None:
-    seen = negative_cache.seen_texts()
-    keys = np.random.default_rng(1).integers(1, 1 << 63, negative_cache._MOST + 10).astype(np.uint64)
-    remember(seen, keys)
-    known = are_known(seen, keys)
+    cache = negative_cache.empty_cache()
+    keys = np.random.default_rng(1).integers(1, 1 << 63, negative_cache._MAX_TEXTS + 10).astype(np.uint64)
+    remember(cache, keys)
+    known = contains(cache, keys)
     assert known[-10:].all()
     assert not known[:-10].any()

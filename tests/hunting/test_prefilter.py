@@ -31,7 +31,7 @@ def passed_by(
     signatures: list[Signature], embedder: Embedder, texts: list[str], *, known_senders: bool = False
 ) -> npt.NDArray[np.bool_]:
     some = pa.array(texts, pa.large_string())
-    own = Prefilter(signatures, embedder, known_senders=known_senders).twin(some)
+    own = Prefilter(signatures, embedder, known_senders=known_senders).for_thread(some)
     passed = own.may_match(some)
     assert np.array_equal(own.may_match(some), passed)  # texts that were met before
     return passed
@@ -50,7 +50,7 @@ def test_what_matches_by_its_grams_passes(
     normal = normalise(pa.array(texts, pa.large_string()))
     found = tokens(normal)
     grams = shingle(found.hashes, found.section, found.row_offsets)
-    hits = ngram_index.best(ngram_index.gram_index(signatures), grams.hashes, grams.offsets)
+    hits = ngram_index.best_hits(ngram_index.index_ngrams(signatures), grams.hashes, grams.offsets)
     score = match_score.from_known_sender(hits.score) if known_senders else hits.score
     matches = (hits.family >= 0) & (score >= np.array([s.threshold for s in signatures])[hits.family])
     passed = passed_by(signatures, embedder, texts, known_senders=known_senders)

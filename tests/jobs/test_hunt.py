@@ -59,12 +59,12 @@ def test_every_prompt_that_the_familys_own_matcher_matches_is_found(
     worked: Path, traffic: tuple[Path, Path]
 ) -> None:
     embedder = Embedder.load("static")
-    quarry = stored_target(Home(worked), families(worked)[0])
+    target = stored_target(Home(worked), families(worked)[0])
     low = replace(
-        quarry,
-        signatures=tuple(replace(s, threshold=0.02, similarity=0.2, usual=0.1) for s in quarry.signatures),
+        target,
+        signatures=tuple(replace(s, threshold=0.02, similarity=0.2, usual=0.1) for s in target.signatures),
     )
-    for chosen in (quarry, low):
+    for chosen in (target, low):
         hunter = Hunter(chosen, embedder)
         for batch in read_traffic([traffic[1]], rejects=None):
             texts = normalise(compose(batch.column("system"), batch.column("prompt")))
@@ -95,8 +95,8 @@ def test_a_file_is_hunted_without_a_home(
 def test_an_edited_file_is_taken_only_if_said_so(
     worked: Path, traffic: tuple[Path, Path], tmp_path: Path, family: str
 ) -> None:
-    quarry = stored_target(Home(worked), family)
-    changed = to_json(quarry.signatures[0]) | {"threshold": 0.999}
+    target = stored_target(Home(worked), family)
+    changed = to_json(target.signatures[0]) | {"threshold": 0.999}
     file = tmp_path / "edited.json"
     file.write_text(json.dumps(changed))
     assert "it was changed" in failed(3, "hunt", file, traffic[0])
@@ -133,8 +133,8 @@ def test_another_threshold_and_its_preview(worked: Path, traffic: tuple[Path, Pa
 
 
 def test_a_preview_ends_in_time(worked: Path, traffic: tuple[Path, Path], family: str) -> None:
-    quarry = stored_target(Home(worked), family)
-    assert not preview(quarry, quarry, traffic, TEXT_ONLY, seconds=0.0).after.complete
+    target = stored_target(Home(worked), family)
+    assert not preview(target, target, traffic, TEXT_ONLY, seconds=0.0).after.complete
 
 
 def test_no_hit_at_all(worked: Path, tmp_path: Path, family: str) -> None:
@@ -152,14 +152,14 @@ def test_what_cannot_be_hunted(worked: Path, traffic: tuple[Path, Path], tmp_pat
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(InputError, match="a signature as JSON expected"):
         read_target(tmp_path / "bad.json")
-    quarry = stored_target(Home(worked), family)
-    other = replace(quarry.signatures[0].stamp, normaliser="0")
+    target = stored_target(Home(worked), family)
+    other = replace(target.signatures[0].stamp, normaliser="0")
     with pytest.raises(StampMismatch, match="normaliser='0'"):
         Hunter(
-            replace(quarry, signatures=(replace(quarry.signatures[0], stamp=other),)), Embedder.load("static")
+            replace(target, signatures=(replace(target.signatures[0], stamp=other),)), Embedder.load("static")
         )
     two = tmp_path / "two.jsonl"
-    both = [to_json(quarry.signatures[0]), to_json(replace(quarry.signatures[0], family_id="f000000000000"))]
+    both = [to_json(target.signatures[0]), to_json(replace(target.signatures[0], family_id="f000000000000"))]
     two.write_text("\n".join(map(json.dumps, both)))
     with pytest.raises(InputError, match="of one family expected, of 2 found"):
         read_target(two)
@@ -168,10 +168,10 @@ def test_what_cannot_be_hunted(worked: Path, traffic: tuple[Path, Path], tmp_pat
 def test_text_alone_needs_no_model_of_the_signatures(
     worked: Path, traffic: tuple[Path, Path], family: str
 ) -> None:
-    quarry = stored_target(Home(worked), family)
-    foreign = replace(quarry.signatures[0].stamp, model="another", revision="x", dimension=3)
-    one = replace(quarry.signatures[0], stamp=foreign, prototypes=np.zeros((0, 3), np.float32))
-    changed = replace(quarry, signatures=(one,))
+    target = stored_target(Home(worked), family)
+    foreign = replace(target.signatures[0].stamp, model="another", revision="x", dimension=3)
+    one = replace(target.signatures[0], stamp=foreign, prototypes=np.zeros((0, 3), np.float32))
+    changed = replace(target, signatures=(one,))
     with pytest.raises(StampMismatch, match="another"):
         Hunter(changed, Embedder.load("static"))
     assert hunt(changed, [traffic[1]], TEXT_ONLY).hits >= 60
@@ -182,6 +182,6 @@ def test_parquet_is_read_by_the_columns_that_count(
 ) -> None:
     batches = list(read_traffic([traffic[0]], rejects=None))
     pq.write_table(pa.Table.from_batches(batches), tmp_path / "t.parquet")
-    quarry = stored_target(Home(worked), family)
-    a, b = (hunt(quarry, [file], TEXT_ONLY) for file in (traffic[0], tmp_path / "t.parquet"))
+    target = stored_target(Home(worked), family)
+    a, b = (hunt(target, [file], TEXT_ONLY) for file in (traffic[0], tmp_path / "t.parquet"))
     assert (a.hits, a.per_day, a.top) == (b.hits, b.per_day, b.top)

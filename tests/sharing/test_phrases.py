@@ -84,5 +84,5 @@ def test_whoever_satisfies_the_rule_reaches_the_threshold(
     prompt = " zzz ".join(" ".join(p.words) for p in lightest)
     read = tokens(normalise(pa.array([f"so {prompt} so"], pa.large_string())))
     grams = shingle(read.hashes, read.section, read.row_offsets)
-    index = ngram_index.gram_index([replace(signature, score=0.0)])
-    assert ngram_index.best(index, grams.hashes, grams.offsets).score[0] >= threshold - 1e-6
+    index = ngram_index.index_ngrams([replace(signature, score=0.0)])
+    assert ngram_index.best_hits(index, grams.hashes, grams.offsets).score[0] >= threshold - 1e-6

@@ -17,7 +17,7 @@ from fingerprint.discovery.discover import Discovery, discover
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import DayCount, Segment, Signature, Stamp
 from fingerprint.matching import ngram_index
-from fingerprint.matching.ngram_index import gram_index
+from fingerprint.matching.ngram_index import index_ngrams
 from fingerprint.signatures import match_score
 from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.tokenise import tokens
@@ -99,7 +99,7 @@ def test_few_non_members_reach_a_threshold(rate: float) -> None:
     batch, found, described = worked(sent, false_positive_rate=rate)
     for family, signature in enumerate(described.signatures):
         shingles = found.shingles
-        hits = ngram_index.best(gram_index([signature]), shingles.hashes, shingles.offsets)
+        hits = ngram_index.best_hits(index_ngrams([signature]), shingles.hashes, shingles.offsets)
         reached = (hits.score >= signature.threshold) & (described.label != family)
         assert reached.sum() <= rate * batch.distinct
         members = described.label == family
