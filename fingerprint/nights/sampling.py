@@ -128,8 +128,7 @@ def search(spool: Spool, claims: Claims, stored: RoundCores, job: Job, *, most: 
 def choose_sample(spool: Spool, free: Bools, likely: Bytes, most: int) -> IntArray:
     """Choose prompts of `free` (n,) until their texts fill `most` bytes, in the order of their hashes; ascending.
 
-    Up to half of the bytes go to `likely` ones (n,), the likeliest first; alone they would be no sample to test
-    behaviour on.
+    likely: (n,) uint8, the likeliest come before the others.
     """
 
     def fit(prompts: IntArray, room: int) -> IntArray:
