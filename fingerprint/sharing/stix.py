@@ -17,6 +17,7 @@ from fingerprint.domain import signature_json
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.json_fields import Json
 from fingerprint.domain.signature import Signature
+from fingerprint.domain.signature_json import FORMAT, FORMAT_VERSION
 from fingerprint.domain.vocabulary import LABELS
 from fingerprint.sharing.nova import nova_rule, regex
 from fingerprint.sharing.phrases import Phrases
@@ -113,7 +114,7 @@ class _Maker:
             "name": "fingerprint signature",
             "description": "The signature of a prompt family, by which fingerprint matches prompts.",
             "schema": (
-                "`signature` is a JSON object of format fingerprint-signature, version 1, as "
+                f"`signature` is a JSON object of format {FORMAT}, version {FORMAT_VERSION}, as "
                 "`fingerprint families show ID --json` prints it; its content_hash is the SHA-256 of all the rest."
             ),
             "version": "1.0.0",
