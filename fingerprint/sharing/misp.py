@@ -6,6 +6,7 @@ content, so the same families give the same bytes, and a later export updates th
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,11 @@ def event(items: Sequence[RuleItem], terms: Terms) -> Json:
             "Object": objects,
         }
     }
+
+
+def write(items: Sequence[RuleItem], terms: Terms) -> bytes:
+    """Write an event."""
+    return json.dumps(event(items, terms), indent=1).encode() + b"\n"
 
 
 @dataclass(frozen=True, slots=True)

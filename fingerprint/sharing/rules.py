@@ -22,11 +22,15 @@ EXCERPT = 160
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On what terms something is shared: Traffic Light Protocol 2.0 label, author and tags; "" and () for none."""
+    """On what terms something is shared: Traffic Light Protocol 2.0 label, author and tags; "" and () for none.
+
+    intrusion_set: whom confirmed campaigns are attributed to, in formats that can say so.
+    """
 
     tlp: str
     author: str = ""
     tags: tuple[str, ...] = ()
+    intrusion_set: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

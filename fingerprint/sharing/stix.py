@@ -61,6 +61,14 @@ def bundle(items: Sequence[RuleItem], terms: Terms, *, intrusion_set: str | None
     return {"type": "bundle", "id": f"bundle--{uuid.uuid5(_OWN, ids)}", "objects": list(unique.values())}
 
 
+def write(items: Sequence[RuleItem], terms: Terms) -> bytes:
+    """Write a bundle with each object on a line of its own, so that two of them can be compared."""
+    made = bundle(items, terms, intrusion_set=terms.intrusion_set)
+    head = json.dumps({name: value for name, value in made.items() if name != "objects"})[:-1]
+    objects = ",\n".join(json.dumps(obj, allow_nan=False) for obj in made["objects"])
+    return f'{head}, "objects": [\n{objects}\n]}}\n'.encode()
+
+
 def signatures_in(value: object) -> tuple[list[tuple[str, object]], int]:
     """Return the id and signature, still as JSON, of every indicator in a bundle that carries one.
 

@@ -131,26 +131,25 @@ def _exported(
 ) -> Export:
     from fingerprint.sharing.exports import FamilyChoice
     from fingerprint.sharing.exports import export as make
+    from fingerprint.sharing.formats import FORMATS
     from fingerprint.sharing.rules import Terms
 
-    if format_ == "json":
+    if not FORMATS[format_].states_terms:
         for name in ("tlp", "author", "tags", "intrusion_set"):
             if options[name]:
-                raise UsageError(f"--{name.rstrip('s').replace('_', '-')} does not go with --format json")
-    if options["intrusion_set"] and format_ != "stix":
-        raise UsageError(f"--intrusion-set goes with --format stix only, not with {format_}")
+                raise UsageError(
+                    f"--{name.rstrip('s').replace('_', '-')} does not go with --format {format_}"
+                )
+    if options["intrusion_set"] and not FORMATS[format_].states_intrusion_set:
+        wanted = ", ".join(name for name, row in FORMATS.items() if row.states_intrusion_set)
+        raise UsageError(f"--intrusion-set goes with --format {wanted} only, not with {format_}")
     choice = FamilyChoice(
         families, options["flagged"], options["label"], options["campaign"], options["min_accounts"]
     )
-    terms = Terms(options["tlp"] or DEFAULT_TLP, options["author"] or "", options["tags"])
-    return make(
-        signatures,
-        changes,
-        choice,
-        format_,
-        terms,
-        intrusion_set=options["intrusion_set"],
+    terms = Terms(
+        options["tlp"] or DEFAULT_TLP, options["author"] or "", options["tags"], options["intrusion_set"]
     )
+    return make(signatures, changes, choice, format_, terms)
 
 
 def _export_summary(made: Export) -> str:

@@ -11,21 +11,14 @@ from starlette.responses import Response
 
 from fingerprint.domain.errors import UsageError
 from fingerprint.domain.rows import Event
-from fingerprint.domain.vocabulary import DEFAULT_TLP, EXPORT_FORMATS
+from fingerprint.domain.vocabulary import DEFAULT_TLP
 from fingerprint.service.console import charts
 from fingerprint.service.console.base import MAX_ROWS, PageRoute, Reader, Visit
 from fingerprint.sharing import exports
+from fingerprint.sharing.formats import FORMATS
 from fingerprint.sharing.rules import Terms
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-
-_FILES = {
-    "json": (".jsonl", "application/jsonl"),
-    "stix": (".stix.json", "application/stix+json"),
-    "misp": (".misp.json", "application/json"),
-    "nova": (".nov", "text/plain"),
-    "yara": (".yar", "text/plain"),
-}
 
 MAX_CHARTED = 16
 """Families of a campaign that its charts show: those of most requests."""
@@ -51,26 +44,25 @@ def campaign(visit: Reader, campaign_id: str) -> Response:
         line=visit.queries.timeline(list(row.families)),
         lanes=_lanes(visit, shown),
         events=_events(visit, row.families),
-        formats=EXPORT_FORMATS,
+        formats=FORMATS,
         charts=charts,
     )
 
 
 @router.get("/campaigns/{campaign_id}/export")
 def export(visit: Reader, campaign_id: str) -> Response:
-    """Give a campaign's signatures as a file; `format` is one of EXPORT_FORMATS."""
+    """Give a campaign's signatures as a file; `format` is one of FORMATS."""
     asked = visit.request.query_params.get("format", "json")
-    format_ = next((f for f in EXPORT_FORMATS if f == asked), None)
+    format_ = next((row for row in FORMATS.values() if row.name == asked), None)
     if format_ is None:
-        raise UsageError(f"one of {', '.join(EXPORT_FORMATS)} expected, {asked} found")
+        raise UsageError(f"one of {', '.join(FORMATS)} expected, {asked} found")
     store = visit.store
     row = store.campaign(campaign_id)
     choice, terms = exports.FamilyChoice(ids=row.families), Terms(DEFAULT_TLP, visit.who.name)
-    made = exports.export(store.signatures(), store.last_changes(), choice, format_, terms)
+    made = exports.export(store.signatures(), store.last_changes(), choice, format_.name, terms)
     name = "".join(c for c in campaign_id if c.isascii() and (c.isalnum() or c in "-_")) or "campaign"
-    ending, kind = _FILES[format_]
-    headers = {"Content-Disposition": f'attachment; filename="{name}{ending}"'}
-    return Response(made.content, media_type=kind, headers=headers)
+    headers = {"Content-Disposition": f'attachment; filename="{name}{format_.suffix}"'}
+    return Response(made.content, media_type=format_.media_type, headers=headers)
 
 
 def _lanes(visit: Visit, families: tuple[str, ...]) -> Any:
