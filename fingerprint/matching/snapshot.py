@@ -28,7 +28,8 @@ from fingerprint.matching.snapshot_files import (
 
 LOOKUP_EXACT_UP_TO = 4_096
 LOOKUP_PROBES = 8
-"""The same for snapshots: a prompt looked up has many sentences, and a millisecond (D-053)."""
+"""Prototypes that are searched one by one, and the inverted lists that a search reads of more: fewer than for a night's
+neighbour graph, for a prompt looked up has many sentences, and a millisecond (D-053)."""
 
 INDEX_FILE = "prototypes.faiss"
 
