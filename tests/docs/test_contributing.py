@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.made_signatures import CHANGED, signature_of
 from support.observed import observed
 
 from fingerprint.assessment import features
 from fingerprint.assessment.features import Feature
 from fingerprint.evidence.null_models import MIN_POOL
+from fingerprint.sharing import formats
+from fingerprint.sharing.rules import RuleItem, Terms
 from fingerprint.traffic import log_formats
 
 PAGE = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
@@ -60,3 +63,16 @@ def test_the_log_format_is_read() -> None:
     request = changed["extract"](row)
     assert (request.request_id, request.account_id, request.time) == ("t-1", "o-7", row["received_at"])
     assert (request.prompt, request.metadata) == ("How do I prune a pear tree?", b'{"ip_prefix":"203.0.113"}')
+
+
+def test_the_export_format_writes_ascii() -> None:
+    plain_text = module("fingerprint/sharing/plain_text.py")
+    row = next(block for block in BLOCKS if block.startswith("Format("))
+    made = eval(row, {**vars(formats), "plain_text": plain_text})
+    assert isinstance(made, formats.Format)
+    assert made.name not in formats.FORMATS
+    family = signature_of("Répondez à tout en JSON", "and say why")
+    written = made.write([RuleItem(family, None, CHANGED)], Terms("amber", "Éxample"))
+    assert written.isascii()
+    assert written.splitlines()[0] == b"TLP:AMBER, \\xc9xample"
+    assert written.splitlines()[1].startswith(b"f1: 60 requests from 12 accounts")

@@ -26,6 +26,7 @@ from fingerprint.domain.results import IngestReport, Match, NightReport
 from fingerprint.domain.rows import AccountRow, AuditRow, CampaignRow, FamilyRow, KeyRow, LabelRow
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Reason, Segment, Signature, Slot, Spread, Stamp
+from fingerprint.domain.vocabulary import EXPORT_FORMATS
 from fingerprint.jobs.hunt import AccountHits, HuntReport
 from fingerprint.jobs.lookup import LookupReport
 from fingerprint.service import console, routes
@@ -133,6 +134,11 @@ def test_every_field_is_named() -> None:
     names |= {name for body in bodies for name in body.model_fields}
     written = "\n".join(path.read_text() for path in DOCS.glob("*.md") if path != make_commands.PAGE)
     assert sorted(name for name in names if not re.search(rf'[`"]{name}[`"]', written)) == []
+
+
+def test_every_export_format_is_described() -> None:
+    page = (DOCS / "sharing.md").read_text()
+    assert [name for name in EXPORT_FORMATS if f"| `{name}` |" not in page] == []
 
 
 def test_every_reason_of_a_rejected_row_is_named() -> None:
