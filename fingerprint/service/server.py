@@ -1,4 +1,4 @@
-"""Listens: one process or several, and a door that closes only after it said so."""
+"""Runs the service: one process or several, which stop accepting connections only after saying "not ready"."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from fingerprint.service.serving.policy import GatewayPolicy
 from fingerprint.store.store import Store
 
 GRACE_S = 25
-"""How long requests in work may take after the door closed: below Kubernetes' and systemd's patience."""
+"""How long requests may still take after the service stops accepting: less than Kubernetes and systemd wait."""
 
-KEPT_S = 75
-"""An idle connection stays: longer than gateways keep theirs, or they would meet a closed one."""
+KEEP_ALIVE_S = 75
+"""How long an idle connection is kept: longer than gateways do, or they would use a closed one."""
 
 HEALTHY_S = 60
-"""A worker that says nothing for so long is replaced."""
+"""A worker that does not answer for so long is replaced."""
 
 
 def serve(config: Config) -> None:
-    """Listen until told to stop; raises UsageError when others could connect and no key was ever made.
+    """Run until stopped.
 
-    Also when the policy's file is wrong: at the start there is none before it to go on with.
+    Raises UsageError when other machines could connect and no key exists, and when the policy's file is wrong: at the
+    start there is no earlier policy to keep.
     """
     refuse_without_keys(config)
     if config.policy is not None:
-        GatewayPolicy.load(Path(config.policy))  # later, a wrong one is told of and does not count
+        GatewayPolicy.load(Path(config.policy))  # later, a wrong file is reported and ignored
     config.to_environment()
     settings = uvicorn.Config(
         "fingerprint.service.app:from_environment",
@@ -49,7 +50,7 @@ def serve(config: Config) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
-        timeout_keep_alive=KEPT_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_worker_healthcheck=HEALTHY_S,
         backlog=2048,
     )
@@ -78,12 +79,12 @@ class _Workers(Multiprocess):
 
 
 def refuse_without_keys(config: Config) -> None:
-    """Raise UsageError when a host other than this machine's is asked for and there is no API key that was not revoked."""
+    """Raise UsageError when other machines could connect and every API key is revoked, or there is none."""
     if config.is_local:
         return
     with Store.open(config.home.path, config.home.database) as store:
         if not any(key.row.revoked is None for key in store.access.all_keys()):
             raise UsageError(
-                f"--host {config.host}: others could connect, so an API key is expected, none found; first "
-                f"run: fingerprint keys create NAME --scope lookup --home {config.path}"
+                f"--host {config.host} lets other machines connect, which needs an API key, and there is none; "
+                f"first run: fingerprint keys create NAME --scope lookup --home {config.path}"
             )

@@ -3,89 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import click
 import pytest
 from support.small_traffic import done, failed, night_rows, objects, row, run, written
 
-from fingerprint.cli.main import cli
 from fingerprint.domain.signature import Segment, Slot, Template
 from fingerprint.domain.signature_json import from_json, to_json
 from fingerprint.store.lock import HomeLock
-
-
-@pytest.mark.alone
-def test_help_is_quick_and_loads_nothing_heavy() -> None:
-    took = []
-    for _ in range(3):
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "fingerprint", "--help"], check=True, capture_output=True)
-        took.append(time.perf_counter() - began)
-    assert min(took) <= 0.5
-    ask = "import sys, fingerprint.cli; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", ask], check=True, capture_output=True, text=True
-    ).stdout.split()
-    roots = {name.partition(".")[0] for name in loaded}
-    assert roots.isdisjoint(
-        ("torch", "numba", "numpy", "pyarrow", "sqlalchemy", "faiss", "sentence_transformers", "rich")
-    )
-
-
-def _commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Yield the words of every command and sub-command."""
-    for name, command in group.commands.items():
-        yield (*path, name)
-        if isinstance(command, click.Group):
-            yield from _commands(command, (*path, name))
-
-
-COMMANDS = list(_commands())
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_help_has_an_example_and_says_what_comes_out(command: tuple[str, ...]) -> None:
-    text = done(*command, "--help")
-    examples = text.partition("Example:\n")[2].partition("\n\n")[0]
-    assert "fingerprint " + " ".join(command) in examples
-    assert "output" in text.partition("Options:\n")[0].lower()
-
-
-def test_help_explains_output_completion_and_exit_statuses() -> None:
-    text = done("--help")
-    assert all(words in text for words in ("--format table|jsonl", "completion bash", "130"))
-    assert done("--version").startswith("fingerprint, version ")
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_that_prints_results_takes_format_and_json(command: tuple[str, ...]) -> None:
-    text = done(*command, "--help")
-    both = ("--format [table|jsonl]" in text, "Short for --format jsonl" in text)
-    special = {("watch",), ("serve",), ("keys",), ("export",), ("demo",), ("completion",)}
-    assert both == ((False, False) if command in special else (True, True))
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_one_line_that_click_answers(shell: str) -> None:
-    assert f"_FINGERPRINT_COMPLETE={shell}_source fingerprint" in done("completion", shell)
-    words = {"COMP_WORDS": "fingerprint fam", "COMP_CWORD": "1", "_FINGERPRINT_COMPLETE": "bash_complete"}
-    program = [sys.executable, "-m", "fingerprint"]
-    answer = subprocess.run(program, env={**os.environ, **words}, capture_output=True, text=True, check=True)
-    assert answer.stdout == "plain,families\n"
-
-
-def test_simulate_help_knows_all_presets_and_evasions() -> None:
-    from fingerprint.simulate import EVASIONS, PRESETS
-
-    told = done("simulate", "--help")
-    assert [name for name in (*EVASIONS, *PRESETS) if name not in told] == []
 
 
 def test_chain(traffic: tuple[Path, Path], home: Path, tmp_path: Path) -> None:
@@ -153,106 +79,6 @@ def test_second_night_continues_the_families(traffic: tuple[Path, Path], home: P
     assert all(f["requests"] == 120 for f in families)
     assert len(objects("nights", "--home", home, "--format", "jsonl")) == 2
     assert "420" in done("nights", "--home", home)
-
-
-def test_accounts_and_campaigns(worked: Path) -> None:
-    accounts = objects("accounts", "--home", worked, "--flagged", "--format", "jsonl")
-    assert {a["account_id"] for a in accounts} == {f"pool{i}" for i in range(12)}
-    [first, *_] = accounts
-    assert first["flagged"] is True
-    assert {"name", "value", "contribution", "words"} == first["evidence"][0].keys()  # type: ignore[index]
-    assert "pool" in done("accounts", "--home", worked, "--limit", 3)
-    campaigns = objects("campaigns", "--home", worked, "--format", "jsonl")
-    assert sum(len(c["families"]) for c in campaigns) == 2  # type: ignore[arg-type,misc]
-    assert "largest template" in done("campaigns", "--home", worked)
-
-
-def test_one_account_and_one_campaign(worked: Path) -> None:
-    [account] = objects("accounts", "show", "pool3", "--home", worked, "--json")
-    assert account["flagged"] is True
-    page = done("accounts", "show", "pool3", "--home", worked)
-    assert page.startswith("account pool3: score ")
-    assert "requests are of family" in page.partition("why")[2]
-    [listed, *_] = objects("campaigns", "--home", worked, "--json")
-    shown = objects("campaigns", "show", listed["campaign_id"], "--home", worked, "--format", "jsonl")
-    assert shown == [listed]
-    page = done("campaigns", "show", listed["campaign_id"], "--home", worked)
-    assert all(str(family) in page for family in listed["families"])  # type: ignore[attr-defined]
-    assert "nobody" in failed(7, "accounts", "show", "nobody", "--home", worked)
-    assert "nothing" in failed(7, "campaigns", "show", "nothing", "--home", worked)
-
-
-def test_format_and_json_are_two_spellings_of_one(
-    worked: Path, home: Path, family: str, tmp_path: Path
-) -> None:
-    for command in (("families",), ("families", "show", family), ("accounts",), ("campaigns",), ("nights",)):
-        assert objects(*command, "--home", worked, "--json") == objects(
-            *command, "--home", worked, "--format", "jsonl"
-        )
-    [label] = objects("label", family, "benign", "--by", "ana", "--home", home, "--json")
-    assert (label["family_id"], label["label"], label["by"]) == (family, "benign", "ana")
-    [snapshot] = objects("publish", "--home", home, "--json")
-    assert snapshot.keys() == {"snapshot_id"}
-    shared = tmp_path / "shared.jsonl"
-    shared.write_text(done("families", "show", family, "--home", worked, "--json"))
-    [outcome] = objects("import", shared, "--home", tmp_path / "elsewhere", "--json")
-    assert (outcome["new"], outcome["revoked"]) == ([family], 0)
-    [key] = objects("keys", "create", "ana", "--scope", "read", "--home", home, "--json")
-    [revoked] = objects("keys", "revoke", key["key_id"], "--home", home, "--json")
-    assert "key" not in revoked
-    assert revoked["revoked"] is not None
-    [simulated] = objects("simulate", tmp_path / "t.jsonl", "--rows", 2000, "--json")
-    assert simulated["rows"] == 2000
-
-
-def test_the_beginning_of_an_id_is_enough(home: Path, traffic: tuple[Path, Path], family: str) -> None:
-    families = [str(f["family_id"]) for f in objects("families", "--home", home, "--json")]
-    [other] = [f for f in families if f != family]
-    start = next(family[:n] for n in range(1, 20) if not other.startswith(family[:n]))
-    at = ("--home", home)
-    assert done("families", "show", start, *at) == done("families", "show", family, *at)
-    assert done("label", start, "benign", "--by", "ana", *at) == f"{family}: labelled benign by ana\n"
-    assert objects("hunt", start, traffic[0], *at, "--json")[0]["family_id"] == family
-    assert done("export", start, "--format", "json", *at) == done("export", family, "--format", "json", *at)
-    campaign = str(objects("campaigns", *at, "--json")[0]["campaign_id"])
-    assert objects("campaigns", "show", campaign[:6], *at, "--json")[0]["campaign_id"] == campaign
-    assert objects("accounts", "show", "pool10", *at, "--json")[0]["account_id"] == "pool10"
-    both = failed(2, "families", "show", "f", *at)
-    assert all(f in both for f in families)
-    assert "no family nobody" in failed(7, "hunt", "nobody", traffic[0], *at)
-    assert "12 accounts: pool0, pool1," in failed(2, "accounts", "show", "pool", *at)
-
-
-def test_a_misspelt_label_is_told(home: Path, family: str) -> None:
-    refused = failed(2, "label", family, "campain", "--home", home)
-    assert "did you mean 'campaign'?" in refused
-    assert "--as-written" in refused
-    assert "labelled campain" in done("label", family, "campain", "--as-written", "--home", home)
-    assert "labelled our benchmark" in done("label", family, "our benchmark", "--home", home)
-
-
-def test_filters(worked: Path, family: str) -> None:
-    listed = ("families", "--home", worked, "--format", "jsonl")
-    assert len(objects(*listed, "--limit", 1)) == 1
-    assert objects(*listed, "--min-score", 1.1) == []
-    assert objects(*listed, "--label", "benign") == []
-    assert len(objects(*listed, "--label", "none")) == 2
-    assert done("families", "--home", worked, "--min-score", 1.1) == "no families\n"
-
-
-def test_sorts(home: Path) -> None:
-    at = ("--home", home, "--json")
-    for key in ("score", "accounts", "requests", "first-seen", "last-seen"):
-        values = [f[key.replace("-", "_")] for f in objects("families", *at, "--sort", key)]
-        assert len(values) == 2
-        assert values == sorted(values, reverse=True)  # type: ignore[type-var]
-    assert "'size' is not one of" in failed(2, "families", "--home", home, "--sort", "size")
-
-
-def test_a_filter_by_a_misspelt_label_is_told(worked: Path) -> None:
-    result = run("families", "--home", worked, "--label", "bening")
-    assert (result.exit_code, result.stdout) == (0, "no families\n")
-    assert result.stderr == "fingerprint: no family is labelled bening; did you mean benign?\n"
 
 
 def test_summary_adds_up(tmp_path: Path, home: Path) -> None:

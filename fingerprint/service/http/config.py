@@ -1,4 +1,4 @@
-"""The settings of the service, and how worker processes are told them."""
+"""The settings of the service, and how worker processes get them."""
 
 from __future__ import annotations
 

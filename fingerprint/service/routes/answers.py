@@ -44,7 +44,7 @@ class LookupBody(BaseModel):
     account_id: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
         None, description="who sent it, as the nightly's logs name them"
     )
-    explain: bool = Field(False, description="add the template's segments and what stands between them")
+    explain: bool = Field(False, description="add the template's segments and the text between them")
 
 
 class BatchBody(BaseModel):

@@ -90,7 +90,7 @@ def show_signature(service: Here, _who: Reader, family_id: Name) -> dict[str, An
 
 @router.get("/families/{family_id}/labels", tags=["labels"], responses=_READS)
 def list_labels(service: Here, _who: Reader, family_id: Name, response: Response) -> list[LabelBody]:
-    """List what analysts said of a family, oldest first."""
+    """List the labels of a family, oldest first."""
     store = service.store()
     revision = store.access.revision(family_id)
     store.signature(family_id)

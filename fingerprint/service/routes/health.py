@@ -1,4 +1,4 @@
-"""What operators' machines ask: is it alive, is it ready, how does it do."""
+"""Probes and metrics: is the service alive, is it ready, how is it doing."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ async def livez() -> Response:
 
 @router.get("/readyz", response_class=PlainTextResponse)
 async def readyz(service: Annotated[Service, Depends(service_of)]) -> Response:
-    """Say whether lookups are answered: a snapshot is in use, keys are known, and the door is not closing.
+    """Say whether lookups are answered: a snapshot is in use, keys are known, and the service is not shutting down.
 
-    The database may be away: lookups do not need it. A wrong policy file is told of, and does not count.
+    The database may be away: lookups do not need it. A wrong policy file is reported, but the service stays ready.
     """
     if service.draining:
         raise Problem(503, "shutting down")

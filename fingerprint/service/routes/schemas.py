@@ -73,7 +73,7 @@ class FamilyDetail(FamilyBody):
     reasons: list[ReasonBody]
     labels: list[LabelBody]
     events: list[EventBody]
-    revision: int = Field(description="of what people said; the ETag")
+    revision: int = Field(description="number of the latest change by people; the ETag")
 
 
 class NewLabel(BaseModel):

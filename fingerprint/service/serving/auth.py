@@ -26,7 +26,7 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="fingerprint"'}
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: `name` stands in the audit log; session is None unless they came with a console's cookie."""
+    """Who asks: `name` is written to the audit log; session is None unless they came with a console's cookie."""
 
     name: str
     key_id: str | None

@@ -80,7 +80,7 @@ class Batcher:
             raise Problem(503, f"{waiting} lookups wait already", headers={"Retry-After": "1"})
 
     async def explain(self, asked: LookupRequest) -> tuple[Match, Serving]:
-        """Look one prompt up, and say which of a template's segments it holds and what stands between them."""
+        """Look one prompt up, with the template's segments that it contains and the text between them."""
         serving = self.serving()
         self._admit(1, len(self._queue) + self._large, self._most)
         self._large += 1

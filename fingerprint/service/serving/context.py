@@ -117,7 +117,7 @@ class Service:
         self.changed()
 
     def changed(self) -> None:
-        """Take up at once what was just said of a family; `refresh` has a snapshot made of it soon."""
+        """Use a new label or edit at once; `refresh` has a snapshot made of it soon."""
         if self._loop is not None and self._wake is not None:
             self._loop.call_soon_threadsafe(self._wake.set)
 

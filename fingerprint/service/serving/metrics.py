@@ -94,9 +94,9 @@ class _InUse:
             yield GaugeMetricFamily(name, words, value=value)
         for name, (about, label, fact) in self._facts.items():
             if fact:
-                told = GaugeMetricFamily(name, about, labels=[label])
-                told.add_metric([fact], 1.0)
-                yield told
+                info = GaugeMetricFamily(name, about, labels=[label])
+                info.add_metric([fact], 1.0)
+                yield info
 
 
 def exposition(serving: Serving | None, policy: PolicyFile, *, database_up: bool, waiting: int) -> Response:

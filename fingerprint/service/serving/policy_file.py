@@ -1,4 +1,4 @@
-"""The operator's policy as its file says it now; a wrong file changes nothing, and is told of until it is mended."""
+"""Follows the operator's policy file; a wrong file changes nothing, and is reported until it is corrected."""
 
 from __future__ import annotations
 

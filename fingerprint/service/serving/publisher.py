@@ -36,7 +36,7 @@ class Publisher:
         self._guard = Lock()
 
     def want(self) -> None:
-        """Ask for a snapshot of what was just said or stored."""
+        """Ask for a snapshot with the labels and families just stored."""
         with self._guard:
             if self._due is None and self._running is None:
                 self._due = time.monotonic() + QUIET_S
