@@ -17,7 +17,7 @@ def workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
+def prefetch(items: Iterator[Item]) -> Iterator[Item]:
     """Yield the items, while another thread makes the next one; to stop waits for that one."""
     end: Any = object()
     with ThreadPoolExecutor(1) as pool:
@@ -35,15 +35,15 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, threads: 
     if threads <= 1:
         yield from map(work, items)
         return
-    held: deque[Future[Result]] = deque()
+    pending: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
-                held.append(pool.submit(work, item))
-                if len(held) > threads:
-                    yield held.popleft().result()
-            while held:
-                yield held.popleft().result()
+                pending.append(pool.submit(work, item))
+                if len(pending) > threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
         finally:
-            for future in held:
+            for future in pending:
                 future.cancel()

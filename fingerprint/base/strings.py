@@ -37,7 +37,7 @@ def strings(data: Bytes, offsets: IntArray) -> pa.LargeStringArray:
 
 
 @njit(cache=True, nogil=True)
-def gathered(data: Bytes, begins: IntArray, ends: IntArray) -> tuple[Bytes, IntArray]:
+def gather(data: Bytes, begins: IntArray, ends: IntArray) -> tuple[Bytes, IntArray]:
     """Copy parts (m,) of some bytes one behind the other; also return where each begins, (m + 1,)."""
     offsets = np.zeros(len(begins) + 1, dtype=np.int64)
     offsets[1:] = np.cumsum(ends - begins)

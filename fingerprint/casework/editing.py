@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.base.types import Embed, FloatArray, HashArray
-from fingerprint.domain.casework import HeldPattern, name_of
+from fingerprint.domain.casework import HeldPattern, grams_digest
 from fingerprint.domain.errors import UsageError
 from fingerprint.domain.signature import Segment, Signature, Slot, Template
 from fingerprint.signatures import match_score
@@ -122,7 +122,7 @@ def preview(
 
     patterns: of the family, from all nights. kept: its former versions, whose n-grams older patterns are of.
     """
-    grams_by_name = {name_of(s.grams): s.grams for s in (*kept, old)}
+    grams_by_name = {grams_digest(s.grams): s.grams for s in (*kept, old)}
     members, others = EditOutcome(), EditOutcome()
     nights: dict[datetime, EditOutcome] = {}
     looked_for = np.zeros(len(new.grams), np.bool_)
@@ -144,7 +144,7 @@ def preview(
 
 def scores(signature: Signature, patterns: Sequence[HeldPattern]) -> list[tuple[float, HeldPattern]]:
     """Score the patterns that are of this signature's own n-grams; each score, 0 to 1, with its pattern."""
-    own = [p for p in patterns if p.grams == name_of(signature.grams)]
+    own = [p for p in patterns if p.grams == grams_digest(signature.grams)]
     return list(zip(_scores(signature, signature.grams, own).tolist(), own, strict=True)) if own else []
 
 

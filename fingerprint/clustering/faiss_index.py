@@ -30,22 +30,25 @@ def set_threads(count: int) -> None:
     faiss.omp_set_num_threads(count)
 
 
-def searched(points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Iterator[IntArray]:
-    """Yield for every BATCH points (n, d) the numbers of the `wide` nearest to each, (rows, wide), -1 = none."""
+def search(points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Iterator[IntArray]:
+    """Yield for every BATCH points the numbers of the `wide` nearest to each, (rows, wide) int64, -1 = none.
+
+    points: (n, d) float32 unit rows; up to `exact_up_to` of them are compared one by one.
+    """
     index = make_index(points, "SQ8", seed, exact_up_to=exact_up_to)
     for start in range(0, len(points), BATCH):
         yield index.search(points[start : start + BATCH], wide)[1]
 
 
-def trained(points: FloatArray, seed: int, exact_up_to: int) -> Bytes:
-    """Return the index of `searched` without its points, in FAISS's format: what its parts have in common."""
+def train(points: FloatArray, seed: int, exact_up_to: int) -> Bytes:
+    """Return the index of `search` without its points, in FAISS's format (bytes): what its parts have in common."""
     return np.asarray(
         faiss.serialize_index(_empty(np.ascontiguousarray(points), "SQ8", seed, exact_up_to, PROBES))
     )
 
 
-def filled(empty: Bytes, points: FloatArray) -> Any:
-    """Return an index that holds these points alone; empty: of `trained`."""
+def fill(empty: Bytes, points: FloatArray) -> Any:
+    """Return an index that holds these points (p, d) alone; empty: what `train` returned."""
     index = faiss.deserialize_index(empty)
     index.add(np.ascontiguousarray(points))
     return index

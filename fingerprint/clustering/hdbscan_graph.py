@@ -38,11 +38,11 @@ def _hdbscan_tree() -> Any:
     """Load hdbscan's module of trees by itself: its package loads scikit-learn, a third of a second of every start."""
     package = find_spec("hdbscan")
     assert package is not None
-    found = PathFinder.find_spec("hdbscan._hdbscan_tree", package.submodule_search_locations)
-    assert found is not None
-    assert found.loader is not None
-    module = module_from_spec(found)
-    found.loader.exec_module(module)
+    spec = PathFinder.find_spec("hdbscan._hdbscan_tree", package.submodule_search_locations)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
     return module
 
 
@@ -77,7 +77,7 @@ def cluster(
     The result is that of hdbscan.HDBSCAN over all the identical items, with distances under `floor` raised to
     it (no infinite λ) and a copy never parted from its twin. An item that alone weighs min_cluster_size is a
     cluster even where there is no other.
-    outside: knows distances that the lists leave out (`index.Outside`). Without it, groups that no chain of
+    outside: knows distances that the lists leave out (`knn.OutsideSearch`). Without it, groups that no chain of
     neighbours joins are taken to be FAR apart: they never share a cluster, and more noise counts as theirs.
     floor: raise it to the distance that fillings of one template keep (0.05 to 0.2), and near-copies no longer
     outweigh their family: λ = 1 / distance makes a few of them more stable than all the rest.

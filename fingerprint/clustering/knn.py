@@ -1,4 +1,4 @@
-"""Nearest neighbours by cosine similarity, and the immutable snapshots that lookups read; the one user of FAISS.
+"""Nearest neighbours by cosine similarity: a graph of all items, and the nearest item of another group.
 
 FAISS hangs in a forked child once the parent has searched with several threads: start workers with
 `spawn` or `forkserver`, and call `set_threads(1)` first in a process that answers single lookups.
@@ -15,7 +15,8 @@ from numba import njit
 
 from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.types import Doubles, FloatArray, Ids, IntArray
-from fingerprint.clustering.faiss_index import BATCH, EXACT_UP_TO, limit_threads, norms_of, searched
+from fingerprint.clustering.faiss_index import BATCH, EXACT_UP_TO, limit_threads, norms_of
+from fingerprint.clustering.faiss_index import search as search_faiss
 from fingerprint.domain.errors import UsageError
 
 
@@ -35,14 +36,14 @@ SPARE = 8
 """Candidates fetched beyond k, so that rounding in FAISS does not decide who is the k-th neighbour."""
 
 LANDMARKS = 8_192
-"""Vectors that `Outside` compares with; labels of 16,000 items agree with all landmarks' at an ARI of 0.999."""
+"""Vectors that `OutsideSearch` compares with; labels of 16,000 items agree with all landmarks' at an ARI of 0.999."""
 
 
 RowProgress = Callable[[int, int], None]
 """Called with the number of vectors done and the number of all."""
 
 Search = Callable[[FloatArray, int, int, int], Iterator[IntArray]]
-"""Called as `searched` is."""
+"""Called as `faiss_index.search` is."""
 
 
 def knn_graph(
@@ -58,7 +59,7 @@ def knn_graph(
     """Find the k nearest others of every vector: exactly up to so many vectors, then through inverted lists.
 
     vectors: (n, d) float32, unit rows; a row of zeros neither has nor is a neighbour.
-    threads: None for all cores. search: in the place of `searched`, for an index in parts. The similarities are
+    threads: None for all cores. search: in the place of `faiss_index.search`, for an index in parts. The similarities are
     computed again from the vectors in a fixed order of summation, so they are symmetric and do not depend on threads
     or batches; FAISS chooses the candidates.
     Raises UsageError on another shape, dtype or length.
@@ -73,7 +74,7 @@ def knn_graph(
         return Neighbours(ids, similarity)
     with limit_threads(threads) as workers, ThreadPoolExecutor(workers) as pool:
         points = vectors if len(live) == len(vectors) else vectors[live]
-        each = (search or searched)(points, min(k + 1 + SPARE, len(live)), seed, exact_up_to)
+        each = (search or search_faiss)(points, min(k + 1 + SPARE, len(live)), seed, exact_up_to)
         for start, found in zip(range(0, len(live), BATCH), each, strict=True):
             rows = live[start : start + BATCH]
             candidates = np.where(found >= 0, live[found], -1)
@@ -108,21 +109,21 @@ def _rank(
     k = ids.shape[1]
     for r in range(rows.shape[0]):
         i = rows[r]
-        held = 0
+        count = 0
         for c in range(candidates.shape[1]):
             j = candidates[r, c]
             if j < 0 or j == i:
                 continue
             s = _dot(vectors[i], vectors[j])
-            at = held
+            at = count
             while at > 0 and (
                 similarity[i, at - 1] < s or (similarity[i, at - 1] == s and ids[i, at - 1] > j)
             ):
                 at -= 1
             if at >= k:
                 continue
-            held = min(held + 1, k)
-            for t in range(held - 1, at, -1):
+            count = min(count + 1, k)
+            for t in range(count - 1, at, -1):
                 similarity[i, t] = similarity[i, t - 1]
                 ids[i, t] = ids[i, t - 1]
             similarity[i, at] = s

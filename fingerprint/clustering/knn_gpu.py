@@ -2,7 +2,7 @@
 
 A GPU multiplies matrices faster than lists can be read, so nothing is approximate here (brute force with a running
 k-selection, as in Johnson, Douze and Jégou 2017, section 5.1; why torch: D-113). As with FAISS, the device only chooses candidates:
-`index.knn_graph` ranks them anew, so the device's rounding decides no similarity.
+`knn.knn_graph` ranks them again, so the device's rounding decides no similarity.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BLOCK_COLUMNS = 1 << 16
 
 
 class DeviceSearch:
-    """Searches as `index.searched` does, by brute force on one device; the points must fit there (n × d × 4 bytes).
+    """Searches as `faiss_index.search` does, by brute force on one device; the points must fit there (n × d × 4 bytes).
 
     device: as torch names it. Raises ModelError where torch has no such device.
     """

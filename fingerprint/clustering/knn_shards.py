@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fingerprint.base.types import Bytes, FloatArray, IntArray
-from fingerprint.clustering.faiss_index import filled, set_threads
+from fingerprint.clustering.faiss_index import fill, set_threads
 
 ShardHits = tuple[FloatArray, IntArray]
 """Similarity (q, wide) float32, descending, and numbers (q, wide) int64 within the shard, -1 = none."""
@@ -21,9 +21,9 @@ class Shard:
     """Consecutive points of a larger index, searched by one thread."""
 
     def __init__(self, empty: Bytes, points: FloatArray) -> None:
-        """empty: of `index.trained`. points: (p, d) float32."""
+        """empty: what `faiss_index.train` returned. points: (p, d) float32 unit rows."""
         set_threads(1)
-        self._index = filled(empty, points)
+        self._index = fill(empty, points)
 
     def search(self, queries: FloatArray, wide: int) -> ShardHits:
         """Find the `wide` nearest of its points to each query (q, d)."""
@@ -31,7 +31,7 @@ class Shard:
         return similarity, number
 
 
-def merged(parts: Sequence[ShardHits], first: Sequence[int], wide: int) -> IntArray:
+def merge_hits(parts: Sequence[ShardHits], first: Sequence[int], wide: int) -> IntArray:
     """Return the numbers (q, wide) of the nearest among what all shards found, -1 = none; equals by their number.
 
     first: number of each shard's first point; the shards stand in that order.

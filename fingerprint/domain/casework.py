@@ -1,4 +1,4 @@
-"""The vocabulary of the analysts' desk: what people did, what a queue shows, and what pages draw."""
+"""What analysts did, what the queue shows, and what the console's pages draw."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class HeldPattern:
-    """A pattern of `PATTERNS_SCHEMA` read back; held: (g,) bool over the grams of the signature it is of."""
+    """A row of `PATTERNS_SCHEMA` read back; held: (g,) bool over the signature's grams; grams: `grams_digest` of them."""
 
     batch_id: str
     night: datetime
@@ -170,6 +170,6 @@ class HeldPattern:
     accounts: int
 
 
-def name_of(grams: HashArray) -> str:
-    """Name a signature's grams, so that a pattern's bits are never read against others."""
+def grams_digest(grams: HashArray) -> str:
+    """Hash the grams (g,) uint64 of a signature, 32 hex digits, so that a pattern's bits are never read against others."""
     return hashlib.sha256(np.asarray(grams, dtype="<u8").tobytes()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""The rows that lists show: families, accounts, campaigns, nights, labels, keys."""
+"""The rows that lists show: families, accounts, campaigns, labels, events, keys, the audit log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from fingerprint.domain.signature import FamilyKind, Reason
+from fingerprint.domain.vocabulary import Scope
 
 EventKind = Literal["born", "merged", "split", "pivoted", "died"]
 
@@ -31,7 +32,7 @@ class FamilyRow:
 
 @dataclass(frozen=True, slots=True)
 class FamilyFacts:
-    """What a lookup tells of a family that it found, as people and nights last said it."""
+    """What a lookup answers with a family, as analysts and nights last left it."""
 
     family_id: str
     variant_of: str | None
@@ -47,7 +48,7 @@ class AccountRow:
 
     departure: how far its requests in no family are from honest traffic (MMD²), departure_q: q-value of that,
     departure_rank: share of honest-looking accounts of like volume that depart as far; None where unknown.
-    departed: both are so small that it is told.
+    departed: both are so small that the account is listed for it.
     """
 
     account_id: str
@@ -108,7 +109,7 @@ class KeyRow:
 
     key_id: str
     name: str
-    scopes: tuple[str, ...]
+    scopes: tuple[Scope, ...]
     created: datetime
     created_by: str
     expires: datetime | None = None

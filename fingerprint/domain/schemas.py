@@ -38,7 +38,7 @@ PATTERNS_SCHEMA = pa.schema(
 )
 """Which grams of a signature prompts held, as bits, and how many requests and accounts held just these.
 
-member: whether the night gave them to the family. grams: the `patterns.name_of` the signature's grams.
+member: whether the night gave them to the family. grams: `casework.grams_digest` of the signature's grams.
 """
 
 
@@ -63,7 +63,7 @@ TRAFFIC_SCHEMA = pa.schema(
         pa.field("account_id", pa.large_string(), nullable=False),
         pa.field("timestamp", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("system", pa.large_string()),
-        # user turns in order, joined by TURN_END; ingest takes the separators out of the texts themselves
+        # user turns in order, joined by TURN_END; the reader takes the separators out of the texts themselves
         pa.field("prompt", pa.large_string(), nullable=False),
         pa.field("model", pa.large_string()),
         # a JSON object, e.g. {"ip_prefix": …, "payment_hash": …, "user_agent": …}
@@ -91,4 +91,5 @@ RANDOM_FEATURES_SCHEMA = pa.schema(
         pa.field("features", pa.large_binary(), nullable=False),  # <f2, their mean
     ]
 )
-"""What the prompts of each account that are in no family are like: mean random features of so many (`departure`)."""
+"""What the prompts of each account that are in no family are like: mean random features (evidence/two_sample) of so many
+requests."""

@@ -1,6 +1,6 @@
 """Signatures as JSON that a person can read and another machine can load exactly.
 
-An object of format version 2 holds every field of `records.Signature` under its own name; grams are hex strings,
+An object of format version 2 holds every field of `signature.Signature` under its own name; grams are hex strings,
 weights and prototypes base64 of little-endian float32 with their shape, times ISO 8601 in UTC. `content_hash` is
 the SHA-256 of all the rest.
 """

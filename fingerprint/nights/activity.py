@@ -18,7 +18,7 @@ from scipy import sparse
 from fingerprint.base.sparse import ranges
 from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Doubles, HashArray, Ids, IntArray
-from fingerprint.domain.casework import name_of
+from fingerprint.domain.casework import grams_digest
 from fingerprint.domain.schemas import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA, PATTERNS_SCHEMA, Activity
 from fingerprint.domain.signature import Signature
 from fingerprint.nights.night import Night
@@ -180,7 +180,7 @@ def patterns(
                     "family_id": signature.family_id,
                     "held": np.packbits(bits).tobytes(),
                     "member": bool(sent.label[near[first[top]]] == owner[number]),
-                    "grams": name_of(signature.grams),
+                    "grams": grams_digest(signature.grams),
                     "requests": int(count[top]),
                     "accounts": int(senders[top]),
                 }

@@ -26,9 +26,9 @@ import pyarrow as pa
 
 from fingerprint.base.types import FloatArray, IntArray
 from fingerprint.base.version import __version__
-from fingerprint.clustering.faiss_index import BATCH, EXACT_UP_TO, searched, trained
+from fingerprint.clustering.faiss_index import BATCH, EXACT_UP_TO, search, train
 from fingerprint.clustering.knn import Neighbours, knn_graph
-from fingerprint.clustering.knn_shards import Shard, ShardHits, merged
+from fingerprint.clustering.knn_shards import Shard, ShardHits, merge_hits
 from fingerprint.domain.errors import EngineError, UsageError
 
 AHEAD = 2
@@ -136,11 +136,11 @@ class Ray:
     def _searched(self, points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Iterator[IntArray]:
         shards = min(self._workers, len(points) // LEAST_SHARD)
         if shards < 2:
-            yield from searched(points, wide, seed, exact_up_to)
+            yield from search(points, wide, seed, exact_up_to)
             return
         ray = self._started()
         cuts = np.linspace(0, len(points), shards + 1).astype(np.int64)
-        empty = ray.put(trained(points, seed, exact_up_to))
+        empty = ray.put(train(points, seed, exact_up_to))
         made_of = [[empty, ray.put(part)] for part in np.split(points, cuts[1:-1])]
         actor = ray.remote(num_cpus=1, max_restarts=RETRIES, max_task_retries=RETRIES)(_ShardActor)
         actors = [actor.remote() for _ in made_of]
@@ -152,9 +152,9 @@ class Ray:
                     [a.search.remote(of, queries, wide) for a, of in zip(actors, made_of, strict=True)]
                 )
                 if len(asked) > AHEAD:
-                    yield merged(self._result(asked.popleft()), cuts[:-1].tolist(), wide)
+                    yield merge_hits(self._result(asked.popleft()), cuts[:-1].tolist(), wide)
             while asked:
-                yield merged(self._result(asked.popleft()), cuts[:-1].tolist(), wide)
+                yield merge_hits(self._result(asked.popleft()), cuts[:-1].tolist(), wide)
         finally:
             for held in actors if self._ray is not None else ():
                 ray.kill(held)

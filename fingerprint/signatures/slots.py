@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pyarrow.compute as pc
 
-from fingerprint.base.strings import gathered, strings
+from fingerprint.base.strings import gather, strings
 from fingerprint.base.types import Bools, Bytes, Doubles, IntArray
 from fingerprint.domain.signature import Slot, SlotKind
 
@@ -24,7 +24,7 @@ def slot(data: Bytes, begins: IntArray, ends: IntArray, unmask: Callable[[str], 
     """Describe the slot that these parts (m,) of some bytes fill; None for fewer than two."""
     if len(begins) < 2:
         return None
-    values = strings(*gathered(data, begins, ends))
+    values = strings(*gather(data, begins, ends))
     lengths = pc.utf8_length(values).to_numpy()
     kind = slot_kind(unmask(_BETWEEN.join(values.to_pylist())).split(_BETWEEN))
     return Slot(pc.count_distinct(values).as_py(), int(lengths.min()), int(lengths.max()), kind)

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterable
 
 from fingerprint.domain.errors import UsageError
-from fingerprint.domain.vocabulary import SCOPES
+from fingerprint.domain.vocabulary import SCOPES, Scope
 
 _FORM = re.compile(r"fpk_([a-z0-9]{10})_([0-9a-f]{64})", re.ASCII)
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -40,7 +40,7 @@ def same(key: str, stored: str) -> bool:
     return hmac.compare_digest(digest(key), stored)
 
 
-def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
+def checked_scopes(scopes: Iterable[str]) -> tuple[Scope, ...]:
     """Return the scopes in order, each once; raises UsageError for none or for another word."""
     given = set(scopes)
     if not given or (unknown := sorted(given - set(SCOPES))):

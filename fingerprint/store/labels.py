@@ -20,7 +20,7 @@ CHANGES = "family."
 def add_campaign(
     connection: sa.Connection, campaign_id: str, score: float, now: datetime, *, flagged: bool
 ) -> None:
-    """Make a campaign if there is none of that id; score and flag are its families' until a night judges it."""
+    """Make a campaign if there is none of that id; score and flag are its families' until a night assesses it."""
     row = {"campaign_id": campaign_id, "label": None, "score": score, "flagged": flagged, "created": now}
     upsert(connection, tables.campaigns, [row], keep=row)
 

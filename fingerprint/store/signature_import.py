@@ -20,7 +20,7 @@ from fingerprint.store.sql import chunks
 from fingerprint.store.tables import families, labels, spread
 
 SAME_TEMPLATE = 0.7
-"""Jaccard index of two families' grams from which they are one template, found twice (as `describe.SAME_WORDING`)."""
+"""Jaccard index of two families' grams from which they are one template, found twice (as describe's SAME_WORDING)."""
 
 IMPORTER = "import"
 """Who says a label that came with a signature."""

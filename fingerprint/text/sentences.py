@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fingerprint.base.jit import kernel
-from fingerprint.base.strings import buffers, gathered, plain, strings
+from fingerprint.base.strings import buffers, gather, plain, strings
 from fingerprint.base.types import Bools, Bytes, IntArray
 from fingerprint.domain.schemas import SYSTEM_END, TURN_END
 
@@ -45,7 +45,7 @@ def split_sentences(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.LargeStringAr
     kept = _within(owner, len(offsets) - 1)
     counts = np.bincount(owner[kept], minlength=len(offsets) - 1)
     return (
-        strings(*gathered(data, begins[kept], ends[kept])),
+        strings(*gather(data, begins[kept], ends[kept])),
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
     )
 

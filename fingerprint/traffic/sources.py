@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from pyarrow import fs
 
-from fingerprint.base.parallel import ahead
+from fingerprint.base.parallel import prefetch
 from fingerprint.base.types import Bools, IntArray
 from fingerprint.domain.errors import InputError
 from fingerprint.traffic.remote import BUFFER_BYTES, FAILURES, RemoteFile, remote_file
@@ -203,7 +203,7 @@ class ByteStream:
         blocks = self._gunzip(head, stream) if packed else self._plain(head, stream)
         # a pipe may be silent for hours, and a thread that waits for it cannot be stopped
         if packed and self._source.path is not None:
-            blocks = ahead(blocks)
+            blocks = prefetch(blocks)
         first = True
         for block in blocks:
             yield block.removeprefix(_BOM) if first else block

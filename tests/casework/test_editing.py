@@ -8,7 +8,7 @@ import pytest
 from support.stored_nights import NOON, make_signature
 
 from fingerprint.casework.editing import grams_of, preview, split_segments, with_segments
-from fingerprint.domain.casework import HeldPattern, name_of
+from fingerprint.domain.casework import HeldPattern, grams_digest
 from fingerprint.domain.errors import UsageError
 from fingerprint.domain.signature import Segment, Signature, Slot, Template
 from fingerprint.signatures.match_score import score_of
@@ -31,7 +31,7 @@ def signature() -> Signature:
 
 
 def pattern(signature: Signature, held: np.ndarray, requests: int, *, member: bool = True) -> HeldPattern:
-    return HeldPattern("n1", NOON, held, member, name_of(signature.grams), requests, 2)
+    return HeldPattern("n1", NOON, held, member, grams_digest(signature.grams), requests, 2)
 
 
 def test_unchanged_segments_change_nothing(signature: Signature) -> None:

@@ -19,7 +19,7 @@ from support.stored_nights import (
 
 from fingerprint.casework.actions import Actions
 from fingerprint.casework.queries import MOST_STEPS, PageQueries
-from fingerprint.domain.casework import name_of
+from fingerprint.domain.casework import grams_digest
 from fingerprint.domain.schemas import (
     ACCOUNT_HOURS_SCHEMA,
     ACTIVITY_SCHEMA,
@@ -142,7 +142,7 @@ def test_account_days_are_by_family_and_in_all(queries: PageQueries) -> None:
 def test_patterns_come_back_as_they_were(store: Store, queries: PageQueries) -> None:
     grams = make_signature("f1").grams
     held = np.arange(len(grams)) % 3 == 0
-    row = ("f1", np.packbits(held).tobytes(), True, name_of(grams), 7, 3)
+    row = ("f1", np.packbits(held).tobytes(), True, grams_digest(grams), 7, 3)
     nothing = FAMILY_HOURS_SCHEMA.empty_table(), ACCOUNT_HOURS_SCHEMA.empty_table()
     store.save_night(
         make_night("n3"),

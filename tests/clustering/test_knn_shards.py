@@ -10,9 +10,9 @@ import pytest
 
 from fingerprint.base.types import FloatArray, IntArray
 from fingerprint.clustering import faiss_index, knn
-from fingerprint.clustering.faiss_index import trained
+from fingerprint.clustering.faiss_index import train
 from fingerprint.clustering.knn import knn_graph
-from fingerprint.clustering.knn_shards import Shard, merged
+from fingerprint.clustering.knn_shards import Shard, merge_hits
 
 
 def unit(n: int, d: int = 32) -> FloatArray:
@@ -26,11 +26,11 @@ def unit(n: int, d: int = 32) -> FloatArray:
 
 def in_shards(points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Iterator[IntArray]:
     cuts = [0, len(points) // 5, len(points) // 2, len(points)]
-    empty = trained(points, seed, exact_up_to)
+    empty = train(points, seed, exact_up_to)
     shards = [Shard(empty, points[a:b]) for a, b in pairwise(cuts)]
     for start in range(0, len(points), faiss_index.BATCH):
         queries = points[start : start + faiss_index.BATCH]
-        yield merged([shard.search(queries, wide) for shard in shards], cuts[:-1], wide)
+        yield merge_hits([shard.search(queries, wide) for shard in shards], cuts[:-1], wide)
 
 
 @pytest.mark.parametrize("exact_up_to", [faiss_index.EXACT_UP_TO, 1_000])
@@ -47,5 +47,5 @@ def test_shards_find_what_one_index_finds(exact_up_to: int, monkeypatch: pytest.
 def test_equal_points_come_by_number_and_missing_ones_last() -> None:
     similarity = np.array([[0.9, 0.5, -1.0]], dtype=np.float32)
     left, right = np.array([[4, 1, -1]]), np.array([[0, 2, -1]])
-    found = merged([(similarity, left), (similarity, right)], [0, 10], 5)
+    found = merge_hits([(similarity, left), (similarity, right)], [0, 10], 5)
     assert found.tolist() == [[4, 10, 1, 12, -1]]

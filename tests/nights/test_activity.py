@@ -13,7 +13,7 @@ from support.stored_nights import make_signature
 from fingerprint.base.types import Ids
 from fingerprint.casework.editing import scores
 from fingerprint.casework.queries import PageQueries
-from fingerprint.domain.casework import name_of
+from fingerprint.domain.casework import grams_digest
 from fingerprint.nights import activity
 from fingerprint.nights.activity import SentRequests, choose_prompts, hours, patterns
 from fingerprint.store.store import Store
@@ -76,7 +76,7 @@ def test_equal_patterns_are_counted_together() -> None:
     found = [(r["member"], r["requests"], r["accounts"], r["held"]) for r in table.to_pylist()]
     bits = {n: np.packbits(np.isin(every, m)).tobytes() for n, m in (("every", every), ("most", most))}
     assert found == [(True, 3, 2, bits["every"]), (False, 2, 1, bits["most"]), (True, 1, 1, bits["most"])]
-    assert {r["grams"] for r in table.to_pylist()} == {name_of(grams)}
+    assert {r["grams"] for r in table.to_pylist()} == {grams_digest(grams)}
 
 
 def test_a_wording_has_patterns_of_its_own_grams() -> None:
