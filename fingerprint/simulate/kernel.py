@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from fingerprint.base.jit import kernel
-from fingerprint.base.types import Bytes, HashArray, IntArray
+from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
 from fingerprint.simulate.grammar import (
     ARTICLE,
     CAPITAL,
@@ -33,6 +34,7 @@ from fingerprint.simulate.grammar import (
 
 U8 = Bytes
 U64 = HashArray
+U32 = npt.NDArray[np.uint32]
 I64 = IntArray
 
 _DEPTH = 96
@@ -202,6 +204,65 @@ def shuffled(first: int, count: int, bits: np.uint64, at: I64, top: int) -> None
 
 
 @kernel
+def _alternative(rules: Ids, accept: U32, alias: Ids, rule: int, bits: np.uint64) -> int:
+    """Return one of a rule's alternatives, by Walker's method."""
+    first, count = int(rules[rule, 0]), int(rules[rule, 1])
+    if count <= 1:
+        return first
+    chosen = first + scaled(bits, count)
+    if (bits & np.uint64(0xFFFFFFFF)) > np.uint64(accept[chosen]):
+        chosen = first + int(alias[chosen])
+    return chosen
+
+
+@kernel
+def _literal(arena: U8, first: int, length: int, capital: bool, an: bool, out: U8, pos: int) -> int:
+    """Write some bytes of the arena, after an article, or with a capital, where one is due; return their end."""
+    if an:
+        pos = article(arena[first], capital, out, pos)
+        capital = False
+    for i in range(length):
+        out[pos + i] = arena[first + i]
+    if capital and 97 <= out[pos] <= 122:
+        out[pos] -= 32
+    return pos + length
+
+
+@kernel
+def _excerpt(bits: np.uint64, first: int, law: int, lengths: int) -> tuple[np.uint64, int, np.uint64]:
+    """Return the seed of a text drawn by Lomax's law, how many parts follow the first, and the state of that one.
+
+    An excerpt of several parts begins with one of the text's first ones.
+    """
+    rank = zeta(bits, law % 1000, law // 1000)
+    seed = mix(rank * np.uint64(0xD6E8FEB86659FD93) + np.uint64(first))
+    left = run_length(mix(bits), lengths // 1000, lengths % 1000) - 1
+    skipped = scaled(mix(bits + np.uint64(_STEP)), 6) if left > 0 else 0
+    return seed, left, seed + np.uint64(_STEP) * np.uint64(skipped)
+
+
+@kernel
+def _next_of_series(series: U64, top: int, state: np.uint64) -> np.uint64:
+    """Return the generator's state for the next part: of a text's own series, if the part is of one."""
+    if series[top] == np.uint64(0):
+        return state
+    series[top] += np.uint64(_STEP)
+    return mix(series[top])
+
+
+@kernel
+def _opened_shuffled(alternative: Ids, bits: np.uint64, k: Stack, top: int) -> int:
+    """Put the parts of an alternative on the stack in a random order; return the new top."""
+    count = int(alternative[1])
+    shuffled(int(alternative[0]), count, bits, k.at, top)
+    for _ in range(count):
+        top += 1
+        k.end[top], k.left[top] = k.at[top] + 1, 0
+        k.saved[top] = k.series[top] = np.uint64(0)
+    return top
+
+
+@kernel
 def expand(
     t: Tables,
     rule: int,
@@ -220,19 +281,11 @@ def expand(
     person: what is written as `name^1` depends on it and on nothing else.
     """
     # arrays out of their tuples, and the generator in a register: inside the loop either would cost as much as the rest
-    code, arena, rules, alternatives, accept, alias, first_topic = (
-        t.code,
-        t.arena,
-        t.rules,
-        t.alternatives,
-        t.accept,
-        t.alias,
-        t.topics,
-    )
+    code, arena, rules, alternatives = t.code, t.arena, t.rules, t.alternatives
+    accept, alias, first_topic = t.accept, t.alias, t.topics
     k_at, k_end, k_left, k_of, k_topic = k.at, k.end, k.left, k.of, k.topic
     k_saved, k_own, k_series = k.saved, k.own, k.series
-    step = np.uint64(_STEP)
-    zero = np.uint64(0)
+    step, zero = np.uint64(_STEP), np.uint64(0)
     capital = an = False
     state = rng[0]
     own = state
@@ -240,14 +293,10 @@ def expand(
     topic = int(topic)
     k_saved[0] = k_series[0] = zero
     while pos < limit:
-        if target >= 0:  # an alternative of this rule is to be opened at `top`, by Walker's method
-            chosen, count = int(rules[target, 0]), int(rules[target, 1])
-            if count > 1:
+        if target >= 0:  # an alternative of this rule is to be opened at `top`
+            if rules[target, 1] > 1:
                 state += step
-                bits = mix(state)
-                chosen += scaled(bits, count)
-                if (bits & np.uint64(0xFFFFFFFF)) > np.uint64(accept[chosen]):
-                    chosen = int(rules[target, 0]) + int(alias[chosen])
+            chosen = _alternative(rules, accept, alias, target, mix(state))
             k_at[top] = alternatives[chosen, 0]
             k_end[top] = k_at[top] + alternatives[chosen, 1]
             k_left[top], k_of[top] = left, target
@@ -255,48 +304,31 @@ def expand(
         at = int(k_at[top])
         if at == k_end[top]:
             if k_left[top] > 0:
-                if k_series[top] != zero:
-                    k_series[top] += step
-                    state = mix(k_series[top])
                 target, left = int(k_of[top]), int(k_left[top]) - 1
+                state = _next_of_series(k_series, top, state)
                 continue
             if k_saved[top] != zero:
                 state, own, topic = k_saved[top], k_own[top], int(k_topic[top])
-            if top == 0:
-                break
             top -= 1
+            if top < 0:
+                break
             continue
         k_at[top] = at + 1
         kind, first, second = code[at, 0], int(code[at, 1]), int(code[at, 2])
         if kind == LITERAL:
-            if an:
-                pos = article(arena[first], capital, out, pos)
-                an = capital = False
-            for i in range(second):
-                out[pos + i] = arena[first + i]
-            if capital and 97 <= out[pos] <= 122:
-                out[pos] -= 32
-            capital = False
-            pos += second
+            pos = _literal(arena, first, second, capital, an, out, pos)
+            capital = an = False
             continue
-        if kind == CAPITAL:
-            capital = True
-            continue
-        if kind == ARTICLE:
-            an = True
+        if kind in (CAPITAL, ARTICLE):
+            capital, an = capital or kind == CAPITAL, an or kind == ARTICLE
             continue
         if kind in (RULE, TOPIC, SAME, OWN):
             top, left = top + 1, 0
             k_saved[top] = k_series[top] = zero
-            target = first
-            if kind == TOPIC:
-                target = int(first_topic[first]) + topic
-            elif kind == SAME:
+            target = int(first_topic[first]) + topic if kind == TOPIC else first
+            if kind in (SAME, OWN):
                 k_saved[top], k_own[top], k_topic[top] = state, own, topic
-                state = mix(own + np.uint64(second * 7919 + first))
-            elif kind == OWN:
-                k_saved[top], k_own[top], k_topic[top] = state, own, topic
-                state = mix(person + np.uint64(second * 7919 + first))
+                state = mix((own if kind == SAME else person) + np.uint64(second * 7919 + first))
             continue
         state += step
         bits = mix(state)
@@ -305,24 +337,12 @@ def expand(
             k_saved[top] = k_series[top] = zero
         elif kind == ZETA:
             top, target = top + 1, first
-            third = int(code[at, 3])
-            seed = mix(
-                zeta(bits, second % 1000, second // 1000) * np.uint64(0xD6E8FEB86659FD93) + np.uint64(first)
-            )
-            left = run_length(mix(bits), third // 1000, third % 1000) - 1
-            # an excerpt begins with one of the text's first parts
-            k_series[top] = seed + step * np.uint64(scaled(mix(bits + step), 6) if left > 0 else 0)
             k_saved[top], k_own[top], k_topic[top] = state, own, topic
-            own, topic = seed, int(np.int64(seed % np.uint64(max(topics, 1))))
+            own, left, k_series[top] = _excerpt(bits, first, second, int(code[at, 3]))
+            topic = int(np.int64(own % np.uint64(max(topics, 1))))
             state = mix(k_series[top])
         elif kind == SHUFFLE:
-            chosen = int(rules[first, 0])
-            count = int(alternatives[chosen, 1])
-            shuffled(int(alternatives[chosen, 0]), count, bits, k_at, top)
-            for _ in range(count):
-                top += 1
-                k_end[top], k_left[top] = k_at[top] + 1, 0
-                k_saved[top] = k_series[top] = zero
+            top = _opened_shuffled(alternatives[int(rules[first, 0])], bits, k, top)
         else:
             pos = figure(kind, first, second, bits, out, pos, clock)
     rng[0] = state
