@@ -81,7 +81,7 @@ class Timed(Watch):
         began = time.process_time()
         super().round(end)
         self.seconds.append(time.process_time() - began)
-        self.largest = max(self.largest, self.held)
+        self.largest = max(self.largest, self.window_size)
 
 
 def main() -> None:

@@ -224,7 +224,7 @@ def _scores(signature: Signature, grams: HashArray, patterns: Sequence[HeldPatte
     weights = np.where(signature.grams[at] == grams, np.maximum(signature.weights[at], 1e-6), 0.0)
     held = np.stack([p.held[: len(grams)] for p in patterns]).astype(np.float32) @ weights.astype(np.float32)
     scores = match_score.score_of(held, np.asarray(signature.weights.sum(), np.float32))
-    return match_score.shifted(scores, np.asarray(match_score.standing(signature.seen, signature.strays)))
+    return match_score.shifted(scores, np.asarray(match_score.reliability(signature.seen, signature.strays)))
 
 
 def _matches(signature: Signature, grams: HashArray, patterns: Sequence[HeldPattern]) -> np.ndarray:

@@ -108,8 +108,8 @@ def stored_target(home: Home, family_id: str, *, edited: Signature | None = None
     if edited is not None:
         own = [edited if s.family_id == family_id else s for s in own]
     own.sort(key=lambda s: (s.variant_of is not None, s.family_id))
-    mine = pc.equal(senders.column("family_id"), own[0].variant_of or family_id)
-    return Target(tuple(own), senders.filter(mine))
+    of_family = pc.equal(senders.column("family_id"), own[0].variant_of or family_id)
+    return Target(tuple(own), senders.filter(of_family))
 
 
 def read_target(file: Path, home: Home | None = None, *, edited: bool = False) -> Target:
@@ -171,8 +171,8 @@ def hunt(
     )
     # its products are small: threads of BLAS would take processors from ours by waiting for work
     with threadpool_limits(1, "blas"):
-        found = in_order(hunter.find, reader, threads=options.threads or workers())
-        hits = pa.concat_tables([HIT_SCHEMA.empty_table(), *found])
+        parts = in_order(hunter.find, reader, threads=options.threads or workers())
+        hits = pa.concat_tables([HIT_SCHEMA.empty_table(), *parts])
     if output is not None:
         write_table(hits, to_file)
     return _report(target.family_id, hits, reader.report(), time.monotonic() - begin, top=options.top)
@@ -204,17 +204,17 @@ def preview(
                 complete = False
                 return
 
-    def both(batch: pa.RecordBatch) -> tuple[pa.Table, pa.Table]:
+    def compare(batch: pa.RecordBatch) -> tuple[pa.Table, pa.Table]:
         return hunters[0].find(batch), hunters[1].find(batch)
 
-    pairs = list(in_order(both, until_time_is_up(), threads=options.threads or workers()))
+    pairs = list(in_order(compare, until_time_is_up(), threads=options.threads or workers()))
     old, new = (pa.concat_tables([HIT_SCHEMA.empty_table(), *(pair[i] for pair in pairs)]) for i in (0, 1))
-    taken = time.monotonic() - begin
-    told = [
-        replace(_report(q.family_id, hits, reader.report(), taken, top=options.top), complete=complete)
-        for q, hits in ((before, old), (after, new))
-    ]
-    return HuntPreview(told[1], told[0], gained=_without(new, old), lost=_without(old, new))
+    passed = time.monotonic() - begin
+    former, changed = (
+        replace(_report(target.family_id, hits, reader.report(), passed, top=options.top), complete=complete)
+        for target, hits in ((before, old), (after, new))
+    )
+    return HuntPreview(changed, former, gained=_without(new, old), lost=_without(old, new))
 
 
 def _without(hits: pa.Table, others: pa.Table) -> pa.Table:

@@ -53,7 +53,7 @@ def lookup(
     if output is not None:
         check_extension(output)
     clock = StageClock(on_progress)
-    found = open_matcher(home, model)
+    matcher = open_matcher(home, model)
     clock.stage("lookup")
     reader = read_traffic(
         sources,
@@ -62,11 +62,11 @@ def lookup(
         mapping=mapping,
         on_progress=clock.reading,
     )
-    parts = [_matches(found, batch, explain) for batch in reader]
-    table = pa.concat_tables(parts) if parts else _no_matches(found, explain)
+    parts = [_matches(matcher, batch, explain) for batch in reader]
+    table = pa.concat_tables(parts) if parts else _no_matches(matcher, explain)
     write_table(table, output)
     matched = table.num_rows - table.column("family_id").null_count
-    return LookupReport(reader.report(), matched, clock.total(), found.snapshot.id)
+    return LookupReport(reader.report(), matched, clock.total(), matcher.snapshot.id)
 
 
 def open_matcher(home: Home, model: str | None = None) -> Matcher:
@@ -79,12 +79,12 @@ def open_matcher(home: Home, model: str | None = None) -> Matcher:
     return Matcher.open(home.path, model)
 
 
-def _matches(found: Matcher, batch: pa.RecordBatch, explain: bool) -> pa.Table:
-    hits = found.find(normalised(batch), batch.column("account_id"))
+def _matches(matcher: Matcher, batch: pa.RecordBatch, explain: bool) -> pa.Table:
+    hits = matcher.find(normalised(batch), batch.column("account_id"))
     number = pa.array(hits.family, mask=hits.family < 0)
 
     def facts(name: str) -> pa.Array:
-        return pa.array([f[name] for f in found.families], pa.large_string()).take(number)
+        return pa.array([f[name] for f in matcher.families], pa.large_string()).take(number)
 
     candidate = facts("family_id")
     columns = {
@@ -96,13 +96,13 @@ def _matches(found: Matcher, batch: pa.RecordBatch, explain: bool) -> pa.Table:
         "campaign_id": facts("campaign_id"),
     }
     if explain:
-        columns["threshold"] = pa.array(found.snapshot.arrays["threshold"]).take(number)
+        columns["threshold"] = pa.array(matcher.snapshot.arrays["threshold"]).take(number)
         columns["coverage"] = pa.array(np.round(hits.coverage.astype(np.float64), 4))
         columns["similarity"] = pa.array(np.round(hits.similarity.astype(np.float64), 4))
         columns["known_sender"] = pa.array(hits.known_sender)
     return pa.table(columns)
 
 
-def _no_matches(found: Matcher, explain: bool) -> pa.Table:
+def _no_matches(matcher: Matcher, explain: bool) -> pa.Table:
     empty = pa.RecordBatch.from_pylist([], schema=TRAFFIC_SCHEMA)
-    return _matches(found, empty, explain)
+    return _matches(matcher, empty, explain)

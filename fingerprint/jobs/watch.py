@@ -45,10 +45,10 @@ from fingerprint.traffic.reader import read_traffic
 EXAMPLES = 10
 """Request ids that an event names."""
 
-RECENT = 64
+RECENT_CHUNKS = 64
 """Chunks in which a request is looked for that the stream may repeat."""
 
-MOST_RAISED = 1_000
+MAX_RAISED = 1_000
 """Families that are continued; beyond them those that were seen longest ago are forgotten."""
 
 
@@ -90,7 +90,7 @@ class Watch:
         self.state = state
         self._embedder = Embedder.load(options.settings.model)
         self._stamp = stamp_of(self._embedder)
-        self._vectors = _Remembered(self._embedder)
+        self._vectors = _RoundVectors(self._embedder)
         self._window: list[_Buffered] = []
         self._fresh = 0
         self._live: Live | None = None
@@ -99,9 +99,9 @@ class Watch:
         self._refresh()
 
     @property
-    def held(self) -> int:
+    def window_size(self) -> int:
         """How many requests the window holds."""
-        return sum(len(h.rows) for h in self._window)
+        return sum(len(part.rows) for part in self._window)
 
     def run(self, feed: Feed, save: Callable[[WatchState], None] | None = None) -> None:
         """Watch a feed to its end, going on from the state; `save` is called after each round, before the next."""
@@ -138,23 +138,23 @@ class Watch:
 
     def _new(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Leave out requests that the window got of late: a stream may repeat some."""
-        held = pa.chunked_array(
-            [h.rows.column("request_id") for h in self._window[-RECENT:]], pa.large_string()
+        recent = pa.chunked_array(
+            [part.rows.column("request_id") for part in self._window[-RECENT_CHUNKS:]], pa.large_string()
         )
-        return rows.filter(pc.invert(pc.is_in(rows.column("request_id"), value_set=held)))
+        return rows.filter(pc.invert(pc.is_in(rows.column("request_id"), value_set=recent)))
 
     def _unexplained(self, rows: pa.RecordBatch, *, again: bool) -> pa.RecordBatch:
         serving = None if self._live is None else self._live.serving
         if serving is None or not len(rows):
             return rows
-        found = serving.matcher.find(normalised(rows), rows.column("account_id"))
+        hits = serving.matcher.find(normalised(rows), rows.column("account_id"))
         if not again:
-            for number in np.unique(found.family[found.matched]).tolist():
-                mine = np.flatnonzero(found.matched & (found.family == number))
-                self._active(serving.matcher.families[number], rows.take(pa.array(mine)))
-        return rows.filter(pa.array(~found.matched))
+            for number in np.unique(hits.family[hits.matched]).tolist():
+                matched = np.flatnonzero(hits.matched & (hits.family == number))
+                self._tell_active(serving.matcher.families[number], rows.take(pa.array(matched)))
+        return rows.filter(pa.array(~hits.matched))
 
-    def _active(self, facts: Mapping[str, Any], rows: pa.RecordBatch) -> None:
+    def _tell_active(self, facts: Mapping[str, Any], rows: pa.RecordBatch) -> None:
         """Tell that a family of the home is sent, once on each day of the stream."""
         at = pc.min(rows.column("timestamp")).as_py()
         day = at.date().isoformat()
@@ -183,7 +183,7 @@ class Watch:
         self._refresh()
         self._evict()
         if self._fresh and self._window:
-            self._found(collect(h.rows for h in self._window))
+            self._search(collect(part.rows for part in self._window))
         self._fresh = 0
         self.state.last_round = self.state.latest
         self.state.done = dict(end)
@@ -197,18 +197,19 @@ class Watch:
             self.state.latest - timedelta(hours=self._options.window_hours), pa.timestamp("us", tz="UTC")
         )
         kept, count = [], 0
-        for held in reversed(self._window):
-            young = pc.greater_equal(held.rows.column("timestamp"), oldest)
+        for part in reversed(self._window):
+            young = pc.greater_equal(part.rows.column("timestamp"), oldest)
             if count >= self._options.window_rows or not pc.any(young).as_py():
                 continue
-            rows = held.rows.filter(young)
+            rows = part.rows.filter(young)
             count += len(rows)
-            kept.append(replace(held, rows=rows))
+            kept.append(replace(part, rows=rows))
         self._window = kept[::-1]
 
-    def _found(self, batch: Batch) -> None:
+    def _search(self, batch: Batch) -> None:
+        """Find families in the window by the steps of a night, continuing those raised before, and tell what is new."""
         settings, raised = self._options.settings, list(self.state.raised.values())
-        self._vectors.turn()
+        self._vectors.begin_round()
         discovery = discover(batch, raised, settings, lambda _stage: None)
         continued = discovery.continued(raised)
         assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, self._vectors)
@@ -217,16 +218,17 @@ class Watch:
         night = rewordings(described, batch, batch.texts_of, common=common_words(batch), embed=self._vectors)
         stored = [*self._store.signatures(), *raised]
         before = EarlierNights(self._store.family_accounts(), self._store.account_totals())
-        judged_now = assess(batch, night, fill_batch(batch, night), before, stored)
-        for f, signature in enumerate(judged_now):
-            mine = np.flatnonzero(night.label[batch.prompt] == f)
-            if signature.variant_of is None and len(mine):
-                self._tell(signature, batch, mine)
-        self.state.raised = _latest(judged_now)
+        signatures = assess(batch, night, fill_batch(batch, night), before, stored)
+        for f, signature in enumerate(signatures):
+            sent = np.flatnonzero(night.label[batch.prompt] == f)
+            if signature.variant_of is None and len(sent):
+                self._tell(signature, batch, sent)
+        self.state.raised = _latest(signatures)
         if self._options.store:
             self._keep(batch, night)
 
-    def _tell(self, signature: Signature, batch: Batch, mine: np.ndarray) -> None:
+    def _tell(self, signature: Signature, batch: Batch, sent: np.ndarray) -> None:
+        """Tell that a family was raised or flagged, if that is new; sent: rows of its requests."""
         name = signature.family_id
         news = []
         if name not in self.state.raised:
@@ -242,15 +244,15 @@ class Watch:
                     "family_id": name,
                     "score": round(signature.score, 4),
                     "flagged": signature.flagged,
-                    "requests": len(mine),
-                    "accounts": len(np.unique(batch.account[mine])),
-                    "first_seen": _time(batch.second[mine].min()),
-                    "last_seen": _time(batch.second[mine].max()),
+                    "requests": len(sent),
+                    "accounts": len(np.unique(batch.account[sent])),
+                    "first_seen": _time(batch.second[sent].min()),
+                    "last_seen": _time(batch.second[sent].max()),
                     "template": str(signature.template),
                     "reasons": [
                         r.words for r in sorted(signature.reasons, key=lambda r: -r.contribution)[:5]
                     ],
-                    "examples": batch.request_id.take(pa.array(mine[:EXAMPLES])).to_pylist(),
+                    "examples": batch.request_id.take(pa.array(sent[:EXAMPLES])).to_pylist(),
                 }
             )
 
@@ -267,12 +269,12 @@ class Watch:
         except HomeLocked:
             return
         stored = {s.family_id for s in flagged}
-        mine = np.isin(night.label[batch.prompt], [f for f, name in enumerate(names) if name in stored])
-        ids = batch.request_id.filter(pa.array(mine))
-        for place, held in enumerate(self._window):
-            others = pc.invert(pc.is_in(held.rows.column("request_id"), value_set=ids))
-            self._window[place] = replace(held, rows=held.rows.filter(others))
-        self._window = [held for held in self._window if len(held.rows)]
+        explained = np.isin(night.label[batch.prompt], [f for f, name in enumerate(names) if name in stored])
+        ids = batch.request_id.filter(pa.array(explained))
+        for place, part in enumerate(self._window):
+            others = pc.invert(pc.is_in(part.rows.column("request_id"), value_set=ids))
+            self._window[place] = replace(part, rows=part.rows.filter(others))
+        self._window = [part for part in self._window if len(part.rows)]
         for name in stored:
             del self.state.raised[name]
         self._refresh()
@@ -312,7 +314,7 @@ def watch(feed: Feed, home: Home, place: WatchFiles, options: WatchOptions | Non
     return state
 
 
-class _Remembered:
+class _RoundVectors:
     """Embeds texts, remembering this round's vectors and the last one's: most of the window is the same."""
 
     def __init__(self, embedder: Embedder) -> None:
@@ -320,18 +322,18 @@ class _Remembered:
         self._last: dict[bytes, FloatArray] = {}
         self._now: dict[bytes, FloatArray] = {}
 
-    def turn(self) -> None:
+    def begin_round(self) -> None:
         """Begin a round."""
         self._last, self._now = self._now, {}
 
     def __call__(self, texts: pa.Array | pa.ChunkedArray) -> FloatArray:
         keys = [key.tobytes() for key in content_keys(texts)]
-        whole = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+        flat = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
         for key in keys:
             if key not in self._now and key in self._last:
                 self._now[key] = self._last[key]
         missing = [place for place, key in enumerate(keys) if key not in self._now]
-        fresh = self._embedder.encode(whole.take(pa.array(missing, pa.int64())))
+        fresh = self._embedder.encode(flat.take(pa.array(missing, pa.int64())))
         self._now.update(zip((keys[place] for place in missing), fresh, strict=True))
         rows = np.array([self._now[key] for key in keys], np.float32)
         return rows.reshape(len(keys), self._embedder.dimension)
@@ -339,7 +341,7 @@ class _Remembered:
 
 def _latest(signatures: Sequence[Signature]) -> dict[str, Signature]:
     """Return the signatures to continue by their ids, those seen last if there are too many."""
-    ranked = sorted(signatures, key=lambda s: s.spread.last_seen, reverse=True)[:MOST_RAISED]
+    ranked = sorted(signatures, key=lambda s: s.spread.last_seen, reverse=True)[:MAX_RAISED]
     kept = {s.family_id for s in ranked}
     return {s.family_id: s for s in signatures if s.family_id in kept}
 

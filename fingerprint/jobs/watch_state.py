@@ -54,25 +54,25 @@ def load(path: Path | None, source: str, stamp: Stamp) -> WatchState:
     if path is None or not path.exists():
         return WatchState()
     try:
-        found = orjson.loads(path.read_bytes())
-        if found["format"] != FORMAT:
-            raise InputError(f"{path}: {FORMAT} expected, {found['format']!r} found")
-        if found["source"] != source:
-            raise InputError(f"{path}: this is the state of {found['source']}, not of {source}")
-        if (made := stamp_from_json(found["stamp"])) != stamp:
+        content = orjson.loads(path.read_bytes())
+        if content["format"] != FORMAT:
+            raise InputError(f"{path}: {FORMAT} expected, {content['format']!r} found")
+        if content["source"] != source:
+            raise InputError(f"{path}: this is the state of {content['source']}, not of {source}")
+        if (made := stamp_from_json(content["stamp"])) != stamp:
             raise StampMismatch(f"{path}: a state made by {stamp} expected, by {made} found")
         return WatchState(
-            resume=found["resume"],
-            done=found["done"],
-            seen=found["done"],
-            latest=_time(found["latest"]),
-            last_round=_time(found["last_round"]),
-            raised={s["family_id"]: from_json(s) for s in found["raised"]},
-            flagged=found["flagged"],
-            active=found["active"],
-            rows=found["rows"],
-            rejected=found["rejected"],
-            told_bytes=found["told_bytes"],
+            resume=content["resume"],
+            done=content["done"],
+            seen=content["done"],
+            latest=_time(content["latest"]),
+            last_round=_time(content["last_round"]),
+            raised={s["family_id"]: from_json(s) for s in content["raised"]},
+            flagged=content["flagged"],
+            active=content["active"],
+            rows=content["rows"],
+            rejected=content["rejected"],
+            told_bytes=content["told_bytes"],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not the state of a watch: {error!r}") from error
@@ -110,11 +110,11 @@ class EventLog:
     def __init__(self, path: Path | None, state: WatchState) -> None:
         self._state = state
         self._to_file = path is not None
-        self._file: BinaryIO = sys.stdout.buffer if path is None else _from(path, state.told_bytes)
+        self._file: BinaryIO = sys.stdout.buffer if path is None else _open_events(path, state.told_bytes)
 
-    def __call__(self, told: EventRecord) -> None:
+    def __call__(self, event: EventRecord) -> None:
         """Write one event."""
-        line = orjson.dumps(told, option=orjson.OPT_UTC_Z) + b"\n"
+        line = orjson.dumps(event, option=orjson.OPT_UTC_Z) + b"\n"
         self._file.write(line)
         self._file.flush()
         self._state.told_bytes += len(line)
@@ -125,7 +125,7 @@ class EventLog:
             os.fsync(self._file.fileno())
 
 
-def _from(path: Path, length: int) -> BinaryIO:
+def _open_events(path: Path, length: int) -> BinaryIO:
     """Open a file of events for appending, less those told after the state was saved: they will be told again."""
     try:
         size = path.stat().st_size if path.exists() else 0

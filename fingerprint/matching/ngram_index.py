@@ -13,7 +13,7 @@ from fingerprint.base.hashing import find_slot
 from fingerprint.base.jit import kernel
 from fingerprint.base.types import Doubles, FloatArray, HashArray, Ids, IntArray
 from fingerprint.domain.signature import Signature
-from fingerprint.signatures.match_score import LENGTH, MIDDLE, SCALE, SHARE, preference, standing
+from fingerprint.signatures.match_score import LENGTH, MIDDLE, SCALE, SHARE, preference, reliability
 
 
 class NgramIndex(NamedTuple):
@@ -58,7 +58,7 @@ def index_ngrams(signatures: Sequence[Signature]) -> NgramIndex:
     grams, counts = np.unique(every, return_counts=True)
     total = np.bincount(family, weights=weight, minlength=len(signatures)).astype(np.float32)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    stand = np.array([standing(s.seen, s.strays) for s in signatures], dtype=np.float32)
+    stand = np.array([reliability(s.seen, s.strays) for s in signatures], dtype=np.float32)
     prior = np.array([preference(s.label, s.score) for s in signatures], dtype=np.float32)
     return NgramIndex(grams, offsets, family[order], weight[order].astype(np.float32), total, stand, prior)
 

@@ -1,1 +1,9 @@
-"""TODO."""
+"""A night of any size: how it is read, held, sampled, divided among workers, and taken up again after a kill.
+
+In: a reader of traffic, the known families, and a `Job` (settings, engine, folder of finished stages). Out: a `Night` and
+what is `Discovered` in it, which `jobs.nightly` hands on to the steps that follow.
+
+Read `night.py` first. A night that fits in memory needs no other module; a larger one goes through `large`, which spools
+texts (`spool`, `spool_files`), searches samples (`sampling`) and claims prompts (`claims`). `engine` and `ray_engine` do
+the work, `memory` says how much may be held, `checkpoint` and `resume` survive a kill, `activity` is kept for analysts.
+"""

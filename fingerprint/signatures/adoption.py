@@ -158,7 +158,7 @@ class _Meanings:
             np.concatenate([[0], np.cumsum([len(s.prototypes) for s in signatures])]).astype(np.int64),
             np.array([s.similarity for s in signatures], np.float32),
             np.array([s.usual for s in signatures], np.float32),
-            np.array([match_score.standing(s.seen, s.strays) for s in signatures]),
+            np.array([match_score.reliability(s.seen, s.strays) for s in signatures]),
             np.array([s.threshold for s in signatures]),
         )
 

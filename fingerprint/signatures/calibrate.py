@@ -1,4 +1,4 @@
-"""What scores mean: the rarity of a family's grams, and what prompts that are no members reach.
+"""What scores mean: the rarity of a family's n-grams, and what prompts that are no members reach.
 
 Thresholds are split-conformal quantiles with the +1 correction (Angelopoulos & Bates 2023, section 1): the night's
 own non-members are the calibration set. With fewer than 1 / rate of them a threshold lies above every one.
@@ -54,31 +54,31 @@ class NonMembers:
         return cls(embed(flat), offsets, own[chosen])
 
 
-def weights(found: Discovery) -> sparse.csr_matrix:
-    """Rarity of each family's grams among the prompts outside the family, (f, k) CSR float32."""
-    families, postings = found.families, found.shared.postings
+def weights(discovery: Discovery) -> sparse.csr_matrix:
+    """Return the rarity of each family's n-grams among the prompts outside the family, (f, k) CSR of float32."""
+    families, postings = discovery.families, discovery.shared.postings
     out = families.core.tocsr().copy()
     out.sort_indices()
-    inside = counts_at(families.members, found.shared.by_prompt, out)
+    inside = counts_at(families.members, discovery.shared.by_prompt, out)
     outside = np.diff(postings.indptr)[out.indices] - inside.astype(np.int64)
     out.data = match_score.rarity(outside, postings.shape[1])
     return out
 
 
-def thresholds(found: Discovery, weight: sparse.csr_matrix, rate: float) -> Doubles:
+def thresholds(discovery: Discovery, weight: sparse.csr_matrix, rate: float) -> Doubles:
     """Return for each family the lowest score that at most `rate` of the batch's non-members reach, (f,).
 
     A prompt that holds the template, but another family's too and was given to that one, is no evidence against
-    the threshold. Scores are those of a family without standing.
+    the threshold. Scores are those of a family without a shift for reliability.
     """
-    held = (weight @ found.shared.postings).tocsr()
+    held = (weight @ discovery.shared.postings).tocsr()
     total = np.asarray(weight.sum(axis=1), dtype=np.float32).ravel()
     out = np.full(weight.shape[0], match_score.FLOOR)
     for f in range(weight.shape[0]):
         row = slice(held.indptr[f], held.indptr[f + 1])
-        others = (found.label[held.indices[row]] != f) & (held.data[row] < COVER * total[f])
+        others = (discovery.label[held.indices[row]] != f) & (held.data[row] < COVER * total[f])
         scores = match_score.score_of(held.data[row][others], total[f])
-        worst = _reached(scores, len(found.label) - int(found.families.support[f]), rate)
+        worst = _reached(scores, len(discovery.label) - int(discovery.families.support[f]), rate)
         out[f] = max(match_score.FLOOR, worst + MARGIN)
     return out
 
@@ -90,20 +90,20 @@ def of_meaning(
 
     prototypes: each template's sentences (p, d); 1 and 0 for those without, or without others to compare with.
     """
-    least, usual = np.ones(len(prototypes)), np.zeros(len(prototypes))
+    least, typical = np.ones(len(prototypes)), np.zeros(len(prototypes))
     rows = np.array([f for f, p in enumerate(prototypes) if len(p)], dtype=np.int64)
     if others is None or not len(rows) or len(others.offsets) < 2:
-        return least, usual
+        return least, typical
     owners = np.concatenate([[0], np.cumsum([len(prototypes[f]) for f in rows])]).astype(np.int64)
     held = held_similarity(
         others.vectors, others.offsets, np.concatenate([prototypes[f] for f in rows]), owners
     )
     own = others.own.tocsc()
     for column, f in enumerate(rows):
-        said = np.delete(held[:, column], own.indices[own.indptr[f] : own.indptr[f + 1]])
-        if len(said):
-            least[f], usual[f] = _bounded(_reached(said, len(said), rate)), np.median(said)
-    return least, usual
+        strangers = np.delete(held[:, column], own.indices[own.indptr[f] : own.indptr[f + 1]])
+        if len(strangers):
+            least[f], typical[f] = _bounded(_reached(strangers, len(strangers), rate)), np.median(strangers)
+    return least, typical
 
 
 def of_centre(centre: FloatArray, others: FloatArray, rate: float) -> tuple[float, float]:
@@ -115,14 +115,14 @@ def of_centre(centre: FloatArray, others: FloatArray, rate: float) -> tuple[floa
 
 
 def with_reliability(signature: Signature, seen: int, strays: int) -> Signature:
-    """Give a signature the standing that `seen` requests and `strays` among them make; its threshold moves along."""
-    step = match_score.standing(seen, strays) - match_score.standing(signature.seen, signature.strays)
+    """Give a signature the reliability that `seen` requests and `strays` among them make; its threshold moves along."""
+    step = match_score.reliability(seen, strays) - match_score.reliability(signature.seen, signature.strays)
     moved = match_score.shifted(np.array([signature.threshold]), np.array([step]))[0]
     return replace(signature, seen=seen, strays=strays, threshold=min(float(moved), HIGHEST))
 
 
 def stricter(old: Signature, fresh: Signature) -> Signature:
-    """Return the old signature with the higher of both thresholds, for text and for meaning, and the fresh standing."""
+    """Return the old signature with the higher of both thresholds, for text and for meaning, and the fresh reliability."""
     base = with_reliability(fresh, old.seen, old.strays)
     out = replace(old, threshold=max(old.threshold, base.threshold))
     if fresh.similarity > old.similarity or old.similarity == 1.0:

@@ -28,7 +28,7 @@ from fingerprint.text.normalise import normalise
 from fingerprint.text.tokenise import tokens
 
 SAME_WORDING = 0.7
-"""A stored family keeps its grams while today's core and the stored one overlap by this Jaccard index."""
+"""A stored family keeps its n-grams while today's core and the stored one overlap by this Jaccard index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +167,8 @@ def _continued(old: Signature, fresh: Signature, members: int, least: int) -> Si
     kept = replace(old, spread=fresh.spread) if fresh.spread.requests else old
     if members < least or old.kind == "topical":
         return kept
-    both = len(np.intersect1d(old.grams, fresh.grams))
-    same = both >= SAME_WORDING * (len(old.grams) + len(fresh.grams) - both)
+    overlap = len(np.intersect1d(old.grams, fresh.grams))
+    same = overlap >= SAME_WORDING * (len(old.grams) + len(fresh.grams) - overlap)
     if same:
         return calibrate.stricter(kept, fresh)
     return replace(
@@ -176,7 +176,7 @@ def _continued(old: Signature, fresh: Signature, members: int, least: int) -> Si
     )
 
 
-def _name(content: bytes, taken: Collection[str]) -> str:
+def _name(content: bytes, names: Collection[str]) -> str:
     """Name a family after its content, so that the same batch always gives the same names, but no name twice."""
     name = "f" + hashlib.blake2b(content, digest_size=6).hexdigest()
-    return name if name not in taken else _name(content + b"+", taken)
+    return name if name not in names else _name(content + b"+", names)

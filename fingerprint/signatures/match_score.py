@@ -8,7 +8,7 @@ signature's grams; m: how far the prompt's share of the template's meaning lies 
 of the night held, in units of what lies between that and what half of them held. So eight rare grams of a long
 template count about as much as all of a short one's, and scores of families with long and short templates compare.
 
-s: the family's standing, STANDING · log((n + 1) / (o + 1) / USUAL) for n requests of which o strayed from its
+s: the family's reliability, RELIABILITY · log((n + 1) / (o + 1) / TYPICAL_ODDS) for n requests of which o strayed from its
 pool: the odds, by Bayes' rule and with one request of each kind as the prior, that what holds a template is
 another request of those who act together and not of somebody else who uses the same words. It shifts a
 family's scores and its threshold alike, so it ranks matches of different families and decides none.
@@ -27,7 +27,6 @@ import numpy.typing as npt
 
 from fingerprint.base.types import Doubles, FloatArray, IntArray
 from fingerprint.domain.signature import Signature
-from fingerprint.signatures import match_score
 
 LENGTH = 4.0
 SHARE = 8.0
@@ -36,8 +35,8 @@ BEYOND = 17.0
 MIDDLE = 10.0
 SCALE = 2.0
 
-STANDING = 0.5
-USUAL = 100.0
+RELIABILITY = 0.5
+TYPICAL_ODDS = 100.0
 """Requests in step for one that strays, of a family whose scores are not shifted."""
 
 PREFERRED = 4.0
@@ -88,9 +87,9 @@ def score_of_meaning(beyond: FloatArray) -> Doubles:
     return np.asarray(_squash(np.where(beyond > 0, NEAR + BEYOND * beyond.astype(np.float64), -np.inf)))
 
 
-def standing(seen: int, strays: int) -> float:
+def reliability(seen: int, strays: int) -> float:
     """Return the log-odds by which a family's scores are shifted; 0 where nothing is known."""
-    return float(STANDING * np.log((seen + 1) / (strays + 1) / USUAL)) if seen else 0.0
+    return float(RELIABILITY * np.log((seen + 1) / (strays + 1) / TYPICAL_ODDS)) if seen else 0.0
 
 
 def shifted(score: Doubles, log_odds: Doubles) -> Doubles:
@@ -125,6 +124,6 @@ def least_reaching(
 
 
 def base_threshold(signature: Signature) -> float:
-    """Return a signature's threshold for scores that its standing does not shift."""
-    step = -match_score.standing(signature.seen, signature.strays)
-    return float(match_score.shifted(np.array([signature.threshold]), np.array([step]))[0])
+    """Return a signature's threshold for scores that its reliability does not shift."""
+    step = -reliability(signature.seen, signature.strays)
+    return float(shifted(np.array([signature.threshold]), np.array([step]))[0])

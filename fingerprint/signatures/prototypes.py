@@ -34,22 +34,25 @@ def with_prototypes(
     embed: Embed,
     settings: Settings,
 ) -> list[Signature]:
-    """Give signatures their prototypes, and what prompts in no family reach of their meaning."""
+    """Give signatures (f) their prototypes, and what prompts in no family reach of their meaning.
+
+    members: (f, n) CSR, each family's prompts.
+    """
     rate = settings.false_positive_rate
     sentences_of = embed_sentences([s.template for s in signatures], embed)
     own = by_own_senders(batch, unassigned.prompts, members)
     others = (
         NonMembers.of(batch.texts_of(unassigned.prompts), own, embed) if any(map(len, sentences_of)) else None
     )
-    least, usual = calibrate.of_meaning(sentences_of, others, rate)
+    least, typical = calibrate.of_meaning(sentences_of, others, rate)
     out = []
     for f, signature in enumerate(signatures):
         prototypes = sentences_of[f]
         if signature.kind == "topical":
             prototypes = centre(batch, members[f].indices, embed)
-            least[f], usual[f] = calibrate.of_centre(prototypes, unassigned.vectors, rate)
+            least[f], typical[f] = calibrate.of_centre(prototypes, unassigned.vectors, rate)
         out.append(
-            replace(signature, prototypes=prototypes, similarity=float(least[f]), usual=float(usual[f]))
+            replace(signature, prototypes=prototypes, similarity=float(least[f]), usual=float(typical[f]))
         )
     return out
 
@@ -65,7 +68,7 @@ def centre(batch: Batch, members: Ids, embed: Embed) -> FloatArray:
 
 
 def embed_sentences(templates: Sequence[Template], embed: Embed) -> list[FloatArray]:
-    """Embed the sentences of each template's fixed text, each (p, d)."""
+    """Embed the sentences of each template's fixed text, (p, d) float32 unit rows for each, at most MOST_SENTENCES."""
     texts = pa.array([s.text for t in templates for s in t.segments], pa.large_string())
     flat, offsets = sentences.split_sentences(normalise(texts))
     bounds = offsets[np.cumsum([0, *(len(t.segments) for t in templates)])]

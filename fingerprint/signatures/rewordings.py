@@ -75,13 +75,16 @@ def with_variants(
     born: Bools,
     common: HashArray,
 ) -> tuple[list[Signature], Ids]:
-    """Mark new families that are other wordings of stored ones; also return which row owns each row's prompts, (f,)."""
+    """Mark new families that are other wordings of stored ones; also return which row owns each row's prompts, (f,).
+
+    senders: (n, a) CSR, who sent each prompt how often. members: (f, n) CSR. born: (f,) bool. common: sorted hashes.
+    """
     owner = owners(signatures)
     templates = [s.template for s in signatures]
-    said = [s.prototypes for s in signatures]
+    own = [s.prototypes for s in signatures]
     # a stored variant's prompts and sentences count for its original
-    spoken = [
-        np.concatenate([said[v] for v in np.flatnonzero(owner == f) if len(said[v])] or [said[f]])
+    sentences = [
+        np.concatenate([own[v] for v in np.flatnonzero(owner == f) if len(own[v])] or [own[f]])
         for f in range(len(owner))
     ]
     length = np.array([len(str(t)) for t in templates], dtype=np.int64)
@@ -89,17 +92,17 @@ def with_variants(
         (np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), shape=(len(owner),) * 2
     )
     least = np.array([s.similarity for s in signatures], dtype=np.float64)
-    wording = Wording(spoken, (join @ members).tocsr(), *_words(common, templates), length, least)
-    found = originals(wording, born, senders)
+    wording = Wording(sentences, (join @ members).tocsr(), *_words(common, templates), length, least)
+    original = originals(wording, born, senders)
     out = [
-        replace(s, variant_of=signatures[found[f]].family_id) if found[f] >= 0 else s
+        replace(s, variant_of=signatures[original[f]].family_id) if original[f] >= 0 else s
         for f, s in enumerate(signatures)
     ]
-    return out, np.where(found >= 0, found, owner).astype(np.int32)
+    return out, np.where(original >= 0, original, owner).astype(np.int32)
 
 
 def common_words(batch: Batch) -> HashArray:
-    """Return the batch's COMMON_WORDS most frequent tokens, sorted."""
+    """Return the hashes of the batch's COMMON_WORDS most frequent tokens, sorted uint64."""
     words, counts = np.unique(batch.token_hashes, return_counts=True)
     return np.sort(words[np.argsort(-counts, kind="stable")[:COMMON_WORDS]])
 
@@ -109,9 +112,9 @@ def _words(common: HashArray, templates: Sequence[Template]) -> tuple[Doubles, s
 
     Each of these counts the more, the fewer templates hold it.
     """
-    found = tokens(normalise(pa.array([str(t) for t in templates], pa.large_string())))
-    words, word = np.unique(found.hashes, return_inverse=True)
-    row = np.repeat(np.arange(len(templates)), np.diff(found.row_offsets))
+    tokenised = tokens(normalise(pa.array([str(t) for t in templates], pa.large_string())))
+    words, word = np.unique(tokenised.hashes, return_inverse=True)
+    row = np.repeat(np.arange(len(templates)), np.diff(tokenised.row_offsets))
     held = sparse.csr_matrix((np.ones(len(word)), (row, word)), shape=(len(templates), len(words)))
     frequent = np.isin(words, common)
     total = np.asarray(held.sum(axis=1)).ravel()

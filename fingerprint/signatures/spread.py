@@ -24,7 +24,7 @@ DAY_SECONDS = 86_400
 def with_spread_and_reliability(
     batch: Batch, signatures: Sequence[Signature], members: sparse.csr_matrix
 ) -> list[Signature]:
-    """Give signatures their spread in this batch, and the standing that comes of it."""
+    """Give signatures (f) their spread in this batch, and the reliability that comes of it; members: (f, n) CSR."""
     rows = (members @ batch.requests()).tocsr()
     act = behaviour(rows, batch.account, batch.second)
     alone = np.where(act.p_synchrony <= SYNCHRONY_P, unsynchronised(rows, batch.account, batch.second), 0)
@@ -35,27 +35,27 @@ def with_spread_and_reliability(
 
 
 def spreads(batch: Batch, members: sparse.csr_matrix) -> list[Spread]:
-    """Accounts, requests and days of each family's requests in this batch."""
+    """Count the accounts, requests and days of each family's requests in this batch; members: (f, n) CSR."""
     rows = (members @ batch.requests()).tocsr()
     day = np.floor(batch.second / DAY_SECONDS).astype(np.int64)
     out = []
     for f in range(rows.shape[0]):
-        mine = rows.indices[rows.indptr[f] : rows.indptr[f + 1]]
-        if not len(mine):
+        sent = rows.indices[rows.indptr[f] : rows.indptr[f + 1]]
+        if not len(sent):
             never = datetime.fromtimestamp(0, UTC)
             out.append(Spread(0, 0, never, never, {}))
             continue
-        days, at = np.unique(day[mine], return_inverse=True)
-        pairs = np.unique(at * len(batch.accounts) + batch.account[mine])
+        days, at = np.unique(day[sent], return_inverse=True)
+        pairs = np.unique(at * len(batch.accounts) + batch.account[sent])
         senders, requests = np.bincount(pairs // len(batch.accounts)), np.bincount(at)
         per_day = {
             str(np.datetime64(int(d), "D")): DayCount(int(r), int(a))
             for d, r, a in zip(days, requests, senders, strict=True)
         }
         first, last = (
-            datetime.fromtimestamp(t, UTC) for t in (batch.second[mine].min(), batch.second[mine].max())
+            datetime.fromtimestamp(t, UTC) for t in (batch.second[sent].min(), batch.second[sent].max())
         )
-        out.append(Spread(len(np.unique(batch.account[mine])), len(mine), first, last, per_day))
+        out.append(Spread(len(np.unique(batch.account[sent])), len(sent), first, last, per_day))
     return out
 
 

@@ -20,32 +20,31 @@ from fingerprint.base import stats
 from fingerprint.base.types import Bools, Doubles, FloatArray, Ids, IntArray
 from fingerprint.evidence.null_models import MIN_POOL, POOL_OVERLAP_P
 
-SHARED_POOL = 0.7
+MIN_SHARED_POOL = 0.7
 """This share of the variant's accounts must send the original too (D-069)."""
 
-A_PART = 0.5
+MAX_PART = 0.5
 """A rewording has at most this part of the original's prompts; of two large families neither is the other's."""
 
-A_SMALL_PART = 1 / 3
+MAX_NEW_PART = 1 / 3
 """... and of one that is new itself so much: which of the two came first is not known."""
 
-FOREIGN = 0.5
+MAX_FOREIGN_SHARE = 0.5
 """A template is foreign to another if it has less than this part of the other's share of common words."""
 
-AS_MANY = 0.5
+MIN_DRAWN_SHARE = 0.5
 """A foreign wording is sent by at least this part of the accounts that would send so much of the original by chance: a
 pool that rotates through its wordings spreads each over all accounts, and other work of a few of them is not one (D-074)."""
 
 SAME_MEANING = 0.5
 """Mean cosine of each sentence of the variant to its nearest of the original that is enough by itself (D-070)."""
 
-LEAST_BOTH_WAYS, MOST_BOTH_WAYS = 0.36, 0.46
+MIN_BOTH_WAYS, MAX_BOTH_WAYS = 0.36, 0.46
 """What the mean of that and of the other direction must be, as a rewording may say in one sentence what took two: what
 the two thresholds of meaning ask on average, for strangers reach a plain text by chance and a peculiar one never; but
-within these bounds."""
+within these bounds (D-072, D-073)."""
 
-
-NAMES = 0.2
+NAMES_WEIGHT = 0.2
 """What a rewording gains that holds all rare words of the original, and no others: of fields, tags, tools, and what
 no synonym was at hand for, of which the vectors of sentences know little (D-076)."""
 
@@ -67,23 +66,27 @@ class Wording:
     length: IntArray
     least: Doubles
 
-    def alike(self, new: int, others: npt.NDArray[np.integer]) -> Doubles:
-        """By how much a family is more like each of some others than it must be to say the same; negative if less."""
+    def similarity(self, new: int, others: npt.NDArray[np.integer]) -> Doubles:
+        """Return by how much a family is more like each of some others (m,) than it must be to say the same, (m,).
+
+        Negative where it is less like it. new, others: rows.
+        """
         shared = self._shared(new, others)
         own, theirs = self.rare[new].sum(), np.asarray(self.rare[others].sum(axis=1)).ravel()
         names = (shared / max(own, 1e-9) + shared / np.maximum(theirs, 1e-9)) / 2
         return np.array(
-            [self._says(new, int(f), NAMES * more) for f, more in zip(others, names, strict=True)]
+            [self._meaning(new, int(f), NAMES_WEIGHT * more) for f, more in zip(others, names, strict=True)]
         )
 
-    def _says(self, new: int, other: int, more: float) -> float:
+    def _meaning(self, new: int, other: int, bonus: float) -> float:
+        """Return `similarity` to one other family; bonus: for the rare words that both hold."""
         one, two = self.sentences[new], self.sentences[other]
         if not len(one) or not len(two):
             return -np.inf
         cosines = one @ two.T
         there, back = float(cosines.max(axis=1).mean()), float(cosines.max(axis=0).mean())
-        asked = min(max((self.least[new] + self.least[other]) / 2, LEAST_BOTH_WAYS), MOST_BOTH_WAYS)
-        return float(max(there - SAME_MEANING, (there + back) / 2 + more - asked))
+        least = min(max((self.least[new] + self.least[other]) / 2, MIN_BOTH_WAYS), MAX_BOTH_WAYS)
+        return float(max(there - SAME_MEANING, (there + back) / 2 + bonus - least))
 
     def _shared(self, new: int, others: npt.NDArray[np.integer]) -> Doubles:
         """Return what the rare words count that a family shares with each of some others."""
@@ -103,32 +106,32 @@ class Wording:
 def originals(wording: Wording, born: Bools, senders: sparse.csr_matrix) -> Ids:
     """Find the family that each new one is a variant of, (f,) int32 row numbers, -1 = none.
 
-    born: (f,) bool, new tonight. senders: (n, a) CSR. A variant is nobody's original.
+    born: (f,) bool, new tonight. senders: (n, a) CSR, who sent each prompt how often. A variant is nobody's original.
     """
     out = np.full(len(born), -1, dtype=np.int32)
     sent = (wording.members @ senders).tocsr()
     pool = sent.sign()
     size = np.diff(pool.indptr)
-    both = np.asarray((pool @ pool.T).todense()) if len(born) else np.zeros((0, 0))
+    overlap = np.asarray((pool @ pool.T).todense()) if len(born) else np.zeros((0, 0))
     prompts = np.diff(wording.members.indptr)
     fresh = np.flatnonzero(born & (size >= MIN_POOL))
     for new in fresh[np.argsort(-prompts[fresh], kind="stable")]:
-        shared = both[new]
-        older = np.where(born, (prompts[new] <= A_SMALL_PART * prompts) & (out < 0), True)
-        near = np.flatnonzero(older & (shared >= SHARED_POOL * size[new]))
+        shared = overlap[new]
+        older = np.where(born, (prompts[new] <= MAX_NEW_PART * prompts) & (out < 0), True)
+        near = np.flatnonzero(older & (shared >= MIN_SHARED_POOL * size[new]))
         chance = stats.hypergeometric(
             shared[near], senders.shape[1], size[near], np.full(len(near), size[new])
         )
         candidates = near[chance < POOL_OVERLAP_P]
         if not len(candidates):
             continue
-        meaning = wording.alike(int(new), candidates)
-        meaning = np.where(prompts[new] <= A_PART * prompts[candidates], meaning, -np.inf)
+        meaning = wording.similarity(int(new), candidates)
+        meaning = np.where(prompts[new] <= MAX_PART * prompts[candidates], meaning, -np.inf)
         if meaning.max() >= 0:
             out[new] = candidates[np.argmax(meaning)]
-        elif (wording.familiar[new] < FOREIGN * wording.familiar[candidates]).all():
+        elif (wording.familiar[new] < MAX_FOREIGN_SHARE * wording.familiar[candidates]).all():
             drawn = np.array([_drawn(sent[[old]], int(sent[[new]].sum())) for old in candidates])
-            spread = candidates[size[new] >= AS_MANY * drawn]
+            spread = candidates[size[new] >= MIN_DRAWN_SHARE * drawn]
             if len(spread):
                 out[new] = wording.translated(int(new), spread)
     return out

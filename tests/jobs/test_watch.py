@@ -127,12 +127,12 @@ def test_families_of_the_home_are_told_at_once_and_leave_the_window(
     known = {e["family_id"] for e in told}
     assert [e["event"] for e in told] == ["active"] * len(known)
     assert known <= {f["family_id"] for f in objects("families", "--home", worked, "--format", "jsonl")}
-    held = watching.held
+    held = watching.window_size
     assert 300 <= held <= 310  # honest ones
     for chunk in chunks:
         watching.take(chunk)
     assert len(told) == len(known)
-    assert watching.held == held  # requests that came again
+    assert watching.window_size == held  # requests that came again
 
 
 def test_the_window_is_bounded(stream: Path, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_the_window_is_bounded(stream: Path, tmp_path: Path) -> None:
             watching._fresh, watching.state.last_round = 0, watching.state.latest
             times = [h.rows.column("timestamp")[0].as_py() for h in watching._window]
             assert (max(times) - min(times)).total_seconds() <= 7200
-            sizes.append(watching.held)
+            sizes.append(watching.window_size)
     assert max(sizes) == 60
 
 

@@ -110,7 +110,7 @@ def test_no_night_lowers_a_threshold() -> None:
     lower = with_reliability(signature({1: 1.0}, threshold=0.6, similarity=0.4, usual=0.1), 500, 4)
     kept = stricter(old, lower)
     assert (kept.seen, kept.strays, kept.similarity, kept.usual) == (500, 4, 0.5, 0.2)
-    base = match_score.shifted(np.array([kept.threshold]), np.array([-match_score.standing(500, 4)]))[0]
+    base = match_score.shifted(np.array([kept.threshold]), np.array([-match_score.reliability(500, 4)]))[0]
     assert base == pytest.approx(0.7)
     higher = with_reliability(signature({1: 1.0}, threshold=0.8, similarity=0.6, usual=0.3), 50, 0)
     raised = stricter(old, higher)

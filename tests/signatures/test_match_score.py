@@ -53,10 +53,10 @@ def test_a_meaning_that_all_say_alike_is_not_blown_up() -> None:
 
 
 def test_standing_is_the_odds_of_requests_in_step() -> None:
-    assert match_score.standing(0, 0) == 0
-    assert match_score.standing(99, 0) == pytest.approx(0)
-    assert match_score.standing(999, 0) == pytest.approx(match_score.STANDING * np.log(10))
-    assert match_score.standing(99, 9) == pytest.approx(-match_score.STANDING * np.log(10))
+    assert match_score.reliability(0, 0) == 0
+    assert match_score.reliability(99, 0) == pytest.approx(0)
+    assert match_score.reliability(999, 0) == pytest.approx(match_score.RELIABILITY * np.log(10))
+    assert match_score.reliability(99, 9) == pytest.approx(-match_score.RELIABILITY * np.log(10))
 
 
 @given(st.floats(0, 1), st.floats(-9, 9))

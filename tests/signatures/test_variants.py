@@ -62,11 +62,11 @@ def test_a_rewording_may_say_in_one_sentence_what_took_three() -> None:
     near = one[:2] * 0.69 + one[5:7] * np.sqrt(1 - 0.69**2, dtype=np.float32)
     new = np.concatenate([near, one[4:5]])
     assert (new @ one[:2].T).max(axis=1).mean() < SAME_MEANING
-    assert compared(new, one[:2]).alike(0, np.array([1]))[0] > 0
-    assert compared(new, one[:2]).alike(1, np.array([0]))[0] > 0
+    assert compared(new, one[:2]).similarity(0, np.array([1]))[0] > 0
+    assert compared(new, one[:2]).similarity(1, np.array([0]))[0] > 0
     far = one[:2] * 0.4 + one[5:7] * np.sqrt(1 - 0.16, dtype=np.float32)
-    assert compared(np.concatenate([far, one[4:5]]), one[:2]).alike(0, np.array([1]))[0] < 0
-    assert compared(new[:0], one).alike(0, np.array([1]))[0] < 0
+    assert compared(np.concatenate([far, one[4:5]]), one[:2]).similarity(0, np.array([1]))[0] < 0
+    assert compared(new[:0], one).similarity(0, np.array([1]))[0] < 0
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_rewording_may_say_in_one_sentence_what_took_three() -> None:
 def test_it_must_be_more_alike_than_strangers_are(cosine: float, least: float, same: bool) -> None:
     one = np.eye(8, dtype=np.float32)
     new = one[:2] * cosine + one[5:7] * np.float32(np.sqrt(1 - cosine**2))
-    assert bool(compared(new, one[:2], least=least).alike(0, np.array([1]))[0] >= 0) is same
+    assert bool(compared(new, one[:2], least=least).similarity(0, np.array([1]))[0] >= 0) is same
 
 
 def test_the_same_words_from_other_accounts_are_not(embedder: Embedder) -> None:
@@ -158,4 +158,4 @@ def test_names_count_for_a_rewording() -> None:
         wording = Wording(
             [near, one[:2]], nothing, np.ones(2), rare, np.ones(2, dtype=np.int64), np.full(2, 0.4)
         )
-        assert (wording.alike(0, np.array([1]))[0] > 0) == enough
+        assert (wording.similarity(0, np.array([1]))[0] > 0) == enough
