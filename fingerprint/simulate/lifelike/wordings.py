@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from fingerprint.simulate.lifelike.setup import Setup, Template
 from fingerprint.simulate.lifelike.turns import Turns, Value, chats, turns
 from fingerprint.simulate.modes import ModeTable
 from fingerprint.simulate.render import FIRST, LAST, NONE
+from fingerprint.simulate.reword import reworded, wordings
 
 TEXTS = (
     "clean", "reword", "growing", "personas", "inject_start", "inject_middle", "inject_end", "split", "short",
@@ -26,6 +28,9 @@ GROWS_EVERY = 30
 """A growing template gets one more sentence after so many requests."""
 _BASE = 3  # sentences with which it begins
 _BODIES = 4  # lengths of the texts around an injection
+_WHOLE = 6  # whole rewordings of a template, at least, each of which is reworded again
+_STRENGTH = 0.9  # how likely each place of a reworded text departs from it
+_SENTENCE_END = re.compile(r"(?<=[.?!]) (?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class Wordings:
         drawn: list[Family] = [known[i] for i in random.permutation(len(known)).tolist()]
         self._translations = [family for family in drawn if len(family.translations) == len(LANGUAGES)]
         self._plain = [family for family in drawn if family not in self._translations]
+        self._blank = setup.grammar.add("blank_line", ["\n\n"])
         self._personas = random.permutation(len(sections(read_text("personas.txt")))).tolist()
         self._made = 0
 
@@ -91,7 +97,7 @@ class Wordings:
             family = self._composed("brief" if text == "short" else "payload")
             return Wording(text, (self._variant(family, AS_WRITTEN, truth),))
         if text == "reword":
-            return Wording(text, (self._variant(self._template(), Evasion(("reword",), 0.9), truth),))
+            return self._reworded(truth)
         families = [self._template() for _ in range(int(self._random.integers(1, 3)))]
         return Wording(text, tuple(self._variant(family, AS_WRITTEN, truth) for family in families))
 
@@ -120,6 +126,25 @@ class Wordings:
         instruction, _, lead, body, tail, aside, layout, *_ = map(int, self._modes.mode(family, how))
         own = template._replace(instruction=instruction, lead=lead, body=body, tail=tail, layout=layout)
         return Variant(own, self._label(family.name, truth), aside)
+
+    def _reworded(self, truth: Mapping[str, str]) -> Wording:
+        """Return whole rewordings of a template, each of which is worded anew by rule in each request."""
+        family, grammar = self._template(), self._setup.grammar
+        template = self._setup.template(family)._replace(lead=self._blank, tail=NONE, layout=FIRST)
+        label = self._label(family.name, truth)
+        whole = [" ".join(family.sentences), *family.paraphrases]
+        whole += wordings(family.sentences, max(0, _WHOLE - len(whole)))
+        variants = []
+        for i, text in enumerate(whole):
+            name = f"fam/{family.name}/anew{i}"
+            slots = [
+                reworded(grammar, f"{name}/{j}", sentence, _STRENGTH, first=j == 0)
+                for j, sentence in enumerate(_SENTENCE_END.split(text))
+            ]
+            variants.append(
+                Variant(template._replace(instruction=grammar.add(name, [" ".join(slots)])), label)
+            )
+        return Wording("reword", tuple(variants))
 
     def _growing(self, truth: Mapping[str, str]) -> Wording:
         family = self._composed("growing")
