@@ -222,8 +222,8 @@ class Actions:
         table, subjects = tables.actions, tables.touched.c
         chosen = sa.select(table).order_by(table.c.id.desc()).limit(limit)
         if family_id is not None:
-            mine = sa.select(subjects.action_id).where(subjects.subject == family_id)
-            chosen = chosen.where(table.c.id.in_(mine))
+            of_family = sa.select(subjects.action_id).where(subjects.subject == family_id)
+            chosen = chosen.where(table.c.id.in_(of_family))
         if by is not None:
             chosen = chosen.where(table.c.by == by)
         with self._database.reading() as connection:
@@ -232,9 +232,9 @@ class Actions:
     def notes(self, family_id: str) -> list[NoteRow]:
         """List the notes on a family, oldest first."""
         table = tables.notes
-        mine = sa.select(table).where(table.c.family_id == family_id, ~table.c.gone).order_by(table.c.id)
+        of_family = sa.select(table).where(table.c.family_id == family_id, ~table.c.gone).order_by(table.c.id)
         with self._database.reading() as connection:
-            return [NoteRow(r.id, r.family_id, r.text, r.by, r.at) for r in connection.execute(mine)]
+            return [NoteRow(r.id, r.family_id, r.text, r.by, r.at) for r in connection.execute(of_family)]
 
     def views(self) -> list[ViewRow]:
         """List the saved views by name."""
@@ -315,12 +315,12 @@ def _check_undoable(connection: sa.Connection, action: sa.Row[Any]) -> None:
     """Raise Conflict if an action is undone, or if a later one that is not undone changed the same."""
     if not action.stands:
         raise Conflict(f"“{action.words}” is already undone")
-    table, mine, other = tables.actions, tables.touched.alias(), tables.touched.alias()
+    table, own, others = tables.actions, tables.touched.alias(), tables.touched.alias()
     later = (
         sa.select(table.c.id, table.c.by, table.c.words)
-        .join(other, other.c.action_id == table.c.id)
-        .join(mine, sa.and_(mine.c.subject == other.c.subject, mine.c.aspect == other.c.aspect))
-        .where(mine.c.action_id == action.id, table.c.id > action.id, table.c.stands)
+        .join(others, others.c.action_id == table.c.id)
+        .join(own, sa.and_(own.c.subject == others.c.subject, own.c.aspect == others.c.aspect))
+        .where(own.c.action_id == action.id, table.c.id > action.id, table.c.stands)
         # undoing a later action leaves things as this one made them
         .where(sa.or_(table.c.undoes.is_(None), table.c.undoes <= action.id))
         .order_by(table.c.id)

@@ -165,8 +165,8 @@ def _grams(texts: Sequence[str]) -> tuple[HashArray, HashArray]:
     if not texts:
         return np.empty(0, np.uint64), np.empty(0, np.uint64)
     folded = normalise(pa.array(list(texts), pa.large_string())).to_pylist()
-    found = tokens(pa.array([remask(text) for text in folded], pa.large_string()))
-    grams = shingle(found.hashes, found.section, found.row_offsets)
+    tokenised = tokens(pa.array([remask(text) for text in folded], pa.large_string()))
+    grams = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
     starts = np.zeros(len(grams.hashes), np.bool_)
     starts[grams.offsets[:-1]] = True
     return np.unique(grams.hashes), np.unique(grams.hashes[starts | ~grams.joined])

@@ -65,12 +65,12 @@ class PageQueries:
     def timeline(self, families: Sequence[str]) -> Timeline:
         """Count requests and accounts of families together, by hour if that was kept for a few days, else by day."""
         with self._database.reading() as connection:
-            mine = _owned(connection, families)
-            found = _by_hour(connection, mine) if len(families) == 1 else []
+            owned = _owned(connection, families)
+            counts = _by_hour(connection, owned) if len(families) == 1 else []
             step = 1
-            if not found or found[-1][0] - found[0][0] > HOURLY:
-                found, step = _by_day(connection, mine), 24
-        return _filled(found, step)
+            if not counts or counts[-1][0] - counts[0][0] > HOURLY:
+                counts, step = _by_day(connection, owned), 24
+        return _filled(counts, step)
 
     def timelines(self, families: Sequence[str]) -> dict[str, Timeline]:
         """Count requests and accounts of each family by day."""
@@ -81,15 +81,15 @@ class PageQueries:
         """Count requests by account and time of a family's most active accounts, in order of when they began."""
         table = tables.account_hours
         with self._database.reading() as connection:
-            mine = _owned(connection, [family_id])
+            owned = _owned(connection, [family_id])
             hourly = sa.select(table.c.account_id, table.c.hour, table.c.requests)
-            rows = [tuple(r) for r in connection.execute(hourly.where(table.c.family_id.in_(mine)))]
+            rows = [tuple(r) for r in connection.execute(hourly.where(table.c.family_id.in_(owned)))]
             step = 1
             if not rows:
-                rows, step = _account_days(connection, mine), 24
+                rows, step = _account_days(connection, owned), 24
             sent = tables.spread.c
             of = connection.scalar(
-                sa.select(sa.func.count(sent.account_id.distinct())).where(sent.family_id.in_(mine))
+                sa.select(sa.func.count(sent.account_id.distinct())).where(sent.family_id.in_(owned))
             )
         return _heat(rows, step, most, of or 0)
 
@@ -105,8 +105,8 @@ class PageQueries:
         of: dict[str, dict[int, int]] = defaultdict(dict)
         with self._database.reading() as connection:
             for chunk in chunks(list(families)):
-                mine = sa.or_(_FAMILY.family_id.in_(chunk), _FAMILY.variant_of.in_(chunk))
-                for owner, account, requests in connection.execute(chosen.where(mine)):
+                owned = sa.or_(_FAMILY.family_id.in_(chunk), _FAMILY.variant_of.in_(chunk))
+                for owner, account, requests in connection.execute(chosen.where(owned)):
                     if owner in place:
                         of[account][place[owner]] = int(requests)
         shared = np.zeros((len(families), len(families)), np.int64)
@@ -192,9 +192,9 @@ class PageQueries:
             counts = {r[0]: r[1] for r in connection.execute(labels.group_by(LABEL))}
             campaigns, open_flagged = connection.execute(sums).one()
             accounts, bad = connection.execute(sa.select(sa.func.count(people.account_id), suspect)).one()
-            found = tuple(to_night(row) for row in connection.execute(last))
+            last_nights = tuple(to_night(row) for row in connection.execute(last))
         return Overview(
-            nights=found,
+            nights=last_nights,
             labels={label: n for label, n in sorted(counts.items(), key=str) if label is not None},
             open=counts.get(None, 0),
             flagged=int(open_flagged),
@@ -217,28 +217,28 @@ def _owned(connection: sa.Connection, families: Sequence[str]) -> list[str]:
 Counted = list[tuple[datetime, int, int]]
 
 
-def _by_hour(connection: sa.Connection, mine: Sequence[str]) -> Counted:
+def _by_hour(connection: sa.Connection, owned: Sequence[str]) -> Counted:
     table = tables.family_hours.c
     sums = sa.func.sum(table.requests), sa.func.sum(table.accounts)
     chosen = (
         sa.select(table.hour, *sums)
-        .where(table.family_id.in_(mine))
+        .where(table.family_id.in_(owned))
         .group_by(table.hour)
         .order_by(table.hour)
     )
     return [(hour, int(requests), int(accounts)) for hour, requests, accounts in connection.execute(chosen)]
 
 
-def _by_day(connection: sa.Connection, mine: Sequence[str]) -> Counted:
+def _by_day(connection: sa.Connection, owned: Sequence[str]) -> Counted:
     sent = tables.spread.c
     sums = sa.func.sum(sent.requests), sa.func.count(sent.account_id.distinct())
-    chosen = sa.select(sent.day, *sums).where(sent.family_id.in_(mine)).group_by(sent.day).order_by(sent.day)
+    chosen = sa.select(sent.day, *sums).where(sent.family_id.in_(owned)).group_by(sent.day).order_by(sent.day)
     return [(_midnight(day), int(requests), n) for day, requests, n in connection.execute(chosen)]
 
 
-def _account_days(connection: sa.Connection, mine: Sequence[str]) -> list[tuple[Any, ...]]:
+def _account_days(connection: sa.Connection, owned: Sequence[str]) -> list[tuple[Any, ...]]:
     sent = tables.spread.c
-    chosen = sa.select(sent.account_id, sent.day, sent.requests).where(sent.family_id.in_(mine))
+    chosen = sa.select(sent.account_id, sent.day, sent.requests).where(sent.family_id.in_(owned))
     return [(account, _midnight(day), requests) for account, day, requests in connection.execute(chosen)]
 
 
@@ -246,14 +246,14 @@ def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def _filled(found: Counted, step: int) -> Timeline:
+def _filled(counts: Counted, step: int) -> Timeline:
     """Put zeros where nothing was counted."""
-    if not found:
+    if not counts:
         return Timeline((), (), (), step)
-    of = {at: (requests, accounts) for at, requests, accounts in found}
+    of = {at: (requests, accounts) for at, requests, accounts in counts}
     width = timedelta(hours=step)
-    count = int((found[-1][0] - found[0][0]) / width) + 1
-    starts = [found[0][0] + n * width for n in range(count)]
+    count = int((counts[-1][0] - counts[0][0]) / width) + 1
+    starts = [counts[0][0] + n * width for n in range(count)]
     pairs = [of.get(at, (0, 0)) for at in starts]
     return Timeline(starts, [p[0] for p in pairs], [p[1] for p in pairs], step)
 
@@ -264,8 +264,8 @@ def _heat(rows: Sequence[tuple[Any, ...]], step: int, most: int, of: int) -> Hea
     total: dict[str, int] = defaultdict(int)
     for account, _, requests in rows:
         total[account] += int(requests)
-    kept = set(sorted(total, key=lambda a: (-total[a], a))[:most])
-    rows = [r for r in rows if r[0] in kept]
+    most_active = set(sorted(total, key=lambda a: (-total[a], a))[:most])
+    rows = [r for r in rows if r[0] in most_active]
     first = min(r[1] for r in rows)
     hours = int((max(r[1] for r in rows) - first).total_seconds() // 3600) + step
     while hours / step > MOST_STEPS:

@@ -68,9 +68,9 @@ class Queue:
             as_of = newest if last is None or last.as_of is None else last.as_of
             novelty, size = _novelty(as_of), _size()
             priority = (_FAMILY.score * novelty * size).label("priority")
-            found = _matching(query, as_of)
-            total = connection.scalar(found.with_only_columns(sa.func.count())) or 0
-            ranked = found.with_only_columns(
+            matching = _matching(query, as_of)
+            total = connection.scalar(matching.with_only_columns(sa.func.count())) or 0
+            ranked = matching.with_only_columns(
                 _FAMILY.family_id, priority, novelty.label("novelty"), size.label("size")
             )
             ranked = ranked.order_by(sa.desc("priority"), _FAMILY.family_id).limit(limit + 1)
@@ -96,8 +96,8 @@ class Queue:
             chosen = sa.select(_FAMILY.family_id, *columns).where(
                 _FAMILY.family_id.in_(list(family_ids)), ACTIVE
             )
-            found: dict[str, Any] = {row.family_id: row for row in connection.execute(chosen)}
-            return _rows(connection, [found[f] for f in family_ids if f in found], newest)
+            row_of: dict[str, Any] = {row.family_id: row for row in connection.execute(chosen)}
+            return _rows(connection, [row_of[f] for f in family_ids if f in row_of], newest)
 
     def campaigns(self) -> list[str]:
         """List the ids of all campaigns, those with families first seen last."""

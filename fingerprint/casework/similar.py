@@ -67,12 +67,12 @@ def _meaning(snapshot: Snapshot, signature: Signature, most: int) -> np.ndarray:
     out = np.zeros(len(snapshot.meta["families"]))
     if not len(signature.prototypes) or not len(snapshot.owners):
         return out
-    mine = np.ascontiguousarray(signature.prototypes)
-    owner = snapshot.search(mine, most)[1]
+    sentences = np.ascontiguousarray(signature.prototypes)
+    owner = snapshot.search(sentences, most)[1]
     families = np.unique(owner[owner >= 0]).astype(np.int32)
     a = snapshot.arrays
-    ends = np.array([0, len(mine)], np.int64)
-    out[families] = similarity.held_of(mine, ends, a["prototypes"], a["bounds"], families[None, :])[0]
+    ends = np.array([0, len(sentences)], np.int64)
+    out[families] = similarity.held_of(sentences, ends, a["prototypes"], a["bounds"], families[None, :])[0]
     return out
 
 

@@ -76,10 +76,10 @@ def _label(context: StepContext, step: Step) -> Step:
 
 def _snooze(context: StepContext, step: Step) -> Step:
     family, until, table = step["family"], step["until"], tables.snoozes
-    mine = table.c.family_id == family
-    before = context.connection.scalar(sa.select(table.c.until).where(mine))
+    of_family = table.c.family_id == family
+    before = context.connection.scalar(sa.select(table.c.until).where(of_family))
     if until is None:
-        context.connection.execute(sa.delete(table).where(mine))
+        context.connection.execute(sa.delete(table).where(of_family))
     else:
         row = {"family_id": family, "until": datetime.fromisoformat(until), "by": context.by}
         upsert(context.connection, table, [row])
@@ -115,10 +115,10 @@ def _view(context: StepContext, step: Step) -> Step:
 
 def _variant(context: StepContext, step: Step) -> Step:
     family, original, table = step["family"], step["variant_of"], tables.families
-    mine = table.c.family_id == family
+    of_family = table.c.family_id == family
     row = _row(context, family, table.c.variant_of, table.c.pinned)
     values = {"variant_of": original, "pinned": step["pinned"]}
-    context.connection.execute(sa.update(table).where(mine).values(values))
+    context.connection.execute(sa.update(table).where(of_family).values(values))
     night_writer.update_totals(context.connection, {f for f in (family, original, row.variant_of) if f})
     for name in sorted({f for f in (family, original, row.variant_of) if f}):
         detail = {"family": family, "variant_of": original, "before": row.variant_of}

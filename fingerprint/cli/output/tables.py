@@ -73,20 +73,20 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str | int | None]], empt
         put(Text(empty))
         return
     columns = [[row[i] for row in cells] for i in range(len(names))]
-    kept = [i for i, column in enumerate(columns) if any(column)]
-    widths = [min(max(map(cell_len, (names[i].lstrip(">"), *columns[i]))), MAX_COLUMN) for i in kept]
-    room = _width(sys.stdout) - sum(widths[:-1]) - GAP * (len(kept) - 1)
-    widest = max(map(cell_len, (names[kept[-1]].lstrip(">"), *columns[kept[-1]])))
+    filled = [i for i, column in enumerate(columns) if any(column)]
+    widths = [min(max(map(cell_len, (names[i].lstrip(">"), *columns[i]))), MAX_COLUMN) for i in filled]
+    room = _width(sys.stdout) - sum(widths[:-1]) - GAP * (len(filled) - 1)
+    widest = max(map(cell_len, (names[filled[-1]].lstrip(">"), *columns[filled[-1]])))
     widths[-1] = min(widest, max(room, MIN_LAST_COLUMN))
     grid = Table(
         box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style="bold"
     )
-    for i, width in zip(kept, widths, strict=True):
+    for i, width in zip(filled, widths, strict=True):
         numbers = names[i].startswith(">")
         justify: Literal["left", "right"] = "right" if numbers else "left"
         grid.add_column(names[i].lstrip(">"), justify=justify, no_wrap=True, overflow="ellipsis", width=width)
     for row in cells:
-        grid.add_row(*(Text(row[i]) for i in kept))
+        grid.add_row(*(Text(row[i]) for i in filled))
     put(grid)
 
 

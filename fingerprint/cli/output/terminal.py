@@ -36,8 +36,8 @@ def iso(time: datetime) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _escape(found: re.Match[str]) -> str:
-    return json.dumps(found[0])[1:-1]
+def _escape(unsafe: re.Match[str]) -> str:
+    return json.dumps(unsafe[0])[1:-1]
 
 
 def _encodable(value: Any) -> Any:

@@ -52,10 +52,10 @@ def campaign(visit: Reader, campaign_id: str) -> Response:
 @router.get("/campaigns/{campaign_id}/export")
 def export(visit: Reader, campaign_id: str) -> Response:
     """Give a campaign's signatures as a file; `format` is one of FORMATS."""
-    asked = visit.request.query_params.get("format", "json")
-    format_ = next((row for row in FORMATS.values() if row.name == asked), None)
+    wanted = visit.request.query_params.get("format", "json")
+    format_ = next((row for row in FORMATS.values() if row.name == wanted), None)
     if format_ is None:
-        raise UsageError(f"one of {', '.join(FORMATS)} expected, {asked} found")
+        raise UsageError(f"one of {', '.join(FORMATS)} expected, {wanted} found")
     store = visit.store
     row = store.campaign(campaign_id)
     choice, terms = exports.FamilyChoice(ids=row.families), Terms(DEFAULT_TLP, visit.who.name)

@@ -48,19 +48,19 @@ def series(line: Timeline) -> str:
     return json.dumps([[int(t.timestamp()) for t in line.starts], list(line.requests), list(line.accounts)])
 
 
-def heat(found: Heat) -> Markup:
+def heat(grid: Heat) -> Markup:
     """Draw accounts by time; each cell's shade grows with the logarithm of its requests."""
-    rows, columns = found.requests.shape
+    rows, columns = grid.requests.shape
     cell_w = max(4.0, min(16.0, 720 / max(columns, 1)))
-    top = log1p(int(found.requests.max(initial=0)))
+    top = log1p(int(grid.requests.max(initial=0)))
     cells = []
-    for row, column in zip(*np.nonzero(found.requests), strict=True):
-        n = int(found.requests[row, column])
-        title = f"{found.accounts[row]}, {_when(found.starts[column], found.step)}: {n:,} requests"
+    for row, column in zip(*np.nonzero(grid.requests), strict=True):
+        n = int(grid.requests[row, column])
+        title = f"{grid.accounts[row]}, {_when(grid.starts[column], grid.step)}: {n:,} requests"
         shade = 1 + int((SHADES - 1) * log1p(n) / top + 0.5)
         cells.append(_rect(column * cell_w, 16 + row * CELL, cell_w - 1, CELL - 1, f"s{shade}", title))
-    ticks = _ticks(found.starts, found.step, cell_w)
-    words = f"{rows} accounts by {_unit(found.step)}; darker is more requests"
+    ticks = _ticks(grid.starts, grid.step, cell_w)
+    words = f"{rows} accounts by {_unit(grid.step)}; darker is more requests"
     return _svg("".join([*ticks, *cells]), columns * cell_w, 16 + rows * CELL, "heat", words)
 
 
@@ -101,16 +101,16 @@ def lanes(
     return _svg("".join(out), max(total, 150), HEAD + LANE * len(names), "lanes", words)
 
 
-def account_lanes(found: AccountDays) -> Markup:
+def account_lanes(sent: AccountDays) -> Markup:
     """Draw what an account sent of each family by day."""
-    return lanes(found.families, found.days, found.requests)
+    return lanes(sent.families, sent.days, sent.requests)
 
 
-def pools(found: Pools, *, most: int = 24) -> Markup:
+def pools(overlap: Pools, *, most: int = 24) -> Markup:
     """Draw families, left, and groups of accounts that send the same of them, right; lines grow with accounts."""
-    groups = found.groups[:most]
-    height = max(len(found.families) * 44, len(groups) * 26, 44)
-    left = [(n + 0.5) * height / max(len(found.families), 1) for n in range(len(found.families))]
+    groups = overlap.groups[:most]
+    height = max(len(overlap.families) * 44, len(groups) * 26, 44)
+    left = [(n + 0.5) * height / max(len(overlap.families), 1) for n in range(len(overlap.families))]
     right = [(n + 0.5) * height / max(len(groups), 1) for n in range(len(groups))]
     top = max((g.accounts for g in groups), default=1)
     out = []
@@ -119,12 +119,12 @@ def pools(found: Pools, *, most: int = 24) -> Markup:
         kind = "shared" if len(group.families) > 1 else "alone"
         for family in group.families:
             a, b = left[family], right[number]
-            title = f"{found.families[family]}: {group.accounts:,} accounts"
+            title = f"{overlap.families[family]}: {group.accounts:,} accounts"
             out.append(
                 f'<path class="flow {kind}" d="M190,{a:.1f} C330,{a:.1f} 330,{b:.1f} 450,{b:.1f}" '
                 f'stroke-width="{width:.1f}"><title>{escape(title)}</title></path>'
             )
-    for number, name in enumerate(found.families):
+    for number, name in enumerate(overlap.families):
         out.append(
             f'<a href="/families/{escape(name)}"><text class="name" x="180" y="{left[number] + 4:.1f}" '
             f'text-anchor="end">{escape(name)}</text></a>'
@@ -134,7 +134,9 @@ def pools(found: Pools, *, most: int = 24) -> Markup:
         words = f"{group.accounts:,} accounts {of}"
         title = f"<title>{escape(', '.join(group.examples))}</title>"
         out.append(f'<text class="group" x="460" y="{right[number] + 4:.1f}">{words}{title}</text>')
-    words = f"{len(found.families)} families and the {len(groups)} largest groups of accounts that send them"
+    words = (
+        f"{len(overlap.families)} families and the {len(groups)} largest groups of accounts that send them"
+    )
     return _svg("".join(out), WIDTH, height, "pools", words, role="group")
 
 
@@ -144,8 +146,8 @@ def histogram(members: Sequence[int], others: Sequence[int], threshold: float) -
     top = max(log1p(max([*members, *others], default=0)), 1e-9)
     step = WIDTH / count
     out = [f'<line class="base" x1="0" x2="{WIDTH}" y1="{half}" y2="{half}"/>']
-    for n, (mine, other) in enumerate(zip(members, others, strict=True)):
-        for value, up, kind in ((mine, True, "mine"), (other, False, "others")):
+    for n, (own, other) in enumerate(zip(members, others, strict=True)):
+        for value, up, kind in ((own, True, "mine"), (other, False, "others")):
             tall = half * log1p(value) / top
             if value:
                 title = f"score {n / count:.2f} to {(n + 1) / count:.2f}: {value:,} requests, {kind}"

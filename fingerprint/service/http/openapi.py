@@ -54,17 +54,19 @@ def install(app: FastAPI) -> None:
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
-    found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
     models = [(model, "validation") for model in _bodies.values()]
     _, defined = models_json_schema(models, ref_template=_REF + "{model}")  # type: ignore[arg-type]
-    parts = found.setdefault("components", {})
+    parts = document.setdefault("components", {})
     parts["schemas"] = {**defined["$defs"], **parts.get("schemas", {})}
     parts["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     }
-    found["security"] = [{"bearer": []}, {"apiKey": []}]
-    for path in found["paths"].values():
+    document["security"] = [{"bearer": []}, {"apiKey": []}]
+    for path in document["paths"].values():
         for operation in path.values():
             # FastAPI's own 422 is not what is answered here
             wrong = operation.get("responses", {}).get("422", {}).get("content", {})
@@ -72,4 +74,4 @@ def _document(app: FastAPI) -> dict[str, Any]:
                 operation["responses"].update({"422": problems(422)[422]})
     parts["schemas"].pop("HTTPValidationError", None)
     parts["schemas"].pop("ValidationError", None)
-    return found
+    return document

@@ -95,7 +95,7 @@ class BatchAnswer(BaseModel):
 
 def answer_of(match: Match, decision: Decision, serving: Serving, *, explain: bool = False) -> dict[str, Any]:
     """Turn a match into what Answer describes; numbers are rounded as `lookup` rounds them."""
-    found: dict[str, Any] = {
+    answer: dict[str, Any] = {
         "match": match.family_id is not None,
         "family_id": match.family_id,
         "candidate_id": match.candidate_id,
@@ -112,5 +112,5 @@ def answer_of(match: Match, decision: Decision, serving: Serving, *, explain: bo
     }
     if explain:
         segments = [{"text": s.text, "coverage": s.coverage} for s in match.segments]
-        found["explanation"] = {"segments": segments, "slots": list(match.slots)}
-    return found
+        answer["explanation"] = {"segments": segments, "slots": list(match.slots)}
+    return answer

@@ -136,10 +136,10 @@ def _expected(if_match: str | None) -> int | None:
         raise Problem(428, "If-Match with the family's ETag expected, or * to overwrite whatever is there")
     if if_match.strip() == "*":
         return None
-    found = _ETAG.fullmatch(if_match.strip())
-    if found is None:
+    etag = _ETAG.fullmatch(if_match.strip())
+    if etag is None:
         raise Problem(412, "If-Match: an ETag of this family expected")
-    return int(found[1])
+    return int(etag[1])
 
 
 @router.get("/campaigns", tags=["campaigns"], responses=_READS)

@@ -83,10 +83,10 @@ async def _or_503(gateway: str, work: Callable[[], Awaitable[Response]]) -> Resp
 
 
 async def _decided(
-    service: Service, request: Request, asked: LookupRequest, gateway: Gateway
+    service: Service, request: Request, query: LookupRequest, gateway: Gateway
 ) -> tuple[Match, Decision, Serving]:
-    match, serving = await service.engine.ask(asked, deadline_of(request, service.config.deadline_ms))
-    decision = service.policy.decide(match, asked.account, gateway)
+    match, serving = await service.engine.ask(query, deadline_of(request, service.config.deadline_ms))
+    decision = service.policy.decide(match, query.account, gateway)
     metrics.looked_up(match, decision, gateway)
     note(
         request.scope,
@@ -120,10 +120,10 @@ async def litellm_guardrail(request: Request) -> Response:
         if body.get("input_type") == "response":
             return _guardrail("NONE")
         try:
-            asked = _guardrail_asked(body)
+            query = _guardrail_asked(body)
         except InputError:
             return _let_through(request, "unreadable")
-        match, decision, serving = await _decided(service, request, asked, "litellm")
+        match, decision, serving = await _decided(service, request, query, "litellm")
         note(request.scope, litellm_call_id=_word(body.get("litellm_call_id")))
         return _guardrail(
             "BLOCKED" if decision.action == "block" else "NONE",
@@ -152,8 +152,8 @@ def _guardrail_asked(body: dict[str, Any]) -> LookupRequest:
     if isinstance(messages, list) and messages:
         return asked_of({"messages": messages}, account)
     texts = body.get("texts")
-    found = [text for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
-    return asked_of({"messages": [{"role": "user", "content": text} for text in found]}, account)
+    words = [text for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
+    return asked_of({"messages": [{"role": "user", "content": text} for text in words]}, account)
 
 
 def _guardrail_account(body: dict[str, Any]) -> str | None:
@@ -197,12 +197,12 @@ class EnvoyAuthz:
         if not isinstance(body, dict):
             return self._unread(request, "not_json" if raw else "no_body")
         try:
-            asked = asked_of(body, _word(request.headers.get(ACCOUNT_HEADER)))
+            query = asked_of(body, _word(request.headers.get(ACCOUNT_HEADER)))
         except InputError:
             return self._unread(request, "unreadable")
-        if not asked.prompt and not asked.system:
+        if not query.prompt and not query.system:
             return self._unread(request, "no_text")
-        match, decision, serving = await _decided(service, request, asked, "envoy")
+        match, decision, serving = await _decided(service, request, query, "envoy")
         headers = {
             "x-fp-decision": decision.action,
             "x-fp-score": f"{match.score:.6f}",

@@ -38,13 +38,13 @@ async def lookup(request: Request) -> Response:
     who = await permitted(request, "lookup")
     body = await json_of(request, service.config)
     wanted = _checked(_one, body)
-    asked = asked_of(body, wanted.account_id)
+    query = asked_of(body, wanted.account_id)
     match, serving = await (
-        service.engine.explain(asked)
+        service.engine.explain(query)
         if wanted.explain
-        else service.engine.ask(asked, deadline_of(request, service.config.deadline_ms))
+        else service.engine.ask(query, deadline_of(request, service.config.deadline_ms))
     )
-    answer = _answered(service, match, asked, serving, explain=wanted.explain)
+    answer = _answered(service, match, query, serving, explain=wanted.explain)
     note(
         request.scope,
         key=who.key_id,
@@ -74,21 +74,21 @@ async def lookup_batch(request: Request) -> Response:
     if len(wanted.requests) > most:
         raise Problem(413, f"at most {most:,} requests expected, {len(wanted.requests):,} found")
     pairs = zip(body["requests"], wanted.requests, strict=True)
-    asked = [asked_of(row, one.account_id) for row, one in pairs]
+    queries = [asked_of(row, one.account_id) for row, one in pairs]
     until = deadline_of(request, service.config.batch_deadline_ms)
-    found, serving = await service.engine.ask_all(asked, until)
+    matches, serving = await service.engine.ask_all(queries, until)
     explained = [one.explain for one in wanted.requests]
     if any(explained):
-        found = [
+        matches = [
             (await service.engine.explain(one))[0] if explain else match
-            for one, explain, match in zip(asked, explained, found, strict=True)
+            for one, explain, match in zip(queries, explained, matches, strict=True)
         ]
     results = [
         _answered(service, match, one, serving, explain=explain)
-        for match, one, explain in zip(found, asked, explained, strict=True)
+        for match, one, explain in zip(matches, queries, explained, strict=True)
     ]
     matched = sum(answer["match"] for answer in results)
-    note(request.scope, key=who.key_id, prompts=len(asked), matched=matched, snapshot=serving.snapshot_id)
+    note(request.scope, key=who.key_id, prompts=len(queries), matched=matched, snapshot=serving.snapshot_id)
     return _json({"results": results, "snapshot_id": serving.snapshot_id}, serving)
 
 
@@ -102,9 +102,9 @@ def _checked(kind: TypeAdapter[Any], body: object) -> Any:
 
 
 def _answered(
-    service: Service, match: Match, asked: LookupRequest, serving: Serving, *, explain: bool
+    service: Service, match: Match, query: LookupRequest, serving: Serving, *, explain: bool
 ) -> dict[str, Any]:
-    decision = service.policy.decide(match, asked.account, "api")
+    decision = service.policy.decide(match, query.account, "api")
     metrics.looked_up(match, decision, "api")
     return answer_of(match, decision, serving, explain=explain)
 

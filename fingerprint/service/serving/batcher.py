@@ -28,7 +28,7 @@ LARGE_CHARACTERS = 200_000
 
 @dataclass(slots=True)
 class _Waiting:
-    asked: LookupRequest
+    query: LookupRequest
     deadline: float
     answer: asyncio.Future[tuple[Match, Serving]]
 
@@ -56,17 +56,17 @@ class Batcher:
             raise Problem(503, "no snapshot yet: no night is stored", headers={"Retry-After": "30"})
         return self._live.serving
 
-    async def ask(self, asked: LookupRequest, deadline: float) -> tuple[Match, Serving]:
+    async def ask(self, query: LookupRequest, deadline: float) -> tuple[Match, Serving]:
         """Look one prompt up; deadline: on the monotonic clock.
 
         Raises Problem 503 at once when too many wait, and later when the deadline passed meanwhile.
         """
         self.serving()
         self._admit(1, len(self._queue) + self._large, self._most)
-        if len(asked.prompt) + len(asked.system or "") > LARGE_CHARACTERS:
-            return await self._apart(asked)
+        if len(query.prompt) + len(query.system or "") > LARGE_CHARACTERS:
+            return await self._apart(query)
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(asked, deadline, loop.create_future())
+        waiting = _Waiting(query, deadline, loop.create_future())
         self._queue.append(waiting)
         if not self._draining:
             self._draining = True
@@ -79,45 +79,45 @@ class Batcher:
             metrics.SHED.labels("queue").inc()
             raise Problem(503, f"{waiting} lookups wait already", headers={"Retry-After": "1"})
 
-    async def explain(self, asked: LookupRequest) -> tuple[Match, Serving]:
+    async def explain(self, query: LookupRequest) -> tuple[Match, Serving]:
         """Look one prompt up, with the template's segments that it contains and the text between them."""
         serving = self.serving()
         self._admit(1, len(self._queue) + self._large, self._most)
         self._large += 1
         try:
-            match = await asyncio.to_thread(serving.matcher.one, asked.prompt, asked.system, asked.account)
+            match = await asyncio.to_thread(serving.matcher.one, query.prompt, query.system, query.account)
         finally:
             self._large -= 1
         return match, serving
 
-    async def ask_all(self, asked: list[LookupRequest], deadline: float) -> tuple[list[Match], Serving]:
+    async def ask_all(self, queries: list[LookupRequest], deadline: float) -> tuple[list[Match], Serving]:
         """Look a batch up in one snapshot, letting others in between; raises Problem 503 as `ask` does."""
         serving = self.serving()
-        self._admit(len(asked), self._batched, BATCHED)
-        found: list[Match] = []
-        self._batched += len(asked)
+        self._admit(len(queries), self._batched, BATCHED)
+        matches: list[Match] = []
+        self._batched += len(queries)
         try:
-            for begin in range(0, len(asked), MAX_BATCH):
+            for begin in range(0, len(queries), MAX_BATCH):
                 async with self._turn:
                     if time.monotonic() > deadline:
                         raise _too_late()
-                    found += await self._part(asked[begin : begin + MAX_BATCH], serving)
+                    matches += await self._part(queries[begin : begin + MAX_BATCH], serving)
         finally:
-            self._batched -= len(asked)
-        return found, serving
+            self._batched -= len(queries)
+        return matches, serving
 
-    async def _part(self, asked: list[LookupRequest], serving: Serving) -> list[Match]:
-        if sum(len(a.prompt) + len(a.system or "") for a in asked) > LARGE_CHARACTERS:
-            return await asyncio.to_thread(answers, serving.matcher, asked)
-        found = answers(serving.matcher, asked)
+    async def _part(self, queries: list[LookupRequest], serving: Serving) -> list[Match]:
+        if sum(len(a.prompt) + len(a.system or "") for a in queries) > LARGE_CHARACTERS:
+            return await asyncio.to_thread(answers, serving.matcher, queries)
+        matches = answers(serving.matcher, queries)
         await asyncio.sleep(0)
-        return found
+        return matches
 
-    async def _apart(self, asked: LookupRequest) -> tuple[Match, Serving]:
+    async def _apart(self, query: LookupRequest) -> tuple[Match, Serving]:
         serving = self.serving()
         self._large += 1
         try:
-            return (await asyncio.to_thread(answers, serving.matcher, [asked]))[0], serving
+            return (await asyncio.to_thread(answers, serving.matcher, [query]))[0], serving
         finally:
             self._large -= 1
 
@@ -143,12 +143,12 @@ class Batcher:
         metrics.BATCH_SIZES.observe(len(part))
         try:
             serving = self.serving()
-            found = answers(serving.matcher, [waiting.asked for waiting in part])
+            matches = answers(serving.matcher, [waiting.query for waiting in part])
         except Exception as error:
             for waiting in part:
                 waiting.answer.set_exception(error)
             return
-        for waiting, match in zip(part, found, strict=True):
+        for waiting, match in zip(part, matches, strict=True):
             waiting.answer.set_result((match, serving))
 
 

@@ -47,9 +47,9 @@ SWAPS = Counter("fingerprint_swaps", "Times that a worker took up a newer snapsh
 
 def looked_up(match: Match, decision: Decision, gateway: str) -> None:
     """Count one lookup; labels of families are few words of analysts, ids are not counted apart."""
-    found = "match" if match.family_id is not None else "none"
+    outcome = "match" if match.family_id is not None else "none"
     label = (match.label or NO_LABEL) if match.family_id is not None else ""
-    LOOKUPS.labels(found, label if label in ("", NO_LABEL, *LABELS) else "other").inc()
+    LOOKUPS.labels(outcome, label if label in ("", NO_LABEL, *LABELS) else "other").inc()
     if match.family_id is not None:
         DECISIONS.labels(decision.action, gateway).inc()
 

@@ -99,15 +99,15 @@ class GatewayPolicy:
     def read(cls, text: bytes, path: str) -> GatewayPolicy:
         """Read a policy from the text of the file `path`; raises UsageError as `load` does."""
         try:
-            found = tomllib.loads(text.decode())
+            table = tomllib.loads(text.decode())
         except ValueError as error:
             raise UsageError(f"{path}: a policy as TOML expected, found: {error}") from error
-        if unknown := sorted(set(found) - {"default", "rule"}):
+        if unknown := sorted(set(table) - {"default", "rule"}):
             raise UsageError(f"{path}: default and [[rule]] expected, {unknown[0]} found")
-        rules = found.get("rule", [])
+        rules = table.get("rule", [])
         if not isinstance(rules, list):
             raise UsageError(f"{path}: [[rule]] expected, [rule] found")
-        default = _action(f"{path}: default", found.get("default", "observe"))
+        default = _action(f"{path}: default", table.get("default", "observe"))
         return cls(tuple(_rule(path, n, rule) for n, rule in enumerate(rules, 1)), default)
 
     def decide(self, match: Match, account: str | None, gateway: Gateway) -> Decision:

@@ -64,7 +64,7 @@ class PolicyFile:
 
 def _seen(path: Path) -> Seen | None:
     try:
-        found = path.stat()
+        stat = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -61,8 +61,8 @@ def session_of(service: Service, request: HTTPConnection) -> Session | None:
     if cookie is None or service.secret is None:
         return None
     try:
-        found: Any = _signer(service).loads(cookie, max_age=int(service.config.session_hours * 3600))
-        return Session(str(found["k"]), str(found["n"]))
+        content: Any = _signer(service).loads(cookie, max_age=int(service.config.session_hours * 3600))
+        return Session(str(content["k"]), str(content["n"]))
     except (BadSignature, KeyError, TypeError):
         return None
 
