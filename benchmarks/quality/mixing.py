@@ -34,7 +34,7 @@ from fingerprint.embedding.vector_cache import VectorCache
 from fingerprint.evidence.two_sample import RANDOM_FEATURES, departures, random_features
 from fingerprint.simulate import SimulationConfig
 from fingerprint.store.store import Store
-from fingerprint.text.normalise import normalised
+from fingerprint.text.normalise import normalise_batch
 from fingerprint.text.sentences import heads
 
 SHARES = {0.05: "<=0.075", 0.1: "0.075-0.175", 0.25: "0.175-0.375"}
@@ -180,7 +180,7 @@ class Kernel:
     def add(self, file: Path, truth: Truth) -> None:
         """Add a day."""
         for batch in pq.read_table(file, columns=TRAFFIC_SCHEMA.names).cast(TRAFFIC_SCHEMA).to_batches():
-            vectors = encode_cached(self._embedder, self._cache, heads(normalised(batch)))
+            vectors = encode_cached(self._embedder, self._cache, heads(normalise_batch(batch)))
             part = random_features(vectors)
             role = truth.role.of[pa.compute.index_in(batch["request_id"], truth.request_id).to_numpy()]
             honest = role != truth.role.names.index("campaign")

@@ -26,7 +26,7 @@ from fingerprint.embedding.embedder import Embedder
 from fingerprint.jobs.nightly import nightly
 from fingerprint.matching.matcher import Matcher
 from fingerprint.text.ngrams import shingle
-from fingerprint.text.normalise import normalised
+from fingerprint.text.normalise import normalise_batch
 from fingerprint.text.sentences import heads
 from fingerprint.text.tokenise import tokens
 from fingerprint.traffic.reader import read_traffic
@@ -78,7 +78,7 @@ def parts(traffic: Path, lines: Path) -> dict[str, object]:
     _, took["ingest JSONL.gz"] = _timed(lambda: list(read_traffic([lines], rejects=None)))
     batches, took["ingest Parquet"] = _timed(lambda: list(read_traffic([traffic], rejects=None)))
     _prepare(batches[0].slice(0, 500), embedder)
-    texts, took["normalise"] = _timed(lambda: [normalised(batch) for batch in batches])
+    texts, took["normalise"] = _timed(lambda: [normalise_batch(batch) for batch in batches])
     tokenised, took["tokenise"] = _timed(lambda: [tokens(text) for text in texts])
     _, took["shingle"] = _timed(lambda: [shingle(t.hashes, t.section, t.row_offsets) for t in tokenised])
     _, took["embed"] = _timed(lambda: [embedder.encode(heads(text)) for text in texts])
@@ -101,7 +101,7 @@ def lookup(home: Path, traffic: Path) -> dict[str, object]:
         if number >= WARM:
             times_ms.append((time.perf_counter() - began) * 1000)
             matched += match.family_id is not None
-    _, seconds = _timed(lambda: [matcher.find(normalised(batch)) for batch in batches])
+    _, seconds = _timed(lambda: [matcher.find(normalise_batch(batch)) for batch in batches])
     shares = {"median_ms": 50, "p90_ms": 90, "p99_ms": 99, "max_ms": 100}
     return {
         "families": len(matcher.families),
@@ -120,9 +120,9 @@ def _texts(batches: Iterable[pa.RecordBatch], name: str) -> Iterable[str | None]
 
 def _prepare(few: pa.RecordBatch, embedder: Embedder) -> None:
     """Run all once, so that no kernel is compiled or loaded while the clock runs."""
-    tokenised = tokens(normalised(few))
+    tokenised = tokens(normalise_batch(few))
     shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
-    embedder.encode(heads(normalised(few)))
+    embedder.encode(heads(normalise_batch(few)))
 
 
 def _timed(work: Callable[[], Result]) -> tuple[Result, float]:

@@ -20,7 +20,7 @@ from fingerprint.base.parallel import in_order
 from fingerprint.base.sparse import ranges
 from fingerprint.base.types import Bytes, Doubles, HashArray, Ids, IntArray
 from fingerprint.evidence.coactivity import Behaviour, Ranks, behaviour
-from fingerprint.text.normalise import normalised, shown
+from fingerprint.text.normalise import display_batch, normalise_batch
 from fingerprint.text.tokenise import Tokens, tokens
 
 PIECE = 4_096
@@ -100,10 +100,10 @@ class _Piece:
 
     @classmethod
     def of(cls, rows: pa.RecordBatch) -> _Piece:
-        texts = normalised(rows)
+        texts = normalise_batch(rows)
         tokenised = tokens(texts)
         key = sequence_hash(tokenised.hashes, tokenised.section, tokenised.row_offsets)
-        return cls(rows, texts, shown(rows), tokenised, key)
+        return cls(rows, texts, display_batch(rows), tokenised, key)
 
 
 def collect(batches: Iterable[pa.RecordBatch], *, threads: int = 1) -> Batch:

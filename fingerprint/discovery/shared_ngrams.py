@@ -10,7 +10,7 @@ from numba import njit
 from scipy import sparse
 
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
-from fingerprint.text.ngram_table import member, shared
+from fingerprint.text.ngram_table import find_shared, is_member
 from fingerprint.text.ngrams import Shingles
 
 
@@ -49,7 +49,7 @@ def shared_grams(
     signatures, kept however rare they are today.
     """
     known = np.empty(0, dtype=np.uint64) if known is None else known
-    hashes, ids = shared(shingles.hashes, shingles.offsets, known, min_prompts)
+    hashes, ids = find_shared(shingles.hashes, shingles.offsets, known, min_prompts)
     ends, holders = _postings(ids, shingles.offsets, len(hashes))
     ones = np.ones(len(holders), dtype=np.float32)
     postings = sparse.csr_matrix((ones, holders, ends), shape=(len(hashes), shingles.prompts))
@@ -57,7 +57,7 @@ def shared_grams(
         postings.indptr, postings.indices, senders.indptr, senders.indices, senders.shape[1]
     )
     enough = (np.diff(postings.indptr) >= min_prompts) & (accounts >= min_accounts)
-    kept = np.flatnonzero(enough | member(hashes, known))
+    kept = np.flatnonzero(enough | is_member(hashes, known))
     rank = np.full(len(hashes) + 1, -1, dtype=np.int32)
     rank[kept] = np.arange(len(kept))
     ids = rank[ids]

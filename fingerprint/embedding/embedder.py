@@ -18,7 +18,13 @@ from fingerprint.domain.errors import ModelError
 from fingerprint.domain.signature import Stamp
 from fingerprint.embedding.model_files import MINILM_NAME, module_types, resolve_model, verified_revision
 from fingerprint.embedding.static_model import StaticModel, matrix_in, read_word_pieces, token_batches
-from fingerprint.embedding.vector_cache import Memory, TextSequence, VectorCache, as_strings, content_keys
+from fingerprint.embedding.vector_cache import (
+    RecentVectors,
+    TextSequence,
+    VectorCache,
+    as_strings,
+    content_keys,
+)
 from fingerprint.embedding.wordpiece import WordPieces
 from fingerprint.text.ngrams import VERSION as GRAMS
 from fingerprint.text.normalise import VERSION
@@ -57,7 +63,7 @@ class Embedder:
         self.revision = verified_revision(folder)
         self._loading = Lock()
         self._loaded: SentenceTransformer | StaticModel | None = None
-        self._memory: Memory | None = None
+        self._memory: RecentVectors | None = None
 
     @classmethod
     def load(
@@ -115,7 +121,7 @@ class Embedder:
 
     def remember(self, rows: int) -> None:
         """Keep so many of the last vectors in memory, for a process that answers request by request."""
-        self._memory = Memory(rows, self.dimension)
+        self._memory = RecentVectors(rows, self.dimension)
 
     def _encode_all(self, strings: pa.LargeStringArray) -> FloatArray:
         rows = np.empty((len(strings), self.dimension), dtype=np.float32)

@@ -29,7 +29,7 @@ def held_similarity(
     owners (f + 1,) where each template's begin; every template has at least one. Rows are of unit length.
     """
     out = np.full((len(offsets) - 1, len(owners) - 1), -1.0, dtype=np.float32)
-    said = np.flatnonzero(np.diff(offsets))
+    with_sentences = np.flatnonzero(np.diff(offsets))
     # templates that a product or a campaign has several of share sentences
     distinct, which = _distinct(prototypes)
     step = max(1, MATRIX // max(len(prototypes) * MOST_SENTENCES, 1))
@@ -40,7 +40,7 @@ def held_similarity(
         nearest = _highest(cosines, np.append(offsets[rows], offsets[rows[-1] + 1]) - first)
         out[rows] = np.add.reduceat(nearest[:, which], owners[:-1], axis=1) / np.diff(owners)
 
-    parts = (said[begin : begin + step] for begin in range(0, len(said), step))
+    parts = (with_sentences[begin : begin + step] for begin in range(0, len(with_sentences), step))
     for _ in in_order(compare, parts, threads=workers()):
         pass
     return out
@@ -72,7 +72,7 @@ def _highest(cosines: FloatArray, offsets: IntArray) -> FloatArray:
 def held_of(
     vectors: FloatArray, offsets: IntArray, prototypes: FloatArray, owners: IntArray, candidates: Ids
 ) -> FloatArray:
-    """As `held`, of c candidate templates for each prompt (q, c) only, -1 = none; returns (q, c)."""
+    """As `held_similarity`, of c candidate templates for each prompt (q, c) only, -1 = none; returns (q, c)."""
     rows, width = candidates.shape
     out = np.full((rows, width), np.float32(-1.0), dtype=np.float32)
     for r in range(rows):

@@ -53,15 +53,15 @@ class StaticModel:
         from tokenizers import Tokenizer
 
         place = folder / _first_module(folder)
-        self.vectors = _mapped(place / "model.safetensors")
+        self.vectors = _map_matrix(place / "model.safetensors")
         try:
             self.tokenizer: Any = Tokenizer.from_file(str(place / "tokenizer.json"))
         except Exception as error:  # the library raises no class of its own
             raise ModelError(f"{place / 'tokenizer.json'}: a tokenizer expected, found: {error}") from error
         self.tokenizer.no_padding()
         self.pieces = read_pieces(place / "tokenizer.json")
-        apart = self.pieces is not None or reads_words_apart(place / "tokenizer.json")
-        self._words = TokenCache(self.tokenizer, self.pieces) if apart else None
+        by_word = self.pieces is not None or reads_words_apart(place / "tokenizer.json")
+        self._words = TokenCache(self.tokenizer, self.pieces) if by_word else None
 
     def means(self, texts: pa.LargeStringArray, rows: FloatArray, *, threads: int = 1) -> None:
         """Write each text's mean token vector into rows (n, d), zeros for a text without a known token."""
@@ -97,7 +97,7 @@ def read_word_pieces(folder: Path) -> tuple[WordPieces, FloatArray] | None:
     """Read how a model cuts ASCII words, and its token vectors (v, d); None where its words are not cut as BERT's."""
     place = folder / _first_module(folder)
     pieces = read_pieces(place / "tokenizer.json")
-    return None if pieces is None else (pieces, _mapped(place / "model.safetensors"))
+    return None if pieces is None else (pieces, _map_matrix(place / "model.safetensors"))
 
 
 def token_batches(tokenizer: Any, texts: Sequence[str]) -> Iterator[tuple[IntArray, IntArray]]:
@@ -141,7 +141,7 @@ def matrix_in(path: Path) -> Matrix:
         raise ModelError(f"{path}: one matrix of token vectors expected, found: {error}") from error
 
 
-def _mapped(path: Path) -> FloatArray:
+def _map_matrix(path: Path) -> FloatArray:
     matrix = matrix_in(path)
     if matrix.kind not in _TYPES:
         raise ModelError(f"{path}: vectors of {' or '.join(_TYPES)} expected, {matrix.kind} found")

@@ -107,7 +107,7 @@ class TokenCache:
             np.zeros(letters, np.uint8),
             np.zeros(room + 1, np.int64),
         )
-        _moved(known, bigger, self._count)
+        _rehash(known, bigger, self._count)
         self._known = bigger
 
     def _learn(self, count: int) -> None:
@@ -117,7 +117,7 @@ class TokenCache:
         known = self._known
         begin, end = known.ends[self._count], known.ends[count]
         spelled, ends = known.spelled[begin:end].copy(), known.ends[self._count : count + 1] - begin
-        ids, id_ends = self._numbered(spelled, ends)
+        ids, id_ends = self._tokenise(spelled, ends)
         id_ends += self._ends[self._count]
         self._ids, self._ends = _with_room(self._ids, int(id_ends[-1])), _with_room(self._ends, count + 1)
         # what was handed out lies before this, and stays
@@ -125,20 +125,20 @@ class TokenCache:
         self._ends[self._count + 1 : count + 1] = id_ends[1:]
         self._count = count
 
-    def _numbered(self, spelled: Bytes, ends: IntArray) -> tuple[Ids, IntArray]:
+    def _tokenise(self, spelled: Bytes, ends: IntArray) -> tuple[Ids, IntArray]:
         """Return the tokens of some words, and where each one's begin, (k + 1,)."""
         cut, cut_ends = np.empty(len(spelled), np.int32), np.zeros(len(ends), np.int64)
         if self._pieces is not None:
             cut_words(self._pieces, spelled, ends, cut, cut_ends)
         sizes = np.diff(cut_ends)
-        ours = sizes > 0
-        asked = strings(spelled, ends).filter(pa.array(~ours)).to_pylist()
-        read = [e.ids for e in self._tokenizer.encode_batch_fast(asked, add_special_tokens=False)]
-        sizes[~ours] = np.fromiter(map(len, read), np.int64, len(read))
-        of_ours = np.repeat(ours, sizes)
-        ids = np.empty(len(of_ours), np.int32)
-        ids[of_ours] = cut[: cut_ends[-1]]
-        ids[~of_ours] = np.fromiter(chain.from_iterable(read), np.int32)
+        is_cut = sizes > 0
+        unread = strings(spelled, ends).filter(pa.array(~is_cut)).to_pylist()
+        read = [e.ids for e in self._tokenizer.encode_batch_fast(unread, add_special_tokens=False)]
+        sizes[~is_cut] = np.fromiter(map(len, read), np.int64, len(read))
+        of_cut = np.repeat(is_cut, sizes)
+        ids = np.empty(len(of_cut), np.int32)
+        ids[of_cut] = cut[: cut_ends[-1]]
+        ids[~of_cut] = np.fromiter(chain.from_iterable(read), np.int32)
         return ids, np.concatenate([[0], np.cumsum(sizes)])
 
 
@@ -222,7 +222,7 @@ def _read(
 
 
 @njit(cache=True, nogil=True)
-def _moved(old: _KnownWords, new: _KnownWords, count: int) -> None:
+def _rehash(old: _KnownWords, new: _KnownWords, count: int) -> None:
     new.ends[: count + 1] = old.ends[: count + 1]
     new.spelled[: old.ends[count]] = old.spelled[: old.ends[count]]
     new.keys[:count] = old.keys[:count]

@@ -58,8 +58,8 @@ def _digests(strings: pa.LargeStringArray) -> list[bytes]:
     return [hashlib.blake2b(view[a:b], digest_size=16).digest() for a, b in pairwise(ends.tolist())]
 
 
-class Memory:
-    """The last vectors made, in memory, under the hash of their text: requests repeat what others said before.
+class RecentVectors:
+    """The last vectors made, in memory, under the hash of their text: requests repeat what others sent before.
 
     rows: how many are kept; the oldest go first. Safe to use from several threads.
     """

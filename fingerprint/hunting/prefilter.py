@@ -26,7 +26,7 @@ from fingerprint.hunting.ngram_weights import for_thread, hold_enough, ngram_wei
 from fingerprint.matching import ngram_index
 from fingerprint.signatures import match_score
 from fingerprint.text.ngrams import shingle
-from fingerprint.text.normalise import folded, masked
+from fingerprint.text.normalise import fold, mask_folded
 from fingerprint.text.tokenise import tokens
 
 BLOCK = 2_048
@@ -106,7 +106,7 @@ class Prefilter:
         verdict = self._of_ascii(texts, known)
         unknown = np.flatnonzero(verdict == UNKNOWN)
         if len(unknown):
-            verdict[unknown] = self._of_folded(folded(texts.take(pa.array(unknown))))
+            verdict[unknown] = self._of_folded(fold(texts.take(pa.array(unknown))))
         remember(self._negatives, keys[(verdict == NO) & ~known])
         return np.asarray(verdict == YES)
 
@@ -119,7 +119,9 @@ class Prefilter:
         """Judge folded texts: quotes, dashes, accents and look-alikes are ASCII now."""
         verdict = self._of_ascii(texts)
         unknown = verdict == UNKNOWN
-        verdict[unknown] = np.where(self._of_normalised(masked(texts.filter(pa.array(unknown)))), YES, NO)
+        verdict[unknown] = np.where(
+            self._of_normalised(mask_folded(texts.filter(pa.array(unknown)))), YES, NO
+        )
         return verdict
 
     def _of_normalised(self, texts: pa.LargeStringArray) -> Bools:

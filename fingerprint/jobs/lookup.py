@@ -17,7 +17,7 @@ from fingerprint.domain.settings import Home
 from fingerprint.jobs.publish import is_behind, publish_snapshot
 from fingerprint.jobs.stage_clock import StageClock
 from fingerprint.matching.matcher import Matcher
-from fingerprint.text.normalise import normalised
+from fingerprint.text.normalise import normalise_batch
 from fingerprint.traffic.reader import read_traffic
 from fingerprint.traffic.writer import check_extension, rejects_of, write_table
 
@@ -80,7 +80,7 @@ def open_matcher(home: Home, model: str | None = None) -> Matcher:
 
 
 def _matches(matcher: Matcher, batch: pa.RecordBatch, explain: bool) -> pa.Table:
-    hits = matcher.find(normalised(batch), batch.column("account_id"))
+    hits = matcher.find(normalise_batch(batch), batch.column("account_id"))
     number = pa.array(hits.family, mask=hits.family < 0)
 
     def facts(name: str) -> pa.Array:

@@ -38,7 +38,7 @@ from fingerprint.signatures.describe import describe
 from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
 from fingerprint.store.lock import HomeLock
 from fingerprint.store.store import Store
-from fingerprint.text.normalise import normalised
+from fingerprint.text.normalise import normalise_batch
 from fingerprint.traffic.feeds import Chunk, Feed, Position
 from fingerprint.traffic.reader import read_traffic
 
@@ -147,7 +147,7 @@ class Watch:
         serving = None if self._live is None else self._live.serving
         if serving is None or not len(rows):
             return rows
-        hits = serving.matcher.find(normalised(rows), rows.column("account_id"))
+        hits = serving.matcher.find(normalise_batch(rows), rows.column("account_id"))
         if not again:
             for number in np.unique(hits.family[hits.matched]).tolist():
                 matched = np.flatnonzero(hits.matched & (hits.family == number))

@@ -25,7 +25,7 @@ from fingerprint.matching.snapshot import Snapshot, open_snapshot
 from fingerprint.matching.snapshot_build import embedder_of, with_facts
 from fingerprint.matching.snapshot_files import current_snapshot, published_at
 from fingerprint.store.store import Store
-from fingerprint.text.normalise import composed, normalise
+from fingerprint.text.normalise import compose_one, normalise
 from fingerprint.traffic.log_formats import texts
 from fingerprint.traffic.messages import without_separators
 
@@ -131,7 +131,7 @@ def _said(store: Store | None) -> int | None:
 
 def answers(matcher: Matcher, asked: Sequence[LookupRequest]) -> list[Match]:
     """Look several requests up at once; the same answers as one by one, without segments and slots."""
-    texts = normalise(pa.array([composed(a.system, a.prompt) for a in asked], pa.large_string()))
+    texts = normalise(pa.array([compose_one(a.system, a.prompt) for a in asked], pa.large_string()))
     # no stored account is empty
     accounts = pa.array([a.account or "" for a in asked], pa.large_string())
     found = matcher.find(texts, accounts)

@@ -23,7 +23,7 @@ from fingerprint.matching.snapshot_build import embedder_of
 from fingerprint.signatures import match_score
 from fingerprint.text import sentences
 from fingerprint.text.ngrams import shingle
-from fingerprint.text.normalise import composed, normalise
+from fingerprint.text.normalise import compose_one, normalise
 from fingerprint.text.tokenise import Tokens, tokens
 
 NEAR = 8
@@ -152,7 +152,7 @@ class Matcher:
 
     def one(self, prompt: str, system: str | None = None, account: str | None = None) -> Match:
         """Look one prompt up, and explain the answer; account: who sent it, if known."""
-        texts = normalise(pa.array([composed(system, prompt)], pa.large_string()))
+        texts = normalise(pa.array([compose_one(system, prompt)], pa.large_string()))
         words = tokens(texts)
         found = self._find(texts, words, None if account is None else pa.array([account], pa.large_string()))
         number = int(found.family[0])

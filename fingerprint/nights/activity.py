@@ -23,7 +23,7 @@ from fingerprint.domain.schemas import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA
 from fingerprint.domain.signature import Signature
 from fingerprint.nights.night import Night
 from fingerprint.signatures.rewordings import NightFamilies
-from fingerprint.text.ngram_table import places
+from fingerprint.text.ngram_table import find_places
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.tokenise import tokens
 
@@ -203,7 +203,7 @@ def _postings(night: Night, chosen: IntArray, hashes: HashArray) -> sparse.csr_m
         flat = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
         tokenised = tokens(flat.cast(pa.large_string()))
         grams = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
-        at = places(grams.hashes, hashes)
+        at = find_places(grams.hashes, hashes)
         known = np.flatnonzero(at >= 0)
         row = np.repeat(np.arange(grams.prompts), np.diff(grams.offsets))[known]
         ones = np.ones(len(known), dtype=np.float32)

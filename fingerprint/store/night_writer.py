@@ -164,9 +164,9 @@ def _pins(connection: sa.Connection, family_ids: Sequence[str]) -> dict[str, Row
     out: dict[str, Row] = {}
     for chunk in chunks(family_ids):
         pinned = sa.select(families.c.family_id, families.c.pinned).where(families.c.family_id.in_(chunk))
-        held = {r.family_id: r.pinned for r in connection.execute(pinned) if r.pinned}
-        for row in connection.execute(sa.select(families).where(families.c.family_id.in_(list(held)))):
-            names = {name for pin in held[row.family_id] for name in PINNED[pin]}
+        pinned_of = {r.family_id: r.pinned for r in connection.execute(pinned) if r.pinned}
+        for row in connection.execute(sa.select(families).where(families.c.family_id.in_(list(pinned_of)))):
+            names = {name for pin in pinned_of[row.family_id] for name in PINNED[pin]}
             out[row.family_id] = {name: getattr(row, name) for name in names}
     return out
 

@@ -57,7 +57,7 @@ class ImportPolicy:
     source: str | None = None
 
 
-def take_in(
+def import_signatures(
     connection: sa.Connection, signatures: Sequence[Signature], now: datetime, policy: ImportPolicy
 ) -> ImportOutcome:
     """Save signatures of distinct families, with campaigns and labels, and say what became of each.
@@ -67,34 +67,34 @@ def take_in(
     for stamp in {signature.stamp for signature in signatures}:
         night_writer.require_stamp(connection, stamp, "this home")
     here = _StoredState.read(connection, signatures)
-    taken, wanted = ImportOutcome(), []
+    outcome, wanted = ImportOutcome(), []
     for given in signatures:
         ours = here.known.get(given.family_id)
         if ours is None:
-            wanted.append(_placed(given, here, taken))
+            wanted.append(_placed(given, here, outcome))
             continue
         theirs = replace(
             given, variant_of=given.variant_of or ours.variant_of
         )  # it may have been joined before
         if _content(ours) == _content(theirs):
-            taken.same.append(given.family_id)
+            outcome.same.append(given.family_id)
         elif policy.overwrite or given.family_id not in here.counted:
-            taken.updated.append(given.family_id)
+            outcome.updated.append(given.family_id)
             wanted.append(theirs)
         else:
-            taken.kept.append(given.family_id)
+            outcome.kept.append(given.family_id)
     _save(connection, wanted, now)
     if policy.labels:
-        _label(connection, signatures, here, taken, (now, policy.source))
-    return taken
+        _label(connection, signatures, here, outcome, (now, policy.source))
+    return outcome
 
 
 def last_changes(connection: sa.Connection) -> dict[str, datetime]:
     """Tell when each family, or what is said of it, last changed."""
     written = sa.select(families.c.family_id, families.c.updated)
     out = {row.family_id: row.updated for row in connection.execute(written)}
-    said = sa.select(labels.c.family_id, sa.func.max(labels.c.at)).group_by(labels.c.family_id)
-    for family, at in connection.execute(said):
+    labelled = sa.select(labels.c.family_id, sa.func.max(labels.c.at)).group_by(labels.c.family_id)
+    for family, at in connection.execute(labelled):
         out[family] = max(out[family], at)
     return out
 
@@ -135,21 +135,21 @@ class _StoredState:
         """Return the listed family whose grams are most like a signature's, if they are one template."""
         if not len(signature.grams) or not self.listed:
             return None
-        both = np.bincount(self.owner[np.isin(self.grams, signature.grams)], minlength=len(self.listed))
-        alike = both / (self.sizes + len(signature.grams) - both)
-        best = int(alike.argmax())
-        return self.listed[best] if alike[best] >= SAME_TEMPLATE else None
+        common = np.bincount(self.owner[np.isin(self.grams, signature.grams)], minlength=len(self.listed))
+        jaccard = common / (self.sizes + len(signature.grams) - common)
+        best = int(jaccard.argmax())
+        return self.listed[best] if jaccard[best] >= SAME_TEMPLATE else None
 
 
-def _placed(given: Signature, here: _StoredState, taken: ImportOutcome) -> Signature:
+def _placed(given: Signature, here: _StoredState, outcome: ImportOutcome) -> Signature:
     """Make a family that is new here another wording of one here, where it is."""
     original = given.variant_of if given.variant_of in here.listed else None
     if given.variant_of is None:
         original = here.same_text(given)
     if original is None:
-        taken.new.append(given.family_id)
+        outcome.new.append(given.family_id)
         return given
-    taken.joined[given.family_id] = original
+    outcome.joined[given.family_id] = original
     return replace(given, variant_of=original)
 
 
@@ -192,28 +192,28 @@ def _label(
     connection: sa.Connection,
     signatures: Sequence[Signature],
     here: _StoredState,
-    taken: ImportOutcome,
+    outcome: ImportOutcome,
     when_and_why: tuple[datetime, str | None],
 ) -> None:
     """Add imported labels, but where an analyst here spoke (or took a word back) or nights here counted the family."""
     now, source = when_and_why
-    theirs = {_named(s, here, taken): s for s in signatures if s.label is not None}
-    said = _latest_words(connection, set(theirs))
+    theirs = {_named(s, here, outcome): s for s in signatures if s.label is not None}
+    latest = _latest_words(connection, set(theirs))
     for family, signature in theirs.items():
-        word, by = said.get(family, (None, IMPORTER))
+        word, by = latest.get(family, (None, IMPORTER))
         if word == signature.label:
             continue
         if by != IMPORTER or family in here.counted:
-            taken.disputed[family] = (word or "none", str(signature.label))
+            outcome.disputed[family] = (word or "none", str(signature.label))
             continue
         add_label(connection, LabelRow(family, signature.label, signature.campaign_id, source, IMPORTER, now))
 
 
-def _named(signature: Signature, here: _StoredState, taken: ImportOutcome) -> str:
+def _named(signature: Signature, here: _StoredState, outcome: ImportOutcome) -> str:
     """Return the family here that a signature's label is said of: a wording's are those of its family."""
     if (ours := here.known.get(signature.family_id)) is not None and ours.variant_of in here.listed:
         return str(ours.variant_of)
-    return taken.joined.get(signature.family_id, signature.family_id)
+    return outcome.joined.get(signature.family_id, signature.family_id)
 
 
 def _latest_words(

@@ -172,7 +172,7 @@ class Store:
         Raises StampMismatch when another model or normaliser made the stored signatures.
         """
         with self._database.writing(alone=True) as connection:
-            return signature_import.take_in(
+            return signature_import.import_signatures(
                 connection, signatures, datetime.now(UTC), policy or ImportPolicy()
             )
 

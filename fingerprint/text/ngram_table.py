@@ -22,7 +22,7 @@ PART = 1 << 15
 MOST_BITS = 12
 
 
-def shared(hashes: HashArray, offsets: IntArray, known: HashArray, least: int) -> tuple[HashArray, Ids]:
+def find_shared(hashes: HashArray, offsets: IntArray, known: HashArray, least: int) -> tuple[HashArray, Ids]:
     """Find the grams that at least so many prompts hold, and all the known ones.
 
     hashes: (p,), never 0, of prompts that begin at offsets (n + 1,). known: sorted. Returns the grams' hashes (k,),
@@ -30,36 +30,36 @@ def shared(hashes: HashArray, offsets: IntArray, known: HashArray, least: int) -
     """
     bits = min(MOST_BITS, max(0, (len(hashes) // PART).bit_length()))
     at, known_at = _begins(hashes, bits), _begins(known, bits)
-    order, moved, row_of = _parted(hashes, offsets, at, bits)
+    order, moved, row_of = _partition(hashes, offsets, at, bits)
     ids = np.empty(len(hashes), dtype=np.int32)
     cuts = np.linspace(0, 1 << bits, num=min(1 << bits, 2 * workers()) + 1).astype(np.int64)
 
-    def counted(some: tuple[int, int]) -> HashArray:
-        return np.asarray(_counted(known, known_at, order, moved, row_of, at, some, least, ids))
+    def count(span: tuple[int, int]) -> HashArray:
+        return np.asarray(_count_parts(known, known_at, order, moved, row_of, at, span, least, ids))
 
-    found = list(in_order(counted, pairwise(cuts.tolist()), threads=workers()))
+    found = list(in_order(count, pairwise(cuts.tolist()), threads=workers()))
     first = np.cumsum([0, *map(len, found)])
 
-    def numbered(some: tuple[int, int, int]) -> None:
-        begin, end, more = some
-        _raised(ids, order[at[begin] : at[end]], more)
+    def renumber(span: tuple[int, int, int]) -> None:
+        begin, end, more = span
+        _shift_numbers(ids, order[at[begin] : at[end]], more)
 
     later = ((a, b, more) for (a, b), more in zip(pairwise(cuts.tolist()), first.tolist(), strict=False))
-    for _ in in_order(numbered, later, threads=workers()):
+    for _ in in_order(renumber, later, threads=workers()):
         pass
     return np.concatenate(found), ids
 
 
-def places(hashes: HashArray, known: HashArray) -> Ids:
+def find_places(hashes: HashArray, known: HashArray) -> Ids:
     """Return where each hash (m,) stands among the distinct known ones, -1 where it does not."""
     if not len(known):
         return np.full(len(hashes), -1, dtype=np.int32)
-    return np.asarray(_places(hashes, known))
+    return np.asarray(_look_up(hashes, known))
 
 
-def member(hashes: HashArray, known: HashArray) -> Bools:
+def is_member(hashes: HashArray, known: HashArray) -> Bools:
     """Tell which hashes (m,) are among the distinct known ones."""
-    return places(hashes, known) >= 0
+    return find_places(hashes, known) >= 0
 
 
 @kernel
@@ -85,7 +85,7 @@ def _begins(hashes: HashArray, bits: int) -> IntArray:
 
 
 @njit(cache=True, nogil=True)
-def _parted(hashes: HashArray, offsets: IntArray, at: IntArray, bits: int) -> tuple[Ids, HashArray, Ids]:
+def _partition(hashes: HashArray, offsets: IntArray, at: IntArray, bits: int) -> tuple[Ids, HashArray, Ids]:
     """Put grams part by part, in their order: the place of each, its hash, and its prompt."""
     free = at[:-1].copy()
     order, row_of = np.empty(len(hashes), dtype=np.int32), np.empty(len(hashes), dtype=np.int32)
@@ -99,14 +99,14 @@ def _parted(hashes: HashArray, offsets: IntArray, at: IntArray, bits: int) -> tu
 
 
 @kernel
-def _raised(ids: Ids, places: Ids, more: int) -> None:
+def _shift_numbers(ids: Ids, places: Ids, more: int) -> None:
     """Add to the numbers at some places."""
     for place in places:
         ids[place] += more if ids[place] >= 0 else 0
 
 
 @njit(cache=True, nogil=True)
-def _counted(
+def _count_parts(
     known: HashArray,
     known_at: IntArray,
     order: Ids,
@@ -160,7 +160,7 @@ def _counted(
 
 
 @njit(cache=True, nogil=True)
-def _places(hashes: HashArray, known: HashArray) -> Ids:
+def _look_up(hashes: HashArray, known: HashArray) -> Ids:
     size = _room(len(known))
     keys, entry = np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.int32)
     for number in range(len(known)):

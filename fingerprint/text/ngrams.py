@@ -1,9 +1,8 @@
-"""Hashed token n-grams, and which of them several prompts and several accounts share.
+"""Hashed token n-grams of prompts.
 
 A gram is a run of GRAM tokens inside one section (the system prompt or one user turn) that is padded
 with a start and an end mark, so "combine facts and" at the very start of a prompt is a different gram
-from the same words in running text. Grams are counted once a distinct prompt; accounts are counted
-apart, because text that one account repeats is no evidence of a shared template.
+from the same words in running text. Which of them prompts and accounts share is discovery/shared_ngrams.
 """
 
 from __future__ import annotations
@@ -59,7 +58,11 @@ MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 def shingle(hashes: HashArray, section: npt.NDArray[Any], offsets: IntArray, *, gram: int = GRAM) -> Shingles:
-    """Hash the grams of n prompts, given their tokens' hashes (t,), section numbers (t,) and offsets (n + 1,)."""
+    """Hash the grams of n prompts.
+
+    hashes: (t,) uint64 and section: (t,) uint8 of their tokens, offsets: (n + 1,) where each prompt's begin, as in
+    `tokenise.Tokens`. gram: tokens in a gram; a section with fewer, its two marks included, is one gram.
+    """
     counts = _gram_counts(section, offsets, gram)
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Shingles(*_fill(hashes, section, offsets, starts, gram), starts)

@@ -54,13 +54,13 @@ def normalise(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     return strings(*mask(*_fold(texts, matching())))
 
 
-def folded(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
+def fold(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     """Return what `normalise` makes of each text before it masks volatile tokens."""
     return strings(*_fold(texts, matching()))
 
 
-def masked(texts: pa.LargeStringArray) -> pa.LargeStringArray:
-    """Return what `normalise` makes of folded texts."""
+def mask_folded(texts: pa.LargeStringArray) -> pa.LargeStringArray:
+    """Return what `normalise` makes of texts that `fold` made."""
     data, offsets = buffers(texts)
     return strings(*mask(data[offsets[0] : offsets[-1]].copy(), offsets - offsets[0]))
 
@@ -83,7 +83,7 @@ def compose(system: pa.Array | pa.ChunkedArray, prompt: pa.Array | pa.ChunkedArr
     return strings(out, ends)
 
 
-def composed(system: str | None, prompt: str) -> str:
+def compose_one(system: str | None, prompt: str) -> str:
     """Return what `compose` makes of one row; of a few rows it is the faster way."""
     return f"{system}{SYSTEM_END}{prompt}" if system else prompt
 
@@ -286,11 +286,11 @@ def _word_flags(data: Bytes, i: int, end: int, kinds: Bytes) -> tuple[int, int]:
     return flags, i
 
 
-def normalised(batch: pa.RecordBatch) -> pa.LargeStringArray:
+def normalise_batch(batch: pa.RecordBatch) -> pa.LargeStringArray:
     """Return the text of each request that is fingerprinted: system and user turns, normalised."""
     return normalise(compose(batch.column("system"), batch.column("prompt")))
 
 
-def shown(batch: pa.RecordBatch) -> pa.LargeStringArray:
+def display_batch(batch: pa.RecordBatch) -> pa.LargeStringArray:
     """Return each request's text as a person may see it, with its own letters and case."""
     return display(compose(batch.column("system"), batch.column("prompt")))

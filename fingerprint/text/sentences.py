@@ -37,12 +37,15 @@ def heads(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
 
 
 def split_sentences(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.LargeStringArray, IntArray]:
-    """Cut normalised texts (q,) into sentences; also return where each text's begin, offsets (q + 1,)."""
+    """Cut normalised texts (q,) into sentences (s,); also return where each text's begin, (q + 1,) int64.
+
+    Of a text of more than HEAD + TAIL characters only these are read, and of many sentences MOST_SENTENCES are kept.
+    """
     data, offsets = buffers(texts)
     found = np.empty((3, _cut(data, offsets, np.empty((3, 0), dtype=np.int64))), dtype=np.int64)
     _cut(data, offsets, found)
     begins, ends, owner = found
-    kept = _within(owner, len(offsets) - 1)
+    kept = _first_and_last(owner, len(offsets) - 1)
     counts = np.bincount(owner[kept], minlength=len(offsets) - 1)
     return (
         strings(*gather(data, begins[kept], ends[kept])),
@@ -65,7 +68,7 @@ def _cut(data: Bytes, offsets: IntArray, found: IntArray) -> int:
             while i <= stop:
                 width = 1 if i == stop else _end_mark(data, i, stop)
                 if width:
-                    a, b = _trimmed(data, begin, i)
+                    a, b = _trim(data, begin, i)
                     if _says_enough(data, a, b):
                         if count < found.shape[1]:
                             found[0, count], found[1, count], found[2, count] = a, b, row
@@ -109,7 +112,7 @@ def _end_mark(data: Bytes, i: int, stop: int) -> int:
 
 
 @kernel
-def _trimmed(data: Bytes, begin: int, end: int) -> tuple[int, int]:
+def _trim(data: Bytes, begin: int, end: int) -> tuple[int, int]:
     while begin < end and (data[begin] == 32 or 9 <= data[begin] <= 13):
         begin += 1
     while begin < end and (data[end - 1] == 32 or 9 <= data[end - 1] <= 13):
@@ -130,7 +133,7 @@ def _says_enough(data: Bytes, begin: int, end: int) -> bool:
     return characters > 1 and (wide or words >= FEWEST_WORDS)
 
 
-def _within(owner: IntArray, texts: int) -> Bools:
+def _first_and_last(owner: IntArray, texts: int) -> Bools:
     """Tell which sentences stay where a text has too many: its first ones, and at the end its last ones."""
     count = np.bincount(owner, minlength=texts)
     first = np.cumsum(count) - count

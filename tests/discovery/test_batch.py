@@ -12,7 +12,7 @@ from support.crafted import START, Sent, batch_of, record_batch
 
 from fingerprint.discovery.batch import Batch, collect
 from fingerprint.domain.schemas import TURN_END
-from fingerprint.text.normalise import normalised
+from fingerprint.text.normalise import normalise_batch
 from fingerprint.text.tokenise import tokens
 
 # few different words, spellings, systems and accounts, so that prompts come again
@@ -50,7 +50,7 @@ def test_requests_point_at_their_prompts_in_order(sent: list[Sent]) -> None:
     assert batch.request_id.to_pylist() == [f"r{n}" for n in range(len(sent))]
     assert batch.accounts.take(pa.array(batch.account)).to_pylist() == [s.account for s in sent]
     assert (batch.second - START.timestamp()).tolist() == [s.second for s in sent]
-    words = tokens(normalised(record_batch(sent)))
+    words = tokens(normalise_batch(record_batch(sent)))
     cuts = words.row_offsets
     sequences = [
         (words.hashes[a:b].tolist(), words.section[a:b].tolist()) for a, b in itertools.pairwise(cuts)

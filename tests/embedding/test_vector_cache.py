@@ -14,7 +14,7 @@ from support.small_traffic import WORDS, row, written
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.settings import Home
 from fingerprint.embedding.embedder import Embedder, encode_cached
-from fingerprint.embedding.vector_cache import Memory, VectorCache, content_keys, forget_older
+from fingerprint.embedding.vector_cache import RecentVectors, VectorCache, content_keys, forget_older
 from fingerprint.jobs.nightly import nightly
 
 TEXTS = ["Write a poem about the sea.", "Compose a verse on the ocean.", "How do I sort a list in Python?"]
@@ -128,7 +128,7 @@ def test_memory_gives_what_was_made_and_lets_the_oldest_go() -> None:
         made.extend(strings.to_pylist())
         return np.array([[len(s), ord(s[0])] for s in strings.to_pylist()], dtype=np.float32)
 
-    memory = Memory(3, 2)
+    memory = RecentVectors(3, 2)
 
     def ask(*texts: str) -> list[list[float]]:
         found: list[list[float]] = memory.encode(pa.array(texts, pa.large_string()), encode).tolist()

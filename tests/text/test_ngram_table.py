@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint.text import ngram_table
-from fingerprint.text.ngram_table import member, places, shared
+from fingerprint.text.ngram_table import find_places, find_shared, is_member
 
 HASHES = st.lists(st.integers(1, 2**64 - 1) | st.integers(1, 20), max_size=60)
 
@@ -34,7 +34,7 @@ def test_shared_grams_are_those_of_a_plain_count(
     hashes = np.array([gram for row in rows for gram in row], dtype=np.uint64)
     offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
     with mock.patch.object(ngram_table, "PART", part):
-        found, ids = shared(hashes, offsets, np.array(sorted(known), dtype=np.uint64), least)
+        found, ids = find_shared(hashes, offsets, np.array(sorted(known), dtype=np.uint64), least)
     assert (found.tolist(), ids.tolist()) == naive(rows, known, least)
 
 
@@ -44,7 +44,7 @@ def test_many_grams() -> None:
     rows = [[gram * 0x9E3779B97F4A7C15 % 2**64 for gram in row] for row in rows]
     hashes = np.array([gram for row in rows for gram in row], dtype=np.uint64)
     offsets = np.arange(0, 200_001, 500)
-    found, ids = shared(hashes, offsets, np.empty(0, np.uint64), 5)
+    found, ids = find_shared(hashes, offsets, np.empty(0, np.uint64), 5)
     assert (found.tolist(), ids.tolist()) == naive(rows, set(), 5)
 
 
@@ -53,5 +53,5 @@ def test_places_are_those_of_a_plain_search(asked: list[int], known: set[int]) -
     among = sorted(known)
     expected = [among.index(h) if h in known else -1 for h in asked]
     hashes, names = np.array(asked, dtype=np.uint64), np.array(among, dtype=np.uint64)
-    assert places(hashes, names).tolist() == expected
-    assert member(hashes, names).tolist() == [h in known for h in asked]
+    assert find_places(hashes, names).tolist() == expected
+    assert is_member(hashes, names).tolist() == [h in known for h in asked]
