@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.small_traffic import night_rows, written
+
+from fingerprint.domain.settings import Home
+from fingerprint.jobs import nightly
+from fingerprint.store.store import Store
+
+STAGES = ["read", "shingle", "cluster", "refine", "describe", "judge", "store", "publish"]
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> Path:
+    return written(tmp_path / "day.jsonl", night_rows(0))
+
+
+def test_stages_are_told_and_timed_in_the_order_of_the_steps(day: Path, tmp_path: Path) -> None:
+    begun: list[str] = []
+    report = nightly.nightly(
+        [day],
+        Home(tmp_path / "home"),
+        on_progress=lambda stage, done, total: begun.append(stage) if (done, total) == (0, None) else None,
+    )
+    assert begun == STAGES
+    assert list(report.seconds)[:6] == STAGES[:6]
+    assert (report.families, report.new_families) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "step", ["discover", "topics", "describe", "rewordings", "assess", "group_campaigns"]
+)
+def test_a_step_that_fails_leaves_nothing_stored_and_may_be_run_again(
+    step: str, day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path / "home")
+
+    def fail(**_: object) -> None:
+        raise OSError("out of order")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nightly, step, fail)
+        with pytest.raises(OSError, match="out of order"):
+            nightly.nightly([day], home)
+    with Store.open(home.path, read_only=True) as store:
+        assert store.nights() == []
+        assert store.signatures() == []
+    assert not home.snapshots.exists()
+    assert nightly.nightly([day], home).families == 2
+    assert not home.work.exists()
