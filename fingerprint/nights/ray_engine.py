@@ -37,7 +37,7 @@ AHEAD = 2
 RETRIES = 8
 """Times that a piece of work is begun again, or a shard built anew, when a worker dies of it."""
 
-LEAST_SHARD = 8_192
+MIN_SHARD_POINTS = 8_192
 """Points that a shard has at least: fewer are found sooner than a worker has started."""
 
 STORE_BASE, STORE_WORKER = 256_000_000, 120_000_000
@@ -112,29 +112,29 @@ class Ray:
     ) -> Iterator[Result]:
         """Work items by tasks of one processor each; at most AHEAD a worker are held at once."""
         ray = self._started()
-        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_worked).options(name=work.__name__)
+        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_call).options(name=work.__name__)
         shared = ray.put(given)
-        held: deque[Any] = deque()
+        pending: deque[Any] = deque()
         try:
             for item in items:
-                held.append(task.remote(work, shared, _compact(item)))
-                if len(held) >= AHEAD * self._workers:
-                    yield self._result(held.popleft())
-            while held:
-                yield self._result(held.popleft())
+                pending.append(task.remote(work, shared, _compact(item)))
+                if len(pending) >= AHEAD * self._workers:
+                    yield self._result(pending.popleft())
+            while pending:
+                yield self._result(pending.popleft())
         finally:
             # a stream that is dropped after the end of `with` would have ray.cancel start Ray anew
-            for reference in held if self._ray is not None else ():
+            for reference in pending if self._ray is not None else ():
                 ray.cancel(reference)
 
     def graph(
         self, vectors: FloatArray, k: int, *, seed: int = 0, exact_up_to: int = EXACT_UP_TO
     ) -> Neighbours:
         """Search shards of the points, each an actor, where there are enough points for two of them."""
-        return knn_graph(vectors, k, seed=seed, exact_up_to=exact_up_to, search=self._searched)
+        return knn_graph(vectors, k, seed=seed, exact_up_to=exact_up_to, search=self._search)
 
-    def _searched(self, points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Iterator[IntArray]:
-        shards = min(self._workers, len(points) // LEAST_SHARD)
+    def _search(self, points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Iterator[IntArray]:
+        shards = min(self._workers, len(points) // MIN_SHARD_POINTS)
         if shards < 2:
             yield from search(points, wide, seed, exact_up_to)
             return
@@ -142,22 +142,22 @@ class Ray:
         cuts = np.linspace(0, len(points), shards + 1).astype(np.int64)
         empty = ray.put(train(points, seed, exact_up_to))
         made_of = [[empty, ray.put(part)] for part in np.split(points, cuts[1:-1])]
-        actor = ray.remote(num_cpus=1, max_restarts=RETRIES, max_task_retries=RETRIES)(_ShardActor)
-        actors = [actor.remote() for _ in made_of]
-        asked: deque[Any] = deque()
+        shard = ray.remote(num_cpus=1, max_restarts=RETRIES, max_task_retries=RETRIES)(_ShardActor)
+        actors = [shard.remote() for _ in made_of]
+        pending: deque[Any] = deque()
         try:
             for start in range(0, len(points), BATCH):
                 queries = ray.put(points[start : start + BATCH])
-                asked.append(
+                pending.append(
                     [a.search.remote(of, queries, wide) for a, of in zip(actors, made_of, strict=True)]
                 )
-                if len(asked) > AHEAD:
-                    yield merge_hits(self._result(asked.popleft()), cuts[:-1].tolist(), wide)
-            while asked:
-                yield merge_hits(self._result(asked.popleft()), cuts[:-1].tolist(), wide)
+                if len(pending) > AHEAD:
+                    yield merge_hits(self._result(pending.popleft()), cuts[:-1].tolist(), wide)
+            while pending:
+                yield merge_hits(self._result(pending.popleft()), cuts[:-1].tolist(), wide)
         finally:
-            for held in actors if self._ray is not None else ():
-                ray.kill(held)
+            for actor in actors if self._ray is not None else ():
+                ray.kill(actor)
 
     def _result(self, references: Any) -> Any:
         """Wait for results; what went wrong in a task is raised as it was there."""
@@ -240,7 +240,7 @@ class _ShardActor:
         return self._shard.search(queries, wide)
 
 
-def _worked(work: Callable[[Any, Any], Any], given: Any, item: Any) -> Any:
+def _call(work: Callable[[Any, Any], Any], given: Any, item: Any) -> Any:
     return work(given, item)
 
 

@@ -81,7 +81,7 @@ def test_odd_traffic_is_worked(name: str, tmp_path: Path) -> None:
 
 def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
     empty = written(tmp_path / "empty.jsonl", [])
-    assert "at least one valid request" in failed(3, "nightly", empty, "--home", tmp_path / "home")
+    assert "none of the 0 rows in" in failed(3, "nightly", empty, "--home", tmp_path / "home")
 
 
 def test_two_runs_give_the_same_bytes(traffic: tuple[Path, Path], worked: Path, tmp_path: Path) -> None:
@@ -135,7 +135,9 @@ def test_stopped_by_a_signal(number: signal.Signals, status: int, tmp_path: Path
     job = start("nightly", "-", "--home", tmp_path / "home", "--json", stdin=subprocess.PIPE)
     assert job.stderr is not None
     assert b"stage_started" in job.stderr.readline()  # it now waits for traffic
-    assert "works on this home" in failed(5, "nightly", "-", "--home", tmp_path / "home", stdin="")
+    assert "another job is running on this home" in failed(
+        5, "nightly", "-", "--home", tmp_path / "home", stdin=""
+    )
     time.sleep(0.2)
     job.send_signal(number)
     _, told = job.communicate(timeout=30)

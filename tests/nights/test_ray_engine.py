@@ -79,7 +79,7 @@ def unit(n: int, d: int = 128) -> FloatArray:
 def test_shards_find_the_same_neighbours_and_a_killed_one_is_built_again(
     engine: Ray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_engine, "LEAST_SHARD", 4_000)
+    monkeypatch.setattr(ray_engine, "MIN_SHARD_POINTS", 4_000)
     x = unit(9_000)
     expected = knn_graph(x, 30)
     with Reaper("_ShardActor.search") as reaper:
