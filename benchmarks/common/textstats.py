@@ -21,8 +21,9 @@ def statistics(traffic: Path, truth: Path) -> dict[str, float]:
 
     Shares of 4-grams count places in the text, not distinct grams. They grow with the traffic, so compare equal sizes.
     """
-    batch = collect(read_traffic([traffic], rejects=None))
-    known = _aligned(batch, read_truth(truth))
+    rows = list(read_traffic([traffic], rejects=None))
+    batch = collect(rows)
+    known = _aligned([name for some in rows for name in some["request_id"].to_pylist()], read_truth(truth))
     lengths = np.diff(batch.offsets)
     out = {
         "requests": float(len(batch)),
@@ -47,10 +48,10 @@ def comparison_text(statistics_of: dict[str, dict[str, float]]) -> str:
     return f"{title('Text')}\n{table(['', *names], rows)}"
 
 
-def _aligned(batch: Batch, truth: Truth) -> Truth:
-    """Return what the batch's requests are; traffic and truth are expected in one order."""
-    kept = truth.only(np.isin(np.array(truth.request_id.to_pylist()), np.array(batch.request_id.to_pylist())))
-    if not kept.request_id.equals(batch.request_id.combine_chunks()):
+def _aligned(names: list[str], truth: Truth) -> Truth:
+    """Return what the requests of these ids are; traffic and truth are expected in one order."""
+    kept = truth.only(np.isin(np.array(truth.request_id.to_pylist()), np.array(names)))
+    if kept.request_id.to_pylist() != names:
         raise ValueError("truth in the order of the traffic expected, another order found")
     return kept
 

@@ -106,6 +106,7 @@ def fill(home: Path, families: int) -> int:
                 families,
                 200,
                 10**6,
+                10**6,
             ),
             signatures,
             spread=spread,

@@ -69,7 +69,7 @@ def observations(
         second=batch.second,
         prompt=batch.prompt,
         metadata=batch.metadata,
-        rows=(members_of(night.label, len(names)) @ batch.requests()).tocsr(),
+        rows=(members_of(night.label, len(names)) @ batch.conversations()).tocsr(),
         shares_text=np.array([s.kind == "template" for s in night.signatures], dtype=np.bool_),
         behaviour=night.behaviour,
         history=history_of(names, batch.accounts, spread=earlier.families, activity=earlier.accounts),

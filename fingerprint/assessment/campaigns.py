@@ -19,58 +19,60 @@ from fingerprint.evidence.pools import pool_groups
 from fingerprint.signatures.rewordings import NightFamilies
 
 MAX_COUNTED = 3
-"""Requests of one family that count towards an account's score."""
+"""Conversations of one family that count towards an account's score."""
 
 
 @dataclass(frozen=True, slots=True)
 class AllNights:
     """What was sent tonight and on all earlier nights.
 
-    pool: (f, a) CSR of float64, requests by family and account. accounts: (a,) ids of those that sent any family.
-    totals: all requests of each account, by its id.
+    pool: (f, a) CSR of float64, conversations by family and account. accounts: (a,) ids of those that sent any family.
+    totals, requests: all conversations and all requests of each account, by its id.
     """
 
     pool: sparse.csr_matrix
     accounts: pa.Array
     totals: dict[str, int]
+    requests: dict[str, int]
 
     @classmethod
     def of(
         cls, families: NightFamilies, *, spread: pa.Table, activity: pa.Table, earlier: EarlierNights
     ) -> AllNights:
-        """Add tonight's requests to the earlier ones; spread: SPREAD_SCHEMA, activity: ACTIVITY_SCHEMA."""
+        """Add tonight's traffic to the earlier; spread: SPREAD_SCHEMA, activity: ACTIVITY_SCHEMA."""
         ids = [s.family_id for s in families.signatures]
         pool, accounts = pools(_summed(spread, earlier.families), ids)
         totals = _summed(activity, earlier.accounts)
-        senders, requests = (totals.column(name).to_pylist() for name in ("account_id", "requests"))
-        return cls(pool, accounts, dict(zip(senders, requests, strict=True)))
+        senders, *counts = (totals.column(name).to_pylist() for name in ("account_id", *_COUNTS))
+        return cls(pool, accounts, *(dict(zip(senders, count, strict=True)) for count in counts))
+
+
+_COUNTS = ("conversations", "requests")
 
 
 def _summed(tonight: pa.Table, earlier: pa.Table) -> pa.Table:
-    """Sum tonight's and earlier requests by everything but the day."""
+    """Sum tonight's and earlier _COUNTS by everything but the day."""
     keys = [name for name in ("family_id", "account_id") if name in tonight.column_names]
-    columns = [*keys, "requests"]
+    columns = [*keys, *_COUNTS]
     rows = pa.concat_tables([tonight.select(columns), earlier.select(columns)], promote_options="permissive")
-    summed = rows.group_by(keys, use_threads=False).aggregate([("requests", "sum")])
-    return summed.rename_columns([*keys, "requests"])
+    summed = rows.group_by(keys, use_threads=False).aggregate([(count, "sum") for count in _COUNTS])
+    return summed.rename_columns(columns)
 
 
 def pools(sent: pa.Table, families: Sequence[str]) -> tuple[sparse.csr_matrix, pa.Array]:
-    """Return requests by family and account, (f, a) CSR of float64, and the ids of the accounts, (a,).
+    """Return conversations by family and account, (f, a) CSR of float64, and the ids of the accounts, (a,).
 
-    sent: family_id, account_id and requests of all nights; rows of other families are left out. families: (f,) ids.
+    sent: family_id, account_id and conversations of all nights; rows of other families are left out. families: (f,) ids.
     """
     account = sent.column("account_id").combine_chunks().dictionary_encode()
     number = {family: f for f, family in enumerate(families)}
     coded = sent.column("family_id").combine_chunks().dictionary_encode()
     known = np.array([number.get(name, -1) for name in coded.dictionary.to_pylist()], dtype=np.int64)
     row, column = known[coded.indices.to_numpy()], account.indices.to_numpy()
-    requests = sent.column("requests").to_numpy().astype(np.float64)
+    count = sent.column("conversations").to_numpy().astype(np.float64)
     listed = row >= 0
     shape = (len(families), len(account.dictionary))
-    return sparse.csr_matrix(
-        (requests[listed], (row[listed], column[listed])), shape=shape
-    ), account.dictionary
+    return sparse.csr_matrix((count[listed], (row[listed], column[listed])), shape=shape), account.dictionary
 
 
 def campaigns(signatures: Sequence[Signature], pool: sparse.csr_matrix, accounts: int) -> list[CampaignRow]:
@@ -102,11 +104,12 @@ def _new_id(members: Sequence[Signature]) -> str:
 def accounts(
     signatures: Sequence[Signature], pool: sparse.csr_matrix, names: pa.Array, totals: Mapping[str, int]
 ) -> list[AccountRow]:
-    """Score the accounts that sent requests of any family: one minus the chance that all of them are honest.
+    """Score the accounts that sent any family: one minus the chance that all their families are honest.
 
-    pool: (f, a) CSR of requests; names: (a,) ids of accounts; totals: all requests of each account, by its id.
+    All is counted in conversations, and rows tell as many requests. pool: (f, a) CSR; names: (a,) ids of accounts;
+    totals: of each account, by its id.
     A family's score counts whatever share of the account's traffic it is: mixing campaign requests into honest traffic
-    does not dilute them (D-058). Further requests of the family add little, up to MAX_COUNTED.
+    does not dilute them (D-058). Further conversations of the family add little, up to MAX_COUNTED.
     """
     # (f,) log of the chance that a family is honest; a score of 1 would leave none whatever the others say
     log_honest = np.log1p(-np.minimum(np.array([s.score for s in signatures]), 1 - 1e-6))
@@ -141,7 +144,7 @@ def _reasons(
             signatures[f].family_id,
             float(count),
             float(-log_honest[f] * _counted(count)),
-            f"{int(count)} of {total} requests are of family {signatures[f].family_id} (score {signatures[f].score:.2f})",
+            f"{int(count)} of {total} conversations are of family {signatures[f].family_id} (score {signatures[f].score:.2f})",
         )
         for f, count in sorted(
             zip(families, requests, strict=True), key=lambda entry: (log_honest[entry[0]], entry[0])
@@ -150,5 +153,5 @@ def _reasons(
 
 
 def _counted(requests: Doubles) -> Doubles:
-    """Weigh a number of requests of one family: 1 for the first, 1.5 from MAX_COUNTED on."""
+    """Weigh a number of conversations of one family: 1 for the first, 1.5 from MAX_COUNTED on."""
     return np.asarray(1 + 0.5 * (np.minimum(requests, MAX_COUNTED) - 1) / (MAX_COUNTED - 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from fingerprint.assessment.campaigns import AllNights, accounts, campaigns
@@ -39,7 +39,12 @@ def group_campaigns(
     assessed = accounts(signatures, history.pool, history.accounts, history.totals)
     return Outcome(
         campaigns=campaigns(signatures, history.pool, len(history.totals)),
-        accounts=with_departures(assessed, features, history.totals),
+        accounts=[
+            replace(
+                row, requests=history.requests.get(row.account_id, row.requests), conversations=row.requests
+            )
+            for row in with_departures(assessed, features, history.totals)
+        ],
         events=events(
             signatures,
             families.born,

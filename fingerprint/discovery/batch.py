@@ -1,7 +1,7 @@
-"""One batch of traffic, held as requests that point at distinct prompts.
+"""One batch of traffic, held as conversations that point at distinct prompts.
 
 Prompts that consist of the same tokens are one prompt, whatever their case, spacing and punctuation.
-Memory: about 60 bytes a request (ids included) and, for each distinct prompt, its text twice
+Memory: about 30 bytes a conversation, 12 bytes and an id a request, and, for each distinct prompt, its text twice
 (normalised and as shown) and 9 bytes a token.
 """
 
@@ -18,13 +18,13 @@ from scipy import sparse
 from fingerprint.base.hashing import SeenIds
 from fingerprint.base.parallel import in_order
 from fingerprint.base.sparse import ranges
-from fingerprint.base.types import Bytes, Doubles, HashArray, Ids, IntArray
+from fingerprint.base.types import Bools, Bytes, Doubles, HashArray, Ids, IntArray
 from fingerprint.evidence.coactivity import Behaviour, Ranks, behaviour
 from fingerprint.text.normalise import display_batch, normalise_batch
 from fingerprint.text.tokenise import Tokens, tokens
 
 PIECE = 4_096
-"""Requests that one thread reads at a time."""
+"""Rows that one thread reads at a time."""
 
 TextsOfPrompts = Callable[[IntArray], pa.Array | pa.ChunkedArray]
 """Gives the normalised texts of some distinct prompts, by their ascending numbers."""
@@ -32,15 +32,15 @@ TextsOfPrompts = Callable[[IntArray], pa.Array | pa.ChunkedArray]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """r requests of a accounts over n distinct prompts, ordered as they were read.
+    """r conversations of a accounts over n distinct prompts, in the order of their first requests.
 
-    request_id: (r,) Arrow strings. account: (r,) int32 into accounts (a,). second: (r,) float64, Unix time.
+    A conversation is one request, or all that a chat's requests send, each turn once; what all stages count as requests
+    are these. account: (r,) int32 into accounts (a,). second: (r,) float64, Unix time of the first request.
     prompt: (r,) int32 into the distinct prompts. texts: (n,) normalised; shown: (n,) as a person may see them.
     token_hashes: (t,) uint64 and section: (t,) uint8 of the prompts' tokens; offsets: (n + 1,) where each one's begin.
-    metadata: (r,) JSON objects, or null.
+    metadata: (r,) JSON objects, or null, of the first requests.
     """
 
-    request_id: pa.ChunkedArray
     account: Ids
     accounts: pa.Array
     second: Doubles
@@ -65,26 +65,46 @@ class Batch:
         return self.texts.take(pa.array(prompts))
 
     def senders(self) -> sparse.csr_matrix:
-        """Return (n, a) CSR of how many requests each account sent of each prompt."""
+        """Return (n, a) CSR of how many conversations of each prompt each account had."""
         ones = np.ones(len(self), dtype=np.float32)
         return sparse.csr_matrix(
             (ones, (self.prompt, self.account)), shape=(self.distinct, len(self.accounts))
         )
 
-    def requests(self) -> sparse.csr_matrix:
-        """Return (n, r) CSR of ones, the requests of each prompt."""
+    def conversations(self) -> sparse.csr_matrix:
+        """Return (n, r) CSR of ones, the conversations of each prompt."""
         ones = np.ones(len(self), dtype=np.float32)
         return sparse.csr_matrix(
             (ones, (self.prompt, np.arange(len(self)))), shape=(self.distinct, len(self))
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """All q requests of a batch's r conversations, in the order they were read.
+
+    request_id: (q,) Arrow strings. conversation: (q,) int32, rows of the batch. second: (q,) float64, Unix time.
+    """
+
+    request_id: pa.ChunkedArray
+    conversation: Ids
+    second: Doubles
+
+    def __len__(self) -> int:
+        return len(self.conversation)
+
+    @property
+    def begins(self) -> Bools:
+        """Which requests are the first of their conversations, (q,)."""
+        return np.diff(np.maximum.accumulate(self.conversation), prepend=-1) > 0
+
+
 def behaviour_of(batch: Batch, members: sparse.csr_matrix, *, ranks: Ranks | None = None) -> Behaviour:
-    """Test how the requests of f families are spread over accounts and time; members: (f, n) CSR, their prompts.
+    """Test how the conversations of f families are spread over accounts and time; members: (f, n) CSR, their prompts.
 
     ranks: of the batch's times, where they are known already.
     """
-    rows = (members @ batch.requests()).tocsr()
+    rows = (members @ batch.conversations()).tocsr()
     return behaviour(rows, batch.account, batch.second, ranks=ranks)
 
 
@@ -107,12 +127,10 @@ class _Piece:
 
 
 def collect(batches: Iterable[pa.RecordBatch], *, threads: int = 1) -> Batch:
-    """Normalise and tokenise all batches (TRAFFIC_SCHEMA), and keep the text of each distinct prompt once."""
+    """Normalise and tokenise all batches, a conversation a row named as in TRAFFIC_SCHEMA, and keep the text of each distinct prompt once."""
     pieces = (batch.slice(at, PIECE) for batch in batches for at in range(0, len(batch), PIECE))
     seen = SeenIds()
-    columns: dict[str, list[pa.Array]] = {
-        name: [] for name in ("request_id", "account_id", "timestamp", "metadata")
-    }
+    columns: dict[str, list[pa.Array]] = {name: [] for name in ("account_id", "timestamp", "metadata")}
     keys: list[HashArray] = []
     distinct: list[HashArray] = []
     texts: list[pa.Array] = []
@@ -131,7 +149,6 @@ def collect(batches: Iterable[pa.RecordBatch], *, threads: int = 1) -> Batch:
     times = pa.chunked_array(columns["timestamp"], pa.timestamp("us", tz="UTC")).cast(pa.int64())
     lengths = np.concatenate([np.empty(0, dtype=np.int64), *(np.diff(ends) for *_, ends in parts)])
     return Batch(
-        request_id=pa.chunked_array(columns["request_id"], pa.large_string()),
         account=account.indices.to_numpy().astype(np.int32),
         accounts=account.dictionary,
         second=times.to_numpy().astype(np.float64) / 1e6,

@@ -148,7 +148,7 @@ def extend(batch: Batch, discovery: Discovery, left: Leftovers, settings: Settin
     tonight = likely < left.tonight
     own = np.asarray(more.families.members @ tonight.astype(np.float32)).ravel()
     # what is remembered was chosen for the text it shares, so text proves nothing here: its senders must
-    sent = (more.families.members @ part.requests()).tocsr()
+    sent = (more.families.members @ part.conversations()).tocsr()
     alone = isolated(sent, part.account, part.second, within_seconds=WINDOWS_SECONDS[1])
     together = alone <= MAX_ALONE_SHARE * np.diff(sent.indptr)
     new = np.flatnonzero((own >= 2) & (own < more.families.support) & together)
@@ -223,7 +223,6 @@ def _without_texts(
 ) -> Batch:
     nothing = pa.chunked_array([], pa.large_string())
     return Batch(
-        request_id=nothing,
         account=account.astype(np.int32),
         accounts=accounts,
         second=second,

@@ -76,7 +76,7 @@ class _Trial:
 
     def __init__(self, batch: Batch, settings: Settings, outline: OutlineFn) -> None:
         self._batch, self._settings, self._outline = batch, settings, outline
-        self._requests, self._senders = batch.requests(), batch.senders()
+        self._requests, self._senders = batch.conversations(), batch.senders()
         self._ranks = time_ranks(batch.second)
 
     def test(self, families: Families) -> Behaviour:

@@ -77,7 +77,7 @@ def topics(
     free = np.flatnonzero(continues < 0)
     fresh = cluster_by_meaning(
         unassigned.vectors[free],
-        batch.requests()[unassigned.prompts[free]],
+        batch.conversations()[unassigned.prompts[free]],
         batch.account,
         batch.second,
         least=settings.min_requests,

@@ -45,7 +45,7 @@ class IngestReport:
 
 @dataclass(frozen=True, slots=True)
 class NightReport:
-    """What one nightly run did."""
+    """What one nightly run did; `assigned` are requests in a family, `conversations` all that were read."""
 
     batch_id: str
     ingest: IngestReport
@@ -56,3 +56,4 @@ class NightReport:
     new_families: int
     flagged: int
     assigned: int
+    conversations: int

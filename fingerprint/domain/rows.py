@@ -28,6 +28,7 @@ class FamilyRow:
     last_seen: datetime
     version: int
     template: str
+    conversations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class FamilyFacts:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account's latest assessment; `requests` are all it sent, `families` those it sent requests of.
+    """An account's latest assessment; `requests` and `conversations` are all it sent, `families` those it sent some of.
 
     departure: how far its requests in no family are from honest traffic (MMD²), departure_q: q-value of that,
     departure_rank: share of honest-looking accounts of like volume that depart as far; None where unknown.
@@ -61,6 +62,7 @@ class AccountRow:
     departure_q: float | None = None
     departure_rank: float | None = None
     departed: bool = False
+    conversations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class CampaignRow:
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     templates: tuple[str, ...] = ()
+    conversations: int = 0
 
 
 @dataclass(frozen=True, slots=True)

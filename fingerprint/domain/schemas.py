@@ -77,6 +77,7 @@ SPREAD_SCHEMA = pa.schema(
         pa.field("account_id", pa.large_string(), nullable=False),
         pa.field("day", pa.date32(), nullable=False),  # UTC
         pa.field("requests", pa.int64(), nullable=False),
+        pa.field("conversations", pa.int64(), nullable=False),  # those that began on this day
     ]
 )
 """What each account sent of each family on each day."""

@@ -16,6 +16,8 @@ class Settings:
     discovery_rate: share of families with short templates that may be chance findings (Benjamini-Hochberg).
     model: static, minilm, or the folder of a sentence-transformers model.
     neighbours: nearest neighbours of a segment in the graph that is clustered. seed: of every random choice.
+    conversation_hours: a request continues an earlier one of its account, with whose text its own begins, if that came so
+    many hours before or less; families count conversations. 0: every request counts by itself.
     max_rejects: rows that may be rejected before the job stops; None: any number.
     memory_gb: memory that a night may take, in 10^9 bytes; a larger night works through files in the home.
     retention_days: days for which vectors of single prompts, and hashes of prompts in no family, are kept; 0: none are.
@@ -35,6 +37,7 @@ class Settings:
     model: str = "static"
     neighbours: int = 30
     seed: int = 0
+    conversation_hours: float = 24.0
     max_rejects: int | None = None
     memory_gb: float = 12.0
     retention_days: int = 7

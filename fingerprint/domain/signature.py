@@ -70,13 +70,21 @@ class DayCount:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How far a family has spread; `per_day` maps ISO dates to counts."""
+    """How far a family has spread; `per_day` maps ISO dates to counts.
+
+    conversations: that the requests were; if not given, each was one.
+    """
 
     accounts: int
     requests: int
     first_seen: datetime
     last_seen: datetime
     per_day: dict[str, DayCount]
+    conversations: int = -1
+
+    def __post_init__(self) -> None:
+        if self.conversations < 0:
+            object.__setattr__(self, "conversations", self.requests)
 
 
 @dataclass(frozen=True, slots=True)

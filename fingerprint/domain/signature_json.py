@@ -66,13 +66,7 @@ def to_json(signature: Signature) -> Json:
         "seen": int(signature.seen),
         "strays": int(signature.strays),
         "template": template_to_json(signature.template),
-        "spread": {
-            "accounts": int(spread.accounts),
-            "requests": int(spread.requests),
-            "first_seen": _time_to_json(spread.first_seen),
-            "last_seen": _time_to_json(spread.last_seen),
-            "per_day": per_day_to_json(spread.per_day),
-        },
+        "spread": _spread_to_json(spread),
         "stamp": stamp_to_json(signature.stamp),
         "grams": [f"{gram:016x}" for gram in signature.grams.tolist()],
         "weights": _floats_to_json(signature.weights),
@@ -240,6 +234,19 @@ def _reason_from_json(obj: JsonObject) -> Reason:
     return reason
 
 
+def _spread_to_json(spread: Spread) -> Json:
+    """Turn a spread into JSON; conversations are left out where each request was one."""
+    several = {"conversations": int(spread.conversations)} if spread.conversations != spread.requests else {}
+    return {
+        "accounts": int(spread.accounts),
+        "requests": int(spread.requests),
+        **several,
+        "first_seen": _time_to_json(spread.first_seen),
+        "last_seen": _time_to_json(spread.last_seen),
+        "per_day": per_day_to_json(spread.per_day),
+    }
+
+
 def _spread_from_json(value: object, path: str) -> Spread:
     obj = JsonObject(value, path)
     spread = Spread(
@@ -248,6 +255,7 @@ def _spread_from_json(value: object, path: str) -> Spread:
         first_seen=obj.time("first_seen"),
         last_seen=obj.time("last_seen"),
         per_day=per_day_from_json(obj.take("per_day"), f"{path}.per_day"),
+        conversations=obj.count("conversations") if "conversations" in obj.names() else -1,
     )
     obj.done()
     return spread

@@ -35,7 +35,7 @@ from fingerprint.nights.night import Night, discover, fill, read
 from fingerprint.nights.resume import StoredNight
 from fingerprint.signatures.describe import describe
 from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
-from fingerprint.signatures.spread import account_days, family_days
+from fingerprint.signatures.spread import account_days, family_days, with_requests
 from fingerprint.store.lock import HomeLock
 from fingerprint.store.store import Store
 from fingerprint.traffic.reader import TrafficReader, read_traffic
@@ -101,7 +101,7 @@ def _work(
     night = read(reader=_reader(request, home, clock), known=known, job=job)
     families, unexplained = large.finished(job.work) or _find(night, known, job)
     clock.stage("judge")
-    batch, but = night.batch, night.content_hash
+    batch, requests, but = night.batch, night.requests, night.content_hash
     with ThreadPoolExecutor(1) as aside:
         activity = aside.submit(activity_of, night, families)
         features = account_features(batch, families.label, job.embed, night.texts)
@@ -113,25 +113,26 @@ def _work(
             earlier=earlier,
             stored=store.signatures(),
         )
-        spread = family_days(batch, families.signatures, families.label)
-        requests = account_days(batch)
+        signatures = with_requests(batch, requests, signatures, families.label)
+        spread = family_days(batch, requests, families.signatures, families.label)
+        by_account = account_days(batch, requests)
         outcome = group_campaigns(
             signatures=signatures,
             families=families,
-            history=AllNights.of(families, spread=spread, activity=requests, earlier=earlier),
+            history=AllNights.of(families, spread=spread, activity=by_account, earlier=earlier),
             features=with_earlier_nights(features, store.account_features(but_batch=but)),
             end=night.end,
         )
         clock.stage("store")
         report = _report(night, families, signatures, clock)
         kept = resume.keep(
-            job.work, request.key, report, batch=batch, families=families, unexplained=unexplained
+            job.work, request.key, report, night=night, families=families, unexplained=unexplained
         )
         store.save_night(
             report,
             signatures,
             spread=spread,
-            activity=requests,
+            activity=by_account,
             rhythm=activity.result(),
             features=storable(features),
             accounts=outcome.accounts,
@@ -199,7 +200,8 @@ def _report(
         families=len(np.unique(families.label[families.label >= 0])),
         new_families=int(families.born.sum()),
         flagged=sum(s.flagged for s in signatures),
-        assigned=int((families.label[night.batch.prompt] >= 0).sum()),
+        assigned=int((families.label[night.batch.prompt] >= 0)[night.requests.conversation].sum()),
+        conversations=len(night.batch),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from fingerprint.assessment.assess import EarlierNights, assess
 from fingerprint.base.types import FloatArray
-from fingerprint.discovery.batch import Batch, collect
+from fingerprint.discovery.batch import Batch, Requests, collect
 from fingerprint.discovery.discover import discover
 from fingerprint.discovery.topics import topics
 from fingerprint.domain.errors import HomeLocked, SnapshotError
@@ -33,9 +33,11 @@ from fingerprint.jobs.publish import publish_snapshot
 from fingerprint.jobs.watch_state import EventRecord, WatchState
 from fingerprint.matching.live import Live
 from fingerprint.nights.night import fill_batch
+from fingerprint.nights.turns import in_memory, turns
 from fingerprint.signatures.adoption import adopt
 from fingerprint.signatures.describe import describe
-from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
+from fingerprint.signatures.rewordings import common_words, rewordings
+from fingerprint.signatures.spread import with_requests
 from fingerprint.store.lock import HomeLock
 from fingerprint.store.store import Store
 from fingerprint.text.normalise import normalise_batch
@@ -183,7 +185,9 @@ class Watch:
         self._refresh()
         self._evict()
         if self._fresh and self._window:
-            self._search(collect(part.rows for part in self._window))
+            hours = self._options.settings.conversation_hours
+            rows, requests = in_memory(list(turns((part.rows for part in self._window), hours)))
+            self._search(collect([rows]), requests)
         self._fresh = 0
         self.state.last_round = self.state.latest
         self.state.done = dict(end)
@@ -206,7 +210,7 @@ class Watch:
             kept.append(replace(part, rows=rows))
         self._window = kept[::-1]
 
-    def _search(self, batch: Batch) -> None:
+    def _search(self, batch: Batch, requests: Requests) -> None:
         """Find families in the window by the steps of a night, continuing those raised before, and tell what is new."""
         settings, raised = self._options.settings, list(self.state.raised.values())
         self._vectors.begin_round()
@@ -219,17 +223,21 @@ class Watch:
         stored = [*self._store.signatures(), *raised]
         before = EarlierNights(self._store.family_accounts(), self._store.account_totals())
         signatures = assess(batch, night, fill_batch(batch, night), before, stored)
+        signatures = with_requests(batch, requests, signatures, night.label)
+        label = night.label[batch.prompt][requests.conversation]
         for f, signature in enumerate(signatures):
-            sent = np.flatnonzero(night.label[batch.prompt] == f)
-            if signature.variant_of is None and len(sent):
-                self._tell(signature, batch, sent)
+            ids = requests.request_id.filter(pa.array(label == f))
+            if signature.variant_of is None and len(ids):
+                self._tell(signature, ids)
         self.state.raised = _latest(signatures)
         if self._options.store:
-            self._keep(batch, night)
+            names = pa.array([s.family_id for s in night.signatures], pa.large_string())
+            family = names.take(pa.array(label, mask=label < 0))
+            self._keep(pa.table({"request_id": requests.request_id, "family_id": family}))
 
-    def _tell(self, signature: Signature, batch: Batch, sent: np.ndarray) -> None:
-        """Tell that a family was raised or flagged, if that is new; sent: rows of its requests."""
-        name = signature.family_id
+    def _tell(self, signature: Signature, ids: pa.ChunkedArray) -> None:
+        """Tell that a family was raised or flagged, if that is new; ids: of its requests in the window."""
+        name, spread = signature.family_id, signature.spread
         news = []
         if name not in self.state.raised:
             news.append("raised")
@@ -244,21 +252,24 @@ class Watch:
                     "family_id": name,
                     "score": round(signature.score, 4),
                     "flagged": signature.flagged,
-                    "requests": len(sent),
-                    "accounts": len(np.unique(batch.account[sent])),
-                    "first_seen": _time(batch.second[sent].min()),
-                    "last_seen": _time(batch.second[sent].max()),
+                    "requests": spread.requests,
+                    "conversations": spread.conversations,
+                    "accounts": spread.accounts,
+                    "first_seen": spread.first_seen,
+                    "last_seen": spread.last_seen,
                     "template": str(signature.template),
                     "reasons": [
                         r.words for r in sorted(signature.reasons, key=lambda r: -r.contribution)[:5]
                     ],
-                    "examples": batch.request_id.take(pa.array(sent[:EXAMPLES])).to_pylist(),
+                    "examples": ids[:EXAMPLES].to_pylist(),
                 }
             )
 
-    def _keep(self, batch: Batch, night: NightFamilies) -> None:
-        """Store the flagged families in the home, which then explains their requests; later, if another job has it."""
-        names = [s.family_id for s in night.signatures]
+    def _keep(self, assigned: pa.Table) -> None:
+        """Store the flagged families in the home, which then explains their requests; later, if another job has it.
+
+        assigned: request_id and family_id of the window's requests.
+        """
         flagged = [s for s in self.state.raised.values() if s.family_id in self.state.flagged]
         if not flagged:
             return
@@ -268,9 +279,9 @@ class Watch:
             publish_snapshot(self._home)
         except HomeLocked:
             return
-        stored = {s.family_id for s in flagged}
-        explained = np.isin(night.label[batch.prompt], [f for f, name in enumerate(names) if name in stored])
-        ids = batch.request_id.filter(pa.array(explained))
+        stored = [s.family_id for s in flagged]
+        explained = pc.is_in(assigned.column("family_id"), value_set=pa.array(stored, pa.large_string()))
+        ids = assigned.column("request_id").filter(explained)
         for place, part in enumerate(self._window):
             others = pc.invert(pc.is_in(part.rows.column("request_id"), value_set=ids))
             self._window[place] = replace(part, rows=part.rows.filter(others))
@@ -344,7 +355,3 @@ def _latest(signatures: Sequence[Signature]) -> dict[str, Signature]:
     ranked = sorted(signatures, key=lambda s: s.spread.last_seen, reverse=True)[:MAX_RAISED]
     kept = {s.family_id for s in ranked}
     return {s.family_id: s for s in signatures if s.family_id in kept}
-
-
-def _time(second: float) -> datetime:
-    return datetime.fromtimestamp(float(second), UTC)

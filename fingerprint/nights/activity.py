@@ -64,14 +64,15 @@ class SentRequests:
 
 def activity_of(night: Night, families: NightFamilies) -> Activity:
     """Count a night's requests by hour, and the patterns of n-grams that its prompts held."""
-    batch, label = night.batch, families.label
-    sent = SentRequests(label, batch.prompt, batch.account, batch.second)
+    batch, label, requests = night.batch, families.label, night.requests
+    prompt, account = batch.prompt[requests.conversation], batch.account[requests.conversation]
+    sent = SentRequests(label, prompt, account, requests.second)
     by_hour = hours(sent, [s.family_id for s in families.signatures], batch.accounts)
     chosen, weight = choose_prompts(label)
     place = np.full(len(label), -1, dtype=np.int32)
     place[chosen] = np.arange(len(chosen))
-    rows = np.flatnonzero(place[batch.prompt] >= 0)
-    sample = SentRequests(label[chosen], place[batch.prompt[rows]], batch.account[rows], batch.second[rows])
+    rows = np.flatnonzero(place[prompt] >= 0)
+    sample = SentRequests(label[chosen], place[prompt[rows]], account[rows], requests.second[rows])
     grams = [s.grams for s in families.signatures]
     hashes = np.unique(np.concatenate([*grams, np.empty(0, dtype=np.uint64)]))
     postings = _postings(night, chosen, hashes)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fingerprint.base.types import HashArray, Ids, IntArray
 from fingerprint.discovery.assignment import Whole
-from fingerprint.discovery.batch import Batch
+from fingerprint.discovery.batch import Batch, Requests
 from fingerprint.discovery.discover import Discovery
 from fingerprint.discovery.families import COVER
 from fingerprint.discovery.shared_ngrams import shared_grams
@@ -24,6 +25,7 @@ from fingerprint.nights.job import Job
 from fingerprint.nights.sampling import LargeDiscovery, RoundCores, search, settle
 from fingerprint.nights.spool import Spool, claims_from_arrays, open_spool, sample, texts_of, write_spool
 from fingerprint.nights.spool import fill as fill_spool
+from fingerprint.nights.turns import TurnFile, requests_in
 from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.ngrams import shingle
 
@@ -39,28 +41,31 @@ def read(
     job: Job,
     facts: Callable[[], dict[str, object]],
 ) -> None:
-    """Spool the traffic and claim what is stored families'; `facts` are asked for when all is read.
+    """Spool turns as conversations and claim what is stored families'; `facts` are asked for when all is read.
 
     Raises UsageError as soon as the night does not fit into the memory it may take.
     """
     folder = job.work.begin("read")
-    fitting = _fitting(batches, job.settings.memory_gb)
+    file = TurnFile.written(_fitting(batches, job.settings.memory_gb), folder)
     table = core_table([s.grams for s in stored])
-    arrays = write_spool(fitting, folder, table, share=COVER, engine=job.engine)
+    arrays = write_spool(file.conversations(), folder, table, share=COVER, engine=job.engine)
+    arrays |= {"conversation": file.conversation, "request_second": file.second}
     job.work.finish("read", facts(), **arrays)
 
 
 def _fitting(batches: Iterable[pa.RecordBatch], memory_gb: float) -> Iterator[pa.RecordBatch]:
-    requests = 0
+    requests = conversations = 0
     for batch in batches:
         requests += len(batch)
-        memory.check(memory_gb, requests)
+        conversations = max(conversations, pc.max(batch.column("conversation")).as_py() + 1)
+        memory.check(memory_gb, conversations, requests)
         yield batch
 
 
-def reopen(job: Job) -> Spool:
-    """Return the night that `read` has spooled, in this process or an earlier one."""
-    return open_spool(job.work.path("read"), job.work.arrays("read"))
+def reopen(job: Job) -> tuple[Spool, Requests]:
+    """Return the night that `read` has spooled, in this process or an earlier one, and its requests."""
+    folder, arrays = job.work.path("read"), job.work.arrays("read")
+    return open_spool(folder, arrays), requests_in(folder, arrays["conversation"], arrays["request_second"])
 
 
 def discover(spool: Spool, stored: Sequence[Signature], job: Job) -> tuple[Batch, Discovery, Whole]:
@@ -69,7 +74,7 @@ def discover(spool: Spool, stored: Sequence[Signature], job: Job) -> tuple[Batch
     Returns the prompts that are looked at closely, what they hold, and the night that they are a sample of.
     """
     text = int(spool.size.sum(dtype=np.int64))
-    most = memory.sample(job.settings.memory_gb, len(spool.requests), text)
+    most = memory.sample(job.settings.memory_gb, len(spool.batch), text)
     cores = RoundCores(
         tuple(s.grams for s in stored),
         np.ones(len(stored), dtype=np.bool_),
@@ -81,7 +86,7 @@ def discover(spool: Spool, stored: Sequence[Signature], job: Job) -> tuple[Batch
     label = discovery.assignment.label
     chosen = np.union1d(found.first_sample, _some_members(label, spool, MEMBERS))
     batch = sample(spool, chosen)
-    whole = Whole(spool.requests, discovery.assignment, chosen, lambda prompts: texts_of(spool, prompts))
+    whole = Whole(spool.batch, discovery.assignment, chosen, lambda prompts: texts_of(spool, prompts))
     return batch, _only(discovery, chosen, batch), whole
 
 

@@ -1,7 +1,8 @@
 """How much memory a night takes, and how `--memory` divides it; the figures are measured (D-033).
 
 a night in memory:    BASE + TEXT_BYTE · bytes of its distinct prompts
-a larger night:       BASE + the larger of TEXT_BYTE · sample + COLUMNS · requests and REQUEST · requests
+a larger night:       BASE + the largest of TURN · requests, while it is read; then, for its conversations,
+                      TEXT_BYTE · sample + COLUMNS · conversations, and CONVERSATION · conversations
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ BASE = 1.1e9
 TEXT_BYTE = 13.0
 """Bytes for each byte of text that is looked at: its tokens, grams, postings and clusters."""
 
-COLUMNS, REQUEST = 250.0, 450.0
-"""Bytes for each request of a large night: while samples are looked at, and when all requests are claimed or judged."""
+COLUMNS, CONVERSATION = 250.0, 450.0
+"""Bytes for each conversation of a large night: while samples are looked at, and when all are claimed or judged."""
+
+TURN = 130.0
+"""Bytes for each request of a large night while it is read: where its text stands among those that may be continued,
+its conversation, its time and its place in a file."""
 
 MOST_WHOLE = 100_000_000
 """A night of more text than this goes by way of the disk, which is faster from there on."""
@@ -34,30 +39,31 @@ def whole(memory_gb: float) -> int:
     return int(max(0.0, min(MOST_WHOLE, (memory_gb * 1e9 - BASE) / TEXT_BYTE)))
 
 
-def sample(memory_gb: float, requests: int, text: int) -> int:
-    """Return how many bytes of text a sample may have of a large night with so many requests and bytes of text.
+def sample(memory_gb: float, conversations: int, text: int) -> int:
+    """Return how many bytes of text a sample may have of a large night with so many conversations and bytes of text.
 
-    Raises UsageError where so many requests do not fit at all.
+    Raises UsageError where so many conversations do not fit at all.
     """
-    needed = _needed(requests)
+    needed = _needed(conversations, 0)
     if memory_gb < needed:
         raise UsageError(
-            f"--memory: at least {needed:.1f} GB expected for {requests:,} requests, {memory_gb:g} GB found"
+            f"--memory: at least {needed:.1f} GB expected for {conversations:,} conversations, {memory_gb:g} GB found"
         )
-    free = memory_gb * 1e9 - BASE - COLUMNS * requests
+    free = memory_gb * 1e9 - BASE - COLUMNS * conversations
     wanted = min(max(text // SAMPLE_SHARE, LEAST_SAMPLE), MOST_SAMPLE)
     return int(min(wanted, free / TEXT_BYTE))
 
 
-def check(memory_gb: float, requests: int) -> None:
-    """Raise UsageError where so many requests of a night that is still being read are too many."""
-    if memory_gb < _needed(requests):
+def check(memory_gb: float, conversations: int, requests: int) -> None:
+    """Raise UsageError where so much of a night that is still being read is too much."""
+    if memory_gb < _needed(conversations, requests):
         raise UsageError(
-            f"--memory: {memory_gb:g} GB cannot hold this night of more than {requests:,} requests; each million takes "
-            f"{REQUEST / 1e3:.2f} GB more"
+            f"--memory: {memory_gb:g} GB cannot hold this night of more than {requests:,} requests in {conversations:,} "
+            f"conversations; each million of these takes {CONVERSATION / 1e3:.2f} GB more"
         )
 
 
-def _needed(requests: int) -> float:
-    """Return the gigabytes that a large night of so many requests takes at least."""
-    return (BASE + max(REQUEST * requests, COLUMNS * requests + TEXT_BYTE * LEAST_TEXT)) / 1e9
+def _needed(conversations: int, requests: int) -> float:
+    """Return the gigabytes that a large night takes at least."""
+    sampling = COLUMNS * conversations + TEXT_BYTE * LEAST_TEXT
+    return (BASE + max(CONVERSATION * conversations, sampling, TURN * requests)) / 1e9

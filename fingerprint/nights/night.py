@@ -20,7 +20,7 @@ from fingerprint.clustering.knn import knn_graph
 from fingerprint.discovery import discover as discovery_stage
 from fingerprint.discovery import leftovers
 from fingerprint.discovery.assignment import Assignment, Whole
-from fingerprint.discovery.batch import Batch, collect
+from fingerprint.discovery.batch import Batch, Requests, collect
 from fingerprint.discovery.discover import Discovery, Graph
 from fingerprint.discovery.leftovers import Leftovers
 from fingerprint.domain.errors import InputError
@@ -29,6 +29,7 @@ from fingerprint.evidence.slot_fillings import Fillings, fillings
 from fingerprint.nights import large, memory
 from fingerprint.nights.job import Job, KnownFamilies
 from fingerprint.nights.spool import Spool, texts_of
+from fingerprint.nights.turns import in_memory, turns
 from fingerprint.signatures.adoption import adopt
 from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.ngrams import shingle
@@ -37,13 +38,14 @@ from fingerprint.traffic.reader import TrafficReader
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """A night that was read: r requests over n distinct prompts.
+    """A night that was read: q requests in r conversations over n distinct prompts.
 
-    batch: all requests; of a night on disk without texts and tokens. content_hash: names the rows, whatever files they
-    came in. spool: where the texts of a night on disk are; None for one in memory.
+    batch: all conversations; of a night on disk without texts and tokens. content_hash: names the rows, whatever files
+    they came in. spool: where the texts of a night on disk are; None for one in memory.
     """
 
     batch: Batch
+    requests: Requests
     ingest: IngestReport
     content_hash: str
     spool: Spool | None = None
@@ -55,7 +57,7 @@ class Night:
     @property
     def end(self) -> float:
         """The time of the last request (Unix time)."""
-        return float(self.batch.second.max())
+        return float(self.requests.second.max())
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def read(reader: TrafficReader, known: KnownFamilies, job: Job) -> Night:
     """
     if not job.work.has("read"):
         most = 0 if job.engine.spreads else memory.whole(job.settings.memory_gb)
-        head, rest = _read_head(reader, most)
+        head, rest = _read_head(turns(reader, job.settings.conversation_hours), most)
         if rest is None:
             return _in_memory(reader, head, job)
         large.read(
@@ -95,16 +97,15 @@ def read(reader: TrafficReader, known: KnownFamilies, job: Job) -> Night:
             job,
             lambda: {"ingest": asdict(reader.report()), "content_hash": reader.content_hash},
         )
-    facts, spool = job.work.facts("read"), large.reopen(job)
-    return Night(spool.requests, IngestReport(**facts["ingest"]), facts["content_hash"], spool)
+    facts, (spool, requests) = job.work.facts("read"), large.reopen(job)
+    return Night(spool.batch, requests, IngestReport(**facts["ingest"]), facts["content_hash"], spool)
 
 
 def _read_head(
-    reader: TrafficReader, most: int
+    rest: Iterator[pa.RecordBatch], most: int
 ) -> tuple[list[pa.RecordBatch], Iterator[pa.RecordBatch] | None]:
     """Read until the end, or until the texts fill `most` bytes; the rest is None where there is none."""
     head, size = [], 0
-    rest = iter(reader)
     for batch in rest:
         head.append(batch)
         size += batch.column("prompt").nbytes + batch.column("system").nbytes
@@ -121,13 +122,14 @@ def _hand_over(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _in_memory(reader: TrafficReader, batches: list[pa.RecordBatch], job: Job) -> Night:
-    threads = job.settings.threads or workers()
-    batch = collect(_hand_over(batches), threads=threads)
     report = reader.report()
-    if not len(batch):
+    if not report.accepted:
         where = f"; {report.rejects_path} says why" if report.rejected else ""
         raise InputError(f"none of the {report.rows_read} rows in {reader.named} is a valid request{where}")
-    return Night(batch, report, reader.content_hash)
+    rows, requests = in_memory(batches)
+    batches.clear()
+    batch = collect([rows], threads=job.settings.threads or workers())
+    return Night(batch, requests, report, reader.content_hash)
 
 
 def discover(night: Night, known: KnownFamilies, job: Job) -> Discovered:

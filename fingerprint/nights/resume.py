@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.base.files import durable_file
-from fingerprint.discovery.batch import Batch
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.results import NightReport
 from fingerprint.nights.checkpoint import Checkpoints
+from fingerprint.nights.night import Night
 from fingerprint.signatures.rewordings import NightFamilies
 
 STAGE = "result"
@@ -47,22 +47,22 @@ def keep(
     asked: str,
     report: NightReport,
     *,
-    batch: Batch,
+    night: Night,
     families: NightFamilies,
     unexplained: pa.Table,
 ) -> StoredNight:
     """Keep what a night that is about to be stored hands out.
 
-    asked: `NightRequest.key`. batch: all its requests. unexplained: what of it to remember. Raises StoreError if it
+    asked: `NightRequest.key`. unexplained: what of it to remember. Raises StoreError if it
     cannot be kept.
     """
     draft = work.begin(STAGE)
-    for name, table in (("assignments", _assignments(batch, families)), ("loose", unexplained)):
+    for name, table in (("assignments", _assignments(night, families)), ("loose", unexplained)):
         _write(draft / f"{name}.arrow", table)
-    end = float(batch.second.max())
-    facts = {"asked": asked, "batch_id": report.batch_id, "started": report.started.isoformat(), "end": end}
+    started = report.started.isoformat()
+    facts = {"asked": asked, "batch_id": report.batch_id, "started": started, "end": night.end}
     work.finish(STAGE, facts)
-    return StoredNight(report, end, work.path(STAGE))
+    return StoredNight(report, night.end, work.path(STAGE))
 
 
 def stored_night(work: Path, asked: str, nights: Sequence[NightReport]) -> StoredNight | None:
@@ -77,12 +77,14 @@ def stored_night(work: Path, asked: str, nights: Sequence[NightReport]) -> Store
     return None
 
 
-def _assignments(batch: Batch, families: NightFamilies) -> pa.Table:
-    label = families.label[batch.prompt]
+def _assignments(night: Night, families: NightFamilies) -> pa.Table:
+    """Give every request what its conversation has."""
+    prompt = night.batch.prompt[night.requests.conversation]
+    label = families.label[prompt]
     ids = pa.array([s.family_id for s in families.signatures], pa.large_string())
     family = ids.take(pa.array(label, mask=label < 0))
-    strength = pa.array(np.round(families.strength[batch.prompt].astype(np.float64), 4))
-    return pa.table({"request_id": batch.request_id, "family_id": family, "strength": strength})
+    strength = pa.array(np.round(families.strength[prompt].astype(np.float64), 4))
+    return pa.table({"request_id": night.requests.request_id, "family_id": family, "strength": strength})
 
 
 def _write(path: Path, table: pa.Table) -> None:

@@ -251,7 +251,7 @@ def _test_seeds(
     members = sparse.csr_matrix(
         (ones, (row[tested], claims.prompt[tested])), shape=(len(strong), spool.prompts)
     )
-    act = behaviour_of(spool.requests, members)
+    act = behaviour_of(spool.batch, members)
     together = (act.p_synchrony <= SYNCHRONY_P) & (act.accounts >= settings.min_accounts)
     return promising, np.unique(members[np.flatnonzero(together)].indices).astype(np.int64)
 
@@ -270,7 +270,7 @@ def settle(spool: Spool, found: SearchResult, job: Job) -> LargeDiscovery:
         job.tell("settle", 0, None)
         selection = select(
             _candidates(cores, found.claims, spool.prompts),
-            spool.requests,
+            spool.batch,
             job.settings,
             outline=lambda _, number: cores.outlined[number],
         )
@@ -280,7 +280,7 @@ def settle(spool: Spool, found: SearchResult, job: Job) -> LargeDiscovery:
     grams = [cores.grams[n] for n in number]
     hashes = _distinct(grams)
     families = Families(cores_over(hashes, grams), members_of(label, len(number)), cores.known[number])
-    act = behaviour_of(spool.requests, families.members)
+    act = behaviour_of(spool.batch, families.members)
     coverage = _coverage(cores, found.claims, number, label)
     return LargeDiscovery(families, hashes, act, Assignment(label, coverage))
 

@@ -1,7 +1,7 @@
-"""A night too large for memory: its distinct prompts on disk, its requests as columns of numbers.
+"""A night too large for memory: its distinct prompts on disk, its conversations as columns of numbers.
 
 Prompts lie in the order they were read, each once, in two Arrow files of compressed batches: `texts.arrow` to match
-and `sent.arrow` as sent. Memory: 40 bytes a request, 16 a distinct prompt, and PIECE rows for each worker.
+and `sent.arrow` as sent. Memory: 40 bytes a conversation, 16 a distinct prompt, and PIECE rows for each worker.
 
 What is done for every text is a function of a module, for an `Engine`: `prepare`, `claims_of`, `fillings_of`.
 """
@@ -41,15 +41,15 @@ RowsDone = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """r requests over n distinct prompts.
+    """r conversations over n distinct prompts.
 
-    folder: of the two files of texts. requests: a Batch whose texts and tokens are left out.
+    folder: of the two files of texts. batch: a Batch whose texts and tokens are left out.
     key: (n,) uint64, each prompt's hash. size: (n,) int32, bytes of its normalised text.
     pieces: (b + 1,) int64, number of the first prompt in each batch of the files.
     """
 
     folder: Path
-    requests: Batch
+    batch: Batch
     key: HashArray
     size: Ids
     pieces: IntArray
@@ -146,7 +146,7 @@ def write_spool(
             claims.append(_renumber(piece.claims, new))
             starts.append(count)
             count += int(new.sum())
-            files.write(rows.column("request_id"), piece.texts, piece.sent, pa.array(new))
+            files.write(piece.texts, piece.sent, pa.array(new))
         files.finish()
         files.write_names(accounts.strings(), metadata.strings())
     arrays = {name: np.concatenate([*parts, np.empty(0, _COLUMNS[name])]) for name, parts in columns.items()}
@@ -179,8 +179,7 @@ def open_spool(folder: Path, arrays: Arrays) -> Spool:
     """Return the spool that `write_spool` wrote to a folder, given its arrays."""
     names = {name: read_table(folder / f"{name}.arrow").column(0) for name in ("accounts", "metadata")}
     empty = pa.chunked_array([], pa.large_string())
-    requests = Batch(
-        request_id=read_table(folder / "ids.arrow").column(0),
+    batch = Batch(
         account=arrays["account"],
         accounts=names["accounts"].combine_chunks(),
         second=arrays["second"],
@@ -194,7 +193,7 @@ def open_spool(folder: Path, arrays: Arrays) -> Spool:
             [pa.DictionaryArray.from_arrays(pa.array(arrays["metadata"]), names["metadata"].combine_chunks())]
         ),
     )
-    return Spool(folder, requests, arrays["key"], arrays["size"], arrays["pieces"])
+    return Spool(folder, batch, arrays["key"], arrays["size"], arrays["pieces"])
 
 
 def claim(
@@ -255,7 +254,7 @@ def texts_of(spool: Spool, prompts: IntArray) -> pa.LargeStringArray:
 
 
 def sample(spool: Spool, prompts: IntArray, *, shown: bool = True) -> Batch:
-    """Return some distinct prompts (ascending numbers) with all their requests as a batch in memory.
+    """Return some distinct prompts (ascending numbers) with all their conversations as a batch in memory.
 
     Its accounts are all those of the night, under the same numbers. shown: False leaves out how texts are shown.
     """
@@ -264,20 +263,19 @@ def sample(spool: Spool, prompts: IntArray, *, shown: bool = True) -> Batch:
     tokenised = tokens(texts)
     rank = np.full(spool.prompts, -1, dtype=np.int32)
     rank[prompts] = np.arange(len(prompts), dtype=np.int32)
-    requests = spool.requests
-    rows = np.flatnonzero(rank[requests.prompt] >= 0)
+    batch = spool.batch
+    rows = np.flatnonzero(rank[batch.prompt] >= 0)
     return Batch(
-        request_id=pa.chunked_array([], pa.large_string()),
-        account=requests.account[rows],
-        accounts=requests.accounts,
-        second=requests.second[rows],
-        prompt=rank[requests.prompt[rows]],
+        account=batch.account[rows],
+        accounts=batch.accounts,
+        second=batch.second[rows],
+        prompt=rank[batch.prompt[rows]],
         texts=pa.chunked_array([texts]),
         shown=pa.chunked_array(as_sent, pa.large_string()),
         token_hashes=tokenised.hashes,
         section=tokenised.section,
         offsets=tokenised.row_offsets,
-        metadata=requests.metadata.take(pa.array(rows)),
+        metadata=batch.metadata.take(pa.array(rows)),
     )
 
 

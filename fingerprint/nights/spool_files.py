@@ -21,7 +21,7 @@ GROUP = 16
 _SCHEMA = pa.schema([pa.field("text", pa.large_string())])
 _PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
 _READ_OFTEN = pa.ipc.IpcWriteOptions(compression="lz4")  # D-039
-_OPTIONS = {"texts": _READ_OFTEN, "sent": _PACKED, "ids": None}  # ids are mapped, not read
+_OPTIONS = {"texts": _READ_OFTEN, "sent": _PACKED}
 
 
 class SpoolFiles:
@@ -34,7 +34,7 @@ class SpoolFiles:
         self._threads = ThreadPoolExecutor(2)
 
     def __enter__(self) -> Self:
-        with self._refusals():
+        with refusals(self._folder):
             for name, options in _OPTIONS.items():
                 self._open[name] = self._new(name, options)
         return self
@@ -49,47 +49,41 @@ class SpoolFiles:
                 refused.append(error)
         # after an error a writer that cannot end its file says nothing new
         if refused and kind is None:
-            with self._refusals():
+            with refusals(self._folder):
                 raise refused[0]
-
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StoreError(f"{self._folder}: the night cannot be spooled: {error}") from error
 
     def _new(self, name: str, options: pa.ipc.IpcWriteOptions | None) -> pa.ipc.RecordBatchFileWriter:
         return pa.ipc.new_file(str(self._folder / f"{name}.arrow"), _SCHEMA, options=options)
 
-    def write(
-        self,
-        ids: pa.LargeStringArray,
-        texts: pa.LargeStringArray,
-        sent: pa.LargeStringArray,
-        new: pa.BooleanArray,
-    ) -> None:
-        """Write the ids of some requests, and their texts where they are new, once all before is written."""
+    def write(self, texts: pa.LargeStringArray, sent: pa.LargeStringArray, new: pa.BooleanArray) -> None:
+        """Write those of some texts that are new, once all before is written."""
         self.finish()
-        columns = {"texts": (texts, new), "sent": (sent, new), "ids": (ids, None)}
-        for name, (column, kept) in columns.items():
-            self._written[name] = self._threads.submit(self._append, name, column, kept)
+        for name, column in (("texts", texts), ("sent", sent)):
+            self._written[name] = self._threads.submit(self._append, name, column, new)
 
     def finish(self) -> None:
         """Wait until all is written; raises StoreError when the disk refuses, as all here."""
-        with self._refusals():
+        with refusals(self._folder):
             for written in self._written.values():
                 written.result()
 
-    def _append(self, name: str, column: pa.LargeStringArray, kept: pa.BooleanArray | None) -> None:
-        rows = column if kept is None else column.filter(kept)
-        self._open[name].write_batch(pa.record_batch([rows], schema=_SCHEMA))
+    def _append(self, name: str, column: pa.LargeStringArray, new: pa.BooleanArray) -> None:
+        self._open[name].write_batch(pa.record_batch([column.filter(new)], schema=_SCHEMA))
 
     def write_names(self, accounts: pa.LargeStringArray, metadata: pa.LargeStringArray) -> None:
         """Write what the numbers of accounts and of metadata stand for."""
         for name, column in (("accounts", accounts), ("metadata", metadata)):
-            with self._refusals(), self._new(name, _PACKED) as writer:
+            with refusals(self._folder), self._new(name, _PACKED) as writer:
                 writer.write_batch(pa.record_batch([column], schema=_SCHEMA))
+
+
+@contextmanager
+def refusals(folder: Path) -> Iterator[None]:
+    """Raise StoreError where the disk refuses to write to this folder."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{folder}: the night cannot be spooled: {error}") from error
 
 
 def read_table(path: Path) -> pa.Table:
@@ -118,3 +112,15 @@ def read_rows(
     pieces = np.flatnonzero(np.diff(cuts))
     groups = np.array_split(pieces, max(1, len(pieces) // GROUP))
     return pa.concat_arrays(list(in_order(read, groups, threads=workers())))
+
+
+def read_records(path: Path, begins: IntArray, rows: IntArray) -> pa.RecordBatch:
+    """Return some rows (ascending) of a file that is not packed, whose batches begin at begins (b + 1,)."""
+    cuts = np.searchsorted(rows, begins)
+    with pa.memory_map(str(path)) as file:
+        reader = pa.ipc.open_file(file)
+        parts = [
+            reader.get_batch(number).take(pa.array(rows[cuts[number] : cuts[number + 1]] - begins[number]))
+            for number in np.flatnonzero(np.diff(cuts)).tolist()
+        ]
+    return pa.Table.from_batches(parts).combine_chunks().to_batches()[0]

@@ -93,6 +93,7 @@ def save_night_row(connection: sa.Connection, night: NightReport, now: datetime)
         "new_families": night.new_families,
         "flagged": night.flagged,
         "assigned": night.assigned,
+        "conversations": night.conversations,
     }
     upsert(connection, nights, [row])
     counted = sa.select(spread.c.family_id).distinct().where(spread.c.batch_id == night.batch_id)
@@ -199,24 +200,35 @@ def save_campaigns(connection: sa.Connection, rows: Sequence[CampaignRow], now: 
 def update_totals(
     connection: sa.Connection, family_ids: Iterable[str], *, counted_before: Iterable[str] = ()
 ) -> list[str]:
-    """Count families' accounts, requests and days again over all batches, and name those left without any.
+    """Count families' accounts, requests, conversations and days again over all batches, and name those left without any.
 
     What wordings of a family were counted for counts for the family. One that was never counted keeps the numbers it
     came with, for it was imported.
     """
-    totals: dict[str, Row] = {f: {"accounts": 0, "requests": 0, "per_day": {}} for f in counted_before}
+    totals: dict[str, Row] = {
+        f: dict.fromkeys(("accounts", "requests", "conversations"), 0) | {"per_day": {}}
+        for f in counted_before
+    }
     accounts_seen = sa.func.count(spread.c.account_id.distinct()).label("accounts")
-    requests = sa.cast(sa.func.sum(spread.c.requests), sa.BigInteger).label("requests")
+    sums = (
+        sa.cast(sa.func.sum(spread.c[name]), sa.BigInteger).label(name)
+        for name in ("requests", "conversations")
+    )
     owner = OWNER.label("owner")
     for chunk in chunks(_owners(connection, sorted({*family_ids, *totals}))):
         mine = sa.or_(families.c.variant_of.in_(chunk), families.c.family_id.in_(chunk))
         every = (
-            sa.select(owner, accounts_seen, requests)
+            sa.select(owner, accounts_seen, *sums)
             .join_from(families, spread, families.c.family_id == spread.c.family_id)
             .where(mine)
         )
         for row in connection.execute(every.group_by(owner)):
-            totals[row.owner] = {"accounts": row.accounts, "requests": row.requests, "per_day": {}}
+            totals[row.owner] = {
+                "accounts": row.accounts,
+                "requests": row.requests,
+                "conversations": row.conversations,
+                "per_day": {},
+            }
         daily = every.add_columns(spread.c.day).group_by(owner, spread.c.day).order_by(spread.c.day)
         for row in connection.execute(daily):
             count = DayCount(requests=row.requests, accounts=row.accounts)
@@ -274,6 +286,7 @@ def save_accounts(connection: sa.Connection, rows: Sequence[AccountRow], now: da
                 "score": float(row.score),
                 "flagged": bool(row.flagged),
                 "requests": int(row.requests),
+                "conversations": int(row.conversations),
                 "families": list(row.families),
                 "evidence": signature_json.reasons_to_json(row.evidence),
                 "updated": now,

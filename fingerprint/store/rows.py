@@ -60,6 +60,7 @@ def to_row(signature: Signature) -> Row:
         "flagged": bool(signature.flagged),
         "accounts": int(spread.accounts),
         "requests": int(spread.requests),
+        "conversations": int(spread.conversations),
         "first_seen": spread.first_seen,
         "last_seen": spread.last_seen,
         "per_day": signature_json.per_day_to_json(spread.per_day),
@@ -102,6 +103,7 @@ def to_signature(row: sa.Row[Any]) -> Signature:
             first_seen=row.first_seen,
             last_seen=row.last_seen,
             per_day=signature_json.per_day_from_json(row.per_day),
+            conversations=row.conversations,
         ),
         stamp=stamp,
         version=row.version,
@@ -138,6 +140,7 @@ def to_family(row: sa.Row[Any]) -> FamilyRow:
         last_seen=row.last_seen,
         version=row.version,
         template=row.text,
+        conversations=row.conversations,
     )
 
 
@@ -154,6 +157,7 @@ def to_account(row: sa.Row[Any]) -> AccountRow:
         departure_q=row.departure_q,
         departure_rank=row.departure_rank,
         departed=row.departed,
+        conversations=row.conversations,
     )
 
 
@@ -172,6 +176,7 @@ def to_campaign(row: sa.Row[Any], families: list[FamilyRow], pool_of: Mapping[st
         first_seen=min(family.first_seen for family in families),
         last_seen=max(family.last_seen for family in families),
         templates=tuple(family.template for family in families),
+        conversations=sum(family.conversations for family in families),
     )
 
 
@@ -194,4 +199,5 @@ def to_night(row: sa.Row[Any]) -> NightReport:
         new_families=row.new_families,
         flagged=row.flagged,
         assigned=row.assigned,
+        conversations=row.conversations,
     )

@@ -46,6 +46,7 @@ FAMILY_ACCOUNTS_SCHEMA = pa.schema(
         "family_id": pa.large_string(),
         "account_id": pa.large_string(),
         "requests": pa.int64(),
+        "conversations": pa.int64(),
         "first_day": pa.date32(),
         "last_day": pa.date32(),
     }
@@ -338,5 +339,7 @@ class Store:
 
 def _totals(table: sa.Table) -> tuple[sa.ColumnElement[Any], ...]:
     # PostgreSQL sums whole numbers into decimals
-    requests = sa.cast(sa.func.sum(table.c.requests), sa.BigInteger)
-    return requests, sa.func.min(table.c.day), sa.func.max(table.c.day)
+    requests, conversations = (
+        sa.cast(sa.func.sum(table.c[name]), sa.BigInteger) for name in ("requests", "conversations")
+    )
+    return requests, conversations, sa.func.min(table.c.day), sa.func.max(table.c.day)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-REVISION = "0005_no_account_meta"
+REVISION = "0006_conversations"
 """The last of the migrations, after which a database has these tables."""
 
 
@@ -64,6 +64,7 @@ nights = sa.Table(
     sa.Column("new_families", sa.BigInteger, nullable=False),
     sa.Column("flagged", sa.BigInteger, nullable=False),
     sa.Column("assigned", sa.BigInteger, nullable=False),
+    sa.Column("conversations", sa.BigInteger, nullable=False),
 )
 
 campaigns = sa.Table(
@@ -90,6 +91,7 @@ families = sa.Table(
     sa.Column("campaign_id", sa.Text, sa.ForeignKey("campaigns.campaign_id"), index=True),
     sa.Column("accounts", sa.BigInteger, nullable=False),
     sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("conversations", sa.BigInteger, nullable=False),
     sa.Column("first_seen", UtcTime, nullable=False),
     sa.Column("last_seen", UtcTime, nullable=False),
     sa.Column("per_day", sa.JSON, nullable=False),
@@ -140,6 +142,7 @@ spread = sa.Table(
     sa.Column("account_id", sa.Text, primary_key=True),
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("conversations", sa.BigInteger, nullable=False),
     sa.Index(None, "family_id", "day"),
     sa.Index(None, "account_id"),
     sqlite_with_rowid=False,
@@ -152,6 +155,7 @@ activity = sa.Table(
     sa.Column("account_id", sa.Text, primary_key=True, index=True),
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("conversations", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -172,6 +176,7 @@ accounts = sa.Table(
     sa.Column("score", sa.Double, nullable=False),
     sa.Column("flagged", sa.Boolean, nullable=False),
     sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("conversations", sa.BigInteger, nullable=False),
     sa.Column("families", sa.JSON, nullable=False),
     sa.Column("evidence", sa.JSON, nullable=False),
     sa.Column("updated", UtcTime, nullable=False),

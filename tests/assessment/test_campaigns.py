@@ -12,7 +12,7 @@ from fingerprint.domain.rows import AccountRow, CampaignRow
 from fingerprint.domain.signature import Signature
 
 Sent = dict[str, dict[str, int]]
-"""Requests by family and account."""
+"""Conversations by family and account."""
 
 
 def history(sent: Sent) -> pa.Table:
@@ -20,7 +20,7 @@ def history(sent: Sent) -> pa.Table:
     columns = zip(*rows, strict=True) if rows else [(), (), ()]
     types = [pa.large_string(), pa.large_string(), pa.int64()]
     arrays = [pa.array(c, t) for c, t in zip(columns, types, strict=True)]
-    return pa.table(arrays, names=["family_id", "account_id", "requests"])
+    return pa.table(arrays, names=["family_id", "account_id", "conversations"])
 
 
 def family(
@@ -108,7 +108,7 @@ def test_campaign_requests_are_not_diluted_by_honest_ones() -> None:
     few, many = (assessed([family("f", 0.97)], {"f": {"a": 2}}, {"a": n})["a"] for n in (2, 100_000))
     assert few.score == many.score > 0.9
     assert (few.requests, many.requests) == (2, 100_000)
-    assert "2 of 100000 requests are of family f (score 0.97)" in many.evidence[0].words
+    assert "2 of 100000 conversations are of family f (score 0.97)" in many.evidence[0].words
 
 
 @pytest.mark.parametrize("counts", [(1, 2), (2, 50)])

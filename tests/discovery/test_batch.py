@@ -47,7 +47,6 @@ def test_many_small_batches_are_one_large_one(sent: list[Sent], data: st.DataObj
 def test_requests_point_at_their_prompts_in_order(sent: list[Sent]) -> None:
     batch = batch_of(sent)
     assert len(batch) == len(sent)
-    assert batch.request_id.to_pylist() == [f"r{n}" for n in range(len(sent))]
     assert batch.accounts.take(pa.array(batch.account)).to_pylist() == [s.account for s in sent]
     assert (batch.second - START.timestamp()).tolist() == [s.second for s in sent]
     words = tokens(normalise_batch(record_batch(sent)))
@@ -75,7 +74,7 @@ def test_matrices(sent: list[Sent]) -> None:
     senders = batch.senders()
     assert senders.shape == (batch.distinct, len(batch.accounts))
     assert {(int(p), int(a)): int(n) for p, a, n in zip(*_coordinates(senders), strict=True)} == counts
-    requests = batch.requests()
+    requests = batch.conversations()
     assert requests.shape == (batch.distinct, len(batch))
     assert requests.sum() == len(sent)
     assert all(requests[p, r] == 1 for r, p in enumerate(batch.prompt))
@@ -109,5 +108,5 @@ def test_which_prompts_are_one(one: Sent, other: Sent, together: bool) -> None:
 def test_nothing() -> None:
     batch = collect([])
     assert len(batch) == batch.distinct == 0
-    assert batch.senders().shape == batch.requests().shape == (0, 0)
+    assert batch.senders().shape == batch.conversations().shape == (0, 0)
     assert same(batch, collect([record_batch([])]))

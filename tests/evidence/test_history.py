@@ -12,14 +12,14 @@ def test_history_knows_only_tonights_accounts_and_all_requests() -> None:
         {
             "family_id": pa.array(["a", "a", "b", "gone"], pa.large_string()),
             "account_id": pa.array(["x", "left", "y", "x"], pa.large_string()),
-            "requests": pa.array([3, 4, 5, 6], pa.int64()),
+            "conversations": pa.array([3, 4, 5, 6], pa.int64()),
             "first_day": pa.array([date(2026, 3, 2)] * 4),
         }
     )
     activity = pa.table(
         {
             "account_id": pa.array(["x", "y", "left"], pa.large_string()),
-            "requests": pa.array([9, 5, 4], pa.int64()),
+            "conversations": pa.array([9, 5, 4], pa.int64()),
             "last_day": pa.array([date(2026, 3, 2)] * 3),
         }
     )
@@ -40,13 +40,13 @@ def test_accounts_last_seen_long_ago_have_not_gone_silent_tonight() -> None:
         {
             "family_id": pa.array(["a", "a"], pa.large_string()),
             "account_id": pa.array(["late", "long ago"], pa.large_string()),
-            "requests": pa.array([1, 1], pa.int64()),
+            "conversations": pa.array([1, 1], pa.int64()),
         }
     )
     activity = pa.table(
         {
             "account_id": pa.array(["late", "long ago"], pa.large_string()),
-            "requests": pa.array([1, 1], pa.int64()),
+            "conversations": pa.array([1, 1], pa.int64()),
             "last_day": pa.array([date(2026, 3, 9), date(2026, 3, 1)]),
         }
     )

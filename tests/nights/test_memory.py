@@ -28,17 +28,23 @@ def test_a_sample_never_takes_more_than_is_allowed() -> None:
             except UsageError:
                 continue
             sampling = memory.COLUMNS * requests + memory.TEXT_BYTE * text
-            needed = memory.BASE + max(sampling, memory.REQUEST * requests)
+            needed = memory.BASE + max(sampling, memory.CONVERSATION * requests)
             assert needed <= allowed * 1e9 + memory.TEXT_BYTE
             assert text >= memory.LEAST_TEXT
 
 
 def test_too_little_is_told() -> None:
-    with pytest.raises(UsageError, match=r"at least 8\.\d GB expected for 16,000,000 requests, 2 GB found"):
+    with pytest.raises(
+        UsageError, match=r"at least 8\.\d GB expected for 16,000,000 conversations, 2 GB found"
+    ):
         memory.sample(2.0, 16 * 10**6, 10**10)
 
 
 def test_a_night_that_does_not_fit_is_told_while_it_is_read() -> None:
-    memory.check(8.0, 15 * 10**6)
-    with pytest.raises(UsageError, match=r"8 GB cannot hold this night of more than 16,000,000 requests"):
-        memory.check(8.0, 16 * 10**6)
+    memory.check(8.0, 15 * 10**6, 15 * 10**6)
+    memory.check(8.0, 10**6, 50 * 10**6)
+    more = r"8 GB cannot hold this night of more than {} requests in {} conversations"
+    with pytest.raises(UsageError, match=more.format("16,000,000", "16,000,000")):
+        memory.check(8.0, 16 * 10**6, 16 * 10**6)
+    with pytest.raises(UsageError, match=more.format("60,000,000", "1,000,000")):
+        memory.check(8.0, 10**6, 60 * 10**6)

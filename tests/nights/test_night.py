@@ -68,7 +68,9 @@ def test_a_night_reads_the_same_in_memory_and_by_way_of_the_disk(
     assert (large.content_hash, large.end, large.ingest) == (small.content_hash, small.end, small.ingest)
     for name in ("account", "second", "prompt"):
         assert getattr(large.batch, name).tolist() == getattr(small.batch, name).tolist()
-    assert large.batch.request_id.to_pylist() == small.batch.request_id.to_pylist()
+    assert large.requests.request_id.to_pylist() == small.requests.request_id.to_pylist()
+    for name in ("conversation", "second"):
+        assert getattr(large.requests, name).tolist() == getattr(small.requests, name).tolist()
     some = np.array([0, 3, 17])
     assert large.texts(some).to_pylist() == small.texts(some).to_pylist()
 

@@ -9,11 +9,12 @@ import pytest
 from support.crafted import Sent, batch_of
 from support.stored_nights import make_night, make_signature
 
-from fingerprint.discovery.batch import Batch, behaviour_of
+from fingerprint.discovery.batch import Batch, Requests, behaviour_of
 from fingerprint.discovery.families import members_of
 from fingerprint.domain.errors import StoreError
 from fingerprint.nights import resume
 from fingerprint.nights.checkpoint import Checkpoints
+from fingerprint.nights.night import Night
 from fingerprint.nights.resume import StoredNight, stored_night
 from fingerprint.signatures.rewordings import NightFamilies
 
@@ -21,9 +22,13 @@ REPORT = make_night("n1")
 UNEXPLAINED = pa.table({"grams": pa.array([[1, 2]])})
 
 
-def traffic() -> Batch:
-    """Four requests of three distinct prompts."""
-    return batch_of([Sent("one"), Sent("two", second=9.0), Sent("ONE", "a1"), Sent("three")])
+def traffic() -> Night:
+    """Five requests, the last of which goes on with the first's conversation; three distinct prompts."""
+    batch = batch_of([Sent("one"), Sent("two", second=9.0), Sent("ONE", "a1"), Sent("three")])
+    second = np.append(batch.second, batch.second[0] + 60.0)
+    names = pa.chunked_array([[f"r{n}" for n in range(5)]], pa.large_string())
+    requests = Requests(names, np.array([0, 1, 2, 3, 0], np.int32), second)
+    return Night(batch, requests, REPORT.ingest, "n1")
 
 
 def families(batch: Batch) -> NightFamilies:
@@ -40,13 +45,13 @@ def families(batch: Batch) -> NightFamilies:
 
 
 def kept(work: Path) -> StoredNight:
-    batch = traffic()
+    night = traffic()
     return resume.keep(
         Checkpoints(work, "key"),
         "asked",
         REPORT,
-        batch=batch,
-        families=families(batch),
+        night=night,
+        families=families(night.batch),
         unexplained=UNEXPLAINED,
     )
 
@@ -56,11 +61,11 @@ def test_a_killed_job_hands_out_what_was_kept(tmp_path: Path) -> None:
     night = stored_night(tmp_path / "work", "asked", [make_night("n0"), REPORT])
     assert night is not None
     assert night.report == REPORT
-    assert night.end == traffic().second.max()
+    assert night.end == traffic().batch.second[0] + 60.0
     assert night.assignments().to_pydict() == {
-        "request_id": ["r0", "r1", "r2", "r3"],
-        "family_id": ["f0", None, "f0", "f0"],
-        "strength": [1.0, 0.0, 1.0, 0.1235],
+        "request_id": ["r0", "r1", "r2", "r3", "r4"],
+        "family_id": ["f0", None, "f0", "f0", "f0"],
+        "strength": [1.0, 0.0, 1.0, 0.1235, 1.0],
     }
     assert night.unexplained().equals(UNEXPLAINED)
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from fingerprint.domain.errors import StoreError
-from fingerprint.nights.spool_files import GROUP, SpoolFiles, read_rows, read_table
+from fingerprint.nights.spool_files import GROUP, SpoolFiles, read_rows
 
 PIECES = 3 * GROUP + 1
 
@@ -23,7 +23,7 @@ def written(folder: Path) -> np.ndarray:
             ids = [f"{piece}-{row}" for row in range(3)]
             texts = strings(*(f"text {name}" for name in ids))
             sent = strings(*(f"Sent {name}" for name in ids))
-            files.write(strings(*ids), texts, sent, pa.array([True, False, True]))
+            files.write(texts, sent, pa.array([True, False, True]))
         files.finish()
         files.write_names(strings("a"), strings())
     return np.arange(0, 2 * PIECES + 1, 2)
@@ -36,12 +36,6 @@ def test_rows_come_back_in_their_order_from_any_number_of_batches(tmp_path: Path
     assert read_rows(tmp_path / "texts.arrow", begins, rows).to_pylist() == [f"text {name}" for name in names]
     assert read_rows(tmp_path / "sent.arrow", begins, rows).to_pylist() == [f"Sent {name}" for name in names]
     assert len(read_rows(tmp_path / "texts.arrow", begins, rows[:0])) == 0
-
-
-def test_every_request_keeps_its_id(tmp_path: Path) -> None:
-    written(tmp_path)
-    expected = [f"{piece}-{row}" for piece in range(PIECES) for row in range(3)]
-    assert read_table(tmp_path / "ids.arrow").column(0).to_pylist() == expected
 
 
 class Full:
@@ -61,11 +55,11 @@ def filled(folder: Path, name: str, pieces: int) -> None:
         files._open[name].close()
         files._open[name] = Full()
         for _ in range(pieces):
-            files.write(one, one, one, pa.array([True]))
+            files.write(one, one, pa.array([True]))
         files.finish()
 
 
-@pytest.mark.parametrize("name", ["texts", "sent", "ids"])
+@pytest.mark.parametrize("name", ["texts", "sent"])
 @pytest.mark.parametrize("pieces", [1, 2])
 def test_a_disk_that_refuses_is_told(tmp_path: Path, name: str, pieces: int) -> None:
     with pytest.raises(StoreError, match="no space left"):

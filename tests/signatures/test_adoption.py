@@ -74,7 +74,6 @@ def batch() -> Batch:
     account, prompt = np.array(SENT, dtype=np.int32).T
     nothing = pa.chunked_array([], pa.large_string())
     return Batch(
-        request_id=nothing,
         account=account,
         accounts=pa.array(["a", "b", "c"]),
         second=np.zeros(len(SENT)),

@@ -120,6 +120,7 @@ def test_campaigns_of_a_night(store: Store) -> None:
             first_seen=NOON,
             last_seen=NOON,
             templates=("Rate the answer ⟨…⟩", "Rate the answer ⟨…⟩"),
+            conversations=12,
         )
     ]
     save_next(store)  # assesses f1, names no campaign

@@ -80,7 +80,14 @@ def test_history_as_arrow(store: Store) -> None:
     save_first(store)
     save_next(store)
     assert store.family_accounts().to_pylist() == [
-        {"family_id": f, "account_id": a, "requests": n, "first_day": low, "last_day": high}
+        {
+            "family_id": f,
+            "account_id": a,
+            "requests": n,
+            "conversations": n,
+            "first_day": low,
+            "last_day": high,
+        }
         for f, a, n, low, high in [
             ("f1", "a", 4, TODAY, TOMORROW),
             ("f1", "b", 4, TODAY, TODAY),
@@ -89,8 +96,8 @@ def test_history_as_arrow(store: Store) -> None:
         ]
     ]
     assert store.account_totals(but_batch="n1").to_pylist() == [
-        {"account_id": "a", "requests": 2, "first_day": TOMORROW, "last_day": TOMORROW},
-        {"account_id": "c", "requests": 3, "first_day": TODAY, "last_day": TOMORROW},
+        {"account_id": "a", "requests": 2, "conversations": 2, "first_day": TOMORROW, "last_day": TOMORROW},
+        {"account_id": "c", "requests": 3, "conversations": 3, "first_day": TODAY, "last_day": TOMORROW},
     ]
     assert store.family_accounts(but_batch="n1").schema == store.family_accounts().schema
 
@@ -111,7 +118,8 @@ def test_features_of_accounts_are_kept_for_some_nights_and_replaced_with_their_b
 
 def test_history_of_nothing_has_its_columns(store: Store) -> None:
     assert store.family_accounts().num_rows == 0
-    assert store.account_totals().column_names == ["account_id", "requests", "first_day", "last_day"]
+    names = ["account_id", "requests", "conversations", "first_day", "last_day"]
+    assert store.account_totals().column_names == names
 
 
 def test_a_batch_again_counts_once(store: Store, tmp_path: Path, store_url: str | None) -> None:
@@ -133,6 +141,21 @@ def test_a_batch_again_with_other_traffic_replaces_it(store: Store) -> None:
     assert store.account_totals().num_rows == 2
     save_first(store)
     assert {f.family_id: (f.accounts, f.requests) for f in store.families()} == {"f1": (2, 7), "f2": (1, 5)}
+
+
+def test_conversations_are_added_up_beside_requests(store: Store) -> None:
+    save_first(store)
+    spread = table(SPREAD_SCHEMA, ("f1", "a", TOMORROW, 9, 2), ("f1", "b", TOMORROW, 3, 0))
+    activity = table(ACTIVITY_SCHEMA, ("a", TOMORROW, 12, 4), ("b", TOMORROW, 3, 0))
+    store.save_night(make_night("n2"), [], spread=spread, activity=activity)
+    first = store.signature("f1").spread
+    assert (first.requests, first.conversations) == (19, 9)
+    assert {f.family_id: f.conversations for f in store.families()} == {"f1": 9, "f2": 5}
+    sent = store.family_accounts(but_batch="n1").select(["requests", "conversations"])
+    assert sent.to_pydict() == {"requests": [9, 3], "conversations": [2, 0]}
+    assert store.account_totals()["conversations"].to_pylist() == [14, 4, 1]
+    (campaign,) = store.campaigns()
+    assert (campaign.requests, campaign.conversations) == (24, 14)
 
 
 def test_families_are_counted_without_a_new_signature(store: Store) -> None:

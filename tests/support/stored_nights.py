@@ -51,10 +51,13 @@ def make_signature(
 
 def make_night(batch_id: str, *, started: datetime = NOON) -> NightReport:
     ingest = IngestReport(10, 8, 1, 1, {"not JSON": 1}, "rejects/n.jsonl")
-    return NightReport(batch_id, ingest, started, {"ingest": 0.25}, 7, 2, 1, 1, 5)
+    return NightReport(batch_id, ingest, started, {"ingest": 0.25}, 7, 2, 1, 1, 5, 6)
 
 
 def table(schema: pa.Schema, *rows: tuple[object, ...]) -> pa.Table:
+    """Make a table; rows without conversations have as many as requests, which stand last."""
+    if "conversations" in schema.names and rows and len(rows[0]) < len(schema):
+        rows = tuple((*row, row[-1]) for row in rows)
     columns = zip(*rows, strict=True) if rows else [()] * len(schema)
     return pa.table([pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
 

@@ -63,6 +63,15 @@ _DEFAULTS = Settings()
     help="Share of other traffic that may match a family by mistake; sets its threshold.",
 )
 @click.option(
+    "--conversation-hours",
+    type=click.FloatRange(min=0),
+    default=_DEFAULTS.conversation_hours,
+    show_default=True,
+    metavar="H",
+    help="A request that repeats an earlier one of its account and goes on counts as one conversation with it for H "
+    "hours; 0: never.",
+)
+@click.option(
     "--memory",
     "memory_gb",
     type=click.FloatRange(min=0, min_open=True),

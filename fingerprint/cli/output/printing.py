@@ -173,7 +173,9 @@ def night(report: NightReport, home: Path, assignments: str | None) -> None:
     if read.rejected:
         page.fact("rejected", _rejects(read))
     page.fact(
-        "prompts", f"{report.distinct_prompts:,} distinct; {report.assigned:,} requests belong to a family"
+        "prompts",
+        f"{report.distinct_prompts:,} distinct in {report.conversations:,} conversations; "
+        f"{report.assigned:,} requests belong to a family",
     )
     known = report.families - report.new_families
     page.fact(

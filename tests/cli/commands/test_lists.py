@@ -24,7 +24,7 @@ def test_one_account_and_one_campaign(worked: Path) -> None:
     assert account["flagged"] is True
     page = done("accounts", "show", "pool3", "--home", worked)
     assert page.startswith("account pool3: score ")
-    assert "requests are of family" in page.partition("why")[2]
+    assert "conversations are of family" in page.partition("why")[2]
     [listed, *_] = objects("campaigns", "--home", worked, "--json")
     shown = objects("campaigns", "show", listed["campaign_id"], "--home", worked, "--format", "jsonl")
     assert shown == [listed]

@@ -22,7 +22,7 @@ def measure(
     sent = pa.table(
         {
             "account_id": pa.array([f"a{n}" for n in everyone], pa.large_string()),
-            "requests": pa.array([4] * len(everyone), pa.int64()),
+            "conversations": pa.array([4] * len(everyone), pa.int64()),
             "last_day": pa.array([date(2026, 3, 2)] * len(everyone)),
         }
     )
@@ -69,7 +69,7 @@ def test_without_earlier_nights_nothing_is_known() -> None:
         pa.array(["a"], pa.large_string()),
         family=np.empty(0, dtype=np.int64),
         spread=pa.table({"account_id": pa.array([], pa.large_string())}),
-        activity=pa.table({"account_id": [], "requests": [], "last_day": []}),
+        activity=pa.table({"account_id": [], "conversations": [], "last_day": []}),
     )
     assert nothing is None
     history = History(sparse.csr_matrix((2, 1)), np.zeros(2), 0.0, changes=nothing)

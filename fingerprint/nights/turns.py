@@ -1,0 +1,152 @@
+"""The requests of a night as turns of conversations, and conversations as rows: what all later stages count.
+
+A turn is a row of traffic whose text is only what its request adds to its conversation. In memory they are joined at
+once. On disk they go to a file first, for a conversation's turns lie anywhere in a day, and are read back in the order
+of the conversations. Memory then: 28 bytes a request, and CHUNK_BYTES of text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fingerprint.base.hashing import hash_strings
+from fingerprint.base.strings import buffers, gather, strings
+from fingerprint.base.types import Doubles, Ids, IntArray
+from fingerprint.discovery.batch import Requests
+from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.nights.spool_files import read_records, read_table, refusals
+from fingerprint.text.normalise import compose
+from fingerprint.traffic.conversations import Conversations
+
+CHUNK_BYTES = 48_000_000
+"""Text of conversations that are read back from the disk at once, but for a longer conversation."""
+
+ROW_BYTES = 64
+"""What a row counts for beside its text."""
+
+COLUMNS = ("account_id", "timestamp", "system", "prompt", "metadata")
+"""What stages read of a conversation, named as in traffic."""
+
+_IDS = pa.schema([TRAFFIC_SCHEMA.field("request_id")])
+_TURNS = pa.schema([*(TRAFFIC_SCHEMA.field(name) for name in COLUMNS), pa.field("conversation", pa.int32())])
+
+
+def turns(batches: Iterable[pa.RecordBatch], hours: float) -> Iterator[pa.RecordBatch]:
+    """Yield batches of traffic as turns: `prompt` is what each request adds, beside a new column, `conversation`.
+
+    conversation: int32, numbered in the order of the first requests; these keep system and prompt, others have no
+    system. hours: after so many nothing continues an earlier request; 0: every request is a conversation.
+    """
+    seen, count = Conversations(hours), 0
+    for rows in filter(len, batches):
+        number, added = np.arange(count, count + len(rows)), rows
+        if hours > 0:
+            texts = compose(rows.column("system"), rows.column("prompt"))
+            found = seen.follow(hash_strings(rows.column("account_id")), seconds_of(rows), texts)
+            number, added = found.conversation, _only_added(rows, texts, found.known)
+        count += len(rows)
+        yield added.append_column("conversation", pa.array(number.astype(np.int32)))
+
+
+def _only_added(rows: pa.RecordBatch, texts: pa.LargeStringArray, known: IntArray) -> pa.RecordBatch:
+    """Leave out of each text as many bytes as are known of it."""
+    continuing = known > 0
+    if not continuing.any():
+        return rows
+    data, ends = buffers(texts)
+    own = np.diff(buffers(rows.column("prompt"))[1])
+    begins = np.where(continuing, ends[:-1] + known, ends[1:] - own)
+    system = pc.if_else(pa.array(continuing), pa.scalar(None, pa.large_string()), rows.column("system"))
+    prompt = strings(*gather(data, begins, ends[1:]))
+    for name, column in (("system", system), ("prompt", prompt)):
+        place = rows.schema.get_field_index(name)
+        rows = rows.set_column(place, rows.schema.field(place), column)
+    return rows
+
+
+def joined(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the conversations of some turns (n > 0), COLUMNS, in their order: the first turn of each with all that is added."""
+    number = rows.column("conversation").to_numpy()
+    order = np.argsort(number, kind="stable")
+    begin = np.flatnonzero(np.diff(number[order], prepend=-1))
+    if len(begin) == len(number) and (np.diff(order) == 1).all():
+        return rows.select(list(COLUMNS))
+    data, ends = buffers(rows.column("prompt").take(pa.array(order)))
+    whole = strings(data, np.append(ends[begin], ends[-1]))  # what is added lies one behind the other
+    first = rows.select([name for name in COLUMNS if name != "prompt"]).take(pa.array(order[begin]))
+    return first.append_column(rows.schema.field("prompt"), whole)
+
+
+def in_memory(batches: Sequence[pa.RecordBatch]) -> tuple[pa.RecordBatch, Requests]:
+    """Return the conversations of all turns (n > 0), COLUMNS, and the requests that they are."""
+    rows = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+    ids = pa.chunked_array([rows.column("request_id")])
+    return joined(rows), Requests(ids, rows.column("conversation").to_numpy(), seconds_of(rows))
+
+
+def seconds_of(rows: pa.RecordBatch) -> Doubles:
+    """Return the times of some rows, Unix time."""
+    return np.asarray(rows.column("timestamp").cast(pa.int64()).to_numpy() / 1e6)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFile:
+    """Turns on the disk: q > 0 rows in batches that begin at `begins` (b + 1,).
+
+    conversation: (q,) int32. second: (q,) float64. size: (q,) int32, bytes of what each adds.
+    """
+
+    path: Path
+    begins: IntArray
+    conversation: Ids
+    second: Doubles
+    size: Ids
+
+    @classmethod
+    def written(cls, batches: Iterable[pa.RecordBatch], folder: Path) -> TurnFile:
+        """Write turns to `folder`, and their ids to a file of its own, as `requests_in` finds them.
+
+        Raises StoreError when the disk refuses, and whatever reading raises.
+        """
+        number: list[Ids] = []
+        second: list[Doubles] = []
+        size: list[Ids] = []
+        begins, path = [0], folder / "turns.arrow"
+        with (
+            refusals(folder),
+            pa.ipc.new_file(str(path), _TURNS) as turn_file,
+            pa.ipc.new_file(str(folder / "ids.arrow"), _IDS) as ids,
+        ):
+            for rows in batches:
+                turn_file.write_batch(pa.record_batch([rows.column(n) for n in _TURNS.names], schema=_TURNS))
+                ids.write_batch(pa.record_batch([rows.column("request_id")], schema=_IDS))
+                number.append(rows.column("conversation").to_numpy())
+                second.append(seconds_of(rows))
+                size.append(np.diff(buffers(rows.column("prompt"))[1]).astype(np.int32))
+                begins.append(begins[-1] + len(rows))
+        return cls(
+            path, np.array(begins), np.concatenate(number), np.concatenate(second), np.concatenate(size)
+        )
+
+    def conversations(self) -> Iterator[pa.RecordBatch]:
+        """Yield all conversations (`joined`), in their order; then the file is removed."""
+        weight = np.bincount(self.conversation, weights=self.size + float(ROW_BYTES))
+        order = np.argsort(self.conversation, kind="stable")
+        end_of = np.cumsum(np.bincount(self.conversation))
+        begin = 0
+        for last in np.append(np.flatnonzero(np.diff(np.cumsum(weight) // CHUNK_BYTES)), len(weight) - 1):
+            rows = np.sort(order[begin : end_of[last]])
+            begin = int(end_of[last])
+            yield joined(read_records(self.path, self.begins, rows))
+        self.path.unlink()
+
+
+def requests_in(folder: Path, conversation: Ids, second: Doubles) -> Requests:
+    """Return the requests whose ids `TurnFile.written` wrote to a folder."""
+    return Requests(read_table(folder / "ids.arrow").column(0), conversation, second)
