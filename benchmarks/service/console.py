@@ -90,9 +90,10 @@ def fill(home: Path, families: int) -> int:
         signatures.append(
             _signature(name, texts[f], vectors[f : f + 1], stamp, START + timedelta(days=first), random)
         )
+    names, senders, days_sent, requests = zip(*_summed(rows), strict=True)
+    columns = (names, senders, days_sent, requests, requests)  # each request is a conversation
     spread = pa.table(
-        [pa.array(c, t.type) for c, t in zip(zip(*_summed(rows), strict=True), SPREAD_SCHEMA, strict=True)],
-        schema=SPREAD_SCHEMA,
+        [pa.array(c, t.type) for c, t in zip(columns, SPREAD_SCHEMA, strict=True)], schema=SPREAD_SCHEMA
     )
     with Store.open(home) as store:
         store.save_night(
