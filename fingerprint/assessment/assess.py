@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+from scipy import sparse
 
 from fingerprint.assessment.family_statistics import measure
 from fingerprint.assessment.features import SCORE_FEATURES, Features
 from fingerprint.assessment.verdict import FLAGGED, verdict
 from fingerprint.assessment.weights import fitted_weights
+from fingerprint.base.types import Embed, IntArray
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.families import members_of
 from fingerprint.domain.signature import Signature
+from fingerprint.evidence.filling_sample import FillingSample, filling_sample
 from fingerprint.evidence.history import history_of
+from fingerprint.evidence.intents import Intent, IntentLikeness, intent_likeness
 from fingerprint.evidence.observations import Observations
 from fingerprint.evidence.slot_fillings import Fillings
 from fingerprint.signatures.rewordings import NightFamilies
@@ -29,20 +33,45 @@ class EarlierNights:
     accounts: pa.Table
 
 
+@dataclass(frozen=True, slots=True)
+class Meanings:
+    """What families are about, as vectors: a sample of their fillings, and their templates beside known intents."""
+
+    sample: FillingSample
+    intents: IntentLikeness
+
+
+def meanings(
+    batch: Batch,
+    night: NightFamilies,
+    texts: Callable[[IntArray], pa.Array | pa.ChunkedArray],
+    intents: Sequence[Intent],
+    embed: Embed,
+) -> Meanings:
+    """Embed what some requests of each family are filled with; texts: of distinct prompts by their ascending numbers."""
+    grams = [s.grams for s in night.signatures]
+    rows = requests_of(batch, night)
+    return Meanings(
+        sample=filling_sample(rows, batch.account, batch.prompt, grams, texts, embed),
+        intents=intent_likeness(intents, [s.prototypes for s in night.signatures], embed),
+    )
+
+
 def assess(
     batch: Batch,
     night: NightFamilies,
     fillings: Fillings,
+    meanings: Meanings,
     earlier: EarlierNights,
     stored: Sequence[Signature],
     features: Features = SCORE_FEATURES,
 ) -> list[Signature]:
     """Return the night's signatures, those of families seen tonight with a new score, flag and reasons.
 
-    fillings: what each distinct prompt of the batch is filled with. stored: signatures before the night; their labels
+    fillings: what each distinct prompt of the batch is filled with; meanings: what some are about. stored: signatures before the night; their labels
     move the weights, and their reasons count where a family sent little tonight.
     """
-    data = observations(batch, night, fillings, earlier)
+    data = observations(batch, night, fillings, meanings, earlier)
     statistics, weights = measure(data, features), fitted_weights(stored, features)
     last_reasons = {s.family_id: s.reasons for s in stored}
     signatures = list(night.signatures)
@@ -59,8 +88,13 @@ def assess(
     return signatures
 
 
+def requests_of(batch: Batch, night: NightFamilies) -> sparse.csr_matrix:
+    """Return (f, r) CSR of ones, the requests of each of the night's families."""
+    return (members_of(night.label, len(night.signatures)) @ batch.conversations()).tocsr()
+
+
 def observations(
-    batch: Batch, night: NightFamilies, fillings: Fillings, earlier: EarlierNights
+    batch: Batch, night: NightFamilies, fillings: Fillings, meanings: Meanings, earlier: EarlierNights
 ) -> Observations:
     """Gather what statistics may look at; families are the night's signatures, in their order."""
     names = [s.family_id for s in night.signatures]
@@ -69,9 +103,11 @@ def observations(
         second=batch.second,
         prompt=batch.prompt,
         metadata=batch.metadata,
-        rows=(members_of(night.label, len(names)) @ batch.conversations()).tocsr(),
+        rows=requests_of(batch, night),
         shares_text=np.array([s.kind == "template" for s in night.signatures], dtype=np.bool_),
         behaviour=night.behaviour,
         history=history_of(names, batch.accounts, spread=earlier.families, activity=earlier.accounts),
         fillings=fillings,
+        sample=meanings.sample,
+        intents=meanings.intents,
     )

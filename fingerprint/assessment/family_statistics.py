@@ -7,7 +7,7 @@ q-value over all tests of the night that speak for the same side (D-061).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -28,6 +28,7 @@ class FamilyStatistics:
 
     features: the rows of the table, in the order of the columns. evidence: (f, k), from 0 to the feature's cap, 0 where
     nothing is known. value, expected: (f, k) the numbers to tell, NaN for none. requests: (f,) how many it is all from.
+    names: of features whose statistic chooses among several things, what it chose for each family.
     """
 
     features: Features
@@ -35,6 +36,7 @@ class FamilyStatistics:
     value: Doubles
     expected: Doubles
     requests: IntArray
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def evidence_of(self, name: str, family: int) -> float:
         """Return a feature's evidence of one family, 0 where the table has no such row."""
@@ -65,7 +67,8 @@ def family_statistics(
         tests = known & np.array(side)
         evidence[tests] = corrected(evidence[tests])
     caps = np.array([feature.cap for feature in features])
-    return FamilyStatistics(features, np.clip(evidence, 0, caps), value, expected, requests)
+    names = {feature.name: trait.names for feature, trait in zip(features, rows, strict=True) if trait.names}
+    return FamilyStatistics(features, np.clip(evidence, 0, caps), value, expected, requests, names)
 
 
 def corrected(evidence: Doubles) -> Doubles:

@@ -65,7 +65,11 @@ def _feature_reasons(statistics: FamilyStatistics, family: int, weights: Doubles
             feature.name,
             float(evidence),
             float(weight * evidence),
-            feature.words.format(value=_number(value), expected=_number(expected)),
+            feature.words.format(
+                value=_number(value),
+                expected=_number(expected),
+                name=statistics.names[feature.name][family] if feature.name in statistics.names else "",
+            ),
         )
         for feature, evidence, weight, value, expected in zip(
             statistics.features,

@@ -36,12 +36,13 @@ class Trait:
     value, expected: what is seen and what chance gives, NaN where nothing is known.
     evidence: how much the value speaks for what the statistic looks for, 0 where nothing is known: -log10 of the
     one-sided p-value of a value at least as extreme, or log10 of a likelihood ratio. A statistic that is no test gives
-    a share from 0 to 1.
+    a share from 0 to 1. names: of each family what the value is of, where a statistic chooses among several; or none.
     """
 
     value: Doubles
     expected: Doubles
     evidence: Doubles
+    names: tuple[str, ...] = ()
 
 
 def trait_where(known: Bools, value: Doubles, expected: Doubles, evidence: Doubles) -> Trait:

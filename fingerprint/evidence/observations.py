@@ -18,7 +18,9 @@ from scipy import sparse
 from fingerprint.base.sparse import family_of, sum_of
 from fingerprint.base.types import Bools, Doubles, Ids, IntArray
 from fingerprint.evidence.coactivity import Behaviour, Ranks, sender_matrix, time_ranks
+from fingerprint.evidence.filling_sample import FillingSample
 from fingerprint.evidence.history import History
+from fingerprint.evidence.intents import IntentLikeness
 from fingerprint.evidence.null_models import SMOOTHING, Trait
 from fingerprint.evidence.slot_fillings import Fillings
 
@@ -36,7 +38,8 @@ class Observations:
     a meaning only. behaviour (f,) each, its distinct accounts and the pairs of its requests that are close in time.
 
     history: what earlier nights hold of these families and accounts; None: nobody looked. fillings: what stands in the
-    slots of each distinct prompt (n,); None: nobody looked.
+    slots of each distinct prompt (n,); None: nobody looked. sample: what some requests of each family are filled with, as
+    vectors; None: nobody looked. intents: how near each template is to what campaigns ask for; None: nobody looked.
 
     What many statistics need is a property here, computed when it is first asked for. What only the statistics of one
     file share is a function there, decorated with `once`.
@@ -51,6 +54,8 @@ class Observations:
     behaviour: Behaviour
     history: History | None = None
     fillings: Fillings | None = None
+    sample: FillingSample | None = None
+    intents: IntentLikeness | None = None
     _results: dict[object, object] = field(default_factory=dict, init=False, repr=False)
 
     @property

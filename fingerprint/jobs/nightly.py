@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.assessment.assess import EarlierNights, assess
+from fingerprint.assessment.assess import EarlierNights, assess, meanings
 from fingerprint.assessment.campaigns import AllNights
 from fingerprint.assessment.departures import account_features, storable, with_earlier_nights
 from fingerprint.assessment.outcome import group_campaigns
@@ -24,6 +24,7 @@ from fingerprint.domain.settings import Home, Settings
 from fingerprint.domain.signature import Signature
 from fingerprint.embedding.embedder import Embedder, cached_encoder, stamp_of
 from fingerprint.embedding.vector_cache import forget_older
+from fingerprint.evidence.intents import catalogue
 from fingerprint.jobs.stage_clock import StageClock
 from fingerprint.matching import snapshot_build
 from fingerprint.nights import large, resume, spool
@@ -110,6 +111,7 @@ def _work(
             batch=batch,
             night=families,
             fillings=fill(night, families, job),
+            meanings=meanings(batch, families, night.texts, catalogue(home.path / "intents.toml"), job.embed),
             earlier=earlier,
             stored=store.signatures(),
         )

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fingerprint.assessment.assess import EarlierNights, assess
+from fingerprint.assessment.assess import EarlierNights, assess, meanings
 from fingerprint.base.types import FloatArray
 from fingerprint.discovery.batch import Batch, Requests, collect
 from fingerprint.discovery.discover import discover
@@ -28,6 +28,7 @@ from fingerprint.domain.settings import Home, Settings
 from fingerprint.domain.signature import Signature
 from fingerprint.embedding.embedder import Embedder, stamp_of
 from fingerprint.embedding.vector_cache import content_keys
+from fingerprint.evidence.intents import catalogue
 from fingerprint.jobs import watch_state
 from fingerprint.jobs.publish import publish_snapshot
 from fingerprint.jobs.watch_state import EventRecord, WatchState
@@ -222,7 +223,8 @@ class Watch:
         night = rewordings(described, batch, batch.texts_of, common=common_words(batch), embed=self._vectors)
         stored = [*self._store.signatures(), *raised]
         before = EarlierNights(self._store.family_accounts(), self._store.account_totals())
-        signatures = assess(batch, night, fill_batch(batch, night), before, stored)
+        about = meanings(batch, night, batch.texts_of, catalogue(), self._vectors)
+        signatures = assess(batch, night, fill_batch(batch, night), about, before, stored)
         signatures = with_requests(batch, requests, signatures, night.label)
         label = night.label[batch.prompt][requests.conversation]
         for f, signature in enumerate(signatures):

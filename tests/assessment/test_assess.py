@@ -8,7 +8,7 @@ from support.bursts import LONG, in_bursts
 from support.crafted import background, batch_of, words
 from support.night_families import families_of
 
-from fingerprint.assessment.assess import EarlierNights, assess, observations
+from fingerprint.assessment.assess import EarlierNights, Meanings, assess, meanings, observations
 from fingerprint.assessment.features import PRIOR, SCORE_FEATURES, Feature, Features
 from fingerprint.assessment.verdict import FLAGGED
 from fingerprint.base.types import Embed
@@ -17,6 +17,7 @@ from fingerprint.discovery.discover import discover
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Reason, Signature
 from fingerprint.embedding.embedder import Embedder, stamp_of
+from fingerprint.evidence.intents import catalogue
 from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.observations import Observations
 from fingerprint.nights.night import fill_batch
@@ -43,6 +44,10 @@ def night() -> tuple[Batch, NightFamilies]:
     return batch, families_of(batch, found, [], embed, stamp_of(embedder), settings)
 
 
+def about(batch: Batch, families: NightFamilies) -> Meanings:
+    return meanings(batch, families, batch.texts_of, catalogue(), Embedder.load("static").encode)
+
+
 def scored(
     night: tuple[Batch, NightFamilies],
     stored: tuple[Signature, ...] = (),
@@ -50,7 +55,7 @@ def scored(
 ) -> list[Signature]:
     """The pool's family, and the people's."""
     batch, described = night
-    signatures = assess(batch, described, fill_batch(*night), NO_NIGHTS, stored, features)
+    signatures = assess(batch, described, fill_batch(*night), about(*night), NO_NIGHTS, stored, features)
     pool = described.label[batch.prompt[0]], described.label[batch.prompt[60]]
     return [signatures[f] for f in pool]
 
@@ -80,7 +85,9 @@ def test_families_without_requests_tonight_keep_their_scores(night: tuple[Batch,
         signatures=(*described.signatures, silent),
         behaviour=type(act)(*(np.append(getattr(act, name), 0) for name in act.__slots__)),
     )
-    signatures = assess(batch, with_silent, fill_batch(batch, with_silent), NO_NIGHTS, ())
+    signatures = assess(
+        batch, with_silent, fill_batch(batch, with_silent), about(batch, with_silent), NO_NIGHTS, ()
+    )
     assert signatures[-1] == silent
 
 
@@ -119,7 +126,7 @@ def test_a_new_statistic_is_a_function_and_a_row(night: tuple[Batch, NightFamili
 
 def test_observations_are_the_nights(night: tuple[Batch, NightFamilies]) -> None:
     batch, described = night
-    data = observations(batch, described, fill_batch(*night), NO_NIGHTS)
+    data = observations(batch, described, fill_batch(*night), about(*night), NO_NIGHTS)
     assert data.requests.tolist() == described.behaviour.requests.tolist()
     assert data.accounts.tolist() == described.behaviour.accounts.tolist()
     assert data.volume.sum() == len(batch)

@@ -41,4 +41,4 @@ def test_rows_have_names_of_their_own_and_words_that_can_be_filled_in() -> None:
     assert {PRIOR, RETURNING} <= set(names)
     for feature in SCORE_FEATURES:
         assert feature.cap > 0
-        assert "{" not in feature.words.format(value="1", expected="2")
+        assert "{" not in feature.words.format(value="1", expected="2", name="it")

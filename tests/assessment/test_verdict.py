@@ -129,9 +129,11 @@ def test_one_customers_own_job_is_not_flagged() -> None:
     assert judge({"accounts": 1, "pairs": 0, "p_synchrony": 1.0})[0] < 0.1
     assert judge({"accounts": 4})[0] < FLAGGED
     assert judge({"accounts": 8}, shared, customer=1.0)[0] < FLAGGED
-    assert judge({"accounts": 40}, shared, customer=1.0)[0] > FLAGGED
-    assert judge({"accounts": 40}, shared, customer=1.0, company=0.9)[0] < FLAGGED
-    assert judge({"accounts": 80}, shared, customer=1.0, company=0.9)[0] > FLAGGED
+    for accounts in (40, 80):  # one payment hash over a whole pool is one customer, whatever its size
+        assert judge({"accounts": accounts}, shared, customer=1.0)[0] < FLAGGED
+        assert judge({"accounts": accounts}, shared, customer=0.7)[0] > FLAGGED
+    assert judge({"accounts": 40}, shared, customer=0.7, company=0.7)[0] < FLAGGED
+    assert judge({"accounts": 80}, shared, customer=0.7, company=0.7)[0] > FLAGGED
 
 
 def test_few_accounts_of_a_larger_pool_are_not_few() -> None:

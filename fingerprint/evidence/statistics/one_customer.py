@@ -1,13 +1,18 @@
-"""Whether a family's accounts are one customer's or one company's: they share the payment or the address."""
+"""Whether a family's accounts are one customer's or one company's: they share the payment, or the address."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
+from fingerprint.base.types import Doubles
 from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.observations import Observations
 from fingerprint.evidence.statistics.pool_overlap import pool_overlaps
-from fingerprint.evidence.statistics.shared_metadata import shared_address, shared_payment
+from fingerprint.evidence.statistics.shared_metadata import FIELDS, account_numbers, shared_values
+
+PAYER_SHARE = 0.9
+"""One payment hash of at least this share of a pool is one customer's, whatever its size and addresses (D-130)."""
 
 CUSTOMER_ACCOUNTS, CUSTOMER_SHARE = 10, 0.8
 """Fewer accounts than this, of which at least this share has one payment hash or address block, are one customer's ..."""
@@ -17,10 +22,21 @@ COMPANY_ACCOUNTS, COMPANY_SHARE = 50, 0.6
 
 
 def one_customer(data: Observations) -> Trait:
-    """Share of the accounts with a known value that have one payment hash, or address block; no test: evidence is 0 or 1."""
-    payment, address = shared_payment(data).largest_share, shared_address(data).largest_share
-    either, smaller = np.fmax(payment, address), np.minimum(payment, address)
+    """Share of the accounts with a known value that have one payment hash, or address block; no test: evidence is 0 or 1.
+
+    The accounts are those of the family and of others that the same pool sends.
+    """
+    related = pool_overlaps(data).related
+    pool = (related @ data.pool + data.pool).tocsr()
+    payment, address = (_largest_share(data, pool, field) for field in FIELDS[:2])
+    either, both = np.fmax(payment, address), np.minimum(payment, address)
     accounts = pool_overlaps(data).wider_accounts
+    payer = np.nan_to_num(payment) >= PAYER_SHARE
     customer = (np.nan_to_num(either) >= CUSTOMER_SHARE) & (accounts < CUSTOMER_ACCOUNTS)
-    company = (np.nan_to_num(smaller) >= COMPANY_SHARE) & (accounts < COMPANY_ACCOUNTS)
-    return Trait(either, np.full(data.families, np.nan), (customer | company).astype(np.float64))
+    company = (np.nan_to_num(both) >= COMPANY_SHARE) & (accounts < COMPANY_ACCOUNTS)
+    evidence = (payer | customer | company).astype(np.float64)
+    return Trait(either, np.full(data.families, np.nan), evidence)
+
+
+def _largest_share(data: Observations, pool: sparse.csr_matrix, field: str) -> Doubles:
+    return shared_values(pool, account_numbers(data)[field]).largest_share

@@ -66,9 +66,8 @@ def pool_overlaps(data: Observations) -> PoolOverlaps:
     best = np.full(f, len(row), dtype=np.int64)
     order = np.lexsort((-column, count, evidence))
     best[row[order]] = order  # of each family the last one stays
-    return PoolOverlaps(
-        Trait(*(np.append(x, 0.0)[best] for x in (count, expected, evidence))), related, wider
-    )
+    shared_accounts, by_chance, certainty = (np.append(x, 0.0)[best] for x in (count, expected, evidence))
+    return PoolOverlaps(Trait(shared_accounts, by_chance, certainty), related, wider)
 
 
 def _expected_shared(data: Observations, sent: sparse.csr_matrix, row: Ids, column: Ids) -> Doubles:

@@ -1,6 +1,7 @@
 """Which accounts of a family share a payment hash, an address block or a user agent.
 
-Null: pairs of random accounts of the batch; the count is overdispersed.
+What counts is the share of the pool that does: a few accounts that share one are a part of any large pool, and say
+nothing of the others. Null: random accounts of the batch; the count is overdispersed.
 """
 
 from __future__ import annotations
@@ -26,33 +27,36 @@ STRANGERS_EXPECTED, STRANGERS_EXCESS = 3, 1.5
 
 @dataclass(frozen=True, slots=True)
 class SharedValue:
-    """One metadata field of f families: pairs of accounts of one value, and the share of accounts with the commonest.
+    """One metadata field of f families: how many accounts share their value, and the share with the commonest.
 
+    sharing: share of accounts with a known value that some other account of the family has, too; the evidence is that of
+    their number, times that share. pairs: of accounts with one value.
     largest_share: (f,) 0 to 1, of the accounts whose value is known; NaN where fewer than two are.
     """
 
+    sharing: Trait
     pairs: Trait
     largest_share: Doubles
 
 
 def payment(data: Observations) -> Trait:
-    """Pairs of the family's accounts that share a payment hash."""
-    return shared_payment(data).pairs
+    """Share of the family's accounts that pay as another one of them does, 0 to 1."""
+    return shared_payment(data).sharing
 
 
 def address(data: Observations) -> Trait:
-    """Pairs of the family's accounts that share an address block."""
-    return shared_address(data).pairs
+    """Share of the family's accounts that send from an address block of another one of them, 0 to 1."""
+    return shared_address(data).sharing
 
 
 def agent(data: Observations) -> Trait:
-    """Pairs of the family's accounts that share a user agent."""
-    return shared_values(data.pool, _account_values(data)["user_agent"]).pairs
+    """Share of the family's accounts that have the user agent of another one of them, 0 to 1."""
+    return shared_values(data.pool, account_numbers(data)["user_agent"]).sharing
 
 
 def strangers(data: Observations) -> Trait:
-    """As `address`; no test: evidence is 1 where several pairs should share a block and no more do than by chance."""
-    return strangers_trait(address(data))
+    """Pairs that share an address block; no test: evidence is 1 where several should and no more do than by chance."""
+    return strangers_trait(shared_address(data).pairs)
 
 
 def strangers_trait(address: Trait) -> Trait:
@@ -66,17 +70,18 @@ def strangers_trait(address: Trait) -> Trait:
 @once
 def shared_payment(data: Observations) -> SharedValue:
     """Compare payment hashes."""
-    return shared_values(data.pool, _account_values(data)["payment_hash"])
+    return shared_values(data.pool, account_numbers(data)["payment_hash"])
 
 
 @once
 def shared_address(data: Observations) -> SharedValue:
     """Compare address blocks."""
-    return shared_values(data.pool, _account_values(data)["ip_prefix"])
+    return shared_values(data.pool, account_numbers(data)["ip_prefix"])
 
 
 @once
-def _account_values(data: Observations) -> dict[str, IntArray]:
+def account_numbers(data: Observations) -> dict[str, IntArray]:
+    """Return the values of FIELDS that accounts have as numbers, (a,) each, -1 = none."""
     return account_values(data.metadata, data.account, FIELDS, accounts=data.pool.shape[1])
 
 
@@ -126,7 +131,7 @@ def _value(value: object) -> str | None:
 
 
 def shared_values(pool: sparse.csr_matrix, value: IntArray) -> SharedValue:
-    """Count pairs of accounts with the same value; pool: (f, a) CSR, value: (a,) numbers, -1 = none."""
+    """Count accounts with the same value; pool: (f, a) CSR, value: (a,) numbers, -1 = none."""
     with_value = np.flatnonzero(value >= 0)
     total = np.bincount(value[with_value]).astype(np.float64) if len(with_value) else np.zeros(1)
     n = total.sum()
@@ -141,4 +146,19 @@ def shared_values(pool: sparse.csr_matrix, value: IntArray) -> SharedValue:
     expected = known * (known - 1) / 2 * chance
     some = known >= 2
     trait = trait_where(some, pairs, expected, excess_evidence(pairs, expected))
-    return SharedValue(trait, np.where(some, largest / np.maximum(known, 1), np.nan))
+    count = sum_of(accounts, np.where(accounts.data > 1, accounts.data, 0.0))
+    by_chance = known * _chance_to_share(total, known)
+    share = count / np.maximum(known, 1)
+    sharing = trait_where(
+        some, share, by_chance / np.maximum(known, 1), share * excess_evidence(count, by_chance)
+    )
+    return SharedValue(sharing, trait, np.where(some, largest / np.maximum(known, 1), np.nan))
+
+
+def _chance_to_share(total: Doubles, known: Doubles) -> Doubles:
+    """How likely an account of a random pool of so many (f,) shares its value; total: (v,) accounts of each value."""
+    often, count = np.unique(total[total > 0], return_counts=True)
+    share = often / max(float(total.sum()), 1.0)
+    others = np.maximum(known - 1, 0)[:, None]
+    alone = (count * share * (1 - share) ** others).sum(axis=1) if len(often) else np.ones(len(known))
+    return np.asarray(1 - alone, dtype=np.float64)

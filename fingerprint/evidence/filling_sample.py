@@ -1,0 +1,169 @@
+"""A sample of what each family's requests are filled with, as vectors: what they are about, not what they say.
+
+In: which requests each family holds, their texts, and the families' grams. Out: for a bounded number of requests of
+each family the mean of the embedding of what stands in its slots. No text is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+from scipy import sparse
+
+from fingerprint.base.hashing import GOLDEN, mix
+from fingerprint.base.sparse import family_of
+from fingerprint.base.strings import buffers, strings
+from fingerprint.base.types import Bytes, Embed, FloatArray, HashArray, Ids, IntArray
+from fingerprint.text.ngrams import shingle
+from fingerprint.text.tokenise import tokens
+
+MAX_REQUESTS = 300
+"""Requests of a family that are looked at: what a pool is like shows in fewer (D-128)."""
+
+MAX_REQUESTS_OF_ACCOUNT = 6
+
+MAX_TOKENS = 256
+"""Tokens of a filling that are read: its subject stands at the beginning."""
+
+MIN_TOKENS = 3
+"""Tokens from which on a filling has a subject."""
+
+CHUNK = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class FillingSample:
+    """The fillings of m requests, ordered by family.
+
+    family: (m,) int64. request: (m,) int64, numbers in the batch. length: (m,) int32, tokens of the whole filling.
+    vectors: (m, d) float32 unit rows, zeros for a filling of less than MIN_TOKENS.
+    """
+
+    family: IntArray
+    request: IntArray
+    length: Ids
+    vectors: FloatArray
+
+
+def filling_sample(
+    rows: sparse.csr_matrix,
+    account: Ids,
+    prompt: Ids,
+    grams: Sequence[HashArray],
+    texts: Callable[[IntArray], pa.Array | pa.ChunkedArray],
+    embed: Embed,
+) -> FillingSample:
+    """Choose requests of each family, take its grams from their texts, and embed what is left.
+
+    rows: (f, r) CSR of ones, the requests of each family. account, prompt: (r,) int32 of each request. grams: sorted,
+    of each family. texts: gives the normalised texts of distinct prompts by their ascending numbers.
+    """
+    family, request = chosen_requests(rows, account)
+    pair, at = np.unique(np.stack([family, prompt[request].astype(np.int64)]), axis=1, return_inverse=True)
+    distinct, place = np.unique(pair[1], return_inverse=True)
+    length = np.zeros(pair.shape[1], dtype=np.int32)
+    vectors: FloatArray | None = None
+    order = np.argsort(place, kind="stable")
+    for begin in range(0, len(distinct), CHUNK):
+        some = order[np.searchsorted(place[order], begin) : np.searchsorted(place[order], begin + CHUNK)]
+        read = texts(distinct[begin : begin + CHUNK])
+        fillings, count = _fillings(
+            pa.chunked_array(read).combine_chunks() if isinstance(read, pa.ChunkedArray) else read,
+            place[some] - begin,
+            pair[0][some],
+            grams,
+        )
+        length[some] = count
+        part = embed(fillings)
+        vectors = np.zeros((pair.shape[1], part.shape[1]), dtype=np.float32) if vectors is None else vectors
+        vectors[some] = np.where((count >= MIN_TOKENS)[:, None], part, 0.0)
+    every = np.zeros((0, 0), dtype=np.float32) if vectors is None else vectors
+    return FillingSample(family, request, length[at.ravel()], every[at.ravel()])
+
+
+def chosen_requests(rows: sparse.csr_matrix, account: Ids) -> tuple[IntArray, IntArray]:
+    """Return families and numbers of at most MAX_REQUESTS requests of each, at most MAX_REQUESTS_OF_ACCOUNT an account.
+
+    Accounts with several requests come first, in a random order that does not depend on their number: pairs of
+    requests of one account are what a comparison with other accounts needs.
+    """
+    family, request = family_of(rows).astype(np.int64), rows.indices.astype(np.int64)
+    sender = account[request].astype(np.int64)
+    shuffled = mix(request.astype(np.uint64) * GOLDEN + np.uint64(1))
+    order = np.lexsort((shuffled, sender, family))
+    family, request, sender = family[order], request[order], sender[order]
+    starts = np.ones(len(order), dtype=np.bool_)
+    starts[1:] = (family[1:] != family[:-1]) | (sender[1:] != sender[:-1])
+    group = np.cumsum(starts) - 1
+    first = np.flatnonzero(starts)
+    rank = np.arange(len(order)) - first[group]
+    alone = np.bincount(group)[group] == 1
+    kept = np.flatnonzero(rank < MAX_REQUESTS_OF_ACCOUNT)
+    of_account = mix(sender.astype(np.uint64) * GOLDEN + np.uint64(2))
+    second = kept[np.lexsort((rank[kept], of_account[kept], alone[kept], family[kept]))]
+    begin = np.searchsorted(family[second], family[second])
+    chosen = second[np.arange(len(second)) - begin < MAX_REQUESTS]
+    return family[chosen], request[chosen]
+
+
+def _fillings(
+    texts: pa.LargeStringArray, row: IntArray, family: IntArray, grams: Sequence[HashArray]
+) -> tuple[pa.LargeStringArray, Ids]:
+    """Return what texts hold beside a family's grams, for pairs (p,) of text and family, and how many tokens it is."""
+    found = tokens(texts)
+    shingles = shingle(found.hashes, found.section, found.row_offsets)
+    data, offsets = buffers(texts)
+    ends = np.cumsum([0, *(len(g) for g in grams)]).astype(np.int64)
+    every = np.concatenate([*grams, np.empty(0, dtype=np.uint64)])
+    out, out_offsets, count = _beside_grams(
+        (data, offsets),
+        (found.row_offsets, found.starts, found.ends),
+        (shingles.hashes, shingles.first, shingles.last, shingles.offsets),
+        (row, family),
+        (every, ends),
+    )
+    return strings(out, out_offsets), count
+
+
+@njit(cache=True, nogil=True)
+def _beside_grams(
+    text: tuple[Bytes, IntArray],
+    token: tuple[IntArray, Ids, Ids],
+    gram: tuple[HashArray, IntArray, IntArray, IntArray],
+    pair: tuple[IntArray, IntArray],
+    template: tuple[HashArray, IntArray],
+) -> tuple[Bytes, IntArray, Ids]:
+    (data, offsets), (token_offsets, starts, ends), (hashes, first, last, gram_offsets) = text, token, gram
+    (row, family), (every, template_offsets) = pair, template
+    room = 0
+    for p in range(len(row)):
+        room += offsets[row[p] + 1] - offsets[row[p]] + 1
+    out = np.empty(room, dtype=np.uint8)
+    out_offsets = np.zeros(len(row) + 1, dtype=np.int64)
+    count = np.zeros(len(row), dtype=np.int32)
+    o = 0
+    for p in range(len(row)):
+        known = every[template_offsets[family[p]] : template_offsets[family[p] + 1]]
+        begin, end = token_offsets[row[p]], token_offsets[row[p] + 1]
+        fixed = np.zeros(end - begin, dtype=np.bool_)
+        for g in range(gram_offsets[row[p]], gram_offsets[row[p] + 1]):
+            at = np.searchsorted(known, hashes[g])
+            if at < len(known) and known[at] == hashes[g]:
+                fixed[first[g] - begin : last[g] - begin] = True
+        for i in range(end - begin):
+            if fixed[i]:
+                continue
+            if count[p] < MAX_TOKENS:
+                if count[p] > 0:
+                    out[o] = 32
+                    o += 1
+                for b in range(starts[begin + i], ends[begin + i]):
+                    out[o] = data[offsets[row[p]] + b]
+                    o += 1
+            count[p] += 1
+        out_offsets[p + 1] = o
+    return out[:o].copy(), out_offsets, count

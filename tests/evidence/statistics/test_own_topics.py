@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.observed import observed
+
+from fingerprint.evidence.filling_sample import FillingSample
+from fingerprint.evidence.observations import Observations
+from fingerprint.evidence.statistics.own_topics import dealt_fillings, dealt_ratio, own_topics
+
+ACCOUNTS, EACH, WIDTH = 20, 5, 32
+
+
+def family(topics: bool, *, accounts: int = ACCOUNTS, each: int = EACH, seed: int = 0) -> Observations:
+    """A family whose accounts have topics of their own, or whose fillings are dealt to them."""
+    random = np.random.default_rng(seed)
+    account = np.repeat(np.arange(accounts), each).astype(np.int32)
+    topic = random.normal(size=(accounts, WIDTH))[account]
+    vectors = topic + 1.5 * random.normal(size=(len(account), WIDTH))
+    if not topics:
+        vectors = vectors[random.permutation(len(account))]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    count = np.full(len(account), 20, dtype=np.int32)
+    sample = FillingSample(
+        np.zeros(len(account), np.int64), np.arange(len(account)), count, vectors.astype(np.float32)
+    )
+    seconds = random.uniform(0, 86_400, len(account))
+    return observed(account, seconds, [np.arange(len(account))], sample=sample)
+
+
+def test_people_have_topics_and_a_pool_has_a_list() -> None:
+    people, pool = family(True), family(False)
+    assert own_topics(people).evidence[0] > 5
+    assert dealt_fillings(people).evidence[0] == 0
+    assert dealt_fillings(pool).evidence[0] > 0.5
+    assert own_topics(pool).evidence[0] == 0
+    assert own_topics(people).value[0] > 0.1 > abs(own_topics(pool).value[0])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_dealt_fillings_are_hardly_ever_taken_for_topics(seed: int) -> None:
+    assert own_topics(family(False, seed=seed)).evidence[0] < 1
+
+
+def test_few_pairs_say_little() -> None:
+    assert dealt_fillings(family(False, accounts=6, each=1)).evidence[0] == 0
+    few, many = (dealt_fillings(family(False, accounts=n, each=2)).evidence[0] for n in (4, 60))
+    assert few < 1 < many
+
+
+def test_nothing_is_known_without_a_sample() -> None:
+    data = observed(np.arange(9), np.arange(9.0), [np.arange(9)])
+    assert np.isnan(own_topics(data).value[0])
+    assert own_topics(data).evidence[0] == dealt_fillings(data).evidence[0] == 0
+
+
+def test_the_ratio_is_that_of_the_integral() -> None:
+    grid = np.linspace(0, 1, 200_001)
+    for excess, deviation in ((0.0, 0.02), (-0.05, 0.03), (0.3, 0.01), (0.9, 0.2), (0.02, 0.5)):
+        density = np.exp(-(((excess - grid) / deviation) ** 2) / 2 - grid / 0.25) / 0.25
+        expected = np.log10(np.exp(-((excess / deviation) ** 2) / 2) / np.trapezoid(density, grid))
+        found = dealt_ratio(np.array([excess]), np.array([deviation]), 0.25)
+        assert found[0] == pytest.approx(expected, abs=1e-3)
