@@ -31,7 +31,7 @@ from fingerprint.domain.schemas import TRAFFIC_SCHEMA
 from fingerprint.domain.settings import Home
 from fingerprint.embedding.embedder import Embedder, encode_cached
 from fingerprint.embedding.vector_cache import VectorCache
-from fingerprint.evidence.two_sample import RANDOM_FEATURES, departures, random_features
+from fingerprint.evidence.two_sample import RANDOM_FEATURES, mean_discrepancy, random_features
 from fingerprint.simulate import SimulationConfig
 from fingerprint.store.store import Store
 from fingerprint.text.normalise import normalise_batch
@@ -199,13 +199,12 @@ class Kernel:
 
     def accounts(self, names: Sequence[str], honest: npt.NDArray[np.bool_]) -> Doubles:
         """Return the accounts' MMD², not below 0; the pool is of accounts that are honest, so it is at its best."""
-        against = departures(
+        value = mean_discrepancy(
             np.array([self._sums[name] for name in names]),
             np.array([float(self._requests[name]) for name in names]),
             honest,
-            self._covariance(),
         )
-        return np.maximum(np.nan_to_num(against.value, nan=0.0), 0.0)
+        return np.maximum(np.nan_to_num(value, nan=0.0), 0.0)
 
     def pooled(self, size: int) -> dict[str, float]:
         """Recall by share at FPR 0.3 % on windows drawn at random from all honest and all campaign requests."""
@@ -224,14 +223,10 @@ class Kernel:
         def score(sums: Doubles) -> Doubles:
             every = np.concatenate([honest.sum(axis=0, dtype=np.float64)[None], sums])
             requests = np.array([float(len(honest)), *[float(size)] * len(sums)])
-            return departures(every, requests, np.arange(len(every)) == 0, self._covariance()).value[1:]
+            return mean_discrepancy(every, requests, np.arange(len(every)) == 0)[1:]
 
         cut = np.quantile(score(drawn(0.0)), 1 - scores.ACCOUNT_RATE)
         return {f"{share:.2f}": float((score(drawn(share)) > cut).mean()) for share in SHARES}
-
-    def _covariance(self) -> Doubles:
-        pool = np.concatenate(self._honest)
-        return np.asarray(np.cov(pool.T), dtype=np.float64)
 
 
 def as_text(windows: Sequence[Row]) -> str:

@@ -47,9 +47,9 @@ class FamilyFacts:
 class AccountRow:
     """An account's latest assessment; `requests` and `conversations` are all it sent, `families` those it sent some of.
 
-    departure: how far its requests in no family are from honest traffic (MMD²), departure_q: q-value of that,
-    departure_rank: share of honest-looking accounts of like volume that depart as far; None where unknown.
-    departed: both are so small that the account is listed for it.
+    departure: how far its requests in no family are from honest traffic (MMD²), departure_q: q-value of that and of how
+    strange they are, departure_rank: share of honest-looking accounts of like volume that depart as far; None where
+    unknown. departed: the q-value is so small that the account is listed for it.
     """
 
     account_id: str

@@ -89,8 +89,8 @@ RANDOM_FEATURES_SCHEMA = pa.schema(
     [
         pa.field("account_id", pa.large_string(), nullable=False),
         pa.field("requests", pa.int64(), nullable=False),
-        pa.field("features", pa.large_binary(), nullable=False),  # <f2, their mean
+        pa.field("features", pa.large_binary(), nullable=False),  # <f2, means
     ]
 )
 """What the prompts of each account that are in no family are like: mean random features (evidence/two_sample) of so many
-requests."""
+requests, then the means of -log p in each space (evidence/strangeness); earlier versions kept the features alone."""

@@ -6,5 +6,6 @@ families are scored by (`Trait`, one file each in `statistics/`); pools of accou
 here knows of scores, weights or labels: that is `assessment`.
 
 Read `observations.py` first, what a statistic may look at, and `statistics/concentration.py`, the shortest one; then
-`null_models.py`. `coactivity.py`, `pools.py` and `two_sample.py` each stand alone.
+`null_models.py`. `coactivity.py`, `pools.py` and `two_sample.py` (with `strangeness.py` and
+`empirical_null.py`) each stand alone.
 """

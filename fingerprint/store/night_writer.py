@@ -298,8 +298,8 @@ def save_accounts(connection: sa.Connection, rows: Sequence[AccountRow], now: da
             for row in rows
         ],
     )
-    # an account in no family is listed as long as it departs, and it does so no longer
-    gone = sa.and_(accounts.c.score == 0, accounts.c.departed, accounts.c.updated < now)
+    # an account in no family is listed as long as its other requests can be tested, and they can no longer
+    gone = sa.and_(accounts.c.score == 0, accounts.c.departure.is_not(None), accounts.c.updated < now)
     connection.execute(sa.delete(accounts).where(gone))
 
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fingerprint.evidence.empirical_null import MIN_PEERS
 from fingerprint.evidence.two_sample import (
-    MAX_RANK,
     MIN_PROMPTS,
     RANDOM_FEATURES,
     Departures,
+    Sums,
     departures,
     random_features,
 )
@@ -26,14 +27,30 @@ def prompts(random: np.random.Generator, count: int) -> np.ndarray:
 
 
 def measured(accounts: list[np.ndarray], honest: np.ndarray | None = None) -> Departures:
+    """Test accounts by their kernel mean alone."""
     each = [random_features(vectors).astype(np.float64) for vectors in accounts]
-    pool = np.concatenate(each)
-    return departures(
-        np.array([e.sum(axis=0) for e in each]),
-        np.array([float(len(e)) for e in each]),
-        np.ones(len(each), dtype=np.bool_) if honest is None else honest,
-        np.cov(pool.T),
+    requests = np.array([float(len(e)) for e in each])
+    sums = Sums(
+        requests=requests,
+        features=np.array([e.sum(axis=0) for e in each]),
+        ranked=np.zeros(len(each)),
+        surprise=np.zeros((len(each), 2)),
+        covariance=np.cov(np.concatenate(each).T),
     )
+    return departures(sums, np.ones(len(each), dtype=np.bool_) if honest is None else honest)
+
+
+def surprised(mean: np.ndarray, requests: int, seed: int = 0) -> Departures:
+    """Test accounts of like prompts whose -log p have these means (a,), as drawn from an exponential distribution."""
+    random = np.random.default_rng(seed)
+    count = np.full(len(mean), float(requests))
+    surprise = random.exponential(np.repeat(mean, requests)).reshape(-1, requests).sum(axis=1)
+    features = np.array(
+        [random_features(prompts(random, requests)).sum(axis=0, dtype=np.float64) for _ in mean]
+    )
+    covariance = np.cov(random_features(prompts(random, 2000)).T)
+    sums = Sums(count, features, count, np.column_stack([surprise, count]), covariance)
+    return departures(sums, np.ones(len(mean), dtype=np.bool_))
 
 
 def test_features_are_unit_vectors_whose_products_are_the_kernel() -> None:
@@ -47,24 +64,52 @@ def test_features_are_unit_vectors_whose_products_are_the_kernel() -> None:
 
 
 @pytest.mark.parametrize("size", [5, 20, 100])
-def test_random_prompts_of_the_pool_are_departures_as_often_as_p_says(size: int) -> None:
+def test_random_prompts_of_the_pool_are_departures_as_rarely_as_q_says(size: int) -> None:
     random = np.random.default_rng(size)
     found = measured([prompts(random, size) for _ in range(1500)])
     assert abs(found.value.mean()) < 3 * found.value.std() / np.sqrt(1500)
-    for level in (0.1, 0.01):
-        assert (found.p_value <= level).mean() == pytest.approx(level, rel=0.6)
-    assert found.departed.mean() <= MAX_RANK
+    assert (found.p_value <= 0.01).mean() <= 0.015
+    assert not found.departed.any()
 
 
-def test_other_prompts_depart_and_the_stated_rate_of_honest_ones_does_at_most() -> None:
+def test_many_attackers_do_not_hide_each_other() -> None:
     random = np.random.default_rng(3)
-    strange = [unit(np.ones(DIMENSION) + random.normal(size=(30, DIMENSION))) for _ in range(20)]
-    usual = [prompts(random, int(n)) for n in random.integers(5, 200, 1000)]
-    honest = np.arange(1020) >= 20
-    found = measured([*strange, *usual], honest)
-    assert found.departed[:20].all()
-    assert found.departed[20:].mean() <= MAX_RANK
-    assert (found.value[:20] > found.value[20:].mean() + 0.05).all()
+    usual = [prompts(random, 100) for _ in range(450)]
+    for count in (8, 40):
+        strange = [unit(np.ones(DIMENSION) + random.normal(size=(100, DIMENSION))) for _ in range(count)]
+        found = measured([*strange, *usual])
+        assert found.departed[:count].all()
+        assert found.departed[count:].mean() <= 0.005
+
+
+def test_a_home_of_twenty_accounts_tells_one_that_is_unlike_and_no_other() -> None:
+    told = []
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        strange = unit(2 * np.ones(DIMENSION) + random.normal(size=(40, DIMENSION)))
+        found = measured([strange, *(prompts(random, 40) for _ in range(20))])
+        told.append(found.departed)
+    assert np.mean([t[0] for t in told]) >= 0.95
+    assert np.mean([t[1:] for t in told]) <= 0.01
+
+
+def test_a_tenth_of_strange_prompts_is_told_by_their_ranks_where_the_mean_is_not() -> None:
+    # prompts beyond all honest ones have -log p of about 7
+    mean = np.append(np.ones(300), 0.9 + 0.1 * 7)
+    found = surprised(mean, 400)
+    assert found.departed[300]
+    assert found.departed[:300].mean() <= 0.005
+    assert found.each[300, 1] < 1e-4 < found.each[300, 0]
+    assert found.rank[300] == pytest.approx(1 / 301)
+    assert found.surprise[300, 0] == pytest.approx(1.6, abs=0.2)
+
+
+def test_accounts_with_subjects_of_their_own_are_the_null() -> None:
+    random = np.random.default_rng(6)
+    own = [unit(2 * random.normal(size=DIMENSION) + random.normal(size=(60, DIMENSION))) for _ in range(400)]
+    found = measured(own)
+    assert (found.value > 0.05).all()
+    assert found.departed.mean() <= 0.005
 
 
 def test_more_of_the_same_prompts_is_a_clearer_departure() -> None:
@@ -82,15 +127,14 @@ def test_more_of_the_same_prompts_is_a_clearer_departure() -> None:
 
 def test_too_few_prompts_or_peers_say_nothing() -> None:
     random = np.random.default_rng(5)
-    found = measured([prompts(random, MIN_PROMPTS - 1), *(prompts(random, 10) for _ in range(20))])
+    few = [prompts(random, 10) for _ in range(MIN_PEERS)]
+    found = measured([prompts(random, MIN_PROMPTS - 1), *few])
     assert np.isnan(found.value[0])
-    assert np.isfinite(found.p_value[1:]).all()
-    assert np.isnan(found.rank).all()
-    assert not found.departed.any()
-    nobody = departures(
-        np.zeros((2, RANDOM_FEATURES)),
-        np.zeros(2),
-        np.zeros(2, dtype=np.bool_),
-        np.zeros((RANDOM_FEATURES, RANDOM_FEATURES)),
-    )
-    assert np.isnan(nobody.value).all()
+    assert np.isnan(found.q_value[0])
+    assert np.isfinite(found.q_value[1:]).all()
+    fewer = measured(few[1:])
+    assert np.isfinite(fewer.value).all()
+    assert np.isnan(fewer.q_value).all()
+    assert np.isnan(fewer.rank).all()
+    assert not fewer.departed.any()
+    assert np.isnan(measured(few, np.zeros(len(few), dtype=np.bool_)).value).all()

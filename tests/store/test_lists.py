@@ -21,7 +21,7 @@ from fingerprint.store.cursors import Cursor
 from fingerprint.store.store import Store
 
 
-def test_accounts_in_no_family_are_listed_while_they_depart(store: Store) -> None:
+def test_accounts_in_no_family_are_listed_while_they_are_tested(store: Store) -> None:
     def night(batch_id: str, *accounts: AccountRow) -> None:
         store.save_night(
             make_night(batch_id),
@@ -33,8 +33,10 @@ def test_accounts_in_no_family_are_listed_while_they_depart(store: Store) -> Non
 
     away = AccountRow("d", 0.0, False, 9, (), (), 0.4, 1e-9, 0.001, departed=True)
     known = AccountRow("e", 0.3, False, 9, ("f1",), (), 0.3, 1e-9, 0.002, departed=True)
-    night("n1", away, known)
+    usual = AccountRow("u", 0.0, False, 9, (), (), 0.001, 0.9, 0.5, departed=False)
+    night("n1", away, known, usual)
     assert store.accounts(departed=True) == [known, away]
+    assert store.account("u") == usual
     night("n2", AccountRow("g", 0.5, True, 1))
     assert [a.account_id for a in store.accounts()] == ["g", "e"]
 

@@ -138,7 +138,7 @@ def accounts(
 
     The output has for each account its id, score, whether it is flagged, requests, the families it sent, and the
     evidence. The highest score comes first. An account that sent no family has the score 0; it is listed because its
-    requests are unlike honest traffic.
+    requests could be compared with honest traffic.
     """
     if context.invoked_subcommand is not None:
         return
