@@ -16,7 +16,8 @@ FAMILIES = (ROOT / "docs" / "families.md").read_text()
 
 
 def run(*arguments: str) -> str:
-    result = CliRunner().invoke(cli, [*arguments])
+    # workers of pytest-xdist set COLUMNS to 80
+    result = CliRunner().invoke(cli, [*arguments], env={"COLUMNS": "110"})
     assert result.exit_code == 0, result.output
     return result.stdout
 

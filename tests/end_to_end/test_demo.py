@@ -14,7 +14,9 @@ from fingerprint.cli.main import cli
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     home = tmp_path_factory.mktemp("demo") / "home"
-    result = CliRunner().invoke(cli, ["demo", "--home", str(home), "--rows", "3000"])
+    # workers of pytest-xdist set COLUMNS to 80
+    arguments = ["demo", "--home", str(home), "--rows", "3000"]
+    result = CliRunner().invoke(cli, arguments, env={"COLUMNS": "110"})
     assert result.exit_code == 0, result.output
     return result.stdout, home
 
