@@ -8,7 +8,6 @@ character, or with a control character that the normaliser drops, is left to it 
 
 from __future__ import annotations
 
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,18 @@ from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
 from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
 from fingerprint.embedding.wordpiece import WordPieces, cut, piece
+from fingerprint.hunting.ascii_alphabet import (
+    BLANK,
+    DIGIT,
+    MASKED,
+    OTHER,
+    PARTING,
+    PLAIN_LETTER,
+    SIGN,
+    STOP,
+    Alphabet,
+    alphabet,
+)
 from fingerprint.hunting.word_bitmap import MAX_PLAIN_DIGITS, WordBitmap, bitmap_for, is_unsure, mark_words
 from fingerprint.hunting.word_table import (
     LONGEST,
@@ -27,14 +38,12 @@ from fingerprint.hunting.word_table import (
     token_hash,
     word_number,
 )
-from fingerprint.text.characters import CLASS, LETTER, SEPARATOR, SPACE, matching
 from fingerprint.text.masking import mask_part
 from fingerprint.text.ngrams import END, START
 
 NEEDS_NORMALISING = -1
 """Instead of a length: this text must be normalised."""
 
-_LETTER, _DIGIT, _SPACE, _SIGN, _STOP, _AT, _SEPARATOR, _OTHER, _MASK = range(9)
 _MAX_PLAIN_RUN, _MIN_MASKED_RUN = 5, 16  # less than the shortest runs that a mask stands for
 _QUOTE, _LINE, _COLON, _SLASH = 39, 95, 58, 47
 
@@ -44,27 +53,9 @@ _MAY_GO_ON = np.zeros(256, np.bool_)  # after a date or a time and a space
 _MAY_GO_ON[[ord(c) for c in "0123456789ap"]] = True
 
 # places in counts
-(
-    TOKENS,
-    SECTIONS,
-    _SECTION_START,
-    ROWS,
-    SENTENCES,
-    _SPACES,
-    _NOT_ASCII,
-    PLACES,
-    SEPARATORS,
-    MARKED,
-    _ORIGIN,
-) = range(11)
+TOKENS, SECTIONS, _SECTION_START, ROWS, SENTENCES, _SPACES = range(6)
+_NOT_ASCII, PLACES, SEPARATORS, MARKED, _ORIGIN = range(6, 11)
 _KEPT = MARKED  # these and the next stay while a text is read again
-
-
-class Alphabet(NamedTuple):
-    """What a byte of a raw text is, (256,), and what the normaliser folds it to, (256,)."""
-
-    kind: Bytes
-    fold: Bytes
 
 
 class ReadText(NamedTuple):
@@ -95,23 +86,6 @@ class Reading(NamedTuple):
     words: WordTable
     bitmap: WordBitmap
     text: ReadText
-
-
-@cache
-def alphabet() -> Alphabet:
-    """Make the table of bytes from that of characters."""
-    table = matching()
-    kinds = table.kinds[:0x80] & CLASS
-    kind = np.full(256, _OTHER, np.uint8)
-    kind[:0x80] = np.select(
-        [kinds == LETTER, kinds == SPACE, kinds == SEPARATOR], [_LETTER, _SPACE, _SEPARATOR], _SIGN
-    )
-    kind[:0x80][table.ascii == 0] = _OTHER
-    for characters, what in ((b"0123456789", _DIGIT), (b".;:!?", _STOP), (b"@", _AT), (b"\xee", _MASK)):
-        kind[list(characters)] = what
-    fold = np.arange(256, dtype=np.uint8)
-    fold[:0x80] = table.ascii
-    return Alphabet(kind, fold)
 
 
 def reading_for(longest: int, pieces: WordPieces, words: WordTable) -> Reading:
@@ -163,26 +137,26 @@ def read(data: Bytes, span: tuple[int, int], part: tuple[int, int], reading: Rea
     while k < marked and at < most:
         begin, stop = bitmap.begins[k], bitmap.ends[k]
         c = kind[data[begin]]
-        if begin > i and not after_separator and c != _SEPARATOR:
+        if begin > i and not after_separator and c != PARTING:
             at += 1
             spaces += 1
-        if not meaning and c != _SEPARATOR:
+        if not meaning and c != PARTING:
             text.places[0, counts[PLACES]], text.places[1, counts[PLACES]] = begin, at
             counts[PLACES] += 1
-        after_separator = c == _SEPARATOR
+        after_separator = c == PARTING
         size = stop - begin
         fits = skip == 0 and size <= min(LONGEST, most - at)
         if after_separator or (fits and not is_unsure(bitmap, begin - origin, stop - origin)):
-            if c <= _DIGIT:
+            if c <= DIGIT:
                 row = _add_marked_word(data, k, reading, meaning, (token, row))
                 token += 1
-            elif c == _SIGN:
+            elif c == SIGN:
                 if meaning:
                     text.rows[row] = _piece_of_sign(reading.pieces, data[begin])
                     row += 1
             else:
                 counts[TOKENS], counts[ROWS], counts[_SPACES] = token, row, spaces
-                if c == _SEPARATOR:
+                if c == PARTING:
                     end_section(text)
                 elif meaning:
                     end_sentence(text)
@@ -262,18 +236,18 @@ def _is_plain(data: Bytes, i: int, end: int, kind: Bytes) -> tuple[int, bool]:
     run, digits, plain, first = 0, 0, True, i
     while i < end:
         c = kind[data[i]]
-        if c == _LETTER:
+        if c == PLAIN_LETTER:
             run += 1
-        elif c == _DIGIT:
+        elif c == DIGIT:
             run, digits = run + 1, digits + 1
-            plain &= i < first + 2 or not _INSIDE_MASKS[data[i - 1]] or kind[data[i - 2]] != _DIGIT
-        elif c in (_SPACE, _SEPARATOR):
+            plain &= i < first + 2 or not _INSIDE_MASKS[data[i - 1]] or kind[data[i - 2]] != DIGIT
+        elif c in (BLANK, PARTING):
             break
         else:
             plain &= run < _MIN_MASKED_RUN and (
                 digits == 0 or (run <= _MAX_PLAIN_RUN and digits <= MAX_PLAIN_DIGITS)
             )
-            plain &= c in (_SIGN, _STOP)
+            plain &= c in (SIGN, STOP)
             plain &= data[i] != _COLON or i + 1 == end or data[i + 1] != _SLASH
             run, digits = 0, 0
         i += 1
@@ -292,17 +266,17 @@ def _fold_and_mask(data: Bytes, i: int, end: int, alphabet: Alphabet, out: Bytes
     o = 0
     while True:
         c = kind[data[i]]
-        while c not in (_SPACE, _SEPARATOR):
-            if c in (_OTHER, _MASK):
+        while c not in (BLANK, PARTING):
+            if c in (OTHER, MASKED):
                 return i, NEEDS_NORMALISING
             out[o] = fold[data[i]]
             i, o = i + 1, o + 1
-            c = kind[data[i]] if i < end else np.uint8(_SPACE)
+            c = kind[data[i]] if i < end else np.uint8(BLANK)
         after = i
-        while after < end and kind[data[after]] == _SPACE:
+        while after < end and kind[data[after]] == BLANK:
             after += 1
         # only a date or a time may go on behind a space, and these end in a digit
-        if after in (i, end) or kind[data[i - 1]] != _DIGIT or not _MAY_GO_ON[fold[data[after]]]:
+        if after in (i, end) or kind[data[i - 1]] != DIGIT or not _MAY_GO_ON[fold[data[after]]]:
             return i, mask_part(out, 0, o, 0)
         out[o] = 32
         i, o = after, o + 1
@@ -325,29 +299,31 @@ def _read_words(data: Bytes, i: int, end: int, reading: Reading, meaning: bool) 
     first, joins = i, False  # the tokeniser drops masks, and so joins words that stand beside them
     while i < end:
         c = kind[data[i]]
-        if c in (_LETTER, _DIGIT):
+        if c in (PLAIN_LETTER, DIGIT):
             if meaning and joins and data[i - 1] >= 0x80:
                 return False
             h = FNV_OFFSET  # of the token; own: of each part of it that the model cuts by itself
             while True:
                 begins, own = i, FNV_OFFSET
-                while i < end and kind[data[i]] in (_LETTER, _DIGIT):
+                while i < end and kind[data[i]] in (PLAIN_LETTER, DIGIT):
                     byte = np.uint64(fold[data[i]])
                     h, own = (h ^ byte) * FNV_PRIME, (own ^ byte) * FNV_PRIME
                     i += 1
                 if meaning:
                     _add_piece(text, pieces, data, (begins, i), own)
-                joined = i + 1 < end and data[i] in (_QUOTE, _LINE) and kind[data[i + 1]] in (_LETTER, _DIGIT)
+                joined = (
+                    i + 1 < end and data[i] in (_QUOTE, _LINE) and kind[data[i + 1]] in (PLAIN_LETTER, DIGIT)
+                )
                 if not joined:
                     break
                 h = (h ^ np.uint64(data[i])) * FNV_PRIME
                 if meaning:
-                    _add_sign(text, pieces, data[i], _SIGN)
+                    _add_sign(text, pieces, data[i], SIGN)
                 i += 1
             _add_token(text, finalise(h))
             continue
-        if c == _MASK:
-            joins |= i > first and kind[data[i - 1]] in (_LETTER, _DIGIT)
+        if c == MASKED:
+            joins |= i > first and kind[data[i - 1]] in (PLAIN_LETTER, DIGIT)
             h = FNV_OFFSET
             for k in range(i, i + 3):
                 h = (h ^ np.uint64(data[k])) * FNV_PRIME
@@ -356,7 +332,7 @@ def _read_words(data: Bytes, i: int, end: int, reading: Reading, meaning: bool) 
             i += 3
             continue
         joins = False
-        if c == _SPACE:
+        if c == BLANK:
             text.counts[_SPACES] += 1
         elif meaning:
             _add_sign(text, pieces, data[i], c)
@@ -384,7 +360,7 @@ def _add_piece(text: ReadText, pieces: WordPieces, data: Bytes, place: tuple[int
 @kernel_with(forceinline=True)
 def _add_sign(text: ReadText, pieces: WordPieces, sign: np.uint8, c: int) -> None:
     """Add a sign's piece, or end the sentence."""
-    if c == _STOP:
+    if c == STOP:
         end_sentence(text)
         return
     text.rows[text.counts[ROWS]] = _piece_of_sign(pieces, sign)

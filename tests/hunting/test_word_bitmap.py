@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fingerprint.hunting import ascii_reader
-from fingerprint.hunting.ascii_reader import alphabet
+from fingerprint.hunting import ascii_alphabet
+from fingerprint.hunting.ascii_alphabet import alphabet
 from fingerprint.hunting.word_bitmap import MAX_PLAIN_DIGITS, bitmap_for, mark_words
 
 TIES = b"._%+-@:/,'"
@@ -50,9 +50,9 @@ def test_what_a_byte_is_agrees_with_the_table_of_characters() -> None:
     for byte in range(256):
         bitmap, kind = bitmap_for(1), alphabet().kind[byte]
         count = mark_words(np.array([byte], np.uint8), 0, 1, bitmap)
-        assert (count < 0) == (kind in (ascii_reader._OTHER, ascii_reader._MASK))
-        assert (count == 0) == (kind == ascii_reader._SPACE)
-        assert (count > 0 and bool(bitmap.unsure[0])) == (kind == ascii_reader._AT)
+        assert (count < 0) == (kind in (ascii_alphabet.OTHER, ascii_alphabet.MASKED))
+        assert (count == 0) == (kind == ascii_alphabet.BLANK)
+        assert (count > 0 and bool(bitmap.unsure[0])) == (kind == ascii_alphabet.AT)
 
 
 def test_other_characters_are_not_for_it() -> None:
