@@ -6,9 +6,9 @@ labels to say what it is worth.
 
 The weights are set by hand on development data and on simulated traffic; analysts' labels move them (`weights`).
 What a pool looks like (D-055: pool, overlap, concentration, evenness, alike, agent, returning) adds up to less than a flag
-asks for: an honest tool with several templates has such a pool, too. A flag takes accounts that act together in
-time, that share addresses or payment, or that several templates' load is dealt over in turn. One customer's job does
-all that, but from few accounts.
+asks for: an honest tool with several templates has such a pool, too. One customer's job does all that campaigns do,
+but from few accounts or under one payment hash. People have topics and hours of their own, and schedulers keep the
+clock: that speaks against a campaign.
 """
 
 from __future__ import annotations
