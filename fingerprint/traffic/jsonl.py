@@ -15,6 +15,7 @@ from fingerprint.base.strings import strings
 from fingerprint.base.types import Bools, Bytes, IntArray
 from fingerprint.domain.schemas import SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
 from fingerprint.text.characters import encode
+from fingerprint.traffic.json_characters import character, code_unit
 from fingerprint.traffic.sources import Lines
 from fingerprint.traffic.tabular import unusable
 from fingerprint.traffic.timestamps import utc_column
@@ -33,7 +34,7 @@ MOST_DIGITS = 15
 
 _NAMES = np.frombuffer("".join(FIELDS).encode(), np.uint8)
 _NAME_ENDS = np.cumsum([0, *map(len, FIELDS)])
-_QUOTE, _BACKSLASH, _SLASH, _COLON, _COMMA, _OPEN, _CLOSE, _U = map(ord, '"\\/:,{}u')
+_QUOTE, _BACKSLASH, _SLASH, _COLON, _COMMA, _OPEN, _CLOSE = map(ord, '"\\/:,{}')
 _ZERO, _NINE = map(ord, "09")
 _SECTION, _TURN = ord(SYSTEM_END), ord(TURN_END)
 
@@ -184,7 +185,7 @@ def _string(data: Bytes, i: int, end: int) -> tuple[int, bool]:
             escapes = True
             width = _escape(data, i, end)[0]
         elif c >= 0x80:
-            width = _character(data, i, end)
+            width = character(data, i, end)
         if width == 0:
             return -1, False
         i += width
@@ -209,51 +210,16 @@ def _escape(data: Bytes, i: int, end: int) -> tuple[int, int]:
         return 2, 8
     if c == 102:  # f
         return 2, 12
-    code = _hex(data, i, end)
+    code = code_unit(data, i, end)
     # what parts the sections of a text is taken out elsewhere
     if code < 0 or code in (_SECTION, _TURN) or 0xDC00 <= code < 0xE000:
         return 0, 0
     if code < 0xD800 or code >= 0xE000:
         return 6, code
-    low = _hex(data, i + 6, end)
+    low = code_unit(data, i + 6, end)
     if not 0xDC00 <= low < 0xE000:
         return 0, 0
     return 12, 0x10000 + ((code - 0xD800) << 10) + low - 0xDC00
-
-
-@kernel
-def _hex(data: Bytes, i: int, end: int) -> int:
-    """Return the number written as a backslash, u and four digits at `i`, -1 for none."""
-    if i + 6 > end or data[i] != _BACKSLASH or data[i + 1] != _U:
-        return -1
-    code = 0
-    for k in range(i + 2, i + 6):
-        c = int(data[k])
-        if _ZERO <= c <= _NINE:
-            digit = c - _ZERO
-        elif 97 <= c | 0x20 <= 102:
-            digit = (c | 0x20) - 87
-        else:
-            return -1
-        code = code << 4 | digit
-    return code
-
-
-@kernel
-def _character(data: Bytes, i: int, end: int) -> int:
-    """Return how many bytes the character above ASCII at `i` takes, 0 where UTF-8 has none (RFC 3629, section 4)."""
-    c = data[i]
-    width = 2 if 0xC2 <= c <= 0xDF else 3 if 0xE0 <= c <= 0xEF else 4 if 0xF0 <= c <= 0xF4 else 0
-    if width == 0 or i + width > end:
-        return 0
-    least = 0xA0 if c == 0xE0 else 0x90 if c == 0xF0 else 0x80
-    most = 0x9F if c == 0xED else 0x8F if c == 0xF4 else 0xBF
-    if not least <= data[i + 1] <= most:
-        return 0
-    for k in range(i + 2, i + width):
-        if data[k] & 0xC0 != 0x80:
-            return 0
-    return width
 
 
 @kernel

@@ -203,7 +203,7 @@ def texts(row: Json) -> tuple[str | None, str]:
 
 
 def metadata_json(value: object) -> bytes | None:
-    """Return a metadata object, or the text of one, as compact JSON; None if empty, BadRow if no object."""
+    """Return a metadata object, or the text of one, as compact JSON; None if empty or too deep, BadRow if no object."""
     if value is None or value == "":
         return None
     loaded = loaded_json(value)
@@ -211,10 +211,8 @@ def metadata_json(value: object) -> bytes | None:
         raise wrong_type("metadata", "an object", value)
     try:
         return orjson.dumps(loaded)
-    except orjson.JSONEncodeError as error:
-        raise BadRow(
-            "wrong_type", "metadata: JSON of at most 254 levels expected, something else found"
-        ) from error
+    except orjson.JSONEncodeError:
+        return None  # over 254 levels; no field of metadata is required
 
 
 class _Located(NamedTuple):

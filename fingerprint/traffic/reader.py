@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import orjson
@@ -19,6 +19,7 @@ from fingerprint.domain.results import IngestReport
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
 from fingerprint.traffic.field_paths import compile_mapping
 from fingerprint.traffic.jsonl import read_rows
+from fingerprint.traffic.lenient_json import UNDECODABLE, mend, read_json
 from fingerprint.traffic.log_formats import Fields, Request, expand, extract, native_fields
 from fingerprint.traffic.rejects import BadRow, Rejects, json_type
 from fingerprint.traffic.sources import ByteStream, Lines, Source, cut_lines, find_sources
@@ -58,6 +59,9 @@ class ContentHash:
 ReadProgress = Callable[[int, int | None, int], None]
 """Called with bytes read, bytes in all (None when unknown) and rows read."""
 
+LARGE_INTEGER = 2.0**63
+"""From here on orjson may read an integer as a float, which is no id."""
+
 LINE_BYTES = 4 << 20
 BATCH_BYTES = 64 << 20
 DOCUMENT_BYTES = 64 << 20
@@ -90,6 +94,14 @@ def read_traffic(
         raise UsageError(f"batch_rows: at least 1 expected, {batch_rows} found")
     options = _Options(dict(mapping or {}), batch_rows, line_bytes, columns, on_progress, stdin)
     return TrafficReader(find_sources(sources), Rejects(rejects, max_rejects), options)
+
+
+class Row(NamedTuple):
+    """A row of a file: its number, from 1 on, what it holds, and the place of its first byte that is no UTF-8, or 0."""
+
+    number: int
+    value: Any
+    undecodable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +197,8 @@ class TrafficReader:
             for block in read_csv(source, stream, rows, limit):
                 yield self._from_table(source.label, block), stream.consumed
         elif source.format == "json" and (items := _document(stream)) is not None:
-            yield self._from_items(source.label, enumerate(items, 1)), stream.consumed
+            rows_of = (Row(number, item) for number, item in enumerate(items, 1))
+            yield self._from_items(source.label, rows_of), stream.consumed
         else:
             number = 1
             for lines in cut_lines(stream, limit):
@@ -208,17 +221,23 @@ class TrafficReader:
         order = np.argsort(np.concatenate([np.flatnonzero(read) + first, numbers]), kind="stable")
         return pa.concat_batches([batch, others]).take(pa.array(order))
 
-    def _parsed(self, label: str, lines: Iterable[tuple[int, bytes | None]]) -> Iterator[tuple[int, Any]]:
+    def _parsed(self, label: str, lines: Iterable[tuple[int, bytes | None]]) -> Iterator[Row]:
         too_long = f"over {self._options.line_bytes:,} bytes in a line"
         for number, line in lines:
             if line is None:
                 self._reject(label, number, BadRow("too_long", too_long))
                 continue
             try:
-                yield number, orjson.loads(line)
+                value = orjson.loads(line)
             except orjson.JSONDecodeError as error:
                 if line and not line.isspace():
-                    self._reject(label, number, _unparsable(line, error))
+                    mended = mend(line)
+                    if mended is None:
+                        self._reject(label, number, _unparsable(line, error))
+                    else:
+                        yield Row(number, mended.value, _undecodable(line) if mended.undecodable else 0)
+            else:
+                yield Row(number, _with_exact_integers(value, line))
 
     def _from_table(self, label: str, block: TableBlock) -> pa.RecordBatch:
         for number, bad in block.bad:
@@ -232,46 +251,48 @@ class TrafficReader:
             self._reject(label, number, bad)
         return batch
 
-    def _objects(self, label: str, block: TableBlock) -> Iterator[tuple[int, Any]]:
+    def _objects(self, label: str, block: TableBlock) -> Iterator[Row]:
         try:
-            yield from zip(block.numbers.tolist(), block.table.to_pylist(), strict=True)
+            yield from map(Row, block.numbers.tolist(), block.table.to_pylist())
         except UnicodeDecodeError:
             for i, number in enumerate(block.numbers.tolist()):
                 try:
-                    yield number, block.table.slice(i, 1).to_pylist()[0]
+                    yield Row(number, block.table.slice(i, 1).to_pylist()[0])
                 except UnicodeDecodeError:
                     self._reject(label, number, BadRow("invalid_utf8", "a text is not valid UTF-8"))
 
-    def _from_items(self, label: str, items: Iterable[tuple[int, Any]]) -> pa.RecordBatch:
-        """Bring pairs of line number and JSON value to TRAFFIC_SCHEMA."""
+    def _from_items(self, label: str, items: Iterable[Row]) -> pa.RecordBatch:
+        """Bring rows of JSON values to TRAFFIC_SCHEMA."""
         return self._numbered(label, items)[0]
 
-    def _numbered(self, label: str, items: Iterable[tuple[int, Any]]) -> tuple[pa.RecordBatch, IntArray]:
+    def _numbered(self, label: str, items: Iterable[Row]) -> tuple[pa.RecordBatch, IntArray]:
         """Do as `_from_items`, and tell each row's line."""
         requests: list[Fields] = []
         numbers: list[int] = []
-        for number, item in items:
-            fields = None if self._paths else native_fields(item)
+        for row in items:
+            fields = None if self._paths or row.undecodable else native_fields(row.value)
             if fields is not None:
                 requests.append(fields)
-                numbers.append(number)
+                numbers.append(row.number)
             else:
-                for request in self._requests(label, number, item):
+                for request in self._requests(label, row):
                     requests.append(request)
-                    numbers.append(number)
+                    numbers.append(row.number)
         batch, good = self._batch(label, requests, numbers)
         return batch, np.array(numbers, dtype=np.int64)[good]
 
-    def _requests(self, label: str, number: int, item: Any) -> Iterator[Request]:
-        for row in expand(item) if isinstance(item, dict) else [item]:
+    def _requests(self, label: str, row: Row) -> Iterator[Request]:
+        for item in expand(row.value) if isinstance(row.value, dict) else [row.value]:
             try:
-                if not isinstance(row, dict):
-                    raise BadRow("not_object", f"an object expected, {json_type(row)} found")
-                request = extract(row, self._paths)
+                if not isinstance(item, dict):
+                    raise BadRow("not_object", f"an object expected, {json_type(item)} found")
+                request = extract(item, self._paths)
+                if row.undecodable and any(isinstance(v, str) and UNDECODABLE in v for v in request):
+                    raise BadRow("invalid_utf8", f"not valid UTF-8 at byte {row.undecodable}")
                 if len(request.prompt) + len(request.system or "") > self._options.line_bytes:
                     raise BadRow("too_long", f"over {self._options.line_bytes:,} characters of text")
             except BadRow as bad:
-                self._reject(label, number, bad)
+                self._reject(label, row.number, bad)
             else:
                 yield request
 
@@ -339,17 +360,30 @@ def _document(stream: ByteStream) -> list[Any] | None:
     if not data.strip():
         return []
     try:
-        document = orjson.loads(data)
+        document = read_json(bytes(data))
     except orjson.JSONDecodeError:
         return None
     return document if isinstance(document, list) else [document]
 
 
+def _with_exact_integers(value: Any, line: bytes) -> Any:
+    """Return what a line holds, with its integers to the last digit where a float stands for one: it may be an id."""
+    if isinstance(value, dict) and any(type(v) is float and abs(v) >= LARGE_INTEGER for v in value.values()):
+        mended = mend(line)
+        return value if mended is None else mended.value
+    return value
+
+
 def _unparsable(line: bytes, error: orjson.JSONDecodeError) -> BadRow:
+    if at := _undecodable(line):
+        return BadRow("invalid_utf8", f"not valid UTF-8 at byte {at}")
+    return BadRow("not_json", f"not JSON: {error.msg} at character {error.colno}")
+
+
+def _undecodable(line: bytes) -> int:
+    """Return the place of the first byte that is no UTF-8, from 1 on; 0 for none."""
     try:
         line.decode()
-    except UnicodeDecodeError as undecodable:
-        return BadRow("invalid_utf8", f"not valid UTF-8 at byte {undecodable.start + 1}")
-    if "surrogate" in error.msg:
-        return BadRow("invalid_utf8", f"a lone surrogate at character {error.colno}")
-    return BadRow("not_json", f"not JSON: {error.msg} at character {error.colno}")
+    except UnicodeDecodeError as error:
+        return error.start + 1
+    return 0
