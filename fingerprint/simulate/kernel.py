@@ -251,15 +251,53 @@ def _next_of_series(series: U64, top: int, state: np.uint64) -> np.uint64:
 
 
 @kernel
+def _pushed(k: Stack, top: int) -> int:
+    """Put a part that keeps nothing on the stack; return the new top."""
+    top += 1
+    k.saved[top] = k.series[top] = np.uint64(0)
+    return top
+
+
+@kernel
 def _opened_shuffled(alternative: Ids, bits: np.uint64, k: Stack, top: int) -> int:
     """Put the parts of an alternative on the stack in a random order; return the new top."""
     count = int(alternative[1])
     shuffled(int(alternative[0]), count, bits, k.at, top)
     for _ in range(count):
-        top += 1
+        top = _pushed(k, top)
         k.end[top], k.left[top] = k.at[top] + 1, 0
-        k.saved[top] = k.series[top] = np.uint64(0)
     return top
+
+
+@kernel
+def _opened(t: Tables, k: Stack, top: int, rule: int, left: int, state: np.uint64) -> np.uint64:
+    """Choose one of a rule's alternatives for the part at `top`; return the generator's state.
+
+    left: how often the rule is to be written again after this.
+    """
+    if t.rules[rule, 1] > 1:
+        state += np.uint64(_STEP)
+    chosen = _alternative(t.rules, t.accept, t.alias, rule, mix(state))
+    k.at[top] = t.alternatives[chosen, 0]
+    k.end[top] = k.at[top] + t.alternatives[chosen, 1]
+    k.left[top], k.of[top] = left, rule
+    return state
+
+
+@kernel
+def _keep(k: Stack, top: int, state: np.uint64, own: np.uint64, topic: int) -> None:
+    """Keep, until the part at `top` ends, the generator's state, the text's seed and its topic."""
+    k.saved[top], k.own[top], k.topic[top] = state, own, topic
+
+
+@kernel
+def _kept(
+    k: Stack, top: int, state: np.uint64, own: np.uint64, topic: int
+) -> tuple[np.uint64, np.uint64, int]:
+    """Return what was kept when the part at `top` began, if anything was, else what it is given."""
+    if k.saved[top] == np.uint64(0):
+        return state, own, topic
+    return k.saved[top], k.own[top], int(k.topic[top])
 
 
 @kernel
@@ -280,70 +318,46 @@ def expand(
 
     person: what is written as `name^1` depends on it and on nothing else.
     """
-    # arrays out of their tuples, and the generator in a register: inside the loop either would cost as much as the rest
-    code, arena, rules, alternatives = t.code, t.arena, t.rules, t.alternatives
-    accept, alias, first_topic = t.accept, t.alias, t.topics
-    k_at, k_end, k_left, k_of, k_topic = k.at, k.end, k.left, k.of, k.topic
-    k_saved, k_own, k_series = k.saved, k.own, k.series
-    step, zero = np.uint64(_STEP), np.uint64(0)
-    capital = an = False
-    state = rng[0]
-    own = state
-    top, left, target = 0, 0, int(rule)
-    topic = int(topic)
-    k_saved[0] = k_series[0] = zero
-    while pos < limit:
-        if target >= 0:  # an alternative of this rule is to be opened at `top`
-            if rules[target, 1] > 1:
-                state += step
-            chosen = _alternative(rules, accept, alias, target, mix(state))
-            k_at[top] = alternatives[chosen, 0]
-            k_end[top] = k_at[top] + alternatives[chosen, 1]
-            k_left[top], k_of[top] = left, target
-            target = -1
-        at = int(k_at[top])
-        if at == k_end[top]:
-            if k_left[top] > 0:
-                target, left = int(k_of[top]), int(k_left[top]) - 1
-                state = _next_of_series(k_series, top, state)
-                continue
-            if k_saved[top] != zero:
-                state, own, topic = k_saved[top], k_own[top], int(k_topic[top])
-            top -= 1
-            if top < 0:
-                break
+    state = own = rng[0]  # in a register: in memory it would cost as much as the rest
+    topic, capital, an = int(topic), False, False
+    top, left, to_open = _pushed(k, -1), 0, int(rule)
+    while pos < limit and top >= 0:
+        if to_open >= 0:
+            state, to_open = _opened(t, k, top, to_open, left, state), -1
+        at = int(k.at[top])
+        if at == k.end[top]:
+            if k.left[top] > 0:
+                to_open, left = int(k.of[top]), int(k.left[top]) - 1
+                state = _next_of_series(k.series, top, state)
+            else:
+                state, own, topic = _kept(k, top, state, own, topic)
+                top -= 1
             continue
-        k_at[top] = at + 1
-        kind, first, second = code[at, 0], int(code[at, 1]), int(code[at, 2])
+        k.at[top] = at + 1
+        kind, first, second, third = t.code[at, 0], int(t.code[at, 1]), int(t.code[at, 2]), int(t.code[at, 3])
         if kind == LITERAL:
-            pos = _literal(arena, first, second, capital, an, out, pos)
+            pos = _literal(t.arena, first, second, capital, an, out, pos)
             capital = an = False
-            continue
-        if kind in (CAPITAL, ARTICLE):
+        elif kind in (CAPITAL, ARTICLE):
             capital, an = capital or kind == CAPITAL, an or kind == ARTICLE
-            continue
-        if kind in (RULE, TOPIC, SAME, OWN):
-            top, left = top + 1, 0
-            k_saved[top] = k_series[top] = zero
-            target = int(first_topic[first]) + topic if kind == TOPIC else first
+        elif kind in (RULE, TOPIC, SAME, OWN):
+            top, left, to_open = _pushed(k, top), 0, int(t.topics[first]) + topic if kind == TOPIC else first
             if kind in (SAME, OWN):
-                k_saved[top], k_own[top], k_topic[top] = state, own, topic
+                _keep(k, top, state, own, topic)
                 state = mix((own if kind == SAME else person) + np.uint64(second * 7919 + first))
-            continue
-        state += step
-        bits = mix(state)
-        if kind == REPEAT:
-            top, target, left = top + 1, first, run_length(bits, second, int(code[at, 3])) - 1
-            k_saved[top] = k_series[top] = zero
-        elif kind == ZETA:
-            top, target = top + 1, first
-            k_saved[top], k_own[top], k_topic[top] = state, own, topic
-            own, left, k_series[top] = _excerpt(bits, first, second, int(code[at, 3]))
-            topic = int(np.int64(own % np.uint64(max(topics, 1))))
-            state = mix(k_series[top])
-        elif kind == SHUFFLE:
-            top = _opened_shuffled(alternatives[int(rules[first, 0])], bits, k, top)
         else:
-            pos = figure(kind, first, second, bits, out, pos, clock)
+            state += np.uint64(_STEP)
+            bits = mix(state)
+            if kind == REPEAT:
+                top, left, to_open = _pushed(k, top), run_length(bits, second, third) - 1, first
+            elif kind == ZETA:
+                top, to_open = _pushed(k, top), first
+                _keep(k, top, state, own, topic)
+                own, left, k.series[top] = _excerpt(bits, first, second, third)
+                topic, state = int(np.int64(own % np.uint64(max(topics, 1)))), mix(k.series[top])
+            elif kind == SHUFFLE:
+                top = _opened_shuffled(t.alternatives[int(t.rules[first, 0])], bits, k, top)
+            else:
+                pos = figure(kind, first, second, bits, out, pos, clock)
     rng[0] = state
     return pos
