@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, BinaryIO, Literal
 
@@ -36,6 +38,7 @@ PACKED_BYTES = 1 << 16
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ def _endings() -> str:
 
 
 class ByteStream:
-    """The bytes of one source in blocks of at most BLOCK_BYTES, unpacked if gzip, without a UTF-8 BOM.
+    """The bytes of one source in blocks of at most BLOCK_BYTES, unpacked if gzip, as UTF-8 without a byte order mark.
 
     `consumed` counts the bytes taken from disk or pipe, before unpacking.
     Raises InputError when the source cannot be read, for a gzip stream that is damaged or ends too early after
@@ -204,10 +207,12 @@ class ByteStream:
         # a pipe may be silent for hours, and a thread that waits for it cannot be stopped
         if packed and self._source.path is not None:
             blocks = prefetch(blocks)
-        first = True
-        for block in blocks:
-            yield block.removeprefix(_BOM) if first else block
-            first = False
+        first = next(blocks, b"")
+        if first.startswith(_UTF16_MARKS):
+            yield from _as_utf8(first, blocks)
+            return
+        yield first.removeprefix(_BOM)
+        yield from blocks
 
     def _read(self, stream: BinaryIO, size: int) -> bytes:
         block = stream.read(size)
@@ -240,6 +245,14 @@ class ByteStream:
                 f"{self._source.label}: the gzip stream ends in the middle, after {self.consumed:,} bytes; "
                 "it was cut short or is still being written"
             )
+
+
+def _as_utf8(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Write UTF-16 with a byte order mark as UTF-8, what is no character in it as U+FFFD."""
+    decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
+    for block in chain([first], blocks):
+        yield decoder.decode(block).encode()
+    yield decoder.decode(b"", True).encode()
 
 
 @dataclass(frozen=True, slots=True)

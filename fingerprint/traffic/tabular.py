@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +16,11 @@ from numba import njit
 from fingerprint.base.types import Bools, Bytes, IntArray
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.schemas import SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
+from fingerprint.traffic.csv_records import TOO_LONG, csv_records
 from fingerprint.traffic.log_formats import metadata_json
 from fingerprint.traffic.rejects import BadRow, RejectKind
 from fingerprint.traffic.remote import BUFFER_BYTES
-from fingerprint.traffic.sources import ByteStream, Source, cut_lines
+from fingerprint.traffic.sources import ByteStream, Source
 from fingerprint.traffic.timestamps import EXPECTED, describe, utc_column
 
 NATIVE = ("request_id", "account_id", "timestamp", "prompt")
@@ -28,9 +28,6 @@ BLOCK_BYTES = 8 << 20
 _STEP = 1 << 12
 _FIRST, _LAST = np.uint8(ord(SYSTEM_END)), np.uint8(ord(TURN_END))  # neighbours
 ID_BYTES = 2_000  # PostgreSQL indexes no longer ones, and takes no NUL in a text
-
-# marks a physical CSV line over the limit; no decoder makes this code point
-_TOO_LONG = "\ud800"
 
 ID_EXPECTED = f"at most {ID_BYTES:,} bytes without a NUL expected, others found"
 
@@ -99,10 +96,9 @@ def read_csv(source: Source, blocks: ByteStream, rows: int, limit: int) -> Itera
 
     Bad rows have a wrong number of cells, a cell over `limit` bytes or invalid UTF-8. Empty cells are null.
     """
-    csv.field_size_limit(limit)
-    reader = _rows(csv.reader(_text_lines(blocks, limit)))
+    reader = csv_records(blocks, limit)
     header = next(reader, [])
-    if isinstance(header, BadRow) or _TOO_LONG in header:
+    if isinstance(header, BadRow) or TOO_LONG in header:
         raise InputError(f"{source.label}: the header line is longer than {limit:,} bytes")
     _check_names(source, header)
     number = 0
@@ -281,30 +277,9 @@ def _check_names(source: Source, names: Sequence[str]) -> None:
 
 
 def _wrong_width(width: int, row: Sequence[str]) -> BadRow:
-    if any(_TOO_LONG in cell for cell in row):
+    if any(TOO_LONG in cell for cell in row):
         return BadRow("too_long", "a line of this row is too long")
     return BadRow("wrong_columns", f"{width} cells expected, {len(row)} found")
-
-
-def _text_lines(blocks: ByteStream, limit: int) -> Iterator[str]:
-    for lines in cut_lines(blocks, limit):
-        for number in range(len(lines)):
-            line = lines[number]
-            yield _TOO_LONG if line is None else line.decode(errors="surrogateescape") + "\n"
-
-
-def _rows(reader: Iterator[list[str]]) -> Iterator[list[str] | BadRow]:
-    """Yield the rows that are not blank, a BadRow for one that the csv module refuses."""
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield BadRow("too_long" if "field larger" in str(error) else "wrong_columns", f"not CSV: {error}")
-            continue
-        if row:
-            yield row
 
 
 def _csv_block(
@@ -316,7 +291,7 @@ def _csv_block(
         good = []
         for number, row in zip(numbers, cells, strict=True):
             text = "".join(row)
-            if _TOO_LONG in text:
+            if TOO_LONG in text:
                 bad.append((number, BadRow("too_long", "a line of this row is too long")))
             elif any("\udc80" <= char <= "\udcff" for char in text):
                 bad.append((number, BadRow("invalid_utf8", "not valid UTF-8")))

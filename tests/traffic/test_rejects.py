@@ -165,6 +165,42 @@ class TestRejects:
         _, report = read(path, line_bytes=2000)
         assert report.accepted > 150
 
+    @pytest.mark.parametrize(
+        "stray", ['"open', '"open ""quoted""', '5" screen', 'a "quoted" word', '"closed" and on', '"open,x']
+    )
+    def test_a_stray_quote_spoils_no_row_but_its_own(self, tmp_path: Path, stray: str) -> None:
+        path = tmp_path / "t.csv"
+        rows = [f"r{n},a,1772409600,text {n}" for n in range(40)]
+        rows[20] = 'r20,a,1772409600,"of two ""quoted""\r\nlines"'
+        for at in (0, 10, 39):
+            spoilt = [*rows[:at], f"r{at},a,1772409600,{stray}", *rows[at + 1 :]]
+            path.write_text("request_id,account_id,timestamp,prompt\n" + "\n".join(spoilt) + "\n", newline="")
+            table, report = read(path)
+            assert report.rows_read == 40
+            assert set(table.column("request_id").to_pylist()) >= {f"r{n}" for n in range(40) if n != at}
+            assert 'of two "quoted"\r\nlines' in table.column("prompt").to_pylist()
+
+    def test_a_quote_that_is_never_closed_is_told(self, tmp_path: Path) -> None:
+        path = tmp_path / "t.csv"
+        path.write_text('request_id,account_id,timestamp,prompt\nr0,a,1772409600,"x\nr1,a,1772409600,y\n')
+        _, report = read(path, rejects=tmp_path / "rejects.jsonl")
+        assert report.accepted == 1
+        assert [(e["line"], e["kind"]) for e in rejected(tmp_path / "rejects.jsonl")] == [
+            (1, "wrong_columns")
+        ]
+        assert "a quote begins here that none ends" in (tmp_path / "rejects.jsonl").read_text()
+
+    def test_utf16_with_a_mark_is_read(self, tmp_path: Path) -> None:
+        text = "request_id,account_id,timestamp,prompt\n" + "".join(
+            f"r{n},a,1772409600,é {n}\n" for n in range(9)
+        )
+        for encoding in ("utf-16", "utf-16-be"):
+            mark = b"" if encoding == "utf-16" else b"\xfe\xff"
+            (tmp_path / "t.csv").write_bytes(mark + text.encode(encoding))
+            (tmp_path / "t.jsonl").write_bytes(mark + lines([row(1), row(2)]).decode().encode(encoding))
+            assert read(tmp_path / "t.csv")[0].column("prompt").to_pylist() == [f"é {n}" for n in range(9)]
+            assert read(tmp_path / "t.jsonl")[1].accepted == 2
+
     def test_max_rejects_stops_and_names_file_and_reasons(self, tmp_path: Path) -> None:
         path = tmp_path / "bad.jsonl"
         path.write_bytes(lines([row(1), "x", "y", "z", "w", row(2)]))
