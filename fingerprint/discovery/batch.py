@@ -1,6 +1,7 @@
 """One batch of traffic, held as conversations that point at distinct prompts.
 
-Prompts that consist of the same tokens are one prompt, whatever their case, spacing and punctuation.
+Prompts that consist of the same tokens are one prompt, whatever their case, spacing and punctuation; what is masked
+in them counts as it stood before, so that prompts which differ in a number or a picture only are two (D-162).
 Memory: about 30 bytes a conversation, 12 bytes and an id a request, and, for each distinct prompt, its text twice
 (normalised and as shown) and 9 bytes a token.
 """
@@ -20,7 +21,7 @@ from fingerprint.base.parallel import in_order
 from fingerprint.base.sparse import ranges
 from fingerprint.base.types import Bools, Bytes, Doubles, HashArray, Ids, IntArray
 from fingerprint.evidence.coactivity import Behaviour, Ranks, behaviour
-from fingerprint.text.normalise import display_batch, normalise_batch
+from fingerprint.text.normalise import compose, display_batch, normalise_with_values
 from fingerprint.text.tokenise import Tokens, tokens
 
 PIECE = 4_096
@@ -120,9 +121,9 @@ class _Piece:
 
     @classmethod
     def of(cls, rows: pa.RecordBatch) -> _Piece:
-        texts = normalise_batch(rows)
+        texts, values = normalise_with_values(compose(rows.column("system"), rows.column("prompt")))
         tokenised = tokens(texts)
-        key = sequence_hash(tokenised.hashes, tokenised.section, tokenised.row_offsets)
+        key = prompt_keys(tokenised, values)
         return cls(rows, texts, display_batch(rows), tokenised, key)
 
 
@@ -184,9 +185,17 @@ def _one_chunk(parts: list[pa.Array]) -> pa.ChunkedArray:
     return pa.chunked_array([joined])
 
 
+def prompt_keys(tokenised: Tokens, values: HashArray) -> HashArray:
+    """Return the hash (n,) uint64 that tells each text from others: texts of one hash are one prompt.
+
+    values: (n,) uint64, of what the masks of each text stand for, as `normalise_with_values` returns them.
+    """
+    return sequence_hash(tokenised.hashes, tokenised.section, tokenised.row_offsets) ^ values
+
+
 @njit(cache=True, nogil=True)
 def sequence_hash(hashes: HashArray, section: Bytes, offsets: IntArray) -> HashArray:
-    """Hash each text's tokens, in their order and sections, (n,) uint64: texts of one hash are one prompt.
+    """Hash each text's tokens, in their order and sections, (n,) uint64.
 
     hashes: (t,) uint64 and section: (t,) uint8 of the tokens; offsets: (n + 1,) where each text's begin.
     """

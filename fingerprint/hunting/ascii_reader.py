@@ -38,7 +38,7 @@ from fingerprint.hunting.word_table import (
     token_hash,
     word_number,
 )
-from fingerprint.text.masking import mask_part
+from fingerprint.text.masking import NO_VALUE, mask_part
 from fingerprint.text.ngrams import END, START
 
 NEEDS_NORMALISING = -1
@@ -277,7 +277,7 @@ def _fold_and_mask(data: Bytes, i: int, end: int, alphabet: Alphabet, out: Bytes
             after += 1
         # only a date or a time may go on behind a space, and these end in a digit
         if after in (i, end) or kind[data[i - 1]] != DIGIT or not _MAY_GO_ON[fold[data[after]]]:
-            return i, mask_part(out, 0, o, 0)
+            return i, mask_part(out, 0, o, 0, NO_VALUE)[0]
         out[o] = 32
         i, o = after, o + 1
 

@@ -22,13 +22,13 @@ import pyarrow.compute as pc
 
 from fingerprint.base.hashing import SeenIds
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
-from fingerprint.discovery.batch import Batch, places_of, sequence_hash
+from fingerprint.discovery.batch import Batch, places_of, prompt_keys
 from fingerprint.evidence.slot_fillings import MAX_SLOTS, Fillings, fillings
 from fingerprint.nights.claims import Claims, CoreTable, core_table, find_claims, join_claims
 from fingerprint.nights.engine import Engine
 from fingerprint.nights.spool_files import SpoolFiles, read_rows, read_table
 from fingerprint.text.ngrams import shingle
-from fingerprint.text.normalise import compose, display, normalise
+from fingerprint.text.normalise import compose, display, normalise_with_values
 from fingerprint.text.tokenise import tokens
 
 PIECE = 4_096
@@ -295,13 +295,13 @@ def prepare(given: tuple[CoreTable, float], rows: pa.RecordBatch) -> SpooledRows
     """Normalise the texts of some rows (system, prompt) and find which of the given cores they hold a share of."""
     stored, share = given
     sent = compose(rows.column("system"), rows.column("prompt"))
-    texts = normalise(sent)
+    texts, values = normalise_with_values(sent)
     tokenised = tokens(texts)
     claims = join_claims([], [])
     if len(stored.family):
         grams = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
         claims = find_claims(stored, grams.hashes, grams.offsets, share=share)
-    key = sequence_hash(tokenised.hashes, tokenised.section, tokenised.row_offsets)
+    key = prompt_keys(tokenised, values)
     return SpooledRows(sent, texts, key, claims)
 
 

@@ -7,8 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
 from fingerprint.base.jit import kernel
-from fingerprint.base.types import Bytes, IntArray
+from fingerprint.base.types import Bytes, HashArray, IntArray
 from fingerprint.text import mask_patterns
 from fingerprint.text.mask_patterns import AF, DIGIT, KIND, MAIL, MIN_HEX_LETTERS, email, token, url
 
@@ -41,6 +42,9 @@ _MASK = re.compile(f"[{''.join(MASKS)}]")
 _READABLE = re.compile("⟨([a-z]+)⟩")
 _NAMED = {name: character for character, name in MASKS.items()}
 
+NO_VALUE: Final = FNV_OFFSET
+"""The hash of what is masked, before anything is."""
+
 _MAX_LOCAL = 64  # of an e-mail address (RFC 5321, 4.5.3.1.1)
 _MAX_PIECE = 1024  # a longer run of letters and digits is read in parts, so that no text takes quadratic time
 
@@ -64,19 +68,24 @@ def remask(text: str) -> str:
     return _READABLE.sub(lambda found: _NAMED.get(found[1], found[0]), text)
 
 
-def mask(data: Bytes, offsets: IntArray) -> tuple[Bytes, IntArray]:
-    """Mask the volatile tokens of folded texts, in place: no mask is longer than what it stands for."""
+def mask(data: Bytes, offsets: IntArray) -> tuple[Bytes, IntArray, HashArray]:
+    """Mask the volatile tokens of n folded texts, in place: no mask is longer than what it stands for.
+
+    Returns the bytes, the offsets (n + 1,), and a hash (n,) of what the masks of each text stand for, 0 without a mask.
+    """
     ends = np.empty(len(offsets), np.int64)
-    _mask_rows(data, offsets, ends)
-    return data[: ends[-1]], ends
+    values = np.zeros(len(offsets) - 1, np.uint64)
+    _mask_rows(data, offsets, ends, values)
+    return data[: ends[-1]], ends, values
 
 
 @kernel
-def _mask_rows(data: Bytes, offsets: IntArray, ends: IntArray) -> None:
+def _mask_rows(data: Bytes, offsets: IntArray, ends: IntArray, values: HashArray) -> None:
     ends[0] = 0
     o = 0
     for r in range(len(offsets) - 1):
         i, last = offsets[r], offsets[r + 1]
+        value = NO_VALUE
         while i < last:
             alarm = _alarm(data, i, last)
             start, cut = (alarm, last) if alarm == last else _around(data, i, alarm, last)
@@ -87,9 +96,10 @@ def _mask_rows(data: Bytes, offsets: IntArray, ends: IntArray) -> None:
                     data[o] = data[k]
                     o += 1
             if start < cut:
-                o = mask_part(data, start, cut, o)
+                o, value = mask_part(data, start, cut, o, value)
             i = cut
         ends[r + 1] = o
+        values[r] = finalise(value) if value != NO_VALUE else np.uint64(0)
 
 
 @kernel
@@ -126,8 +136,11 @@ def _around(data: Bytes, first: int, alarm: int, last: int) -> tuple[int, int]:
 
 
 @kernel
-def mask_part(data: Bytes, start: int, last: int, o: int) -> int:
-    """Mask a row or a part of one into `data` from `o` on, never past what is read, and return where it ends."""
+def mask_part(data: Bytes, start: int, last: int, o: int, value: np.uint64) -> tuple[int, np.uint64]:
+    """Mask a row or a part of one into `data` from `o` on, never past what is read.
+
+    Returns where it ends, and `value`, a hash that begins with NO_VALUE, with what was masked added to it.
+    """
     i, end, at_sign = start, last, start
     resume = -1  # inside a URL's host, which ends at `end`: where its path ends
     while i < end or resume >= 0:
@@ -135,6 +148,7 @@ def mask_part(data: Bytes, start: int, last: int, o: int) -> int:
             if resume > end and resume < last and data[resume] >= 0x80:
                 data[o] = _SPACE  # letters after the path are no part of the host
                 o += 1
+            value = _with_value(data, end, resume, value)
             i, end, resume = resume, last, -1
             continue
         if KIND[data[i]] == 0:
@@ -147,6 +161,7 @@ def mask_part(data: Bytes, start: int, last: int, o: int) -> int:
             j += 1
         host, path = url(data, j, end) if resume < 0 else (0, 0)
         if path > 0:
+            value = _with_value(data, i, j, value)
             o = _put(data, o, mask_patterns.URL)
             i, end, resume = j + 3, host, path
             continue
@@ -158,13 +173,22 @@ def mask_part(data: Bytes, start: int, last: int, o: int) -> int:
         if stop == 0:
             stop, which = token(data, i, j, end, bits)
         if which > 0:
+            value = _with_value(data, i, stop, value)
             o = _put(data, o, which)
         else:
             for k in range(i, stop):
                 data[o] = data[k]
                 o += 1
         i = stop
-    return o
+    return o, value
+
+
+@kernel
+def _with_value(data: Bytes, i: int, end: int, value: np.uint64) -> np.uint64:
+    """Add what stands from `i` to `end`, and where it ends, to a hash (FNV-1a)."""
+    for k in range(i, end):
+        value = (value ^ np.uint64(data[k])) * FNV_PRIME
+    return (value ^ np.uint64(_SPACE)) * FNV_PRIME
 
 
 @kernel

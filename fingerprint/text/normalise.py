@@ -16,7 +16,7 @@ from numba import njit
 from fingerprint.base.jit import kernel
 from fingerprint.base.simd import copy
 from fingerprint.base.strings import buffers, plain, strings
-from fingerprint.base.types import Bools, Bytes, IntArray
+from fingerprint.base.types import Bools, Bytes, HashArray, IntArray
 from fingerprint.domain.schemas import SYSTEM_END
 from fingerprint.text.characters import (
     ASCII_LETTER,
@@ -51,7 +51,15 @@ _GROWTH: Final = 2
 
 def normalise(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     """Return the matching form of each text; nulls become "", the length stays."""
-    return strings(*mask(*_fold(texts, matching())))
+    return normalise_with_values(texts)[0]
+
+
+def normalise_with_values(
+    texts: pa.Array | pa.ChunkedArray,
+) -> tuple[pa.LargeStringArray, HashArray]:
+    """Return the matching form of n texts, and a hash (n,) of what the masks of each stand for, 0 without a mask."""
+    data, offsets, values = mask(*_fold(texts, matching()))
+    return strings(data, offsets), values
 
 
 def fold(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
@@ -62,7 +70,7 @@ def fold(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
 def mask_folded(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """Return what `normalise` makes of texts that `fold` made."""
     data, offsets = buffers(texts)
-    return strings(*mask(data[offsets[0] : offsets[-1]].copy(), offsets - offsets[0]))
+    return strings(*mask(data[offsets[0] : offsets[-1]].copy(), offsets - offsets[0])[:2])
 
 
 def display(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:

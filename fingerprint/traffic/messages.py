@@ -1,6 +1,12 @@
-"""The text that people wrote in provider messages: strings, blocks and parts, lists of turns."""
+"""The text that people wrote in provider messages: strings, blocks and parts, lists of turns.
+
+A picture, a sound or a file among the parts is one line, `attachment://image/` and a hash of what it holds or where it
+lies, so that requests which differ in a picture only differ in their text, in a place that is masked (D-163).
+"""
 
 from __future__ import annotations
+
+from hashlib import blake2b
 
 import orjson
 
@@ -11,6 +17,27 @@ from fingerprint.traffic.rejects import BadRow, json_type
 _SYSTEM_ROLES = ("system", "developer")
 _USER_ROLES = ("user", "human")
 _TEXT_PARTS = (None, "text", "input_text")
+_ATTACHMENTS = {
+    "image_url": "image",
+    "input_image": "image",
+    "image": "image",
+    "input_audio": "audio",
+    "audio": "audio",
+    "video_url": "video",
+    "video": "video",
+    "file": "file",
+    "input_file": "file",
+    "document": "file",
+    # OpenTelemetry's, whose `modality` says what they are
+    "blob": "file",
+    "uri": "file",
+}
+"""What parts that are no text are called, by their type."""
+
+_MODALITIES = ("image", "audio", "video")
+_NOT_CONTENT = ("type", "modality", "mime_type", "detail", "title", "cache_control")
+"""Keys of such a part that say nothing of what it holds."""
+
 _REDACTED = "redacted-by-litellm"  # what LiteLLM writes for every message when message logging is off
 
 
@@ -39,7 +66,7 @@ def turns(name: str, value: object) -> tuple[list[str], list[str]]:
 
 
 def plain_text(name: str, content: object) -> str:
-    """Return a content's text: itself, or those of its parts that are text, joined by a newline."""
+    """Return a content's text: itself, or those of its parts that are text or attached, joined by a newline."""
     if content is None:
         return ""
     if isinstance(content, str):
@@ -52,10 +79,24 @@ def plain_text(name: str, content: object) -> str:
 
 
 def _part_text(part: object) -> str:
-    if isinstance(part, dict):
+    if not isinstance(part, dict):
+        return part if isinstance(part, str) else ""
+    kind = part.get("type")
+    if kind in _TEXT_PARTS:
         # OpenTelemetry's text parts say `content` where the providers' say `text`
-        part = part.get("text", part.get("content")) if part.get("type") in _TEXT_PARTS else None
-    return part if isinstance(part, str) else ""
+        text = part.get("text", part.get("content"))
+        return text if isinstance(text, str) else ""
+    return _attachment(part, _ATTACHMENTS[kind]) if isinstance(kind, str) and kind in _ATTACHMENTS else ""
+
+
+def _attachment(part: dict[str, object], name: str) -> str:
+    """Return the line that stands for a part that is no text; none where the log left out what it holds."""
+    holds = {key: value for key, value in part.items() if key not in _NOT_CONTENT and value}
+    if not holds:
+        return ""
+    name = next((m for m in _MODALITIES if part.get("modality") == m), name)
+    digest = blake2b(orjson.dumps(holds, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
+    return f"attachment://{name}/{digest}"
 
 
 def items_in(value: object, key: str) -> object:

@@ -94,9 +94,16 @@ def _coordinates(matrix: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         (Sent("hello world"), Sent(f"hello{TURN_END}world"), False),
         (
             Sent("id 3fa85f64-5717-4562-b3fc-2c963f66afa6"),
-            Sent("id 7c9e6679-7425-40de-944b-e07fc1f90ae7"),
+            Sent("ID: 3fa85f64-5717-4562-b3fc-2c963f66afa6"),
             True,
         ),
+        (
+            Sent("id 3fa85f64-5717-4562-b3fc-2c963f66afa6"),
+            Sent("id 7c9e6679-7425-40de-944b-e07fc1f90ae7"),
+            False,
+        ),
+        (Sent("at 10:15 and 11:30"), Sent("at 11:30 and 10:15"), False),
+        (Sent("see https://a.example/1"), Sent("see https://a.example/2"), False),
         (Sent("!!!"), Sent("!!"), False),
         (Sent(""), Sent("  "), True),
     ],

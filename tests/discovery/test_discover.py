@@ -49,6 +49,24 @@ def consistent(discovery: Discovery) -> None:
     assert (discovery.coverage <= 1).all()
 
 
+@pytest.mark.parametrize(
+    "slot", ["{:06d}", "https://data.example/{:x}", "2026-03-02 04:{:02.0f}", "attachment://image/{:016x}"]
+)
+def test_a_template_of_which_only_what_is_masked_varies(slot: str) -> None:
+    random = np.random.default_rng(3)
+    values = random.integers(100_000, 999_999, 60).tolist()
+    filled = [slot.format(v % 60 if "04:" in slot else v) for v in values]
+    prompts = [
+        f"solve item {v} of the sealed exam and write down every step of it before the answer" for v in filled
+    ]
+    discovery = found(in_bursts(random, prompts) + background(random, 400, accounts=300))
+    consistent(discovery)
+    assert len(discovery.families) == 1
+    distinct = len(set(filled))
+    assert families_of(discovery, slice(0, distinct)) == {0: distinct}
+    assert families_of(discovery, slice(distinct, None)) == {-1: 400}
+
+
 @pytest.mark.parametrize("place", ["{0} {1}", "{1} {0}", "{1} {0} {1}"])
 def test_a_fixed_instruction_around_a_long_body(place: str) -> None:
     random = np.random.default_rng(0)

@@ -8,6 +8,9 @@ from fingerprint.traffic.field_paths import compile_mapping
 from fingerprint.traffic.log_formats import Request, extract
 
 GATEWAY = {"request_id": "r1", "account_id": "a1", "timestamp": "2026-03-02T00:00:00Z"}
+PICTURE = "attachment://image/3525263018f5ef77"
+"""How the picture in CHAT is read."""
+
 CHAT = [
     {"role": "system", "content": "Be brief."},
     {"role": "developer", "content": [{"type": "text", "text": "Use tables."}]},

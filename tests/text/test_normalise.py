@@ -15,7 +15,15 @@ from fingerprint.domain.schemas import SYSTEM_END, TURN_END
 from fingerprint.text import masking
 from fingerprint.text.characters import CLASS, CODES, DROP, LETTER, SPACE, matching, showing
 from fingerprint.text.masking import MASKS, unmask
-from fingerprint.text.normalise import _GROWTH, MAX_MARKS, _fold, compose, display, normalise
+from fingerprint.text.normalise import (
+    _GROWTH,
+    MAX_MARKS,
+    _fold,
+    compose,
+    display,
+    normalise,
+    normalise_with_values,
+)
 from fingerprint.text.tokenise import tokens
 
 SENTENCE = "You are an expert data analyst. Write the report, quickly; don't explain it"
@@ -315,3 +323,15 @@ def test_what_is_normalised_by_a_table_is_what_the_library_normalises(texts: lis
     harder = table._replace(simple=np.zeros_like(table.simple))
     column = pa.array(texts, pa.large_string())
     assert strings(*_fold(column, table)) == strings(*_fold(column, harder))
+
+
+def test_what_masks_stand_for_is_told_apart() -> None:
+    texts = ["plain", "no 12345 here", "no 12346 here", "NO 12345  here", "12345 67890", "67890 12345", ""]
+    texts += ["http://a.example/x", "http://a.example/y", "https://a.example/x", "a@b.example", "c@b.example"]
+    normalised, values = normalise_with_values(pa.array(texts))
+    assert normalised.equals(normalise(pa.array(texts)))
+    assert values[0] == values[6] == 0
+    assert values[1] == values[3]
+    assert len(set(values.tolist())) == len(texts) - 2
+    # a text's hash depends on nothing beside it
+    assert [normalise_with_values(pa.array([t]))[1][0] for t in texts] == values.tolist()

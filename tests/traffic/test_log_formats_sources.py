@@ -1,10 +1,11 @@
 """Requests are read from the logs of OpenAI, Anthropic, LiteLLM, Helicone, Langfuse and OpenTelemetry."""
 
+import re
 from typing import Any
 
 import orjson
 import pytest
-from support.logged_rows import CHAT, GATEWAY, fields, metadata
+from support.logged_rows import CHAT, GATEWAY, PICTURE, fields, metadata
 
 from fingerprint.domain.schemas import TURN_END
 from fingerprint.traffic.log_formats import expand
@@ -29,7 +30,7 @@ ANTHROPIC = {
 def test_openai_chat_beside_gateway_fields() -> None:
     got = fields({**GATEWAY, "model": "gpt-x", "messages": CHAT})
     assert got.system == "Be brief.\nUse tables."
-    assert got.prompt == f"first{TURN_END}second\nthird"
+    assert got.prompt == f"first{TURN_END}second\n{PICTURE}\nthird"
     assert got.model == "gpt-x"
     assert got.metadata is None
 
@@ -40,7 +41,7 @@ def test_wrapped_request_as_object_and_as_text(wrapper: str) -> None:
     for value in (inner, orjson.dumps(inner).decode()):
         got = fields({**GATEWAY, wrapper: value})
         assert (got.request_id, got.account_id, got.model) == ("r1", "a1", "gpt-x")
-        assert got.prompt == f"first{TURN_END}second\nthird"
+        assert got.prompt == f"first{TURN_END}second\n{PICTURE}\nthird"
 
 
 def test_request_below_two_wrappers() -> None:
@@ -75,7 +76,8 @@ def test_openai_responses() -> None:
         {"role": "user", "content": "again"},
     ]
     got = fields({**GATEWAY, "instructions": "Be brief.", "input": items})
-    assert (got.system, got.prompt) == ("Be brief.\nUse tables.", f"hello{TURN_END}again")
+    assert got.system == "Be brief.\nUse tables."
+    assert re.fullmatch(f"hello\nattachment://image/[0-9a-f]{{16}}{TURN_END}again", got.prompt)
 
 
 def test_anthropic_messages_with_the_end_user_as_last_resort() -> None:

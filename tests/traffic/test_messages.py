@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+import pyarrow as pa
 import pytest
 
 from fingerprint.domain.schemas import SYSTEM_END, TURN_END
+from fingerprint.text.masking import unmask
+from fingerprint.text.normalise import normalise
 from fingerprint.traffic.messages import items_in, loaded_json, plain_text, turns, without_separators
 from fingerprint.traffic.rejects import BadRow
 
@@ -28,6 +33,28 @@ def test_a_prompt_that_is_json_is_what_was_said_and_messages_that_are_json_are_r
     assert turns("prompt", text) == ([], [text])
     assert turns("messages", text) == ([], ["x"])
     assert turns("messages", "{}") == turns("messages", "[]") == ([], [])
+
+
+def test_a_picture_or_a_file_is_a_line_that_tells_it_from_others() -> None:
+    def line(part: dict[str, object]) -> str:
+        return plain_text("messages", [{"type": "text", "text": "a"}, part, {"type": "text", "text": "b"}])
+
+    one = line({"type": "image_url", "image_url": {"url": "https://example.org/1.jpg"}})
+    assert re.fullmatch("a\nattachment://image/[0-9a-f]{16}\nb", one)
+    assert line({"type": "image_url", "image_url": {"url": "https://example.org/2.jpg"}}) != one
+    block = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+    assert line({**block, "cache_control": {"type": "ephemeral"}}) == line(block)
+    assert "\nattachment://file/" in line({"type": "document", "source": {"type": "url", "url": "u"}})
+    assert "\nattachment://audio/" in line({"type": "input_audio", "input_audio": {"data": "x"}})
+    assert "\nattachment://video/" in line({"type": "uri", "modality": "video", "uri": "gs://b/v.mp4"})
+    # what a log left out, and what is no attachment, is nothing
+    assert line({"type": "image"}) == line({"type": "image", "source": {}}) == "a\nb"
+    assert line({"type": "tool_result", "content": "42"}) == line({"type": ["image"]}) == "a\nb"
+
+
+def test_pictures_are_masked() -> None:
+    pictures = ["attachment://image/00d1f2a3b4c5d6e7", "attachment://image/1234567812345678"]
+    assert [unmask(t) for t in normalise(pa.array(pictures)).to_pylist()] == ["⟨url⟩image"] * 2
 
 
 def test_only_text_is_taken_from_parts() -> None:
