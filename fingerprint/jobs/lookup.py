@@ -16,6 +16,7 @@ from fingerprint.domain.schemas import TRAFFIC_SCHEMA
 from fingerprint.domain.settings import Home
 from fingerprint.jobs.publish import is_behind, publish_snapshot
 from fingerprint.jobs.stage_clock import StageClock
+from fingerprint.matching.live import REMEMBERED, one_thread
 from fingerprint.matching.matcher import Matcher
 from fingerprint.text.normalise import normalise_batch
 from fingerprint.traffic.reader import read_traffic
@@ -53,7 +54,7 @@ def lookup(
     if output is not None:
         check_extension(output)
     clock = StageClock(on_progress)
-    matcher = open_matcher(home, model)
+    matcher = _current(home, model)
     clock.stage("lookup")
     reader = read_traffic(
         sources,
@@ -70,10 +71,19 @@ def lookup(
 
 
 def open_matcher(home: Home, model: str | None = None) -> Matcher:
-    """Open a home's lookup snapshot; one that is missing or older than the database is made anew.
+    """Open a home's lookup snapshot for a process that answers request by request; an old one is made anew.
 
-    Raises SnapshotError for a home that no night has worked on, StampMismatch if the model is not the home's.
+    Lookups use one thread each from here on, FAISS's too, and the last vectors are remembered. Raises SnapshotError for a
+    home that no night has worked on, StampMismatch if the model is not the home's.
     """
+    one_thread()
+    matcher = _current(home, model)
+    matcher.remember(REMEMBERED)
+    return matcher
+
+
+def _current(home: Home, model: str | None) -> Matcher:
+    """Open a home's lookup snapshot; one that is missing or older than the database is made anew."""
     if is_behind(home):
         publish_snapshot(home)
     return Matcher.open(home.path, model)

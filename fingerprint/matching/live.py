@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from fingerprint.clustering.faiss_index import set_threads
@@ -25,7 +24,7 @@ from fingerprint.matching.snapshot import Snapshot, open_snapshot
 from fingerprint.matching.snapshot_build import embedder_of, with_facts
 from fingerprint.matching.snapshot_files import current_snapshot, published_at
 from fingerprint.store.store import Store
-from fingerprint.text.normalise import compose_one, normalise
+from fingerprint.text.normalise import compose_one
 from fingerprint.traffic.log_formats import texts
 from fingerprint.traffic.messages import without_separators
 
@@ -131,24 +130,7 @@ def _said(store: Store | None) -> int | None:
 
 def answers(matcher: Matcher, asked: Sequence[LookupRequest]) -> list[Match]:
     """Look several requests up at once; the same answers as one by one, without segments and slots."""
-    texts = normalise(pa.array([compose_one(a.system, a.prompt) for a in asked], pa.large_string()))
+    texts = [compose_one(a.system, a.prompt) for a in asked]
     # no stored account is empty
     accounts = pa.array([a.account or "" for a in asked], pa.large_string())
-    found = matcher.find(texts, accounts)
-    threshold = matcher.snapshot.arrays["threshold"]
-    return [
-        Match(None, None, 0.0, None, None)
-        if number < 0
-        else Match(
-            family_id=matcher.families[number]["family_id"] if found.matched[row] else None,
-            candidate_id=matcher.families[number]["family_id"],
-            score=float(found.score[row]),
-            label=matcher.families[number]["label"],
-            campaign_id=matcher.families[number]["campaign_id"],
-            threshold=float(threshold[number]),
-            coverage=float(found.coverage[row]),
-            similarity=float(found.similarity[row]),
-            known_sender=bool(found.known_sender[row]) if asked[row].account else None,
-        )
-        for row, number in enumerate(np.asarray(found.family).tolist())
-    ]
+    return matcher.matches(matcher.find_raw(texts, accounts), [a.account for a in asked])

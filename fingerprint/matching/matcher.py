@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from fingerprint.domain.signature_json import stamp_from_json
 from fingerprint.embedding.embedder import Embedder, stamp_of
 from fingerprint.embedding.similarity import held_of
 from fingerprint.matching import ngram_index
+from fingerprint.matching.beginnings import LONG, Beginnings
 from fingerprint.matching.explain import explain
 from fingerprint.matching.known_senders import known
 from fingerprint.matching.snapshot import Snapshot, open_snapshot
@@ -24,7 +26,7 @@ from fingerprint.signatures import match_score
 from fingerprint.text import sentences
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.normalise import compose_one, normalise
-from fingerprint.text.tokenise import Tokens, tokens
+from fingerprint.text.tokenise import tokens
 
 NEAR = 8
 """Prototypes nearest to each sentence of a prompt whose families are compared in full."""
@@ -61,6 +63,7 @@ class Matcher:
         self._embedder = embedder
         a = snapshot.arrays
         self._index = ngram_index.NgramIndex(*(a[name] for name in ngram_index.NgramIndex._fields))
+        self._beginnings = Beginnings(self._index)
         self._any_topical = bool(a["topical"].any())
 
     @classmethod
@@ -72,17 +75,40 @@ class Matcher:
         snapshot = open_snapshot(home)
         return cls(snapshot, embedder_of(snapshot, model))
 
+    def remember(self, rows: int) -> None:
+        """Keep so many of the last vectors in memory."""
+        self._embedder.remember(rows)
+
     def find(self, texts: pa.LargeStringArray, accounts: pa.Array | None = None) -> Nearest:
         """Find the nearest family of each normalised text (q,); accounts: (q,) who sent them, if known."""
-        return self._find(texts, tokens(texts), accounts)
+        found = tokens(texts)
+        grams = shingle(found.hashes, found.section, found.row_offsets)
+        return self._nearest_of(
+            ngram_index.best_hits(self._index, grams.hashes, grams.offsets), texts, accounts
+        )
+
+    def find_raw(self, texts: Sequence[str], accounts: pa.Array | None = None) -> Nearest:
+        """Find the nearest family of each text (q,) as it came; of a long one that goes on with another, what it adds is read."""
+        if all(len(text) < LONG for text in texts):
+            return self.find(normalise(pa.array(texts, pa.large_string())), accounts)
+        every = [self._beginnings.read(text) for text in texts]
+        best = [ngram_index.best_of(self._index, read.held) for read in every]
+        hits = ngram_index.Hits(
+            np.array([family for family, _, _ in best], np.int32),
+            np.array([score for _, score, _ in best]),
+            np.array([coverage for _, _, coverage in best]),
+        )
+        ends = pa.array([read.ends.as_text() for read in every], pa.large_string())
+        return self._nearest_of(hits, ends, accounts)
 
     def embed(self, texts: pa.Array) -> FloatArray:
         """Embed texts as the snapshot's prototypes were, (q, d) unit rows."""
         return self._embedder.encode(texts)
 
-    def _find(self, texts: pa.LargeStringArray, found: Tokens, accounts: pa.Array | None) -> Nearest:
-        grams = shingle(found.hashes, found.section, found.row_offsets)
-        hits = ngram_index.best_hits(self._index, grams.hashes, grams.offsets)
+    def _nearest_of(
+        self, hits: ngram_index.Hits, texts: pa.LargeStringArray, accounts: pa.Array | None
+    ) -> Nearest:
+        """Weigh what texts (q,) hold of the signatures against what they mean; of long texts only the ends are read."""
         family, score = hits.family.copy(), hits.score.copy()
         similarity = np.zeros(len(texts), dtype=np.float32)
         unsure = np.flatnonzero(score < match_score.SURE)
@@ -150,27 +176,44 @@ class Matcher:
         )
         return np.where(family >= 0, match_score.shifted(score, a["shift"][family].astype(np.float64)), 0.0)
 
-    def one(self, prompt: str, system: str | None = None, account: str | None = None) -> Match:
-        """Look one prompt up, and explain the answer; account: who sent it, if known."""
-        texts = normalise(pa.array([compose_one(system, prompt)], pa.large_string()))
-        words = tokens(texts)
-        found = self._find(texts, words, None if account is None else pa.array([account], pa.large_string()))
-        number = int(found.family[0])
-        if number < 0:
-            return Match(None, None, 0.0, None, None)
-        facts = self.families[number]
-        segments, slots = explain(texts[0].as_py(), words, facts["segments"])
-        matched = bool(found.matched[0])
-        return Match(
-            family_id=facts["family_id"] if matched else None,
-            candidate_id=facts["family_id"],
-            score=float(found.score[0]),
-            label=facts["label"],
-            campaign_id=facts["campaign_id"],
-            threshold=float(self.snapshot.arrays["threshold"][number]),
-            coverage=float(found.coverage[0]),
-            similarity=float(found.similarity[0]),
-            known_sender=None if account is None else bool(found.known_sender[0]),
-            segments=segments,
-            slots=slots,
-        )
+    def one(
+        self,
+        prompt: str,
+        system: str | None = None,
+        account: str | None = None,
+        *,
+        explained: bool = False,
+    ) -> Match:
+        """Look one prompt up; account: who sent it, if known.
+
+        explained: also tell the segments of the template, and what the prompt has between them, which takes longer.
+        """
+        text = compose_one(system, prompt)
+        found = self.find_raw([text], None if account is None else pa.array([account], pa.large_string()))
+        match = self.matches(found, [account])[0]
+        if not explained or match.candidate_id is None:
+            return match
+        folded = normalise(pa.array([text], pa.large_string()))
+        template = self.families[int(found.family[0])]["segments"]
+        segments, slots = explain(folded[0].as_py(), tokens(folded), template)
+        return replace(match, segments=segments, slots=slots)
+
+    def matches(self, found: Nearest, accounts: Sequence[str | None]) -> list[Match]:
+        """Say what was found of q requests, of senders (q,) if known."""
+        threshold = self.snapshot.arrays["threshold"]
+        return [
+            Match(None, None, 0.0, None, None)
+            if number < 0
+            else Match(
+                family_id=self.families[number]["family_id"] if found.matched[row] else None,
+                candidate_id=self.families[number]["family_id"],
+                score=float(found.score[row]),
+                label=self.families[number]["label"],
+                campaign_id=self.families[number]["campaign_id"],
+                threshold=float(threshold[number]),
+                coverage=float(found.coverage[row]),
+                similarity=float(found.similarity[row]),
+                known_sender=bool(found.known_sender[row]) if accounts[row] else None,
+            )
+            for row, number in enumerate(found.family.tolist())
+        ]

@@ -19,7 +19,9 @@ from fingerprint.signatures.match_score import LENGTH, MIDDLE, SCALE, SHARE, pre
 class NgramIndex(NamedTuple):
     """An inverted index from g n-grams to f signatures; snapshots keep its arrays under these names.
 
-    grams: (g,) uint64 hashes, sorted. offsets: (g + 1,) int64, where the postings of each begin.
+    grams: (g,) uint64 hashes, sorted. starts: (2^b + 1,) int32, where those begin whose highest b bits are 0, 1 and so on:
+    most hashes of a prompt are of no signature, and one look at this tells. offsets: (g + 1,) int64, where the postings of
+    each begin.
     family: (e,) int32 and weight: (e,) float32, the postings: a signature that holds the n-gram, and what it weighs there.
     total: (f,) float32, each signature's sum of weights.
     shift: (f,) float32, log-odds of its reliability (`match_score`).
@@ -27,12 +29,29 @@ class NgramIndex(NamedTuple):
     """
 
     grams: HashArray
+    starts: Ids
     offsets: IntArray
     family: Ids
     weight: FloatArray
     total: FloatArray
     shift: FloatArray
     prior: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a text holds of the signatures, so that more text can be added.
+
+    places: (p,) int32, which n-grams of the index, in any order. family: (t,) int32, the signatures that hold some of them, and
+    weight: (t,) float32, the sum of what these weigh there.
+    """
+
+    places: Ids
+    family: Ids
+    weight: FloatArray
+
+
+NOTHING_HELD = Held(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +79,17 @@ def index_ngrams(signatures: Sequence[Signature]) -> NgramIndex:
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     stand = np.array([reliability(s.seen, s.strays) for s in signatures], dtype=np.float32)
     prior = np.array([preference(s.label, s.score) for s in signatures], dtype=np.float32)
-    return NgramIndex(grams, offsets, family[order], weight[order].astype(np.float32), total, stand, prior)
+    starts = _starts(grams)
+    return NgramIndex(
+        grams, starts, offsets, family[order], weight[order].astype(np.float32), total, stand, prior
+    )
+
+
+def _starts(grams: HashArray) -> Ids:
+    """Cut the range of hashes into at least twice as many equal parts as there are n-grams."""
+    bits = max(4, int(2 * len(grams)).bit_length())
+    parts = np.arange(1 << bits, dtype=np.uint64) << np.uint64(64 - bits)
+    return np.append(np.searchsorted(grams, parts), len(grams)).astype(np.int32)
 
 
 def best_hits(index: NgramIndex, hashes: HashArray, offsets: IntArray) -> Hits:
@@ -71,38 +100,108 @@ def best_hits(index: NgramIndex, hashes: HashArray, offsets: IntArray) -> Hits:
     return Hits(*_best_hits(hashes, offsets, index))
 
 
+def held_with(index: NgramIndex, held: Held, hashes: HashArray) -> Held:
+    """Add the n-grams (n,) of more text to what a text holds; the order of additions is that of the whole text."""
+    return Held(*_held_with(index, held.places, held.family, held.weight, hashes))
+
+
+def best_of(index: NgramIndex, held: Held) -> tuple[int, float, float]:
+    """Return the best signature of what a text holds, its score and its coverage, as `best_hits` does."""
+    family, score, coverage = _best_of(index, held.family, held.weight)
+    return int(family), score, coverage
+
+
 @njit(cache=True, nogil=True)
 def _best_hits(hashes: HashArray, offsets: IntArray, index: NgramIndex) -> tuple[Ids, Doubles, Doubles]:
-    grams, gram_offsets, family, weight, total, shift, prior = index
     rows = len(offsets) - 1
     out = np.full(rows, -1, dtype=np.int32)
     score = np.zeros(rows)
     coverage = np.zeros(rows)
-    held = np.zeros(len(total), dtype=np.float32)
-    touched = np.empty(len(total), dtype=np.int32)
+    weight = np.zeros(len(index.total), dtype=np.float32)
+    family = np.empty(len(index.total), dtype=np.int32)
     for row in range(rows):
-        count = 0
-        seen = _no_places(offsets[row + 1] - offsets[row])
-        for i in range(offsets[row], offsets[row + 1]):
-            at = np.searchsorted(grams, hashes[i])
-            if at == len(grams) or grams[at] != hashes[i] or not _is_new(seen, at):
-                continue
-            for e in range(gram_offsets[at], gram_offsets[at + 1]):
-                if held[family[e]] == 0:
-                    touched[count] = family[e]
-                    count += 1
-                held[family[e]] += max(weight[e], np.float32(1e-6))
-        most = -np.inf
+        first, end = offsets[row], offsets[row + 1]
+        seen = _no_places(min(end - first, len(index.grams)))
+        count = _gather(index, hashes, first, end, seen, weight, family, 0)
+        out[row], score[row], coverage[row] = _best(index, weight, family, count)
         for t in range(count):
-            f = touched[t]
-            share = held[f] / max(total[f], np.float32(1e-9))
-            x = LENGTH * np.log1p(held[f]) + SHARE * share
-            if x + prior[f] > most or (x + prior[f] == most and f < out[row]):
-                most = x + prior[f]
-                out[row], coverage[row] = f, min(share, 1.0)
-                score[row] = 1 / (1 + np.exp((MIDDLE - x) / SCALE - shift[f]))
-            held[f] = 0
+            weight[family[t]] = 0
     return out, score, coverage
+
+
+@njit(cache=True, nogil=True)
+def _held_with(
+    index: NgramIndex, places: Ids, family: Ids, weight: FloatArray, hashes: HashArray
+) -> tuple[Ids, Ids, FloatArray]:
+    summed = np.zeros(len(index.total), dtype=np.float32)
+    touched = np.empty(len(index.total), dtype=np.int32)
+    for t in range(len(family)):
+        touched[t], summed[family[t]] = family[t], weight[t]
+    seen = _no_places(min(len(places) + len(hashes), len(index.grams)))
+    for place in places:
+        _is_new(seen, place)
+    count = _gather(index, hashes, 0, len(hashes), seen, summed, touched, len(family))
+    out = np.empty(np.count_nonzero(seen), dtype=np.int32)
+    n = 0
+    for place in seen:
+        if place != 0:
+            out[n] = place - 1
+            n += 1
+    return out, touched[:count].copy(), summed[touched[:count]]
+
+
+@njit(cache=True, nogil=True)
+def _best_of(index: NgramIndex, family: Ids, weight: FloatArray) -> tuple[np.int32, float, float]:
+    summed = np.zeros(len(index.total), dtype=np.float32)
+    for t in range(len(family)):
+        summed[family[t]] = weight[t]
+    return _best(index, summed, family, len(family))
+
+
+@kernel
+def _gather(
+    index: NgramIndex,
+    hashes: HashArray,
+    first: int,
+    end: int,
+    seen: Ids,
+    weight: FloatArray,
+    family: Ids,
+    count: int,
+) -> int:
+    """Add the weights of n-grams not seen before; `family` are the signatures met, returned is how many."""
+    shift = np.uint64(64)
+    while (1 << (64 - int(shift))) < len(index.starts) - 1:
+        shift -= np.uint64(1)
+    for i in range(first, end):
+        part = int(hashes[i] >> shift)
+        at, stop = index.starts[part], index.starts[part + 1]
+        while at < stop and index.grams[at] < hashes[i]:
+            at += 1
+        if at == stop or index.grams[at] != hashes[i] or not _is_new(seen, at):
+            continue
+        for e in range(index.offsets[at], index.offsets[at + 1]):
+            f = index.family[e]
+            if weight[f] == 0:
+                family[count] = f
+                count += 1
+            weight[f] += max(index.weight[e], np.float32(1e-6))
+    return count
+
+
+@kernel
+def _best(index: NgramIndex, weight: FloatArray, family: Ids, count: int) -> tuple[np.int32, float, float]:
+    """Return the best of the first `count` signatures of `family`, -1 for none, its score and its coverage."""
+    best, score, coverage, most = np.int32(-1), 0.0, 0.0, -np.inf
+    for t in range(count):
+        f = family[t]
+        share = weight[f] / max(index.total[f], np.float32(1e-9))
+        x = LENGTH * np.log1p(weight[f]) + SHARE * share
+        if x + index.prior[f] > most or (x + index.prior[f] == most and f < best):
+            most = x + index.prior[f]
+            best, coverage = f, min(share, 1.0)
+            score = 1 / (1 + np.exp((MIDDLE - x) / SCALE - index.shift[f]))
+    return best, score, coverage
 
 
 @njit(cache=True, nogil=True)

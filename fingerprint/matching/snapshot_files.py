@@ -16,7 +16,7 @@ from fingerprint.domain.settings import Home
 
 MANIFEST = "manifest.json"
 
-FORMAT = 2
+FORMAT = 3
 """Of the files and what they hold; a snapshot of another one is made anew from the database."""
 
 

@@ -24,6 +24,7 @@ from fingerprint.text.characters import (
     CLASS,
     DROP,
     LATINISED,
+    LETTER,
     LOOSE,
     MARK,
     SEPARATOR,
@@ -172,6 +173,13 @@ def _cleaned(
     normal: whether to write what NFKC makes of characters that become ASCII; then the end is none where others may change.
     """
     while i < end:
+        if data[i] < 0x80:
+            group = table.kinds[data[i]] & CLASS
+            if group not in (DROP, STRIP):
+                out[o] = 32 if group == SPACE else data[i]
+                o += 1
+            i += 1
+            continue
         size = min(width(data[i]), end - i)
         code = decode(data, i, size)
         kind = table.kinds[code]
@@ -266,6 +274,9 @@ def _fold_wide(data: Bytes, i: int, end: int, table: Characters, out: Bytes, o: 
         if code < 0x80:
             out[o] = table.ascii[code]
             o += 1
+            while group == LETTER and i < end and data[i] < 0x80 and table.kinds[data[i]] & CLASS == LETTER:
+                out[o] = table.ascii[data[i]]
+                i, o = i + 1, o + 1
             continue
         entry = table.folds[code]
         if table.rules[code] != 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,6 +36,36 @@ def heads(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     if len(whole) == 0 or int(np.diff(offsets).max()) <= EMBEDDED_CHARACTERS:
         return whole
     return pc.utf8_slice_codeunits(whole, 0, EMBEDDED_CHARACTERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """As much of a text as `split_sentences` and `heads` read of it.
+
+    head: its first characters, at most HEAD + TAIL. tail: its last ones, at most TAIL. characters: how many it has.
+    """
+
+    head: str
+    tail: str
+    characters: int
+
+    def before(self, more: Ends) -> Ends:
+        """Return the ends of this text and more behind it."""
+        head = self.head if len(self.head) == HEAD + TAIL else (self.head + more.head)[: HEAD + TAIL]
+        tail = more.tail if len(more.tail) == TAIL else (self.tail + more.tail)[-TAIL:]
+        return Ends(head, tail, self.characters + more.characters)
+
+    def as_text(self) -> str:
+        """Return a text of which `split_sentences` and `heads` read the same; what they pass over is one space."""
+        return self.head if self.characters <= HEAD + TAIL else f"{self.head[:HEAD]} {self.tail}"
+
+
+def ends_of(text: Bytes) -> Ends:
+    """Take the ends of a normalised text, (n,) uint8 of UTF-8."""
+    characters = len(text) - int(np.count_nonzero((text & 0xC0) == 0x80))
+    # a character has four bytes at most
+    head = text[: 4 * (HEAD + TAIL)].tobytes().decode(errors="ignore")[: HEAD + TAIL]
+    return Ends(head, text[-4 * TAIL :].tobytes().decode(errors="ignore")[-TAIL:], characters)
 
 
 def split_sentences(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.LargeStringArray, IntArray]:

@@ -30,7 +30,9 @@ from fingerprint.text.characters import (
 )
 from fingerprint.text.masking import MASKS
 
-_LAST_SECTION: Final = 255
+LAST_SECTION: Final = 255
+"""All turns from this one on are one section."""
+
 _SYSTEM_END = ord(SYSTEM_END)
 _OTHER, _PLAIN, _BLANK = range(3)
 
@@ -68,6 +70,11 @@ def _kinds() -> Bytes:
     kinds = matching().kinds & np.uint8(CLASS)
     kinds[[ord(m) for m in MASKS]] = SINGLE
     return kinds
+
+
+def makes_token(character: str) -> bool:
+    """Tell whether a character is, or begins, a token of any text, and not only of one that has nothing but signs."""
+    return int(_kinds()[ord(character)]) in (LETTER, MARK, SINGLE)
 
 
 @kernel
@@ -175,7 +182,7 @@ def _scan_row(
             if a == i:
                 break
             if kinds[data[a]] == SEPARATOR:
-                now = min(now + 1, _LAST_SECTION)
+                now = min(now + 1, LAST_SECTION)
                 continue
             h = _hash(data, a, i)
         hashes[t], starts[t], ends[t], section[t] = h, a - start, i - start, now

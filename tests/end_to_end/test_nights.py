@@ -259,7 +259,7 @@ def test_labels_reach_lookups_once_published(home: Home) -> None:
     with Store.open(home.path) as store:
         Actions(store.database).set_label(store.signatures()[0].family_id, "benign", by="me")
     publish_snapshot(home)
-    found = open_matcher(home).one(f"{RUBRIC[0]} the moon is far. {RUBRIC[1]}")
+    found = open_matcher(home).one(f"{RUBRIC[0]} the moon is far. {RUBRIC[1]}", explained=True)
     assert found.family_id is not None
     assert found.label == "benign"
     assert found.slots == ("the moon is far",)

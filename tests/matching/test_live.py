@@ -39,7 +39,8 @@ def test_one_by_one_and_together_are_the_same(worked: Path) -> None:
     together = answers(matcher, asked)
     assert together == [answers(matcher, [one])[0] for one in asked]
     for one, match in zip(asked, together, strict=True):
-        explained = matcher.one(one.prompt, one.system, one.account)
+        assert matcher.one(one.prompt, one.system, one.account) == match
+        explained = matcher.one(one.prompt, one.system, one.account, explained=True)
         assert replace(explained, segments=(), slots=()) == match
 
 

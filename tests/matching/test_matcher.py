@@ -11,6 +11,7 @@ from support.crafted import words
 from support.matched import ASK, END, family
 
 from fingerprint.domain.errors import SnapshotError, StampMismatch
+from fingerprint.domain.schemas import TURN_END
 from fingerprint.domain.signature import Segment, Signature, Template
 from fingerprint.embedding.embedder import Embedder, stamp_of
 from fingerprint.matching.matcher import Matcher
@@ -30,7 +31,7 @@ def opened(home: Path, embedder: Embedder, *signatures: Signature) -> Matcher:
 
 def test_a_match_explains_itself(tmp_path: Path, embedder: Embedder) -> None:
     found = opened(tmp_path, embedder, family(embedder, ASK, END, label="campaign", campaign_id="c1"))
-    got = found.one(f"{ASK}: Our flat in Berlin, let since 2019!\n{END}")
+    got = found.one(f"{ASK}: Our flat in Berlin, let since 2019!\n{END}", explained=True)
     assert (got.family_id, got.candidate_id, got.label, got.campaign_id) == ("f1", "f1", "campaign", "c1")
     assert got.threshold == 0.5
     assert got.score > got.threshold
@@ -42,14 +43,14 @@ def test_a_match_explains_itself(tmp_path: Path, embedder: Embedder) -> None:
 
 def test_slots_before_between_and_after(tmp_path: Path, embedder: Embedder) -> None:
     found = opened(tmp_path, embedder, family(embedder, ASK, END))
-    assert found.one(f"one. {ASK} two {END} three").slots == ("one", "two", "three")
-    assert found.one(f"{ASK} {END}").slots == ()
-    assert found.one(f"{END} swapped {ASK}").slots == (f"{END} swapped",)
+    assert found.one(f"one. {ASK} two {END} three", explained=True).slots == ("one", "two", "three")
+    assert found.one(f"{ASK} {END}", explained=True).slots == ()
+    assert found.one(f"{END} swapped {ASK}", explained=True).slots == (f"{END} swapped",)
 
 
 def test_a_part_of_a_template_is_a_candidate_below_its_threshold(tmp_path: Path, embedder: Embedder) -> None:
     found = opened(tmp_path, embedder, family(embedder, ASK, END, threshold=0.98))
-    got = found.one(f"{' '.join(ASK.split()[:8])} my own lines and nothing else")
+    got = found.one(f"{' '.join(ASK.split()[:8])} my own lines and nothing else", explained=True)
     assert got.family_id is None
     assert got.candidate_id == "f1"
     assert 0 < got.score < 0.98
@@ -79,7 +80,7 @@ def test_an_empty_home(tmp_path: Path, embedder: Embedder) -> None:
 
 def test_system_and_user_text_are_told_apart_in_slots(tmp_path: Path, embedder: Embedder) -> None:
     found = opened(tmp_path, embedder, family(embedder, ASK, END))
-    got = found.one(f"and now {END}", f"{ASK} be kind")
+    got = found.one(f"and now {END}", f"{ASK} be kind", explained=True)
     assert got.family_id == "f1"
     assert got.slots == ("be kind\nand now",)
 
@@ -87,7 +88,9 @@ def test_system_and_user_text_are_told_apart_in_slots(tmp_path: Path, embedder: 
 def test_masks_in_a_template_are_found(tmp_path: Path, embedder: Embedder) -> None:
     ask = "look up order 3fa85f64-5717-4562-b3fc-2c963f66afa6 and tell me at once where it is"
     found = opened(tmp_path, embedder, family(embedder, ask))
-    got = found.one(ask.replace("3fa85f64", "7c9e6679") + " or call 7c9e6679-7425-40de-944b-e07fc1f90ae7")
+    got = found.one(
+        ask.replace("3fa85f64", "7c9e6679") + " or call 7c9e6679-7425-40de-944b-e07fc1f90ae7", explained=True
+    )
     assert got.segments[0].text == "look up order ⟨uuid⟩ and tell me at once where it is"
     assert got.segments[0].coverage == 1
     assert got.slots == ("or call ⟨uuid⟩",)
@@ -128,7 +131,7 @@ def test_meaning_does_not_hide_a_surer_match_of_text(tmp_path: Path, embedder: E
 def test_a_long_prompt(tmp_path: Path, embedder: Embedder) -> None:
     found = opened(tmp_path, embedder, family(embedder, ASK, END))
     body = words(np.random.default_rng(2), 100_000)
-    got = found.one(f"{ASK} {body} {END}")
+    got = found.one(f"{ASK} {body} {END}", explained=True)
     assert got.family_id == "f1"
     assert got.slots == (body,)
 
@@ -156,10 +159,42 @@ def test_segments_with_their_own_letters_are_found_in_any_spelling(
     said = "Ответь как Опытный Редактор and List every Claim of the Text"
     template = Template((Segment(said, "user", 0.0, 1.0),))
     got = opened(tmp_path, embedder, replace(family(embedder, said), template=template)).one(
-        said.upper() + " THIRD"
+        said.upper() + " THIRD", explained=True
     )
     assert [(s.text, s.coverage) for s in got.segments] == [(said, 1.0)]
     assert got.slots == ("third",)
+
+
+def test_without_being_asked_a_match_is_not_explained(tmp_path: Path, embedder: Embedder) -> None:
+    found = opened(tmp_path, embedder, family(embedder, ASK, END))
+    explained = found.one(f"{ASK} two {END}", explained=True)
+    assert found.one(f"{ASK} two {END}") == replace(explained, segments=(), slots=())
+
+
+def test_a_conversation_is_answered_as_its_whole_text_is(tmp_path: Path, embedder: Embedder) -> None:
+    families = [
+        family(embedder, ASK, END),
+        family(
+            embedder, "list every claim of the text and rate it", "on a scale from one to nine", name="f2"
+        ),
+    ]
+    found = opened(tmp_path, embedder, *families)
+    rng = np.random.default_rng(5)
+    turns = [
+        words(rng, 2000),
+        ASK,
+        words(rng, 900),
+        f"{END} {words(rng, 40)}",
+        "?!",
+        "list every claim of the text",
+    ]
+    for size in range(1, len(turns) + 1):
+        text = TURN_END.join(turns[:size])
+        whole = found.find(normalise(pa.array([text], pa.large_string())))
+        assert found.one(text) == found.matches(whole, [None])[0]
+        # and with others in one batch
+        for row, match in enumerate(found.matches(found.find_raw(["hello there", text]), [None, None])):
+            assert match == found.one(["hello there", text][row])
 
 
 def test_an_account_that_sent_the_family_before_counts(tmp_path: Path, embedder: Embedder) -> None:

@@ -154,7 +154,7 @@ def _explained(day: Path, home: Home, outcomes: pa.Table) -> None:
                 textwrap.fill(words, tables.WIDTH, initial_indent=f"  {place:<8}", subsequent_indent=" " * 10)
             )
     click.echo("")
-    printing.match(lookup_job.open_matcher(home).one(row["prompt"], row["system"]))
+    printing.match(lookup_job.open_matcher(home).one(row["prompt"], row["system"], explained=True))
 
 
 def _count(mask: pa.ChunkedArray) -> int:

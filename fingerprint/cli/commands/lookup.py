@@ -121,7 +121,7 @@ def try_(
 
     home = worked_home_of(path, database)
     text = sys.stdin.buffer.read().decode(errors="replace") if prompt == "-" else prompt
-    match = lookup_job.open_matcher(home, model).one(text, system, account)
+    match = lookup_job.open_matcher(home, model).one(text, system, account, explained=True)
     if as_json:
         printing.json_lines([match])
     else:

@@ -165,7 +165,9 @@ def try_prompt(
     serving = visit.service.live.serving
     if serving is None:
         raise NotFound("no snapshot yet: run `fingerprint nightly`")
-    match = serving.matcher.one(prompt, system or None, account.strip() or None) if prompt.strip() else None
+    match = None
+    if prompt.strip():
+        match = serving.matcher.one(prompt, system or None, account.strip() or None, explained=True)
     values: dict[str, Any] = {"match": match, "snapshot": serving.snapshot_id}
     if visit.partial:
         return visit.render("parts/match.html", of=family_id, **values)

@@ -85,7 +85,9 @@ class Batcher:
         self._admit(1, len(self._queue) + self._large, self._most)
         self._large += 1
         try:
-            match = await asyncio.to_thread(serving.matcher.one, query.prompt, query.system, query.account)
+            match = await asyncio.to_thread(
+                serving.matcher.one, query.prompt, query.system, query.account, explained=True
+            )
         finally:
             self._large -= 1
         return match, serving

@@ -1,0 +1,148 @@
+"""Long texts, and those whose beginning was looked up before: a conversation is sent again with every turn.
+
+What a text holds of the signatures is the sum of what its turns hold, and of its meaning only both ends are read. So a
+text that begins with all of an earlier one, and goes on with a new turn, is read from there: the answer is the same as
+that to the whole, to the last bit.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
+import pyarrow as pa
+
+from fingerprint.base.strings import buffers
+from fingerprint.domain.schemas import TURN_END
+from fingerprint.matching.ngram_index import NOTHING_HELD, Held, NgramIndex, held_with
+from fingerprint.text.ngrams import shingle
+from fingerprint.text.normalise import normalise
+from fingerprint.text.sentences import Ends, ends_of
+from fingerprint.text.tokenise import LAST_SECTION, makes_token, tokens
+
+LONG = 16_384
+"""Characters from which on a text is read here: what is shorter is read as fast as it is looked for."""
+
+KEPT = 2_048
+"""Texts that are remembered, about 12 KB each; those that were not asked for longest go first."""
+
+BLOCK = 16_384
+"""Characters hashed at once."""
+
+FIRST = 256
+"""Characters that tell which conversations a text may go on with."""
+
+BRANCHES = 8
+"""Lengths that are tried of texts that begin with the same FIRST characters, the longest first."""
+
+# a token that goes before new turns, lest one of nothing but signs be read as a text of nothing but signs
+_WORD = "x"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read of a text: what it holds of the signatures, its ends, its turns, and whether it has a word."""
+
+    held: Held
+    ends: Ends
+    turns: int
+    words: bool
+
+
+class Beginnings:
+    """Reads texts for one index, and remembers what they held under a hash of each, and no text.
+
+    The hash is Python's own of texts, which is keyed with a secret of the process (SipHash, PEP 456): an adversary cannot
+    make one text be taken for another. Where PYTHONHASHSEED fixes that secret, nothing is remembered. Safe to use from
+    several threads.
+    """
+
+    def __init__(self, index: NgramIndex, kept: int = KEPT) -> None:
+        self._index = index
+        self._kept = kept if sys.flags.hash_randomization else 0
+        self._known: OrderedDict[tuple[int, int, int], Read] = OrderedDict()
+        self._lengths: dict[int, list[int]] = {}
+        self._guard = Lock()
+
+    def read(self, text: str) -> Read:
+        """Read a text, all of it or what it adds to one that is remembered."""
+        chain = _Chain(text)
+        first = hash(text[:FIRST])
+        known, size = self._longest(text, chain, first)
+        if size == len(text) and known is not None:
+            return known
+        read = None if known is None else self._continued(known, text[size:])
+        if read is None:
+            read = self._whole(text)
+        self._remember(first, len(text), chain.upto(len(text)), read)
+        return read
+
+    def _longest(self, text: str, chain: _Chain, first: int) -> tuple[Read | None, int]:
+        with self._guard:
+            lengths = [n for n in self._lengths.get(first, ()) if n <= len(text)]
+        for size in sorted(lengths, reverse=True)[:BRANCHES]:
+            if size < len(text) and text[size] != TURN_END:
+                continue
+            key = (first, size, chain.upto(size))
+            with self._guard:
+                known = self._known.get(key)
+                if known is not None:
+                    self._known.move_to_end(key)
+                    return known, size
+        return None, 0
+
+    def _remember(self, first: int, size: int, key: int, read: Read) -> None:
+        with self._guard:
+            if self._kept == 0:
+                return
+            if (first, size, key) not in self._known:
+                self._lengths.setdefault(first, []).append(size)
+            self._known[first, size, key] = read
+            while len(self._known) > self._kept:
+                (gone, length, _), _ = self._known.popitem(last=False)
+                self._lengths[gone].remove(length)
+                if not self._lengths[gone]:
+                    del self._lengths[gone]
+
+    def _whole(self, text: str) -> Read:
+        folded = normalise(pa.array([text], pa.large_string()))
+        found = tokens(folded)
+        grams = shingle(found.hashes, found.section, found.row_offsets)
+        held = held_with(self._index, NOTHING_HELD, grams.hashes)
+        data, _ = buffers(folded)
+        words = len(found.hashes) > 0 and makes_token(
+            data[found.starts[0] :][:4].tobytes().decode(errors="ignore")[0]
+        )
+        return Read(held, ends_of(data), text.count(TURN_END), words)
+
+    def _continued(self, known: Read, added: str) -> Read | None:
+        """Read what a text adds to a known one; None where only the whole tells."""
+        turns = known.turns + added.count(TURN_END)
+        if not known.words or turns >= LAST_SECTION:
+            return None
+        folded = normalise(pa.array([added], pa.large_string()))
+        found = tokens(pa.array([_WORD + folded[0].as_py()], pa.large_string()))
+        section, hashes = found.section[1:], found.hashes[1:]
+        offsets = found.row_offsets.copy()
+        offsets[1] -= 1
+        grams = shingle(hashes, section, offsets)
+        held = held_with(self._index, known.held, grams.hashes)
+        return Read(held, known.ends.before(ends_of(buffers(folded)[0])), turns, True)
+
+
+class _Chain:
+    """Hashes of the beginnings of a text, each block of which is hashed once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._blocks = [0]
+
+    def upto(self, size: int) -> int:
+        """Return the hash of the first `size` characters."""
+        blocks = size // BLOCK
+        for number in range(len(self._blocks) - 1, blocks):
+            block = self._text[number * BLOCK : (number + 1) * BLOCK]
+            self._blocks.append(hash((self._blocks[-1], hash(block))))
+        return hash((self._blocks[blocks], hash(self._text[blocks * BLOCK : size]), size))
