@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from fingerprint.base import stats
+from fingerprint.base.sparse import family_of
 from fingerprint.base.stats import q_values
 from fingerprint.base.types import Bools, IntArray
 from fingerprint.discovery.families import CORE_SHARE, Families
@@ -12,6 +14,7 @@ from fingerprint.discovery.shared_ngrams import SharedGrams
 from fingerprint.discovery.sparse_products import counts_from
 from fingerprint.domain.settings import Settings
 from fingerprint.evidence.coactivity import Behaviour
+from fingerprint.evidence.null_models import OVERDISPERSION
 from fingerprint.evidence.pools import sent_by_active_pools
 
 MIN_LONG_CORE = 16
@@ -56,6 +59,13 @@ proven families with such cores account for this share of its prompts (D-082).""
 SYNCHRONY_P = 1e-4
 """Senders act together where chance does so this rarely."""
 
+MIN_EXPECTED_REPEATS = 0.5
+"""Least number of prompts by accounts that sent one of the family already that chance gives."""
+
+RETURNING_SHARE, FEWEST_RETURNING, RETURNING_P = 1 / 3, 3, 1e-4
+"""A pool comes back with a family if this share of its accounts, and this number, sent several of its prompts, and chance
+has so many prompts sent by an account that sent one already this rarely (D-156)."""
+
 
 def is_proven(families: Families, act: Behaviour, outlined: Bools, settings: Settings) -> Bools:
     """Tell which families (f,) are more than common language or a document that people pass around.
@@ -90,6 +100,34 @@ def is_akin(families: Families, act: Behaviour, senders: sparse.csr_matrix, sett
 def _pooled(families: Families, act: Behaviour, settings: Settings) -> Bools:
     """Tell which families (f,) are sent by a pool of accounts, or in bursts, beyond chance."""
     return q_values(np.where(families.support > 0, act.p_value, 1.0)) <= settings.discovery_rate
+
+
+def is_pools(
+    members: sparse.csr_matrix, act: Behaviour, senders: sparse.csr_matrix, settings: Settings
+) -> Bools:
+    """Tell which families (f,) their senders alone prove: accounts that come back with them, or act together in time.
+
+    members: (f, n) CSR, each family's prompts. senders: (n, a) CSR, who sent each prompt.
+    """
+    together = (q_values(act.p_value) <= settings.discovery_rate) & (act.p_synchrony <= SYNCHRONY_P)
+    return np.asarray(
+        (together | comes_back(members, act, senders)) & (act.accounts >= settings.min_accounts)
+    )
+
+
+def comes_back(members: sparse.csr_matrix, act: Behaviour, senders: sparse.csr_matrix) -> Bools:
+    """Tell to which families (f,) their senders come back: most people ask a thing once, however many do.
+
+    Arguments as of `is_pools`. Prompts count, not requests: to send one prompt again is a retry.
+    """
+    sent = (members @ senders.sign()).tocsr()
+    accounts = np.diff(sent.indptr)
+    again = np.bincount(family_of(sent)[sent.data >= 2], minlength=len(accounts))
+    repeats = np.asarray(sent.sum(axis=1)).ravel().astype(np.int64) - accounts
+    by_chance = np.maximum(act.requests - act.expected_accounts, MIN_EXPECTED_REPEATS)
+    rare = stats.negative_binomial(repeats, 1 / OVERDISPERSION**2, by_chance) <= RETURNING_P
+    many = again >= np.maximum(RETURNING_SHARE * accounts, FEWEST_RETURNING)
+    return np.asarray(many & rare & ~is_anybodys(act))
 
 
 def has_outline(families: Families, shared: SharedGrams, boundary: Bools) -> Bools:

@@ -1,4 +1,8 @@
-"""The semantic pass: prompts that share no text but the same meaning, sent by a pool that acts together (D-090)."""
+"""The semantic pass: prompts that share no text but what they say, sentence by sentence or as a whole (D-090, D-155).
+
+Templates that are worded anew in every request come first (`reworded`), then what only has one subject, sent by a pool
+that acts together.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from fingerprint.discovery.assignment import Assignment
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery, Graph
 from fingerprint.discovery.proof import SYNCHRONY_P
+from fingerprint.discovery.reworded import Wordings, reworded
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
 from fingerprint.evidence.coactivity import behaviour
@@ -46,14 +51,16 @@ class Unassigned:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Families of meaning (t), numbered after those that share text.
+    """Families of meaning (t), numbered after those that share text: the reworded ones, then those of one subject.
 
-    assignment: of all the batch's prompts, to families of either kind. known: (t,) int64, which stored signature each
-    topic continues, -1 for a new one. unassigned: what still belongs to no family.
+    assignment: of all the batch's prompts, to families of any kind. known: (t,) int64, which stored signature each
+    continues, -1 for a new one. wordings: (t) what each new reworded family says, () for all others. unassigned: what
+    still belongs to no family.
     """
 
     assignment: Assignment
     known: IntArray
+    wordings: tuple[tuple[Wordings, ...], ...]
     unassigned: Unassigned
 
 
@@ -72,7 +79,15 @@ def topics(
     assignment: of the batch's prompts to the families of the discovery. graph: finds neighbours, as `knn.knn_graph`.
     """
     prompts = pick_evenly(np.flatnonzero(discovery.label < 0), MAX_UNASSIGNED)
-    unassigned = Unassigned(prompts, embed_heads(batch, prompts, embed)).still(assignment.label)
+    prompts = prompts[assignment.label[prompts] < 0]
+    said = reworded(batch, prompts, stored, embed, settings)
+    worded = said.label >= 0
+    assignment = assignment.with_prompts(
+        said.prompts[worded], len(discovery.families) + said.label[worded], strength=1.0
+    )
+    first = len(discovery.families) + len(said.known)
+    prompts = prompts[assignment.label[prompts] < 0]
+    unassigned = Unassigned(prompts, embed_heads(batch, prompts, embed))
     continues = _continued(unassigned, stored)
     free = np.flatnonzero(continues < 0)
     fresh = cluster_by_meaning(
@@ -91,11 +106,11 @@ def topics(
     number[continues >= 0] = topic
     number[free] = np.where(fresh >= 0, len(seen) + fresh, -1)
     taken = number >= 0
-    after = assignment.with_prompts(
-        unassigned.prompts[taken], len(discovery.families) + number[taken], strength=1.0
-    )
-    known = np.concatenate([seen, np.full(int(fresh.max(initial=-1)) + 1, -1)]).astype(np.int64)
-    return Topics(after, known, unassigned.still(after.label))
+    after = assignment.with_prompts(unassigned.prompts[taken], first + number[taken], strength=1.0)
+    subjects = np.concatenate([seen, np.full(int(fresh.max(initial=-1)) + 1, -1)]).astype(np.int64)
+    wordings = (*said.wordings, *(() for _ in subjects))
+    known = np.concatenate([said.known, subjects]).astype(np.int64)
+    return Topics(after, known, wordings, unassigned.still(after.label))
 
 
 def _continued(unassigned: Unassigned, stored: Sequence[Signature]) -> IntArray:

@@ -11,7 +11,7 @@ from fingerprint.domain.vocabulary import SLOT
 
 SlotKind = Literal["text", "number", "code", "language"]
 SegmentPlace = Literal["system", "user", "either"]
-FamilyKind = Literal["template", "topical"]
+FamilyKind = Literal["template", "reworded", "topical"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ class Signature:
 
     grams: (g,) uint64, sorted, the n-gram hashes of the template's fixed text.
     weights: (g,) float32, rarity of each gram in nats; a match's coverage is the weighted share of grams held.
-    prototypes: (p, d) float32 unit rows, embeddings of the template's sentences; of a topical family, its centre.
+    prototypes: (p, d) float32 unit rows, embeddings of the template's sentences; of a reworded family, the mean of the
+    wordings of each thing that it says, without grams; of a topical one, its centre, without template or grams.
     threshold: the lowest match score that counts as a match, 0 to 1.
     variant_of: the family that this is another wording of; what matches it belongs to that family.
     similarity: how much of the prototypes' meaning almost no non-member holds, a mean cosine; 1 = meaning never

@@ -23,6 +23,7 @@ from fingerprint.signatures import calibrate, match_score
 from fingerprint.signatures.prototypes import with_prototypes
 from fingerprint.signatures.spread import with_spread_and_reliability
 from fingerprint.signatures.template import Corpus, write_template
+from fingerprint.signatures.wordings import centres_of, write_wordings
 from fingerprint.text.masking import unmask
 from fingerprint.text.normalise import normalise
 from fingerprint.text.tokenise import tokens
@@ -60,7 +61,7 @@ def describe(
     whole: the night that `batch` is a sample of; None where it is all of one. Texts are the batch's.
     """
     textual = _textual(batch, discovery, stored, stamp, settings)
-    drafts = [*textual, *_topical(batch, len(textual), topical, stored, stamp)]
+    drafts = [*textual, *_by_meaning(batch, len(textual), topical, stored, stamp, settings)]
     known = np.concatenate([discovery.families.known, topical.known])
     # a stored topic is among the discovery's families, too, where it has no text
     kept = [
@@ -119,23 +120,32 @@ def _textual(
     return out
 
 
-def _topical(
-    batch: Batch, first: int, topical: Topics, stored: Sequence[Signature], stamp: Stamp
+def _by_meaning(
+    batch: Batch,
+    first: int,
+    topical: Topics,
+    stored: Sequence[Signature],
+    stamp: Stamp,
+    settings: Settings,
 ) -> list[Signature]:
-    """Signatures of the families that only share meaning, without prototypes and spread; first: the first one's row."""
+    """Signatures of the families that only share meaning; first: the first one's row.
+
+    Of the reworded ones with prototypes, of the others without, and all without spread.
+    """
     out, names = [], {s.family_id for s in stored}
-    for row, known in enumerate(topical.known.tolist(), first):
+    nothing = np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.float32)
+    for row, (known, said) in enumerate(zip(topical.known.tolist(), topical.wordings, strict=True), first):
         if known >= 0:
             out.append(stored[known])
             continue
-        prompt = int(np.argmax(topical.assignment.label == row))
-        name = _name(str(batch.texts[prompt]).encode(), names)
-        nothing = np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.float32)
-        out.append(
-            _bare(
-                name, Template(()), stamp, grams=nothing[0], weights=nothing[1], threshold=match_score.FLOOR
-            )
+        members = np.flatnonzero(topical.assignment.label == row)
+        name = _name(str(batch.texts[int(members[0])]).encode(), names)
+        names.add(name)
+        template = write_wordings(said, batch, len(members), accounts=settings.min_accounts)
+        draft = _bare(
+            name, template, stamp, grams=nothing[0], weights=nothing[1], threshold=match_score.FLOOR
         )
+        out.append(replace(draft, kind="reworded", prototypes=centres_of(said)) if said else draft)
     return out
 
 
@@ -165,7 +175,7 @@ def _bare(
 def _continued(old: Signature, fresh: Signature, members: int, least: int) -> Signature:
     """Return what a stored family is after tonight: from too few members nothing but its spread."""
     kept = replace(old, spread=fresh.spread) if fresh.spread.requests else old
-    if members < least or old.kind == "topical":
+    if members < least or old.kind != "template":
         return kept
     overlap = len(np.intersect1d(old.grams, fresh.grams))
     same = overlap >= SAME_WORDING * (len(old.grams) + len(fresh.grams) - overlap)

@@ -39,7 +39,10 @@ def with_prototypes(
     members: (f, n) CSR, each family's prompts.
     """
     rate = settings.false_positive_rate
-    sentences_of = embed_sentences([s.template for s in signatures], embed)
+    embedded = embed_sentences([s.template for s in signatures], embed)
+    sentences_of = [
+        s.prototypes if s.kind == "reworded" else own for s, own in zip(signatures, embedded, strict=True)
+    ]
     own = by_own_senders(batch, unassigned.prompts, members)
     others = (
         NonMembers.of(batch.texts_of(unassigned.prompts), own, embed) if any(map(len, sentences_of)) else None

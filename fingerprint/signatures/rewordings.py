@@ -9,17 +9,23 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
+from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, HashArray, Ids
 from fingerprint.discovery.batch import Batch, TextsOfPrompts, behaviour_of
 from fingerprint.discovery.families import members_of
+from fingerprint.discovery.reworded import FEWEST_SAID, things_said
 from fingerprint.domain.signature import Signature, Template
 from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.signatures.adoption import adopt, owned_by, owners
 from fingerprint.signatures.describe import Described
 from fingerprint.signatures.spread import spreads
-from fingerprint.signatures.variants import Wording, originals
+from fingerprint.signatures.variants import MIN_SHARED_POOL, Wording, originals
 from fingerprint.text.normalise import normalise
+from fingerprint.text.sentences import split_sentences
 from fingerprint.text.tokenise import tokens
+
+SAMPLE, MOSTLY = 64, 0.7
+"""Prompts of a family that are read, and the share of them that must say what another family says."""
 
 COMMON_WORDS = 300
 """Most frequent tokens of a batch; text that hardly uses them is in another language than the rest."""
@@ -51,7 +57,10 @@ def rewordings(
     """
     families = len(described.signatures)
     members = members_of(described.assignment.label, families)
-    wordings, owner = with_variants(batch.senders(), described.signatures, members, described.born, common)
+    spoken = said_by_others(batch.senders(), texts, described.signatures, members, embed)
+    wordings, owner = with_variants(
+        batch.senders(), described.signatures, members, described.born, common, spoken
+    )
     assignment = adopt(batch, texts, wordings, described.assignment, embed)
     label = owned_by(assignment.label, owner)
     members = members_of(label, families)
@@ -74,10 +83,12 @@ def with_variants(
     members: sparse.csr_matrix,
     born: Bools,
     common: HashArray,
+    spoken: sparse.csr_matrix,
 ) -> tuple[list[Signature], Ids]:
     """Mark new families that are other wordings of stored ones; also return which row owns each row's prompts, (f,).
 
     senders: (n, a) CSR, who sent each prompt how often. members: (f, n) CSR. born: (f,) bool. common: sorted hashes.
+    spoken: (f, f) CSR, as `said_by_others` returns it.
     """
     owner = owners(signatures)
     templates = [s.template for s in signatures]
@@ -93,12 +104,45 @@ def with_variants(
     )
     least = np.array([s.similarity for s in signatures], dtype=np.float64)
     wording = Wording(sentences, (join @ members).tocsr(), *_words(common, templates), length, least)
-    original = originals(wording, born, senders)
+    original = originals(wording, born, senders, spoken=spoken)
     out = [
         replace(s, variant_of=signatures[original[f]].family_id) if original[f] >= 0 else s
         for f, s in enumerate(signatures)
     ]
     return out, np.where(original >= 0, original, owner).astype(np.int32)
+
+
+def said_by_others(
+    senders: sparse.csr_matrix,
+    texts: TextsOfPrompts,
+    signatures: Sequence[Signature],
+    members: sparse.csr_matrix,
+    embed: Embed,
+) -> sparse.csr_matrix:
+    """Tell which families' prompts mostly say what a reworded family of the same accounts says, (f, f) symmetric CSR.
+
+    A rewording now and then repeats enough text for a small family of its own, or is the short form of a longer text.
+    senders: (n, a) CSR. texts: of the n prompts. members: (f, n) CSR.
+    """
+    pool = (members @ senders).sign().tocsr()
+    size = np.diff(pool.indptr)
+    rows, columns = [], []
+    for r in (f for f, s in enumerate(signatures) if s.kind == "reworded" and members[f].nnz):
+        shared = np.asarray((pool @ pool[r].T).todense()).ravel()
+        near = np.flatnonzero((shared >= MIN_SHARED_POOL * np.minimum(size, size[r])) & (size > 0))
+        for f in near[near != r]:
+            chosen = pick_evenly(np.sort(members[f].indices), SAMPLE)
+            flat, offsets = split_sentences(texts(chosen.astype(np.int64)))
+            held = sparse.csr_matrix(
+                (np.ones(len(flat), np.float32), np.arange(len(flat)), offsets),
+                shape=(len(chosen), len(flat)),
+            )
+            count = things_said(held, embed(flat), signatures[r].prototypes)
+            if (count >= FEWEST_SAID).mean() >= MOSTLY:
+                rows += [f, r]
+                columns += [r, f]
+    shape = (len(signatures),) * 2
+    return sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
 
 
 def common_words(batch: Batch) -> HashArray:

@@ -103,10 +103,12 @@ class Wording:
         return int(candidates[np.lexsort((unlike, -self._shared(new, candidates)))[0]])
 
 
-def originals(wording: Wording, born: Bools, senders: sparse.csr_matrix) -> Ids:
+def originals(wording: Wording, born: Bools, senders: sparse.csr_matrix, *, spoken: sparse.csr_matrix) -> Ids:
     """Find the family that each new one is a variant of, (f,) int32 row numbers, -1 = none.
 
-    born: (f,) bool, new tonight. senders: (n, a) CSR, who sent each prompt how often. A variant is nobody's original.
+    born: (f,) bool, new tonight. senders: (n, a) CSR, who sent each prompt how often. spoken: (f, f) CSR,
+    symmetric, nonzero where most prompts of one family say what the other, a reworded one, says: they are one, however
+    large either is. A variant is nobody's original.
     """
     out = np.full(len(born), -1, dtype=np.int32)
     sent = (wording.members @ senders).tocsr()
@@ -117,7 +119,9 @@ def originals(wording: Wording, born: Bools, senders: sparse.csr_matrix) -> Ids:
     fresh = np.flatnonzero(born & (size >= MIN_POOL))
     for new in fresh[np.argsort(-prompts[fresh], kind="stable")]:
         shared = overlap[new]
-        older = np.where(born, (prompts[new] <= MAX_NEW_PART * prompts) & (out < 0), True)
+        alike = spoken[new].toarray().ravel() > 0
+        most = np.where(alike, 1.0, MAX_NEW_PART) * prompts
+        older = np.where(born, (prompts[new] <= most) & (out < 0), True)
         near = np.flatnonzero(older & (shared >= MIN_SHARED_POOL * size[new]))
         chance = stats.hypergeometric(
             shared[near], senders.shape[1], size[near], np.full(len(near), size[new])
@@ -127,6 +131,7 @@ def originals(wording: Wording, born: Bools, senders: sparse.csr_matrix) -> Ids:
             continue
         meaning = wording.similarity(int(new), candidates)
         meaning = np.where(prompts[new] <= MAX_PART * prompts[candidates], meaning, -np.inf)
+        meaning = np.where(alike[candidates], np.maximum(meaning, 1.0), meaning)
         if meaning.max() >= 0:
             out[new] = candidates[np.argmax(meaning)]
         elif (wording.familiar[new] < MAX_FOREIGN_SHARE * wording.familiar[candidates]).all():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numba import njit
 
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import buffers, gather, plain, strings
@@ -24,6 +25,10 @@ MOST_SENTENCES = 32
 
 EMBEDDED_CHARACTERS = 2000
 """Of a prompt embedded as a whole only the beginning is read: a long payload would drown what is asked."""
+
+FEWEST_PROSE_WORDS, SHORTEST_PROSE, LONGEST_PROSE, LETTERS_SHARE = 5, 25, 1_200, 0.8
+"""A sentence is prose if it has so many words, or letters that are not ASCII, so many bytes and no more than so many,
+and if this share of them are letters or spaces. Code, tables and log lines are none."""
 
 SECTION, TURN = ord(SYSTEM_END), ord(TURN_END)
 
@@ -163,6 +168,29 @@ def _says_enough(data: Bytes, begin: int, end: int) -> bool:
         wide |= data[i] >= 0x80
         characters += (data[i] & 0xC0) != 0x80
     return characters > 1 and (wide or words >= FEWEST_WORDS)
+
+
+def is_prose(sentences: pa.Array | pa.ChunkedArray) -> Bools:
+    """Tell which sentences (s,) are prose, in any script, and neither a word or two nor code."""
+    data, offsets = buffers(sentences)
+    return _are_prose(data, offsets)
+
+
+@njit(cache=True, nogil=True)
+def _are_prose(data: Bytes, offsets: IntArray) -> Bools:
+    out = np.zeros(len(offsets) - 1, dtype=np.bool_)
+    for row in range(len(out)):
+        size = offsets[row + 1] - offsets[row]
+        if size < SHORTEST_PROSE or size > LONGEST_PROSE:
+            continue
+        words, letters, wide = 1, 0, False
+        for i in range(offsets[row], offsets[row + 1]):
+            c = data[i]
+            words += c == 32
+            wide |= c >= 0x80
+            letters += c == 32 or c >= 0x80 or 97 <= c <= 122 or 65 <= c <= 90
+        out[row] = (wide or words >= FEWEST_PROSE_WORDS) and letters >= LETTERS_SHARE * size
+    return out
 
 
 def _first_and_last(owner: IntArray, texts: int) -> Bools:

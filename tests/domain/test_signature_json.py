@@ -39,7 +39,7 @@ def signatures(draw: st.DrawFn) -> Signature:
     days = st.dates().map(lambda day: day.isoformat())
     return Signature(
         family_id=draw(st.text()),
-        kind=draw(st.sampled_from(["template", "topical"])),
+        kind=draw(st.sampled_from(["template", "reworded", "topical"])),
         template=Template(tuple(draw(st.lists(SEGMENTS | SLOTS, max_size=4)))),
         grams=grams,
         weights=draw(hnp.arrays(np.float32, len(grams), elements=floats)),
@@ -130,7 +130,10 @@ def _set(*path: str | int, to: object) -> Callable[[Any], None]:
         (_set("format_version", to=True), r"signature\.format_version: 2 expected, True found"),
         (lambda obj: obj.pop("threshold"), r"signature: field 'threshold' expected, .*content_hash found"),
         (_set("notes", to="?"), r"signature: no other fields expected, notes found"),
-        (_set("kind", to="typical"), r"signature\.kind: template or topical expected, 'typical' found"),
+        (
+            _set("kind", to="typical"),
+            r"signature\.kind: template or reworded or topical expected, 'typical' found",
+        ),
         (_set("flagged", to=1), r"signature\.flagged: true or false expected, 1 found"),
         (_set("threshold", to=1.5), r"signature\.threshold: a number from 0 to 1 expected, 1\.5 found"),
         (_set("score", to=float("nan")), r"signature\.score: a finite number expected, nan found"),

@@ -44,7 +44,7 @@ def found(
         np.ones(2),
     )
     born = np.array([not stored, True])
-    return int(originals(wording, born, sparse.csr_matrix(senders))[1])
+    return int(originals(wording, born, sparse.csr_matrix(senders), spoken=sparse.csr_matrix((2, 2)))[1])
 
 
 def test_a_rewording_by_the_same_pool_is_a_variant(embedder: Embedder) -> None:
@@ -125,7 +125,7 @@ def test_too_few_accounts_say_nothing(embedder: Embedder) -> None:
 def test_no_families() -> None:
     nothing = sparse.csr_matrix((0, 0), dtype=np.float32)
     empty = Wording([], nothing, np.empty(0), nothing, np.empty(0, dtype=np.int64), np.empty(0))
-    assert len(originals(empty, np.empty(0, dtype=np.bool_), sparse.csr_matrix((0, 0)))) == 0
+    assert len(originals(empty, np.empty(0, dtype=np.bool_), nothing, spoken=nothing)) == 0
 
 
 @pytest.mark.parametrize(("kept", "which"), [([0], 0), ([1], 1), ([0, 2], 0), ([0, 3, 4], 1), ([], 1)])

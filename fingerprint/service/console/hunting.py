@@ -44,7 +44,7 @@ def hunt(
         old = visit.store.signature(family_id)
         new = edited(visit, old, threshold, segment, drop)
         # one thread, for lookups go first; by text, for by meaning all of the traffic would have to be embedded
-        by_meaning = new.kind == "topical"
+        by_meaning = new.kind != "template"
         options = HuntOptions(model=config.model, by_meaning=by_meaning, threads=1, top=MAX_ACCOUNTS)
         before = stored_target(config.home, family_id)
         after = before if new is old else stored_target(config.home, family_id, edited=new)

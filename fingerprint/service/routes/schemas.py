@@ -16,7 +16,7 @@ class FamilyBody(BaseModel):
     """A family as lists show it; `template` has ⟨…⟩ where values vary."""
 
     family_id: str
-    kind: Literal["template", "topical"]
+    kind: Literal["template", "reworded", "topical"]
     score: float = Field(description="how likely it is a campaign's, 0 to 1")
     flagged: bool
     label: str | None

@@ -1,0 +1,212 @@
+"""Families that are worded anew in every request: groups of sentences that stand together in prompts of a pool.
+
+What `sentence_groups` finds is put together as segments of shared text are: groups that the same prompts hold belong
+to one template, of which every prompt says several things, each in one of many wordings. What honest people ask is
+dense, too, but they ask it once: only what the same accounts send again and again, or together, is a family (D-155).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from scipy import sparse
+
+from fingerprint.base import stats
+from fingerprint.base.sparse import components
+from fingerprint.base.types import Bools, Embed, FloatArray, Ids, IntArray
+from fingerprint.discovery.batch import Batch, behaviour_of
+from fingerprint.discovery.proof import is_pools
+from fingerprint.discovery.sentence_groups import SentenceGroups, Sentences, group_sentences, read_sentences
+from fingerprint.domain.settings import Settings
+from fingerprint.domain.signature import Signature
+
+TOGETHER_P, TOGETHER_SHARE, FEWEST_TOGETHER = 1e-6, 0.2, 3
+"""Two groups are of one template if so many prompts hold both that chance brings it so rarely (hypergeometric tail), and
+at least this share of the rarer one's and this number of them."""
+
+FEWEST_SAID = 2
+"""Things that a prompt must say of a template's: one alone is said by people, too."""
+
+OWN_SHARE = 0.5
+"""A group is a template's own if this share of the prompts that hold it are of its family."""
+
+CLAIMED = 0.6
+"""A sentence says what a group says if its cosine with the group's centre is this (D-155)."""
+
+MOST_GROUPS = 32
+"""Groups that describe a family: those that most of its prompts hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wordings:
+    """One of the things that a reworded family says, and in what words.
+
+    centre: (d,) float32 unit row, the mean of its sentences. texts: (t,) the sentences, nearest to the centre first.
+    prompt: (p,) int64 and text: (p,) int64, which prompts of the family say it in which of these. position: how far from
+    the beginning of the prompt, 0 to 1, on average.
+    """
+
+    centre: FloatArray
+    position: float
+    texts: pa.LargeStringArray
+    prompt: IntArray
+    text: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Reworded:
+    """w reworded families among m prompts that say something.
+
+    prompts: (m,) int64, ascending. label: (m,) int32, the family of each, -1 = none. known: (w,) int64, which stored
+    signature each continues, -1 for a new one. wordings: (w) what each new one says, () for a stored one.
+    """
+
+    prompts: IntArray
+    label: Ids
+    known: IntArray
+    wordings: tuple[tuple[Wordings, ...], ...]
+
+
+def reworded(
+    batch: Batch, prompts: IntArray, stored: Sequence[Signature], embed: Embed, settings: Settings
+) -> Reworded:
+    """Find reworded families among prompts (p,), ascending, that share no text with any; stored ones first."""
+    said = read_sentences(batch, prompts, embed)
+    old = [number for number, s in enumerate(stored) if s.kind == "reworded"]
+    continued = _claim(said, [stored[number].prototypes for number in old])
+    seen, again = np.unique(continued[continued >= 0], return_inverse=True)
+    label = np.full(len(said.prompts), -1, dtype=np.int32)
+    label[continued >= 0] = again
+    free = np.flatnonzero(continued < 0)
+    rest = said.only(continued < 0)
+    fresh, wordings = _discover(batch, rest, settings)
+    label[free] = np.where(fresh >= 0, len(seen) + fresh, -1)
+    known = np.concatenate([np.array(old, dtype=np.int64)[seen], np.full(len(wordings), -1)])
+    return Reworded(said.prompts, label, known.astype(np.int64), (*(() for _ in seen), *wordings))
+
+
+def _discover(
+    batch: Batch, said: Sentences, settings: Settings
+) -> tuple[Ids, tuple[tuple[Wordings, ...], ...]]:
+    """Return the new family of each prompt (m,), -1 = none, and what each family says."""
+    senders = batch.senders()
+    groups = group_sentences(said, senders, seed=settings.seed)
+    template = _own_groups(groups, _together(groups))
+    members = _members(groups, template)
+    kept = np.flatnonzero(_proven(batch, said, members, settings))
+    rank = np.full(members.shape[0] + 1, -1, dtype=np.int64)
+    rank[kept] = np.arange(len(kept))
+    of_group = rank[template]
+    # every family's things, and which of the prompts say them
+    centres = [
+        _centres(said, groups, np.flatnonzero(of_group == f), members[kept[f]]) for f in range(len(kept))
+    ]
+    label = _claim(said, [c for _, c in centres])
+    wordings = tuple(
+        tuple(
+            _wordings(said, np.flatnonzero(groups.of_sentence == group), centre, np.flatnonzero(label == f))
+            for group, centre in zip(numbers, vectors, strict=True)
+        )
+        for f, (numbers, vectors) in enumerate(centres)
+    )
+    return label, wordings
+
+
+def _together(groups: SentenceGroups) -> Ids:
+    """Return the template that each group (g,) is of: groups that the same prompts hold, far beyond chance."""
+    holders = groups.held.T.tocsr()
+    size = np.diff(holders.indptr)
+    both = sparse.triu(holders @ holders.T, k=1).tocoo()
+    many = both.data >= FEWEST_TOGETHER
+    row, column, shared = both.row[many], both.col[many], both.data[many].astype(np.int64)
+    smaller, larger = np.minimum(size[row], size[column]), np.maximum(size[row], size[column])
+    p_value = stats.hypergeometric(shared, groups.held.shape[0], larger, smaller)
+    same = (p_value < TOGETHER_P) & (shared >= TOGETHER_SHARE * smaller)
+    return components(row[same], column[same], len(size))
+
+
+def _members(groups: SentenceGroups, template: Ids) -> sparse.csr_matrix:
+    """Return which prompts say enough of each template, (t, m) CSR of ones; template: (g,) of each group, -1 = none."""
+    own = np.flatnonzero(template >= 0)
+    ones = np.ones(len(own), dtype=np.float32)
+    shape = (int(template.max(initial=-1)) + 1, len(template))
+    said = (sparse.csr_matrix((ones, (template[own], own)), shape=shape) @ groups.held.T).tocsr()
+    said.data = np.where(said.data >= FEWEST_SAID, np.float32(1.0), np.float32(0.0))
+    said.eliminate_zeros()
+    said.sort_indices()
+    return said
+
+
+def _own_groups(groups: SentenceGroups, template: Ids) -> Ids:
+    """Take from templates the groups that mostly others hold: what anybody says beside it; -1 = none."""
+    members = _members(groups, template)
+    holders = groups.held.T.tocsr()
+    inside = np.asarray(holders.multiply(members[template]).sum(axis=1)).ravel()
+    return np.where(inside >= OWN_SHARE * np.diff(holders.indptr), template, -1).astype(np.int32)
+
+
+def _proven(batch: Batch, said: Sentences, members: sparse.csr_matrix, settings: Settings) -> Bools:
+    """Tell which families (t,) of prompts (t, m) are sent by accounts that come back with them, or send them together."""
+    wide = sparse.csr_matrix(
+        (members.data, said.prompts[members.indices], members.indptr),
+        shape=(members.shape[0], batch.distinct),
+    )
+    large = np.flatnonzero(np.diff(wide.indptr) >= settings.min_requests)
+    out = np.zeros(members.shape[0], dtype=np.bool_)
+    out[large] = is_pools(wide[large], behaviour_of(batch, wide[large]), batch.senders(), settings)
+    return out
+
+
+def _centres(
+    said: Sentences, groups: SentenceGroups, numbers: IntArray, members: sparse.csr_matrix
+) -> tuple[IntArray, FloatArray]:
+    """Return which of a template's groups describe it, and the centre of each, (c, d); members: (1, m) CSR."""
+    support = np.asarray((members @ groups.held).todense()).ravel()[numbers]
+    chosen = np.sort(numbers[np.argsort(-support, kind="stable")[:MOST_GROUPS]])
+    means = [said.vectors[groups.of_sentence == group].mean(axis=0) for group in chosen]
+    centres = np.array(means, dtype=np.float32).reshape(len(chosen), said.vectors.shape[1])
+    return chosen, centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
+
+
+def _claim(said: Sentences, centres: Sequence[FloatArray]) -> Ids:
+    """Return the family of which each prompt (m,) says most, and at least FEWEST_SAID things, -1 = none.
+
+    centres: of each family, (c, d) unit rows.
+    """
+    out = np.full(len(said.prompts), -1, dtype=np.int32)
+    most = np.full(len(said.prompts), FEWEST_SAID - 1, dtype=np.int64)
+    for family, own in enumerate(centres):
+        count = things_said(said.held, said.vectors, own)
+        out[count > most] = family
+        most = np.maximum(most, count)
+    return out
+
+
+def things_said(held: sparse.csr_matrix, vectors: FloatArray, centres: FloatArray) -> IntArray:
+    """Count how many of some things each prompt says, (m,).
+
+    held: (m, s) CSR, which sentences each prompt holds. vectors: (s, d) of these, centres: (c, d) of the things, unit
+    rows. A sentence says one thing, that of the nearest centre.
+    """
+    cosine = vectors @ centres.T
+    thing = np.argmax(cosine, axis=1)
+    near = np.flatnonzero(cosine[np.arange(len(thing)), thing] >= CLAIMED)
+    ones = np.ones(len(near), dtype=np.float32)
+    says = sparse.csr_matrix((ones, (near, thing[near])), shape=(len(thing), len(centres)))
+    return np.asarray(np.diff((held @ says).tocsr().indptr), dtype=np.int64)
+
+
+def _wordings(said: Sentences, sentences: IntArray, centre: FloatArray, members: IntArray) -> Wordings:
+    """Return in what words the members (rows of `said`) say what a group of sentences (t,) means."""
+    order = sentences[np.argsort(-(said.vectors[sentences] @ centre), kind="stable")]
+    held = said.held[members][:, order].tocoo()
+    return Wordings(
+        centre,
+        float(said.position[order].mean()),
+        said.texts.take(pa.array(order)),
+        said.prompts[members[held.row]],
+        held.col.astype(np.int64),
+    )

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from support.crafted import Sent, batch_of
+from support.new_wordings import THINGS, asked_once, passers_by, reworded_prompts, sent_by_a_pool
+from support.night_families import families_of
+
+from fingerprint.discovery.discover import discover
+from fingerprint.discovery.reworded import Reworded, reworded
+from fingerprint.discovery.sentence_groups import EDGE, read_sentences
+from fingerprint.domain.settings import Settings
+from fingerprint.domain.signature import Signature
+from fingerprint.embedding.embedder import Embedder, stamp_of
+from fingerprint.signatures.rewordings import NightFamilies
+from fingerprint.text.sentences import is_prose
+
+SETTINGS = Settings()
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder.load("static")
+
+
+def found(sent: list[Sent], embedder: Embedder, stored: list[Signature] | None = None) -> Reworded:
+    batch = batch_of(sent)
+    return reworded(batch, np.arange(batch.distinct), stored or [], embedder.encode, SETTINGS)
+
+
+def night(sent: list[Sent], embedder: Embedder) -> NightFamilies:
+    batch = batch_of(sent)
+    discovery = discover(batch, (), SETTINGS, lambda stage: None)
+    return families_of(batch, discovery, (), embedder.encode, stamp_of(embedder), SETTINGS)
+
+
+def test_a_template_worded_anew_in_every_request_is_a_family_of_its_pool(embedder: Embedder) -> None:
+    random = np.random.default_rng(0)
+    families = found([*sent_by_a_pool(random, 60), *passers_by(random, 400)], embedder)
+    assert families.known.tolist() == [-1]
+    own = families.prompts[families.label == 0]
+    assert (own < 60).all()
+    assert len(own) >= 57
+
+
+def test_what_people_ask_once_is_no_family_however_alike(embedder: Embedder) -> None:
+    random = np.random.default_rng(1)
+    families = found([*asked_once(random, 120), *passers_by(random, 400)], embedder)
+    assert not len(families.known)
+    assert (families.label == -1).all()
+
+
+def test_one_account_that_comes_back_is_no_pool(embedder: Embedder) -> None:
+    random = np.random.default_rng(2)
+    busy = [Sent(prompt, "busy", 900.0 * n) for n, prompt in enumerate(reworded_prompts(random, 40))]
+    families = found([*busy, *asked_once(random, 20), *passers_by(random, 400)], embedder)
+    assert not len(families.known)
+
+
+def test_people_who_ask_the_same_are_not_of_the_pool_that_sends_one_thing_of_it(embedder: Embedder) -> None:
+    random = np.random.default_rng(3)
+    single = [Sent(THINGS[0][n], f"cook{n}", 500.0 * n) for n in range(8)]
+    families = found([*sent_by_a_pool(random, 60), *single, *passers_by(random, 400)], embedder)
+    assert (families.label[60:68] == -1).all()
+
+
+def test_two_runs_give_the_same(embedder: Embedder) -> None:
+    random = np.random.default_rng(4)
+    sent = [*sent_by_a_pool(random, 60), *passers_by(random, 300)]
+    one, two = found(sent, embedder), found(sent, embedder)
+    assert one.label.tolist() == two.label.tolist()
+    for said, again in zip(one.wordings[0], two.wordings[0], strict=True):
+        assert said.texts.to_pylist() == again.texts.to_pylist()
+
+
+def test_a_stored_family_takes_its_prompts_however_few(embedder: Embedder) -> None:
+    random = np.random.default_rng(5)
+    (stored,) = night([*sent_by_a_pool(random, 60), *passers_by(random, 400)], embedder).signatures
+    assert stored.kind == "reworded"
+    few = [Sent(p, f"new{n}", 100.0 * n) for n, p in enumerate(reworded_prompts(random, 4))]
+    families = found([*few, *passers_by(random, 400)], embedder, [stored])
+    assert families.known.tolist() == [0]
+    assert families.label.tolist()[:4] == [0, 0, 0, 0]
+    assert (families.label[4:] == -1).all()
+
+
+def test_only_what_enough_accounts_sent_is_shown(embedder: Embedder) -> None:
+    random = np.random.default_rng(6)
+    sent = sent_by_a_pool(random, 60)
+    (signature,) = night([*sent, *passers_by(random, 400)], embedder).signatures
+    assert signature.template.segments
+    assert not len(signature.grams)
+    for segment in signature.template.segments:
+        assert len({s.account for s in sent if segment.text in s.prompt}) >= SETTINGS.min_accounts
+
+
+def test_words_that_no_three_accounts_share_are_not_shown(embedder: Embedder) -> None:
+    random = np.random.default_rng(7)
+    sent = [
+        Sent(f"my card is number {n * 7919} of {'abcdefghij'[n % 10]}orn. {s.prompt}", s.account, s.second)
+        for n, s in enumerate(sent_by_a_pool(random, 60))
+    ]
+    (signature,) = night([*sent, *passers_by(random, 400)], embedder).signatures
+    assert "7919" not in str(signature.template)
+
+
+def test_sentences_are_read_from_both_ends_and_each_counts_once(embedder: Embedder) -> None:
+    lines = [f"we all look at the old house {chr(97 + n) * 3}" for n in range(26)]
+    batch = batch_of([Sent(". ".join([*lines, lines[-1]]), "a"), Sent("no prose", "b")])
+    said = read_sentences(batch, np.arange(batch.distinct), embedder.encode)
+    assert said.prompts.tolist() == [0]
+    assert said.texts.to_pylist() == [*lines[:EDGE], *lines[-EDGE + 1 :]]
+    assert said.held.toarray().tolist() == [[1.0] * (2 * EDGE - 1)]
+    assert (np.diff(said.position) > 0).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_hardly_any_prompts(count: int, embedder: Embedder) -> None:
+    sent = [Sent(p, "a") for p in reworded_prompts(np.random.default_rng(8), count)]
+    assert not len(found(sent, embedder).known)
+
+
+@pytest.mark.parametrize(
+    ("text", "prose"),
+    [
+        ("explain to me how this works", True),
+        ("erkläre mir, wie das geht", True),
+        ("请为下面的任务编写一页练习册", True),
+        ("too few words", False),
+        ("operations_by_label = {x: y[0] for x, y in zip(a1, b2)} # 17", False),
+        ("10.0.0.1 - - [12:01:55] 200 5123 12 ms 17 of 9", False),
+    ],
+)
+def test_prose(text: str, prose: bool) -> None:
+    assert is_prose(pa.array([text], pa.large_string())).tolist() == [prose]
