@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.common.labelled import ASSIGNMENTS, read
 from fingerprint import simulate
-from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.domain.schemas import ROW_SCHEMA
 from fingerprint.domain.settings import Home, Settings
 from fingerprint.jobs.nightly import nightly
 
@@ -21,7 +21,7 @@ def generate(config: simulate.SimulationConfig) -> pa.Table:
 
 def write_traffic(sent: pa.Table, out: Path) -> Path:
     """Write traffic without its truth, as the product reads it."""
-    pq.write_table(sent.select(TRAFFIC_SCHEMA.names), out)
+    pq.write_table(sent.select(ROW_SCHEMA.names), out)
     return out
 
 

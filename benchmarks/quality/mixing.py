@@ -27,7 +27,7 @@ from benchmarks.common.labelled import Truth, read_truth
 from benchmarks.common.measures import threshold
 from benchmarks.common.tables import table, title
 from fingerprint import simulate
-from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.domain.schemas import ROW_SCHEMA
 from fingerprint.domain.settings import Home
 from fingerprint.embedding.embedder import Embedder, encode_cached
 from fingerprint.embedding.vector_cache import VectorCache
@@ -179,7 +179,7 @@ class Kernel:
 
     def add(self, file: Path, truth: Truth) -> None:
         """Add a day."""
-        for batch in pq.read_table(file, columns=TRAFFIC_SCHEMA.names).cast(TRAFFIC_SCHEMA).to_batches():
+        for batch in pq.read_table(file, columns=ROW_SCHEMA.names).cast(ROW_SCHEMA).to_batches():
             vectors = encode_cached(self._embedder, self._cache, heads(normalise_batch(batch)))
             part = random_features(vectors)
             role = truth.role.of[pa.compute.index_in(batch["request_id"], truth.request_id).to_numpy()]

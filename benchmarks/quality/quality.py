@@ -28,7 +28,7 @@ from benchmarks.common.labelled import ASSIGNMENTS, MATCHES, Names, Truth, assig
 from benchmarks.quality import bars, report
 from benchmarks.quality.bars import Bar
 from fingerprint import simulate
-from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.domain.schemas import ROW_SCHEMA
 from fingerprint.store.store import Store
 from fingerprint.traffic.reader import read_traffic
 
@@ -233,11 +233,11 @@ def _given(options: argparse.Namespace, work: Path) -> Labelled:
 
 
 def _without_metadata(file: Path, out: Path) -> Path:
-    at = TRAFFIC_SCHEMA.get_field_index("metadata")
-    with pq.ParquetWriter(out, TRAFFIC_SCHEMA) as writer:
+    at = ROW_SCHEMA.get_field_index("metadata")
+    with pq.ParquetWriter(out, ROW_SCHEMA) as writer:
         for batch in read_traffic([file], rejects=None):
             empty = pa.nulls(len(batch), pa.large_string())
-            writer.write_batch(batch.set_column(at, TRAFFIC_SCHEMA.field(at), empty))
+            writer.write_batch(batch.set_column(at, ROW_SCHEMA.field(at), empty))
     return out
 
 

@@ -57,7 +57,24 @@ SYSTEM_END = "\x1d"
 TURN_END = "\x1e"
 """Stands between two user turns in `prompt` (ASCII record separator)."""
 
-TRAFFIC_SCHEMA = pa.schema(
+FACTS = pa.struct(
+    [
+        pa.field("max_tokens", pa.int64()),
+        pa.field("temperature", pa.float64()),
+        pa.field("top_p", pa.float64()),
+        pa.field("n", pa.int32()),
+        pa.field("logprobs", pa.int32()),  # alternatives asked for; 0: none, though others could be
+        pa.field("stop", pa.uint64()),  # a hash
+        pa.field("response_format", pa.uint64()),  # a hash
+        pa.field("stream", pa.bool_()),
+        pa.field("tools", pa.uint64()),  # a hash of the set
+    ]
+)
+"""What a request asks for beside its text; null where it does not say."""
+
+FACT_FIELDS = tuple(FACTS.field(i).name for i in range(FACTS.num_fields))
+
+ROW_SCHEMA = pa.schema(
     [
         pa.field("request_id", pa.large_string(), nullable=False),
         pa.field("account_id", pa.large_string(), nullable=False),
@@ -70,6 +87,10 @@ TRAFFIC_SCHEMA = pa.schema(
         pa.field("metadata", pa.large_string()),
     ]
 )
+"""A plain row, as files hold it."""
+
+TRAFFIC_SCHEMA = ROW_SCHEMA.append(pa.field("facts", FACTS))
+"""A request as it was read."""
 
 SPREAD_SCHEMA = pa.schema(
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.types import StageProgress
 from fingerprint.domain.errors import InputError, NotFound
+from fingerprint.domain.reading import Reading
 from fingerprint.domain.results import IngestReport
 from fingerprint.domain.settings import Home
 from fingerprint.domain.signature import DayCount, Signature
@@ -42,7 +43,7 @@ class HuntOptions:
 
     model: str | None = None
     by_meaning: bool = True
-    mapping: Mapping[str, str] | None = None
+    reading: Reading = field(default_factory=Reading)
     max_rejects: int | None = None
     threads: int | None = None
     top: int = 10
@@ -164,7 +165,7 @@ def hunt(
         sources,
         rejects=None if to_file is None else rejects_of(to_file),
         max_rejects=options.max_rejects,
-        mapping=options.mapping,
+        reading=options.reading,
         batch_rows=BATCH_ROWS,
         columns=HUNT_COLUMNS,
         on_progress=None if on_progress is None else lambda done, total, _: on_progress("hunt", done, total),
@@ -192,7 +193,7 @@ def preview(
     begin = time.monotonic()
     hunters = [Hunter(q, embedder, by_meaning=options.by_meaning) for q in (before, after)]
     reader = read_traffic(
-        sources, rejects=None, mapping=options.mapping, batch_rows=BATCH_ROWS, columns=HUNT_COLUMNS
+        sources, rejects=None, reading=options.reading, batch_rows=BATCH_ROWS, columns=HUNT_COLUMNS
     )
     complete = True
 

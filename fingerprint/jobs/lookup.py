@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fingerprint.base.types import StageProgress
+from fingerprint.domain.reading import Reading
 from fingerprint.domain.results import IngestReport
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
 from fingerprint.domain.settings import Home
@@ -39,7 +40,7 @@ def lookup(
     *,
     output: Path | str | None,
     model: str | None = None,
-    mapping: Mapping[str, str] | None = None,
+    reading: Reading | None = None,
     max_rejects: int | None = None,
     explain: bool = False,
     on_progress: StageProgress | None = None,
@@ -60,7 +61,7 @@ def lookup(
         sources,
         rejects=None if output is None else rejects_of(output),
         max_rejects=max_rejects,
-        mapping=mapping,
+        reading=reading,
         on_progress=clock.reading,
     )
     parts = [_matches(matcher, batch, explain) for batch in reader]

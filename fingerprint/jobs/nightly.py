@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from fingerprint.base.types import StageProgress
 from fingerprint.discovery import leftovers
 from fingerprint.discovery.topics import topics
 from fingerprint.domain.errors import StoreError
+from fingerprint.domain.reading import Reading
 from fingerprint.domain.results import NightReport
 from fingerprint.domain.settings import Home, Settings
 from fingerprint.domain.signature import Signature
@@ -49,7 +50,7 @@ def nightly(
     settings: Settings | None = None,
     *,
     assignments: Path | str | None = None,
-    mapping: Mapping[str, str] | None = None,
+    reading: Reading | None = None,
     on_progress: StageProgress | None = None,
 ) -> NightReport:
     """Cluster one batch of traffic into a home, continuing from the families it knows.
@@ -66,7 +67,7 @@ def nightly(
     clock = StageClock(on_progress)
     # a call that cannot succeed makes no home
     starting = choose_engine(settings, spill=home.spill, warm_up=spool.warm_up)
-    request = NightRequest(sources, mapping, settings)
+    request = NightRequest(sources, reading or Reading(), settings)
     threads = settings.threads or workers()
     embedder = Embedder.load(settings.model, device=settings.device, light=True, threads=threads)
     with HomeLock(home.path), Store.open(home.path, home.database) as store, starting as engine:
@@ -185,7 +186,7 @@ def _reader(request: NightRequest, home: Home, clock: StageClock) -> TrafficRead
         request.sources,
         rejects=home.rejects / f"{clock.started:%Y%m%dT%H%M%S}.jsonl",
         max_rejects=request.settings.max_rejects,
-        mapping=request.mapping,
+        reading=request.reading,
         on_progress=clock.reading,
     )
 

@@ -24,6 +24,7 @@ from fingerprint.discovery.batch import Batch, Requests, collect
 from fingerprint.discovery.discover import discover
 from fingerprint.discovery.topics import topics
 from fingerprint.domain.errors import HomeLocked, SnapshotError
+from fingerprint.domain.reading import Reading
 from fingerprint.domain.settings import Home, Settings
 from fingerprint.domain.signature import Signature
 from fingerprint.embedding.embedder import Embedder, stamp_of
@@ -72,7 +73,7 @@ class WatchOptions:
     window_hours: float = 6.0
     window_rows: int = 30_000
     store: bool = False
-    mapping: Mapping[str, str] | None = None
+    reading: Reading = field(default_factory=Reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class Watch:
         if not chunk.lines:
             return
         reader = read_traffic(
-            ["-"], rejects=None, mapping=self._options.mapping, stdin=io.BytesIO(chunk.lines)
+            ["-"], rejects=None, reading=self._options.reading, stdin=io.BytesIO(chunk.lines)
         )
         for rows in reader:
             rest = self._unexplained(self._new(rows), again=chunk.again)

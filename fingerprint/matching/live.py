@@ -25,8 +25,8 @@ from fingerprint.matching.snapshot_build import embedder_of, with_facts
 from fingerprint.matching.snapshot_files import current_snapshot, published_at
 from fingerprint.store.store import Store
 from fingerprint.text.normalise import compose_one
-from fingerprint.traffic.log_formats import texts
 from fingerprint.traffic.messages import without_separators
+from fingerprint.traffic.requests import READ_ELSEWHERE, texts
 
 REMEMBERED = 16_384
 """Sentences whose vectors a process that answers keeps, 16 MB: system prompts and earlier turns come again and again."""
@@ -50,7 +50,8 @@ class LookupRequest:
 def asked_of(body: Mapping[str, Any], account: str | None) -> LookupRequest:
     """Read a provider's request, or a plain prompt and system, as `lookup` reads a log; raises InputError."""
     prompt, system = body.get("prompt"), body.get("system")
-    if isinstance(prompt, str) and (system is None or isinstance(system, str)):
+    is_plain = READ_ELSEWHERE.isdisjoint(body)
+    if is_plain and isinstance(prompt, str) and (system is None or isinstance(system, str)):
         return LookupRequest(
             without_separators(prompt), without_separators(system) if system else None, account
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from fingerprint.base.types import Embed, StageProgress
+from fingerprint.domain.reading import Reading
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature, Stamp
 from fingerprint.nights.checkpoint import Checkpoints, key_of
@@ -29,14 +30,14 @@ class NightRequest:
     """What a night is asked for; `key` stands for it, and traffic from stdin is never the same twice."""
 
     sources: Sequence[str | Path]
-    mapping: Mapping[str, str] | None
+    reading: Reading
     settings: Settings
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
         files = [source.identity or uuid.uuid4().hex for source in find_sources(self.sources)]
         lasting = asdict(replace(self.settings, threads=None, engine="", ray_address=None))
-        key = key_of({"files": files, "mapping": dict(self.mapping or {}), "settings": lasting})
+        key = key_of({"files": files, "reading": asdict(self.reading), "settings": lasting})
         object.__setattr__(self, "key", key)
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fingerprint.domain.errors import UsageError
-from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.domain.schemas import ROW_SCHEMA
 from fingerprint.simulate.config import Config, SimulationConfig
 from fingerprint.simulate.lifelike.world import parts
 from fingerprint.simulate.traffic import TRUTH_SCHEMA, stretch
@@ -113,7 +113,7 @@ def write(
                 files[day] = out / f"{day}.parquet" if as_directory else out
                 writer = day_stack.enter_context(open_writer(files[day]))
             assert writer is not None
-            writer.write(table.select(TRAFFIC_SCHEMA.names))
+            writer.write(table.select(ROW_SCHEMA.names))
             if truth_writer is not None:
                 truth_writer.write(table.select(TRUTH_COLUMNS))
             done += table.num_rows

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.base.types import Ids
-from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.domain.schemas import ROW_SCHEMA
 from fingerprint.simulate.grammar import Compiled
 from fingerprint.simulate.hashing import hashed, hex_strings, unit
 from fingerprint.simulate.kernel import I64, U64
@@ -34,7 +34,7 @@ TRUTH_SCHEMA = pa.schema(
     ]
 )
 """Truth of each request; the last five are null outside lifelike worlds and chats."""
-SIMULATED_SCHEMA = pa.schema([*TRAFFIC_SCHEMA, *TRUTH_SCHEMA])
+SIMULATED_SCHEMA = pa.schema([*ROW_SCHEMA, *TRUTH_SCHEMA])
 
 _GENERIC_SYSTEM, _APP_SYSTEM = 0.17, 0.15  # shares of requests, of companies
 _TWEAKED = 0.13  # share of popular prompts that are sent with a small change

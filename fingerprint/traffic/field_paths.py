@@ -12,7 +12,19 @@ from fingerprint.traffic.messages import loaded_json
 Json = dict[str, Any]
 Steps = tuple[str | int, ...]
 
-META_FIELDS = ("ip_prefix", "payment_hash", "user_agent")
+META_FIELDS = (
+    "ip_prefix",
+    "payment_hash",
+    "user_agent",
+    "asn",
+    "ja4",
+    "country",
+    "referrer",
+    "account_created",
+    "email_domain",
+)
+"""What names the infrastructure that accounts use; see also `Reading.shared`."""
+
 MAPPABLE = ("request_id", "account_id", "timestamp", "system", "prompt", "model", "metadata", *META_FIELDS)
 
 _STEP = re.compile(r"([^.\[\]]+)((?:\[\d+\])*)")

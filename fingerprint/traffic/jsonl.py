@@ -13,9 +13,10 @@ import pyarrow as pa
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import strings
 from fingerprint.base.types import Bools, Bytes, IntArray
-from fingerprint.domain.schemas import SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
+from fingerprint.domain.schemas import FACTS, SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
 from fingerprint.text.characters import encode
 from fingerprint.traffic.json_characters import character, code_unit
+from fingerprint.traffic.requests import READ_ELSEWHERE
 from fingerprint.traffic.sources import Lines
 from fingerprint.traffic.tabular import unusable
 from fingerprint.traffic.timestamps import utc_column
@@ -34,6 +35,8 @@ MOST_DIGITS = 15
 
 _NAMES = np.frombuffer("".join(FIELDS).encode(), np.uint8)
 _NAME_ENDS = np.cumsum([0, *map(len, FIELDS)])
+_ELSEWHERE = np.frombuffer("".join(sorted(READ_ELSEWHERE)).encode(), np.uint8)
+_ELSEWHERE_ENDS = np.cumsum([0, *map(len, sorted(READ_ELSEWHERE))])
 _QUOTE, _BACKSLASH, _SLASH, _COLON, _COMMA, _OPEN, _CLOSE = map(ord, '"\\/:,{}')
 _ZERO, _NINE = map(ord, "09")
 _SECTION, _TURN = ord(SYSTEM_END), ord(TURN_END)
@@ -51,6 +54,7 @@ def read_rows(lines: Lines) -> tuple[pa.RecordBatch, Flags]:
     _find(data, lines.begins, lines.ends, spans, escaped, np.zeros((MOST_KEYS, 2), np.int64), read)
     columns = [_column(data, spans[f][read], escaped[f][read], f) for f in range(len(FIELDS))]
     columns[TIME] = utc_column(columns[TIME])
+    columns.append(pa.nulls(int(read.sum()), FACTS))
     # who reads all JSON says what is wrong
     bad = np.asarray(columns[TIME].is_null()) | unusable(columns[ID]) | unusable(columns[ACCOUNT])
     batch = pa.RecordBatch.from_arrays(columns, schema=TRAFFIC_SCHEMA)
@@ -96,9 +100,11 @@ def _row(data: Bytes, i: int, end: int, row: int, spans: IntArray, escaped: Flag
         return False
     found = 0
     while True:
-        i = _blank(data, i + 1, end)
-        field, i = _key(data, i, end)
+        key = _blank(data, i + 1, end)
+        field, i = _key(data, key, end)
         if field < 0 or (field != OTHER and found >> field & 1):
+            return False
+        if field == OTHER and _is_elsewhere(data, key + 1, end):
             return False
         found |= 1 << field
         begin = i
@@ -152,6 +158,17 @@ def _key(data: Bytes, i: int, end: int) -> tuple[int, int]:
         if _NAME_ENDS[field + 1] - first == stop - i - 1 and _same(data, i + 1, _NAMES, first, stop - i - 1):
             return field, value
     return OTHER, value
+
+
+@kernel
+def _is_elsewhere(data: Bytes, i: int, end: int) -> bool:
+    """Tell whether the key that begins at `i` says something of a request that is not read here."""
+    size = _string(data, i, end)[0] - i
+    for n in range(len(_ELSEWHERE_ENDS) - 1):
+        first = _ELSEWHERE_ENDS[n]
+        if _ELSEWHERE_ENDS[n + 1] - first == size and _same(data, i, _ELSEWHERE, first, size):
+            return True
+    return False
 
 
 @kernel

@@ -1,112 +1,220 @@
-"""The text that people wrote in provider messages: strings, blocks and parts, lists of turns.
-
-A picture, a sound or a file among the parts is one line, `attachment://image/` and a hash of what it holds or where it
-lies, so that requests which differ in a picture only differ in their text, in a place that is masked (D-163).
-"""
+"""The text that people wrote in provider messages: strings, lists of turns in every shape, items of Responses."""
 
 from __future__ import annotations
 
-from hashlib import blake2b
+import ast
+from dataclasses import dataclass, field
 
 import orjson
 
 from fingerprint.domain.schemas import SYSTEM_END, TURN_END
-from fingerprint.traffic.rejects import BadRow, json_type
+from fingerprint.traffic.content import NO_ROLES, Roles, plain_text, wrong_type
+from fingerprint.traffic.rejects import BadRow
 
-# tuples, not sets: a log may hold something unhashable where a role should be
-_SYSTEM_ROLES = ("system", "developer")
-_USER_ROLES = ("user", "human")
-_TEXT_PARTS = (None, "text", "input_text")
-_ATTACHMENTS = {
-    "image_url": "image",
-    "input_image": "image",
-    "image": "image",
-    "input_audio": "audio",
-    "audio": "audio",
-    "video_url": "video",
-    "video": "video",
-    "file": "file",
-    "input_file": "file",
-    "document": "file",
-    # OpenTelemetry's, whose `modality` says what they are
-    "blob": "file",
-    "uri": "file",
+_SYSTEM, _USER, _ASSISTANT, _TOOL = "system", "user", "assistant", "tool"
+_ROLE_OF = {
+    **dict.fromkeys(("system", "developer", "systemmessage"), _SYSTEM),
+    **dict.fromkeys(("user", "human", "humanmessage"), _USER),
+    **dict.fromkeys(("assistant", "model", "ai", "aimessage", "gpt", "bot", "chatbot", "agent"), _ASSISTANT),
+    **dict.fromkeys(("tool", "function", "toolmessage", "functionmessage", "ipython"), _TOOL),
 }
-"""What parts that are no text are called, by their type."""
+"""Whose turn it is; any other role is one that a client made up, and is read as its user."""
 
-_MODALITIES = ("image", "audio", "video")
-_NOT_CONTENT = ("type", "modality", "mime_type", "detail", "title", "cache_control")
-"""Keys of such a part that say nothing of what it holds."""
+_REDACTED = ("redacted-by-litellm", "default-message-value")
+"""What LiteLLM writes for every message when message logging is off, and where a call had none."""
 
-_REDACTED = "redacted-by-litellm"  # what LiteLLM writes for every message when message logging is off
+_PARTS = ("input_text", "input_image", "input_file", "input_audio", "text", "image_url", "image")
+_INNER = ("messages", "input", "contents", "prompt", "prompts", "kwargs")
+_REQUEST_KEYS = frozenset(
+    (
+        *_INNER,
+        *("model", "system", "instructions", "systemInstruction", "tools", "tool_choice", "functions"),
+        *("temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "max_output_tokens"),
+        *("n", "stop", "stream", "stream_options", "seed", "logprobs", "top_logprobs", "response_format"),
+        *("presence_penalty", "frequency_penalty", "generationConfig", "parallel_tool_calls", "reasoning"),
+        *("reasoning_effort", "args", "user", "metadata", "store"),
+    )
+)
+_MARKS = ("role", "content", "parts", "from", "kwargs", "message", "message.role", "type")
+_MOST_LITERAL = 4 << 20
 
 
-def turns(name: str, value: object) -> tuple[list[str], list[str]]:
-    """Return system texts and user turns of a prompt, a message, a list of messages or the JSON of one."""
-    if name != "prompt":
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What system and users say in a field, and what of it is of a wrong type; also: whose turns are read as users'."""
+
+    name: str
+    also: Roles
+    systems: list[str] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+
+    def add(self, role: str, text: str) -> None:
+        """Take a turn, if it is one that is read."""
+        if role == _SYSTEM:
+            self.systems.append(text)
+        elif role == _USER or role in self.also:
+            self.users.append(text)
+
+
+def turns(name: str, value: object, also: Roles = NO_ROLES) -> tuple[list[str], list[str]]:
+    """Return system texts and user turns of a prompt, a message, a list of messages or the JSON of one.
+
+    also: whose turns are read as the user's, too. Raises BadRow where something is of a wrong type.
+    """
+    said = read_turns(name, value, also)
+    if said.bad:
+        raise said.bad[0]
+    return said.systems, said.users
+
+
+def read_turns(name: str, value: object, also: Roles = NO_ROLES) -> Turns:
+    """Read what can be read of a field, as `turns` does."""
+    if name != "prompt" and isinstance(value, str):
         value = items_in(value, "role")
-    if value is None or isinstance(value, str):
-        return [], [] if value in (None, _REDACTED) else [str(value)]
+    said = Turns(name, also)
+    if isinstance(value, str):
+        said.users.append(value)
+    elif isinstance(value, dict | list):
+        _read(value, said, 4)
+    elif value is not None:
+        said.bad.append(wrong_type(name, "text or messages", value))
+    if any(text in _REDACTED for text in said.users):
+        said.users[:] = [text for text in said.users if text not in _REDACTED]
+    return said
+
+
+def _read(value: object, said: Turns, depth: int) -> None:
+    """Read an object or a list of messages."""
     if isinstance(value, dict):
-        value = value.get("messages", [value])
+        inner = [value[key] for key in _INNER if isinstance(value.get(key), str | list | dict)]
+        if "role" not in value and inner and depth:
+            for one in inner:
+                if isinstance(one, str):
+                    said.users.append(one)
+                else:
+                    _read(one, said, depth - 1)
+            return
+        if isinstance(value.get("variables"), dict):
+            _variables(value["variables"], said)
+            return
+        value = [value]
     if not isinstance(value, list):
-        raise wrong_type(name, "text or messages", value)
-    systems: list[str] = []
-    users: list[str] = []
+        return
+    loose: list[object] = []
     for message in value:
-        if isinstance(message, str):
-            users.append(message)
-        elif not isinstance(message, dict):
-            raise wrong_type(f"an item of {name}", "a message", message)
-        elif message.get("role") in _SYSTEM_ROLES:
-            systems.append(plain_text(name, message.get("content", message.get("parts"))))
-        elif message.get("role") in _USER_ROLES:
-            users.append(plain_text(name, message.get("content", message.get("parts"))))
-    return systems, [text for text in users if text != _REDACTED]
+        if isinstance(message, dict) and "role" not in message and message.get("type") in _PARTS:
+            loose.append(message)
+            continue
+        _flush(loose, said)
+        _message(message, said, depth)
+    _flush(loose, said)
 
 
-def plain_text(name: str, content: object) -> str:
-    """Return a content's text: itself, or those of its parts that are text or attached, joined by a newline."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, dict):
-        content = [content]
-    if not isinstance(content, list):
-        raise wrong_type(f"content in {name}", "text or a list of parts", content)
-    return "\n".join(text for text in map(_part_text, content) if text)
+def _flush(loose: list[object], said: Turns) -> None:
+    """Read parts that stand among messages as one user turn."""
+    if loose:
+        said.users.append(plain_text(said.name, loose, said.also))
+        loose.clear()
 
 
-def _part_text(part: object) -> str:
-    if not isinstance(part, dict):
-        return part if isinstance(part, str) else ""
-    kind = part.get("type")
-    if kind in _TEXT_PARTS:
-        # OpenTelemetry's text parts say `content` where the providers' say `text`
-        text = part.get("text", part.get("content"))
-        return text if isinstance(text, str) else ""
-    return _attachment(part, _ATTACHMENTS[kind]) if isinstance(kind, str) and kind in _ATTACHMENTS else ""
+def _message(message: object, said: Turns, depth: int) -> None:
+    if isinstance(message, str):
+        said.users.append(message)
+    elif isinstance(message, list) and depth and all(isinstance(m, dict | str) for m in message):
+        _read(message, said, depth - 1)
+    elif not isinstance(message, dict):
+        said.bad.append(wrong_type(f"an item of {said.name}", "a message", message))
+    else:
+        role, content = _role_and_content(message)
+        try:
+            if role is not None:
+                said.add(role, plain_text(said.name, content, said.also))
+        except BadRow as bad:
+            said.bad.append(bad)
 
 
-def _attachment(part: dict[str, object], name: str) -> str:
-    """Return the line that stands for a part that is no text; none where the log left out what it holds."""
-    holds = {key: value for key, value in part.items() if key not in _NOT_CONTENT and value}
-    if not holds:
-        return ""
-    name = next((m for m in _MODALITIES if part.get("modality") == m), name)
-    digest = blake2b(orjson.dumps(holds, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
-    return f"attachment://{name}/{digest}"
+def _role_and_content(message: dict[str, object]) -> tuple[str | None, object]:
+    """Return whose turn a message is, None for what is no turn, and what it contains."""
+    role = message.get("role")
+    if isinstance(role, str):
+        content = message.get("content")
+        if content is None:
+            content = message.get("parts", message.get("message"))
+        return _ROLE_OF.get(role) or _ROLE_OF.get(role.lower(), _USER), content
+    if role is not None:
+        return None, None
+    kind = message.get("type")
+    if isinstance(kind, str) and (kind.endswith("_output") or kind in ("tool_result", "tool")):
+        return _TOOL, message.get("output", message.get("content"))
+    if isinstance(kind, str) and kind.lower() in _ROLE_OF:
+        data = message.get("data")
+        inner = data if isinstance(data, dict) else message
+        return _ROLE_OF[kind.lower()], inner.get("content")
+    return _unusual(message)
+
+
+def _unusual(message: dict[str, object]) -> tuple[str | None, object]:
+    """Read a message of ShareGPT, LangChain or OpenInference, or one without a role, which is its user's."""
+    inner = message.get("message")
+    if isinstance(inner, dict):
+        return _role_and_content(inner)
+    if isinstance(message.get("message.role"), str):
+        names = {"role": "message.role", "content": "message.content"}
+        return _role_and_content({name: message.get(key) for name, key in names.items()})
+    sender = message.get("from")
+    if isinstance(sender, str):
+        return _ROLE_OF.get(sender.lower(), _USER), message.get("value")
+    arguments, path = message.get("kwargs"), message.get("id")
+    if isinstance(arguments, dict):
+        kind = path[-1] if isinstance(path, list) and path else arguments.get("type")
+        return _ROLE_OF.get(str(kind).lower().removesuffix("chunk"), _USER), arguments.get("content")
+    content = message.get("content", message.get("parts"))
+    if content is None and isinstance(message.get("text"), str):
+        content = message["text"]
+    return (None, None) if content is None else (_USER, content)
+
+
+def _variables(variables: dict[str, object], said: Turns) -> None:
+    """Read what fills a stored prompt's variables as one user turn."""
+    texts = [
+        plain_text(said.name, value, said.also)
+        for value in variables.values()
+        if isinstance(value, str | dict)
+    ]
+    said.users.append("\n".join(texts))
 
 
 def items_in(value: object, key: str) -> object:
-    """Return the items with `key` (role: messages, type: blocks) that a JSON text holds, else what came."""
+    """Return the items that a JSON text holds (key "role": messages; "type": blocks), else what came."""
     loaded = loaded_json(value)
     if loaded in ([], {}):  # a LiteLLM SpendLogs row without stored prompts
         return None
+    if loaded is value and isinstance(value, str):
+        loaded = _literal(value)
+    if key == "role" and isinstance(value, str) and (request := request_in(value)) is not None:
+        return request
     items = loaded.get("messages", [loaded]) if isinstance(loaded, dict) else loaded
-    known = isinstance(items, list) and all(isinstance(item, dict) and key in item for item in items)
-    return items if known else value
+    return items if isinstance(items, list) and all(_is_item(item, key) for item in items) else value
+
+
+def request_in(value: object) -> dict[str, object] | None:
+    """Return the request that a log wrote in the place of its text: an object, or the JSON of one that has no other keys.
+
+    A user's text may be JSON, too; of that nothing must be lost.
+    """
+    loaded = loaded_json(value)
+    if not isinstance(loaded, dict) or "role" in loaded or not any(key in loaded for key in _INNER):
+        return None
+    return loaded if loaded is value or loaded.keys() <= _REQUEST_KEYS else None
+
+
+def _is_item(item: object, key: str) -> bool:
+    if isinstance(item, list):
+        return bool(item) and all(_is_item(one, key) for one in item)
+    if not isinstance(item, dict):
+        return False
+    return key in item or (key == "role" and any(mark in item for mark in _MARKS)) or "text" in item
 
 
 def loaded_json(value: object) -> object:
@@ -119,13 +227,18 @@ def loaded_json(value: object) -> object:
     return value
 
 
+def _literal(text: str) -> object:
+    """Return the messages that a text holds as Python writes them, as data frames do; else the text."""
+    if not text.startswith(("[{'", "{'")) or len(text) > _MOST_LITERAL:
+        return text
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
 def without_separators(text: str) -> str:
     """Replace the characters that part segments (SYSTEM_END, TURN_END) by spaces."""
     if SYSTEM_END in text or TURN_END in text:
         return text.replace(SYSTEM_END, " ").replace(TURN_END, " ")
     return text
-
-
-def wrong_type(name: str, expected: str, value: object) -> BadRow:
-    """Name the type that came instead of the expected one."""
-    return BadRow("wrong_type", f"{name}: {expected} expected, {json_type(value)} found")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -12,16 +11,20 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from fingerprint.base.hashing import GOLDEN, SeenIds, hash_strings, mix
-from fingerprint.base.types import Bools, HashArray, IntArray
+from fingerprint.base.hashing import SeenIds, hash_strings
+from fingerprint.base.types import Bools, IntArray
 from fingerprint.domain.errors import UsageError
+from fingerprint.domain.reading import Reading
 from fingerprint.domain.results import IngestReport
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
-from fingerprint.traffic.field_paths import compile_mapping
+from fingerprint.traffic.content_hash import ContentHash
+from fingerprint.traffic.documents import documents
+from fingerprint.traffic.facts import facts_column
 from fingerprint.traffic.jsonl import read_rows
-from fingerprint.traffic.lenient_json import UNDECODABLE, mend, read_json
-from fingerprint.traffic.log_formats import Fields, Request, expand, extract, native_fields
+from fingerprint.traffic.lenient_json import UNDECODABLE, mend
+from fingerprint.traffic.log_formats import rows_in
 from fingerprint.traffic.rejects import BadRow, Rejects, json_type
+from fingerprint.traffic.requests import Fields, Request, RowReading, extract, native_fields
 from fingerprint.traffic.sources import ByteStream, Lines, Source, cut_lines, find_sources
 from fingerprint.traffic.tabular import (
     ID_EXPECTED,
@@ -34,27 +37,6 @@ from fingerprint.traffic.tabular import (
     unusable,
 )
 from fingerprint.traffic.timestamps import EXPECTED, describe, utc_values
-
-
-class ContentHash:
-    """A hash of a set of requests: the same whatever the files, their names and their order."""
-
-    def __init__(self) -> None:
-        self._rows = 0
-        self._sums = [0, 0]
-
-    def add(self, ids: HashArray, accounts: HashArray, times: IntArray) -> None:
-        """Take (n,) id hashes, account hashes and times in microseconds."""
-        row = mix(ids + mix(accounts * GOLDEN + mix(times.view(np.uint64))))
-        self._rows += len(ids)
-        for i, words in enumerate((row, mix(row + GOLDEN))):
-            self._sums[i] = (self._sums[i] + int(words.sum())) % 2**64
-
-    def hexdigest(self) -> str:
-        """Return 32 hexadecimal digits."""
-        words = b"".join(n.to_bytes(8, "little") for n in (self._rows, *self._sums))
-        return blake2b(words, digest_size=16).hexdigest()
-
 
 ReadProgress = Callable[[int, int | None, int], None]
 """Called with bytes read, bytes in all (None when unknown) and rows read."""
@@ -72,7 +54,7 @@ def read_traffic(
     *,
     rejects: Path | None,
     max_rejects: int | None = None,
-    mapping: Mapping[str, str] | None = None,
+    reading: Reading | None = None,
     batch_rows: int = 50_000,
     line_bytes: int = LINE_BYTES,
     columns: Sequence[str] | None = None,
@@ -83,7 +65,7 @@ def read_traffic(
 
     rejects: where rejected rows are listed (file, line, kind, reason; never their text); None: only counts.
     max_rejects: more rejected rows than this raise TooManyRejects; None allows any number.
-    mapping: field → path in a row (`timestamp` → `meta.times[0]`) for logs of unknown shape.
+    reading: how rows are read; None: as they are.
     line_bytes: longer lines, and longer texts in tables, are rejected.
     columns: the columns that are wanted of Parquet files that have ours; the others are null. None wants all.
     Raises InputError for a source that is missing, unknown or unreadable, and while iterating, when batches
@@ -92,7 +74,7 @@ def read_traffic(
     """
     if batch_rows < 1:
         raise UsageError(f"batch_rows: at least 1 expected, {batch_rows} found")
-    options = _Options(dict(mapping or {}), batch_rows, line_bytes, columns, on_progress, stdin)
+    options = _Options(reading or Reading(), batch_rows, line_bytes, columns, on_progress, stdin)
     return TrafficReader(find_sources(sources), Rejects(rejects, max_rejects), options)
 
 
@@ -106,7 +88,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Options:
-    mapping: dict[str, str]
+    reading: Reading
     batch_rows: int
     line_bytes: int
     columns: Sequence[str] | None
@@ -125,7 +107,7 @@ class TrafficReader:
         self._sources = sources
         self._rejects = rejects
         self._options = options
-        self._paths = compile_mapping(options.mapping)
+        self._reading = RowReading.of(options.reading)
         self._seen = SeenIds()
         self._hash = ContentHash()
         self._rows_read = self._accepted = self._duplicates = 0
@@ -189,7 +171,9 @@ class TrafficReader:
         """Yield the good rows of one source, block by block, with the bytes read so far."""
         rows, limit = self._options.batch_rows, self._options.line_bytes
         if source.format == "parquet":
-            for block in read_parquet(source, rows, None if self._paths else self._options.columns):
+            for block in read_parquet(
+                source, rows, self._options.columns if self._reading.is_plain else None
+            ):
                 yield self._from_table(source.label, block), int(block.share * (source.size or 0))
             return
         stream = ByteStream(source, self._options.stdin)
@@ -206,7 +190,7 @@ class TrafficReader:
                 number += len(lines)
 
     def _from_lines(self, label: str, first: int, lines: Lines) -> pa.RecordBatch:
-        if self._paths:
+        if not self._reading.is_plain:
             return self._from_items(
                 label, self._parsed(label, ((first + i, lines[i]) for i in range(len(lines))))
             )
@@ -232,17 +216,19 @@ class TrafficReader:
             except orjson.JSONDecodeError as error:
                 if line and not line.isspace():
                     mended = mend(line)
-                    if mended is None:
-                        self._reject(label, number, _unparsable(line, error))
-                    else:
+                    if mended is not None:
                         yield Row(number, mended.value, _undecodable(line) if mended.undecodable else 0)
+                    elif (values := documents(line)) is not None:
+                        yield from (Row(number, value) for value in values)
+                    else:
+                        self._reject(label, number, _unparsable(line, error))
             else:
                 yield Row(number, _with_exact_integers(value, line))
 
     def _from_table(self, label: str, block: TableBlock) -> pa.RecordBatch:
         for number, bad in block.bad:
             self._reject(label, number, bad)
-        table = renamed(block.table, self._options.mapping)
+        table = renamed(block.table, self._options.reading)
         if table is None or not is_native(table.schema):
             return self._from_items(label, self._objects(label, block))
         batch, rejected = check_native(replace(block, table=table), self._options.line_bytes)
@@ -270,7 +256,8 @@ class TrafficReader:
         requests: list[Fields] = []
         numbers: list[int] = []
         for row in items:
-            fields = None if self._paths or row.undecodable else native_fields(row.value)
+            is_plain = self._reading.is_plain and not row.undecodable
+            fields = native_fields(row.value) if is_plain else None
             if fields is not None:
                 requests.append(fields)
                 numbers.append(row.number)
@@ -281,12 +268,19 @@ class TrafficReader:
         batch, good = self._batch(label, requests, numbers)
         return batch, np.array(numbers, dtype=np.int64)[good]
 
+    def _reading_of(self, label: str) -> RowReading:
+        # the ids of one batch file alone are unique as they are
+        if len(self._sources) > 1 and self._reading.file != label:
+            self._reading = replace(self._reading, file=label)
+        return self._reading
+
     def _requests(self, label: str, row: Row) -> Iterator[Request]:
-        for item in expand(row.value) if isinstance(row.value, dict) else [row.value]:
+        reading = self._reading_of(label)
+        for item in rows_in(row.value):
             try:
                 if not isinstance(item, dict):
                     raise BadRow("not_object", f"an object expected, {json_type(item)} found")
-                request = extract(item, self._paths)
+                request = extract(item, reading)
                 if row.undecodable and any(isinstance(v, str) and UNDECODABLE in v for v in request):
                     raise BadRow("invalid_utf8", f"not valid UTF-8 at byte {row.undecodable}")
                 if len(request.prompt) + len(request.system or "") > self._options.line_bytes:
@@ -302,12 +296,12 @@ class TrafficReader:
         """Turn fields into Arrow columns, and tell which are good; an id that cannot be stored or a time that cannot be read rejects its row."""
         if not requests:
             return pa.RecordBatch.from_pylist([], TRAFFIC_SCHEMA), np.empty(0, dtype=np.bool_)
-        ids, accounts, raw_times, systems, prompts, models, metadata = zip(*requests, strict=True)
+        ids, accounts, raw_times, systems, prompts, models, metadata, facts = zip(*requests, strict=True)
         times = utc_values(raw_times)
         texts = [pa.array(column, pa.large_string()) for column in (ids, accounts, systems, prompts, models)]
         # orjson writes UTF-8, so the bytes need no second check
         packed = pa.array(metadata, pa.large_binary()).cast(pa.large_string(), safe=False)
-        columns = [*texts[:2], times, *texts[2:], packed]
+        columns = [*texts[:2], times, *texts[2:], packed, facts_column(facts)]
         timeless, nameless, senderless = np.asarray(times.is_null()), unusable(texts[0]), unusable(texts[1])
         bad = timeless | nameless | senderless
         self._rows_read += len(requests) - int(bad.sum())
@@ -359,11 +353,7 @@ def _document(stream: ByteStream) -> list[Any] | None:
             return None
     if not data.strip():
         return []
-    try:
-        document = read_json(bytes(data))
-    except orjson.JSONDecodeError:
-        return None
-    return document if isinstance(document, list) else [document]
+    return documents(bytes(data))
 
 
 def _with_exact_integers(value: Any, line: bytes) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,11 +15,13 @@ from numba import njit
 
 from fingerprint.base.types import Bools, Bytes, IntArray
 from fingerprint.domain.errors import InputError
-from fingerprint.domain.schemas import SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
+from fingerprint.domain.reading import Reading
+from fingerprint.domain.schemas import FACTS, SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
 from fingerprint.traffic.csv_records import TOO_LONG, csv_records
-from fingerprint.traffic.log_formats import metadata_json
+from fingerprint.traffic.metadata import metadata_json
 from fingerprint.traffic.rejects import BadRow, RejectKind
 from fingerprint.traffic.remote import BUFFER_BYTES
+from fingerprint.traffic.requests import READ_ELSEWHERE
 from fingerprint.traffic.sources import ByteStream, Source
 from fingerprint.traffic.timestamps import EXPECTED, describe, utc_column
 
@@ -52,15 +54,25 @@ def is_native(schema: pa.Schema) -> bool:
     ids = all(
         _is_text(kinds[name]) or pa.types.is_integer(kinds[name]) for name in NATIVE[:2] if name in kinds
     )
-    return texts and ids and kinds.keys() >= set(NATIVE)
+    says_more = not READ_ELSEWHERE.isdisjoint(kinds)
+    return texts and ids and kinds.keys() >= set(NATIVE) and not says_more
 
 
-def renamed(table: pa.Table, mapping: Mapping[str, str]) -> pa.Table | None:
-    """Apply a mapping of our columns to a table's own; None if it maps anything else."""
-    if not set(mapping) <= set(TRAFFIC_SCHEMA.names) or not set(mapping.values()) <= set(table.column_names):
+def renamed(table: pa.Table, reading: Reading) -> pa.Table | None:
+    """Apply to a table's columns what is said of how they are read; None if that takes more than that."""
+    mapping = reading.mapping
+    if (
+        reading.shared
+        or not set(mapping) <= set(TRAFFIC_SCHEMA.names)
+        or not set(mapping.values()) <= set(table.column_names)
+    ):
         return None
     kept = {name: table.column(name) for name in table.column_names if name not in mapping}
-    return pa.table(kept | {name: table.column(column) for name, column in mapping.items()})
+    kept |= {name: table.column(column) for name, column in mapping.items()}
+    for name, value in (("account_id", reading.account), ("timestamp", reading.time)):
+        if value is not None:
+            kept[name] = pa.repeat(pa.scalar(value, pa.large_string()), len(table))
+    return pa.table(kept)
 
 
 def read_parquet(source: Source, rows: int, columns: Sequence[str] | None = None) -> Iterator[TableBlock]:
@@ -157,7 +169,8 @@ def check_native(block: TableBlock, limit: int) -> tuple[pa.RecordBatch, list[tu
         found = f"{describe(raw_time[row].as_py())} found" if kind == "bad_timestamp" else ""
         bad.append((int(block.numbers[row]), BadRow(kind, reason + found)))
     system, model = (pc.if_else(pa.array(_empty(column)), None, column) for column in (system, model))
-    columns = [ids, accounts, time, _cleaned(system), _cleaned(pc.fill_null(prompt, "")), model, metadata]
+    texts = (_cleaned(system), _cleaned(pc.fill_null(prompt, "")), model, metadata)
+    columns = [ids, accounts, time, *texts, pa.nulls(len(table), FACTS)]
     if bad:
         columns = [column.filter(pa.array(first < 0)) for column in columns]
     return pa.RecordBatch.from_arrays(columns, schema=TRAFFIC_SCHEMA), bad

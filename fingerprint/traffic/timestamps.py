@@ -91,7 +91,7 @@ def _from_numbers(column: pa.Array) -> pa.Array:
 
 def _micros(value: object) -> int | None:
     if isinstance(value, str):
-        text = value.strip()
+        text = value.strip().removesuffix(" UTC")  # BigQuery's
         try:
             if _NUMBER.fullmatch(text):
                 return _epoch_micros(float(text) if "." in text else int(text))

@@ -14,7 +14,7 @@ from fingerprint.base.hashing import (
     mix,
     xmx_mix,
 )
-from fingerprint.traffic.reader import ContentHash
+from fingerprint.traffic.content_hash import ContentHash
 
 texts = st.lists(st.text(min_size=1, max_size=40), max_size=30)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from fingerprint.assessment.features import Feature
 from fingerprint.evidence.null_models import MIN_POOL
 from fingerprint.sharing import formats
 from fingerprint.sharing.rules import RuleItem, Terms
-from fingerprint.traffic import log_formats
+from fingerprint.traffic import log_formats, requests, row_plan
 
 PAGE = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -47,11 +47,17 @@ def test_the_statistic_finds_accounts_that_send_once() -> None:
     assert feature.words.format(value=8, expected=7.1)
 
 
-def test_the_log_format_is_read() -> None:
+def test_the_log_format_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     acme = module("fingerprint/traffic/formats/acme.py")
-    source = Path(log_formats.__file__).read_text().replace("FORMATS = (", "FORMATS = (acme.ROW,")
-    changed: dict[str, Any] = {"acme": acme, "__name__": log_formats.__name__}
-    exec(compile(source, log_formats.__file__, "exec"), changed)
+    changed = {}
+    for original in (log_formats, row_plan, requests):
+        source = Path(str(original.__file__)).read_text().replace("\nFORMATS = (", "\nFORMATS = (acme.ROW,")
+        made = ModuleType(original.__name__)
+        vars(made)["acme"] = acme
+        # those that follow import this one
+        monkeypatch.setitem(sys.modules, original.__name__, made)
+        exec(compile(source, str(original.__file__), "exec"), vars(made))
+        changed |= vars(made)
     row = {
         "acme_trace": "t-1",
         "received_at": "2026-03-02T10:00:00Z",

@@ -8,6 +8,7 @@ import pytest
 from support.small_traffic import night_rows, written
 
 from fingerprint.domain.errors import InputError
+from fingerprint.domain.reading import Reading
 from fingerprint.domain.settings import Settings
 from fingerprint.embedding.embedder import Embedder, stamp_of
 from fingerprint.nights import memory
@@ -115,8 +116,8 @@ def test_no_valid_row_is_an_error(tmp_path: Path, embedder: Embedder) -> None:
 
 def test_a_job_is_known_by_what_its_result_depends_on(day: Path, embedder: Embedder) -> None:
     before = known(embedder)
-    key = job_key(NightRequest([day], None, Settings()), before)
-    assert job_key(NightRequest([day], None, Settings(threads=3)), before) == key
-    assert job_key(NightRequest([day], None, Settings(seed=1)), before) != key
-    assert job_key(NightRequest([day], None, Settings()), replace(before, nights=("n1",))) != key
-    assert NightRequest(["-"], None, Settings()).key != NightRequest(["-"], None, Settings()).key
+    key = job_key(NightRequest([day], Reading(), Settings()), before)
+    assert job_key(NightRequest([day], Reading(), Settings(threads=3)), before) == key
+    assert job_key(NightRequest([day], Reading(), Settings(seed=1)), before) != key
+    assert job_key(NightRequest([day], Reading(), Settings()), replace(before, nights=("n1",))) != key
+    assert NightRequest(["-"], Reading(), Settings()).key != NightRequest(["-"], Reading(), Settings()).key

@@ -15,6 +15,7 @@ from support.small_traffic import failed, night_rows, written
 from fingerprint.base.types import FloatArray
 from fingerprint.clustering.knn import knn_graph
 from fingerprint.domain.errors import EngineError, UsageError
+from fingerprint.domain.reading import Reading
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Stamp
 from fingerprint.nights import ray_engine, spool
@@ -124,9 +125,9 @@ def test_a_night_that_was_begun_on_ray_may_be_ended_without_it(tmp_path: Path) -
     traffic = written(tmp_path / "day.jsonl", night_rows(0))
     stored = KnownFamilies((), Stamp("1", "4-gram/1", "m", "r", 8), ())
     engines = Settings(), Settings(engine="ray"), Settings(engine="ray", ray_address="auto", threads=3)
-    assert len({job_key(NightRequest([traffic], None, settings), stored) for settings in engines}) == 1
-    other = NightRequest([traffic], None, Settings(seed=1))
-    assert job_key(other, stored) != job_key(NightRequest([traffic], None, engines[0]), stored)
+    assert len({job_key(NightRequest([traffic], Reading(), settings), stored) for settings in engines}) == 1
+    other = NightRequest([traffic], Reading(), Settings(seed=1))
+    assert job_key(other, stored) != job_key(NightRequest([traffic], Reading(), engines[0]), stored)
 
 
 def test_what_is_wrong_with_an_address_is_said(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from support.simulated import EVASIVE, SMALL
 
-from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.domain.schemas import ROW_SCHEMA
 from fingerprint.simulate import write
 
 
@@ -24,7 +24,7 @@ def test_files_agree(tmp_path: Path) -> None:
     assert [file.name for file in files] == ["day1.parquet", "day2.parquet", "day3.parquet"]
     assert progress[-1] == (1_500, 1_500)
     traffic = pa.concat_tables(pq.read_table(file) for file in files)
-    assert traffic.schema.equals(TRAFFIC_SCHEMA)
+    assert traffic.schema.equals(ROW_SCHEMA)
     assert write(config, tmp_path / "all.jsonl.gz") == [tmp_path / "all.jsonl.gz"]
     with gzip.open(tmp_path / "all.jsonl.gz") as lines:
         rows = [orjson.loads(line) for line in lines]

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from fingerprint.traffic.field_paths import compile_mapping
-from fingerprint.traffic.log_formats import Request, extract
+from fingerprint.traffic.requests import Request, RowReading, extract
 
 GATEWAY = {"request_id": "r1", "account_id": "a1", "timestamp": "2026-03-02T00:00:00Z"}
 PICTURE = "attachment://image/3525263018f5ef77"
@@ -29,7 +29,7 @@ CHAT = [
 
 
 def fields(row: dict[str, Any], **mapping: str) -> Request:
-    return extract(row, compile_mapping(mapping))
+    return extract(row, RowReading(compile_mapping(mapping)))
 
 
 def metadata(request: Request) -> Any:

@@ -10,8 +10,10 @@ from support.logged_rows import CHAT, GATEWAY, fields, metadata
 from fingerprint.domain.errors import UsageError
 from fingerprint.domain.schemas import SYSTEM_END, TURN_END
 from fingerprint.traffic.field_paths import compile_mapping, compile_path
-from fingerprint.traffic.log_formats import PATHS, expand, extract, native_fields
+from fingerprint.traffic.log_formats import expand
 from fingerprint.traffic.rejects import BadRow
+from fingerprint.traffic.requests import extract, native_fields
+from fingerprint.traffic.row_plan import PATHS
 
 
 def test_native_row_keeps_its_metadata() -> None:

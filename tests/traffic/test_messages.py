@@ -10,7 +10,8 @@ import pytest
 from fingerprint.domain.schemas import SYSTEM_END, TURN_END
 from fingerprint.text.masking import unmask
 from fingerprint.text.normalise import normalise
-from fingerprint.traffic.messages import items_in, loaded_json, plain_text, turns, without_separators
+from fingerprint.traffic.content import plain_text
+from fingerprint.traffic.messages import items_in, loaded_json, turns, without_separators
 from fingerprint.traffic.rejects import BadRow
 
 

@@ -14,6 +14,7 @@ import pytest
 from support.ingest_rows import START, as_flat, lines, read, row
 
 from fingerprint.domain.errors import UsageError
+from fingerprint.domain.reading import Reading
 from fingerprint.domain.results import IngestReport
 from fingerprint.domain.schemas import TURN_END
 from fingerprint.traffic.reader import read_traffic
@@ -32,6 +33,7 @@ class TestFormats:
             "prompt": "prompt 0\nwith a second line",
             "model": "m",
             "metadata": '{"ip_prefix":"1.2.3","user_agent":"sdk/0"}',
+            "facts": None,
         }
 
     @pytest.mark.parametrize(
@@ -202,12 +204,12 @@ class TestFormats:
         path = tmp_path / "odd.jsonl"
         path.write_bytes(lines(odd))
         mapping |= {"metadata": "metadata", "system": "system"}
-        assert read(path, mapping=mapping)[0] == expected
+        assert read(path, reading=Reading(mapping))[0] == expected
         flat = as_flat([row(n) for n in range(20)]).rename_columns(
             ["rid", "who", "at", "system", "text", "model", "metadata"]
         )
         pq.write_table(flat, tmp_path / "odd.parquet")
         mapping = {"request_id": "rid", "account_id": "who", "timestamp": "at", "prompt": "text"}
-        assert read(tmp_path / "odd.parquet", mapping=mapping)[0] == expected
+        assert read(tmp_path / "odd.parquet", reading=Reading(mapping))[0] == expected
         with pytest.raises(UsageError, match="'who' found"):
-            read_traffic([path], rejects=None, mapping={"who": "x"})
+            read_traffic([path], rejects=None, reading=Reading({"who": "x"}))

@@ -21,6 +21,7 @@ import pytest
 from support.small_traffic import done, failed, night_rows, objects, written
 
 from fingerprint.domain.errors import InputError, StoreError, UsageError
+from fingerprint.domain.reading import Reading
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Stamp
 from fingerprint.nights.job import KnownFamilies, NightRequest, job_key
@@ -151,7 +152,7 @@ def test_a_killed_night_goes_on_only_with_the_same_object(bucket: Path) -> None:
     stamp = Stamp("1", "4-gram/1", "m", "r", 8)
 
     def key(url: str) -> str:
-        return job_key(NightRequest([url], None, Settings()), KnownFamilies((), stamp, ()))
+        return job_key(NightRequest([url], Reading(), Settings()), KnownFamilies((), stamp, ()))
 
     def put(content: str) -> None:
         (bucket / "night.jsonl").write_text(content)

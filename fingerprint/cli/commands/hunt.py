@@ -12,16 +12,16 @@ from fingerprint.cli.commands.options import (
     explain_stop,
     home_options,
     made_with_option,
-    mapping_of,
-    mapping_option,
     max_rejects_option,
     output_options,
     quiet_option,
+    reading_options,
     reporting,
     traffic_argument,
     worked_home_of,
 )
 from fingerprint.domain.errors import InputError, UsageError
+from fingerprint.domain.reading import Reading
 
 if TYPE_CHECKING:
     from fingerprint.hunting.hunter import Target
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     "--threads", type=click.IntRange(min=1), metavar="N", help="Threads to use; all processors if not given."
 )
 @made_with_option
-@mapping_option
+@reading_options
 @max_rejects_option
 @output_options
 @quiet_option
@@ -74,7 +74,7 @@ def hunt(
     top: int,
     threads: int | None,
     model: str | None,
-    mapping: tuple[str, ...],
+    reading: Reading,
     max_rejects: int | None,
     as_json: bool,
     quiet: bool,
@@ -106,7 +106,7 @@ def hunt(
     options = hunt_job.HuntOptions(
         model=model,
         by_meaning=not text_only,
-        mapping=mapping_of(mapping),
+        reading=reading,
         max_rejects=max_rejects,
         threads=threads,
         top=top,

@@ -11,16 +11,16 @@ from fingerprint.cli.commands.options import (
     explain_stop,
     home_options,
     made_with_option,
-    mapping_of,
-    mapping_option,
     max_rejects_option,
     output_options,
     quiet_option,
+    reading_options,
     reporting,
     traffic_argument,
     worked_home_of,
 )
 from fingerprint.domain.errors import UsageError
+from fingerprint.domain.reading import Reading
 
 
 @click.command()
@@ -36,7 +36,7 @@ from fingerprint.domain.errors import UsageError
     "--explain", is_flag=True, help="Add each match's threshold, coverage, similarity and known_sender."
 )
 @made_with_option
-@mapping_option
+@reading_options
 @max_rejects_option
 @output_options
 @quiet_option
@@ -47,7 +47,7 @@ def lookup(
     output: str,
     explain: bool,
     model: str | None,
-    mapping: tuple[str, ...],
+    reading: Reading,
     max_rejects: int | None,
     as_json: bool,
     quiet: bool,
@@ -78,7 +78,7 @@ def lookup(
             home,
             output=None if to_stdout else output,
             model=model,
-            mapping=mapping_of(mapping),
+            reading=reading,
             max_rejects=max_rejects,
             explain=explain,
             on_progress=progress,

@@ -10,14 +10,14 @@ from fingerprint.cli.commands.options import (
     explain_stop,
     home_of,
     home_options,
-    mapping_of,
-    mapping_option,
     max_rejects_option,
     output_options,
     quiet_option,
+    reading_options,
     reporting,
     traffic_argument,
 )
+from fingerprint.domain.reading import Reading
 from fingerprint.domain.settings import Settings
 
 _DEFAULTS = Settings()
@@ -106,7 +106,7 @@ _DEFAULTS = Settings()
     metavar="HOST:PORT",
     help="A Ray cluster that this machine belongs to, or auto; if not given, Ray starts on this machine only.",
 )
-@mapping_option
+@reading_options
 @max_rejects_option
 @output_options
 @quiet_option
@@ -115,7 +115,7 @@ def nightly(
     path: Path | None,
     database: str | None,
     assignments: str | None,
-    mapping: tuple[str, ...],
+    reading: Reading,
     as_json: bool,
     quiet: bool,
     **settings: object,
@@ -149,7 +149,7 @@ def nightly(
             home,
             Settings(**settings),  # type: ignore[arg-type]
             assignments=assignments,
-            mapping=mapping_of(mapping),
+            reading=reading,
             on_progress=progress,
         )
     if as_json:

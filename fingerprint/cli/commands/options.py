@@ -17,6 +17,7 @@ import click
 
 from fingerprint.cli.output.progress import Progress, reporter
 from fingerprint.domain.errors import StoreError, UsageError
+from fingerprint.domain.reading import ROLES, Reading
 from fingerprint.domain.settings import Home
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -40,12 +41,28 @@ _database = click.option(
     help="postgresql://… or sqlite:///…; DIR/fingerprint.db if not given.",
 )
 
-mapping_option = click.option(
+_mapping = click.option(
     "--map",
     "mapping",
     multiple=True,
     metavar="FIELD=JSON.PATH",
     help="Path of a field in logs of any other form, e.g. timestamp=meta.times[0]; may be repeated.",
+)
+_account = click.option(
+    "--account", metavar="ID", help="The account of every request, e.g. of one customer's batch file."
+)
+_time = click.option("--time", metavar="TIME", help="The time of every request, in ISO 8601.")
+_roles = click.option(
+    "--roles",
+    multiple=True,
+    type=click.Choice(ROLES),
+    help="Read assistant turns (prefills among them) or tool results, too; may be repeated.",
+)
+_shared = click.option(
+    "--shared",
+    multiple=True,
+    metavar="KEY",
+    help="A field, of rows or their metadata, that accounts of one operator may share; may be repeated.",
 )
 max_rejects_option = click.option(
     "--max-rejects",
@@ -103,6 +120,25 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _format(_json(run))
 
 
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --map, --account, --time, --roles and --shared; the command takes `reading`."""
+
+    @functools.wraps(command)
+    def run(
+        *arguments: Any,
+        mapping: tuple[str, ...],
+        account: str | None,
+        time: str | None,
+        roles: tuple[str, ...],
+        shared: tuple[str, ...],
+        **options: Any,
+    ) -> Any:
+        reading = Reading(_mapping_of(mapping), account, time, roles, shared)
+        return command(*arguments, reading=reading, **options)
+
+    return with_options(_mapping, _account, _time, _roles, _shared)(run)
+
+
 def home_of(path: Path | None, database: str | None) -> Home:
     """Return the home that --home and --database name, those of an outer command included."""
     context = click.get_current_context()
@@ -126,7 +162,7 @@ def worked_home_of(path: Path | None, database: str | None) -> Home:
     return home
 
 
-def mapping_of(pairs: Sequence[str]) -> dict[str, str]:
+def _mapping_of(pairs: Sequence[str]) -> dict[str, str]:
     """Turn FIELD=JSON.PATH arguments into a mapping; raises UsageError for any other."""
     mapping = {}
     for pair in pairs:

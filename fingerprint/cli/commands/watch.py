@@ -10,10 +10,10 @@ from fingerprint.cli.commands.options import (
     explain_stop,
     home_of,
     home_options,
-    mapping_of,
-    mapping_option,
+    reading_options,
 )
 from fingerprint.domain.errors import InputError, UsageError
+from fingerprint.domain.reading import Reading
 from fingerprint.domain.settings import Settings
 
 
@@ -83,7 +83,7 @@ from fingerprint.domain.settings import Settings
     metavar="M",
     help="Embedding model, as for `fingerprint nightly`.",
 )
-@mapping_option
+@reading_options
 def watch(
     source: str,
     path: Path | None,
@@ -94,7 +94,7 @@ def watch(
     until_end: bool,
     kafka_config: Path | None,
     model: str,
-    mapping: tuple[str, ...],
+    reading: Reading,
     **timing: object,
 ) -> None:
     """Watch a stream of requests and report families as they appear.
@@ -120,7 +120,7 @@ def watch(
     feed = feed_of(source, follow=follow, until_end=until_end, settings=_properties(kafka_config))
     options = watch_job.WatchOptions(
         settings=Settings(model=model),
-        mapping=mapping_of(mapping),
+        reading=reading,
         **timing,  # type: ignore[arg-type]
     )
     place = watch_job.WatchFiles(source, state_file, events)

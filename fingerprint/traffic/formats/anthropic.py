@@ -22,11 +22,13 @@ BATCH_LINE = LogFormat(
     known_by=(("custom_id", "params"),),
     wrappers=("params",),
     request_id=("custom_id",),
+    file_ids=True,
 )
 
 REQUEST = LogFormat(
     name="Anthropic request",
     texts=("messages",),
     systems=("system",),
+    tools=("tools",),
     end_user=("metadata.user_id",),
 )

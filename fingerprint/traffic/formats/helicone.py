@@ -7,7 +7,7 @@ EXPORT = LogFormat(
     known_by=(("request_body", "request_id"),),
     wrappers=("request_body",),
     request_id=("request_id",),
-    end_user=("request_user_id", "helicone_user"),
+    end_user=("request_user_id", "helicone_user", "user_api_key_hash", "auth_hash"),
     timestamp=("request_created_at",),
     model=("request_model",),
 )

@@ -24,11 +24,14 @@ class LogFormat:
     known_by: a row that has all the keys of one of these groups is of this kind; the key that fewest others have
     stands first. Without any, no row is said to be of it, and its paths are only tried where those of the row's own
     kind find nothing, as those of all kinds are.
-    split: the rows inside one object of the file, for formats that put many into one.
+    split: the rows inside one object of the file, for formats that put many into one or write one in pieces; what it
+    gives may be of another format, and is split again.
     is_request: False for rows that are no request to a model, which are left out without a word.
     wrappers: where the provider's request lies if the row is not itself one: an object, or the JSON of one.
-    texts, systems: keys, in the row or in what it wraps, of what users and what the system say. Of `texts` the first
-    that holds something is read, of `systems` all are.
+    texts, systems: keys, in the row or in what it wraps, of what users and what the system say; all of them are read.
+    private: the keys of `texts` mean something else in other logs, and are looked for in rows of this kind alone.
+    tools, parameters: keys of tool definitions, and of objects that hold a model's parameters.
+    request_id: where the id stands; file_ids: it is unique in its file only.
     account_id: who answers for the request, an organisation before a team before a key.
     end_user: whom the sender names as its own user; the account of a request that has no other.
     metadata: paths of the fields that the evidence uses (field_paths.META_FIELDS).
@@ -41,7 +44,11 @@ class LogFormat:
     wrappers: Paths = ()
     texts: tuple[str, ...] = ()
     systems: tuple[str, ...] = ()
+    private: bool = False
+    tools: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
     request_id: Paths = ()
+    file_ids: bool = False
     account_id: Paths = ()
     end_user: Paths = ()
     timestamp: Paths = ()

@@ -8,20 +8,8 @@ ROW = LogFormat(
     texts=("prompt",),
     systems=("system",),
     request_id=("request_id",),
-    account_id=(
-        "account_id",
-        "account",
-        "metadata.account_id",
-        "organization_id",
-        "org_id",
-        "project_id",
-    ),
+    account_id=("account_id", "account", "metadata.account_id"),
     timestamp=("timestamp", "@timestamp", "time", "ts", "created_at"),
     model=("model",),
-    metadata={
-        "ip_prefix": ("ip_prefix", "metadata.ip_prefix"),
-        "payment_hash": ("payment_hash", "metadata.payment_hash"),
-        "user_agent": ("user_agent", "metadata.user_agent"),
-    },
 )
 """Its names come first in a row of any format: who adds them to a log means them."""

@@ -7,12 +7,15 @@ BATCH_LINE = LogFormat(
     known_by=(("custom_id", "body"),),
     wrappers=("body",),
     request_id=("custom_id",),
+    file_ids=True,
 )
 
 REQUEST = LogFormat(
     name="OpenAI request",
     texts=("messages", "input"),
     systems=("instructions",),
+    tools=("tools", "functions"),
+    parameters=("text",),
     # `metadata` is whatever the client likes, which may be its user
     end_user=("safety_identifier", "metadata.user_id", "user"),
     timestamp=("created",),

@@ -1,0 +1,377 @@
+"""One JSON object of a log, whatever wrote it, turned into the fields of a request.
+
+Its fields are looked for in the outermost object first, and there under our own names, then at the paths of the row's
+format, then at those of all others, for gateways rename, enrich and cut what they pass on. The texts stand in the row
+itself or in what it wraps.
+
+Texts are what tools' definitions and the system say, joined by a newline, and the user's turns joined by TURN_END, from
+all fields that hold any; a turn that two fields hold counts once. Assistant turns and tool results are left out unless
+they are asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+from fingerprint.domain.errors import UsageError
+from fingerprint.domain.reading import Reading
+from fingerprint.domain.schemas import TURN_END
+from fingerprint.traffic.content import NO_ROLES, Roles, plain_text, wrong_type
+from fingerprint.traffic.facts import KEYS, NO_FACTS, Facts, read_facts
+from fingerprint.traffic.field_paths import META_FIELDS, Json, Steps, compile_mapping, value_at
+from fingerprint.traffic.log_formats import FORMATS, format_of
+from fingerprint.traffic.messages import (
+    items_in,
+    loaded_json,
+    read_turns,
+    request_in,
+    turns,
+    without_separators,
+)
+from fingerprint.traffic.metadata import ip_prefix, metadata_json, whole_metadata
+from fingerprint.traffic.rejects import BadRow, RejectKind
+from fingerprint.traffic.row_plan import PATHS, Plan, at, plan_of
+from fingerprint.traffic.timestamps import EXPECTED, utc_values
+from fingerprint.traffic.tools import tool_text
+
+_LEVELS = 4
+_NONE = (None, "", "{}", "[]", "redacted-by-litellm", "default-message-value")
+_OUR_OWN = frozenset(("request_id", "account_id", "timestamp", "system", "prompt", "model", "metadata"))
+READ_ELSEWHERE = (
+    frozenset(key for table in FORMATS if not table.private for key in (*table.texts, *table.systems))
+    | frozenset(key for table in FORMATS for key in (*table.tools, *table.parameters) if "." not in key)
+    | frozenset((*META_FIELDS, *KEYS))
+) - _OUR_OWN
+"""Keys of a row of our own that say more than the seven fields do."""
+
+# Claude Code names its user so: the session is another each time
+_WITH_SESSION = re.compile(r"(user_\w+?_account_[\w-]*?)_session_[\w-]+")
+
+
+class Request(NamedTuple):
+    """One request's fields as its log had them; `time` is not yet parsed, `metadata` is a JSON object.
+
+    facts: in the order of FACT_FIELDS.
+    """
+
+    request_id: str
+    account_id: str
+    time: object
+    system: str | None
+    prompt: str
+    model: str | None
+    metadata: bytes | None
+    facts: Facts = NO_FACTS
+
+
+Fields = tuple[str, str, object, str | None, str, str | None, bytes | None, Facts]
+"""A Request or a plain tuple of the same fields, which is faster to make."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowReading:
+    """A `Reading` as rows are read by it; `file`: the name of the file they stand in, for ids that are its own."""
+
+    mapping: dict[str, Steps] = field(default_factory=dict)
+    account: str | None = None
+    time: str | None = None
+    roles: Roles = NO_ROLES
+    shared: tuple[str, ...] = ()
+    file: str | None = None
+
+    @classmethod
+    def of(cls, reading: Reading) -> RowReading:
+        """Compile a reading; raises UsageError for a bad mapping or time."""
+        if reading.time is not None and utc_values([reading.time]).null_count:
+            raise UsageError(f"--time: {EXPECTED}, {reading.time!r} found")
+        return cls(
+            compile_mapping(reading.mapping),
+            reading.account,
+            reading.time,
+            frozenset(reading.roles),
+            reading.shared,
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether rows of our own say all there is to know."""
+        return not (self.mapping or self.account or self.time or self.shared)
+
+
+_AS_IT_IS = RowReading()
+
+
+def native_fields(row: Json) -> Fields | None:
+    """Read a native row that is in order, several times faster than `extract`; None for any other."""
+    try:
+        request_id, account_id, time, prompt = (
+            row["request_id"],
+            row["account_id"],
+            row["timestamp"],
+            row["prompt"],
+        )
+    except (KeyError, TypeError):
+        return None
+    get = row.get
+    system, model, metadata = get("system"), get("model"), get("metadata")
+    if not (
+        type(request_id) is str
+        and type(account_id) is str
+        and type(prompt) is str
+        and request_id
+        and account_id
+        and prompt
+        and time
+        and (system is None or type(system) is str)
+        and (model is None or type(model) is str)
+        and (metadata is None or type(metadata) is dict)
+        and READ_ELSEWHERE.isdisjoint(row)
+    ):
+        return None
+    try:
+        packed = None if metadata is None else orjson.dumps(metadata)
+    except orjson.JSONEncodeError:
+        return None
+    system = without_separators(system) if system else None
+    return request_id, account_id, time, system, without_separators(prompt), model or None, packed, NO_FACTS
+
+
+def extract(row: Json, reading: RowReading = _AS_IT_IS) -> Request:
+    """Read one request; fields that are mapped come from their paths and nowhere else.
+
+    Raises BadRow, naming what was looked for or which type was found.
+    """
+    located = _located(row, reading)
+    request_id = _request_id(located)
+    account_id = reading.account or _account(located)
+    time = reading.time or _find("timestamp", located)
+    if time is None or time == "":
+        raise _missing("timestamp", reading.mapping)
+    model = _find("model", located)
+    if model is not None and not isinstance(model, str):
+        raise wrong_type("model", "text", model)
+    system, prompt = _texts(located)
+    if not system and not prompt:
+        raise BadRow("no_text", "no text: neither user nor system text found")
+    return Request(
+        request_id, account_id, time, system, prompt, model or None, _metadata(located), _facts(located)
+    )
+
+
+def texts(row: Json, roles: Roles = NO_ROLES) -> tuple[str | None, str]:
+    """Read what system and user say in a request of any shape, as `extract` does; the user's text may be empty.
+
+    Raises BadRow, naming which type was found.
+    """
+    return _texts(_located(row, RowReading(roles=roles)))
+
+
+class _Located(NamedTuple):
+    """A row with what it says where.
+
+    holders: the objects from the row down to the one that holds the texts, each with its plan. name: of its format.
+    """
+
+    holders: list[tuple[Json, Plan]]
+    name: str | None
+    file_ids: bool
+    reading: RowReading
+
+
+def _located(row: Json, reading: RowReading) -> _Located:
+    table = format_of(row)
+    name = None if table is None else table.name
+    file_ids = table is not None and table.file_ids
+    plan = plan_of(row, name, reading.shared)
+    holders = _chain(row, plan, name, reading.shared, _LEVELS)
+    if holders is None:
+        # without text its ids are still looked for in what it wraps, so that it is the text that is missed
+        inner = (loaded_json(at(row, place)) for place in plan.wrappers)
+        wrapped = [value for value in inner if isinstance(value, dict) and value]
+        holders = [(row, plan), *((v, plan_of(v, name, reading.shared)) for v in wrapped)]
+    return _Located(holders, name, file_ids, reading)
+
+
+def _chain(
+    row: Json, plan: Plan, name: str | None, shared: tuple[str, ...], depth: int
+) -> list[tuple[Json, Plan]] | None:
+    """Return the objects from the row down to the one that holds text, None where there is none.
+
+    In a log's own row other keys than its format's may mean anything, so what it wraps goes before them; in what a
+    client sends, nothing that it adds goes before the texts.
+    """
+    outermost = depth == _LEVELS
+    held = [key for key in (plan.own_texts if outermost else plan.texts) if _holds_text(row[key])]
+    if held:
+        return _from_texts(row, plan, held, name, shared, depth)
+    for place in plan.wrappers if depth else ():
+        inner = loaded_json(at(row, place))
+        if isinstance(inner, dict) and inner:
+            below = _chain(inner, plan_of(inner, name, shared), name, shared, depth - 1)
+            if below is not None:
+                return [(row, plan), *below]
+    held = [key for key in plan.texts if _holds_text(row[key])]
+    if held:
+        return _from_texts(row, plan, held, name, shared, depth)
+    return [(row, plan)] if any(_holds_text(row[key]) for key in (*plan.systems, *plan.tools)) else None
+
+
+def _from_texts(
+    row: Json, plan: Plan, held: list[str], name: str | None, shared: tuple[str, ...], depth: int
+) -> list[tuple[Json, Plan]]:
+    """Go on into the request that stands in the place of a row's only text, if one does."""
+    if len(held) == 1 and depth and held[0] != "prompt" and (inner := request_in(row[held[0]])) is not None:
+        below = _chain(inner, plan_of(inner, name, shared), name, shared, depth - 1)
+        return [(row, plan), *(below or ())]
+    return [(row, plan)]
+
+
+def _holds_text(value: object) -> bool:
+    if isinstance(value, str):
+        return value not in _NONE
+    return isinstance(value, list | dict) and bool(value)
+
+
+def _find(name: str, located: _Located) -> Any:
+    """Return a field's value; under other names than its own only text and numbers are taken for it."""
+    mapping = located.reading.mapping
+    if name in mapping:
+        return value_at(located.holders[0][0], mapping[name])
+    for holder, plan in located.holders:
+        for place in plan.fields[name]:
+            value = at(holder, place)
+            if value is None or value == "":
+                continue
+            if place == (name, ()) or (isinstance(value, str | int | float) and not isinstance(value, bool)):
+                return value
+    return None
+
+
+def _request_id(located: _Located) -> str:
+    value = _required("request_id", located)
+    row, reading = located.holders[0][0], located.reading
+    if located.file_ids and reading.file is not None and not row.get("request_id"):
+        return value if "request_id" in reading.mapping else f"{reading.file}:{value}"
+    return value
+
+
+def _account(located: _Located) -> str:
+    value = _required("account_id", located)
+    if "_session_" in value and (named := _WITH_SESSION.fullmatch(value)):
+        return named[1].removesuffix("_account_")
+    return value
+
+
+def _required(name: str, located: _Located) -> str:
+    value = _find(name, located)
+    if value is None or value == "":
+        raise _missing(name, located.reading.mapping)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise wrong_type(name, "text or a whole number", value)
+
+
+def _missing(name: str, mapping: dict[str, Steps]) -> BadRow:
+    kinds: dict[str, RejectKind] = {
+        "request_id": "missing_request_id",
+        "account_id": "missing_account_id",
+        "timestamp": "missing_timestamp",
+    }
+    mapped_path = (
+        "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in mapping[name])[1:]
+        if name in mapping
+        else None
+    )
+    return BadRow(kinds[name], f"no {name}: looked for {mapped_path or ', '.join(PATHS[name])}")
+
+
+def _texts(located: _Located) -> tuple[str | None, str]:
+    (row, _), (holder, plan), reading = located.holders[0], located.holders[-1], located.reading
+    mapping = reading.mapping
+    if "system" in mapping:
+        systems = [plain_text("system", items_in(value_at(row, mapping["system"]), "type"))]
+    else:
+        systems = [plain_text(key, items_in(holder[key], "type")) for key in plan.systems]
+    tools = [tool_text(value) for value in _tools(located)]
+    users: list[str] = []
+    if "prompt" in mapping:
+        said, users = turns("prompt", value_at(row, mapping["prompt"]), reading.roles)
+        systems += said
+    else:
+        _read_fields(holder, plan, systems, users, reading.roles)
+    system = "\n".join([text for text in (*tools, *systems) if text])
+    return (
+        without_separators(system) or None,
+        TURN_END.join([without_separators(text) for text in users if text]),
+    )
+
+
+def _read_fields(holder: Json, plan: Plan, systems: list[str], users: list[str], roles: Roles) -> None:
+    """Add what all text fields of an object hold; what another field has said already is left out.
+
+    A field of a wrong type spoils a row only if no other has a text, or it would hide what they say.
+    """
+    bad: BadRow | None = None
+    spoken = False
+    for key in plan.texts:
+        said = read_turns(key, holder[key], roles)
+        if said.bad:
+            bad = bad or said.bad[0]
+        if not any(said.users) and not any(said.systems):
+            continue
+        spoken = True
+        systems += [text for text in said.systems if text not in systems] if systems else said.systems
+        users += [text for text in said.users if text not in users] if users else said.users
+    if bad is not None and (not spoken or len(plan.texts) == 1):
+        raise bad
+
+
+def _tools(located: _Located) -> list[Any]:
+    """Return the definitions of tools and answers that a request has."""
+    found = []
+    for holder, plan in located.holders[-1:]:
+        found += [holder[key] for key in plan.tools]
+        found += [holder[key] for key in ("response_format", "output_config") if key in holder]
+    for holder, plan in located.holders:
+        for place in plan.parameters:
+            inner = loaded_json(at(holder, place))
+            if isinstance(inner, dict):
+                names = ("tools", "functions", "response_format", "format", "responseSchema")
+                found += [inner[key] for key in names if isinstance(inner.get(key), list | dict)]
+    return [value for i, value in enumerate(found) if value and value not in found[:i]]
+
+
+def _facts(located: _Located) -> Facts:
+    objects: list[tuple[Json, tuple[tuple[int, str], ...]]] = []
+    holder, plan = located.holders[-1]
+    if plan.facts:
+        objects.append((holder, plan.facts))
+    for outer, outer_plan in located.holders:
+        for place in outer_plan.parameters:
+            inner = loaded_json(at(outer, place))
+            if isinstance(inner, dict) and (facts := plan_of(inner, None).facts):
+                objects.append((inner, facts))
+    return read_facts(objects) if objects else NO_FACTS
+
+
+def _metadata(located: _Located) -> bytes | None:
+    """Keep a native row's metadata whole; of other logs only the fields that the evidence uses."""
+    mapping, (row, _) = located.reading.mapping, located.holders[0]
+    if "metadata" in mapping:
+        return metadata_json(value_at(row, mapping["metadata"]))
+    kept = {}
+    for name in (*META_FIELDS, *located.reading.shared):
+        value = _find(name, located)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if isinstance(value, str) and value:
+            kept[name] = ip_prefix(value) if name == "ip_prefix" else value
+    if len(located.holders) == 1 and isinstance(row.get("prompt"), str):
+        return whole_metadata(row.get("metadata"), kept, mapping)
+    return orjson.dumps(kept) if kept else None
