@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from fingerprint.assessment.family_statistics import measure
 from fingerprint.assessment.features import SCORE_FEATURES, Features
 from fingerprint.assessment.verdict import FLAGGED, verdict
 from fingerprint.assessment.weights import fitted_weights
-from fingerprint.base.types import Embed, IntArray
+from fingerprint.base.types import Embed, TextsOfPrompts
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.families import members_of
 from fingerprint.domain.signature import Signature
@@ -44,7 +44,7 @@ class Meanings:
 def meanings(
     batch: Batch,
     night: NightFamilies,
-    texts: Callable[[IntArray], pa.Array | pa.ChunkedArray],
+    texts: TextsOfPrompts,
     intents: Sequence[Intent],
     embed: Embed,
 ) -> Meanings:

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from fingerprint.base.types import Doubles, Embed, Ids, IntArray
-from fingerprint.discovery.batch import Batch, TextsOfPrompts
+from fingerprint.base.types import Doubles, Embed, Ids, IntArray, TextsOfPrompts
+from fingerprint.discovery.batch import Batch
 from fingerprint.domain.rows import AccountRow
 from fingerprint.domain.schemas import RANDOM_FEATURES_SCHEMA
 from fingerprint.domain.signature import Reason

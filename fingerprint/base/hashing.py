@@ -91,7 +91,7 @@ def find_slot(keys: HashArray | Ids, key: np.uint64 | np.int32, start: np.uint64
 
 @kernel
 def free_slot(slots: HashArray | Ids, start: np.uint64) -> int:
-    """Return the slot that a key not in the table yet goes to; arguments as those of `find_slot`."""
+    """Return the slot that a key not in the table (c,) yet goes to; arguments as those of `find_slot`."""
     mask = np.uint64(len(slots) - 1)
     at = start & mask
     while slots[at] != 0:

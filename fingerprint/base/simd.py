@@ -62,9 +62,9 @@ def within(typingctx: Any, data: Any, i: Any, first: Any, last: Any) -> Any:
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         lanes = ir.VectorType(_BYTE, WIDE)
-        found = _at(context, builder, signature.args[0], args[0], args[1], lanes)
+        block = _at(context, builder, signature.args[0], args[0], args[1], lanes)
         first, last = (builder.trunc(bound, _BYTE) for bound in args[2:])
-        number = builder.sub(found, _all(builder, first))
+        number = builder.sub(block, _all(builder, first))
         inside = builder.icmp_unsigned("<=", number, _all(builder, builder.sub(last, first)))
         return builder.bitcast(inside, _WORD)
 

@@ -20,12 +20,12 @@ def ranges(offsets: IntArray, rows: npt.NDArray[np.integer]) -> tuple[IntArray, 
 
 
 def family_of(pool: sparse.csr_matrix) -> IntArray:
-    """Return the family of each stored entry."""
+    """Return the row, a family, of each of the e stored entries of a pool (f, a) CSR, (e,) int64."""
     return np.repeat(np.arange(pool.shape[0]), np.diff(pool.indptr))
 
 
 def sum_of(pool: sparse.csr_matrix, values: Doubles) -> Doubles:
-    """Sum values of the stored entries by family."""
+    """Sum values (e,) of the stored entries of a pool (f, a) CSR by row, (f,) float64."""
     return np.bincount(family_of(pool), weights=values, minlength=pool.shape[0]).astype(np.float64)
 
 

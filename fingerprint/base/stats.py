@@ -1,7 +1,7 @@
 """Tail probabilities of the distributions that evidence is measured by, q-values, and an even choice of items.
 
-Made of SciPy's special functions alone: `scipy.stats` says the same, but takes 0.7 s to import. All are vectorised and
-float64; counts are whole numbers.
+Made of SciPy's special functions alone: `scipy.stats` says the same, but takes 0.7 s to import. All take
+float64 arrays of shapes that NumPy broadcasts, and return such; counts are whole numbers.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from fingerprint.base.types import Bytes, IntArray
 
 
 def plain(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
-    """Return one contiguous array of the texts, "" for nulls; other string types are cast."""
+    """Return one contiguous array (n,) of the texts, "" for nulls; other string types are cast."""
     array = (
         pa.concat_arrays(texts.chunks or [pa.array([], texts.type)])
         if isinstance(texts, pa.ChunkedArray)
@@ -32,7 +32,7 @@ def buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[Bytes, IntArray]:
 
 
 def strings(data: Bytes, offsets: IntArray) -> pa.LargeStringArray:
-    """Return the column of these bytes and offsets, without a copy."""
+    """Return the column (n,) of these bytes (b,) uint8 and offsets (n + 1,) int64, without a copy."""
     return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
 
 

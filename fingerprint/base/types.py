@@ -20,5 +20,8 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 Embed: TypeAlias = Callable[[pa.Array | pa.ChunkedArray], FloatArray]
 """Texts (n) into unit rows (n, d)."""
 
+TextsOfPrompts: TypeAlias = Callable[[IntArray], pa.Array | pa.ChunkedArray]
+"""The numbers of distinct prompts (q,), ascending, into their normalised texts (q,)."""
+
 StageProgress: TypeAlias = Callable[[str, int, int | None], None]
 """Told the stage, how much of it is done, and of how much, None where that is unknown."""

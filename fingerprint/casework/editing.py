@@ -1,7 +1,7 @@
 """Edits a signature, and tells what the edited one would have matched on past nights.
 
 Text that stays keeps its n-grams and weights, n-grams of removed text go, and n-grams of new text get the largest
-weight of the signature. What would have matched is read from the patterns that nights keep (nights.activity): counts
+weight of the signature. What would have matched is read from the patterns that nights keep (nights.rhythm): counts
 of prompts that held the same of a signature's n-grams.
 """
 
@@ -222,9 +222,12 @@ def _scores(signature: Signature, grams: HashArray, patterns: Sequence[HeldPatte
     """Score patterns, which are of `grams`, as lookups would; (p,) of 0 to 1."""
     at = np.minimum(np.searchsorted(signature.grams, grams), max(len(signature.grams) - 1, 0))
     weights = np.where(signature.grams[at] == grams, np.maximum(signature.weights[at], 1e-6), 0.0)
-    held = np.stack([p.held[: len(grams)] for p in patterns]).astype(np.float32) @ weights.astype(np.float32)
-    scores = match_score.score_of(held, np.asarray(signature.weights.sum(), np.float32))
-    return match_score.shifted(scores, np.asarray(match_score.reliability(signature.seen, signature.strays)))
+    patterns_held = np.stack([p.held[: len(grams)] for p in patterns]).astype(np.float32)
+    overlap = patterns_held @ weights.astype(np.float32)
+    scores = match_score.score_of(overlap, np.asarray(signature.weights.sum(), np.float32))
+    return match_score.shifted(
+        scores, np.asarray(match_score.reliability(signature.requests_seen, signature.unsynchronised))
+    )
 
 
 def _matches(signature: Signature, grams: HashArray, patterns: Sequence[HeldPattern]) -> np.ndarray:

@@ -147,7 +147,7 @@ def _filters(query: QueueQuery, as_of: datetime) -> list[sa.ColumnElement[bool]]
     ]
     if query.days is not None:
         pairs.append((True, _FAMILY.first_seen >= as_of - timedelta(days=query.days)))
-    return [clause for asked, clause in pairs if asked]
+    return [clause for value, clause in pairs if value]
 
 
 def _words(words: str) -> list[sa.ColumnElement[bool]]:

@@ -41,7 +41,10 @@ def search(points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Iterat
 
 
 def train(points: FloatArray, seed: int, exact_up_to: int) -> Bytes:
-    """Return the index of `search` without its points, in FAISS's format (bytes): what its parts have in common."""
+    """Return the index of `search` without its points, which is what its parts have in common.
+
+    points: (n, d) float32 unit rows. Returns the bytes of FAISS's own format, (b,) uint8.
+    """
     return np.asarray(
         faiss.serialize_index(_empty(np.ascontiguousarray(points), "SQ8", seed, exact_up_to, PROBES))
     )
@@ -80,7 +83,10 @@ def limit_threads(count: int | None) -> Iterator[int]:
 def make_index(
     points: FloatArray, codes: str, seed: int, *, exact_up_to: int = EXACT_UP_TO, probes: int = PROBES
 ) -> Any:
-    """Index points: flat, or above `exact_up_to` inverted lists of `codes` (HNSW differs from build to build)."""
+    """Index points: flat, or above `exact_up_to` inverted lists of `codes` (HNSW differs from build to build).
+
+    points: (n, d) float32 unit rows; their inner products are cosines. codes: FAISS's name of how lists store points.
+    """
     points = np.ascontiguousarray(points)
     index = _empty(points, codes, seed, exact_up_to, probes)
     index.add(points)

@@ -76,7 +76,8 @@ def cluster(
 
     The result is that of hdbscan.HDBSCAN over all the identical items, with distances under `floor` raised to
     it (no infinite λ) and a copy never parted from its twin. An item that alone weighs min_cluster_size is a
-    cluster even where there is no other.
+    cluster even where there is no other (Campello, Moulavi & Sander 2013; McInnes & Healy 2017).
+    neighbours: of n items. weight: (n,) int64, at least 1. floor, epsilon: cosine distances, 0 to 2.
     outside: knows distances that the lists leave out (`knn.OutsideSearch`). Without it, groups that no chain of
     neighbours joins are taken to be FAR apart: they never share a cluster, and more noise counts as theirs.
     floor: raise it to the distance that fillings of one template keep (0.05 to 0.2), and near-copies no longer

@@ -75,9 +75,9 @@ def knn_graph(
     with limit_threads(threads) as workers, ThreadPoolExecutor(workers) as pool:
         points = vectors if len(live) == len(vectors) else vectors[live]
         each = (search or search_faiss)(points, min(k + 1 + SPARE, len(live)), seed, exact_up_to)
-        for start, found in zip(range(0, len(live), BATCH), each, strict=True):
+        for start, hits in zip(range(0, len(live), BATCH), each, strict=True):
             rows = live[start : start + BATCH]
-            candidates = np.where(found >= 0, live[found], -1)
+            candidates = np.where(hits >= 0, live[hits], -1)
             jobs = [
                 pool.submit(_rank, vectors, rows[part], candidates[part], ids, similarity)
                 for part in np.array_split(np.arange(len(rows)), workers)

@@ -36,9 +36,9 @@ def merge_hits(parts: Sequence[ShardHits], first: Sequence[int], wide: int) -> I
 
     first: number of each shard's first point; the shards stand in that order.
     """
-    similarity = np.concatenate([found[0] for found in parts], axis=1)
+    similarity = np.concatenate([hits[0] for hits in parts], axis=1)
     number = np.concatenate(
-        [np.where(found[1] >= 0, found[1] + at, -1) for found, at in zip(parts, first, strict=True)], axis=1
+        [np.where(hits[1] >= 0, hits[1] + at, -1) for hits, at in zip(parts, first, strict=True)], axis=1
     )
     nearest = np.argsort(np.where(number >= 0, -similarity, np.inf), axis=1, kind="stable")[:, :wide]
     return np.asarray(np.take_along_axis(number, nearest, axis=1), dtype=np.int64)

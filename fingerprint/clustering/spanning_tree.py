@@ -62,7 +62,11 @@ def collapse(keys: npt.NDArray[Any]) -> Collapsed:
 
 @njit(cache=True, nogil=True)
 def core_distances(ids: Ids, distance: Doubles, weight: IntArray, min_samples: int) -> Doubles:
-    """Distance to the min_samples-th other row, copies counted; FAR where the neighbours are too few."""
+    """Return each item's distance to the min_samples-th other row, copies counted, (n,) float64.
+
+    ids, distance: (n, k), nearest first, -1 = none. weight: (n,) how many identical rows an item stands for. FAR where
+    the neighbours are too few.
+    """
     n, k = ids.shape
     core = np.full(n, FAR)
     for i in range(n):
@@ -82,7 +86,7 @@ def core_distances(ids: Ids, distance: Doubles, weight: IntArray, min_samples: i
 
 @kernel
 def find_root(parent: IntArray, i: int) -> int:
-    """Return the root of i's set, and halve the path to it (union-find)."""
+    """Return the root of i's set, and halve the path to it (union-find); parent: (n,) int64, changed here."""
     while parent[i] != i:
         parent[i] = parent[parent[i]]
         i = parent[i]
@@ -180,10 +184,10 @@ def spanning_tree(
         _offer_lists(ids, distance, core, group, first, best, shortest)
         if outside is not None:
             stale = (beyond < 0) | (group[beyond] == group)
-            asked = np.flatnonzero(stale & (horizon < shortest[group]))
-            found, similarity = outside(asked, group, core)
-            reach = np.maximum(np.maximum(core[asked], core[found]), np.maximum(1.0 - similarity, floor))
-            beyond[asked], horizon[asked] = found, np.where(found >= 0, reach, np.inf)
+            queried = np.flatnonzero(stale & (horizon < shortest[group]))
+            nearest, similarity = outside(queried, group, core)
+            reach = np.maximum(np.maximum(core[queried], core[nearest]), np.maximum(1.0 - similarity, floor))
+            beyond[queried], horizon[queried] = nearest, np.where(nearest >= 0, reach, np.inf)
             _offer_beyond(beyond, horizon, group, best, shortest)
         before, count = count, _merge(parent, best, shortest, ends, length, count)
     order = np.lexsort((ends[:count, 1], ends[:count, 0], length[:count]))

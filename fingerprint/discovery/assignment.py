@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fingerprint.base.types import FloatArray, Ids, IntArray
-from fingerprint.discovery.batch import Batch, TextsOfPrompts
+from fingerprint.base.types import FloatArray, Ids, IntArray, TextsOfPrompts
+from fingerprint.discovery.batch import Batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ Memory: about 30 bytes a conversation, 12 bytes and an id a request, and, for ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +26,6 @@ from fingerprint.text.tokenise import Tokens, tokens
 
 PIECE = 4_096
 """Rows that one thread reads at a time."""
-
-TextsOfPrompts = Callable[[IntArray], pa.Array | pa.ChunkedArray]
-"""Gives the normalised texts of some distinct prompts, by their ascending numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class Batch:
         return len(self.offsets) - 1
 
     def texts_of(self, prompts: IntArray | Ids) -> pa.ChunkedArray:
-        """Return the normalised texts of some prompts."""
+        """Return the normalised texts (q,) of some prompts, given by number (q,)."""
         return self.texts.take(pa.array(prompts))
 
     def senders(self) -> sparse.csr_matrix:

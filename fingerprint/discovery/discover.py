@@ -114,10 +114,10 @@ def discover_in(
     clusters = cluster(near, segments.length, min_cluster_size=2, min_samples=1, epsilon=SAME_PLACE)
     stage("refine")
     cores = cores_over(shared.hashes, [s.grams for s in stored])
-    found = candidates(clusters.labels, segments, shared, cores, least=settings.min_requests)
+    proposed = candidates(clusters.labels, segments, shared, cores, least=settings.min_requests)
     boundary = boundary_grams(shingles, shared)
     selection = select(
-        found,
+        proposed,
         batch,
         settings,
         outline=lambda families, _: has_outline(families, shared, boundary),

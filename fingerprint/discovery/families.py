@@ -49,7 +49,7 @@ class Families:
         return int(self.core.shape[0])
 
     def take(self, rows: npt.NDArray[np.integer] | Bools) -> Families:
-        """Return only these families, in this order."""
+        """Return only these families, in this order; rows: numbers (m,), or a mask (f,) bool."""
         return Families(self.core[rows], self.members[rows], self.known[rows])
 
     def with_members(self, label: Ids) -> Families:

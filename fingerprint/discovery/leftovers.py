@@ -255,12 +255,12 @@ def _append(
     cores = sparse.csr_matrix((old.data, moved, old.indptr), shape=(old.shape[0], len(shared.hashes)))
     added = cores_over(shared.hashes, grams)
     label, coverage = discovery.label.copy(), discovery.coverage.copy()
-    held = (added @ shared.postings).tocsr()
+    overlap = (added @ shared.postings).tocsr()
     for row in range(len(new)):
-        at = slice(held.indptr[row], held.indptr[row + 1])
-        share = held.data[at] / len(grams[row])
-        free = (share >= COVER) & (label[held.indices[at]] < 0)
-        prompts = held.indices[at][free]
+        at = slice(overlap.indptr[row], overlap.indptr[row + 1])
+        share = overlap.data[at] / len(grams[row])
+        free = (share >= COVER) & (label[overlap.indices[at]] < 0)
+        prompts = overlap.indices[at][free]
         label[prompts], coverage[prompts] = len(discovery.families) + row, share[free]
     count = len(discovery.families) + len(new)
     known_as = np.concatenate([discovery.families.known, np.full(len(new), -1, dtype=np.int32)])

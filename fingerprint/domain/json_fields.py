@@ -42,16 +42,16 @@ class JsonObject:
 
     def expect(self, name: str, expected: str | int) -> None:
         """Take a field of one permitted value."""
-        found = self.take(name)
-        if found != expected or type(found) is not type(expected):
-            raise wrong_json(f"{self.path}.{name}", repr(expected), found)
+        value = self.take(name)
+        if value != expected or type(value) is not type(expected):
+            raise wrong_json(f"{self.path}.{name}", repr(expected), value)
 
     def text(self, name: str) -> str:
         """Take a string; JSON may carry lone surrogates, which no database takes."""
-        found = self.take(name)
-        if not isinstance(found, str) or not _is_unicode(found):
-            raise wrong_json(f"{self.path}.{name}", "a string of Unicode text", found)
-        return found
+        value = self.take(name)
+        if not isinstance(value, str) or not _is_unicode(value):
+            raise wrong_json(f"{self.path}.{name}", "a string of Unicode text", value)
+        return value
 
     def optional_text(self, name: str) -> str | None:
         """Take a string that may be null."""
@@ -62,34 +62,34 @@ class JsonObject:
 
     def choice(self, name: str, choices: Sequence[_Choice]) -> _Choice:
         """Take a string of few permitted values."""
-        found = self.text(name)
+        value = self.text(name)
         for choice in choices:
-            if found == choice:
+            if value == choice:
                 return choice
-        raise wrong_json(f"{self.path}.{name}", " or ".join(choices), found)
+        raise wrong_json(f"{self.path}.{name}", " or ".join(choices), value)
 
     def number(self, name: str, low: float = -math.inf, high: float = math.inf) -> float:
         """Take a finite number between low and high."""
-        found = self.take(name)
-        if isinstance(found, bool) or not isinstance(found, int | float) or not abs(found) <= _FLOAT_MAX:
-            raise wrong_json(f"{self.path}.{name}", "a finite number", found)
-        if not low <= found <= high:
-            raise wrong_json(f"{self.path}.{name}", f"a number from {low:g} to {high:g}", found)
-        return float(found)
+        value = self.take(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _FLOAT_MAX:
+            raise wrong_json(f"{self.path}.{name}", "a finite number", value)
+        if not low <= value <= high:
+            raise wrong_json(f"{self.path}.{name}", f"a number from {low:g} to {high:g}", value)
+        return float(value)
 
     def count(self, name: str, *, at_least: int = 0) -> int:
         """Take a whole number."""
-        found = self.take(name)
-        if isinstance(found, bool) or not isinstance(found, int) or not at_least <= found <= _COUNT_MAX:
-            raise wrong_json(f"{self.path}.{name}", f"a whole number from {at_least} to {_COUNT_MAX}", found)
-        return found
+        value = self.take(name)
+        if isinstance(value, bool) or not isinstance(value, int) or not at_least <= value <= _COUNT_MAX:
+            raise wrong_json(f"{self.path}.{name}", f"a whole number from {at_least} to {_COUNT_MAX}", value)
+        return value
 
     def flag(self, name: str) -> bool:
         """Take true or false."""
-        found = self.take(name)
-        if not isinstance(found, bool):
-            raise wrong_json(f"{self.path}.{name}", "true or false", found)
-        return found
+        value = self.take(name)
+        if not isinstance(value, bool):
+            raise wrong_json(f"{self.path}.{name}", "true or false", value)
+        return value
 
     def time(self, name: str) -> datetime:
         """Take a time with its zone, in UTC."""
@@ -101,9 +101,9 @@ class JsonObject:
             raise InputError(f"{self.path}: no other fields expected, {', '.join(self._fields)} found")
 
 
-def wrong_json(path: str, expected: str, found: object) -> InputError:
+def wrong_json(path: str, expected: str, value: object) -> InputError:
     """Make the error that names the place, what was expected there and what came."""
-    shown = repr(found)
+    shown = repr(value)
     if len(shown) > _LONGEST_SHOWN:
         shown = shown[:_LONGEST_SHOWN] + "…"
     return InputError(f"{path}: {expected} expected, {shown} found")

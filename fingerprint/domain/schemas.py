@@ -43,8 +43,8 @@ member: whether the night gave them to the family. grams: `casework.grams_digest
 
 
 @dataclass(frozen=True, slots=True)
-class Activity:
-    """What one batch tells of hours and of grams: tables of the schemas above."""
+class Rhythm:
+    """When a night's families and accounts sent, by the hour, and what prompts held: tables of the schemas above."""
 
     family_hours: pa.Table
     account_hours: pa.Table

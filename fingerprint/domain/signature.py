@@ -108,9 +108,9 @@ class Signature:
     threshold: the lowest match score that counts as a match, 0 to 1.
     variant_of: the family that this is another wording of; what matches it belongs to that family.
     similarity: how much of the prototypes' meaning almost no non-member holds, a mean cosine; 1 = meaning never
-    counts. usual: what half of the non-members hold.
-    seen: its requests on the last night that described it. strays: those of them that no other account's stood near
-    in time, where its accounts act together; 0 where they do not.
+    counts. typical_similarity: what half of the non-members hold.
+    requests_seen: its requests on the last night that described it. unsynchronised: those of them that no other
+    account's stood near in time, where its accounts act together; 0 where they do not.
     """
 
     family_id: str
@@ -123,9 +123,9 @@ class Signature:
     spread: Spread
     stamp: Stamp
     similarity: float = 1.0
-    usual: float = 0.0
-    seen: int = 0
-    strays: int = 0
+    typical_similarity: float = 0.0
+    requests_seen: int = 0
+    unsynchronised: int = 0
     version: int = 1
     score: float = 0.0
     flagged: bool = False

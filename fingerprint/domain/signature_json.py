@@ -62,9 +62,9 @@ def to_json(signature: Signature) -> Json:
         "reasons": reasons_to_json(signature.reasons),
         "threshold": float(signature.threshold),
         "similarity": float(signature.similarity),
-        "usual": float(signature.usual),
-        "seen": int(signature.seen),
-        "strays": int(signature.strays),
+        "usual": float(signature.typical_similarity),
+        "seen": int(signature.requests_seen),
+        "strays": int(signature.unsynchronised),
         "template": template_to_json(signature.template),
         "spread": _spread_to_json(spread),
         "stamp": stamp_to_json(signature.stamp),
@@ -95,9 +95,9 @@ def from_json(obj: object, *, edited: bool = False) -> Signature:
         prototypes=_floats_from_json(top.take("prototypes"), "signature.prototypes", (None, stamp.dimension)),
         threshold=top.number("threshold", 0.0, 1.0),
         similarity=top.number("similarity", -1.0, 1.0),
-        usual=top.number("usual", -1.0, 1.0),
-        seen=top.count("seen"),
-        strays=top.count("strays"),
+        typical_similarity=top.number("usual", -1.0, 1.0),
+        requests_seen=top.count("seen"),
+        unsynchronised=top.count("strays"),
         spread=_spread_from_json(top.take("spread"), "signature.spread"),
         stamp=stamp,
         version=top.count("version", at_least=1),
@@ -108,12 +108,12 @@ def from_json(obj: object, *, edited: bool = False) -> Signature:
         campaign_id=top.optional_text("campaign_id"),
         variant_of=top.optional_text("variant_of"),
     )
-    found = None if edited and "content_hash" not in top.names() else top.text("content_hash")
+    content_hash = None if edited and "content_hash" not in top.names() else top.text("content_hash")
     top.done()
     expected = to_json(signature)["content_hash"]
-    if found != expected and not edited:
+    if content_hash != expected and not edited:
         raise InputError(
-            f"signature.content_hash: {expected} expected of this content, {found} found: it was changed"
+            f"signature.content_hash: {expected} expected of this content, {content_hash} found: it was changed"
         )
     return signature
 
@@ -263,15 +263,15 @@ def _spread_from_json(value: object, path: str) -> Spread:
 
 def _grams_from_json(top: JsonObject) -> HashArray:
     path = f"{top.path}.grams"
-    found = top.take("grams")
-    if not isinstance(found, list):
-        raise wrong_json(path, "a list", found)
-    for i, gram in enumerate(found):
+    encoded = top.take("grams")
+    if not isinstance(encoded, list):
+        raise wrong_json(path, "a list", encoded)
+    for i, gram in enumerate(encoded):
         if not isinstance(gram, str) or not _GRAM.fullmatch(gram):
             raise wrong_json(f"{path}[{i}]", "16 hex digits", gram)
-        if i and gram <= found[i - 1]:
-            raise wrong_json(f"{path}[{i}]", f"a gram above {found[i - 1]}, for they are sorted,", gram)
-    return np.array([int(gram, 16) for gram in found], dtype=np.uint64)
+        if i and gram <= encoded[i - 1]:
+            raise wrong_json(f"{path}[{i}]", f"a gram above {encoded[i - 1]}, for they are sorted,", gram)
+    return np.array([int(gram, 16) for gram in encoded], dtype=np.uint64)
 
 
 def _floats_to_json(array: FloatArray) -> Json:
@@ -285,27 +285,27 @@ def _floats_from_json(value: object, path: str, shape: tuple[int | None, ...]) -
     """Read an array; `shape` is the expected one, None for any length."""
     obj = JsonObject(value, path)
     obj.expect("dtype", "<f4")
-    found = obj.take("shape")
+    lengths = obj.take("shape")
     if (
-        not isinstance(found, list)
-        or len(found) != len(shape)
+        not isinstance(lengths, list)
+        or len(lengths) != len(shape)
         or any(
             type(n) is not int or n < 0 or (m is not None and n != m)
-            for n, m in zip(found, shape, strict=True)
+            for n, m in zip(lengths, shape, strict=True)
         )
     ):
-        raise wrong_json(f"{path}.shape", str(["any" if n is None else n for n in shape]), found)
+        raise wrong_json(f"{path}.shape", str(["any" if n is None else n for n in shape]), lengths)
     encoded = obj.text("base64")
     obj.done()
     try:
         data = base64.b64decode(encoded, validate=True)
     except ValueError:
         raise wrong_json(f"{path}.base64", "base64", encoded) from None
-    if len(data) != 4 * math.prod(found):
+    if len(data) != 4 * math.prod(lengths):
         raise InputError(
-            f"{path}.base64: {4 * math.prod(found)} bytes expected by the shape, {len(data)} found"
+            f"{path}.base64: {4 * math.prod(lengths)} bytes expected by the shape, {len(data)} found"
         )
-    array = np.frombuffer(data, dtype="<f4").astype(np.float32).reshape(found)
+    array = np.frombuffer(data, dtype="<f4").astype(np.float32).reshape(lengths)
     if not np.isfinite(array).all():
         raise InputError(f"{path}: finite floats expected, NaN or infinity found")
     return array

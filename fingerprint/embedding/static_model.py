@@ -146,9 +146,9 @@ def _map_matrix(path: Path) -> FloatArray:
     if matrix.kind not in _TYPES:
         raise ModelError(f"{path}: vectors of {' or '.join(_TYPES)} expected, {matrix.kind} found")
     dtype = np.dtype(_TYPES[matrix.kind])
-    needed, found = matrix.start + int(np.prod(matrix.shape)) * dtype.itemsize, path.stat().st_size
-    if found < needed:
-        raise ModelError(f"{path}: {needed:,} bytes expected, {found:,} found")
+    needed, size = matrix.start + int(np.prod(matrix.shape)) * dtype.itemsize, path.stat().st_size
+    if size < needed:
+        raise ModelError(f"{path}: {needed:,} bytes expected, {size:,} found")
     mapped = np.memmap(path, dtype, mode="r", offset=matrix.start, shape=matrix.shape)
     if matrix.kind == "F32":
         return np.asarray(mapped)

@@ -152,7 +152,7 @@ def _with_room(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
 
 @kernel
 def is_han(data: Bytes, i: int, end: int) -> bool:
-    """Tell whether one of the CJK unified ideographs stands at `i` (U+4E00 to U+9FFF): a word of its own."""
+    """Tell whether one of the CJK unified ideographs (U+4E00 to U+9FFF) stands at `i` of UTF-8 bytes: a word of its own."""
     if i + 3 > end or not 0xE4 <= data[i] <= 0xE9:
         return False
     return bool(data[i] > 0xE4 or data[i + 1] >= 0xB8)

@@ -190,15 +190,18 @@ class VectorCache:
             pending = np.flatnonzero(~hit)
             rows = generation.find(keys[pending])
             pending, rows = pending[rows >= 0], rows[rows >= 0]
-            found = generation.vectors[rows]
+            stored = generation.vectors[rows]
             # only unit rows are ever stored: anything else is a damaged block
-            whole = np.abs(np.einsum("ij,ij->i", found, found) - 1) < 1e-3
-            vectors[pending[whole]] = found[whole]
+            whole = np.abs(np.einsum("ij,ij->i", stored, stored) - 1) < 1e-3
+            vectors[pending[whole]] = stored[whole]
             hit[pending[whole]] = True
         return vectors, hit
 
     def put(self, keys: HashArray, vectors: FloatArray) -> None:
-        """Append the unit rows of `vectors`; zero rows are not kept. Raises StoreError when the disk refuses."""
+        """Append the unit rows of vectors (n, d) float32 under keys (n, 2) uint64; zero rows are not kept.
+
+        Raises StoreError when the disk refuses, ValueError on vectors of another shape.
+        """
         if vectors.shape != (len(keys), self.dimension):
             raise ValueError(f"{(len(keys), self.dimension)} vectors expected, {vectors.shape} found")
         kept = vectors.any(axis=1)

@@ -101,7 +101,7 @@ def _enter(entries: HashArray, data: Bytes, ends: IntArray, offset: np.uint64, n
 
 @kernel
 def piece(entries: HashArray, h: np.uint64) -> int:
-    """Return the number of the piece with this FNV-1a, -1 for none."""
+    """Return the number of the piece with this FNV-1a, -1 for none; entries: (c,) uint64 of WordPieces."""
     mask = np.uint64(len(entries) - 1)
     at = h & mask
     entry = entries[at]
@@ -115,7 +115,10 @@ def piece(entries: HashArray, h: np.uint64) -> int:
 
 @kernel
 def cut(pieces: WordPieces, data: Bytes, place: tuple[int, int], out: Ids, o: int) -> int:
-    """Write the pieces of the ASCII word at `place`, in any case, into `out` from `o` on; return where they end."""
+    """Write the pieces of the ASCII word at `place`, in any case, into `out` from `o` on; return where they end.
+
+    data: (b,) uint8, of which the word is from place[0] to place[1]. out: int32, with room for the word's bytes.
+    """
     begin, end = place
     if end - begin > pieces.most:
         out[o] = pieces.unknown
@@ -123,17 +126,17 @@ def cut(pieces: WordPieces, data: Bytes, place: tuple[int, int], out: Ids, o: in
     entries = pieces.entries
     i, n, offset = begin, o, FNV_OFFSET
     while i < end:
-        h, found, stop = offset, -1, i
+        h, best, stop = offset, -1, i
         for k in range(i, min(end, i + pieces.longest)):
             byte = data[k]
             h = (h ^ np.uint64(byte | 0x20 if 65 <= byte <= 90 else byte)) * FNV_PRIME
             number = piece(entries, h)
             if number >= 0:
-                found, stop = number, k + 1
-        if found < 0:
+                best, stop = number, k + 1
+        if best < 0:
             out[o] = pieces.unknown
             return o + 1
-        out[n] = found
+        out[n] = best
         i, n, offset = stop, n + 1, _GOES_ON
     return n
 

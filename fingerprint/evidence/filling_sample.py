@@ -6,7 +6,7 @@ each family the mean of the embedding of what stands in its slots. No text is ke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from scipy import sparse
 from fingerprint.base.hashing import GOLDEN, mix
 from fingerprint.base.sparse import family_of
 from fingerprint.base.strings import buffers, strings
-from fingerprint.base.types import Bytes, Embed, FloatArray, HashArray, Ids, IntArray
+from fingerprint.base.types import Bytes, Embed, FloatArray, HashArray, Ids, IntArray, TextsOfPrompts
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.tokenise import tokens
 
@@ -54,7 +54,7 @@ def filling_sample(
     account: Ids,
     prompt: Ids,
     grams: Sequence[HashArray],
-    texts: Callable[[IntArray], pa.Array | pa.ChunkedArray],
+    texts: TextsOfPrompts,
     embed: Embed,
 ) -> FillingSample:
     """Choose requests of each family, take its grams from their texts, and embed what is left.
@@ -90,6 +90,7 @@ def chosen_requests(rows: sparse.csr_matrix, account: Ids) -> tuple[IntArray, In
 
     Accounts with several requests come first, in a random order that does not depend on their number: pairs of
     requests of one account are what a comparison with other accounts needs.
+    rows: (f, r) CSR, which requests are of each family. account: (r,) int32. Returns two (m,) int64, sorted by family.
     """
     family, request = family_of(rows).astype(np.int64), rows.indices.astype(np.int64)
     sender = account[request].astype(np.int64)
@@ -114,14 +115,14 @@ def _fillings(
     texts: pa.LargeStringArray, row: IntArray, family: IntArray, grams: Sequence[HashArray]
 ) -> tuple[pa.LargeStringArray, Ids]:
     """Return what texts hold beside a family's grams, for pairs (p,) of text and family, and how many tokens it is."""
-    found = tokens(texts)
-    shingles = shingle(found.hashes, found.section, found.row_offsets)
+    words = tokens(texts)
+    shingles = shingle(words.hashes, words.section, words.row_offsets)
     data, offsets = buffers(texts)
     ends = np.cumsum([0, *(len(g) for g in grams)]).astype(np.int64)
     every = np.concatenate([*grams, np.empty(0, dtype=np.uint64)])
     out, out_offsets, count = _beside_grams(
         (data, offsets),
-        (found.row_offsets, found.starts, found.ends),
+        (words.row_offsets, words.starts, words.ends),
         (shingles.hashes, shingles.first, shingles.last, shingles.offsets),
         (row, family),
         (every, ends),

@@ -67,12 +67,15 @@ def upper_tail_trait(value: Doubles, expected: Doubles, deviation: Doubles, know
 
 
 def p_value_evidence(p_value: Doubles) -> Doubles:
-    """Return -log10 of p-values, at most 300."""
+    """Return -log10 of p-values of any shape, float64, at most 300."""
     return np.asarray(-np.log10(np.maximum(p_value, 1e-300)))
 
 
 def excess_evidence(count: Doubles, expected: Doubles) -> Doubles:
-    """Return -log10 of the probability of at least so many, negative binomial with OVERDISPERSION; shapes as given."""
+    """Return -log10 of the probability of at least so many where so many are expected, (f,) float64 each.
+
+    The count is negative binomial with OVERDISPERSION.
+    """
     size = 1 / OVERDISPERSION**2
     with np.errstate(divide="ignore"):
         log_p = np.log(stats.negative_binomial(count, size, np.maximum(expected, 1e-3)))
@@ -80,13 +83,13 @@ def excess_evidence(count: Doubles, expected: Doubles) -> Doubles:
 
 
 def truncated_moments(rate: Doubles) -> tuple[Doubles, Doubles]:
-    """Return mean and variance of Poisson variables of these rates that are known to be at least one."""
+    """Return mean and variance of Poisson variables of these rates (m,) that are known to be at least one, (m,) float64 each."""
     mean = rate / -np.expm1(-rate)
     return mean, np.maximum(mean * (1 + rate - mean), 0)
 
 
 def truncated_log_likelihood(count: Doubles, rate: Doubles) -> Doubles:
-    """Return the log-likelihood of each zero-truncated Poisson count, at least 1, at its rate."""
+    """Return the log-likelihood of each zero-truncated Poisson count (m,), at least 1, at its rate (m,); in nats."""
     return np.asarray(
         count * np.log(rate) - rate - special.gammaln(count + 1) - np.log(-np.expm1(-rate)), dtype=np.float64
     )

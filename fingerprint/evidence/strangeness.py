@@ -92,10 +92,10 @@ def _distances(prompts: Prompts, reference: IntArray, project: Projection) -> Do
     for start in range(0, len(out), CHUNK):
         rows = np.arange(start, min(start + CHUNK, len(out)))
         for wide in CANDIDATES:
-            similarity, found = index.search(project(prompts.vectors[rows]), min(wide, len(reference)))
-            found = reference[found]
-            usable = (found != rows[:, None]) & (prompts.owner[found] != prompts.owner[rows, None])
-            mean, missing = _of_different_accounts(similarity, prompts.owner[found], usable)
+            similarity, neighbours = index.search(project(prompts.vectors[rows]), min(wide, len(reference)))
+            neighbours = reference[neighbours]
+            usable = (neighbours != rows[:, None]) & (prompts.owner[neighbours] != prompts.owner[rows, None])
+            mean, missing = _of_different_accounts(similarity, prompts.owner[neighbours], usable)
             out[rows] = 1 - mean
             rows = rows[missing]
             if not len(rows) or wide >= len(reference):

@@ -113,16 +113,16 @@ def departures(sums: Sums, honest: Bools) -> Departures:
     enough = sums.requests >= MIN_PROMPTS
     screened = _tested(sums, enough, honest, empirical_null.ROBUST)
     peers = honest & ~(screened.q_value <= SCREENED_Q)
-    found = _tested(sums, enough, peers, empirical_null.FINE)
+    result = _tested(sums, enough, peers, empirical_null.FINE)
     # who was screened out in vain is let in again, once; who departs never is, or would hide the others again
     peers = honest.copy()
     for _ in range(ROUNDS):
-        left = peers & ~found.departed
+        left = peers & ~result.departed
         if np.array_equal(left, peers):
             break
         peers = left
-        found = _tested(sums, enough, peers, empirical_null.FINE)
-    return found
+        result = _tested(sums, enough, peers, empirical_null.FINE)
+    return result
 
 
 def _tested(sums: Sums, enough: Bools, peers: Bools, fit: TailFit) -> Departures:

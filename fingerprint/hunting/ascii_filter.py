@@ -186,9 +186,9 @@ def _may_hold_meaning(tools: _Tools, sums: FloatArray) -> bool:
                 y[c] += sums[number, c]
         bound(y, targets.prototypes, best)
     for f in range(len(targets.least)):
-        held = np.float32(0.0)
+        total = np.float32(0.0)
         for p in range(targets.owners[f], targets.owners[f + 1]):
-            held += best[p]
-        if held / (targets.owners[f + 1] - targets.owners[f]) >= targets.least[f] - SLACK:
+            total += best[p]
+        if total / (targets.owners[f + 1] - targets.owners[f]) >= targets.least[f] - SLACK:
             return True
     return False

@@ -104,7 +104,7 @@ def reading_for(longest: int, pieces: WordPieces, words: WordTable) -> Reading:
 
 @kernel
 def prepare(data: Bytes, span: tuple[int, int], reading: Reading) -> bool:
-    """Mark the words of the text data[span[0]:span[1]], to read it; False where it must be normalised."""
+    """Mark the words of the text data[span[0]:span[1]], uint8, to read it; False where it must be normalised."""
     counts = reading.text.counts
     counts[_ORIGIN] = span[0]
     counts[MARKED] = mark_words(data, span[0], span[1], reading.bitmap)
@@ -123,7 +123,7 @@ def start_text(text: ReadText) -> None:
 def read(data: Bytes, span: tuple[int, int], part: tuple[int, int], reading: Reading, meaning: bool) -> int:
     """Read a marked text in `span`, its first part from the character part[0] on, up to part[1] of the normalised text.
 
-    meaning: whether pieces are wanted; otherwise the places of parts are noted.
+    data: (b,) uint8. meaning: whether pieces are wanted; otherwise the places of parts are noted.
     Returns how many characters of the normalised text were read, or NEEDS_NORMALISING.
     """
     i, end = span

@@ -50,7 +50,7 @@ def for_thread(weights: NgramWeights) -> NgramWeights:
 
 @kernel
 def may_be_wanted(bits: Bytes, ngram: np.uint64) -> bool:
-    """Tell whether an n-gram may be among those looked for."""
+    """Tell whether an n-gram may be among those looked for; bits: (8 Ki,) uint8 of NgramWeights."""
     high = ngram >> _SHIFT
     return bool((bits[high >> np.uint64(3)] >> np.uint8(high & np.uint64(7))) & np.uint8(1))
 

@@ -58,10 +58,10 @@ class Prefilter:
         self._meaning_bounds: list[MeaningBounds] = []
         if not self._is_bounded:
             return
-        typical = np.array([s.usual for s in signatures], np.float32)
+        typical = np.array([s.typical_similarity for s in signatures], np.float32)
         similarity = np.array([s.similarity for s in signatures], np.float32)
         least_meaning = _least(
-            lambda held: match_score.score_of_meaning(match_score.meaning(held, similarity, typical)),
+            lambda share: match_score.score_of_meaning(match_score.meaning(share, similarity, typical)),
             np.ones_like(similarity),
             threshold,
         )

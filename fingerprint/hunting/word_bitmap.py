@@ -55,7 +55,7 @@ def bitmap_for(longest: int) -> WordBitmap:
 
 @kernel
 def mark_words(data: Bytes, start: int, end: int, bitmap: WordBitmap) -> int:
-    """Mark the words and signs of the text data[start:end] in `bitmap`.
+    """Mark the words and signs of the text data[start:end], uint8, in `bitmap`.
 
     Returns how many there are, or -1 where the text has a character that the reader of ASCII leaves to the normaliser.
     """

@@ -88,7 +88,7 @@ def word_number(
 
 @kernel
 def look_up_words(table: WordTable, data: Bytes, bitmap: WordBitmap, count: int) -> None:
-    """Write the numbers of the first `count` marked words into `bitmap.numbers`; -1 of any not where its hash says.
+    """Write the numbers of the first `count` marked words of `data` (b,) uint8 into `bitmap.numbers`; -1 = not found.
 
     Without a branch, so that the processor waits for many of them at once.
     """
@@ -134,7 +134,7 @@ def _bytes(data: Bytes, first: int, size: int) -> tuple[np.uint64, np.uint64]:
 
 @kernel
 def plain_word_hash(data: Bytes, begin: int, end: int) -> np.uint64:
-    """Return the FNV-1a of a plain word in lower case."""
+    """Return the FNV-1a of the plain word data[begin:end], uint8, in lower case."""
     h = FNV_OFFSET
     for i in range(begin, end):
         h = (h ^ np.uint64(data[i] | 0x20)) * FNV_PRIME

@@ -29,12 +29,12 @@ from fingerprint.evidence.intents import catalogue
 from fingerprint.jobs.stage_clock import StageClock
 from fingerprint.matching import snapshot_build
 from fingerprint.nights import large, resume, spool
-from fingerprint.nights.activity import activity_of
 from fingerprint.nights.checkpoint import Checkpoints
 from fingerprint.nights.engine import Engine, choose_engine
 from fingerprint.nights.job import Job, KnownFamilies, NightRequest, job_key
 from fingerprint.nights.night import Night, discover, fill, read
 from fingerprint.nights.resume import StoredNight
+from fingerprint.nights.rhythm import rhythm_of
 from fingerprint.signatures.describe import describe
 from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
 from fingerprint.signatures.spread import account_days, family_days, with_requests
@@ -105,7 +105,7 @@ def _work(
     clock.stage("judge")
     batch, requests, but = night.batch, night.requests, night.content_hash
     with ThreadPoolExecutor(1) as aside:
-        activity = aside.submit(activity_of, night, families)
+        rhythm = aside.submit(rhythm_of, night, families)
         features = account_features(batch, families.label, job.embed, night.texts)
         earlier = EarlierNights(store.family_accounts(but_batch=but), store.account_totals(but_batch=but))
         signatures = assess(
@@ -136,7 +136,7 @@ def _work(
             signatures,
             spread=spread,
             activity=by_account,
-            rhythm=activity.result(),
+            rhythm=rhythm.result(),
             features=storable(features),
             accounts=outcome.accounts,
             campaigns=outcome.campaigns,
@@ -148,34 +148,34 @@ def _work(
 
 def _find(night: Night, known: KnownFamilies, job: Job) -> tuple[NightFamilies, pa.Table]:
     """Find and describe the families of a night; also return what of it to remember."""
-    found = discover(night=night, known=known, job=job)
+    discovered = discover(night=night, known=known, job=job)
     topical = topics(
-        batch=found.batch,
-        discovery=found.discovery,
-        assignment=found.assignment,
+        batch=discovered.batch,
+        discovery=discovered.discovery,
+        assignment=discovered.assignment,
         stored=known.signatures,
         embed=job.embed,
         settings=job.settings,
-        graph=found.graph,
+        graph=discovered.graph,
     )
     described = describe(
-        batch=found.batch,
-        discovery=found.discovery,
+        batch=discovered.batch,
+        discovery=discovered.discovery,
         topical=topical,
         stored=known.signatures,
         embed=job.embed,
         stamp=known.stamp,
         settings=job.settings,
-        whole=found.whole,
+        whole=discovered.whole,
     )
     families = rewordings(
         described=described,
         batch=night.batch,
         texts=night.texts,
-        common=common_words(found.batch),
+        common=common_words(discovered.batch),
         embed=job.embed,
     )
-    unexplained = found.unexplained(families)
+    unexplained = discovered.unexplained(families)
     if night.spool is not None:
         large.keep(families, unexplained, job.work)
     return families, unexplained

@@ -28,15 +28,15 @@ def explain(
     slots: list[str] = []
     reached = 0
     for number, segment in enumerate(segments):
-        wanted = parts.hashes[parts.row_offsets[number] : parts.row_offsets[number + 1]]
-        held = np.isin(wanted, words.hashes)
-        hits.append(SegmentHit(segment, round(float(held.mean()), 4) if len(wanted) else 0.0))
-        begin = _find_run(words.hashes, wanted)
+        segment_hashes = parts.hashes[parts.row_offsets[number] : parts.row_offsets[number + 1]]
+        present = np.isin(segment_hashes, words.hashes)
+        hits.append(SegmentHit(segment, round(float(present.mean()), 4) if len(segment_hashes) else 0.0))
+        begin = _find_run(words.hashes, segment_hashes)
         if begin < 0:
             continue
         if begin > reached:
             slots.append(_shown(raw[words.starts[reached] : words.ends[begin - 1]]))
-        reached = max(reached, begin + len(wanted))
+        reached = max(reached, begin + len(segment_hashes))
     if reached < len(words.hashes):
         slots.append(_shown(raw[words.starts[reached] : words.ends[-1]]))
     return tuple(hits), tuple(slots)
@@ -46,11 +46,11 @@ def _shown(raw: bytes) -> str:
     return unmask(raw.decode()).translate(_TURNS)
 
 
-def _find_run(hashes: np.ndarray, wanted: np.ndarray) -> int:
+def _find_run(hashes: np.ndarray, run: np.ndarray) -> int:
     """Where a run of tokens stands word for word, -1 for nowhere."""
-    if not len(wanted) or len(wanted) > len(hashes):
+    if not len(run) or len(run) > len(hashes):
         return -1
-    at = np.flatnonzero(hashes[: len(hashes) - len(wanted) + 1] == wanted[0])
-    for i in range(1, len(wanted)):
-        at = at[hashes[at + i] == wanted[i]]
+    at = np.flatnonzero(hashes[: len(hashes) - len(run) + 1] == run[0])
+    for i in range(1, len(run)):
+        at = at[hashes[at + i] == run[i]]
     return int(at[0]) if len(at) else -1

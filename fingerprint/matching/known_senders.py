@@ -35,7 +35,7 @@ def known(keys: HashArray, accounts: pa.Array, family: Ids, names: Sequence[str]
     # a few strings are joined sooner here than by Arrow
     senders = accounts.take(pa.array(rows)).to_pylist()
     pairs = [f"{a}{_BETWEEN}{names[f]}" for a, f in zip(senders, family[rows].tolist(), strict=True)]
-    asked = hash_strings(pa.array(pairs, pa.large_string()))
-    at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-    out[rows] = keys[at] == asked
+    pair_hashes = hash_strings(pa.array(pairs, pa.large_string()))
+    at = np.minimum(np.searchsorted(keys, pair_hashes), len(keys) - 1)
+    out[rows] = keys[at] == pair_hashes
     return out

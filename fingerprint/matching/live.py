@@ -47,7 +47,7 @@ class LookupRequest:
     account: str | None = None
 
 
-def asked_of(body: Mapping[str, Any], account: str | None) -> LookupRequest:
+def read_request(body: Mapping[str, Any], account: str | None) -> LookupRequest:
     """Read a provider's request, or a plain prompt and system, as `lookup` reads a log; raises InputError."""
     prompt, system = body.get("prompt"), body.get("system")
     is_plain = READ_ELSEWHERE.isdisjoint(body)
@@ -55,8 +55,8 @@ def asked_of(body: Mapping[str, Any], account: str | None) -> LookupRequest:
         return LookupRequest(
             without_separators(prompt), without_separators(system) if system else None, account
         )
-    found, said = texts(dict(body))
-    return LookupRequest(said, found, account)
+    system, prompt = texts(dict(body))
+    return LookupRequest(prompt, system, account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,10 @@ class Live:
         new_snapshot = self._mapped is None or name != self._mapped.id
         if new_snapshot:
             self._mapped = open_snapshot(self.home.path)
-        said = _said(store)
-        if not new_snapshot and self.serving is not None and said in (None, self.serving.revision):
+        revision = _facts_revision(store)
+        if not new_snapshot and self.serving is not None and revision in (None, self.serving.revision):
             return False
-        self._swap(store, said)
+        self._swap(store, revision)
         return True
 
     def is_behind(self, store: Store) -> bool:
@@ -103,14 +103,14 @@ class Live:
         mapped, serving = self._mapped, self.serving
         if mapped is None or serving is None:
             return store.last_night() is not None
-        said_later = mapped.meta.get("revision", -1) < serving.revision
-        return bool(said_later or mapped.meta["night"] != store.last_night())
+        facts_are_later = mapped.meta.get("revision", -1) < serving.revision
+        return bool(facts_are_later or mapped.meta["night"] != store.last_night())
 
-    def _swap(self, store: Store | None, said: int | None) -> None:
+    def _swap(self, store: Store | None, facts_revision: int | None) -> None:
         mapped = self._mapped
         assert mapped is not None
         revision, facts = (mapped.meta.get("revision", 0), None)
-        if store is not None and said is not None:
+        if store is not None and facts_revision is not None:
             revision, facts = store.facts()
         if self._embedder is None:
             self._embedder = embedder_of(mapped, self._model)
@@ -121,7 +121,7 @@ class Live:
         self.serving = Serving(matcher, mapped.id, published, revision)
 
 
-def _said(store: Store | None) -> int | None:
+def _facts_revision(store: Store | None) -> int | None:
     """Return the revision of what people say; None while the database is away."""
     try:
         return None if store is None else store.revision()
@@ -129,7 +129,7 @@ def _said(store: Store | None) -> int | None:
         return None
 
 
-def answers(matcher: Matcher, asked: Sequence[LookupRequest]) -> list[Match]:
+def answers(matcher: Matcher, requests: Sequence[LookupRequest]) -> list[Match]:
     """Look several requests up at once; the same answers as one by one, without segments and slots."""
     texts = [compose_one(a.system, a.prompt) for a in asked]
     # no stored account is empty

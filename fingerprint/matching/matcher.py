@@ -113,10 +113,12 @@ class Matcher:
         similarity = np.zeros(len(texts), dtype=np.float32)
         unsure = np.flatnonzero(score < match_score.SURE)
         if len(unsure) and len(self.snapshot.owners):
-            near, said = self._said(texts if len(unsure) == len(texts) else texts.take(pa.array(unsure)))
-            worth = self._worth(near, said)
+            near, near_similarity = self._nearest_in_meaning(
+                texts if len(unsure) == len(texts) else texts.take(pa.array(unsure))
+            )
+            worth = self._worth(near, near_similarity)
             better = (worth > score[unsure]) | (near == family[unsure])
-            similarity[unsure[better]] = said[better]
+            similarity[unsure[better]] = near_similarity[better]
             family[unsure[better]] = near[better]
             score[unsure] = np.maximum(score[unsure], worth)
         sent_before = np.zeros(len(texts), dtype=np.bool_)
@@ -130,27 +132,31 @@ class Matcher:
         coverage = np.where(family == hits.family, hits.coverage, 0.0)
         return Nearest(family, score, coverage, similarity, sent_before, matched)
 
-    def _said(self, texts: pa.LargeStringArray) -> tuple[Ids, FloatArray]:
+    def _nearest_in_meaning(self, texts: pa.LargeStringArray) -> tuple[Ids, FloatArray]:
         """Find the family whose meaning each text says best (q,), -1 = none, and how much of it the text holds (q,)."""
         a = self.snapshot.arrays
         flat, offsets = sentences.split_sentences(texts)
         # sentences and whole texts at once: half the calls
-        said = pa.concat_arrays([flat, sentences.heads(texts)]) if self._any_topical else flat
-        vectors = self._embedder.encode(said)
+        passages = pa.concat_arrays([flat, sentences.heads(texts)]) if self._any_topical else flat
+        vectors = self._embedder.encode(passages)
         _, owners = self.snapshot.search(vectors, NEAR)
-        families, held = self._nearest(vectors[: len(flat)], offsets, owners[: len(flat)])
+        families, similarity = self._nearest(vectors[: len(flat)], offsets, owners[: len(flat)])
         if self._any_topical:
             one_each = np.arange(len(texts) + 1)
-            whole, near = self._nearest(vectors[len(flat) :], one_each, owners[len(flat) :])
-            families = np.concatenate([np.where(a["topical"][families], -1, families), whole], axis=1)
-            held = np.concatenate([held, np.where(a["topical"][whole], near, -1.0)], axis=1)
+            topical_families, near = self._nearest(vectors[len(flat) :], one_each, owners[len(flat) :])
+            families = np.concatenate(
+                [np.where(a["topical"][families], -1, families), topical_families], axis=1
+            )
+            similarity = np.concatenate(
+                [similarity, np.where(a["topical"][topical_families], near, -1.0)], axis=1
+            )
         beyond = np.where(
-            families >= 0, match_score.meaning(held, a["similarity"][families], a["usual"][families]), 0
+            families >= 0, match_score.meaning(similarity, a["similarity"][families], a["usual"][families]), 0
         )
         best = np.argmax(beyond, axis=1)[:, None]
         family = np.take_along_axis(families, best, axis=1)[:, 0]
-        held = np.take_along_axis(held, best, axis=1)[:, 0]
-        return np.where(beyond.max(axis=1) > 0, family, -1).astype(np.int32), held
+        similarity = np.take_along_axis(similarity, best, axis=1)[:, 0]
+        return np.where(beyond.max(axis=1) > 0, family, -1).astype(np.int32), similarity
 
     def _nearest(self, vectors: FloatArray, offsets: IntArray, owner: Ids) -> tuple[Ids, FloatArray]:
         """Families one of whose prototypes is near to a part of each text (q, c), -1 = none, and what texts hold of them.
@@ -166,13 +172,13 @@ class Matcher:
         a = self.snapshot.arrays
         return candidates, held_of(vectors, offsets, a["prototypes"], a["bounds"], candidates)
 
-    def _worth(self, family: Ids, held: FloatArray) -> Doubles:
+    def _worth(self, family: Ids, similarity: FloatArray) -> Doubles:
         """Score texts by the meaning that they hold of a family each, (q,); 0 for none."""
         a = self.snapshot.arrays
         if not len(a["similarity"]):
             return np.zeros(len(family))
         score = match_score.score_of_meaning(
-            match_score.meaning(held, a["similarity"][family], a["usual"][family])
+            match_score.meaning(similarity, a["similarity"][family], a["usual"][family])
         )
         return np.where(family >= 0, match_score.shifted(score, a["shift"][family].astype(np.float64)), 0.0)
 

@@ -77,7 +77,7 @@ def index_ngrams(signatures: Sequence[Signature]) -> NgramIndex:
     grams, counts = np.unique(every, return_counts=True)
     total = np.bincount(family, weights=weight, minlength=len(signatures)).astype(np.float32)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    stand = np.array([reliability(s.seen, s.strays) for s in signatures], dtype=np.float32)
+    stand = np.array([reliability(s.requests_seen, s.unsynchronised) for s in signatures], dtype=np.float32)
     prior = np.array([preference(s.label, s.score) for s in signatures], dtype=np.float32)
     starts = _starts(grams)
     return NgramIndex(

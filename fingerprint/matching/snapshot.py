@@ -56,12 +56,12 @@ class Snapshot:
         """
         if queries.ndim != 2 or queries.shape[1] != self._index.d:
             raise UsageError(f"queries (q, {self._index.d}) expected, {queries.shape} given")
-        similarity, found = self._index.search(np.ascontiguousarray(queries, dtype=np.float32), k)
+        similarity, hits = self._index.search(np.ascontiguousarray(queries, dtype=np.float32), k)
         if not len(self.owners):
-            return np.full(found.shape, -1, np.float32), np.full(found.shape, -1, np.int32)
-        none = found < 0
+            return np.full(hits.shape, -1, np.float32), np.full(hits.shape, -1, np.int32)
+        none = hits < 0
         similarity[none] = -1.0
-        return np.minimum(similarity, 1.0), np.where(none, -1, self.owners[found]).astype(np.int32)
+        return np.minimum(similarity, 1.0), np.where(none, -1, self.owners[hits]).astype(np.int32)
 
 
 def write_snapshot(

@@ -88,10 +88,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def compare(path: Path, expected: str, found: str) -> None:
+def compare(path: Path, expected: str, actual: str) -> None:
     """Raise SnapshotError unless a file's hash is the expected one."""
-    if found != expected:
-        raise SnapshotError(f"{path} is damaged: SHA-256 {expected} expected, {found} found")
+    if actual != expected:
+        raise SnapshotError(f"{path} is damaged: SHA-256 {expected} expected, {actual} found")
 
 
 def sha256(path: Path) -> str:

@@ -88,8 +88,8 @@ class Checkpoints:
 
     def arrays(self, stage: str) -> Arrays:
         """Return the arrays of a finished stage by name."""
-        found = sorted((self.folder / stage).glob("*.npy"))
-        return {path.stem: np.load(path, allow_pickle=False) for path in found}
+        files = sorted((self.folder / stage).glob("*.npy"))
+        return {path.stem: np.load(path, allow_pickle=False) for path in files}
 
     def remove(self) -> None:
         """Throw all of it away: the job's result is stored, or will never be asked for."""

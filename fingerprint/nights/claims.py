@@ -120,7 +120,7 @@ def _claims(
     while np.uint64(1) << (np.uint64(64) - shift) < np.uint64(64 * len(marks)):
         shift -= np.uint64(1)
     seen_in = np.full(len(gram_at), -1, dtype=np.int64)
-    held = np.zeros(len(least), dtype=np.int32)
+    overlap = np.zeros(len(least), dtype=np.int32)
     touched = np.empty(len(least), dtype=np.int32)
     room = len(offsets) + 16
     out_prompt, out_family = np.empty(room, np.int64), np.empty(room, np.int32)
@@ -139,10 +139,10 @@ def _claims(
             gram = entry[at]
             seen_in[gram] = row
             for e in range(gram_at[gram], gram_at[gram + 1]):
-                if held[family[e]] == 0:
+                if overlap[family[e]] == 0:
                     touched[met] = family[e]
                     met += 1
-                held[family[e]] += 1
+                overlap[family[e]] += 1
         touched[:met].sort()
         if count + met > room:
             room = 2 * room + met
@@ -150,10 +150,10 @@ def _claims(
             out_held = _widened(out_held, room)
         for t in range(met):
             f = touched[t]
-            if held[f] >= least[f]:
-                out_prompt[count], out_family[count], out_held[count] = row, f, held[f]
+            if overlap[f] >= least[f]:
+                out_prompt[count], out_family[count], out_held[count] = row, f, overlap[f]
                 count += 1
-            held[f] = 0
+            overlap[f] = 0
     return out_prompt[:count], out_family[:count], out_held[:count]
 
 

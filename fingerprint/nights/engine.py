@@ -49,7 +49,7 @@ class Engine(Protocol):
     def graph(
         self, vectors: FloatArray, k: int, *, seed: int = 0, exact_up_to: int = EXACT_UP_TO
     ) -> Neighbours:
-        """Find each vector's nearest others, as `knn.knn_graph` does."""
+        """Find the k nearest others of each of n vectors, (n, d) float32 unit rows, as `knn.knn_graph` does."""
 
 
 @dataclass(frozen=True, slots=True)

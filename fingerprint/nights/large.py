@@ -80,11 +80,11 @@ def discover(spool: Spool, stored: Sequence[Signature], job: Job) -> tuple[Batch
         np.ones(len(stored), dtype=np.bool_),
         np.arange(len(stored), dtype=np.int32),
     )
-    found = search(spool, claims_from_arrays(job.work.arrays("read")), cores, job, most=most)
-    discovery = settle(spool, found, job)
+    result = search(spool, claims_from_arrays(job.work.arrays("read")), cores, job, most=most)
+    discovery = settle(spool, result, job)
     job.tell("describe", 0, None)
     label = discovery.assignment.label
-    chosen = np.union1d(found.first_sample, _some_members(label, spool, MEMBERS))
+    chosen = np.union1d(result.first_sample, _some_members(label, spool, MEMBERS))
     batch = sample(spool, chosen)
     whole = Whole(spool.batch, discovery.assignment, chosen, lambda prompts: texts_of(spool, prompts))
     return batch, _only(discovery, chosen, batch), whole

@@ -173,7 +173,7 @@ def fill_batch(batch: Batch, families: NightFamilies) -> Fillings:
     members = np.flatnonzero(families.label >= 0)
     places, offsets = ranges(batch.offsets, members)
     hashes = batch.token_hashes[places]
-    found = fillings(
+    member_fillings = fillings(
         shingle(hashes, batch.section[places], offsets),
         hashes,
         offsets,
@@ -181,6 +181,6 @@ def fill_batch(batch: Batch, families: NightFamilies) -> Fillings:
         [s.grams for s in families.signatures],
     )
     whole = np.zeros(batch.distinct, dtype=np.uint64)
-    slots = np.zeros((batch.distinct, found.slots.shape[1]), dtype=np.uint64)
-    whole[members], slots[members] = found.whole, found.slots
+    slots = np.zeros((batch.distinct, member_fillings.slots.shape[1]), dtype=np.uint64)
+    whole[members], slots[members] = member_fillings.whole, member_fillings.slots
     return Fillings(whole, slots)

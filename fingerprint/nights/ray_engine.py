@@ -104,7 +104,7 @@ class Ray:
             return True
         if path not in self._seen:
             here = _identity(path)
-            self._seen[path] = all(found == here for found in self._everywhere(_identity, path))
+            self._seen[path] = all(identity == here for identity in self._everywhere(_identity, path))
         return self._seen[path]
 
     def in_order(
@@ -201,9 +201,9 @@ class Ray:
         self._init(f"no Ray cluster at {address}", address=address)
         self._workers = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         here = _versions()
-        for found in self._everywhere(_ready, self._warm_up):
-            if found != here:
-                raise EngineError(f"every node with {here} expected, one with {found} found")
+        for versions in self._everywhere(_ready, self._warm_up):
+            if versions != here:
+                raise EngineError(f"every node with {here} expected, one with {versions} found")
 
     def _init(self, trouble: str, **options: Any) -> None:
         try:
@@ -219,10 +219,10 @@ class Ray:
         task = ray.remote(num_cpus=0, max_retries=RETRIES)(work)
         nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
         places = [NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes]
-        found: list[Any] = self._result(
+        results: list[Any] = self._result(
             [task.options(scheduling_strategy=place).remote(*arguments) for place in places]
         )
-        return found
+        return results
 
 
 class _ShardActor:
@@ -263,10 +263,10 @@ def _knock(address: str) -> None:
 def _identity(path: Path) -> tuple[int, int] | None:
     """Return a file's size and time, None where there is none."""
     try:
-        found = path.stat()
+        stat = path.stat()
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _ready(warm_up: Callable[[], object] | None) -> str:

@@ -44,7 +44,7 @@ class StoredNight:
 
 def keep(
     work: Checkpoints,
-    asked: str,
+    request_key: str,
     report: NightReport,
     *,
     night: Night,
@@ -53,25 +53,25 @@ def keep(
 ) -> StoredNight:
     """Keep what a night that is about to be stored hands out.
 
-    asked: `NightRequest.key`. unexplained: what of it to remember. Raises StoreError if it
+    request_key: `NightRequest.key`. unexplained: what of it to remember. Raises StoreError if it
     cannot be kept.
     """
     draft = work.begin(STAGE)
     for name, table in (("assignments", _assignments(night, families)), ("loose", unexplained)):
         _write(draft / f"{name}.arrow", table)
     started = report.started.isoformat()
-    facts = {"asked": asked, "batch_id": report.batch_id, "started": started, "end": night.end}
+    facts = {"asked": request_key, "batch_id": report.batch_id, "started": started, "end": night.end}
     work.finish(STAGE, facts)
     return StoredNight(report, night.end, work.path(STAGE))
 
 
-def stored_night(work: Path, asked: str, nights: Sequence[NightReport]) -> StoredNight | None:
+def stored_night(work: Path, request_key: str, nights: Sequence[NightReport]) -> StoredNight | None:
     """Return the night that a job killed since has stored, if it was asked for the same; work: the checkpoints' folder."""
     try:
         facts = json.loads((work / STAGE / "facts.json").read_bytes())
     except OSError:
         return None
-    for report in nights if facts["asked"] == asked else ():
+    for report in nights if facts["asked"] == request_key else ():
         if (report.batch_id, report.started.isoformat()) == (facts["batch_id"], facts["started"]):
             return StoredNight(report, facts["end"], work / STAGE)
     return None

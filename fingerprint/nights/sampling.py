@@ -263,13 +263,13 @@ def _marked(numbers: IntArray, count: int) -> Bools:
     return out
 
 
-def settle(spool: Spool, found: SearchResult, job: Job) -> LargeDiscovery:
+def settle(spool: Spool, result: SearchResult, job: Job) -> LargeDiscovery:
     """Test all families on all requests, drop those that nothing proves, and give each prompt to its strongest."""
-    cores = found.cores
+    cores = result.cores
     if not job.work.has("settled"):
         job.tell("settle", 0, None)
         selection = select(
-            _candidates(cores, found.claims, spool.prompts),
+            _candidates(cores, result.claims, spool.prompts),
             spool.batch,
             job.settings,
             outline=lambda _, number: cores.outlined[number],
@@ -281,7 +281,7 @@ def settle(spool: Spool, found: SearchResult, job: Job) -> LargeDiscovery:
     hashes = _distinct(grams)
     families = Families(cores_over(hashes, grams), members_of(label, len(number)), cores.known[number])
     act = behaviour_of(spool.batch, families.members)
-    coverage = _coverage(cores, found.claims, number, label)
+    coverage = _coverage(cores, result.claims, number, label)
     return LargeDiscovery(families, hashes, act, Assignment(label, coverage))
 
 

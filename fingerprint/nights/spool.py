@@ -208,12 +208,12 @@ def claim(
     return join_claims(claims, spool.pieces[:-1].tolist())
 
 
-def claims_of(given: tuple[CoreTable, float], item: tuple[SpoolPart, IntArray]) -> Claims:
+def claims_of(context: tuple[CoreTable, float], item: tuple[SpoolPart, IntArray]) -> Claims:
     """Find the cores of which some texts of a part hold at least a share.
 
-    given: the cores, and the share. item: the part, and the rows in it, (m,) int64. Claims are on prompts of the part.
+    context: the cores, and the share. item: the part, and the rows in it, (m,) int64. Claims are on prompts of the part.
     """
-    (cores, share), (part, rows) = given, item
+    (cores, share), (part, rows) = context, item
     if not len(rows):
         return join_claims([], [])
     tokenised = tokens(part.texts().take(pa.array(rows)))
@@ -240,7 +240,10 @@ def fill(
 
 
 def fillings_of(grams: Sequence[HashArray], item: tuple[SpoolPart, Ids]) -> tuple[IntArray, Fillings]:
-    """Return what those texts of a part are filled with that have a label, and their numbers in the spool."""
+    """Return what those texts of a part are filled with that have a label, and their numbers in the spool, (m,) int64.
+
+    grams: the sorted n-grams of each family. item: the part, and the family of each of its texts, int32, -1 = none.
+    """
     part, label = item
     rows = np.flatnonzero(label >= 0)
     tokenised = tokens(part.texts().take(pa.array(rows)))
@@ -249,12 +252,12 @@ def fillings_of(grams: Sequence[HashArray], item: tuple[SpoolPart, Ids]) -> tupl
 
 
 def texts_of(spool: Spool, prompts: IntArray) -> pa.LargeStringArray:
-    """Return the normalised texts of some prompts (ascending numbers)."""
+    """Return the normalised texts (q,) of some prompts, given by ascending numbers (q,) int64."""
     return read_rows(spool.folder / "texts.arrow", spool.pieces, prompts)
 
 
 def sample(spool: Spool, prompts: IntArray, *, shown: bool = True) -> Batch:
-    """Return some distinct prompts (ascending numbers) with all their conversations as a batch in memory.
+    """Return some distinct prompts, by ascending numbers (q,) int64, with all their conversations as a batch in memory.
 
     Its accounts are all those of the night, under the same numbers. shown: False leaves out how texts are shown.
     """
@@ -291,25 +294,25 @@ def warm_up() -> None:
     prepare((core_table([]), 1.0), rows)
 
 
-def prepare(given: tuple[CoreTable, float], rows: pa.RecordBatch) -> SpooledRows:
+def prepare(context: tuple[CoreTable, float], rows: pa.RecordBatch) -> SpooledRows:
     """Normalise the texts of some rows (system, prompt) and find which of the given cores they hold a share of."""
-    stored, share = given
-    sent = compose(rows.column("system"), rows.column("prompt"))
-    texts, values = normalise_with_values(sent)
+    stored, share = context
+    as_sent = compose(rows.column("system"), rows.column("prompt"))
+    texts, values = normalise_with_values(as_sent)
     tokenised = tokens(texts)
     claims = join_claims([], [])
     if len(stored.family):
         grams = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
         claims = find_claims(stored, grams.hashes, grams.offsets, share=share)
     key = prompt_keys(tokenised, values)
-    return SpooledRows(sent, texts, key, claims)
+    return SpooledRows(as_sent, texts, key, claims)
 
 
 def _renumber(claims: Claims, new: Bools) -> Claims:
     """Keep the claims on the new prompts of a piece, (p,) bool, which are numbered anew."""
     rank = np.cumsum(new) - 1
-    kept = claims.only(new[claims.prompt])
-    return Claims(rank[kept.prompt], kept.family, kept.grams)
+    new_claims = claims.only(new[claims.prompt])
+    return Claims(rank[new_claims.prompt], new_claims.family, new_claims.grams)
 
 
 def _sizes(texts: pa.LargeStringArray) -> Ids:

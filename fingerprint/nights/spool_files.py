@@ -56,7 +56,7 @@ class SpoolFiles:
         return pa.ipc.new_file(str(self._folder / f"{name}.arrow"), _SCHEMA, options=options)
 
     def write(self, texts: pa.LargeStringArray, sent: pa.LargeStringArray, new: pa.BooleanArray) -> None:
-        """Write those of some texts that are new, once all before is written."""
+        """Write those of some texts (n,), normalised and as sent, that are new (n,), once all before is written."""
         self.finish()
         for name, column in (("texts", texts), ("sent", sent)):
             self._written[name] = self._threads.submit(self._append, name, column, new)
@@ -71,7 +71,7 @@ class SpoolFiles:
         self._open[name].write_batch(pa.record_batch([column.filter(new)], schema=_SCHEMA))
 
     def write_names(self, accounts: pa.LargeStringArray, metadata: pa.LargeStringArray) -> None:
-        """Write what the numbers of accounts and of metadata stand for."""
+        """Write what the numbers of accounts (a,) and of metadata (m,) stand for."""
         for name, column in (("accounts", accounts), ("metadata", metadata)):
             with refusals(self._folder), self._new(name, _PACKED) as writer:
                 writer.write_batch(pa.record_batch([column], schema=_SCHEMA))

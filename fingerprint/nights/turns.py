@@ -48,8 +48,8 @@ def turns(batches: Iterable[pa.RecordBatch], hours: float) -> Iterator[pa.Record
         number, added = np.arange(count, count + len(rows)), rows
         if hours > 0:
             texts = compose(rows.column("system"), rows.column("prompt"))
-            found = seen.follow(hash_strings(rows.column("account_id")), seconds_of(rows), texts)
-            number, added = found.conversation, _only_added(rows, texts, found.known)
+            followed = seen.follow(hash_strings(rows.column("account_id")), seconds_of(rows), texts)
+            number, added = followed.conversation, _only_added(rows, texts, followed.known)
         count += len(rows)
         yield added.append_column("conversation", pa.array(number.astype(np.int32)))
 
@@ -148,5 +148,5 @@ class TurnFile:
 
 
 def requests_in(folder: Path, conversation: Ids, second: Doubles) -> Requests:
-    """Return the requests whose ids `TurnFile.written` wrote to a folder."""
+    """Return the r requests whose ids `TurnFile.written` wrote to a folder; conversation: (r,) int32, second: (r,) float64."""
     return Requests(read_table(folder / "ids.arrow").column(0), conversation, second)

@@ -58,7 +58,7 @@ def read_shared(sources: Sequence[ImportFile]) -> ReadFile:
     Raises InputError that counts the refused ones, and names file, place, what was expected and what came;
     StampMismatch where this program cannot compare them with anything.
     """
-    found: dict[str, tuple[str, Signature]] = {}
+    by_family: dict[str, tuple[str, Signature]] = {}
     problems: list[str] = []
     carried, revoked = 0, 0
     for source in sources:
@@ -69,7 +69,7 @@ def read_shared(sources: Sequence[ImportFile]) -> ReadFile:
             try:
                 signature = signature_json.from_json(value)
                 check(signature)
-                _add(found, place, signature)
+                _add(by_family, place, signature)
             except InputError as error:
                 problems.append(f"{place}: {error}")
         if not values and not out:
@@ -78,7 +78,7 @@ def read_shared(sources: Sequence[ImportFile]) -> ReadFile:
         more = f"; and {len(problems) - MOST_SHOWN} more" if len(problems) > MOST_SHOWN else ""
         listed = "; ".join(problems[:MOST_SHOWN])
         raise InputError(f"{len(problems)} of {carried} signatures refused, nothing imported: {listed}{more}")
-    return ReadFile(tuple(signature for _, signature in found.values()), revoked)
+    return ReadFile(tuple(signature for _, signature in by_family.values()), revoked)
 
 
 def check(signature: Signature) -> None:
@@ -98,11 +98,11 @@ def check(signature: Signature) -> None:
         _between("reasons.value", reason.value, -_MOST_EVIDENCE, _MOST_EVIDENCE)
         _between("reasons.contribution", reason.contribution, -_MOST_EVIDENCE, _MOST_EVIDENCE)
     _between("score", signature.score, 0, 1)
-    _between("strays", signature.strays, 0, signature.seen)
+    _between("strays", signature.unsynchronised, 0, signature.requests_seen)
     _between("threshold without standing", base_threshold(signature), FLOOR - _ROUNDING, 1)
     if len(signature.prototypes):
         _between("similarity", signature.similarity, LEAST_MEANING - _ROUNDING, 1)
-        _between("usual", signature.usual, -1, signature.similarity)
+        _between("usual", signature.typical_similarity, -1, signature.similarity)
         norms = np.linalg.norm(signature.prototypes.astype(np.float64), axis=1)
         _between("prototypes", float(norms.min()), 0.999, 1.001, "a row's length")
         _between("prototypes", float(norms.max()), 0.999, 1.001, "a row's length")
@@ -128,9 +128,9 @@ def _check_size(signature: Signature) -> None:
 
 def _check_shown(signature: Signature) -> None:
     """Refuse what matches by text that it does not show: by itself, or for the most part."""
-    shown = np.isin(signature.grams, template_grams(signature.template))
+    in_template = np.isin(signature.grams, template_grams(signature.template))
     total = float(signature.weights.sum(dtype=np.float64))
-    hidden = float(signature.weights[~shown].sum(dtype=np.float64))
+    hidden = float(signature.weights[~in_template].sum(dtype=np.float64))
     if hidden > (1 - LEAST_SHOWN) * total or not total:
         raise InputError(
             f"signature.grams: at least {LEAST_SHOWN:.0%} of their weight expected in the template's text, "
@@ -144,14 +144,14 @@ def _check_shown(signature: Signature) -> None:
         )
 
 
-def _between(name: str, found: float, low: float, high: float, what: str = "a number") -> None:
-    if not low <= found <= high:
-        raise InputError(f"signature.{name}: {what} from {low:g} to {high:g} expected, {found:g} found")
+def _between(name: str, value: float, low: float, high: float, what: str = "a number") -> None:
+    if not low <= value <= high:
+        raise InputError(f"signature.{name}: {what} from {low:g} to {high:g} expected, {value:g} found")
 
 
-def _add(found: dict[str, tuple[str, Signature]], place: str, signature: Signature) -> None:
+def _add(by_family: dict[str, tuple[str, Signature]], place: str, signature: Signature) -> None:
     """Add a signature, unless it is there; raises InputError where another of that family is."""
-    where, other = found.setdefault(signature.family_id, (place, signature))
+    where, other = by_family.setdefault(signature.family_id, (place, signature))
     if signature_json.to_json(other)["content_hash"] != signature_json.to_json(signature)["content_hash"]:
         raise InputError(f"signature.family_id: {signature.family_id} is also in {where}, with other content")
 

@@ -58,10 +58,10 @@ def regex(phrase: Phrase, *, ascii_only: bool = True) -> str:
 
 
 def _escaped(word: str, ascii_only: bool) -> str:
-    signs = _SIGN.sub(lambda found: _APOSTROPHE if found[0] in "'’" else f"\\x{ord(found[0]):02x}", word)
+    signs = _SIGN.sub(lambda match: _APOSTROPHE if match[0] in "'’" else f"\\x{ord(match[0]):02x}", word)
     return _NOT_ASCII.sub(_code, signs) if ascii_only else signs
 
 
-def _code(found: re.Match[str]) -> str:
-    number = ord(found[0])
+def _code(match: re.Match[str]) -> str:
+    number = ord(match[0])
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -63,12 +63,12 @@ class Phrases:
 def phrases_of(signature: Signature) -> Phrases | None:
     """Choose a signature's phrases; None when its fixed text is too little to reach the family's threshold."""
     weights = dict(zip(signature.grams.tolist(), signature.weights.tolist(), strict=True))
-    asked = _asked_weight(float(sum(weights.values())), base_threshold(signature))
+    weight_needed = _asked_weight(float(sum(weights.values())), base_threshold(signature))
     windows = [w for segment in signature.template.segments for w in _windows(segment.text, weights)]
     rank = sorted((n for n, w in enumerate(windows) if w.weight > 0), key=lambda n: -windows[n].weight)
     chosen = rank[:MOST_PHRASES]
     reached = np.cumsum([windows[n].weight for n in reversed(chosen)])
-    needed = int(np.searchsorted(reached, asked)) + 1
+    needed = int(np.searchsorted(reached, weight_needed)) + 1
     return Phrases(tuple(windows[n] for n in sorted(chosen)), needed) if needed <= len(chosen) else None
 
 
@@ -172,5 +172,5 @@ def _column(text: str) -> pa.LargeStringArray:
     return pa.array([text], pa.large_string())
 
 
-def _shingled(found: Tokens) -> Shingles:
-    return shingle(found.hashes, found.section, found.row_offsets)
+def _shingled(words: Tokens) -> Shingles:
+    return shingle(words.hashes, words.section, words.row_offsets)

@@ -77,7 +77,7 @@ def signatures_in(value: object) -> tuple[list[tuple[str, object]], int]:
     """
     if not isinstance(value, dict) or not isinstance(value.get("objects"), list):
         raise InputError("bundle: an object with a list of objects expected")
-    found, revoked = [], 0
+    signatures, revoked = [], 0
     for obj in value["objects"]:
         carried = _carried(obj)
         if carried is None:
@@ -85,8 +85,8 @@ def signatures_in(value: object) -> tuple[list[tuple[str, object]], int]:
         if obj.get("revoked") is True:
             revoked += 1
             continue
-        found.append((str(obj.get("id")), carried))
-    return found, revoked
+        signatures.append((str(obj.get("id")), carried))
+    return signatures, revoked
 
 
 def _carried(obj: object) -> object:
@@ -252,8 +252,10 @@ class _Maker:
 def _pattern(phrases: Phrases) -> str:
     """Ask for the heaviest phrases, as many as the rule needs: STIX patterns cannot count."""
     heaviest = sorted(phrases.phrases, key=lambda phrase: -phrase.weight)[: phrases.needed]
-    asked = (f"ai-prompt:value MATCHES '{_quoted('(?i)' + regex(p, ascii_only=False))}'" for p in heaviest)
-    return f"[{' AND '.join(asked)}]"
+    comparisons = (
+        f"ai-prompt:value MATCHES '{_quoted('(?i)' + regex(p, ascii_only=False))}'" for p in heaviest
+    )
+    return f"[{' AND '.join(comparisons)}]"
 
 
 def _quoted(text: str) -> str:

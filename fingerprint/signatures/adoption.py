@@ -15,9 +15,9 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint.base.parallel import in_order, workers
-from fingerprint.base.types import Doubles, Embed, FloatArray, Ids, IntArray
+from fingerprint.base.types import Doubles, Embed, FloatArray, Ids, IntArray, TextsOfPrompts
 from fingerprint.discovery.assignment import Assignment
-from fingerprint.discovery.batch import Batch, TextsOfPrompts, behaviour_of
+from fingerprint.discovery.batch import Batch, behaviour_of
 from fingerprint.discovery.families import members_of
 from fingerprint.discovery.proof import SYNCHRONY_P
 from fingerprint.domain.signature import Signature
@@ -88,16 +88,16 @@ def _likeliest(own: sparse.csr_matrix, batch: Batch, owned: Ids, unassigned: Int
 
     At most MAX_ASKED. owned: (n,) which family owns each prompt, -1 = none. unassigned: (l,) their numbers.
     """
-    asked = np.flatnonzero(np.diff(own.indptr))
-    if len(asked) <= MAX_ASKED:
+    queried = np.flatnonzero(np.diff(own.indptr))
+    if len(queried) <= MAX_ASKED:
         return own
     sent = np.bincount(batch.account, minlength=len(batch.accounts))
     of_families = np.bincount(batch.account[owned[batch.prompt] >= 0], minlength=len(batch.accounts))
     share = of_families / np.maximum(sent, 1)
-    by_sender = batch.senders()[unassigned[asked]] @ sparse.diags(share)
+    by_sender = batch.senders()[unassigned[queried]] @ sparse.diags(share)
     most = by_sender.max(axis=1).toarray().ravel()
     kept = np.zeros(own.shape[0])
-    kept[asked[np.argsort(-most, kind="stable")[:MAX_ASKED]]] = 1
+    kept[queried[np.argsort(-most, kind="stable")[:MAX_ASKED]]] = 1
     left = (sparse.diags(kept) @ own).tocsr()
     left.eliminate_zeros()
     return left
@@ -119,9 +119,9 @@ def nearest_in_meaning(
     rows, meanings = np.array(list(worded), np.int64), _Meanings.of(list(worded.values()))
     among = sent[:, rows].tocsr()
     among.sort_indices()
-    asked = np.flatnonzero(np.diff(among.indptr))
-    for begin in range(0, len(asked), AT_ONCE):
-        part = asked[begin : begin + AT_ONCE]
+    queried = np.flatnonzero(np.diff(among.indptr))
+    for begin in range(0, len(queried), AT_ONCE):
+        part = queried[begin : begin + AT_ONCE]
         candidates = _candidates(among[part])
         worth = meanings.worth(texts(part), candidates, embed)
         best = np.argmax(worth, axis=1)
@@ -147,7 +147,7 @@ class _Meanings:
     sentences: FloatArray
     owners: IntArray
     least: FloatArray
-    usual: FloatArray
+    typical: FloatArray
     shift: Doubles
     threshold: Doubles
 
@@ -157,8 +157,8 @@ class _Meanings:
             np.concatenate([s.prototypes for s in signatures]),
             np.concatenate([[0], np.cumsum([len(s.prototypes) for s in signatures])]).astype(np.int64),
             np.array([s.similarity for s in signatures], np.float32),
-            np.array([s.usual for s in signatures], np.float32),
-            np.array([match_score.reliability(s.seen, s.strays) for s in signatures]),
+            np.array([s.typical_similarity for s in signatures], np.float32),
+            np.array([match_score.reliability(s.requests_seen, s.unsynchronised) for s in signatures]),
             np.array([s.threshold for s in signatures]),
         )
 
@@ -167,13 +167,13 @@ class _Meanings:
         flat, offsets = split_sentences(texts)
         vectors = embed(flat)
 
-        def held_by(rows: slice) -> FloatArray:
+        def share_of(rows: slice) -> FloatArray:
             ends = offsets[rows.start : rows.stop + 1]
             return similarity.held_of(vectors, ends, self.sentences, self.owners, candidates[rows])
 
         parts = (slice(at, min(at + PART, len(candidates))) for at in range(0, len(candidates), PART))
-        held = np.concatenate(list(in_order(held_by, parts, threads=workers())))
-        beyond = match_score.meaning(held, self.least[candidates], self.usual[candidates])
+        share = np.concatenate(list(in_order(share_of, parts, threads=workers())))
+        beyond = match_score.meaning(share, self.least[candidates], self.typical[candidates])
         shift = self.shift[candidates] + match_score.KNOWN_SENDER / match_score.SCALE
         score = match_score.shifted(match_score.score_of_meaning(beyond), shift)
         return np.where((candidates >= 0) & (score >= self.threshold[candidates]), score, 0.0)

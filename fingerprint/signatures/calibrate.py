@@ -71,13 +71,13 @@ def thresholds(discovery: Discovery, weight: sparse.csr_matrix, rate: float) -> 
     A prompt that holds the template, but another family's too and was given to that one, is no evidence against
     the threshold. Scores are those of a family without a shift for reliability.
     """
-    held = (weight @ discovery.shared.postings).tocsr()
+    overlap = (weight @ discovery.shared.postings).tocsr()
     total = np.asarray(weight.sum(axis=1), dtype=np.float32).ravel()
     out = np.full(weight.shape[0], match_score.FLOOR)
     for f in range(weight.shape[0]):
-        row = slice(held.indptr[f], held.indptr[f + 1])
-        others = (discovery.label[held.indices[row]] != f) & (held.data[row] < COVER * total[f])
-        scores = match_score.score_of(held.data[row][others], total[f])
+        row = slice(overlap.indptr[f], overlap.indptr[f + 1])
+        others = (discovery.label[overlap.indices[row]] != f) & (overlap.data[row] < COVER * total[f])
+        scores = match_score.score_of(overlap.data[row][others], total[f])
         worst = _reached(scores, len(discovery.label) - int(discovery.families.support[f]), rate)
         out[f] = max(match_score.FLOOR, worst + MARGIN)
     return out
@@ -95,12 +95,12 @@ def of_meaning(
     if others is None or not len(rows) or len(others.offsets) < 2:
         return least, typical
     owners = np.concatenate([[0], np.cumsum([len(prototypes[f]) for f in rows])]).astype(np.int64)
-    held = held_similarity(
+    similarity = held_similarity(
         others.vectors, others.offsets, np.concatenate([prototypes[f] for f in rows]), owners
     )
     own = others.own.tocsc()
     for column, f in enumerate(rows):
-        strangers = np.delete(held[:, column], own.indices[own.indptr[f] : own.indptr[f + 1]])
+        strangers = np.delete(similarity[:, column], own.indices[own.indptr[f] : own.indptr[f + 1]])
         if len(strangers):
             least[f], typical[f] = _bounded(_reached(strangers, len(strangers), rate)), np.median(strangers)
     return least, typical
@@ -114,20 +114,24 @@ def of_centre(centre: FloatArray, others: FloatArray, rate: float) -> tuple[floa
     return _bounded(_reached(near, len(near), rate)), float(np.median(near))
 
 
-def with_reliability(signature: Signature, seen: int, strays: int) -> Signature:
-    """Give a signature the reliability that `seen` requests and `strays` among them make; its threshold moves along."""
-    step = match_score.reliability(seen, strays) - match_score.reliability(signature.seen, signature.strays)
+def with_reliability(signature: Signature, requests: int, unsynchronised: int) -> Signature:
+    """Give a signature the reliability of so many requests with so many unsynchronised ones; its threshold moves along."""
+    step = match_score.reliability(requests, unsynchronised) - match_score.reliability(
+        signature.requests_seen, signature.unsynchronised
+    )
     moved = match_score.shifted(np.array([signature.threshold]), np.array([step]))[0]
-    return replace(signature, seen=seen, strays=strays, threshold=min(float(moved), HIGHEST))
+    return replace(
+        signature, requests_seen=requests, unsynchronised=unsynchronised, threshold=min(float(moved), HIGHEST)
+    )
 
 
 def stricter(old: Signature, fresh: Signature) -> Signature:
     """Return the old signature with the higher of both thresholds, for text and for meaning, and the fresh reliability."""
-    base = with_reliability(fresh, old.seen, old.strays)
+    base = with_reliability(fresh, old.requests_seen, old.unsynchronised)
     out = replace(old, threshold=max(old.threshold, base.threshold))
     if fresh.similarity > old.similarity or old.similarity == 1.0:
-        out = replace(out, similarity=fresh.similarity, usual=fresh.usual)
-    return with_reliability(out, fresh.seen, fresh.strays)
+        out = replace(out, similarity=fresh.similarity, typical_similarity=fresh.typical_similarity)
+    return with_reliability(out, fresh.requests_seen, fresh.unsynchronised)
 
 
 def _bounded(similarity: float) -> float:

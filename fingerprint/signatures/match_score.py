@@ -70,16 +70,24 @@ def rarity(outside: IntArray, prompts: int) -> FloatArray:
     return np.asarray(1 - np.log(outside + 1.0) / max(top, 1e-9), dtype=np.float32)
 
 
-def score_of(held: FloatArray, total: FloatArray) -> Doubles:
-    """Score signatures of which grams of weight `held` out of `total` were found."""
+def score_of(overlap: FloatArray, total: FloatArray) -> Doubles:
+    """Score signatures of which grams of weight `overlap` out of `total` were found, 0 to 1.
+
+    overlap, total: float32 of one shape, or of shapes that NumPy broadcasts; in nats.
+    """
     return np.asarray(
-        _squash(LENGTH * np.log1p(held) + SHARE * held / np.maximum(total, 1e-9)), dtype=np.float64
+        _squash(LENGTH * np.log1p(overlap) + SHARE * overlap / np.maximum(total, 1e-9)), dtype=np.float64
     )
 
 
-def meaning(held: FloatArray, least: FloatArray, usual: FloatArray) -> FloatArray:
-    """How far prompts that hold `held` of a meaning lie beyond `least`, in units of least - usual; 0 up to least."""
-    return np.asarray(np.maximum(held - least, 0) / np.maximum(least - usual, NARROW), dtype=np.float32)
+def meaning(similarity: FloatArray, least: FloatArray, typical: FloatArray) -> FloatArray:
+    """Return how far prompts that hold `similarity` of a meaning lie beyond `least`, in units of least - typical.
+
+    All are mean cosines, float32 of shapes that NumPy broadcasts. 0 where a prompt holds no more than `least`.
+    """
+    return np.asarray(
+        np.maximum(similarity - least, 0) / np.maximum(least - typical, NARROW), dtype=np.float32
+    )
 
 
 def score_of_meaning(beyond: FloatArray) -> Doubles:
@@ -87,13 +95,15 @@ def score_of_meaning(beyond: FloatArray) -> Doubles:
     return np.asarray(_squash(np.where(beyond > 0, NEAR + BEYOND * beyond.astype(np.float64), -np.inf)))
 
 
-def reliability(seen: int, strays: int) -> float:
+def reliability(requests: int, unsynchronised: int) -> float:
     """Return the log-odds by which a family's scores are shifted; 0 where nothing is known."""
-    return float(RELIABILITY * np.log((seen + 1) / (strays + 1) / TYPICAL_ODDS)) if seen else 0.0
+    return (
+        float(RELIABILITY * np.log((requests + 1) / (unsynchronised + 1) / TYPICAL_ODDS)) if requests else 0.0
+    )
 
 
 def shifted(score: Doubles, log_odds: Doubles) -> Doubles:
-    """Shift scores, 0 to 1, by log-odds."""
+    """Shift scores, 0 to 1, by log-odds; (q,) float64 each, or of shapes that NumPy broadcasts."""
     return np.asarray(1 / (1 + (1 - score) / np.maximum(score, 1e-300) * np.exp(-log_odds)))
 
 
@@ -125,5 +135,5 @@ def least_reaching(
 
 def base_threshold(signature: Signature) -> float:
     """Return a signature's threshold for scores that its reliability does not shift."""
-    step = -reliability(signature.seen, signature.strays)
+    step = -reliability(signature.requests_seen, signature.unsynchronised)
     return float(shifted(np.array([signature.threshold]), np.array([step]))[0])

@@ -55,7 +55,12 @@ def with_prototypes(
             prototypes = centre(batch, members[f].indices, embed)
             least[f], typical[f] = calibrate.of_centre(prototypes, unassigned.vectors, rate)
         out.append(
-            replace(signature, prototypes=prototypes, similarity=float(least[f]), usual=float(typical[f]))
+            replace(
+                signature,
+                prototypes=prototypes,
+                similarity=float(least[f]),
+                typical_similarity=float(typical[f]),
+            )
         )
     return out
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint.base.stats import pick_evenly
-from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, HashArray, Ids
-from fingerprint.discovery.batch import Batch, TextsOfPrompts, behaviour_of
+from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, HashArray, Ids, TextsOfPrompts
+from fingerprint.discovery.batch import Batch, behaviour_of
 from fingerprint.discovery.families import members_of
 from fingerprint.discovery.reworded import FEWEST_SAID, things_said
 from fingerprint.domain.signature import Signature, Template
@@ -53,7 +53,8 @@ def rewordings(
 ) -> NightFamilies:
     """Join new wordings to their originals, and give prompts that only reword a family to it.
 
-    batch: all requests of the night; texts: of its distinct prompts. common: sorted, as `common_words` returns them.
+    batch: all requests of the night; texts: of its distinct prompts. common: (w,) uint64,
+    sorted, as `common_words` returns them.
     """
     families = len(described.signatures)
     members = members_of(described.assignment.label, families)
@@ -159,11 +160,11 @@ def _words(common: HashArray, templates: Sequence[Template]) -> tuple[Doubles, s
     tokenised = tokens(normalise(pa.array([str(t) for t in templates], pa.large_string())))
     words, word = np.unique(tokenised.hashes, return_inverse=True)
     row = np.repeat(np.arange(len(templates)), np.diff(tokenised.row_offsets))
-    held = sparse.csr_matrix((np.ones(len(word)), (row, word)), shape=(len(templates), len(words)))
+    counts = sparse.csr_matrix((np.ones(len(word)), (row, word)), shape=(len(templates), len(words)))
     frequent = np.isin(words, common)
-    total = np.asarray(held.sum(axis=1)).ravel()
-    rare = held[:, ~frequent].sign().tocsr()
+    total = np.asarray(counts.sum(axis=1)).ravel()
+    rare = counts[:, ~frequent].sign().tocsr()
     rare.data *= np.log((1 + len(templates)) / np.bincount(rare.indices, minlength=rare.shape[1]))[
         rare.indices
     ]
-    return (held @ frequent) / np.maximum(total, 1), rare
+    return (counts @ frequent) / np.maximum(total, 1), rare

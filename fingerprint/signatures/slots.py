@@ -40,8 +40,8 @@ def slot_kind(values: Sequence[str]) -> SlotKind:
     size = np.diff(np.concatenate([[-1], ends])) - 1
 
     def share(of: Bools) -> Doubles:
-        held = np.diff(np.concatenate([[0], np.cumsum(of & (data != _CUT))[ends]]))
-        return np.asarray(held / np.maximum(size, 1))
+        matching = np.diff(np.concatenate([[0], np.cumsum(of & (data != _CUT))[ends]]))
+        return np.asarray(matching / np.maximum(size, 1))
 
     number = share(_DIGIT[data]) > 0.8
     language = ~number & (share(data >= 0x80) > 0.4)

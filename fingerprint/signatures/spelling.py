@@ -92,7 +92,10 @@ def spellings(texts: SpelledText, rows: IntArray, first: IntArray, count: int) -
 
 @njit(cache=True, nogil=True)
 def find(hashes: HashArray, offsets: IntArray, wanted: HashArray) -> IntArray:
-    """Where each row of tokens holds the wanted ones word for word, in tokens from its first; -1 for nowhere."""
+    """Return where each row of tokens holds the wanted ones word for word, in tokens from its first, (n,); -1 = nowhere.
+
+    hashes: (t,) uint64, the tokens of n rows, which begin at offsets (n + 1,). wanted: (w,) uint64, w > 0.
+    """
     out = np.full(len(offsets) - 1, -1, dtype=np.int64)
     for row in range(len(out)):
         for begin in range(offsets[row], offsets[row + 1] - len(wanted) + 1):

@@ -62,7 +62,7 @@ class Corpus:
 
 
 def write_template(corpus: Corpus, core: Ids, members: Ids, *, accounts: int) -> Template:
-    """Write the template of `members` (prompt numbers) around `core` (gram numbers).
+    """Write the template of `members` (m,) int32, prompt numbers, around `core` (g,) int32, gram numbers.
 
     accounts: how many accounts must have sent a segment, word for word, for it to stand in the template.
     The template is empty if nothing meets that, or there are no members.
@@ -101,11 +101,14 @@ class _Sample:
         columns = []
         for column in (corpus.texts, corpus.shown):
             texts = column.take(pa.array(prompts))
-            found = corpus.tokens(texts)
-            columns.append((found, SpelledText(*buffers(texts), found.row_offsets, found.starts, found.ends)))
-        (found, texts), (_, shown) = columns
-        sent = corpus.senders[prompts]
-        return cls(corpus, prompts, found, texts, shown, sent.indptr, sent.indices)
+            tokenised = corpus.tokens(texts)
+            spelled_text = SpelledText(
+                *buffers(texts), tokenised.row_offsets, tokenised.starts, tokenised.ends
+            )
+            columns.append((tokenised, spelled_text))
+        (tokenised, texts), (_, shown) = columns
+        senders = corpus.senders[prompts]
+        return cls(corpus, prompts, tokenised, texts, shown, senders.indptr, senders.indices)
 
     def row_of(self, prompt: int) -> int:
         return int(np.flatnonzero(self.prompts == prompt)[0])
@@ -176,21 +179,21 @@ def _own_grams(
     places = slice(int(corpus.shingles.offsets[prompt]), int(corpus.shingles.offsets[prompt + 1]))
     ids, first, last = corpus.shared.ids[places], corpus.shingles.first[places], corpus.shingles.last[places]
     run_of = np.full(len(in_core), -1, dtype=np.int32)
-    kept: list[tuple[int, int]] = []
+    own_runs: list[tuple[int, int]] = []
     for begin, end in runs:
         inside = (ids >= 0) & in_core[ids] & (first - first[0] >= begin) & (last - first[0] <= end)
         own = ids[inside & (run_of[ids] < 0)]
         if len(own):
-            run_of[own] = len(kept)
-            kept.append((begin, end))
-    return kept, run_of
+            run_of[own] = len(own_runs)
+            own_runs.append((begin, end))
+    return own_runs, run_of
 
 
 def _anonymous(sample: _Sample, base: int, run: tuple[int, int], accounts: int) -> list[tuple[int, int]]:
     """Cut a run until every part was sent, word for word, by enough accounts of the sample."""
     begin, end = run
-    wanted = sample.tokens.hashes[base + begin : base + end]
-    rows = np.flatnonzero(find(sample.tokens.hashes, sample.tokens.row_offsets, wanted) >= 0)
+    run_hashes = sample.tokens.hashes[base + begin : base + end]
+    rows = np.flatnonzero(find(sample.tokens.hashes, sample.tokens.row_offsets, run_hashes) >= 0)
     if sample.senders(rows) >= accounts:
         return [run]
     middle = (begin + end) // 2
@@ -210,16 +213,16 @@ def _locate(
     end = np.full((len(prompts), len(grams)), -1, dtype=np.int32)
     for row in range(len(prompts)):
         places = np.arange(offsets[prompts[row]], offsets[prompts[row] + 1])
-        held = np.zeros(len(grams), dtype=np.int64)
+        counts = np.zeros(len(grams), dtype=np.int64)
         for place in places:
             run = run_of[ids[place]] if ids[place] >= 0 else -1
             if run >= 0:
-                held[run] += 1
+                counts[run] += 1
                 if begin[row, run] < 0:
                     begin[row, run] = first[place] - first[places[0]]
                 end[row, run] = last[place] - first[places[0]]
         for run in range(len(grams)):
-            if held[run] < 0.7 * grams[run]:
+            if counts[run] < 0.7 * grams[run]:
                 begin[row, run] = -1
                 end[row, run] = -1
     return begin, end
@@ -249,13 +252,16 @@ def _assemble(
         filled = _slot(sample, before, begin[:, number])
         if filled is not None:
             parts.append(filled)
-        held = begin[:, number] >= 0
-        position = float(np.mean(begin[held, number] / np.maximum(lengths[held], 1))) if held.any() else 0.0
+        present = begin[:, number] >= 0
+        places = begin[present, number] / np.maximum(lengths[present], 1)
+        position = float(np.mean(places)) if present.any() else 0.0
         text = words[number]
         if text is None:
             text = sample.corpus.unmask(spelled(sample.texts, row, origin + left, origin + right))
         parts.append(
-            Segment(text, _place(sample, begin[:, number]), round(position, 4), round(float(held.mean()), 4))
+            Segment(
+                text, _place(sample, begin[:, number]), round(position, 4), round(float(present.mean()), 4)
+            )
         )
     tail = _slot(sample, end[:, -1], np.where(end[:, -1] >= 0, lengths, -1))
     return Template((*parts, tail) if tail is not None else tuple(parts))
@@ -267,7 +273,7 @@ def _as_sent(sample: _Sample, runs: Sequence[HashArray], accounts: int) -> list[
     Tokens of the shown text are paired with those of the normalised one by number, so a prompt in which a mask
     replaced several is passed over, and what came out is folded again to be sure.
     """
-    best = [_best_spelling(sample, wanted, accounts) for wanted in runs]
+    best = [_best_spelling(sample, run, accounts) for run in runs]
     folded = sample.corpus.tokens(sample.corpus.fold(pa.array([b or "" for b in best], pa.large_string())))
     at = folded.row_offsets
     return [
@@ -276,19 +282,19 @@ def _as_sent(sample: _Sample, runs: Sequence[HashArray], accounts: int) -> list[
     ]
 
 
-def _best_spelling(sample: _Sample, wanted: HashArray, accounts: int) -> str | None:
-    begin = find(sample.tokens.hashes, sample.tokens.row_offsets, wanted)
+def _best_spelling(sample: _Sample, run: HashArray, accounts: int) -> str | None:
+    begin = find(sample.tokens.hashes, sample.tokens.row_offsets, run)
     paired = np.diff(sample.tokens.row_offsets) == np.diff(sample.shown.row_offsets)
     rows = np.flatnonzero((begin >= 0) & paired)
     first = sample.shown.row_offsets[rows] + begin[rows]
-    group = spellings(sample.shown, rows, first, len(wanted))
+    group = spellings(sample.shown, rows, first, len(run))
     often = np.flatnonzero(np.bincount(group) >= accounts) if len(group) else group
     vouched = {int(g): sample.senders(rows[group == g]) for g in often}
     most = max(vouched.values(), default=0)
     if most < accounts:
         return None
     ones = [int(np.flatnonzero(group == g)[0]) for g, count in vouched.items() if count == most]
-    return min(spelled(sample.shown, rows[n], first[n], first[n] + len(wanted)) for n in ones)
+    return min(spelled(sample.shown, rows[n], first[n], first[n] + len(run)) for n in ones)
 
 
 def _place(sample: _Sample, begin: Ids) -> SegmentPlace:

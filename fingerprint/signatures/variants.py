@@ -93,7 +93,7 @@ class Wording:
         return np.asarray(self.rare[others] @ self.rare[new].sign().toarray().ravel())
 
     def translated(self, new: int, candidates: npt.NDArray[np.integer]) -> int:
-        """Return which of several families a foreign one most likely translates.
+        """Return which of several families (m,), rows, a foreign one, the row `new`, most likely translates.
 
         A translation keeps names. So it is the one that shares most rare words, and of equal ones that of the most
         similar length.

@@ -84,15 +84,15 @@ def parse(text: str, strength: float) -> tuple[Evasion, ...]:
 
     Raises UsageError for a name, a strength or a combination that there is not.
     """
-    found: list[Evasion] = []
+    evasions: list[Evasion] = []
     for item in text.split(","):
         name, colon, given = item.strip().partition(":")
         force = _strength(given) if colon else strength
         if name == "none":
             continue
         names = MIX if name == "mix" else (name,)
-        found.extend(Evasion(_parts(each), force) for each in names)
-    return tuple(found)
+        evasions.extend(Evasion(_parts(each), force) for each in names)
+    return tuple(evasions)
 
 
 def _strength(given: str) -> float:
@@ -110,9 +110,11 @@ def _parts(name: str) -> tuple[str, ...]:
     if any(part not in EVASIONS for part in parts):
         raise UsageError(f"evasion: none, mix or {', '.join(EVASIONS)} expected, {name!r} found")
     for group in _EXCLUSIVE:
-        both = [part for part in parts if part in group]
-        if len(both) > 1:
-            raise UsageError(f"evasion: one of {', '.join(both)} expected in {name!r}, {len(both)} found")
+        exclusive = [part for part in parts if part in group]
+        if len(exclusive) > 1:
+            raise UsageError(
+                f"evasion: one of {', '.join(exclusive)} expected in {name!r}, {len(exclusive)} found"
+            )
     if len(set(parts)) < len(parts):
         raise UsageError(f"evasion: each part once expected, {name!r} found")
     return parts

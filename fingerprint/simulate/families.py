@@ -59,7 +59,7 @@ def written(file: str) -> list[Family]:
     `@name place=… body=… kind=… weak`, then lines that begin with - (a sentence), ~ (a rewording), lead, tail
     or a language.
     """
-    found = []
+    families = []
     for head, lines in sections(read_text(file)):
         name, *options = head.split()
         draft = _Draft()
@@ -75,7 +75,7 @@ def written(file: str) -> list[Family]:
             else:
                 setattr(draft, mark, text)
         given = dict(option.split("=") for option in options if "=" in option)
-        found.append(
+        families.append(
             Family(
                 name,
                 tuple(draft.sentences),
@@ -87,7 +87,7 @@ def written(file: str) -> list[Family]:
                 **given,
             )
         )
-    return found
+    return families
 
 
 class Composer:
@@ -157,10 +157,10 @@ class Composer:
         return [_sentence(unescape(self._fill(line))) for line in chosen]
 
     def _fill(self, text: str) -> str:
-        while found := _CHOICE.search(text):
-            body = found[1]
+        while match := _CHOICE.search(text):
+            body = match[1]
             options = self._banks[body][1] if body in self._banks else body.split("|")
-            text = text[: found.start()] + self._random.choice(options) + text[found.end() :]
+            text = text[: match.start()] + self._random.choice(options) + text[match.end() :]
         return text
 
 

@@ -123,9 +123,9 @@ class Grammar:
             weights = []
             alternatives = []
             for rank, line in enumerate(lines):
-                found = _WEIGHT.match(line)
-                weights.append(float(found[1]) if found else 1 / (rank + 2.7) if "zipf" in options else 1.0)
-                alternatives.append(unescape(line[found.end() :] if found else line))
+                match = _WEIGHT.match(line)
+                weights.append(float(match[1]) if match else 1 / (rank + 2.7) if "zipf" in options else 1.0)
+                alternatives.append(unescape(line[match.end() :] if match else line))
             self.add(name, alternatives, weights)
 
     def read_topics(self, text: str) -> None:
@@ -221,26 +221,26 @@ class _Compiler:
             return _builtin(body[1:])
         if body[0] == ".":
             return TOPIC, CLASSES.index(body[1:]), 0, 0
-        found = _SHAPE.fullmatch(body)
-        if not found or found["name"] not in self.names:
+        match = _SHAPE.fullmatch(body)
+        if not match or match["name"] not in self.names:
             raise KeyError(f"a rule, or a form that grammar.py lists, expected; «{body}» found")
-        rule = self.names[found["name"]]
-        least, most = int(found["low"] or 1), int(found["high"] or 1)
-        if found["zeta"]:
+        rule = self.names[match["name"]]
+        least, most = int(match["low"] or 1), int(match["high"] or 1)
+        if match["zeta"]:
             # two numbers share a place: the exponent in hundredths and the head, both bounds of the run
             return (
                 ZETA,
                 rule,
-                round(100 * float(found["zeta"])) + 1000 * int(found["head"] or 1),
+                round(100 * float(match["zeta"])) + 1000 * int(match["head"] or 1),
                 least * 1000 + most,
             )
-        if found["slot"]:
-            return SAME, rule, int(found["slot"]), 0
-        if found["own"]:
-            return OWN, rule, int(found["own"]), 0
-        if found["low"]:
+        if match["slot"]:
+            return SAME, rule, int(match["slot"]), 0
+        if match["own"]:
+            return OWN, rule, int(match["own"]), 0
+        if match["low"]:
             return REPEAT, rule, least, most
-        return (SHUFFLE if found["shuffle"] else RULE), rule, 0, 0
+        return (SHUFFLE if match["shuffle"] else RULE), rule, 0, 0
 
 
 def _slots(text: str) -> list[str]:
@@ -293,13 +293,13 @@ def alias_table(weights: Sequence[float]) -> tuple[npt.NDArray[np.uint32], Ids]:
 
 def sections(text: str) -> list[tuple[str, list[str]]]:
     """Split a rule file into (what follows the @, lines); blank lines and comments are dropped."""
-    found: list[tuple[str, list[str]]] = []
+    parts: list[tuple[str, list[str]]] = []
     for line in text.split("\n"):
         if line.startswith("@"):
-            found.append((line[1:].strip(), []))
+            parts.append((line[1:].strip(), []))
         elif line.strip() and not line.startswith("# "):
-            found[-1][1].append(line.rstrip(" "))
-    return found
+            parts[-1][1].append(line.rstrip(" "))
+    return parts
 
 
 def unescape(line: str) -> str:

@@ -135,8 +135,8 @@ class ModeTable:
         if not evasion.one_of("reword"):
             return [f"«fam/{family.name}/s{i}»" for i in range(len(family.sentences))]
         for i, sentence in enumerate(family.sentences):
-            said = reworded(self._grammar, f"{name}/said{i}", sentence, evasion.strength, first=i == 0)
-            self._grammar.add(f"{name}/s{i}", [said + " "])
+            wording = reworded(self._grammar, f"{name}/said{i}", sentence, evasion.strength, first=i == 0)
+            self._grammar.add(f"{name}/s{i}", [wording + " "])
         return [f"«{name}/s{i}»" for i in range(len(family.sentences))]
 
     def _ordered(self, name: str, parts: list[str], evasion: Evasion) -> int:

@@ -75,17 +75,17 @@ def _stretches(config: Config, threads: int) -> Iterator[pa.Table]:
 def _regroup(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
     if rows < 1:
         raise UsageError(f"chunk_rows: at least 1 expected, {rows} found")
-    held: list[pa.Table] = []
+    pending: list[pa.Table] = []
     count = 0
     for table in tables:
-        held.append(table)
+        pending.append(table)
         count += table.num_rows
         while count >= rows:
-            joined = pa.concat_tables(held)
+            joined = pa.concat_tables(pending)
             yield joined.slice(0, rows).combine_chunks()
-            held, count = [joined.slice(rows)], count - rows
+            pending, count = [joined.slice(rows)], count - rows
     if count:
-        yield pa.concat_tables(held).combine_chunks()
+        yield pa.concat_tables(pending).combine_chunks()
 
 
 def write(

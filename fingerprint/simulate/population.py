@@ -41,7 +41,7 @@ class Population:
 
     def metadata(self) -> list[str]:
         """Return each account's metadata as a JSON object."""
-        found = []
+        entries = []
         for agent, address, payment in zip(
             self.agent.tolist(), self.address.tolist(), self.payment.tolist(), strict=True
         ):
@@ -49,8 +49,8 @@ class Population:
             if payment >= 0:
                 # a bijection of the number, so that different payments never share a hash
                 entry["payment_hash"] = f"{payment * 0x9E3779B97F4A7C15 % 2**64:016x}"
-            found.append(json.dumps(entry | {"user_agent": AGENTS[agent]}))
-        return found
+            entries.append(json.dumps(entry | {"user_agent": AGENTS[agent]}))
+        return entries
 
 
 def daily_rhythm() -> Doubles:

@@ -104,9 +104,9 @@ def _compose(
     rng[0] = r.seed[i]
     layout = r.layout[i]
     head = 0
-    told = r.aside[i] if layout == IN_SYSTEM else r.instruction[i]
-    if told != NONE:
-        head = expand(t, told, r.topic[i], s.topics, r.person[i], rng, clock, k, b, 0, s.longest)
+    instruction = r.aside[i] if layout == IN_SYSTEM else r.instruction[i]
+    if instruction != NONE:
+        head = expand(t, instruction, r.topic[i], s.topics, r.person[i], rng, clock, k, b, 0, s.longest)
     pos = 0
     if layout in (FIRST, IN_SYSTEM):
         pos = _append(c, 0, b, 0, head)

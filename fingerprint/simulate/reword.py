@@ -75,11 +75,11 @@ def _drawn(sentence: str, first: bool, chance: random.Random) -> str:
 def constructions(sentence: str, *, first: bool) -> list[str]:
     """Return a sentence and what else it can be built like, at most MOST_CONSTRUCTIONS, the original first."""
     bare, slots = _without_slots(sentence)
-    found = [bare]
+    forms = [bare]
     for base in (bare, *_reordered(bare)):
         for framed in (base, *_framed(base)):
-            found += [framed, *([] if first else _linked(framed))]
-    kept = list(dict.fromkeys(found))
+            forms += [framed, *([] if first else _linked(framed))]
+    kept = list(dict.fromkeys(forms))
     chance = random.Random(f"constructions {sentence}")
     rest = chance.sample(kept[1:], min(len(kept) - 1, MOST_CONSTRUCTIONS - 1))
     return [_with_slots(text, slots) for text in (bare, *rest)]
@@ -87,10 +87,10 @@ def constructions(sentence: str, *, first: bool) -> list[str]:
 
 def _reordered(text: str) -> Iterator[str]:
     """Move a clause to the other end, or make two sentences of one."""
-    if found := _LEADING.fullmatch(text):
-        yield f"{_capital(found[2])}, {_small(found[1])}."
-    if found := _TRAILING.fullmatch(text):
-        yield f"{_capital(found[2])}, {_small(found[1])}."
+    if match := _LEADING.fullmatch(text):
+        yield f"{_capital(match[2])}, {_small(match[1])}."
+    if match := _TRAILING.fullmatch(text):
+        yield f"{_capital(match[2])}, {_small(match[1])}."
     head, semicolon, tail = text.partition("; ")
     if semicolon:
         yield f"{head}. {_capital(tail)}"
@@ -139,37 +139,37 @@ def _with_sites(grammar: Grammar, text: str, strength: float) -> str:
 def sites(text: str) -> list[str | tuple[str, ...]]:
     """Cut a sentence into fixed text and places, each with its own text first and then what may stand there."""
     bare, slots = _without_slots(text)
-    found: list[str | tuple[str, ...]] = []
+    parts: list[str | tuple[str, ...]] = []
     at = 0
     for start, end, options in _matches(bare):
-        found += [_with_slots(bare[at:start], slots), tuple(options)]
+        parts += [_with_slots(bare[at:start], slots), tuple(options)]
         at = end
-    found.append(_with_slots(bare[at:], slots))
-    return [part for part in found if part]
+    parts.append(_with_slots(bare[at:], slots))
+    return [part for part in parts if part]
 
 
 def _matches(text: str) -> Iterator[tuple[int, int, list[str]]]:
     """Yield the places of a text and what may stand there, from left to right, the longest first."""
     pattern, synonyms = _lexicon()
     at = 0
-    while found := pattern.search(text, at):
-        listed = _ITEMS.match(text, found.start())
+    while match := pattern.search(text, at):
+        listed = _ITEMS.match(text, match.start())
         if listed:
             yield listed.start(), listed.end(), [listed[0], *_permuted(listed[0])]
             at = listed.end()
             continue
-        start, own = found.start(), found[0]
+        start, own = match.start(), match[0]
         if len(own) > 1 and own.isupper():  # a name or a marker
-            at = found.end()
+            at = match.end()
             continue
         others = [_capital(s) if own[0].isupper() else s for s in synonyms[own.lower()]]
         article = re.search(r"\b(a|an) $", text[at:start], re.IGNORECASE)
         if article:
             start -= len(article[0])
-            own = text[start : found.end()]
+            own = text[start : match.end()]
             others = [_article(article[1], other) for other in others]
-        yield start, found.end(), [own, *others]
-        at = found.end()
+        yield start, match.end(), [own, *others]
+        at = match.end()
 
 
 def _permuted(items: str) -> list[str]:
@@ -221,7 +221,7 @@ def _without_slots(text: str) -> tuple[str, list[str]]:
 
 
 def _with_slots(text: str, slots: Sequence[str]) -> str:
-    return _SLOT.sub(lambda found: slots[ord(found[0]) - 0xE000], text)
+    return _SLOT.sub(lambda match: slots[ord(match[0]) - 0xE000], text)
 
 
 def _capital(text: str) -> str:

@@ -139,7 +139,7 @@ def _account(s: Schedule, stream: int, number: int, hour: int, rng: HashArray) -
 def _deal(s: Schedule, begin: int, end: int, stream: I64, number: I64, time: I64, account: I64) -> int:
     """Fill the arrays with the requests from begin up to end and return their number."""
     rng = np.zeros(1, np.uint64)
-    found = 0
+    filled = 0
     for i in range(len(s.requests)):
         count = s.requests[i]
         low, high = _range(s, i, begin, end)
@@ -151,10 +151,10 @@ def _deal(s: Schedule, begin: int, end: int, stream: I64, number: I64, time: I64
             within = (share - before) / (after - before) if after > before else 0.0
             at = hour * HOUR_MS + s.start[i, hour] + np.int64(within * (s.length[i, hour] - 1))
             if begin <= at < end:
-                stream[found], number[found], time[found] = i, j, at
-                account[found] = _account(s, i, j, hour, rng)
-                found += 1
-    return found
+                stream[filled], number[filled], time[filled] = i, j, at
+                account[filled] = _account(s, i, j, hour, rng)
+                filled += 1
+    return filled
 
 
 @kernel

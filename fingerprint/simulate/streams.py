@@ -97,7 +97,7 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
         [known[i] for i in random.permutation(len(known))], composer.families("campaign", "composed:")
     )
     order = random.permutation(config.accounts)[: max(20, int(0.6 * config.accounts))]
-    found: list[_Campaign] = []
+    campaigns: list[_Campaign] = []
     taken = 0
     rows = config.rows // config.days
     for i, share in enumerate(config.sizes()):
@@ -110,9 +110,9 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
             size = min(max(round(share * config.accounts), 5), config.accounts // 2)
         total = size + math.ceil(config.replaced * size * (config.days - 1))
         accounts = np.resize(np.roll(order, -taken), total)
-        if found and i % 5 == 4:
+        if campaigns and i % 5 == 4:
             # every fifth campaign shares a part of its pool with the one before
-            common = found[-1].accounts[: min(size // 3, found[-1].size // 2)]
+            common = campaigns[-1].accounts[: min(size // 3, campaigns[-1].size // 2)]
             accounts = np.concatenate([common, accounts[~np.isin(accounts, common)]])
         taken += total
         first = int(random.integers(1, config.days)) if config.days > 1 and i % 6 == 3 else 0
@@ -121,10 +121,10 @@ def _campaigns(config: SimulationConfig, composer: Composer, random: np.random.G
             (int(random.integers(1, config.days)), next(source)) if config.days > 1 and i % 6 == 1 else None
         )
         weights = random.dirichlet(np.full(count, 3.0))
-        found.append(
+        campaigns.append(
             _Campaign(f"c{i + 1:03d}", families, weights, requests, accounts, size, first, last, pivot)
         )
-    return found
+    return campaigns
 
 
 def _pool_size(requests: int, config: SimulationConfig) -> int:
@@ -141,16 +141,16 @@ def _campaign_day(
     families = list(campaign.families)
     if campaign.pivot and day >= campaign.pivot[0]:
         families[0] = campaign.pivot[1]
-    found = []
+    streams = []
     for family, weight in zip(families, campaign.weights, strict=True):
         requests = max(1, round(campaign.requests * weight * random.uniform(0.9, 1.1)))
         evasions = _offered(config, family) if day + 1 >= config.evasion_from else ()
         if len(evasions) > 3:
             evasions = tuple(evasions[i] for i in random.choice(len(evasions), 3, replace=False))
-        found.append(
+        streams.append(
             Stream(family, campaign.name, pool, requests, windows, 0.6 * config.jitter, 1.0, evasions)
         )
-    return found
+    return streams
 
 
 def _offered(config: SimulationConfig, family: Family) -> tuple[Evasion, ...]:

@@ -165,8 +165,8 @@ def write_texts(
         )
     ) < rows:
         prompts, systems = np.resize(prompts, 2 * len(prompts)), np.resize(systems, 2 * len(systems))
-    told = np.where(requests.layout == IN_SYSTEM, requests.instruction, requests.aside)
-    absent = (requests.system == NONE) & (told == NONE)
+    instruction = np.where(requests.layout == IN_SYSTEM, requests.instruction, requests.aside)
+    absent = (requests.system == NONE) & (instruction == NONE)
     present = np.packbits(~absent, bitorder="little")
     return (
         pa.LargeStringArray.from_buffers(

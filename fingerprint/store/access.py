@@ -59,12 +59,12 @@ class Access:
         now = datetime.now(UTC)
         table = tables.api_keys
         with self._database.writing() as connection:
-            found = connection.execute(sa.select(table).where(table.c.key_id == key_id)).first()
-            if found is None:
+            stored = connection.execute(sa.select(table).where(table.c.key_id == key_id)).first()
+            if stored is None:
                 raise NotFound(f"{self._database.name}: no key {key_id}")
-            if found.revoked is None:
+            if stored.revoked is None:
                 connection.execute(sa.update(table).where(table.c.key_id == key_id).values(revoked=now))
-                record(connection, by, "key.revoke", key_id, {"name": found.name}, now)
+                record(connection, by, "key.revoke", key_id, {"name": stored.name}, now)
             row = connection.execute(sa.select(table).where(table.c.key_id == key_id)).one()
         return _stored(row).row
 

@@ -26,8 +26,8 @@ def mint() -> tuple[str, str]:
 
 def id_in(key: str) -> str | None:
     """Return the id of a key; None for what has not the form of one."""
-    found = _FORM.fullmatch(key)
-    return None if found is None else found[1]
+    match = _FORM.fullmatch(key)
+    return None if match is None else match[1]
 
 
 def digest(key: str) -> str:

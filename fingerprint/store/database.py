@@ -73,8 +73,8 @@ class Database:
 
     def _migrate(self, read_only: bool) -> None:
         with self.reading() as connection:
-            found = _revision(connection)
-        if found == REVISION:
+            revision = _revision(connection)
+        if revision == REVISION:
             return
         # Alembic takes 0.2 s to import, which a start on a database of today need not wait for
         from alembic import command
@@ -86,13 +86,13 @@ class Database:
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         try:
             known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
-            if found is not None and found not in known:
+            if revision is not None and revision not in known:
                 raise StoreError(
-                    f"{self.name}: schema {REVISION} expected, {found} found: a newer version of fingerprint made it"
+                    f"{self.name}: schema {REVISION} expected, {revision} found: a newer version of fingerprint made it"
                 )
             if read_only:
                 raise StoreError(
-                    f"{self.name}: schema {REVISION} expected, {found or 'an empty database'} found: "
+                    f"{self.name}: schema {REVISION} expected, {revision or 'an empty database'} found: "
                     "run a command that writes to it once, e.g. `fingerprint nightly`"
                 )
             with self.writing(alone=True) as connection:

@@ -100,8 +100,8 @@ def list_campaigns(
 def one_campaign(connection: sa.Connection, campaign_id: str) -> CampaignRow | None:
     """Read one campaign; None where there is none, or none that has families."""
     table = tables.campaigns
-    found = list(connection.execute(sa.select(table).where(table.c.campaign_id == campaign_id)))
-    return next(iter(_with_families(connection, found)), None)
+    rows = list(connection.execute(sa.select(table).where(table.c.campaign_id == campaign_id)))
+    return next(iter(_with_families(connection, rows)), None)
 
 
 def list_nights(connection: sa.Connection) -> list[NightReport]:

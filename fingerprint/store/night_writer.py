@@ -16,7 +16,7 @@ from fingerprint.domain.schemas import (
     ACCOUNT_HOURS_SCHEMA,
     FAMILY_HOURS_SCHEMA,
     PATTERNS_SCHEMA,
-    Activity,
+    Rhythm,
 )
 from fingerprint.domain.signature import DayCount, Segment, Signature, Stamp
 from fingerprint.store.rows import OWNER, signatures_of, to_row
@@ -62,10 +62,10 @@ def require_stamp(connection: sa.Connection, stamp: Stamp, where: str) -> None:
     stored = stored_stamp(connection)
     if stored is None or stored == stamp:
         return
-    expected, found = signature_json.stamp_to_json(stored), signature_json.stamp_to_json(stamp)
-    differing = [name for name in expected if expected[name] != found[name]]
+    expected, actual = signature_json.stamp_to_json(stored), signature_json.stamp_to_json(stamp)
+    differing = [name for name in expected if expected[name] != actual[name]]
     raise StampMismatch(
-        f"{where}: signatures made by {_words(expected, differing)} expected, {_words(found, differing)} found; "
+        f"{where}: signatures made by {_words(expected, differing)} expected, {_words(actual, differing)} found; "
         "use the same model and version, or another home (--home DIR)"
     )
 
@@ -238,10 +238,10 @@ def update_totals(
 
 
 def _owners(connection: sa.Connection, family_ids: Sequence[str]) -> list[str]:
-    found: set[str] = set()
+    owners: set[str] = set()
     for chunk in chunks(family_ids):
-        found.update(connection.scalars(sa.select(OWNER).where(families.c.family_id.in_(chunk))))
-    return sorted(found)
+        owners.update(connection.scalars(sa.select(OWNER).where(families.c.family_id.in_(chunk))))
+    return sorted(owners)
 
 
 def move_to_campaigns(connection: sa.Connection, campaign_of: Mapping[str, str]) -> None:
@@ -310,7 +310,7 @@ def drop_old_features(connection: sa.Connection) -> None:
     connection.execute(sa.delete(account_features).where(account_features.c.batch_id.not_in(last)))
 
 
-def save_rhythm(connection: sa.Connection, rhythm: Activity, batch_id: str) -> None:
+def save_rhythm(connection: sa.Connection, rhythm: Rhythm, batch_id: str) -> None:
     """Write a batch's hours and patterns over those of an earlier run."""
     for table, rows, schema in (
         (family_hours, rhythm.family_hours, FAMILY_HOURS_SCHEMA),

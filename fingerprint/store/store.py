@@ -20,7 +20,7 @@ from fingerprint.domain.schemas import (
     ACTIVITY_SCHEMA,
     RANDOM_FEATURES_SCHEMA,
     SPREAD_SCHEMA,
-    Activity,
+    Rhythm,
 )
 from fingerprint.domain.signature import Signature, Stamp
 from fingerprint.domain.vocabulary import FamilySort
@@ -117,7 +117,7 @@ class Store:
         spread: pa.Table,
         activity: pa.Table,
         features: pa.Table | None = None,
-        rhythm: Activity | None = None,
+        rhythm: Rhythm | None = None,
         accounts: Sequence[AccountRow] = (),
         campaigns: Sequence[CampaignRow] = (),
         events: Sequence[Event] = (),
@@ -126,7 +126,7 @@ class Store:
         """Save all of a night's findings, or none.
 
         `spread`, `activity` and `features` have the schemas SPREAD, ACTIVITY and RANDOM_FEATURES of domain/schemas,
-        `rhythm` is its Activity. Families' accounts, requests and days are counted from `spread` over all batches,
+        `rhythm` has hours and patterns. Families' accounts, requests and days are counted from `spread` over all batches,
         first and last seen only widen, the version rises with a changed template. Labels are the analysts', so a
         signature's label is not saved; nor is its campaign_id, for `campaigns` say which families they have. Stored
         families that no argument names stay as they are.
@@ -208,8 +208,8 @@ class Store:
         """Read the signatures of all families but retired ones, in the order of their ids."""
         active = select_families(tables.families).where(ACTIVE)
         with self._database.reading() as connection:
-            found = [to_signature(row) for row in connection.execute(active)]
-        return sorted(found, key=lambda signature: signature.family_id)
+            signatures = [to_signature(row) for row in connection.execute(active)]
+        return sorted(signatures, key=lambda signature: signature.family_id)
 
     def versions(self, family_id: str) -> list[Signature]:
         """Read the signatures that later versions of the family replaced, oldest first."""

@@ -140,7 +140,7 @@ def width(first: int) -> int:
 
 @kernel
 def decode(data: Bytes, i: int, size: int) -> int:
-    """Return the code of the UTF-8 sequence of `size` bytes at `i`."""
+    """Return the code point of the UTF-8 sequence of `size` bytes, 1 to 4, at `i` of some bytes (b,) uint8."""
     first = np.int64(data[i])
     if size == 1:
         return int(first)
@@ -154,7 +154,7 @@ def decode(data: Bytes, i: int, size: int) -> int:
 
 @kernel
 def encode(code: int, out: Bytes, o: int) -> int:
-    """Write `code` as UTF-8 at `o` and return where it ends."""
+    """Write the code point `code` as UTF-8 into some bytes (b,) uint8, from `o` on, and return where it ends."""
     if code < 0x80:
         out[o] = code
         return o + 1

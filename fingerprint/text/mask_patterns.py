@@ -80,7 +80,7 @@ def _edge(data: Bytes, i: int, end: int) -> bool:
 
 @kernel
 def email(data: Bytes, i: int, at: int, end: int) -> int:
-    """Return where the address ends of which `i` to `at` is the local part, 0 if there is none."""
+    """Return where the address ends of which `i` to `at` is the local part, 0 if there is none; data: (b,) uint8, up to `end`."""
     if _span(data, i, at, MAIL) < at:
         return 0
     j, dot = at + 1, 0
@@ -97,7 +97,10 @@ def email(data: Bytes, i: int, at: int, end: int) -> int:
 
 @kernel
 def token(data: Bytes, i: int, j: int, end: int, bits: int) -> tuple[int, int]:
-    """Return where to go on in the piece from `i` to `j`, and the mask of what is passed over (0: none)."""
+    """Return where to go on in the piece from `i` to `j`, and the mask of what is passed over (0: none).
+
+    data: (b,) uint8, folded text up to `end`. bits: the kinds of its bytes, KIND of each, or-ed.
+    """
     n = j - i
     if bits & DIGIT == 0:
         return j, (HEX if bits == AF and n >= MIN_HEX_LETTERS else 0)

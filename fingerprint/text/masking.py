@@ -60,17 +60,18 @@ _GOES_ON[[ord(c) for c in "ap"]] = True
 
 def unmask(text: str) -> str:
     """Return `text` with each mask as people may read it, e.g. ⟨uuid⟩."""
-    return _MASK.sub(lambda found: f"⟨{MASKS[found[0]]}⟩", text)
+    return _MASK.sub(lambda match: f"⟨{MASKS[match[0]]}⟩", text)
 
 
 def remask(text: str) -> str:
     """Return what `unmask` returned with its masks again."""
-    return _READABLE.sub(lambda found: _NAMED.get(found[1], found[0]), text)
+    return _READABLE.sub(lambda match: _NAMED.get(match[1], match[0]), text)
 
 
 def mask(data: Bytes, offsets: IntArray) -> tuple[Bytes, IntArray, HashArray]:
     """Mask the volatile tokens of n folded texts, in place: no mask is longer than what it stands for.
 
+    data: (b,) uint8, which is overwritten; offsets: (n + 1,) int64 into it, from 0.
     Returns the bytes, the offsets (n + 1,), and a hash (n,) of what the masks of each text stand for, 0 without a mask.
     """
     ends = np.empty(len(offsets), np.int64)
@@ -137,8 +138,9 @@ def _around(data: Bytes, first: int, alarm: int, last: int) -> tuple[int, int]:
 
 @kernel
 def mask_part(data: Bytes, start: int, last: int, o: int, value: np.uint64) -> tuple[int, np.uint64]:
-    """Mask a row or a part of one into `data` from `o` on, never past what is read.
+    """Mask the text from `start` to `last` into `data` (b,) uint8, from `o` on, never past what is read.
 
+    The part is a row or lies between two places that no mask crosses.
     Returns where it ends, and `value`, a hash that begins with NO_VALUE, with what was masked added to it.
     """
     i, end, at_sign = start, last, start

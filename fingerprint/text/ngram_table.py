@@ -37,8 +37,8 @@ def find_shared(hashes: HashArray, offsets: IntArray, known: HashArray, least: i
     def count(span: tuple[int, int]) -> HashArray:
         return np.asarray(_count_parts(known, known_at, order, moved, row_of, at, span, least, ids))
 
-    found = list(in_order(count, pairwise(cuts.tolist()), threads=workers()))
-    first = np.cumsum([0, *map(len, found)])
+    parts = list(in_order(count, pairwise(cuts.tolist()), threads=workers()))
+    first = np.cumsum([0, *map(len, parts)])
 
     def renumber(span: tuple[int, int, int]) -> None:
         begin, end, more = span
@@ -47,7 +47,7 @@ def find_shared(hashes: HashArray, offsets: IntArray, known: HashArray, least: i
     later = ((a, b, more) for (a, b), more in zip(pairwise(cuts.tolist()), first.tolist(), strict=False))
     for _ in in_order(renumber, later, threads=workers()):
         pass
-    return np.concatenate(found), ids
+    return np.concatenate(parts), ids
 
 
 def find_places(hashes: HashArray, known: HashArray) -> Ids:
@@ -124,7 +124,7 @@ def _count_parts(
     own, count = np.empty(most, dtype=np.uint64), np.empty(most, dtype=np.int64)
     last, rank = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int32)
     number = np.empty(most, dtype=np.int32)
-    found, total = np.empty(1024, dtype=np.uint64), 0
+    shared, total = np.empty(1024, dtype=np.uint64), 0
     for part in range(first, end):
         size = _room(at[part + 1] - at[part] + known_at[part + 1] - known_at[part])
         table = keys[:size]
@@ -146,17 +146,17 @@ def _count_parts(
         rank[:some] = -1
         kept = np.flatnonzero(count[:some] >= least)
         kept = kept[np.argsort(own[kept])]
-        if total + len(kept) > len(found):
+        if total + len(kept) > len(shared):
             wider = np.empty(2 * (total + len(kept)), dtype=np.uint64)
-            wider[:total] = found[:total]
-            found = wider
+            wider[:total] = shared[:total]
+            shared = wider
         for one in kept:
-            found[total] = own[one]
+            shared[total] = own[one]
             rank[one] = total
             total += 1
         for j in range(at[part], at[part + 1]):
             ids[order[j]] = rank[number[j - at[part]]]
-    return found[:total].copy()
+    return shared[:total].copy()
 
 
 @njit(cache=True, nogil=True)

@@ -41,7 +41,7 @@ class Shingles:
         return len(self.offsets) - 1
 
     def only(self, prompts: npt.NDArray[np.integer]) -> Shingles:
-        """Return the grams of some prompts only; first and last stay indices into all tokens."""
+        """Return the grams of some prompts (q,) only; first and last stay indices into all tokens."""
         at, offsets = ranges(self.offsets, prompts)
         return Shingles(self.hashes[at], self.joined[at], self.first[at], self.last[at], offsets)
 

@@ -51,7 +51,7 @@ _GROWTH: Final = 2
 
 
 def normalise(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
-    """Return the matching form of each text; nulls become "", the length stays."""
+    """Return the matching form of each text, (n,) large_string without nulls; texts: (n,) of any string type, null read as ""."""
     return normalise_with_values(texts)[0]
 
 
@@ -64,23 +64,29 @@ def normalise_with_values(
 
 
 def fold(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
-    """Return what `normalise` makes of each text before it masks volatile tokens."""
+    """Return what `normalise` makes of each text before it masks volatile tokens, (n,) large_string."""
     return strings(*_fold(texts, matching()))
 
 
 def mask_folded(texts: pa.LargeStringArray) -> pa.LargeStringArray:
-    """Return what `normalise` makes of texts that `fold` made."""
+    """Return what `normalise` makes of texts that `fold` made, (n,) large_string each."""
     data, offsets = buffers(texts)
     return strings(*mask(data[offsets[0] : offsets[-1]].copy(), offsets - offsets[0])[:2])
 
 
 def display(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
-    """Return each text as people may see it: NFKC, nothing invisible, white space folded; letters and case kept."""
+    """Return each text as people may see it: NFKC, nothing invisible, white space folded; letters and case kept.
+
+    texts: (n,) of any string type. Returns (n,) large_string without nulls.
+    """
     return strings(*_fold(texts, showing()))
 
 
 def compose(system: pa.Array | pa.ChunkedArray, prompt: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
-    """Return the text to fingerprint: system, SYSTEM_END and prompt; the prompt alone where system is null or empty."""
+    """Return the text to fingerprint: system, SYSTEM_END and prompt; the prompt alone where system is null or empty.
+
+    system, prompt: (n,) of any string type. Returns (n,) large_string without nulls.
+    """
     before, after = buffers(system), buffers(prompt)
     sizes = np.diff(before[1])
     if not sizes.any():
@@ -116,9 +122,9 @@ def _fold(texts: pa.Array | pa.ChunkedArray, table: Characters) -> tuple[Bytes, 
     """Return bytes and offsets after all steps but the masks."""
     data, offsets = buffers(texts)
     wide = _wide_rows(data, offsets)
-    cleaned, clean_offsets, loose = _clean(data, offsets, np.flatnonzero(wide), table)
-    if loose.any():
-        rows, chosen = strings(cleaned, clean_offsets), pa.array(loose)
+    cleaned, clean_offsets, needs_nfkc = _clean(data, offsets, np.flatnonzero(wide), table)
+    if needs_nfkc.any():
+        rows, chosen = strings(cleaned, clean_offsets), pa.array(needs_nfkc)
         composed = pc.utf8_normalize(rows.filter(chosen), form="NFKC")
         cleaned, clean_offsets = buffers(pc.replace_with_mask(rows, chosen, composed))
     room = int(offsets[-1] - offsets[0]) + _GROWTH * int(clean_offsets[-1] - clean_offsets[0])
@@ -151,17 +157,17 @@ def _clean(
     for r in rows:
         room += offsets[r + 1] - offsets[r]
     out, ends = np.empty(_GROWTH * room, np.uint8), np.zeros(len(rows) + 1, np.int64)
-    loose = np.zeros(len(rows), np.bool_)
+    needs_nfkc = np.zeros(len(rows), np.bool_)
     o = 0
     for n in range(len(rows)):
         begin, end = offsets[rows[n]], offsets[rows[n] + 1]
         written, hard = _cleaned(data, begin, end, table, out, o, True)
         if hard:
             written, _ = _cleaned(data, begin, end, table, out, o, False)
-        loose[n] = hard
+        needs_nfkc[n] = hard
         o = written
         ends[n + 1] = o
-    return out[:o], ends, loose
+    return out[:o], ends, needs_nfkc
 
 
 @kernel

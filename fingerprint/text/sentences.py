@@ -34,7 +34,7 @@ SECTION, TURN = ord(SYSTEM_END), ord(TURN_END)
 
 
 def heads(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
-    """Return the part of each text that is embedded as a whole."""
+    """Return the part of each text that is embedded as a whole, (n,) large_string."""
     whole = plain(texts)
     _, offsets = buffers(whole)
     # no more bytes, no more characters
@@ -79,9 +79,9 @@ def split_sentences(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.LargeStringAr
     Of a text of more than HEAD + TAIL characters only these are read, and of many sentences MOST_SENTENCES are kept.
     """
     data, offsets = buffers(texts)
-    found = np.empty((3, _cut(data, offsets, np.empty((3, 0), dtype=np.int64))), dtype=np.int64)
-    _cut(data, offsets, found)
-    begins, ends, owner = found
+    spans = np.empty((3, _cut(data, offsets, np.empty((3, 0), dtype=np.int64))), dtype=np.int64)
+    _cut(data, offsets, spans)
+    begins, ends, owner = spans
     kept = _first_and_last(owner, len(offsets) - 1)
     counts = np.bincount(owner[kept], minlength=len(offsets) - 1)
     return (
@@ -91,7 +91,7 @@ def split_sentences(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.LargeStringAr
 
 
 @kernel
-def _cut(data: Bytes, offsets: IntArray, found: IntArray) -> int:
+def _cut(data: Bytes, offsets: IntArray, spans: IntArray) -> int:
     """Find the sentences of UTF-8 texts: where each begins and ends, and whose it is, into found (3, s).
 
     Returns how many there are; those beyond s are only counted.
@@ -107,8 +107,8 @@ def _cut(data: Bytes, offsets: IntArray, found: IntArray) -> int:
                 if width:
                     a, b = _trim(data, begin, i)
                     if _says_enough(data, a, b):
-                        if count < found.shape[1]:
-                            found[0, count], found[1, count], found[2, count] = a, b, row
+                        if count < spans.shape[1]:
+                            spans[0, count], spans[1, count], spans[2, count] = a, b, row
                         count += 1
                     begin = i + width
                 i += max(width, 1)

@@ -156,12 +156,12 @@ class Kafka:
 
     def _partitions(self, consumer: Any, library: Any) -> list[int]:
         try:
-            found = consumer.list_topics(self.topic, timeout=REACH_S).topics[self.topic]
+            topic = consumer.list_topics(self.topic, timeout=REACH_S).topics[self.topic]
         except library.KafkaException as error:
             raise InputError(f"kafka://{self.servers}: cannot be reached: {error.args[0].str()}") from error
-        if found.error is not None or not found.partitions:
+        if topic.error is not None or not topic.partitions:
             raise InputError(f"kafka://{self.servers}: there is no topic {self.topic!r}")
-        return sorted(found.partitions)
+        return sorted(topic.partitions)
 
     def _taken(
         self, consumer: Any, library: Any, at: Position, done: Position, open_partitions: set[int]

@@ -10,7 +10,7 @@ _BACKSLASH, _U, _ZERO, _NINE = map(ord, "\\u09")
 
 @kernel
 def code_unit(data: Bytes, i: int, end: int) -> int:
-    """Return the number written as a backslash, u and four digits at `i`, -1 for none."""
+    """Return the UTF-16 code unit written as a backslash, u and four digits at `i` of bytes up to `end`, -1 for none."""
     if i + 6 > end or data[i] != _BACKSLASH or data[i + 1] != _U:
         return -1
     code = 0

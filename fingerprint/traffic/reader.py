@@ -324,19 +324,19 @@ class TrafficReader:
 
 def _coalesced(blocks: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
     """Join small blocks and cut large ones, to batches of at most `rows` rows and about BATCH_BYTES."""
-    held: list[pa.RecordBatch] = []
+    pending: list[pa.RecordBatch] = []
     count = size = 0
     for block in blocks:
         for start in range(0, len(block), rows):
             piece = block.slice(start, rows) if len(block) > rows else block
-            if held and (count + len(piece) > rows or size + piece.nbytes > BATCH_BYTES):
-                yield _joined(held)
-                held, count, size = [], 0, 0
-            held.append(piece)
+            if pending and (count + len(piece) > rows or size + piece.nbytes > BATCH_BYTES):
+                yield _joined(pending)
+                pending, count, size = [], 0, 0
+            pending.append(piece)
             count += len(piece)
             size += piece.nbytes
-    if held:
-        yield _joined(held)
+    if pending:
+        yield _joined(pending)
 
 
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:

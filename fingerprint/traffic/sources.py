@@ -81,19 +81,19 @@ def find_sources(names: Sequence[str | Path]) -> list[Source]:
     In a directory, hidden files, names that begin with "_" and unknown endings are passed over.
     Raises InputError for a missing name, an unknown ending and a directory without traffic, UsageError for a bad URL.
     """
-    found: list[Source] = []
+    sources: list[Source] = []
     for name in names:
         if str(name) == "-":
-            found.append(Source("-", None, "lines", None))
+            sources.append(Source("-", None, "lines", None))
             continue
         place = remote_file(name)
         if isinstance(place, RemoteFile):
-            found.extend(_away(place))
+            sources.extend(_away(place))
         elif place.is_dir():
-            found.extend(_in_directory(place))
+            sources.extend(_in_directory(place))
         else:
-            found.append(_file(place))
-    return found
+            sources.append(_file(place))
+    return sources
 
 
 def format_of(path: PurePath) -> FileFormat | None:
@@ -107,10 +107,10 @@ def _in_directory(folder: Path) -> list[Source]:
         inside = sorted(p for p in folder.rglob("*") if p.is_file())
     except OSError as error:
         raise InputError(f"{folder}: the directory cannot be read: {error.strerror}") from error
-    wanted = [p for p in inside if _is_traffic(p, folder)]
-    if not wanted:
+    traffic_files = [p for p in inside if _is_traffic(p, folder)]
+    if not traffic_files:
         raise _no_traffic(str(folder), len(inside))
-    return [_file(p) for p in wanted]
+    return [_file(p) for p in traffic_files]
 
 
 def _is_traffic(path: PurePath, folder: PurePath) -> bool:
@@ -123,11 +123,11 @@ def _no_traffic(folder: str, files: int) -> InputError:
 
 def _file(path: Path) -> Source:
     try:
-        found = path.stat()
+        stat = path.stat()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     label = os.fsencode(path).decode(errors="replace")
-    return Source(label, str(path), _known_format(str(path), path), found.st_size, found.st_mtime_ns)
+    return Source(label, str(path), _known_format(str(path), path), stat.st_size, stat.st_mtime_ns)
 
 
 def _known_format(label: str, path: PurePath) -> FileFormat:
@@ -154,10 +154,10 @@ def _away(place: RemoteFile) -> list[Source]:
     if info.type != fs.FileType.Directory:
         return [_object(place, info)]
     root = PurePosixPath(info.path)
-    wanted = [i for i in inside if _is_traffic(PurePosixPath(i.path), root)]
-    if not wanted:
+    traffic_files = [i for i in inside if _is_traffic(PurePosixPath(i.path), root)]
+    if not traffic_files:
         raise _no_traffic(place.label, len(inside))
-    return [_object(place, i) for i in wanted]
+    return [_object(place, i) for i in traffic_files]
 
 
 def _object(place: RemoteFile, info: Any) -> Source:

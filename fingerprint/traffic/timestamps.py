@@ -27,7 +27,7 @@ _SHOWABLE = re.compile(r"[0-9TZ:+\-., /]{1,40}")
 
 
 def utc_column(column: pa.Array) -> pa.Array:
-    """Turn a column of times into timestamp[us, UTC], null where a value is no time between 2000 and 2100.
+    """Turn a column of times (n,) into timestamp[us, UTC], null where a value is no time between 2000 and 2100.
 
     Takes timestamps, dates, ISO 8601 text (naive ones of these are UTC) and epoch numbers in s, ms, µs or ns.
     """

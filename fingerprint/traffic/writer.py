@@ -53,8 +53,8 @@ def check_extension(out: Path | str) -> None:
 def rejects_of(out: Path | str) -> Path:
     """Return where rows that cannot be used are listed: beside a table, and of one by URL in the working folder."""
     place = remote_file(out)
-    beside = Path(PurePosixPath(place.path).name) if isinstance(place, RemoteFile) else place
-    return beside.with_name(f"{beside.stem}.rejects.jsonl")
+    file = Path(PurePosixPath(place.path).name) if isinstance(place, RemoteFile) else place
+    return file.with_name(f"{file.stem}.rejects.jsonl")
 
 
 def _send(table: pa.Table, place: RemoteFile) -> None:

@@ -26,7 +26,7 @@ from fingerprint.domain.schemas import (
     FAMILY_HOURS_SCHEMA,
     PATTERNS_SCHEMA,
     SPREAD_SCHEMA,
-    Activity,
+    Rhythm,
 )
 from fingerprint.store.store import Store
 
@@ -48,7 +48,7 @@ def queries(store: Store) -> PageQueries:
 
 def save_hours(store: Store, hours: list[int], batch: str = "n3") -> None:
     at = [EIGHT + timedelta(hours=h) for h in hours]
-    rhythm = Activity(
+    rhythm = Rhythm(
         table(FAMILY_HOURS_SCHEMA, *(("f1", t, 4, 2) for t in at)),
         table(ACCOUNT_HOURS_SCHEMA, *(("f1", "ab"[n % 2], t, 4) for n, t in enumerate(at))),
         PATTERNS_SCHEMA.empty_table(),
@@ -149,7 +149,7 @@ def test_patterns_come_back_as_they_were(store: Store, queries: PageQueries) -> 
         [],
         spread=SPREAD_SCHEMA.empty_table(),
         activity=ACTIVITY_SCHEMA.empty_table(),
-        rhythm=Activity(*nothing, table(PATTERNS_SCHEMA, row)),
+        rhythm=Rhythm(*nothing, table(PATTERNS_SCHEMA, row)),
     )
     found = queries.patterns("f1")[0]
     assert found.held[: len(grams)].tolist() == held.tolist()

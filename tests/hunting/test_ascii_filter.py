@@ -84,7 +84,7 @@ def embedder() -> Embedder:
 @pytest.fixture(scope="module")
 def hunters(embedder: Embedder) -> list[Hunter]:
     said = embedder.encode([ASK, END])
-    loose = {"prototypes": said, "similarity": 0.3, "usual": 0.15}
+    loose = {"prototypes": said, "similarity": 0.3, "typical_similarity": 0.15}
     signatures = [
         family(embedder, ASK, END),
         family(embedder, ASK, END, threshold=0.05, **loose),

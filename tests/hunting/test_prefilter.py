@@ -75,7 +75,7 @@ def test_known_senders_need_less(embedder: Embedder) -> None:
 
 def test_a_transformer_has_no_bound(embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
     one = family(embedder, ASK)
-    one = replace(one, prototypes=embedder.encode([ASK]), similarity=0.5, usual=0.2)
+    one = replace(one, prototypes=embedder.encode([ASK]), similarity=0.5, typical_similarity=0.2)
     monkeypatch.setattr(Embedder, "is_static", False)
     assert passed_by([one], embedder, ["hello"]).all()
 

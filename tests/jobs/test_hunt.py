@@ -62,7 +62,9 @@ def test_every_prompt_that_the_familys_own_matcher_matches_is_found(
     target = stored_target(Home(worked), families(worked)[0])
     low = replace(
         target,
-        signatures=tuple(replace(s, threshold=0.02, similarity=0.2, usual=0.1) for s in target.signatures),
+        signatures=tuple(
+            replace(s, threshold=0.02, similarity=0.2, typical_similarity=0.1) for s in target.signatures
+        ),
     )
     for chosen in (target, low):
         hunter = Hunter(chosen, embedder)

@@ -13,7 +13,7 @@ from fingerprint.domain.results import Match
 from fingerprint.domain.rows import FamilyFacts
 from fingerprint.domain.schemas import TURN_END
 from fingerprint.domain.settings import Home
-from fingerprint.matching.live import Live, LookupRequest, answers, asked_of
+from fingerprint.matching.live import Live, LookupRequest, answers, read_request
 from fingerprint.matching.snapshot import open_snapshot
 from fingerprint.matching.snapshot_build import with_facts
 from fingerprint.signatures.match_score import PREFERRED
@@ -135,12 +135,12 @@ def test_a_damaged_snapshot_leaves_the_last_one_in_use(home: Path) -> None:
     ],
 )
 def test_requests_are_read_as_logs_are(body: dict[str, object], expected: LookupRequest) -> None:
-    assert asked_of(body, "x") == expected
+    assert read_request(body, "x") == expected
 
 
 def test_what_is_no_text_is_refused() -> None:
     with pytest.raises(InputError, match="expected"):
-        asked_of({"messages": [{"role": "user", "content": 7}]}, None)
+        read_request({"messages": [{"role": "user", "content": 7}]}, None)
 
 
 def test_a_home_of_a_newer_night_is_followed(home: Path, traffic: tuple[Path, Path]) -> None:

@@ -125,7 +125,7 @@ def test_no_families_and_no_grams() -> None:
 def test_a_family_of_many_requests_in_step_is_the_surer_match() -> None:
     grams = {1: 1.0, 2: 1.0, 3: 1.0}
     scores = [
-        find(index_ngrams([signature(grams, seen=seen, strays=strays)]), [1, 2, 3]).score[0]
+        find(index_ngrams([signature(grams, requests_seen=seen, unsynchronised=strays)]), [1, 2, 3]).score[0]
         for seen, strays in [(0, 0), (99, 0), (30, 6), (3000, 0)]
     ]
     assert scores[0] == pytest.approx(scores[1])

@@ -106,15 +106,24 @@ def test_a_threshold_moves_with_the_standing() -> None:
 
 
 def test_no_night_lowers_a_threshold() -> None:
-    old = with_reliability(signature({1: 1.0}, threshold=0.7, similarity=0.5, usual=0.2), 50, 0)
-    lower = with_reliability(signature({1: 1.0}, threshold=0.6, similarity=0.4, usual=0.1), 500, 4)
+    old = with_reliability(signature({1: 1.0}, threshold=0.7, similarity=0.5, typical_similarity=0.2), 50, 0)
+    lower = with_reliability(
+        signature({1: 1.0}, threshold=0.6, similarity=0.4, typical_similarity=0.1), 500, 4
+    )
     kept = stricter(old, lower)
-    assert (kept.seen, kept.strays, kept.similarity, kept.usual) == (500, 4, 0.5, 0.2)
+    assert (kept.requests_seen, kept.unsynchronised, kept.similarity, kept.typical_similarity) == (
+        500,
+        4,
+        0.5,
+        0.2,
+    )
     base = match_score.shifted(np.array([kept.threshold]), np.array([-match_score.reliability(500, 4)]))[0]
     assert base == pytest.approx(0.7)
-    higher = with_reliability(signature({1: 1.0}, threshold=0.8, similarity=0.6, usual=0.3), 50, 0)
+    higher = with_reliability(
+        signature({1: 1.0}, threshold=0.8, similarity=0.6, typical_similarity=0.3), 50, 0
+    )
     raised = stricter(old, higher)
     assert raised.threshold == pytest.approx(higher.threshold)
-    assert (raised.similarity, raised.usual) == (0.6, 0.3)
+    assert (raised.similarity, raised.typical_similarity) == (0.6, 0.3)
     never = with_reliability(signature({1: 1.0}, threshold=0.7), 50, 0)
     assert stricter(never, lower).similarity == 0.4

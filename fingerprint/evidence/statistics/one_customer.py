@@ -29,13 +29,13 @@ def one_customer(data: Observations) -> Trait:
     related = pool_overlaps(data).related
     pool = (related @ data.pool + data.pool).tocsr()
     payment, address = (_largest_share(data, pool, field) for field in FIELDS[:2])
-    either, both = np.fmax(payment, address), np.minimum(payment, address)
+    stronger, weaker = np.fmax(payment, address), np.minimum(payment, address)
     accounts = pool_overlaps(data).wider_accounts
     payer = np.nan_to_num(payment) >= PAYER_SHARE
-    customer = (np.nan_to_num(either) >= CUSTOMER_SHARE) & (accounts < CUSTOMER_ACCOUNTS)
-    company = (np.nan_to_num(both) >= COMPANY_SHARE) & (accounts < COMPANY_ACCOUNTS)
+    customer = (np.nan_to_num(stronger) >= CUSTOMER_SHARE) & (accounts < CUSTOMER_ACCOUNTS)
+    company = (np.nan_to_num(weaker) >= COMPANY_SHARE) & (accounts < COMPANY_ACCOUNTS)
     evidence = (payer | customer | company).astype(np.float64)
-    return Trait(either, np.full(data.families, np.nan), evidence)
+    return Trait(stronger, np.full(data.families, np.nan), evidence)
 
 
 def _largest_share(data: Observations, pool: sparse.csr_matrix, field: str) -> Doubles:

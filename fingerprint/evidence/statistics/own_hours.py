@@ -40,9 +40,11 @@ def _hours(data: Observations) -> Trait:
     clock = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     account = data.account[sample.request]
     bounds = np.searchsorted(sample.family, np.arange(data.families + 1))
-    found = []
+    likenesses = []
     for family in range(data.families):
         rows = slice(bounds[family], bounds[family + 1])
         vectors = clock[rows]
-        found.append(likeness(vectors - vectors.mean(axis=0) if len(vectors) else vectors, account[rows]))
-    return likeness_trait(found, TYPICAL_EXCESS)
+        likenesses.append(
+            likeness(vectors - vectors.mean(axis=0) if len(vectors) else vectors, account[rows])
+        )
+    return likeness_trait(likenesses, TYPICAL_EXCESS)

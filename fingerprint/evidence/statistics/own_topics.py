@@ -72,10 +72,10 @@ def pool_likeness(data: Observations) -> list[Likeness]:
     return out
 
 
-def likeness_trait(found: list[Likeness], typical: float) -> Trait:
+def likeness_trait(likenesses: list[Likeness], typical: float) -> Trait:
     """Return the trait of excesses; evidence: log10 likelihood ratio of none to one of mean `typical`."""
-    excess = np.array([x.excess for x in found], dtype=np.float64)
-    deviation = np.array([x.deviation for x in found], dtype=np.float64)
+    excess = np.array([x.excess for x in likenesses], dtype=np.float64)
+    deviation = np.array([x.deviation for x in likenesses], dtype=np.float64)
     known = np.isfinite(deviation)
     nothing = np.where(known, 0.0, np.nan)
     ratio = dealt_ratio(np.where(known, excess, 0.0), np.where(known, deviation, 1.0), typical)

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from fingerprint.domain.errors import FingerprintError, InputError
 from fingerprint.domain.results import Match
-from fingerprint.matching.live import LookupRequest, Serving, asked_of
+from fingerprint.matching.live import LookupRequest, Serving, read_request
 from fingerprint.service.http.limits import beginning_of, deadline_of
 from fingerprint.service.http.openapi import body_schema, problems
 from fingerprint.service.http.problems import Problem, response
@@ -150,10 +150,10 @@ def _guardrail_asked(body: dict[str, Any]) -> LookupRequest:
     account = _guardrail_account(body)
     messages = body.get("structured_messages")
     if isinstance(messages, list) and messages:
-        return asked_of({"messages": messages}, account)
+        return read_request({"messages": messages}, account)
     texts = body.get("texts")
     words = [text for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
-    return asked_of({"messages": [{"role": "user", "content": text} for text in words]}, account)
+    return read_request({"messages": [{"role": "user", "content": text} for text in words]}, account)
 
 
 def _guardrail_account(body: dict[str, Any]) -> str | None:
@@ -197,7 +197,7 @@ class EnvoyAuthz:
         if not isinstance(body, dict):
             return self._unread(request, "not_json" if raw else "no_body")
         try:
-            query = asked_of(body, _word(request.headers.get(ACCOUNT_HEADER)))
+            query = read_request(body, _word(request.headers.get(ACCOUNT_HEADER)))
         except InputError:
             return self._unread(request, "unreadable")
         if not query.prompt and not query.system:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from fingerprint.domain.results import Match
-from fingerprint.matching.live import LookupRequest, Serving, asked_of
+from fingerprint.matching.live import LookupRequest, Serving, read_request
 from fingerprint.service.http.limits import deadline_of, json_of
 from fingerprint.service.http.openapi import body_schema, problems
 from fingerprint.service.http.problems import Problem
@@ -38,7 +38,7 @@ async def lookup(request: Request) -> Response:
     who = await permitted(request, "lookup")
     body = await json_of(request, service.config)
     wanted = _checked(_one, body)
-    query = asked_of(body, wanted.account_id)
+    query = read_request(body, wanted.account_id)
     match, serving = await (
         service.engine.explain(query)
         if wanted.explain
@@ -74,7 +74,7 @@ async def lookup_batch(request: Request) -> Response:
     if len(wanted.requests) > most:
         raise Problem(413, f"at most {most:,} requests expected, {len(wanted.requests):,} found")
     pairs = zip(body["requests"], wanted.requests, strict=True)
-    queries = [asked_of(row, one.account_id) for row, one in pairs]
+    queries = [read_request(row, one.account_id) for row, one in pairs]
     until = deadline_of(request, service.config.batch_deadline_ms)
     matches, serving = await service.engine.ask_all(queries, until)
     explained = [one.explain for one in wanted.requests]

@@ -39,17 +39,17 @@ class Background:
         """Return `count` requests."""
         setup, random = self._setup, self._setup.random("background", number)
         popular = round(POPULAR_SHARE * count)
-        found = [self._everybody(popular, random)]
+        parts = [self._everybody(popular, random)]
         missing = count - popular
         while missing > 0:
-            asked = round(1.05 * missing / (1 + _SESSIONS * (_TURNS - 1))) + 5
-            who = random.choice(setup.persons, asked, p=self._volume)
+            people_count = round(1.05 * missing / (1 + _SESSIONS * (_TURNS - 1))) + 5
+            who = random.choice(setup.persons, people_count, p=self._volume)
             people = setup.people.of(who)
             part = self.asked(people, who, people.moments(random), self._label, random)
             part = part.at(np.arange(len(part.time)) < missing)
             missing -= len(part.time)
-            found.append(part)
-        return together(found)
+            parts.append(part)
+        return together(parts)
 
     def asked(
         self, people: People, account: IntArray, start: IntArray, label: int, random: np.random.Generator

@@ -133,8 +133,8 @@ class Labels:
 
     def number(self, role: str, kind: str, **more: str | None) -> int:
         """Return the number of what is true of a request; evasion is `none` unless given."""
-        told = {"evasion": "none", **more, "role": role, "kind": kind}
-        row = tuple(told.get(name) for name in self.COLUMNS)
+        truth = {"evasion": "none", **more, "role": role, "kind": kind}
+        row = tuple(truth.get(name) for name in self.COLUMNS)
         return self._number.setdefault(row, len(self._number))
 
     def column(self, name: str) -> list[str | None]:

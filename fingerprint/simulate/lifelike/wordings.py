@@ -151,8 +151,8 @@ class Wordings:
         template = self._setup.template(family)
         variants = []
         for step in range(len(family.sentences) - _BASE + 1):
-            told = " ".join(family.sentences[: _BASE + step])
-            rule = self._setup.grammar.add(f"fam/{family.name}/step{step}", [told])
+            instruction = " ".join(family.sentences[: _BASE + step])
+            rule = self._setup.grammar.add(f"fam/{family.name}/step{step}", [instruction])
             variants.append(
                 Variant(template._replace(instruction=rule), self._label(family.name, truth, f"step {step}"))
             )

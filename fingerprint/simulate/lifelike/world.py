@@ -67,12 +67,12 @@ class World:
 def parts(config: LifelikeConfig | ChatsConfig) -> list[Callable[[], pa.Table]]:
     """Draw the world of a configuration; return what makes each run of its requests, in order of time."""
     world = chats_world(config) if isinstance(config, ChatsConfig) else lifelike_world(config)
-    found: list[Callable[[], pa.Table]] = []
+    runs: list[Callable[[], pa.Table]] = []
     for day in world.days:
         count = len(day.last)
         cuts = np.linspace(0, count, max(1, round(count / STRETCH_ROWS)) + 1).astype(int).tolist()
-        found += [partial(table, world, day, a, b) for a, b in itertools.pairwise(cuts)]
-    return found
+        runs += [partial(table, world, day, a, b) for a, b in itertools.pairwise(cuts)]
+    return runs
 
 
 def lifelike_world(config: LifelikeConfig) -> World:

@@ -19,7 +19,7 @@ from fingerprint.base.sparse import ranges
 from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Doubles, HashArray, Ids, IntArray
 from fingerprint.domain.casework import grams_digest
-from fingerprint.domain.schemas import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA, PATTERNS_SCHEMA, Activity
+from fingerprint.domain.schemas import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA, PATTERNS_SCHEMA, Rhythm
 from fingerprint.domain.signature import Signature
 from fingerprint.nights.night import Night
 from fingerprint.signatures.rewordings import NightFamilies
@@ -62,7 +62,7 @@ class SentRequests:
     second: Doubles
 
 
-def activity_of(night: Night, families: NightFamilies) -> Activity:
+def rhythm_of(night: Night, families: NightFamilies) -> Rhythm:
     """Count a night's requests by hour, and the patterns of n-grams that its prompts held."""
     batch, label, requests = night.batch, families.label, night.requests
     prompt, account = batch.prompt[requests.conversation], batch.account[requests.conversation]
@@ -76,11 +76,14 @@ def activity_of(night: Night, families: NightFamilies) -> Activity:
     grams = [s.grams for s in families.signatures]
     hashes = np.unique(np.concatenate([*grams, np.empty(0, dtype=np.uint64)]))
     postings = _postings(night, chosen, hashes)
-    return Activity(*by_hour, patterns(sample, families.signatures, hashes, postings, weight))
+    return Rhythm(*by_hour, patterns(sample, families.signatures, hashes, postings, weight))
 
 
 def hours(sent: SentRequests, families: Sequence[str], accounts: pa.Array) -> tuple[pa.Table, pa.Table]:
-    """Count requests by family and hour, and by family, account and hour: FAMILY_HOURS_ and ACCOUNT_HOURS_SCHEMA."""
+    """Count requests by family and hour, and by family, account and hour: FAMILY_HOURS_ and ACCOUNT_HOURS_SCHEMA.
+
+    families, accounts: the names of the numbers in `sent.label` and `sent.account`, (f,) and (a,).
+    """
     family = sent.label[sent.prompt]
     rows = np.flatnonzero(family >= 0)
     hour = np.floor(sent.second[rows] / HOUR_SECONDS).astype(np.int64)
@@ -167,15 +170,16 @@ def patterns(
         total = float(signature.weights.sum())
         if not there.any() or total <= 0:
             continue
-        held = postings[core[there]]
-        near = np.flatnonzero(held.T @ signature.weights[there] >= MIN_HELD_SHARE * total)
-        key = np.stack([held.T.astype(np.int64) @ random[core[there]], sent.label == owner[number]])[:, near]
+        own_postings = postings[core[there]]
+        near = np.flatnonzero(own_postings.T @ signature.weights[there] >= MIN_HELD_SHARE * total)
+        digest = own_postings.T.astype(np.int64) @ random[core[there]]
+        key = np.stack([digest, sent.label == owner[number]])[:, near]
         _, first, group = np.unique(key, axis=1, return_index=True, return_inverse=True)
         count = np.rint(np.bincount(group, weights=requests[near])).astype(np.int64)
         senders = _senders(group, near, begin, pairs[1])
         for top in np.argsort(-count, kind="stable")[:MAX_PATTERNS]:
             bits = np.zeros(len(signature.grams), np.bool_)
-            bits[there] = held[:, near[first[top]]].toarray().ravel() > 0
+            bits[there] = own_postings[:, near[first[top]]].toarray().ravel() > 0
             out.append(
                 {
                     "family_id": signature.family_id,

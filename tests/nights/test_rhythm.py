@@ -14,8 +14,8 @@ from fingerprint.base.types import Ids
 from fingerprint.casework.editing import scores
 from fingerprint.casework.queries import PageQueries
 from fingerprint.domain.casework import grams_digest
-from fingerprint.nights import activity
-from fingerprint.nights.activity import SentRequests, choose_prompts, hours, patterns
+from fingerprint.nights import rhythm
+from fingerprint.nights.rhythm import SentRequests, choose_prompts, hours, patterns
 from fingerprint.store.store import Store
 
 HOUR = 3600.0
@@ -48,7 +48,7 @@ def test_hours_count_requests_and_distinct_accounts() -> None:
 
 
 def test_hours_keep_the_most_active_accounts_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activity, "MAX_ACCOUNTS", 2)
+    monkeypatch.setattr(rhythm, "MAX_ACCOUNTS", 2)
     traffic = sent([0, 1], [(0, 0, 1), (0, 1, 1), (0, 1, 2), (0, 2, 1), (0, 2, 9), (1, 0, 1)])
     _, account = hours(traffic, ["f0", "f1"], pa.array(["a", "b", "c"], pa.large_string()))
     kept = {(row["family_id"], row["account_id"]) for row in account.to_pylist()}
@@ -97,7 +97,7 @@ def test_a_wording_has_patterns_of_its_own_grams() -> None:
 
 
 def test_only_the_largest_patterns_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activity, "MAX_PATTERNS", 3)
+    monkeypatch.setattr(rhythm, "MAX_PATTERNS", 3)
     signature = make_signature("f0")
     count = len(signature.grams)
     held = [[g for g in range(count) if g != p] for p in range(6)]
@@ -121,8 +121,8 @@ def test_all_prompts_of_a_small_night_are_choose_prompts() -> None:
 
 
 def test_of_a_large_night_each_family_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activity, "ALL_PROMPTS_UP_TO", 10)
-    monkeypatch.setattr(activity, "MAX_FAMILY_PROMPTS", 4)
+    monkeypatch.setattr(rhythm, "ALL_PROMPTS_UP_TO", 10)
+    monkeypatch.setattr(rhythm, "MAX_FAMILY_PROMPTS", 4)
     label = np.array([-1] * 100 + [0] * 3 + [2] * 40, np.int32)
     chosen, weight = choose_prompts(label)
     assert (np.diff(chosen) > 0).all()
