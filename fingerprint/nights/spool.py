@@ -291,7 +291,7 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def warm_up() -> None:
     """Load, or compile, what the first pieces of work need."""
     rows = pa.record_batch([pa.array(["a b c d e"], pa.large_string())] * 2, names=["system", "prompt"])
-    prepare((core_table([]), 1.0), rows)
+    prepare((core_table([np.ones(1, dtype=np.uint64)]), 1.0), rows)
 
 
 def prepare(context: tuple[CoreTable, float], rows: pa.RecordBatch) -> SpooledRows:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,5 +47,27 @@ def test_ray_is_not_started_before_it_is_used(tmp_path: Path) -> None:
         assert not (tmp_path / "spill").exists()
 
 
-def test_what_nodes_call_first_runs() -> None:
-    warm_up()
+def test_what_nodes_call_first_leaves_nothing_to_compile() -> None:
+    program = """if True:
+        import gc
+        import numpy as np
+        import pyarrow as pa
+        from numba.core.dispatcher import Dispatcher
+        from fingerprint.nights.claims import core_table
+        from fingerprint.nights.spool import prepare, warm_up
+
+        def compiled():
+            return sum(len(o.signatures) for o in gc.get_objects() if isinstance(o, Dispatcher))
+
+        before = compiled()
+        warm_up()
+        warm = compiled()
+        columns = [pa.array(["", "be brief", None]), pa.array(["tell a joke to me", "ünï 2026-03-02", "x"])]
+        rows = pa.record_batch([c.cast(pa.large_string()) for c in columns], names=["system", "prompt"])
+        prepare((core_table([np.arange(1, 5, dtype=np.uint64)]), 0.6), rows)
+        print(warm - before, compiled() - warm)
+    """
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    by_warm_up, by_work = map(int, run.stdout.split())
+    assert by_warm_up > 5
+    assert by_work == 0

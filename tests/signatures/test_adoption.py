@@ -28,7 +28,9 @@ def families(embedder: Embedder, **changes: float) -> list:
     made = [
         replace(signature({1: 1.0}), prototypes=embedder.encode(pa.array(said))) for said in (OTHER, ORIGINAL)
     ]
-    return [replace(s, **{"similarity": 0.4, "usual": 0.1, "threshold": 0.5} | changes) for s in made]
+    return [
+        replace(s, **{"similarity": 0.4, "typical_similarity": 0.1, "threshold": 0.5} | changes) for s in made
+    ]
 
 
 def taken(embedder: Embedder, sent: list[list[int]], **changes: float) -> list[int]:
