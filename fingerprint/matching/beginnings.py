@@ -108,14 +108,14 @@ class Beginnings:
 
     def _whole(self, text: str) -> Read:
         folded = normalise(pa.array([text], pa.large_string()))
-        found = tokens(folded)
-        grams = shingle(found.hashes, found.section, found.row_offsets)
-        held = held_with(self._index, NOTHING_HELD, grams.hashes)
+        tokenised = tokens(folded)
+        grams = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
+        overlap = held_with(self._index, NOTHING_HELD, grams.hashes)
         data, _ = buffers(folded)
-        words = len(found.hashes) > 0 and makes_token(
-            data[found.starts[0] :][:4].tobytes().decode(errors="ignore")[0]
+        words = len(tokenised.hashes) > 0 and makes_token(
+            data[tokenised.starts[0] :][:4].tobytes().decode(errors="ignore")[0]
         )
-        return Read(held, ends_of(data), text.count(TURN_END), words)
+        return Read(overlap, ends_of(data), text.count(TURN_END), words)
 
     def _continued(self, known: Read, added: str) -> Read | None:
         """Read what a text adds to a known one; None where only the whole tells."""
@@ -123,13 +123,13 @@ class Beginnings:
         if not known.words or turns >= LAST_SECTION:
             return None
         folded = normalise(pa.array([added], pa.large_string()))
-        found = tokens(pa.array([_WORD + folded[0].as_py()], pa.large_string()))
-        section, hashes = found.section[1:], found.hashes[1:]
-        offsets = found.row_offsets.copy()
+        tokenised = tokens(pa.array([_WORD + folded[0].as_py()], pa.large_string()))
+        section, hashes = tokenised.section[1:], tokenised.hashes[1:]
+        offsets = tokenised.row_offsets.copy()
         offsets[1] -= 1
         grams = shingle(hashes, section, offsets)
-        held = held_with(self._index, known.held, grams.hashes)
-        return Read(held, known.ends.before(ends_of(buffers(folded)[0])), turns, True)
+        overlap = held_with(self._index, known.held, grams.hashes)
+        return Read(overlap, known.ends.before(ends_of(buffers(folded)[0])), turns, True)
 
 
 class _Chain:

@@ -131,7 +131,7 @@ def _facts_revision(store: Store | None) -> int | None:
 
 def answers(matcher: Matcher, requests: Sequence[LookupRequest]) -> list[Match]:
     """Look several requests up at once; the same answers as one by one, without segments and slots."""
-    texts = [compose_one(a.system, a.prompt) for a in asked]
+    texts = [compose_one(a.system, a.prompt) for a in requests]
     # no stored account is empty
-    accounts = pa.array([a.account or "" for a in asked], pa.large_string())
-    return matcher.matches(matcher.find_raw(texts, accounts), [a.account for a in asked])
+    accounts = pa.array([a.account or "" for a in requests], pa.large_string())
+    return matcher.matches(matcher.find_raw(texts, accounts), [a.account for a in requests])

@@ -81,8 +81,8 @@ class Matcher:
 
     def find(self, texts: pa.LargeStringArray, accounts: pa.Array | None = None) -> Nearest:
         """Find the nearest family of each normalised text (q,); accounts: (q,) who sent them, if known."""
-        found = tokens(texts)
-        grams = shingle(found.hashes, found.section, found.row_offsets)
+        words = tokens(texts)
+        grams = shingle(words.hashes, words.section, words.row_offsets)
         return self._nearest_of(
             ngram_index.best_hits(self._index, grams.hashes, grams.offsets), texts, accounts
         )
@@ -195,31 +195,31 @@ class Matcher:
         explained: also tell the segments of the template, and what the prompt has between them, which takes longer.
         """
         text = compose_one(system, prompt)
-        found = self.find_raw([text], None if account is None else pa.array([account], pa.large_string()))
-        match = self.matches(found, [account])[0]
+        nearest = self.find_raw([text], None if account is None else pa.array([account], pa.large_string()))
+        match = self.matches(nearest, [account])[0]
         if not explained or match.candidate_id is None:
             return match
         folded = normalise(pa.array([text], pa.large_string()))
-        template = self.families[int(found.family[0])]["segments"]
+        template = self.families[int(nearest.family[0])]["segments"]
         segments, slots = explain(folded[0].as_py(), tokens(folded), template)
         return replace(match, segments=segments, slots=slots)
 
-    def matches(self, found: Nearest, accounts: Sequence[str | None]) -> list[Match]:
-        """Say what was found of q requests, of senders (q,) if known."""
+    def matches(self, nearest: Nearest, accounts: Sequence[str | None]) -> list[Match]:
+        """Return the matches of q requests, of senders (q,) if known."""
         threshold = self.snapshot.arrays["threshold"]
         return [
             Match(None, None, 0.0, None, None)
             if number < 0
             else Match(
-                family_id=self.families[number]["family_id"] if found.matched[row] else None,
+                family_id=self.families[number]["family_id"] if nearest.matched[row] else None,
                 candidate_id=self.families[number]["family_id"],
-                score=float(found.score[row]),
+                score=float(nearest.score[row]),
                 label=self.families[number]["label"],
                 campaign_id=self.families[number]["campaign_id"],
                 threshold=float(threshold[number]),
-                coverage=float(found.coverage[row]),
-                similarity=float(found.similarity[row]),
-                known_sender=bool(found.known_sender[row]) if accounts[row] else None,
+                coverage=float(nearest.coverage[row]),
+                similarity=float(nearest.similarity[row]),
+                known_sender=bool(nearest.known_sender[row]) if accounts[row] else None,
             )
-            for row, number in enumerate(found.family.tolist())
+            for row, number in enumerate(nearest.family.tolist())
         ]
