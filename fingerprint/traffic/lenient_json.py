@@ -108,13 +108,10 @@ def _mend(data: Bytes, cut: bool, stack: Bytes, out: Bytes) -> tuple[int, int]:
             out[whole] = c
             i, o, whole, depth = i + 1, whole + 1, whole + 1, depth - 1
             need = _NEEDS_COMMA
-        elif need == _NEEDS_COMMA and c == _COMMA:
+        elif (need == _NEEDS_COMMA and c == _COMMA) or (need == _NEEDS_COLON and c == _COLON):
             out[o] = c
             i, o = i + 1, o + 1
-            need = _NEEDS_KEY if stack[depth - 1] == _END_BRACE else _NEEDS_VALUE
-        elif need == _NEEDS_COLON and c == _COLON:
-            out[o] = c
-            i, o, need = i + 1, o + 1, _NEEDS_VALUE
+            need = _NEEDS_KEY if c == _COMMA and stack[depth - 1] == _END_BRACE else _NEEDS_VALUE
         elif c == _QUOTE and need in (_NEEDS_KEY, _NEEDS_VALUE):
             i, o, bad = _text(data, i, out, o)
             undecodable += bad
@@ -122,10 +119,7 @@ def _mend(data: Bytes, cut: bool, stack: Bytes, out: Bytes) -> tuple[int, int]:
                 break
             out[o] = _QUOTE
             o += 1
-            if need == _NEEDS_KEY:
-                need = _NEEDS_COLON
-                continue
-            whole, need = o, _NEEDS_COMMA
+            whole, need = (whole, _NEEDS_COLON) if need == _NEEDS_KEY else (o, _NEEDS_COMMA)
             if i < 0:
                 break
         elif need == _NEEDS_VALUE and c in (_BRACE, _BRACKET):

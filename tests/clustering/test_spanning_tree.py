@@ -49,7 +49,8 @@ def test_lists_that_no_chain_joins_make_a_forest_unless_somebody_knows_more() ->
     assert len(spanning_tree(ids, distance, core, 0.0, None).length) == 2
 
     def outside(rows: np.ndarray, group: np.ndarray, core: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        other = np.array([np.flatnonzero(group != group[row])[0] for row in rows], np.int64)
+        others = [np.flatnonzero(group != group[row]) for row in rows]
+        other = np.array([found[0] if len(found) else -1 for found in others], np.int64)
         return other, np.full(len(rows), 0.5, np.float32)
 
     joined = spanning_tree(ids, distance, core, 0.0, outside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from support.made_signatures import CHANGED, signature_of
 from support.observed import observed
 
+import fingerprint
 from fingerprint.assessment import features
 from fingerprint.assessment.features import Feature
 from fingerprint.evidence.null_models import MIN_POOL
@@ -82,3 +84,25 @@ def test_the_export_format_writes_ascii() -> None:
     assert written.isascii()
     assert written.splitlines()[0] == b"TLP:AMBER, \\xc9xample"
     assert written.splitlines()[1].startswith(b"f1: 60 requests from 12 accounts")
+
+
+def test_files_and_functions_are_as_short_as_the_page_says() -> None:
+    longest_file, longest_function = map(
+        int, re.findall(r"at most (\d+)(?: lines)?; functions at most (\d+)", PAGE)[0]
+    )
+    root = Path(fingerprint.__file__).parent
+    sizes: dict[str, int] = {}
+    for path in sorted(root.rglob("*.py")):
+        source = path.read_text()
+        name = str(path.relative_to(root))
+        if source.count("\n") > longest_file:
+            sizes[name] = source.count("\n")
+        if "migrations" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno is not None
+                lines = node.end_lineno - node.lineno + 1
+                if lines > longest_function:
+                    sizes[f"{name}: {node.name}"] = lines
+    assert sizes == {}

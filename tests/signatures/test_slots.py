@@ -26,7 +26,7 @@ def described(values: list[str]) -> object:
 def test_values_are_counted_and_measured_in_characters(values: list[str]) -> None:
     made = described(values)
     lengths = [len(value) for value in values]
-    assert (made.distinct, made.min_length, made.max_length) == (len(set(values)), min(lengths), max(lengths))
+    assert (made.distinct, made.shortest, made.longest) == (len(set(values)), min(lengths), max(lengths))
 
 
 def test_fewer_than_two_values_make_no_slot() -> None:
