@@ -110,4 +110,5 @@ def observations(
         fillings=fillings,
         sample=meanings.sample,
         intents=meanings.intents,
+        facts=batch.facts,
     )

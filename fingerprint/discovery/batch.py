@@ -21,6 +21,7 @@ from fingerprint.base.parallel import in_order
 from fingerprint.base.sparse import ranges
 from fingerprint.base.types import Bools, Bytes, Doubles, HashArray, Ids, IntArray
 from fingerprint.evidence.coactivity import Behaviour, Ranks, behaviour
+from fingerprint.evidence.request_facts import FactCodes, RequestFacts
 from fingerprint.text.normalise import compose, display_batch, normalise_with_values
 from fingerprint.text.tokenise import Tokens, tokens
 
@@ -36,7 +37,7 @@ class Batch:
     are these. account: (r,) int32 into accounts (a,). second: (r,) float64, Unix time of the first request.
     prompt: (r,) int32 into the distinct prompts. texts: (n,) normalised; shown: (n,) as a person may see them.
     token_hashes: (t,) uint64 and section: (t,) uint8 of the prompts' tokens; offsets: (n + 1,) where each one's begin.
-    metadata: (r,) JSON objects, or null, of the first requests.
+    metadata: (r,) JSON objects, or null, and facts: what is asked for beside the text, of the first requests.
     """
 
     account: Ids
@@ -49,6 +50,7 @@ class Batch:
     section: Bytes
     offsets: IntArray
     metadata: pa.ChunkedArray
+    facts: RequestFacts
 
     def __len__(self) -> int:
         return len(self.account)
@@ -129,12 +131,14 @@ def collect(batches: Iterable[pa.RecordBatch], *, threads: int = 1) -> Batch:
     pieces = (batch.slice(at, PIECE) for batch in batches for at in range(0, len(batch), PIECE))
     seen = SeenIds()
     columns: dict[str, list[pa.Array]] = {name: [] for name in ("account_id", "timestamp", "metadata")}
+    facts, codes = FactCodes(), [np.empty(0, dtype=np.int32)]
     keys: list[HashArray] = []
     distinct: list[HashArray] = []
     texts: list[pa.Array] = []
     readable: list[pa.Array] = []
     parts: list[tuple[HashArray, Bytes, IntArray]] = []
     for piece in in_order(_Piece.of, pieces, threads=threads):
+        codes.append(facts.encode(piece.rows))
         for name, chunks in columns.items():
             chunks.append(piece.rows.column(name))
         new = seen.first_time(piece.key)
@@ -157,6 +161,7 @@ def collect(batches: Iterable[pa.RecordBatch], *, threads: int = 1) -> Batch:
         section=np.concatenate([np.empty(0, dtype=np.uint8), *(section for _, section, _ in parts)]),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         metadata=pa.chunked_array(columns["metadata"], pa.large_string()),
+        facts=RequestFacts(np.concatenate(codes), facts.table()),
     )
 
 

@@ -26,6 +26,7 @@ from fingerprint.discovery.shared_ngrams import shared_grams
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.settings import Settings
 from fingerprint.evidence.coactivity import WINDOWS_SECONDS, isolated
+from fingerprint.evidence.request_facts import RequestFacts
 from fingerprint.text.ngrams import Shingles
 
 MAX_PROMPTS = 2_000
@@ -233,6 +234,7 @@ def _without_texts(
         section=np.empty(0, dtype=np.uint8),
         offsets=np.zeros(prompts + 1, dtype=np.int64),
         metadata=nothing,
+        facts=RequestFacts.none(len(account)),
     )
 
 

@@ -74,6 +74,9 @@ FACTS = pa.struct(
 
 FACT_FIELDS = tuple(FACTS.field(i).name for i in range(FACTS.num_fields))
 
+FACTS_SCHEMA = pa.schema([pa.field("model", pa.large_string()), *FACTS])
+"""The same with the model, as columns."""
+
 ROW_SCHEMA = pa.schema(
     [
         pa.field("request_id", pa.large_string(), nullable=False),

@@ -22,6 +22,7 @@ from fingerprint.evidence.filling_sample import FillingSample
 from fingerprint.evidence.history import History
 from fingerprint.evidence.intents import IntentLikeness
 from fingerprint.evidence.null_models import SMOOTHING, Trait
+from fingerprint.evidence.request_facts import RequestFacts
 from fingerprint.evidence.slot_fillings import Fillings
 
 Result = TypeVar("Result")
@@ -40,6 +41,7 @@ class Observations:
     history: what earlier nights hold of these families and accounts; None: nobody looked. fillings: what stands in the
     slots of each distinct prompt (n,); None: nobody looked. sample: what some requests of each family are filled with, as
     vectors; None: nobody looked. intents: how near each template is to what campaigns ask for; None: nobody looked.
+    facts: what each request asks for beside its text, (r,); None: nobody looked.
 
     What many statistics need is a property here, computed when it is first asked for. What only the statistics of one
     file share is a function there, decorated with `once`.
@@ -56,6 +58,7 @@ class Observations:
     fillings: Fillings | None = None
     sample: FillingSample | None = None
     intents: IntentLikeness | None = None
+    facts: RequestFacts | None = None
     _results: dict[object, object] = field(default_factory=dict, init=False, repr=False)
 
     @property

@@ -1,7 +1,7 @@
 """A night too large for memory: its distinct prompts on disk, its conversations as columns of numbers.
 
 Prompts lie in the order they were read, each once, in two Arrow files of compressed batches: `texts.arrow` to match
-and `sent.arrow` as sent. Memory: 40 bytes a conversation, 16 a distinct prompt, and PIECE rows for each worker.
+and `sent.arrow` as sent. Memory: 44 bytes a conversation, 16 a distinct prompt, and PIECE rows for each worker.
 
 What is done for every text is a function of a module, for an `Engine`: `prepare`, `claims_of`, `fillings_of`.
 """
@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from fingerprint.base.hashing import SeenIds
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch, places_of, prompt_keys
+from fingerprint.evidence.request_facts import FactCodes, RequestFacts
 from fingerprint.evidence.slot_fillings import MAX_SLOTS, Fillings, fillings
 from fingerprint.nights.claims import Claims, CoreTable, core_table, find_claims, join_claims
 from fingerprint.nights.engine import Engine
@@ -120,7 +121,7 @@ def write_spool(
     share: of a core that a prompt must hold. Returns the arrays that `open_spool` and `claims_from_arrays` read.
     Raises StoreError when the disk refuses, and whatever reading raises.
     """
-    seen, accounts, metadata = SeenIds(), _Codes(), _Codes()
+    seen, accounts, metadata, facts = SeenIds(), _Codes(), _Codes(), FactCodes()
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     claims: list[Claims] = []
     starts: list[int] = []
@@ -139,6 +140,7 @@ def write_spool(
             new = seen.first_time(piece.key)
             columns["account"].append(accounts.encode(rows.column("account_id")))
             columns["metadata"].append(metadata.encode(rows.column("metadata")))
+            columns["fact_code"].append(facts.encode(rows))
             columns["second"].append(rows.column("timestamp").cast(pa.int64()).to_numpy() / 1e6)
             columns["request_key"].append(piece.key.copy())
             columns["key"].append(piece.key[new])
@@ -148,7 +150,7 @@ def write_spool(
             count += int(new.sum())
             files.write(piece.texts, piece.sent, pa.array(new))
         files.finish()
-        files.write_names(accounts.strings(), metadata.strings())
+        files.write_names(accounts.strings(), metadata.strings(), facts.table())
     arrays = {name: np.concatenate([*parts, np.empty(0, _COLUMNS[name])]) for name, parts in columns.items()}
     arrays["prompt"] = places_of(arrays.pop("request_key"), arrays["key"])
     arrays["pieces"] = np.array([*starts, count], dtype=np.int64)
@@ -158,6 +160,7 @@ def write_spool(
 _COLUMNS = {
     "account": np.int32,
     "metadata": np.int32,
+    "fact_code": np.int32,
     "second": np.float64,
     "request_key": np.uint64,
     "key": np.uint64,
@@ -192,6 +195,7 @@ def open_spool(folder: Path, arrays: Arrays) -> Spool:
         metadata=pa.chunked_array(
             [pa.DictionaryArray.from_arrays(pa.array(arrays["metadata"]), names["metadata"].combine_chunks())]
         ),
+        facts=RequestFacts(arrays["fact_code"], read_table(folder / "facts.arrow")),
     )
     return Spool(folder, batch, arrays["key"], arrays["size"], arrays["pieces"])
 
@@ -279,6 +283,7 @@ def sample(spool: Spool, prompts: IntArray, *, shown: bool = True) -> Batch:
         section=tokenised.section,
         offsets=tokenised.row_offsets,
         metadata=batch.metadata.take(pa.array(rows)),
+        facts=batch.facts.take(rows),
     )
 
 

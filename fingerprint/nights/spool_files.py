@@ -70,11 +70,16 @@ class SpoolFiles:
     def _append(self, name: str, column: pa.LargeStringArray, new: pa.BooleanArray) -> None:
         self._open[name].write_batch(pa.record_batch([column.filter(new)], schema=_SCHEMA))
 
-    def write_names(self, accounts: pa.LargeStringArray, metadata: pa.LargeStringArray) -> None:
-        """Write what the numbers of accounts (a,) and of metadata (m,) stand for."""
+    def write_names(
+        self, accounts: pa.LargeStringArray, metadata: pa.LargeStringArray, facts: pa.Table
+    ) -> None:
+        """Write what the numbers of accounts (a,), of metadata (m,) and of facts (k,) stand for."""
         for name, column in (("accounts", accounts), ("metadata", metadata)):
             with refusals(self._folder), self._new(name, _PACKED) as writer:
                 writer.write_batch(pa.record_batch([column], schema=_SCHEMA))
+        path = str(self._folder / "facts.arrow")
+        with refusals(self._folder), pa.ipc.new_file(path, facts.schema, options=_PACKED) as writer:
+            writer.write_table(facts)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ CHUNK_BYTES = 48_000_000
 ROW_BYTES = 64
 """What a row counts for beside its text."""
 
-COLUMNS = ("account_id", "timestamp", "system", "prompt", "metadata")
+COLUMNS = ("account_id", "timestamp", "system", "prompt", "model", "metadata", "facts")
 """What stages read of a conversation, named as in traffic."""
 
 _IDS = pa.schema([TRAFFIC_SCHEMA.field("request_id")])

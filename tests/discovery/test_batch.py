@@ -12,6 +12,7 @@ from support.crafted import START, Sent, batch_of, record_batch
 
 from fingerprint.discovery.batch import Batch, collect
 from fingerprint.domain.schemas import TURN_END
+from fingerprint.evidence.request_facts import RequestFacts
 from fingerprint.text.normalise import normalise_batch
 from fingerprint.text.tokenise import tokens
 
@@ -30,6 +31,8 @@ SENT = st.builds(
 
 def same(one: Batch, other: Batch) -> bool:
     def plain(value: object) -> object:
+        if isinstance(value, RequestFacts):
+            return value.distinct.take(pa.array(value.code)).to_pylist()
         return value.tolist() if isinstance(value, np.ndarray) else value.to_pylist()  # type: ignore[attr-defined]
 
     return all(plain(getattr(one, n)) == plain(getattr(other, n)) for n in Batch.__slots__)

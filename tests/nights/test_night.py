@@ -69,6 +69,8 @@ def test_a_night_reads_the_same_in_memory_and_by_way_of_the_disk(
     assert (large.content_hash, large.end, large.ingest) == (small.content_hash, small.end, small.ingest)
     for name in ("account", "second", "prompt"):
         assert getattr(large.batch, name).tolist() == getattr(small.batch, name).tolist()
+    assert large.batch.facts.code.tolist() == small.batch.facts.code.tolist()
+    assert large.batch.facts.distinct.to_pylist() == small.batch.facts.distinct.to_pylist()
     assert large.requests.request_id.to_pylist() == small.requests.request_id.to_pylist()
     for name in ("conversation", "second"):
         assert getattr(large.requests, name).tolist() == getattr(small.requests, name).tolist()

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from fingerprint.domain.errors import StoreError
+from fingerprint.evidence.request_facts import RequestFacts
 from fingerprint.nights.spool_files import GROUP, SpoolFiles, read_rows
 
 PIECES = 3 * GROUP + 1
@@ -25,7 +26,7 @@ def written(folder: Path) -> np.ndarray:
             sent = strings(*(f"Sent {name}" for name in ids))
             files.write(texts, sent, pa.array([True, False, True]))
         files.finish()
-        files.write_names(strings("a"), strings())
+        files.write_names(strings("a"), strings(), RequestFacts.none(1).distinct)
     return np.arange(0, 2 * PIECES + 1, 2)
 
 

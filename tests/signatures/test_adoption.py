@@ -11,6 +11,7 @@ from support.reworded import ORIGINAL, OTHER, REWORDED
 
 from fingerprint.discovery.batch import Batch
 from fingerprint.embedding.embedder import Embedder
+from fingerprint.evidence.request_facts import RequestFacts
 from fingerprint.signatures import adoption
 from fingerprint.signatures.adoption import _likeliest, nearest_in_meaning
 
@@ -86,6 +87,7 @@ def batch() -> Batch:
         section=np.empty(0, np.uint8),
         offsets=np.zeros(7, np.int64),
         metadata=nothing,
+        facts=RequestFacts.none(len(SENT)),
     )
 
 
