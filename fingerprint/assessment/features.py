@@ -80,14 +80,14 @@ SCORE_FEATURES: Features = (
     Feature(
         "synchrony",
         synchrony.synchrony,
-        "{value} pairs of requests by different accounts within minutes; chance gives {expected}",
+        "{value} pairs of conversations that different accounts began within minutes; chance gives {expected}",
         weight=0.5,
         cap=12.0,
     ),
     Feature(
         "pool",
         pool_size.small_pool,
-        "sent by {value} accounts; as many random requests would be by {expected}",
+        "sent by {value} accounts; as many random conversations would come from {expected}",
         weight=0.12,
         cap=10.0,
     ),
@@ -101,7 +101,7 @@ SCORE_FEATURES: Features = (
     Feature(
         "concentration",
         concentration.concentration,
-        "a mean {value} of each account's requests are in it; chance gives {expected}",
+        "a mean {value} of each account's conversations are in it; chance gives {expected}",
         weight=0.04,
         cap=10.0,
     ),
@@ -172,7 +172,7 @@ SCORE_FEATURES: Features = (
     Feature(
         "growth",
         growth.growth,
-        "{value} requests tonight; {expected} by its earlier share of traffic",
+        "{value} conversations tonight; {expected} by its earlier share of traffic",
         weight=0.0,
         cap=10.0,
     ),
@@ -193,7 +193,7 @@ SCORE_FEATURES: Features = (
     Feature(
         "copied",
         copied_prompts.copied,
-        "a share of {value} of its requests is copied by several accounts; {expected} is usual",
+        "a share of {value} of its conversations came word for word from several accounts; {expected} is usual",
         weight=-0.15,
         cap=10.0,
     ),
@@ -269,14 +269,14 @@ SCORE_FEATURES: Features = (
     Feature(
         "schedule",
         schedule.on_schedule,
-        "a share of {value} comes on the quarter of an hour, as schedulers send; {expected} elsewhere",
+        "a share of {value} of its conversations begins on the quarter of an hour, as schedulers send; {expected} elsewhere",
         weight=-0.6,
         cap=10.0,
     ),
     Feature(
         "once",
         harvest.once_each,
-        "{value} requests an account: nobody comes back for more",
+        "{value} conversations an account: nobody comes back for more",
         weight=-3.0,
         cap=1.0,
         is_test=False,

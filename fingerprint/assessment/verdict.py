@@ -19,7 +19,7 @@ FLAGGED = 0.9
 """The precision aimed at: a family is flagged from this probability of being a campaign on."""
 
 TELLING_REQUESTS = 20
-"""From fewer requests than this a night lowers a family's score by half only; not at all if its pool is the same (D-057)."""
+"""From fewer conversations than this a night lowers a family's score by half only; not at all if its pool is the same (D-057)."""
 
 SAME_POOL_EVIDENCE = 2.0
 """A pool is the same if more accounts came back than chance gives, p below 1e-2."""
@@ -52,7 +52,7 @@ def verdict(
         drop = _log_odds([r for r in earlier if r.name != LABEL]) - _log_odds(reasons)
         share = _share_kept(statistics, family)
         if drop > 0 and share:
-            words = "so few requests tonight say little; its score of earlier nights counts"
+            words = "so few conversations tonight say little; its score of earlier nights counts"
             reasons.append(Reason(EARLIER, share, share * drop, words))
     score = 1 / (1 + np.exp(-_log_odds(reasons)))
     return float(score), tuple(sorted(reasons, key=lambda r: (-abs(r.contribution), r.name)))
@@ -88,7 +88,7 @@ def _log_odds(reasons: Sequence[Reason]) -> float:
 
 
 def _share_kept(statistics: FamilyStatistics, family: int) -> float:
-    """How much of a drop in score is made good, 0 to 1: few requests settle little, and nothing if the pool is the same."""
+    """How much of a drop in score is made good, 0 to 1: few conversations settle little, and nothing if the pool is the same."""
     if statistics.requests[family] >= TELLING_REQUESTS:
         return 0.0
     return 1.0 if statistics.evidence_of(RETURNING, family) >= SAME_POOL_EVIDENCE else 0.5

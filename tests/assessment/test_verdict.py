@@ -170,7 +170,7 @@ def test_the_reasons_make_up_the_score() -> None:
     assert score == pytest.approx(1 / (1 + np.exp(-total)))
     sizes = [abs(contribution) for contribution, _ in reasons.values()]
     assert sizes == sorted(sizes, reverse=True)
-    assert reasons["pool"][1] == "sent by 40 accounts; as many random requests would be by 350"
+    assert reasons["pool"][1] == "sent by 40 accounts; as many random conversations would come from 350"
     assert reasons["overlap"][1] == "shares 31 accounts with another family; chance gives 2.7"
     assert reasons["synchrony"][1].startswith("9000 pairs")
     assert reasons[PRIOR] == (-3.4, "most templates are honest")
