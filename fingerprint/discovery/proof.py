@@ -20,6 +20,9 @@ from fingerprint.evidence.pools import sent_by_active_pools
 MIN_LONG_CORE = 16
 """A core of so many n-grams (about 19 tokens) is a template by its text alone; a shorter one needs behaviour (D-087)."""
 
+MIN_SHORT_CORE = 4
+"""N-grams of a core, about seven tokens, that its senders alone may prove: people repeat shorter phrases, too (D-158)."""
+
 MIN_SHARP_SHARE, MAX_RAGGED_SHARE = 0.75, 0.15
 """A text has sharp edges if this part of its core is in 95 % of the members, and so few other n-grams in some of them."""
 
@@ -95,6 +98,17 @@ def is_akin(families: Families, act: Behaviour, senders: sparse.csr_matrix, sett
     volume = np.asarray(senders.sum(axis=0), dtype=np.float64).ravel()
     related = sent_by_active_pools((families.members @ senders).tocsr(), together, volume)
     return np.asarray(related & (act.accounts >= settings.min_accounts))
+
+
+def is_come_back_to(
+    families: Families, act: Behaviour, senders: sparse.csr_matrix, settings: Settings
+) -> Bools:
+    """Tell which families (f,) with a core of a few words their senders come back to; senders: (n, a) CSR."""
+    short = np.flatnonzero((families.size >= MIN_SHORT_CORE) & (families.support >= settings.min_requests))
+    out = np.zeros(len(families), dtype=np.bool_)
+    part = families.take(short)
+    out[short] = comes_back(part.members, act.only(short), senders)
+    return out & (act.accounts >= settings.min_accounts)
 
 
 def _pooled(families: Families, act: Behaviour, settings: Settings) -> Bools:

@@ -36,6 +36,9 @@ OWN_SHARE = 0.5
 CLAIMED = 0.6
 """A sentence says what a group says if its cosine with the group's centre is this (D-155)."""
 
+MOSTLY = 0.7
+"""Two families are one if this share of one's prompts is of the other, too."""
+
 MOST_GROUPS = 32
 """Groups that describe a family: those that most of its prompts hold."""
 
@@ -86,6 +89,30 @@ def reworded(
     label[free] = np.where(fresh >= 0, len(seen) + fresh, -1)
     known = np.concatenate([np.array(old, dtype=np.int64)[seen], np.full(len(wordings), -1)])
     return Reworded(said.prompts, label, known.astype(np.int64), (*(() for _ in seen), *wordings))
+
+
+def beside_text(families: Reworded, label: Ids) -> Reworded:
+    """Settle which prompts are of reworded families and which of those that share text; label: (n,) these, -1 = none.
+
+    A new reworded family most of whose prompts share a text is that text's, and goes. A family of shared text most of
+    whose prompts say what a reworded one says is a wording of it, and loses them. All others keep what they have.
+    """
+    text = label[families.prompts]
+    sizes = np.bincount(label[label >= 0])
+    out, kept = families.label.copy(), []
+    for row, known in enumerate(families.known.tolist()):
+        mine = np.flatnonzero(families.label == row)
+        shared = np.bincount(text[mine][text[mine] >= 0], minlength=len(sizes))
+        if known < 0 and shared.max(initial=0) >= MOSTLY * len(mine):
+            out[mine] = -1
+            continue
+        whole = shared >= MOSTLY * np.maximum(sizes, 1)
+        out[mine[(text[mine] >= 0) & ~whole[text[mine]]]] = -1
+        kept.append(row)
+    rank = np.full(len(families.known) + 1, -1, dtype=np.int32)
+    rank[kept] = np.arange(len(kept))
+    wordings = tuple(families.wordings[row] for row in kept)
+    return Reworded(families.prompts, rank[out], families.known[kept], wordings)
 
 
 def _discover(

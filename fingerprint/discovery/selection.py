@@ -92,8 +92,10 @@ class _Trial:
             & ~proof.is_proven(families, act, never, self._settings)
         )
         outlined[undecided] = self._outline(families.take(undecided), number[undecided])
-        return proof.is_proven(families, act, outlined, self._settings) | proof.is_akin(
-            families, act, self._senders, self._settings
+        return (
+            proof.is_proven(families, act, outlined, self._settings)
+            | proof.is_akin(families, act, self._senders, self._settings)
+            | proof.is_come_back_to(families, act, self._senders, self._settings)
         )
 
     def assign(self, families: Families, number: IntArray) -> Ids:

@@ -19,8 +19,8 @@ from fingerprint.clustering.knn import knn_graph
 from fingerprint.discovery.assignment import Assignment
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery, Graph
-from fingerprint.discovery.proof import SYNCHRONY_P
-from fingerprint.discovery.reworded import Wordings, reworded
+from fingerprint.discovery.proof import MIN_LONG_CORE, SYNCHRONY_P
+from fingerprint.discovery.reworded import Wordings, beside_text, reworded
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
 from fingerprint.evidence.coactivity import behaviour
@@ -76,11 +76,14 @@ def topics(
 ) -> Topics:
     """Find families of meaning among the prompts that no family holds, stored ones first.
 
+    Those of new families with a short core are looked at, too: a wording that comes back now and then makes one.
     assignment: of the batch's prompts to the families of the discovery. graph: finds neighbours, as `knn.knn_graph`.
     """
     prompts = pick_evenly(np.flatnonzero(discovery.label < 0), MAX_UNASSIGNED)
     prompts = prompts[assignment.label[prompts] < 0]
-    said = reworded(batch, prompts, stored, embed, settings)
+    fragments = np.flatnonzero((discovery.families.known < 0) & (discovery.families.size < MIN_LONG_CORE))
+    open_to = np.union1d(prompts, np.flatnonzero(np.isin(discovery.label, fragments)))
+    said = beside_text(reworded(batch, open_to, stored, embed, settings), discovery.label)
     worded = said.label >= 0
     assignment = assignment.with_prompts(
         said.prompts[worded], len(discovery.families) + said.label[worded], strength=1.0

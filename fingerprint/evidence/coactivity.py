@@ -17,7 +17,7 @@ Fisher's method combines the two p-values. They are of one family each: who test
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numba import njit
@@ -47,6 +47,10 @@ class Behaviour:
     p_pool: Doubles
     p_synchrony: Doubles
     p_value: Doubles
+
+    def only(self, rows: IntArray) -> Behaviour:
+        """Return the behaviour of some families, in this order."""
+        return Behaviour(*(getattr(self, column.name)[rows] for column in fields(self)))
 
 
 MAX_WINDOW = 0.05

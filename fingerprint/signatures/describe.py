@@ -63,13 +63,16 @@ def describe(
     textual = _textual(batch, discovery, stored, stamp, settings)
     drafts = [*textual, *_by_meaning(batch, len(textual), topical, stored, stamp, settings)]
     known = np.concatenate([discovery.families.known, topical.known])
-    # a stored topic is among the discovery's families, too, where it has no text
+    members = members_of(topical.assignment.label, len(drafts))
+    # a stored topic is among the discovery's families, too, where it has no text, and a reworded one may take all prompts
+    # of a new one that shares text
     kept = [
         f
         for f, draft in enumerate(drafts)
-        if f >= len(textual) or (len(draft.grams) and (known[f] >= 0 or draft.template.segments))
+        if f >= len(textual)
+        or (len(draft.grams) and (known[f] >= 0 or (draft.template.segments and members[f].nnz)))
     ]
-    members = members_of(topical.assignment.label, len(drafts))[kept]
+    members = members[kept]
     fresh = with_prototypes(batch, [drafts[f] for f in kept], members, topical.unassigned, embed, settings)
     tonight = with_spread_and_reliability(batch, fresh, members)
     signatures = tuple(

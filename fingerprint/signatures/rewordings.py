@@ -13,7 +13,7 @@ from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, HashArray, Ids, TextsOfPrompts
 from fingerprint.discovery.batch import Batch, behaviour_of
 from fingerprint.discovery.families import members_of
-from fingerprint.discovery.reworded import FEWEST_SAID, things_said
+from fingerprint.discovery.reworded import FEWEST_SAID, MOSTLY, things_said
 from fingerprint.domain.signature import Signature, Template
 from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.signatures.adoption import adopt, owned_by, owners
@@ -24,8 +24,8 @@ from fingerprint.text.normalise import normalise
 from fingerprint.text.sentences import split_sentences
 from fingerprint.text.tokenise import tokens
 
-SAMPLE, MOSTLY = 64, 0.7
-"""Prompts of a family that are read, and the share of them that must say what another family says."""
+SAMPLE = 64
+"""Prompts of a family that are read to see whether they say what another family says."""
 
 COMMON_WORDS = 300
 """Most frequent tokens of a batch; text that hardly uses them is in another language than the rest."""

@@ -10,6 +10,7 @@ from scipy import sparse
 from support.bare_signatures import signature
 from support.bursts import LONG, in_bursts
 from support.crafted import Sent, background, batch_of, words
+from support.new_wordings import passers_by
 
 from fingerprint.discovery.discover import Discovery, discover
 from fingerprint.discovery.families import Families
@@ -83,6 +84,38 @@ def test_a_short_phrase_of_anybody_is_no_family() -> None:
     polite = [f"{words(random, 20)} {PHRASE} {words(random, 3)}" for _ in range(80)]
     discovery = found(by_anybody(random, polite) + background(random, 800, accounts=300))
     assert len(discovery.families) == 0
+
+
+def by_a_pool_at_any_time(random: np.random.Generator, prompts: Sequence[str], accounts: int) -> list[Sent]:
+    return [
+        Sent(p, f"pool{n % accounts}", float(random.uniform(0, 86_400)))
+        for n, p in enumerate(random.permutation(np.array(prompts, dtype=object)).tolist())
+    ]
+
+
+def test_a_short_template_that_a_pool_comes_back_to_is_a_family() -> None:
+    random = np.random.default_rng(11)
+    prompts = [f"solve this twice by independent routes and compare: {words(random, 12)}" for _ in range(33)]
+    discovery = found([*by_a_pool_at_any_time(random, prompts, 12), *passers_by(random, 400)])
+    assert discovery.label[:33].tolist() == [0] * 33
+    assert (discovery.label[33:] == -1).all()
+
+
+def test_a_short_template_that_each_sends_once_is_none() -> None:
+    random = np.random.default_rng(12)
+    prompts = [f"solve this twice by independent routes and compare: {words(random, 12)}" for _ in range(33)]
+    discovery = found([*by_a_pool_at_any_time(random, prompts, 33), *passers_by(random, 400)])
+    assert (discovery.label == -1).all()
+
+
+def test_one_sentence_under_a_long_payload_that_a_pool_comes_back_to_is_a_family() -> None:
+    random = np.random.default_rng(13)
+    prompts = [
+        f"set an exam of thirty questions on this reader, hardest last. {words(random, 1500)}"
+        for _ in range(24)
+    ]
+    discovery = found([*by_a_pool_at_any_time(random, prompts, 9), *passers_by(random, 400)])
+    assert discovery.label[:24].tolist() == [0] * 24
 
 
 def test_two_templates_of_one_pool_are_two_families() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from support.crafted import Sent, batch_of
+from support.crafted import Sent, batch_of, words
 from support.new_wordings import THINGS, asked_once, passers_by, reworded_prompts, sent_by_a_pool
 from support.night_families import families_of
 
@@ -63,6 +63,28 @@ def test_people_who_ask_the_same_are_not_of_the_pool_that_sends_one_thing_of_it(
     single = [Sent(THINGS[0][n], f"cook{n}", 500.0 * n) for n in range(8)]
     families = found([*sent_by_a_pool(random, 60), *single, *passers_by(random, 400)], embedder)
     assert (families.label[60:68] == -1).all()
+
+
+def test_wordings_that_come_back_make_no_families_of_their_own(embedder: Embedder) -> None:
+    """Each of the wordings is sent by several accounts, as text that they share."""
+    random = np.random.default_rng(9)
+    sent = [*sent_by_a_pool(random, 90), *passers_by(random, 600)]
+    families = night(sent, embedder)
+    (only,) = families.signatures
+    assert only.kind == "reworded"
+    assert (families.label[:90] == 0).mean() > 0.95
+
+
+def test_a_short_text_that_all_share_stays_a_text(embedder: Embedder) -> None:
+    random = np.random.default_rng(10)
+    text = ". ".join(wordings[0] for wordings in THINGS[:2])
+    sent = [
+        Sent(f"{text}. {words(random, 12)}", f"pool{n % 10}", float(random.uniform(0, 86_400)))
+        for n in range(40)
+    ]
+    families = night([*sent, *passers_by(random, 400)], embedder)
+    assert [s.kind for s in families.signatures] == ["template"]
+    assert (families.label[:40] == 0).all()
 
 
 def test_two_runs_give_the_same(embedder: Embedder) -> None:
