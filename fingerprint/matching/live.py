@@ -8,9 +8,8 @@ database is away, the last ones stand.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
@@ -25,8 +24,7 @@ from fingerprint.matching.snapshot_build import embedder_of, with_facts
 from fingerprint.matching.snapshot_files import current_snapshot, published_at
 from fingerprint.store.store import Store
 from fingerprint.text.normalise import compose_one
-from fingerprint.traffic.messages import without_separators
-from fingerprint.traffic.requests import READ_ELSEWHERE, texts
+from fingerprint.traffic.bodies import Body, said_in
 
 REMEMBERED = 16_384
 """Sentences whose vectors a process that answers keeps, 16 MB: system prompts and earlier turns come again and again."""
@@ -47,16 +45,13 @@ class LookupRequest:
     account: str | None = None
 
 
-def read_request(body: Mapping[str, Any], account: str | None) -> LookupRequest:
-    """Read a provider's request, or a plain prompt and system, as `lookup` reads a log; raises InputError."""
-    prompt, system = body.get("prompt"), body.get("system")
-    is_plain = READ_ELSEWHERE.isdisjoint(body)
-    if is_plain and isinstance(prompt, str) and (system is None or isinstance(system, str)):
-        return LookupRequest(
-            without_separators(prompt), without_separators(system) if system else None, account
-        )
-    system, prompt = texts(dict(body))
-    return LookupRequest(prompt, system, account)
+def read_request(body: Body, account: str | None = None) -> LookupRequest:
+    """Read a provider's request, or a plain prompt and system, as `lookup` reads a log.
+
+    account: who sent it, if it is known better than by the request. Raises BadRow where no text can be found.
+    """
+    sent = said_in(body)
+    return LookupRequest(sent.prompt, sent.system, sent.account if account is None else account)
 
 
 @dataclass(frozen=True, slots=True)

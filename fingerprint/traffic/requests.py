@@ -170,6 +170,14 @@ def texts(row: Json, roles: Roles = NO_ROLES) -> tuple[str | None, str]:
     return _texts(_located(row, RowReading(roles=roles)))
 
 
+def sender(row: Json) -> str | None:
+    """Tell who sends a request of any shape, as `extract` does; None where it does not say."""
+    try:
+        return _account(_located(row, _AS_IT_IS))
+    except BadRow:
+        return None
+
+
 class _Located(NamedTuple):
     """A row with what it says where.
 

@@ -18,6 +18,7 @@ from fingerprint.matching.snapshot import open_snapshot
 from fingerprint.matching.snapshot_build import with_facts
 from fingerprint.signatures.match_score import PREFERRED
 from fingerprint.store.store import Store
+from fingerprint.traffic.bodies import Body
 
 PROMPT = TEMPLATES[0].format("river market engine teacher window garden")
 
@@ -131,16 +132,32 @@ def test_a_damaged_snapshot_leaves_the_last_one_in_use(home: Path) -> None:
             LookupRequest(f"a{TURN_END}b", None, "x"),
         ),
         ({"system": [{"type": "text", "text": "s"}], "messages": []}, LookupRequest("", "s", "x")),
-        ({}, LookupRequest("", None, "x")),
+        ({"prompt": "a", "account_id": 7}, LookupRequest("a", None, "x")),
     ],
 )
 def test_requests_are_read_as_logs_are(body: dict[str, object], expected: LookupRequest) -> None:
-    assert read_request(body, "x") == expected
+    assert read_request(Body(body), "x") == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "account"),
+    [
+        ({"user": "u-1"}, "u-1"),
+        ({"account_id": 7}, "7"),
+        ({"metadata": {"user_id": "u-2"}}, "u-2"),
+        ({}, None),
+    ],
+)
+def test_the_sender_is_named_as_in_logs(body: dict[str, object], account: str | None) -> None:
+    messages = [{"role": "user", "content": "a"}]
+    assert read_request(Body({**body, "messages": messages})) == LookupRequest("a", None, account)
 
 
 def test_what_is_no_text_is_refused() -> None:
     with pytest.raises(InputError, match="expected"):
-        read_request({"messages": [{"role": "user", "content": 7}]}, None)
+        read_request(Body({"messages": [{"role": "user", "content": 7}]}))
+    with pytest.raises(InputError, match="no text"):
+        read_request(Body({}))
 
 
 def test_a_home_of_a_newer_night_is_followed(home: Path, traffic: tuple[Path, Path]) -> None:

@@ -104,8 +104,12 @@ def test_a_batch_is_answered_in_order_and_bounded(served: Running) -> None:
         (b'{"prompt": "\xff"}', 400),
         (b"[]", 422),
         (b'{"prompt": 7}', 422),
-        (b'{"messages": [{"content": "x"}]}', 422),
-        (b'{"prompt": "' + b"x" * 2_200_000 + b'"}', 413),
+        (b'{"messages": [{"role": "assistant", "content": "x"}]}', 422),
+        (b'{"prompt": "' + b"x" * (16 << 20) + b'"}', 413),
+        (b'{"prompt": ""}', 422),
+        (b'{"foo": 1}', 422),
+        (b'{"prompt": "x", "explain": 1}', 422),
+        (b'{"prompt": "x", "account_id": ["a"]}', 422),
         (b"[" * 5000, 400),
     ],
 )
@@ -115,6 +119,43 @@ def test_what_cannot_be_read_is_a_problem(served: Running, sent: bytes, status: 
     assert got.headers["content-type"] == "application/problem+json"
     assert got.json()["status"] == status
     assert "xxxx" not in got.text
+
+
+def test_why_a_body_cannot_be_looked_up_is_told(served: Running) -> None:
+    got = served.client.post("/v1/lookup", json={"messages": []}).json()
+    assert (got["kind"], got["errors"]) == (
+        "no_text",
+        [{"at": [], "expected": "no text: neither user nor system text found"}],
+    )
+    got = served.client.post("/v1/lookup/batch", json={"requests": [{"prompt": "x"}, {"foo": "y"}]})
+    assert got.status_code == 422
+    assert got.json()["errors"][0]["at"] == ["requests", "1"]
+
+
+def test_bodies_with_oddities_are_read(served: Running) -> None:
+    plain = ask(served, {"prompt": PROMPT, "account_id": "pool1"})
+    text = json.dumps(PROMPT)[1:-1]
+    for body in (
+        f'{{"prompt": "{text}", "user": "pool1", "o": NaN}}',
+        f'{{"prompt": "{text} \\ud83d", "user": "pool1"}}',
+        f'{{"prompt": "{text}", "user": "pool1", "deep": {"[" * 3000}{"]" * 3000}}}',
+        f'\ufeff{{"prompt": "{text}", "user": "pool1"}}',
+    ):
+        got = served.client.post(
+            "/v1/lookup", content=body.encode(), headers={"content-type": "application/json"}
+        )
+        assert got.json() == plain
+
+
+def test_a_large_body_is_answered_as_a_small_one(served: Running) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 3_000_000}}
+    blocks = [image, {"type": "text", "text": PROMPT}]
+    small = ask(served, {"prompt": PROMPT})
+    large = ask(served, {"messages": [{"role": "user", "content": blocks}]})
+    assert large["family_id"] == small["family_id"]
+    explained = ask(served, {"messages": [{"role": "user", "content": blocks}], "explain": True})
+    assert explained.pop("explanation")
+    assert explained == large
 
 
 def test_other_types_of_body_are_refused(served: Running) -> None:

@@ -22,7 +22,7 @@ class Config:
 
     policy: file of the operator's policy; None: every decision is observe.
     max_body: bytes of a request's body.
-    max_gateway_body: bytes of a gateway's request; longer ones are let through unread, as a 413 would fail users.
+    max_gateway_body: bytes of a gateway's request that are read; of a longer one what comes after them is not looked up.
     max_waiting: lookups that may wait in one worker; further ones are refused with 503.
     deadline_ms: a lookup that has waited for so long is refused with 503. batch: requests in one batch.
     batch_deadline_ms: the same for a batch, whose parts take turns with other requests.
@@ -39,8 +39,8 @@ class Config:
     workers: int = 1
     model: str | None = None
     policy: str | None = None
-    max_body: int = 2 * 1024 * 1024
-    max_gateway_body: int = 8 * 1024 * 1024
+    max_body: int = 16 * 1024 * 1024
+    max_gateway_body: int = 16 * 1024 * 1024
     max_waiting: int = 512
     deadline_ms: int = 1000
     batch: int = 1000

@@ -11,40 +11,36 @@ from fingerprint.matching.live import Serving
 from fingerprint.service.serving.policy import Decision
 
 
-class Block(BaseModel):
-    """One part of a message; only `text` is read."""
+class LookupOptions(BaseModel):
+    """What is ours in a request to look up."""
 
-    model_config = ConfigDict(extra="allow")
-    type: str | None = None
-    text: str | None = None
+    model_config = ConfigDict(strict=True)
+    account_id: Annotated[str, Field(min_length=1, max_length=1024)] | int | None = Field(
+        None,
+        description="who sent it, as the nightly's logs name them; without, what the provider's fields say of it",
+    )
+    explain: bool = Field(False, description="add the template's segments and the text between them")
+
+    @property
+    def account(self) -> str | None:
+        """The account as text."""
+        return None if self.account_id is None else str(self.account_id)
 
 
-class Message(BaseModel):
-    """One turn of a conversation; those of `system`, `developer` and `user` are read."""
+class LookupBody(LookupOptions):
+    """A request to look up: a plain `prompt` with `system`, or a body as any provider takes it.
 
-    model_config = ConfigDict(extra="allow")
-    role: str
-    content: str | list[Block] | None = None
-
-
-class LookupBody(BaseModel):
-    """A request to look up: a plain `prompt` with `system`, or a body as OpenAI or Anthropic take it.
-
-    Fields that are not named here are not read, so a gateway may send a provider's request as it is.
+    It is read as the rows of logs are, so a gateway may send a provider's request as it is; a body without any text is a
+    422. These are the fields met most.
     """
 
     model_config = ConfigDict(extra="allow")
-    prompt: str | None = Field(None, description="what the user wrote")
-    system: str | list[Block] | None = Field(
-        None, description="the system prompt, text or Anthropic's blocks"
-    )
-    messages: list[Message] | None = Field(None, description="OpenAI chat or Anthropic messages")
-    input: str | list[Message] | None = Field(None, description="OpenAI Responses: input")
-    instructions: str | None = Field(None, description="OpenAI Responses: the system prompt")
-    account_id: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
-        None, description="who sent it, as the nightly's logs name them"
-    )
-    explain: bool = Field(False, description="add the template's segments and the text between them")
+    prompt: Any = Field(None, description="what the user wrote")
+    system: Any = Field(None, description="the system prompt, text or Anthropic's blocks")
+    messages: Any = Field(None, description="OpenAI chat or Anthropic messages")
+    input: Any = Field(None, description="OpenAI Responses: input")
+    instructions: Any = Field(None, description="OpenAI Responses: the system prompt")
+    contents: Any = Field(None, description="Gemini: contents")
 
 
 class BatchBody(BaseModel):

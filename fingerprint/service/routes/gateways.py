@@ -8,6 +8,7 @@ happens without our answer is the gateway's to say (`unreachable_fallback`, `fai
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Literal
 
 import orjson
@@ -18,19 +19,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from fingerprint.domain.errors import FingerprintError, InputError
+from fingerprint.domain.errors import FingerprintError
 from fingerprint.domain.results import Match
 from fingerprint.matching.live import LookupRequest, Serving, read_request
 from fingerprint.service.http.limits import beginning_of, deadline_of
 from fingerprint.service.http.openapi import body_schema, problems
 from fingerprint.service.http.problems import Problem, response
 from fingerprint.service.routes.answers import answer_of
-from fingerprint.service.routes.truncated_json import salvaged
 from fingerprint.service.serving import metrics
 from fingerprint.service.serving.access_log import note
 from fingerprint.service.serving.auth import permitted, permitted_gateway
 from fingerprint.service.serving.context import Service, service_of
-from fingerprint.service.serving.policy import Decision, Gateway
+from fingerprint.service.serving.policy import UNREADABLE, Action, Decision, Gateway, Unparsed
+from fingerprint.traffic.bodies import Body, parsed
+from fingerprint.traffic.rejects import BadRow
 
 router = APIRouter(tags=["gateways"])
 ENVOY_PATH = "/v1/envoy/authz"
@@ -43,6 +45,7 @@ ACCOUNT_FIELDS = (
 )
 """In the order in which the nightly job names the sender of LiteLLM's logs."""
 
+_WORDS: dict[Unparsed, Action] = {"pass": "observe", "mark": "mark", "block": "block"}
 _HIDDEN = "[present]"
 _log = structlog.get_logger()
 
@@ -83,9 +86,10 @@ async def _or_503(gateway: str, work: Callable[[], Awaitable[Response]]) -> Resp
 
 
 async def _decided(
-    service: Service, request: Request, query: LookupRequest, gateway: Gateway
+    service: Service, request: Request, size: int, read: Callable[[], LookupRequest], gateway: Gateway
 ) -> tuple[Match, Decision, Serving]:
-    match, serving = await service.engine.ask(query, deadline_of(request, service.config.deadline_ms))
+    until = deadline_of(request, service.config.deadline_ms)
+    query, match, serving = await service.engine.ask_body(size, read, until)
     decision = service.policy.decide(match, query.account, gateway)
     metrics.looked_up(match, decision, gateway)
     note(
@@ -113,31 +117,41 @@ async def litellm_guardrail(request: Request) -> Response:
 
     async def work() -> Response:
         await permitted(request, "lookup")
-        raw, whole = await beginning_of(request, service.config.max_gateway_body)
-        body = salvaged(raw) if whole else None
-        if not isinstance(body, dict):
-            return _let_through(request, "too_long" if not whole else "not_json")
-        if body.get("input_type") == "response":
-            return _guardrail("NONE")
+        raw, _ = await beginning_of(request, service.config.max_gateway_body)
+        until = deadline_of(request, service.config.deadline_ms)
         try:
-            query = _guardrail_asked(body)
-        except InputError:
-            return _let_through(request, "unreadable")
-        match, decision, serving = await _decided(service, request, query, "litellm")
-        note(request.scope, litellm_call_id=_word(body.get("litellm_call_id")))
+            body = await service.engine.aside(len(raw), partial(parsed, raw, cut=True), until)
+            if body.fields.get("input_type") == "response":
+                return _guardrail("NONE")
+            read = partial(_guardrail_asked, body)
+            match, decision, serving = await _decided(service, request, len(raw), read, "litellm")
+        except BadRow as bad:
+            return _unread_by_litellm(service, request, bad.kind)
+        note(request.scope, litellm_call_id=_word(body.fields.get("litellm_call_id")))
         return _guardrail(
             "BLOCKED" if decision.action == "block" else "NONE",
             blocked_reason=decision.reason if decision.action == "block" else None,
-            fingerprint=answer_of(match, decision, serving),
+            fingerprint=answer_of(match, decision, serving) | ({"partial": True} if body.cut else {}),
         )
 
     return await _or_503("litellm", work)
 
 
-def _let_through(request: Request, why: str) -> Response:
-    metrics.UNPARSED.labels("litellm", why).inc()
-    note(request.scope, gateway="litellm", unparsed=why)
-    return _guardrail("NONE", fingerprint={"unparsed": why})
+def _unread(service: Service, request: Request, gateway: Gateway, why: str) -> Unparsed:
+    """Write down that a request could not be read, and return what the policy does about such."""
+    metrics.UNPARSED.labels(gateway, why).inc()
+    decision = service.policy.unparsed
+    note(request.scope, gateway=gateway, unparsed=why, decision=decision)
+    return decision
+
+
+def _unread_by_litellm(service: Service, request: Request, why: str) -> Response:
+    decision = _unread(service, request, "litellm", why)
+    return _guardrail(
+        "BLOCKED" if decision == "block" else "NONE",
+        blocked_reason=UNREADABLE if decision == "block" else None,
+        fingerprint={"unparsed": why, "decision": _WORDS[decision]},
+    )
 
 
 def _guardrail(action: str, **more: object) -> Response:
@@ -145,15 +159,15 @@ def _guardrail(action: str, **more: object) -> Response:
     return Response(orjson.dumps(content), media_type="application/json")
 
 
-def _guardrail_asked(body: dict[str, Any]) -> LookupRequest:
+def _guardrail_asked(body: Body) -> LookupRequest:
     """Read roles where there are any; `texts` has none, and so all of it counts as the user's."""
-    account = _guardrail_account(body)
-    messages = body.get("structured_messages")
-    if isinstance(messages, list) and messages:
-        return read_request({"messages": messages}, account)
-    texts = body.get("texts")
-    words = [text for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
-    return read_request({"messages": [{"role": "user", "content": text} for text in words]}, account)
+    account = _guardrail_account(body.fields)
+    messages = body.fields.get("structured_messages")
+    if not isinstance(messages, list) or not messages:
+        texts = body.fields.get("texts")
+        words = [text for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
+        messages = [{"role": "user", "content": text} for text in words]
+    return read_request(Body({"messages": messages}, body.undecodable), account)
 
 
 def _guardrail_account(body: dict[str, Any]) -> str | None:
@@ -191,35 +205,43 @@ class EnvoyAuthz:
 
     async def _checked(self, service: Service, request: Request) -> Response:
         permitted_gateway(request)
-        raw, whole = await beginning_of(request, service.config.max_gateway_body)
-        partial = not whole or request.headers.get("x-envoy-auth-partial-body") == "true"
-        body = salvaged(raw) if raw else None
-        if not isinstance(body, dict):
-            return self._unread(request, "not_json" if raw else "no_body")
+        raw, _ = await beginning_of(request, service.config.max_gateway_body)
+        if not raw:
+            # of a GET there is nothing to read
+            metrics.UNPARSED.labels("envoy", "no_body").inc()
+            note(request.scope, gateway="envoy", unparsed="no_body", decision="pass")
+            return Response(headers={"x-fp-decision": "observe", "x-fp-unparsed": "no_body"})
+
+        partly: dict[str, str] = {}
+
+        def read() -> LookupRequest:
+            # whatever Envoy says: it calls a body whole that it cut at the very end of its buffer
+            body = parsed(raw, cut=True)
+            if body.cut:
+                partly["x-fp-partial"] = "true"
+            return read_request(body, _word(request.headers.get(ACCOUNT_HEADER)))
+
         try:
-            query = read_request(body, _word(request.headers.get(ACCOUNT_HEADER)))
-        except InputError:
-            return self._unread(request, "unreadable")
-        if not query.prompt and not query.system:
-            return self._unread(request, "no_text")
-        match, decision, serving = await _decided(service, request, query, "envoy")
+            match, decision, serving = await _decided(service, request, len(raw), read, "envoy")
+        except BadRow as bad:
+            unread = _unread(service, request, "envoy", bad.kind)
+            headers = {"x-fp-decision": _WORDS[unread], "x-fp-unparsed": bad.kind, **partly}
+            return _refused(UNREADABLE, headers) if unread == "block" else Response(headers=headers)
         headers = {
             "x-fp-decision": decision.action,
             "x-fp-score": f"{match.score:.6f}",
             "x-snapshot-id": serving.snapshot_id,
             **({"x-fp-signature": match.family_id} if match.family_id else {}),
-            **({"x-fp-partial": "true"} if partial else {}),
+            **partly,
         }
         if decision.action != "block":
             return Response(status_code=200, headers=headers)
-        error = {"message": decision.reason, "type": "invalid_request_error", "code": "policy_violation"}
-        return Response(orjson.dumps({"error": error}), 403, headers, "application/json")
+        return _refused(decision.reason, headers)
 
-    @staticmethod
-    def _unread(request: Request, why: str) -> Response:
-        metrics.UNPARSED.labels("envoy", why).inc()
-        note(request.scope, gateway="envoy", unparsed=why)
-        return Response(status_code=200, headers={"x-fp-decision": "observe", "x-fp-unparsed": why})
+
+def _refused(reason: str, headers: dict[str, str]) -> Response:
+    error = {"message": reason, "type": "invalid_request_error", "code": "policy_violation"}
+    return Response(orjson.dumps({"error": error}), 403, headers, "application/json")
 
 
 ENVOY_ROUTE = Route(f"{ENVOY_PATH}/{{path:path}}", EnvoyAuthz(), include_in_schema=False)

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from fingerprint.domain.results import Match
 from fingerprint.matching.live import LookupRequest, Serving, read_request
-from fingerprint.service.http.limits import deadline_of, json_of
+from fingerprint.service.http.limits import deadline_of, json_bytes_of
 from fingerprint.service.http.openapi import body_schema, problems
 from fingerprint.service.http.problems import Problem
-from fingerprint.service.routes.answers import Answer, BatchAnswer, BatchBody, LookupBody, answer_of
+from fingerprint.service.routes.answers import (
+    Answer,
+    BatchAnswer,
+    BatchBody,
+    LookupBody,
+    LookupOptions,
+    answer_of,
+)
 from fingerprint.service.serving import metrics
 from fingerprint.service.serving.access_log import note
 from fingerprint.service.serving.auth import permitted
 from fingerprint.service.serving.context import Service, service_of
+from fingerprint.traffic.bodies import Body, parsed
+from fingerprint.traffic.rejects import BadRow
 
 router = APIRouter(prefix="/v1", tags=["lookup"])
 SNAPSHOT = "x-snapshot-id"
-_one: TypeAdapter[LookupBody] = TypeAdapter(LookupBody)
-_batch: TypeAdapter[BatchBody] = TypeAdapter(BatchBody)
 
 
 @router.post(
@@ -36,13 +44,12 @@ async def lookup(request: Request) -> Response:
     """Look one request up among the stored families, and decide by the operator's policy."""
     service = service_of(request)
     who = await permitted(request, "lookup")
-    body = await json_of(request, service.config)
-    wanted = _checked(_one, body)
-    query = read_request(body, wanted.account_id)
-    match, serving = await (
-        service.engine.explain(query)
-        if wanted.explain
-        else service.engine.ask(query, deadline_of(request, service.config.deadline_ms))
+    raw = await json_bytes_of(request, service.config)
+    until = deadline_of(request, service.config.deadline_ms)
+    body = await service.engine.aside(len(raw), partial(_parsed, raw), until)
+    wanted = _options(body.fields)
+    query, match, serving = await service.engine.ask_body(
+        len(raw), partial(_query, body, wanted.account), until, explained=wanted.explain
     )
     answer = _answered(service, match, query, serving, explain=wanted.explain)
     note(
@@ -68,19 +75,15 @@ async def lookup_batch(request: Request) -> Response:
     """Look up to 1,000 requests up, all in the same snapshot."""
     service = service_of(request)
     who = await permitted(request, "lookup")
-    body = await json_of(request, service.config)
-    wanted = _checked(_batch, body)
-    most = service.config.batch
-    if len(wanted.requests) > most:
-        raise Problem(413, f"at most {most:,} requests expected, {len(wanted.requests):,} found")
-    pairs = zip(body["requests"], wanted.requests, strict=True)
-    queries = [read_request(row, one.account_id) for row, one in pairs]
+    raw = await json_bytes_of(request, service.config)
     until = deadline_of(request, service.config.batch_deadline_ms)
+    queries, explained = await service.engine.aside(
+        len(raw), partial(_queries, raw, service.config.batch), until
+    )
     matches, serving = await service.engine.ask_all(queries, until)
-    explained = [one.explain for one in wanted.requests]
     if any(explained):
         matches = [
-            (await service.engine.explain(one))[0] if explain else match
+            (await service.engine.explain(one, until))[0] if explain else match
             for one, explain, match in zip(queries, explained, matches, strict=True)
         ]
     results = [
@@ -92,13 +95,58 @@ async def lookup_batch(request: Request) -> Response:
     return _json({"results": results, "snapshot_id": serving.snapshot_id}, serving)
 
 
-def _checked(kind: TypeAdapter[Any], body: object) -> Any:
+def _parsed(raw: bytes) -> Body:
     try:
-        return kind.validate_python(body, strict=True)
+        return parsed(raw)
+    except BadRow as bad:
+        raise _problem(bad) from None
+
+
+def _query(body: Body, account: str | None, at: tuple[str, ...] = ()) -> LookupRequest:
+    try:
+        return read_request(body, account)
+    except BadRow as bad:
+        raise _problem(bad, at) from None
+
+
+def _queries(raw: bytes, most: int) -> tuple[list[LookupRequest], list[bool]]:
+    """Read the requests of a batch, and which are to be explained."""
+    body = _parsed(raw)
+    rows = body.fields.get("requests")
+    if not isinstance(rows, list) or not rows:
+        raise _unfit([(("requests",), "a list of requests")])
+    if len(rows) > most:
+        raise Problem(413, f"at most {most:,} requests expected, {len(rows):,} found")
+    queries, explained = [], []
+    for number, row in enumerate(rows):
+        at = ("requests", str(number))
+        if not isinstance(row, dict):
+            raise _unfit([(at, "an object")])
+        wanted = _options(row, at)
+        queries.append(_query(Body(row, body.undecodable), wanted.account, at))
+        explained.append(wanted.explain)
+    return queries, explained
+
+
+def _options(fields: dict[str, Any], at: tuple[str, ...] = ()) -> LookupOptions:
+    """Read what is ours of a request; the provider's fields are read as those of logs are."""
+    own = {name: fields[name] for name in LookupOptions.model_fields if fields.get(name) is not None}
+    try:
+        return LookupOptions.model_validate(own)
     except ValidationError as wrong:
         # what was sent is not repeated: it may hold a prompt
-        errors = [{"at": list(map(str, e["loc"])), "expected": e["msg"]} for e in wrong.errors()[:20]]
-        raise Problem(422, "the body is not as expected", more={"errors": errors}) from None
+        raise _unfit([((*at, *map(str, e["loc"])), e["msg"]) for e in wrong.errors()]) from None
+
+
+def _problem(bad: BadRow, at: tuple[str, ...] = ()) -> Problem:
+    if bad.kind in ("not_json", "invalid_utf8"):
+        return Problem(400, f"a body of JSON expected: {bad.reason}")
+    return _unfit([(at, bad.reason)], bad.kind)
+
+
+def _unfit(errors: list[tuple[tuple[str, ...], str]], kind: str = "wrong_type") -> Problem:
+    listed = [{"at": list(at), "expected": words} for at, words in errors]
+    return Problem(422, f"the body is not as expected: {errors[0][1]}", more={"kind": kind, "errors": listed})
 
 
 def _answered(

@@ -3,6 +3,7 @@
 A policy is a TOML file:
 
     default = "observe"            # of matches that no rule is about
+    unparsed = "mark"              # of gateways' requests in which no text is found: pass, mark, block
 
     [[rule]]                       # the first rule that holds in all its parts decides
     name = "known campaigns"
@@ -37,6 +38,14 @@ GATEWAYS: tuple[str, ...] = get_args(Gateway)
 
 REFUSED = "This request is not permitted by the provider's usage policy."
 """What a client is told when a rule gives no reason; it names no family."""
+
+
+UNREADABLE = "This request cannot be read, so it is not passed on."
+"""What a client is told when unparsed = "block"."""
+
+Unparsed = Literal["pass", "mark", "block"]
+UNPARSED: tuple[str, ...] = get_args(Unparsed)
+"""What is done about a gateway's request in which no text is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +90,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class GatewayPolicy:
-    """Rules in their order, and what is done about matches that none is about."""
+    """Rules in their order, and what is done about matches that none is about.
+
+    unparsed: what is done about requests of a gateway in which no text is found.
+    """
 
     rules: tuple[Rule, ...] = ()
     default: Action = "observe"
+    unparsed: Unparsed = "mark"
 
     @classmethod
     def load(cls, path: Path) -> GatewayPolicy:
@@ -102,13 +115,14 @@ class GatewayPolicy:
             table = tomllib.loads(text.decode())
         except ValueError as error:
             raise UsageError(f"{path}: a policy as TOML expected, found: {error}") from error
-        if unknown := sorted(set(table) - {"default", "rule"}):
-            raise UsageError(f"{path}: default and [[rule]] expected, {unknown[0]} found")
+        if unknown := sorted(set(table) - {"default", "unparsed", "rule"}):
+            raise UsageError(f"{path}: default, unparsed and [[rule]] expected, {unknown[0]} found")
         rules = table.get("rule", [])
         if not isinstance(rules, list):
             raise UsageError(f"{path}: [[rule]] expected, [rule] found")
         default = _action(f"{path}: default", table.get("default", "observe"))
-        return cls(tuple(_rule(path, n, rule) for n, rule in enumerate(rules, 1)), default)
+        unparsed = _one_of(f"{path}: unparsed", table.get("unparsed", "mark"), UNPARSED)
+        return cls(tuple(_rule(path, n, rule) for n, rule in enumerate(rules, 1)), default, unparsed)  # type: ignore[arg-type]
 
     def decide(self, match: Match, account: str | None, gateway: Gateway) -> Decision:
         """Decide what is done about a request that this gateway asked for."""
@@ -163,7 +177,11 @@ def _words(where: str, value: object) -> tuple[str, ...]:
 
 
 def _action(where: str, value: object) -> Action:
-    if value not in ACTIONS:
-        raise UsageError(f"{where}: one of {', '.join(ACTIONS)} expected, {value!r} found")
-    action: Action = value  # type: ignore[assignment]
+    action: Action = _one_of(where, value, ACTIONS)  # type: ignore[assignment]
     return action
+
+
+def _one_of(where: str, value: object, words: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in words:
+        raise UsageError(f"{where}: one of {', '.join(words)} expected, {value!r} found")
+    return value

@@ -86,7 +86,7 @@ def test_without_a_policy_all_is_only_looked_at() -> None:
     ("text", "words"),
     [
         ("rule", "a policy as TOML expected"),
-        ("other = 1", r"default and \[\[rule\]\] expected, other found"),
+        ("other = 1", r"default, unparsed and \[\[rule\]\] expected, other found"),
         ('default = "kill"', "one of observe, throttle, mark, block expected, 'kill' found"),
         ("[[rule]]\nlabel='x'", "rule 1: a decision expected, none found"),
         ("[[rule]]\ndecision='block'\nlable='x'", "rule 1: one of .* expected, lable found"),

@@ -1,0 +1,76 @@
+"""One request as a client sends it to a model, or a gateway passes it on: read as the rows of logs are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from fingerprint.traffic.field_paths import Json
+from fingerprint.traffic.lenient_json import UNDECODABLE, mend
+from fingerprint.traffic.rejects import BadRow, json_type
+from fingerprint.traffic.requests import sender, texts
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body that is an object; undecodable: whether it holds bytes that are no UTF-8. cut: whether its end is missing."""
+
+    fields: Json
+    undecodable: bool = False
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What system and user say in a request, and who sends it, if it says."""
+
+    prompt: str
+    system: str | None
+    account: str | None
+
+
+def parsed(data: bytes, *, cut: bool = False) -> Body:
+    """Read the JSON of a body, as leniently as that of logs; raises BadRow for what is none, and for no object.
+
+    cut: the end may be missing; what came before it is read, and a message whose role did not arrive is the user's.
+    """
+    try:
+        body = Body(orjson.loads(data))
+    except orjson.JSONDecodeError as error:
+        mended = mend(data)
+        ends = mended is None
+        if ends and cut:
+            mended = mend(data, cut=True)
+        if mended is None:
+            raise BadRow("not_json", f"JSON expected: {error.msg} at character {error.colno}") from None
+        body = Body(mended.value, mended.undecodable, ends)
+        if ends:
+            _name_the_speaker(body.fields)
+    if not isinstance(body.fields, dict):
+        raise BadRow("not_object", f"an object expected, {json_type(body.fields)} found")
+    return body
+
+
+def said_in(body: Body) -> Sent:
+    """Read what a request says; raises BadRow where no text can be found, or a text is no UTF-8."""
+    system, prompt = texts(body.fields)
+    if not system and not prompt:
+        raise BadRow("no_text", "no text: neither user nor system text found")
+    if body.undecodable and any(UNDECODABLE in text for text in (system or "", prompt)):
+        raise BadRow("invalid_utf8", "a text is not valid UTF-8")
+    return Sent(prompt, system, sender(body.fields))
+
+
+def _name_the_speaker(value: Any) -> None:
+    """Let a message at the end of what arrived, whose role may have been cut off, be one of the user."""
+    while isinstance(value, (dict, list)) and value:
+        if isinstance(value, list):
+            value = value[-1]
+            continue
+        if "role" not in value and ("content" in value or "parts" in value):
+            value["role"] = "user"
+            value = value.get("content", value.get("parts"))
+        else:
+            value = value[next(reversed(value))]
