@@ -8,14 +8,19 @@ goes on with the second. A record of one line may be looser, as Python's csv mod
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 
 from fingerprint.traffic.rejects import BadRow
 from fingerprint.traffic.sources import ByteStream, cut_lines
 
 # marks a physical line over the limit; no decoder makes this code point
 TOO_LONG = "\ud800"
+
+_DELIMITERS = ",;\t|"
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 class _Lines:
@@ -51,13 +56,16 @@ class _Lines:
 
 
 def csv_records(blocks: ByteStream, limit: int) -> Iterator[list[str] | BadRow]:
-    """Yield the records that are not blank, a BadRow for one that is no CSV.
+    """Yield the records that are not blank, a BadRow for one that is no CSV; the first line tells the delimiter.
 
     limit: bytes of a line, and characters of a cell. The cell TOO_LONG stands for a line over it.
     """
     csv.field_size_limit(limit)
-    lines = _Lines(_text_lines(blocks, limit))
-    reader = csv.reader(lines, strict=True)
+    text = _text_lines(blocks, limit)
+    header = next(text, "")
+    delimiter = delimiter_of(header)
+    lines = _Lines(chain([header] if header else [], text))
+    reader = csv.reader(lines, strict=True, delimiter=delimiter)
     while True:
         lines.begin()
         try:
@@ -69,20 +77,26 @@ def csv_records(blocks: ByteStream, limit: int) -> Iterator[list[str] | BadRow]:
                 lines.again()
                 yield _unclosed()
             else:
-                yield _loose(lines.record[0], error)
-            reader = csv.reader(lines, strict=True)
+                yield _loose(lines.record[0], error, delimiter)
+            reader = csv.reader(lines, strict=True, delimiter=delimiter)
             continue
         if record:
             yield record
 
 
-def _loose(line: str, error: csv.Error) -> list[str] | BadRow:
+def delimiter_of(header: str) -> str:
+    """Return what stands between the names of a header: of a comma, a semicolon, a tab and a bar the one most often there."""
+    bare = _QUOTED.sub("", header)
+    return max(_DELIMITERS, key=bare.count)
+
+
+def _loose(line: str, error: csv.Error, delimiter: str) -> list[str] | BadRow:
     """Read a record of one line that is not as RFC 4180 has it."""
     if "field larger" in str(error):
         return BadRow("too_long", f"not CSV: {error}")
     if "unexpected end" in str(error):
         return _unclosed()
-    return next(csv.reader([line]))
+    return next(csv.reader([line], delimiter=delimiter))
 
 
 def _unclosed() -> BadRow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from fingerprint.domain.errors import UsageError
 from fingerprint.domain.reading import Reading
 from fingerprint.domain.results import IngestReport
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.traffic.arrow_values import plain
 from fingerprint.traffic.content_hash import ContentHash
 from fingerprint.traffic.documents import documents
 from fingerprint.traffic.facts import facts_column
@@ -35,6 +37,7 @@ from fingerprint.traffic.tabular import (
     read_parquet,
     renamed,
     unusable,
+    with_columns,
 )
 from fingerprint.traffic.timestamps import EXPECTED, describe, utc_values
 
@@ -170,6 +173,10 @@ class TrafficReader:
     def _read(self, source: Source) -> Iterator[tuple[pa.RecordBatch, int]]:
         """Yield the good rows of one source, block by block, with the bytes read so far."""
         rows, limit = self._options.batch_rows, self._options.line_bytes
+        # the ids of one batch file alone are unique as they are
+        self._reading = self._reading.in_file(
+            source.label if len(self._sources) > 1 else None, source.partitions
+        )
         if source.format == "parquet":
             for block in read_parquet(
                 source, rows, self._options.columns if self._reading.is_plain else None
@@ -228,6 +235,7 @@ class TrafficReader:
     def _from_table(self, label: str, block: TableBlock) -> pa.RecordBatch:
         for number, bad in block.bad:
             self._reject(label, number, bad)
+        block = replace(block, table=with_columns(block.table, self._reading.beside))
         table = renamed(block.table, self._options.reading)
         if table is None or not is_native(table.schema):
             return self._from_items(label, self._objects(label, block))
@@ -238,12 +246,13 @@ class TrafficReader:
         return batch
 
     def _objects(self, label: str, block: TableBlock) -> Iterator[Row]:
+        table = plain(block.table)
         try:
-            yield from map(Row, block.numbers.tolist(), block.table.to_pylist())
-        except UnicodeDecodeError:
+            yield from map(Row, block.numbers.tolist(), table.to_pylist(maps_as_pydicts="strict"))
+        except (UnicodeDecodeError, KeyError):
             for i, number in enumerate(block.numbers.tolist()):
                 try:
-                    yield Row(number, block.table.slice(i, 1).to_pylist()[0])
+                    yield Row(number, _one_row(table.slice(i, 1)))
                 except UnicodeDecodeError:
                     self._reject(label, number, BadRow("invalid_utf8", "a text is not valid UTF-8"))
 
@@ -268,19 +277,12 @@ class TrafficReader:
         batch, good = self._batch(label, requests, numbers)
         return batch, np.array(numbers, dtype=np.int64)[good]
 
-    def _reading_of(self, label: str) -> RowReading:
-        # the ids of one batch file alone are unique as they are
-        if len(self._sources) > 1 and self._reading.file != label:
-            self._reading = replace(self._reading, file=label)
-        return self._reading
-
     def _requests(self, label: str, row: Row) -> Iterator[Request]:
-        reading = self._reading_of(label)
         for item in rows_in(row.value):
             try:
                 if not isinstance(item, dict):
                     raise BadRow("not_object", f"an object expected, {json_type(item)} found")
-                request = extract(item, reading)
+                request = extract(item, self._reading)
                 if row.undecodable and any(isinstance(v, str) and UNDECODABLE in v for v in request):
                     raise BadRow("invalid_utf8", f"not valid UTF-8 at byte {row.undecodable}")
                 if len(request.prompt) + len(request.system or "") > self._options.line_bytes:
@@ -354,6 +356,12 @@ def _document(stream: ByteStream) -> list[Any] | None:
     if not data.strip():
         return []
     return documents(bytes(data))
+
+
+def _one_row(table: pa.Table) -> dict[str, Any]:
+    """Return a row in which of a map's equal keys the last counts."""
+    with warnings.catch_warnings(action="ignore"):
+        return dict(table.to_pylist(maps_as_pydicts="lossy")[0])
 
 
 def _with_exact_integers(value: Any, line: bytes) -> Any:

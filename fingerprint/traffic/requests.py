@@ -12,7 +12,8 @@ they are asked for.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -34,11 +35,12 @@ from fingerprint.traffic.messages import (
 )
 from fingerprint.traffic.metadata import ip_prefix, metadata_json, whole_metadata
 from fingerprint.traffic.rejects import BadRow, RejectKind
-from fingerprint.traffic.row_plan import PATHS, Plan, at, plan_of
+from fingerprint.traffic.row_plan import KNOWN_KEYS, PATHS, Plan, at, plan_of
 from fingerprint.traffic.timestamps import EXPECTED, utc_values
 from fingerprint.traffic.tools import tool_text
 
 _LEVELS = 4
+_WHOLE = 2**53
 _NONE = (None, "", "{}", "[]", "redacted-by-litellm", "default-message-value")
 _OUR_OWN = frozenset(("request_id", "account_id", "timestamp", "system", "prompt", "model", "metadata"))
 READ_ELSEWHERE = (
@@ -74,7 +76,10 @@ Fields = tuple[str, str, object, str | None, str, str | None, bytes | None, Fact
 
 @dataclass(frozen=True, slots=True)
 class RowReading:
-    """A `Reading` as rows are read by it; `file`: the name of the file they stand in, for ids that are its own."""
+    """A `Reading` as the rows of one file are read by it.
+
+    file: its name, for ids that are unique in it only. beside: what is said of all its rows, and not in them.
+    """
 
     mapping: dict[str, Steps] = field(default_factory=dict)
     account: str | None = None
@@ -82,6 +87,7 @@ class RowReading:
     roles: Roles = NO_ROLES
     shared: tuple[str, ...] = ()
     file: str | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, reading: Reading) -> RowReading:
@@ -96,10 +102,16 @@ class RowReading:
             reading.shared,
         )
 
+    def in_file(self, file: str | None, partitions: Mapping[str, str]) -> RowReading:
+        """Return the reading of a file's rows; partitions: what its folders say of them all."""
+        wanted = {str(steps[0]) for steps in self.mapping.values()} | {*self.shared}
+        beside = {k: v for k, v in partitions.items() if k in KNOWN_KEYS or k in wanted}
+        return replace(self, file=file, beside=beside)
+
     @property
     def is_plain(self) -> bool:
         """Whether rows of our own say all there is to know."""
-        return not (self.mapping or self.account or self.time or self.shared)
+        return not (self.mapping or self.account or self.time or self.shared or self.beside)
 
 
 _AS_IT_IS = RowReading()
@@ -145,6 +157,8 @@ def extract(row: Json, reading: RowReading = _AS_IT_IS) -> Request:
 
     Raises BadRow, naming what was looked for or which type was found.
     """
+    if reading.beside:
+        row = {**reading.beside, **row}
     located = _located(row, reading)
     request_id = _request_id(located)
     account_id = reading.account or _account(located)
@@ -280,6 +294,8 @@ def _required(name: str, located: _Located) -> str:
         raise _missing(name, located.reading.mapping)
     if isinstance(value, str):
         return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE:
+        value = int(value)  # a column of whole numbers, some of them missing, comes as floats
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise wrong_type(name, "text or a whole number", value)

@@ -83,7 +83,8 @@ def _known_keys() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(keys), frozenset(key for path in inner for key in _prefixes(path))
 
 
-_KEYS, _METADATA_KEYS = _known_keys()
+KNOWN_KEYS, _METADATA_KEYS = _known_keys()
+"""Keys of rows that mean something here."""
 
 
 def plan_of(row: Json, log_format: str | None, shared: tuple[str, ...] = ()) -> Plan:
@@ -93,7 +94,7 @@ def plan_of(row: Json, log_format: str | None, shared: tuple[str, ...] = ()) -> 
         inside = tuple(
             [k for k, v in metadata.items() if v is not None and (k in _METADATA_KEYS or k in shared)]
         )
-    keys = tuple([k for k, v in row.items() if v is not None and (k in _KEYS or k in shared)])
+    keys = tuple([k for k, v in row.items() if v is not None and (k in KNOWN_KEYS or k in shared)])
     return _plan(keys, inside, log_format, shared)
 
 

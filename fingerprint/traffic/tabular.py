@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,7 @@ from numba import njit
 from fingerprint.base.types import Bools, Bytes, IntArray
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.reading import Reading
-from fingerprint.domain.schemas import FACTS, SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
+from fingerprint.domain.schemas import FACTS, ROW_SCHEMA, SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
 from fingerprint.traffic.csv_records import TOO_LONG, csv_records
 from fingerprint.traffic.metadata import metadata_json
 from fingerprint.traffic.rejects import BadRow, RejectKind
@@ -75,6 +75,14 @@ def renamed(table: pa.Table, reading: Reading) -> pa.Table | None:
     return pa.table(kept)
 
 
+def with_columns(table: pa.Table, values: Mapping[str, str]) -> pa.Table:
+    """Add columns of one value each, but for those that the table has."""
+    for name, value in values.items():
+        if name not in table.column_names:
+            table = table.append_column(name, pa.repeat(pa.scalar(value, pa.large_string()), len(table)))
+    return table
+
+
 def read_parquet(source: Source, rows: int, columns: Sequence[str] | None = None) -> Iterator[TableBlock]:
     """Read Parquet in blocks of at most `rows` rows and about BLOCK_BYTES; InputError if it is damaged.
 
@@ -112,6 +120,7 @@ def read_csv(source: Source, blocks: ByteStream, rows: int, limit: int) -> Itera
     header = next(reader, [])
     if isinstance(header, BadRow) or TOO_LONG in header:
         raise InputError(f"{source.label}: the header line is longer than {limit:,} bytes")
+    header = [_our_name(name, header) for name in header]
     _check_names(source, header)
     number = 0
     ended = not header
@@ -287,6 +296,12 @@ def _check_names(source: Source, names: Sequence[str]) -> None:
         raise InputError(
             f"{source.label}: column names must differ, but {', '.join(twice)} occurs more than once"
         )
+
+
+def _our_name(name: str, header: Sequence[str]) -> str:
+    """Return the name of one of our own columns that is written another way (`Request_ID`) as we write it."""
+    small = name.strip().lower()
+    return small if small in ROW_SCHEMA.names and small not in header else name
 
 
 def _wrong_width(width: int, row: Sequence[str]) -> BadRow:

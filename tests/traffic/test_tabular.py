@@ -16,6 +16,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from fingerprint.domain.errors import InputError
+from fingerprint.domain.reading import Reading
 from fingerprint.domain.schemas import SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
 from fingerprint.traffic import tabular
 from fingerprint.traffic.sources import Source
@@ -159,14 +160,16 @@ def test_what_is_native(change: dict[str, pa.DataType | None], expected: bool) -
 
 def test_columns_are_renamed_only_by_what_stands_there() -> None:
     table = pa.table({"id": ["1"], "text": ["t"], "rest": ["r"]})
-    mapped = renamed(table, {"request_id": "id", "prompt": "text"})
+    mapped = renamed(table, Reading({"request_id": "id", "prompt": "text"}))
     assert mapped is not None
     assert mapped.to_pylist() == [{"id": "1", "text": "t", "rest": "r", "request_id": "1", "prompt": "t"}]
-    swapped = renamed(pa.table({"prompt": ["s"], "system": ["p"]}), {"prompt": "system", "system": "prompt"})
+    swapped = renamed(
+        pa.table({"prompt": ["s"], "system": ["p"]}), Reading({"prompt": "system", "system": "prompt"})
+    )
     assert swapped is not None
     assert swapped.to_pylist() == [{"prompt": "p", "system": "s"}]
-    assert renamed(table, {"prompt": "body.text"}) is None
-    assert renamed(table, {"colour": "text"}) is None
+    assert renamed(table, Reading({"prompt": "body.text"})) is None
+    assert renamed(table, Reading({"colour": "text"})) is None
 
 
 @given(ids=st.lists(st.one_of(st.none(), st.text(max_size=5), st.just("ü" * (ID_BYTES // 2 + 1)))))
