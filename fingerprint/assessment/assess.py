@@ -9,9 +9,11 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
+from fingerprint.assessment.earlier_evidence import with_earlier_evidence
 from fingerprint.assessment.family_statistics import measure
 from fingerprint.assessment.features import SCORE_FEATURES, Features
-from fingerprint.assessment.verdict import FLAGGED, verdict
+from fingerprint.assessment.flagging import flag_threshold
+from fingerprint.assessment.verdict import verdict
 from fingerprint.assessment.weights import fitted_weights
 from fingerprint.base.types import Embed, TextsOfPrompts
 from fingerprint.discovery.batch import Batch
@@ -65,16 +67,22 @@ def assess(
     earlier: EarlierNights,
     stored: Sequence[Signature],
     features: Features = SCORE_FEATURES,
+    *,
+    precision: float,
 ) -> list[Signature]:
     """Return the night's signatures, those of families seen tonight with a new score, flag and reasons.
 
     fillings: what each distinct prompt of the batch is filled with; meanings: what some are about. stored: signatures before the night; their labels
-    move the weights, and their reasons count where a family sent little tonight.
+    move the weights, and their reasons count where a family sent little tonight. precision: of the flags (`flagging`).
     """
+    flag_from = flag_threshold(precision)
     data = observations(batch, night, fillings, meanings, earlier)
-    statistics, weights = measure(data, features), fitted_weights(stored, features)
     last_reasons = {s.family_id: s.reasons for s in stored}
     signatures = list(night.signatures)
+    statistics = with_earlier_evidence(
+        measure(data, features), [last_reasons.get(s.family_id, ()) for s in signatures]
+    )
+    weights = fitted_weights(stored, features)
     for f in np.flatnonzero(night.behaviour.requests):
         signature = signatures[f]
         score, reasons = verdict(
@@ -84,7 +92,7 @@ def assess(
             label=signature.label,
             earlier=last_reasons.get(signature.family_id, ()),
         )
-        signatures[f] = replace(signature, score=score, flagged=score >= FLAGGED, reasons=reasons)
+        signatures[f] = replace(signature, score=score, flagged=score >= flag_from, reasons=reasons)
     return signatures
 
 

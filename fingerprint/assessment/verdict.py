@@ -15,9 +15,6 @@ from fingerprint.base.types import Doubles
 from fingerprint.domain.signature import Reason
 from fingerprint.domain.vocabulary import LABELS
 
-FLAGGED = 0.9
-"""The precision aimed at: a family is flagged from this probability of being a campaign on."""
-
 TELLING_REQUESTS = 20
 """From fewer conversations than this a night lowers a family's score by half only; not at all if its pool is the same (D-057)."""
 

@@ -45,7 +45,11 @@ class IngestReport:
 
 @dataclass(frozen=True, slots=True)
 class NightReport:
-    """What one nightly run did; `assigned` are requests in a family, `conversations` all that were read."""
+    """What one nightly run did; `assigned` are requests in a family, `conversations` all that were read.
+
+    flagged: families of the home that are flagged after the night. expected_false_flags: how many of these are not a
+    campaign's, by their scores.
+    """
 
     batch_id: str
     ingest: IngestReport
@@ -57,3 +61,4 @@ class NightReport:
     flagged: int
     assigned: int
     conversations: int
+    expected_false_flags: float = 0.0

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+PRECISION_RANGE = (0.9, 0.99)
+"""Share of the flagged families that are to be campaigns': what may be asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -14,6 +17,7 @@ class Settings:
     min_accounts: k of k-anonymity: text that fewer accounts sent is in no template and makes no family.
     false_positive_rate: share of a batch's other prompts that may pass a family's threshold.
     discovery_rate: share of families with short templates that may be chance findings (Benjamini-Hochberg).
+    precision: share of the flagged families that are to be campaigns', 0.9 to 0.99; what is flagged depends on it, not scores.
     model: static, minilm, or the folder of a sentence-transformers model.
     neighbours: nearest neighbours of a segment in the graph that is clustered. seed: of every random choice.
     conversation_hours: a request continues an earlier one of its account, with whose text its own begins, if that came so
@@ -34,6 +38,7 @@ class Settings:
     min_accounts: int = 3
     false_positive_rate: float = 1e-4
     discovery_rate: float = 1e-3
+    precision: float = 0.95
     model: str = "static"
     neighbours: int = 30
     seed: int = 0

@@ -85,8 +85,10 @@ def filling_sample(
     return FillingSample(family, request, length[at.ravel()], every[at.ravel()])
 
 
-def chosen_requests(rows: sparse.csr_matrix, account: Ids) -> tuple[IntArray, IntArray]:
-    """Return families and numbers of at most MAX_REQUESTS requests of each, at most MAX_REQUESTS_OF_ACCOUNT an account.
+def chosen_requests(
+    rows: sparse.csr_matrix, account: Ids, most: int = MAX_REQUESTS
+) -> tuple[IntArray, IntArray]:
+    """Return families and numbers of at most `most` requests of each, at most MAX_REQUESTS_OF_ACCOUNT an account.
 
     Accounts with several requests come first, in a random order that does not depend on their number: pairs of
     requests of one account are what a comparison with other accounts needs.
@@ -107,7 +109,7 @@ def chosen_requests(rows: sparse.csr_matrix, account: Ids) -> tuple[IntArray, In
     of_account = mix(sender.astype(np.uint64) * GOLDEN + np.uint64(2))
     second = kept[np.lexsort((rank[kept], of_account[kept], alone[kept], family[kept]))]
     begin = np.searchsorted(family[second], family[second])
-    chosen = second[np.arange(len(second)) - begin < MAX_REQUESTS]
+    chosen = second[np.arange(len(second)) - begin < most]
     return family[chosen], request[chosen]
 
 

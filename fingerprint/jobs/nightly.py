@@ -13,6 +13,7 @@ import pyarrow as pa
 from fingerprint.assessment.assess import EarlierNights, assess, meanings
 from fingerprint.assessment.campaigns import AllNights
 from fingerprint.assessment.departures import account_features, storable, with_earlier_nights
+from fingerprint.assessment.flagging import expected_false_flags, flag_threshold
 from fingerprint.assessment.outcome import group_campaigns
 from fingerprint.base.parallel import workers
 from fingerprint.base.types import StageProgress
@@ -65,6 +66,7 @@ def nightly(
     if assignments is not None:
         check_extension(assignments)
     clock = StageClock(on_progress)
+    flag_threshold(settings.precision)
     # a call that cannot succeed makes no home
     starting = choose_engine(settings, spill=home.spill, warm_up=spool.warm_up)
     request = NightRequest(sources, reading or Reading(), settings)
@@ -115,6 +117,7 @@ def _work(
             meanings=meanings(batch, families, night.texts, catalogue(home.path / "intents.toml"), job.embed),
             earlier=earlier,
             stored=store.signatures(),
+            precision=request.settings.precision,
         )
         signatures = with_requests(batch, requests, signatures, families.label)
         spread = family_days(batch, requests, families.signatures, families.label)
@@ -203,6 +206,7 @@ def _report(
         families=len(np.unique(families.label[families.label >= 0])),
         new_families=int(families.born.sum()),
         flagged=sum(s.flagged for s in signatures),
+        expected_false_flags=expected_false_flags(s.score for s in signatures if s.flagged),
         assigned=int((families.label[night.batch.prompt] >= 0)[night.requests.conversation].sum()),
         conversations=len(night.batch),
     )

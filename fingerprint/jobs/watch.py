@@ -225,7 +225,9 @@ class Watch:
         stored = [*self._store.signatures(), *raised]
         before = EarlierNights(self._store.family_accounts(), self._store.account_totals())
         about = meanings(batch, night, batch.texts_of, catalogue(), self._vectors)
-        signatures = assess(batch, night, fill_batch(batch, night), about, before, stored)
+        signatures = assess(
+            batch, night, fill_batch(batch, night), about, before, stored, precision=settings.precision
+        )
         signatures = with_requests(batch, requests, signatures, night.label)
         label = night.label[batch.prompt][requests.conversation]
         for f, signature in enumerate(signatures):

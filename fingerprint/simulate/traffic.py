@@ -93,8 +93,9 @@ def _requests(world: World, day: Day, dealt: Dealt, keys: U64) -> tuple[Requests
     body_seed = np.where(popular, hashed(repeat.astype(np.uint64), 77 + world.config.seed), hashed(keys, 2))
     disguise = np.where(popular & (unit(keys, 15) < _TWEAKED), TWEAK, m.disguise)
     topics = world.compiled.topic_count
+    # people have topics of their own, whichever tool they use; a campaign works through one list
     topic = np.where(
-        background & (unit(keys, 16) < 0.6),
+        ~day.is_campaign[dealt.stream] & (unit(keys, 16) < np.where(background, 0.6, 0.9)),
         world.population.topic[dealt.account],
         topics * unit(keys, 17) ** 1.6,
     )

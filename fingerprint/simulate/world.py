@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.base.types import Doubles
+from fingerprint.base.types import Bools, Doubles
 from fingerprint.simulate.config import SimulationConfig
 from fingerprint.simulate.families import register
 from fingerprint.simulate.grammar import Compiled, Grammar, read_text
@@ -35,6 +35,7 @@ class Day:
     first_mode: I64
     mode_count: I64
     role: pa.Array
+    is_campaign: Bools
     family: pa.Array
     campaign: pa.Array
     weak: pa.Array
@@ -126,6 +127,7 @@ def _day(config: SimulationConfig, traffic: Traffic, number: int, modes: ModeTab
         first_mode=np.array([first for first, _ in runs]),
         mode_count=np.array([count for _, count in runs]),
         role=pa.array(roles),
+        is_campaign=np.array([role == "campaign" for role in roles]),
         family=pa.array([None, *(s.family.name for s in streams)], pa.string()),
         campaign=pa.array([None, *(s.campaign for s in streams)], pa.string()),
         weak=pa.array([False, *(s.family.weak and s.campaign is not None for s in streams)]),
@@ -142,10 +144,9 @@ def _mixing(config: SimulationConfig, days: tuple[Day, ...]) -> Doubles:
     """Return campaign share of each account's requests, counted over all days."""
     sent = np.zeros((2, config.accounts))
     for number, day in enumerate(days):
-        campaign = np.array(day.role) == "campaign"
         for begin, end in stretches(config.rows_on(number)):
             dealt = deal(day.plan, begin, end)
             sent[0] += np.bincount(dealt.account, minlength=config.accounts)
-            sent[1] += np.bincount(dealt.account[campaign[dealt.stream]], minlength=config.accounts)
+            sent[1] += np.bincount(dealt.account[day.is_campaign[dealt.stream]], minlength=config.accounts)
     mixing: Doubles = np.round(sent[1] / np.maximum(sent[0], 1), 4)
     return mixing

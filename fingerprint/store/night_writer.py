@@ -94,6 +94,7 @@ def save_night_row(connection: sa.Connection, night: NightReport, now: datetime)
         "flagged": night.flagged,
         "assigned": night.assigned,
         "conversations": night.conversations,
+        "expected_false_flags": night.expected_false_flags,
     }
     upsert(connection, nights, [row])
     counted = sa.select(spread.c.family_id).distinct().where(spread.c.batch_id == night.batch_id)

@@ -200,4 +200,5 @@ def to_night(row: sa.Row[Any]) -> NightReport:
         flagged=row.flagged,
         assigned=row.assigned,
         conversations=row.conversations,
+        expected_false_flags=row.expected_false_flags,
     )

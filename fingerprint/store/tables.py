@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-REVISION = "0006_conversations"
+REVISION = "0007_expected_false_flags"
 """The last of the migrations, after which a database has these tables."""
 
 
@@ -65,6 +65,7 @@ nights = sa.Table(
     sa.Column("flagged", sa.BigInteger, nullable=False),
     sa.Column("assigned", sa.BigInteger, nullable=False),
     sa.Column("conversations", sa.BigInteger, nullable=False),
+    sa.Column("expected_false_flags", sa.Double, nullable=False),
 )
 
 campaigns = sa.Table(

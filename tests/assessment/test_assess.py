@@ -10,7 +10,7 @@ from support.night_families import families_of
 
 from fingerprint.assessment.assess import EarlierNights, Meanings, assess, meanings, observations
 from fingerprint.assessment.features import PRIOR, SCORE_FEATURES, Feature, Features
-from fingerprint.assessment.verdict import FLAGGED
+from fingerprint.assessment.flagging import flag_threshold
 from fingerprint.base.types import Embed
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import discover
@@ -33,10 +33,14 @@ HONEST = (
 
 @pytest.fixture(scope="module")
 def night() -> tuple[Batch, NightFamilies]:
-    """A pool of fifteen accounts sends one template in bursts, forty people another one at any time."""
+    """A pool of fifteen accounts sends one template in bursts, forty people with subjects of their own another one at any time."""
     random = np.random.default_rng(0)
     sent = in_bursts(random, [f"{LONG} {words(random, 9)}" for _ in range(60)])
-    sent += [replace(s, prompt=f"{HONEST} {words(random, 4)}") for s in background(random, 80, accounts=40)]
+    subject: dict[str, str] = {}
+    sent += [
+        replace(s, prompt=f"{HONEST} {subject.setdefault(s.account, words(random, 4))} {words(random, 2)}")
+        for s in background(random, 80, accounts=40)
+    ]
     batch, settings = batch_of([*sent, *background(random, 300)]), Settings()
     embedder = Embedder.load("static")
     embed: Embed = embedder.encode
@@ -55,7 +59,9 @@ def scored(
 ) -> list[Signature]:
     """The pool's family, and the people's."""
     batch, described = night
-    signatures = assess(batch, described, fill_batch(*night), about(*night), NO_NIGHTS, stored, features)
+    signatures = assess(
+        batch, described, fill_batch(*night), about(*night), NO_NIGHTS, stored, features, precision=0.95
+    )
     pool = described.label[batch.prompt[0]], described.label[batch.prompt[60]]
     return [signatures[f] for f in pool]
 
@@ -63,7 +69,7 @@ def scored(
 def test_a_pool_that_acts_together_is_flagged_and_people_are_not(night: tuple[Batch, NightFamilies]) -> None:
     pool, people = scored(night)
     assert pool.flagged
-    assert pool.score >= FLAGGED > people.score
+    assert pool.score >= flag_threshold(0.95) > people.score
     assert {r.name for r in pool.reasons} >= {PRIOR, "synchrony", "pool"}
     assert pool.score == pytest.approx(1 / (1 + np.exp(-sum(r.contribution for r in pool.reasons))))
 
@@ -86,7 +92,13 @@ def test_families_without_requests_tonight_keep_their_scores(night: tuple[Batch,
         behaviour=type(act)(*(np.append(getattr(act, name), 0) for name in act.__slots__)),
     )
     signatures = assess(
-        batch, with_silent, fill_batch(batch, with_silent), about(batch, with_silent), NO_NIGHTS, ()
+        batch,
+        with_silent,
+        fill_batch(batch, with_silent),
+        about(batch, with_silent),
+        NO_NIGHTS,
+        (),
+        precision=0.95,
     )
     assert signatures[-1] == silent
 

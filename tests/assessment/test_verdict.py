@@ -14,13 +14,16 @@ from fingerprint.assessment.features import (
     SCORE_FEATURES,
     Feature,
 )
-from fingerprint.assessment.verdict import FLAGGED, verdict
+from fingerprint.assessment.flagging import flag_threshold
+from fingerprint.assessment.verdict import verdict
 from fingerprint.assessment.weights import prior_weights
 from fingerprint.domain.signature import Reason
 from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.statistics.shared_metadata import strangers_trait
 
+FLAGGED = flag_threshold(0.95)
+SITTINGS = 4
 NOTHING = Trait(np.array([np.nan]), np.array([np.nan]), np.array([0.0]))
 
 CAMPAIGN = {
@@ -69,7 +72,8 @@ def of_one_family(
         for number in range(accounts)
     ]
     every = np.arange(accounts)
-    data = observed(every, np.zeros(accounts), [every], metadata=metadata, behaviour=act)
+    account, second = np.tile(every, SITTINGS), np.repeat(np.arange(SITTINGS) * 4 * 3600.0, accounts)
+    data = observed(account, second, [np.arange(len(account))], metadata=metadata * SITTINGS, behaviour=act)
     measured = (PRIOR, "synchrony", "pool", "few", "customer")
     traits = {f.name: f.statistic(data) if f.name in measured else NOTHING for f in SCORE_FEATURES}
     told = more or {}
@@ -113,7 +117,7 @@ def test_strangers_are_told_from_a_pool_by_their_addresses() -> None:
     score, reasons = judge(HARNESS, {"address": trait(0.1, value=7, expected=20)})
     assert score < 0.1
     assert reasons["strangers"] == (
-        -1.5,
+        -1.0,
         "only 7 pairs of its accounts share an address block, as by chance (20)",
     )
     assert judge(HARNESS, {"address": trait(0, value=0, expected=0.2)})[1].keys() == judge(HARNESS)[1].keys()
@@ -173,7 +177,7 @@ def test_the_reasons_make_up_the_score() -> None:
     assert reasons["pool"][1] == "sent by 40 accounts; as many random conversations would come from 350"
     assert reasons["overlap"][1] == "shares 31 accounts with another family; chance gives 2.7"
     assert reasons["synchrony"][1].startswith("9000 pairs")
-    assert reasons[PRIOR] == (-3.4, "most templates are honest")
+    assert reasons[PRIOR] == (-3.0, "most templates are honest")
 
 
 def test_an_analysts_word_decides() -> None:

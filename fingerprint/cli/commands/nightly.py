@@ -18,7 +18,7 @@ from fingerprint.cli.commands.options import (
     traffic_argument,
 )
 from fingerprint.domain.reading import Reading
-from fingerprint.domain.settings import Settings
+from fingerprint.domain.settings import PRECISION_RANGE, Settings
 
 _DEFAULTS = Settings()
 
@@ -61,6 +61,14 @@ _DEFAULTS = Settings()
     show_default=True,
     metavar="P",
     help="Share of other traffic that may match a family by mistake; sets its threshold.",
+)
+@click.option(
+    "--precision",
+    type=click.FloatRange(*PRECISION_RANGE),
+    default=_DEFAULTS.precision,
+    show_default=True,
+    metavar="P",
+    help="Share of the flagged families that are to be campaigns'; the higher, the fewer are flagged.",
 )
 @click.option(
     "--conversation-hours",

@@ -180,8 +180,13 @@ def night(report: NightReport, home: Path, assignments: str | None) -> None:
     known = report.families - report.new_families
     page.fact(
         "families",
-        f"{report.families:,}: {report.new_families:,} new, {known:,} seen before; {report.flagged:,} flagged",
+        f"{report.families:,}: {report.new_families:,} new, {known:,} seen before",
     )
+    if report.flagged:
+        page.fact(
+            "flags",
+            f"{report.flagged:,} families; about {report.expected_false_flags:.1f} of them are honest, by their scores",
+        )
     page.fact("time", " · ".join(f"{stage} {took:.1f} s" for stage, took in report.seconds.items()))
     if assignments is not None:
         page.fact("written", label_of(assignments))

@@ -6,22 +6,42 @@ No tests: what honest traffic gives differs from home to home, so the values the
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
-from fingerprint.base.sparse import sum_of
+from fingerprint.base.sparse import family_of, sum_of
 from fingerprint.base.types import Doubles
 from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.observations import Observations, once
 from fingerprint.evidence.statistics.pool_overlap import pool_overlaps
+
+SITTING_SECONDS = 2 * 3600.0
+"""Requests of one account that are further apart belong to two sittings."""
+
+FEW_REQUESTS = 3.0
+"""Up to so many requests of a sitting are one errand."""
+
+COMING_BACK = 0.4
+"""Of a pool that comes back some accounts were seen once only: mean sittings beyond the first that say so in full."""
 
 LONG_TOKENS = 40
 """Tokens of a filling from which on it is a task of its own and no few words."""
 
 
 def once_each(data: Observations) -> Trait:
-    """Mean requests of an account of the pool; evidence 1 where each sent one, 0 from two on: a viral text or an assignment."""
-    load = _load(data)
+    """Mean sittings of an account of the pool; evidence 1 where each had one, as with a viral text, a class or a benchmark."""
     nan = np.full(data.families, np.nan)
-    return Trait(load, nan, np.where(data.requests > 0, np.clip(2.0 - load, 0.0, 1.0), 0.0))
+    once_only = np.where(data.requests > 0, 1 - come_back(data), 0.0)
+    return Trait(np.where(data.requests > 0, _sittings(data), np.nan), nan, once_only)
+
+
+@once
+def come_back(data: Observations) -> Doubles:
+    """How far each pool's accounts come back for more, (f,), 0 to 1.
+
+    They do by a second sitting, tonight or after earlier nights, or by many requests in one.
+    """
+    more = _sittings(data) - 1 + np.maximum(_load(data) - FEW_REQUESTS, 0.0) / (2 * FEW_REQUESTS)
+    return np.clip(more / COMING_BACK, 0.0, 1.0)
 
 
 def short_fillings(data: Observations) -> Trait:
@@ -29,6 +49,27 @@ def short_fillings(data: Observations) -> Trait:
     length = _median_length(data)
     evidence = 1 - np.log1p(np.minimum(np.nan_to_num(length), LONG_TOKENS)) / np.log1p(LONG_TOKENS)
     return Trait(length, np.full(data.families, np.nan), np.where(np.isnan(length), 0.0, evidence))
+
+
+@once
+def _sittings(data: Observations) -> Doubles:
+    """Mean sittings of an account, with the templates of the pool, (f,); one more if it sent the family on earlier nights."""
+    related = pool_overlaps(data).related
+    rows = (related @ data.rows + data.rows).sign().tocsr()
+    family, request = family_of(rows), rows.indices
+    account, second = data.account[request].astype(np.int64), data.second[request]
+    order = np.lexsort((second, account, family))
+    family, account, second = family[order], account[order], second[order]
+    begins = np.ones(len(order), dtype=np.bool_)
+    begins[1:] = (np.diff(family) != 0) | (np.diff(account) != 0) | (np.diff(second) > SITTING_SECONDS)
+    shape = (data.families, data.pool.shape[1])
+    sittings = sparse.csr_matrix(
+        (begins[begins].astype(np.float64), (family[begins], account[begins])), shape=shape
+    )
+    if data.history is not None:
+        sittings = sittings + data.history.members.sign()
+    own = sittings.multiply(data.pool.sign()).tocsr()
+    return np.asarray(sum_of(own, own.data) / np.maximum(data.accounts, 1), dtype=np.float64)
 
 
 def _load(data: Observations) -> Doubles:

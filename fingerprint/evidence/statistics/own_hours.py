@@ -6,17 +6,24 @@ those of `evidence.permutation`; the likelihood ratio is that of `own_topics`.
 
 from __future__ import annotations
 
-import numpy as np
+from itertools import pairwise
 
+import numpy as np
+from scipy import stats
+
+from fingerprint.evidence.filling_sample import chosen_requests
 from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.observations import Observations, once
-from fingerprint.evidence.permutation import Likeness, likeness
+from fingerprint.evidence.permutation import likeness
 from fingerprint.evidence.statistics.own_topics import likeness_trait
 
-TYPICAL_EXCESS = 0.4
-"""Mean excess of the cosine of two times of day of one person."""
+OWN_HOURS = stats.expon(scale=0.4)
+"""Excess of the cosine of two times of day of one person: from hardly any to 1."""
 
 DAY_SECONDS = 86_400.0
+
+MAX_REQUESTS = 3_000
+"""Requests of a family whose hours are compared."""
 
 
 def common_clock(data: Observations) -> Trait:
@@ -33,18 +40,15 @@ def own_hours(data: Observations) -> Trait:
 
 @once
 def _hours(data: Observations) -> Trait:
-    sample = data.sample
-    if sample is None or not len(sample.request):
-        return likeness_trait([Likeness(0.0, np.inf, 0)] * data.families, TYPICAL_EXCESS)
-    angle = data.second[sample.request] * (2 * np.pi / DAY_SECONDS)
+    family, request = chosen_requests(data.rows, data.account, MAX_REQUESTS)
+    angle = data.second[request] * (2 * np.pi / DAY_SECONDS)
     clock = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    account = data.account[sample.request]
-    bounds = np.searchsorted(sample.family, np.arange(data.families + 1))
+    account = data.account[request]
+    bounds = np.searchsorted(family, np.arange(data.families + 1))
     likenesses = []
-    for family in range(data.families):
-        rows = slice(bounds[family], bounds[family + 1])
-        vectors = clock[rows]
+    for begin, end in pairwise(bounds):
+        vectors = clock[begin:end]
         likenesses.append(
-            likeness(vectors - vectors.mean(axis=0) if len(vectors) else vectors, account[rows])
+            likeness(vectors - vectors.mean(axis=0) if len(vectors) else vectors, account[begin:end])
         )
-    return likeness_trait(likenesses, TYPICAL_EXCESS)
+    return likeness_trait(likenesses, OWN_HOURS)

@@ -5,14 +5,17 @@ works through one list of questions has none. Fillings of all families of the po
 family, for a campaign's templates are filled from one list.
 
 The evidence is the log10 of a likelihood ratio of the excess of likeness (`evidence.permutation`): 0 where fillings are
-dealt, against excesses that are exponentially distributed with a mean of TYPICAL_EXCESS where each account has its own.
-Few pairs of requests of one account have a large deviation and so say little either way.
+dealt, against the excesses of pools whose accounts have topics of their own (`OWN_TOPICS`). Few pairs of requests of one
+account have a large deviation and so say little either way. Fillings that are all about the same thing, as records of
+one shape are, have no topics to show, so nothing is concluded from them.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from scipy import special
+from scipy import sparse, special, stats
 
 from fingerprint.base.types import Doubles
 from fingerprint.evidence.null_models import Trait
@@ -20,8 +23,21 @@ from fingerprint.evidence.observations import Observations, once
 from fingerprint.evidence.permutation import Likeness, likeness
 from fingerprint.evidence.statistics.pool_overlap import pool_overlaps
 
-TYPICAL_EXCESS = 0.25
-"""Mean excess of the cosine similarity of two fillings of one account where accounts have topics of their own (D-128)."""
+OWN_TOPICS = stats.gamma(3.0, scale=0.1)
+"""Excess of the cosine of two fillings of one account where accounts have topics of their own: 0.3 as a rule, seldom
+below 0.05 (D-168)."""
+
+WITHOUT_ANY = 0.05
+"""Share of honest pools whose accounts show no ways of their own, so that no ratio is above 20."""
+
+ALIKE_SPREAD, DIVERSE_SPREAD = 0.25, 0.5
+"""Mean squared distance of fillings from their mean: up to the first they are one text, from the second on a list of things."""
+
+MIN_DEVIATION = 0.005
+"""Of an excess: fillings are related by more than their subject."""
+
+GRID = np.linspace(-0.1, 1.2, 521)
+"""Excesses over which a density is integrated."""
 
 
 def dealt_fillings(data: Observations) -> Trait:
@@ -39,7 +55,24 @@ def own_topics(data: Observations) -> Trait:
 @once
 def _topics(data: Observations) -> Trait:
     """Compare the fillings of each family's pool; evidence above 0 is for dealt ones, below 0 for topics."""
-    return likeness_trait(pool_likeness(data), TYPICAL_EXCESS)
+    trait = likeness_trait(pool_likeness(data), OWN_TOPICS)
+    spread = (filling_spread(data) - ALIKE_SPREAD) / (DIVERSE_SPREAD - ALIKE_SPREAD)
+    dealt = trait.evidence > 0
+    return replace(trait, evidence=np.where(dealt, np.clip(spread, 0.0, 1.0), 1.0) * trait.evidence)
+
+
+def filling_spread(data: Observations) -> Doubles:
+    """Mean squared distance of the unit vectors of each family's fillings from their mean, (f,), 0 (all alike) to 1."""
+    sample, out = data.sample, np.zeros(data.families)
+    if sample is None or not len(sample.request):
+        return out
+    full = np.flatnonzero(sample.vectors.any(axis=1))
+    of_family = sparse.csr_matrix(
+        (np.ones(len(full)), (sample.family[full], full)), shape=(data.families, len(sample.family))
+    )
+    count = np.diff(of_family.indptr)
+    mean = (of_family @ sample.vectors.astype(np.float64)) / np.maximum(count, 1)[:, None]
+    return np.where(count > 0, 1 - (mean * mean).sum(axis=1), out)
 
 
 @once
@@ -72,23 +105,25 @@ def pool_likeness(data: Observations) -> list[Likeness]:
     return out
 
 
-def likeness_trait(likenesses: list[Likeness], typical: float) -> Trait:
-    """Return the trait of excesses; evidence: log10 likelihood ratio of none to one of mean `typical`."""
+def likeness_trait(likenesses: list[Likeness], own: stats.rv_continuous) -> Trait:
+    """Return the trait of f excesses; evidence: log10 likelihood ratio of none to one distributed as `own`."""
     excess = np.array([x.excess for x in likenesses], dtype=np.float64)
     deviation = np.array([x.deviation for x in likenesses], dtype=np.float64)
     known = np.isfinite(deviation)
     nothing = np.where(known, 0.0, np.nan)
-    ratio = dealt_ratio(np.where(known, excess, 0.0), np.where(known, deviation, 1.0), typical)
+    ratio = dealt_ratio(np.where(known, excess, 0.0), np.where(known, deviation, 1.0), own)
     return Trait(excess + nothing, nothing, np.where(known, ratio, 0.0))
 
 
-def dealt_ratio(excess: Doubles, deviation: Doubles, typical: float) -> Doubles:
-    """Return log10 of N(excess; 0, deviation) over its mean for exponential excesses, 0 to 1, of mean `typical`; (f,)."""
-    s = np.maximum(deviation, 1e-3)
-    lower, upper = (-excess + s**2 / typical) / s, (1 - excess + s**2 / typical) / s
-    # the normal mass between the two, in logs: both may lie far in the upper tail
-    tail = special.log_ndtr(-lower)
-    mass = tail + np.log(-np.expm1(np.minimum(special.log_ndtr(-upper) - tail, -1e-12)))
-    own = -np.log(typical) - excess / typical + s**2 / (2 * typical**2) + mass
-    dealt = -((excess / s) ** 2) / 2 - np.log(s * np.sqrt(2 * np.pi))
-    return np.asarray((dealt - own) / np.log(10), dtype=np.float64)
+def dealt_ratio(excess: Doubles, deviation: Doubles, own: stats.rv_continuous) -> Doubles:
+    """Return log10 of N(excess; 0, deviation) over its mean for true excesses distributed as `own`; (f,).
+
+    A share WITHOUT_ANY of those are 0 all the same.
+    """
+    s = np.maximum(deviation, MIN_DEVIATION)[:, None]
+    weight = own.pdf(GRID)
+    log_density = -(((excess[:, None] - GRID) / s) ** 2) / 2
+    log_own = special.logsumexp(log_density, b=weight / weight.sum(), axis=1)
+    log_dealt = -((excess / s[:, 0]) ** 2) / 2
+    log_own = np.logaddexp(np.log1p(-WITHOUT_ANY) + log_own, np.log(WITHOUT_ANY) + log_dealt)
+    return np.asarray((log_dealt - log_own) / np.log(10), dtype=np.float64)

@@ -8,14 +8,17 @@ from fingerprint.evidence.null_models import Trait, p_value_evidence
 from fingerprint.evidence.observations import Observations
 from fingerprint.evidence.statistics.pool_overlap import pool_overlaps
 
-FEW_ACCOUNTS = 5
+FEW_ACCOUNTS = 4
 """So many accounts are few; up to twice as many are so in part."""
+
+MIN_POOL = 5
+"""More accounts than this are a pool that can be small for what it sends."""
 
 
 def small_pool(data: Observations) -> Trait:
     """Distinct accounts, against random senders; null and test as in `coactivity.behaviour`."""
     act = data.behaviour
-    evidence = np.where(act.accounts > FEW_ACCOUNTS, p_value_evidence(act.p_pool), 0.0)
+    evidence = np.where(act.accounts > MIN_POOL, p_value_evidence(act.p_pool), 0.0)
     return Trait(act.accounts.astype(np.float64), act.expected_accounts, evidence)
 
 

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 from support.observed import observed
 
 from fingerprint.evidence.filling_sample import FillingSample
-from fingerprint.evidence.statistics.harvest import once_each, short_fillings
+from fingerprint.evidence.history import History
+from fingerprint.evidence.observations import Observations
+from fingerprint.evidence.statistics.harvest import come_back, once_each, short_fillings
 
 
 def sample(family: list[int], length: list[int]) -> FillingSample:
@@ -14,11 +19,31 @@ def sample(family: list[int], length: list[int]) -> FillingSample:
     )
 
 
+HOUR = 3600.0
+
+
+def pools(*visits: list[float]) -> Observations:
+    """One family each, of twenty accounts whose requests come at these hours."""
+    account = [np.repeat(np.arange(20) + 100 * f, len(hours)) for f, hours in enumerate(visits)]
+    second = [np.tile(np.array(hours) * HOUR, 20) for hours in visits]
+    ends = np.cumsum([0, *(len(a) for a in account)])
+    rows = [np.arange(a, b) for a, b in pairwise(ends)]
+    return observed(np.concatenate(account), np.concatenate(second), rows)
+
+
 def test_who_comes_once_harvests_nothing() -> None:
-    account = np.concatenate([np.arange(20), np.repeat(np.arange(30, 35), 4)])
-    trait = once_each(observed(account, np.arange(40.0), [np.arange(20), np.arange(20, 40)]))
-    assert trait.value.tolist() == [1, 4]
-    assert trait.evidence.tolist() == [1, 0]
+    data = pools([9.0], [9.0, 9.1, 9.2], [9.0, 14.0], list(np.linspace(9, 9.5, 30)))
+    once, come = once_each(data), come_back(data)
+    assert once.value.tolist() == [1, 1, 2, 1]
+    assert once.evidence.tolist() == [1, 1, 0, 0]
+    assert come.tolist() == [0, 0, 1, 1]
+
+
+def test_who_sent_the_family_on_an_earlier_night_comes_back() -> None:
+    data = pools([9.0])
+    data = replace(data, history=History(data.pool.copy(), np.array([20.0]), 20.0))
+    assert come_back(data).tolist() == [1]
+    assert once_each(data).value.tolist() == [2]
 
 
 def test_short_fillings_ask_for_little() -> None:

@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.observed import observed
 
 from fingerprint.evidence.filling_sample import FillingSample
 from fingerprint.evidence.observations import Observations
-from fingerprint.evidence.statistics.own_topics import dealt_fillings, dealt_ratio, own_topics
+from fingerprint.evidence.statistics.own_topics import (
+    OWN_TOPICS,
+    WITHOUT_ANY,
+    dealt_fillings,
+    dealt_ratio,
+    own_topics,
+)
 
 ACCOUNTS, EACH, WIDTH = 20, 5, 32
 
@@ -45,7 +53,8 @@ def test_dealt_fillings_are_hardly_ever_taken_for_topics(seed: int) -> None:
 def test_few_pairs_say_little() -> None:
     assert dealt_fillings(family(False, accounts=6, each=1)).evidence[0] == 0
     few, many = (dealt_fillings(family(False, accounts=n, each=2)).evidence[0] for n in (4, 60))
-    assert few < 1 < many
+    assert few < many
+    assert many > 1
 
 
 def test_nothing_is_known_without_a_sample() -> None:
@@ -54,10 +63,22 @@ def test_nothing_is_known_without_a_sample() -> None:
     assert own_topics(data).evidence[0] == dealt_fillings(data).evidence[0] == 0
 
 
+def test_fillings_of_one_shape_show_nothing() -> None:
+    dealt = family(False)
+    sample = dealt.sample
+    assert sample is not None
+    alike = 0.1 * sample.vectors + np.eye(1, WIDTH, dtype=np.float32)
+    alike /= np.linalg.norm(alike, axis=1, keepdims=True)
+    records = replace(dealt, sample=replace(sample, vectors=alike))
+    assert dealt_fillings(records).evidence[0] == 0
+    assert dealt_fillings(dealt).evidence[0] > 1
+
+
 def test_the_ratio_is_that_of_the_integral() -> None:
-    grid = np.linspace(0, 1, 200_001)
+    grid = np.linspace(0, 3, 300_001)
     for excess, deviation in ((0.0, 0.02), (-0.05, 0.03), (0.3, 0.01), (0.9, 0.2), (0.02, 0.5)):
-        density = np.exp(-(((excess - grid) / deviation) ** 2) / 2 - grid / 0.25) / 0.25
-        expected = np.log10(np.exp(-((excess / deviation) ** 2) / 2) / np.trapezoid(density, grid))
-        found = dealt_ratio(np.array([excess]), np.array([deviation]), 0.25)
-        assert found[0] == pytest.approx(expected, abs=1e-3)
+        dealt = np.exp(-((excess / deviation) ** 2) / 2)
+        own = np.trapezoid(np.exp(-(((excess - grid) / deviation) ** 2) / 2) * OWN_TOPICS.pdf(grid), grid)
+        expected = np.log10(dealt / ((1 - WITHOUT_ANY) * own + WITHOUT_ANY * dealt))
+        found = dealt_ratio(np.array([excess]), np.array([deviation]), OWN_TOPICS)
+        assert found[0] == pytest.approx(expected, abs=0.02)

@@ -20,7 +20,7 @@ def test_few_accounts_are_so_in_part_up_to_twice_the_number() -> None:
     trait = few_accounts(observed(*with_pool(random, pools[0])))
     assert (trait.value.tolist(), trait.evidence.tolist()) == ([2], [1])
     shares = [few_accounts(observed(*with_pool(random, pool))).evidence[0] for pool in pools]
-    np.testing.assert_allclose(shares, [1, 1, 0.4, 0, 0])
+    np.testing.assert_allclose(shares, [1, 0.75, 0, 0, 0])
 
 
 def test_few_accounts_of_a_larger_pool_are_not_few() -> None:

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+
+from fingerprint.assessment.earlier_evidence import CARRIED, with_earlier_evidence
+from fingerprint.assessment.family_statistics import FamilyStatistics
+from fingerprint.assessment.features import SCORE_FEATURES
+from fingerprint.domain.signature import Reason
+
+NAMES = [feature.name for feature in SCORE_FEATURES]
+
+
+def statistics(*ratios: float) -> FamilyStatistics:
+    """Families that are dealt so much tonight; below 0: that have topics."""
+    evidence = np.zeros((len(ratios), len(NAMES)))
+    evidence[:, NAMES.index("dealt")] = np.maximum(ratios, 0)
+    evidence[:, NAMES.index("topics")] = np.maximum(np.negative(ratios), 0)
+    nothing = np.full_like(evidence, np.nan)
+    return FamilyStatistics(SCORE_FEATURES, evidence, nothing, nothing, np.full(len(ratios), 30))
+
+
+def last(name: str, value: float) -> tuple[Reason, ...]:
+    return (Reason(name, value, 1.0, ""), Reason("synchrony", 9.0, 1.0, ""))
+
+
+def ratio(after: FamilyStatistics, family: int) -> float:
+    return after.evidence_of("dealt", family) - after.evidence_of("topics", family)
+
+
+def test_what_earlier_nights_said_counts_on_by_half() -> None:
+    tonight = statistics(0.4, 0.4, 0.4, -1.0)
+    after = with_earlier_evidence(tonight, [last("dealt", 1.2), last("topics", 2.0), (), last("dealt", 1.2)])
+    np.testing.assert_allclose([ratio(after, f) for f in range(4)], [1.0, -0.6, 0.4, -0.4])
+    assert after.evidence_of("synchrony", 0) == 0
+    assert 0 < CARRIED < 1
+
+
+def test_no_family_gets_beyond_the_cap() -> None:
+    cap = SCORE_FEATURES[NAMES.index("dealt")].cap
+    after = with_earlier_evidence(statistics(cap), [last("dealt", cap)])
+    assert after.evidence_of("dealt", 0) == cap
+    assert after.evidence_of("topics", 0) == 0
