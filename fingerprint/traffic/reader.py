@@ -26,7 +26,8 @@ from fingerprint.traffic.jsonl import read_rows
 from fingerprint.traffic.lenient_json import UNDECODABLE, mend
 from fingerprint.traffic.log_formats import rows_in
 from fingerprint.traffic.rejects import BadRow, Rejects, json_type
-from fingerprint.traffic.requests import Fields, Request, RowReading, extract, native_fields
+from fingerprint.traffic.requests import Fields, Request, extract, native_fields
+from fingerprint.traffic.row_reading import RowReading
 from fingerprint.traffic.sources import ByteStream, Lines, Source, cut_lines, find_sources
 from fingerprint.traffic.tabular import (
     ID_EXPECTED,

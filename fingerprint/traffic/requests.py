@@ -12,18 +12,14 @@ they are asked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import orjson
 
-from fingerprint.domain.errors import UsageError
-from fingerprint.domain.reading import Reading
 from fingerprint.domain.schemas import TURN_END
 from fingerprint.traffic.content import NO_ROLES, Roles, plain_text, wrong_type
 from fingerprint.traffic.facts import KEYS, NO_FACTS, Facts, read_facts
-from fingerprint.traffic.field_paths import META_FIELDS, Json, Steps, compile_mapping, value_at
+from fingerprint.traffic.field_paths import META_FIELDS, Json, Steps, value_at
 from fingerprint.traffic.log_formats import FORMATS, format_of
 from fingerprint.traffic.messages import (
     items_in,
@@ -35,8 +31,8 @@ from fingerprint.traffic.messages import (
 )
 from fingerprint.traffic.metadata import ip_prefix, metadata_json, whole_metadata
 from fingerprint.traffic.rejects import BadRow, RejectKind
-from fingerprint.traffic.row_plan import KNOWN_KEYS, PATHS, Plan, at, plan_of
-from fingerprint.traffic.timestamps import EXPECTED, utc_values
+from fingerprint.traffic.row_plan import PATHS, Plan, at, plan_of
+from fingerprint.traffic.row_reading import RowReading
 from fingerprint.traffic.tools import tool_text
 
 _LEVELS = 4
@@ -72,46 +68,6 @@ class Request(NamedTuple):
 
 Fields = tuple[str, str, object, str | None, str, str | None, bytes | None, Facts]
 """A Request or a plain tuple of the same fields, which is faster to make."""
-
-
-@dataclass(frozen=True, slots=True)
-class RowReading:
-    """A `Reading` as the rows of one file are read by it.
-
-    file: its name, for ids that are unique in it only. beside: what is said of all its rows, and not in them.
-    """
-
-    mapping: dict[str, Steps] = field(default_factory=dict)
-    account: str | None = None
-    time: str | None = None
-    roles: Roles = NO_ROLES
-    shared: tuple[str, ...] = ()
-    file: str | None = None
-    beside: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, reading: Reading) -> RowReading:
-        """Compile a reading; raises UsageError for a bad mapping or time."""
-        if reading.time is not None and utc_values([reading.time]).null_count:
-            raise UsageError(f"--time: {EXPECTED}, {reading.time!r} found")
-        return cls(
-            compile_mapping(reading.mapping),
-            reading.account,
-            reading.time,
-            frozenset(reading.roles),
-            reading.shared,
-        )
-
-    def in_file(self, file: str | None, partitions: Mapping[str, str]) -> RowReading:
-        """Return the reading of a file's rows; partitions: what its folders say of them all."""
-        wanted = {str(steps[0]) for steps in self.mapping.values()} | {*self.shared}
-        beside = {k: v for k, v in partitions.items() if k in KNOWN_KEYS or k in wanted}
-        return replace(self, file=file, beside=beside)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether rows of our own say all there is to know."""
-        return not (self.mapping or self.account or self.time or self.shared or self.beside)
 
 
 _AS_IT_IS = RowReading()

@@ -5,7 +5,8 @@ from typing import Any
 import orjson
 
 from fingerprint.traffic.field_paths import compile_mapping
-from fingerprint.traffic.requests import Request, RowReading, extract
+from fingerprint.traffic.requests import Request, extract
+from fingerprint.traffic.row_reading import RowReading
 
 GATEWAY = {"request_id": "r1", "account_id": "a1", "timestamp": "2026-03-02T00:00:00Z"}
 PICTURE = "attachment://image/3525263018f5ef77"
