@@ -5,8 +5,7 @@ format, then at those of all others, for gateways rename, enrich and cut what th
 itself or in what it wraps.
 
 Texts are what tools' definitions and the system say, joined by a newline, and the user's turns joined by TURN_END, from
-all fields that hold any; a turn that two fields hold counts once. Assistant turns and tool results are left out unless
-they are asked for.
+all fields that hold any; a turn that two fields hold counts once. `Reading.roles` adds what others say.
 """
 
 from __future__ import annotations
