@@ -211,6 +211,7 @@ def _template(old: Template, texts: Sequence[str | None]) -> Template:
                 last.shortest + part.shortest,
                 last.longest + part.longest,
                 last.kind if last.distinct >= part.distinct else part.kind,
+                last.sampled or part.sampled,
             )
             parts[-1] = part
         else:

@@ -26,12 +26,21 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """What varies between two fixed segments; lengths in characters over the members."""
+    """What varies between two fixed segments; lengths in characters over the members.
+
+    sampled: only some of the members were looked at, so there are at least so many different values.
+    """
 
     distinct: int
     shortest: int
     longest: int
     kind: SlotKind
+    sampled: bool = False
+
+    @property
+    def count(self) -> str:
+        """How many different values there are, for people: 1,234, or 200+ where there may be more."""
+        return f"{self.distinct:,}{'+' if self.sampled else ''}"
 
 
 @dataclass(frozen=True, slots=True)

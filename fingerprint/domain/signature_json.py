@@ -200,6 +200,7 @@ def _part_to_json(part: Segment | Slot) -> Json:
         "shortest": int(part.shortest),
         "longest": int(part.longest),
         "kind": part.kind,
+        **({"sampled": True} if part.sampled else {}),
     }
 
 
@@ -218,6 +219,7 @@ def _part_from_json(obj: JsonObject) -> Segment | Slot:
             shortest=obj.count("shortest"),
             longest=obj.count("longest"),
             kind=obj.choice("kind", _SLOT_KINDS),
+            sampled="sampled" in obj.names() and obj.flag("sampled"),
         )
     obj.done()
     return part

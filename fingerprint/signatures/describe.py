@@ -60,7 +60,8 @@ def describe(
 
     whole: the night that `batch` is a sample of; None where it is all of one. Texts are the batch's.
     """
-    textual = _textual(batch, discovery, stored, stamp, settings)
+    sampled = whole is not None and len(whole.sampled) < len(whole.assignment.label)
+    textual = _textual(batch, discovery, stored, stamp, settings, sampled=sampled)
     drafts = [*textual, *_by_meaning(batch, len(textual), topical, stored, stamp, settings)]
     known = np.concatenate([discovery.families.known, topical.known])
     members = members_of(topical.assignment.label, len(drafts))
@@ -88,9 +89,15 @@ def describe(
 
 
 def _textual(
-    batch: Batch, discovery: Discovery, stored: Sequence[Signature], stamp: Stamp, settings: Settings
+    batch: Batch,
+    discovery: Discovery,
+    stored: Sequence[Signature],
+    stamp: Stamp,
+    settings: Settings,
+    *,
+    sampled: bool,
 ) -> list[Signature]:
-    """Signatures of the families that share text, without prototypes and spread."""
+    """Signatures of the families that share text, without prototypes and spread; sampled: the night has more prompts."""
     families = discovery.families
     corpus = Corpus(
         discovery.shingles,
@@ -108,7 +115,9 @@ def _textual(
 
     def template_of(f: int) -> Template:
         members = families.members.indices[families.members.indptr[f] : families.members.indptr[f + 1]]
-        return write_template(corpus, weights.indices[rows[f]], members, accounts=settings.min_accounts)
+        return write_template(
+            corpus, weights.indices[rows[f]], members, accounts=settings.min_accounts, sampled=sampled
+        )
 
     templates = in_order(template_of, range(len(families)), threads=workers())
     out, names = [], {s.family_id for s in stored}

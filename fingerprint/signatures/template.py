@@ -7,7 +7,7 @@ is a segment. Where a segment stands in the other members tells its position and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -61,10 +61,13 @@ class Corpus:
     unmask: Callable[[str], str]
 
 
-def write_template(corpus: Corpus, core: Ids, members: Ids, *, accounts: int) -> Template:
+def write_template(
+    corpus: Corpus, core: Ids, members: Ids, *, accounts: int, sampled: bool = False
+) -> Template:
     """Write the template of `members` (m,) int32, prompt numbers, around `core` (g,) int32, gram numbers.
 
-    accounts: how many accounts must have sent a segment, word for word, for it to stand in the template.
+    accounts: how many accounts must have sent a segment, word for word, for it to stand in the template. sampled: the
+    family has more members than these.
     The template is empty if nothing meets that, or there are no members.
     """
     if not len(core) or not len(members):
@@ -81,7 +84,10 @@ def write_template(corpus: Corpus, core: Ids, members: Ids, *, accounts: int) ->
     runs, run_of = _own_grams(corpus, model, runs, in_core)
     if not runs:
         return Template(())
-    return _assemble(sample, model, runs, run_of, accounts)
+    template = _assemble(sample, model, runs, run_of, accounts)
+    if not sampled and len(members) <= SAMPLE:
+        return template
+    return Template(tuple(replace(p, sampled=True) if isinstance(p, Slot) else p for p in template.parts))
 
 
 @dataclass(frozen=True, slots=True)

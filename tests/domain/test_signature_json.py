@@ -71,7 +71,13 @@ def test_round_trip_is_exact(signature: Signature) -> None:
 EXAMPLE = Signature(
     family_id="f1",
     kind="template",
-    template=Template((Segment("Rate this:", "user", 0.0, 1.0), Slot(40, 3, 90, "text"))),
+    template=Template(
+        (
+            Segment("Rate this:", "user", 0.0, 1.0),
+            Slot(40, 3, 90, "text"),
+            Slot(200, 1, 9, "code", sampled=True),
+        )
+    ),
     grams=np.array([3, 2**63], dtype=np.uint64),
     weights=np.array([0.5, 1.25], dtype=np.float32),
     prototypes=np.array([[0.6, 0.8]], dtype=np.float32),

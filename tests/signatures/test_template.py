@@ -10,7 +10,7 @@ from support.crafted import Sent, batch_of, by_accounts, grams_of, words
 
 from fingerprint.domain.signature import Segment, Slot, Template
 from fingerprint.signatures.slots import slot_kind
-from fingerprint.signatures.template import Corpus, write_template
+from fingerprint.signatures.template import SAMPLE, Corpus, write_template
 from fingerprint.text.masking import unmask
 from fingerprint.text.normalise import normalise
 from fingerprint.text.tokenise import tokens
@@ -45,6 +45,15 @@ def test_a_segment_and_a_slot() -> None:
     fillings = [p.removeprefix(ASK + " ") for p in prompts]
     assert slot == Slot(30, min(map(len, fillings)), max(map(len, fillings)), "text")
     assert str(template) == f"{ASK} ⟨…⟩"
+
+
+def test_more_members_than_are_looked_at_have_at_least_so_many_values() -> None:
+    _, slot = template_of(by_accounts(filled(SAMPLE + 50, ASK + " {}"), 6)).parts
+    assert isinstance(slot, Slot)
+    assert (slot.distinct, slot.sampled, slot.count) == (SAMPLE, True, f"{SAMPLE}+")
+    _, slot = template_of(by_accounts(filled(SAMPLE, ASK + " {}"), 6)).parts
+    assert isinstance(slot, Slot)
+    assert (slot.sampled, slot.count) == (False, f"{SAMPLE}")
 
 
 def test_parts_stand_in_the_order_of_the_prompt() -> None:
@@ -112,7 +121,10 @@ def test_text_without_spaces() -> None:
     ("kind", "fill"),
     [
         ("number", lambda r: str(r.integers(100, 999))),
-        ("number", lambda r: " ".join(str(n) for n in r.integers(10**8, 10**9, r.integers(1, 9)))),
+        (
+            "number",
+            lambda r: " ".join(f"{n} {n % 89}" for n in r.integers(10**8, 10**9, r.integers(1, 9))),
+        ),
         ("number", lambda r: f"{r.integers(1, 12)}.5 {r.integers(1, 99)}"),
         ("text", lambda r: words(r, 6)),
         ("text", lambda r: f"{r.integers(1, 9)} {words(r, 6)}"),

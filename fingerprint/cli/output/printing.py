@@ -330,7 +330,7 @@ def _part(part: Segment | Slot) -> tuple[str, str]:
     if isinstance(part, Segment):
         return part.place, part.text
     length = f"{part.shortest:,}" if part.shortest == part.longest else f"{part.shortest:,}–{part.longest:,}"
-    return SLOT, f"{part.kind}, {part.distinct:,} different, {length} characters"
+    return SLOT, f"{part.kind}, {part.count} different, {length} characters"
 
 
 def _labelled(row: LabelRow) -> str:
