@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 from scipy import sparse
@@ -106,6 +107,45 @@ def behaviour_of(batch: Batch, members: sparse.csr_matrix, *, ranks: Ranks | Non
     """
     rows = (members @ batch.conversations()).tocsr()
     return behaviour(rows, batch.account, batch.second, ranks=ranks)
+
+
+def part_of(batch: Batch, prompts: IntArray) -> Batch:
+    """Return the requests of some prompts, which are numbered anew, without texts."""
+    rank = np.full(batch.distinct, -1, dtype=np.int64)
+    rank[prompts] = np.arange(len(prompts))
+    sent = np.flatnonzero(rank[batch.prompt] >= 0)
+    return without_texts(
+        batch.account[sent],
+        batch.accounts,
+        batch.second[sent],
+        rank[batch.prompt[sent]],
+        prompts=len(prompts),
+    )
+
+
+def without_texts(
+    account: npt.NDArray[np.integer],
+    accounts: pa.Array,
+    second: Doubles,
+    prompt: npt.NDArray[np.integer],
+    *,
+    prompts: int,
+) -> Batch:
+    """Return a batch of so many prompts of which only is known who sent which when, (r,) each."""
+    nothing = pa.chunked_array([], pa.large_string())
+    return Batch(
+        account=account.astype(np.int32),
+        accounts=accounts,
+        second=second,
+        prompt=prompt.astype(np.int32),
+        texts=nothing,
+        shown=nothing,
+        token_hashes=np.empty(0, dtype=np.uint64),
+        section=np.empty(0, dtype=np.uint8),
+        offsets=np.zeros(prompts + 1, dtype=np.int64),
+        metadata=nothing,
+        facts=RequestFacts.none(len(account)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

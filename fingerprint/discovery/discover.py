@@ -125,10 +125,10 @@ def discover_in(
     )
     families, label = selection.families, selection.label
     act = behaviour_of(batch, families.members)
-    return Discovery(shingles, shared, families, act, label, _coverage(families, shared, label))
+    return Discovery(shingles, shared, families, act, label, coverage_of(families, shared, label))
 
 
-def _coverage(families: Families, shared: SharedGrams, label: Ids) -> FloatArray:
+def coverage_of(families: Families, shared: SharedGrams, label: Ids) -> FloatArray:
     """Return the share of its family's core that each prompt holds, (n,), 0 without a family."""
     members = families.members
     out = np.zeros(len(label), dtype=np.float32)

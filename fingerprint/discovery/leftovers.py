@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
 from fingerprint.base.files import replacing
 from fingerprint.base.sparse import ranges
-from fingerprint.base.types import Bools, Doubles, Ids, IntArray
-from fingerprint.discovery.batch import Batch, behaviour_of
+from fingerprint.base.types import Bools, Ids, IntArray
+from fingerprint.discovery.batch import Batch, behaviour_of, part_of, without_texts
 from fingerprint.discovery.discover import Discovery, discover_in
 from fingerprint.discovery.families import COVER, Families, cores_over, members_of
 from fingerprint.discovery.proof import is_ordinary
@@ -26,7 +25,6 @@ from fingerprint.discovery.shared_ngrams import shared_grams
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.settings import Settings
 from fingerprint.evidence.coactivity import WINDOWS_SECONDS, isolated
-from fingerprint.evidence.request_facts import RequestFacts
 from fingerprint.text.ngrams import Shingles
 
 MAX_PROMPTS = 2_000
@@ -144,7 +142,7 @@ def extend(batch: Batch, discovery: Discovery, left: Leftovers, settings: Settin
     likely = np.flatnonzero(left.count >= MIN_SHARED)
     if left.tonight == left.shingles.prompts or len(likely) < settings.min_requests:
         return discovery
-    part = _part(left.batch, likely)
+    part = part_of(left.batch, likely)
     more = discover_in(left.shingles.only(likely), part, (), settings, lambda _: None, min_length=2)
     tonight = likely < left.tonight
     own = np.asarray(more.families.members @ tonight.astype(np.float32)).ravel()
@@ -185,56 +183,18 @@ def _shingles(tonight: Shingles, earlier: pa.Table) -> Shingles:
 
 def _requests(batch: Batch, prompts: IntArray, earlier: pa.Table) -> Batch:
     """Return the requests of some prompts and of earlier nights' ones, under new numbers, without texts."""
-    tonight = _part(batch, prompts)
+    tonight = part_of(batch, prompts)
     accounts, second = (earlier.column(name).combine_chunks() for name in ("account_id", "second"))
     lengths = pc.list_value_length(accounts).to_numpy(zero_copy_only=False).astype(np.int64)
     names = accounts.flatten()
     every = pa.concat_arrays([batch.accounts.cast(pa.large_string()), names]).unique()
     number = len(prompts) + np.repeat(np.arange(len(lengths)), lengths)
-    return _without_texts(
+    return without_texts(
         np.concatenate([tonight.account, pc.index_in(names, every).to_numpy(zero_copy_only=False)]),
         every,
         np.concatenate([tonight.second, second.flatten().to_numpy(zero_copy_only=False)]),
         np.concatenate([tonight.prompt, number]),
         prompts=len(prompts) + len(lengths),
-    )
-
-
-def _part(batch: Batch, prompts: IntArray) -> Batch:
-    """Return the requests of some prompts, which are numbered anew, without texts."""
-    rank = np.full(batch.distinct, -1, dtype=np.int64)
-    rank[prompts] = np.arange(len(prompts))
-    sent = np.flatnonzero(rank[batch.prompt] >= 0)
-    return _without_texts(
-        batch.account[sent],
-        batch.accounts,
-        batch.second[sent],
-        rank[batch.prompt[sent]],
-        prompts=len(prompts),
-    )
-
-
-def _without_texts(
-    account: npt.NDArray[np.integer],
-    accounts: pa.Array,
-    second: Doubles,
-    prompt: npt.NDArray[np.integer],
-    *,
-    prompts: int,
-) -> Batch:
-    nothing = pa.chunked_array([], pa.large_string())
-    return Batch(
-        account=account.astype(np.int32),
-        accounts=accounts,
-        second=second,
-        prompt=prompt.astype(np.int32),
-        texts=nothing,
-        shown=nothing,
-        token_hashes=np.empty(0, dtype=np.uint64),
-        section=np.empty(0, dtype=np.uint8),
-        offsets=np.zeros(prompts + 1, dtype=np.int64),
-        metadata=nothing,
-        facts=RequestFacts.none(len(account)),
     )
 
 

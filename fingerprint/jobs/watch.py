@@ -22,6 +22,7 @@ from fingerprint.assessment.assess import EarlierNights, assess, meanings
 from fingerprint.base.types import FloatArray
 from fingerprint.discovery.batch import Batch, Requests, collect
 from fingerprint.discovery.discover import discover
+from fingerprint.discovery.layers import peel
 from fingerprint.discovery.topics import topics
 from fingerprint.domain.errors import HomeLocked, SnapshotError
 from fingerprint.domain.reading import Reading
@@ -216,7 +217,7 @@ class Watch:
         """Find families in the window by the steps of a night, continuing those raised before, and tell what is new."""
         settings, raised = self._options.settings, list(self.state.raised.values())
         self._vectors.begin_round()
-        discovery = discover(batch, raised, settings, lambda _stage: None)
+        discovery = peel(batch, discover(batch, raised, settings, lambda _stage: None), raised, settings)
         continued = discovery.continued(raised)
         assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, self._vectors)
         topical = topics(batch, discovery, assignment, raised, self._vectors, settings)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.bare_signatures import signature
+from support.crafted import Sent, batch_of, words
+from support.new_wordings import passers_by
+
+from fingerprint.discovery.batch import Batch
+from fingerprint.discovery.discover import Discovery, discover
+from fingerprint.discovery.layers import peel
+from fingerprint.domain.settings import Settings
+from fingerprint.domain.signature import Signature
+
+SETTINGS = Settings()
+SYSTEM = words(np.random.default_rng(100), 80)
+TASK = words(np.random.default_rng(101), 30)
+DAY = 86_400
+
+
+def people(random: np.random.Generator, count: int, *, accounts: int) -> list[Sent]:
+    """So many honest requests to a public agent, all with its system prompt."""
+    return [
+        Sent(words(random, 20), f"user{n % accounts}", float(random.uniform(0, DAY)), SYSTEM)
+        for n in range(count)
+    ]
+
+
+def pool(
+    random: np.random.Generator, count: int, *, accounts: int = 10, system: str | None = SYSTEM
+) -> list[Sent]:
+    """So many requests of one template, at any time of the day, as if the agent had sent them."""
+    return [
+        Sent(f"{words(random, 10)} {TASK}", f"pool{n % accounts}", float(random.uniform(0, DAY)), system)
+        for n in range(count)
+    ]
+
+
+def peeled(sent: list[Sent], stored: list[Signature] | None = None) -> tuple[Batch, Discovery]:
+    batch = batch_of(sent)
+    found = discover(batch, stored or [], SETTINGS, lambda stage: None)
+    return batch, peel(batch, found, stored or [], SETTINGS)
+
+
+def one_label(discovery: Discovery, rows: slice) -> int:
+    (label,) = set(discovery.label[rows].tolist())
+    return int(label)
+
+
+def test_what_a_pool_sends_inside_an_agents_system_prompt_is_a_family_of_its_own() -> None:
+    random = np.random.default_rng(0)
+    _, found = peeled([*pool(random, 40), *people(random, 200, accounts=90), *passers_by(random, 200)])
+    marker, carrier = one_label(found, slice(0, 40)), one_label(found, slice(40, 240))
+    assert marker != carrier
+    assert min(marker, carrier) >= 0
+    assert (found.label[240:] == -1).all()
+    assert found.behaviour.requests[[marker, carrier]].tolist() == [40, 200]
+    assert (found.coverage[:240] > 0.6).all()
+
+
+def test_the_same_template_outside_of_the_agent_is_of_that_family_too() -> None:
+    random = np.random.default_rng(1)
+    _, found = peeled(
+        [
+            *pool(random, 40),
+            *pool(random, 4, system=None),
+            *people(random, 200, accounts=90),
+            *passers_by(random, 200),
+        ]
+    )
+    assert one_label(found, slice(0, 44)) not in {-1, one_label(found, slice(44, 244))}
+
+
+def test_a_template_found_outside_wins_inside() -> None:
+    random = np.random.default_rng(2)
+    _, found = peeled(
+        [
+            *pool(random, 40),
+            *pool(random, 40, system=None),
+            *people(random, 200, accounts=90),
+            *passers_by(random, 200),
+        ]
+    )
+    assert one_label(found, slice(0, 80)) not in {-1, one_label(found, slice(80, 280))}
+
+
+def test_text_that_an_agents_users_send_once_each_stays_the_agents() -> None:
+    """A version of the agent, say: long, in part of the requests, of people who do not come back."""
+    random = np.random.default_rng(3)
+    version = [replace(s, prompt=f"{TASK} {s.prompt}") for s in people(random, 30, accounts=30)]
+    _, found = peeled([*version, *people(random, 200, accounts=90), *passers_by(random, 200)])
+    assert one_label(found, slice(0, 230)) >= 0
+
+
+def test_a_document_that_some_ask_about_among_others_stays_the_applications() -> None:
+    random = np.random.default_rng(4)
+    asked = people(random, 240, accounts=60)
+    about = [
+        replace(s, prompt=f"{TASK} {s.prompt}") if n % 60 < 10 and n % 120 < 60 else s
+        for n, s in enumerate(asked)
+    ]
+    _, found = peeled([*about, *passers_by(random, 200)])
+    assert one_label(found, slice(0, 240)) >= 0
+
+
+@pytest.mark.parametrize(
+    ("label", "flagged", "won"),
+    [("campaign", False, True), (None, True, True), ("benign", True, False), (None, False, False)],
+)
+def test_a_stored_campaigns_template_goes_before_a_carrier(
+    label: str | None, flagged: bool, won: bool
+) -> None:
+    random = np.random.default_rng(5)
+    _, found = peeled([*pool(random, 40), *people(random, 200, accounts=90), *passers_by(random, 200)])
+    marker = one_label(found, slice(0, 40))
+    core = found.families.core
+    grams = found.shared.hashes[core.indices[core.indptr[marker] : core.indptr[marker + 1]]]
+    stored = replace(signature({int(g): 1.0 for g in grams}), label=label, flagged=flagged)
+    few = [replace(s, account=f"new{n}") for n, s in enumerate(pool(random, 3))]
+    _, after = peeled([*few, *people(random, 200, accounts=90), *passers_by(random, 200)], [stored])
+    assert [after.families.known[f] >= 0 for f in after.label[:3]] == [won] * 3
+
+
+def test_without_a_carrier_nothing_changes() -> None:
+    random = np.random.default_rng(6)
+    batch = batch_of([*pool(random, 40, system=None), *passers_by(random, 200)])
+    found = discover(batch, [], SETTINGS, lambda stage: None)
+    assert peel(batch, found, [], SETTINGS) is found
