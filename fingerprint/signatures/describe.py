@@ -153,7 +153,7 @@ def _by_meaning(
         members = np.flatnonzero(topical.assignment.label == row)
         name = _name(str(batch.texts[int(members[0])]).encode(), names)
         names.add(name)
-        template = write_wordings(said, batch, len(members), accounts=settings.min_accounts)
+        template = write_wordings(said, batch, members, accounts=settings.min_accounts)
         draft = _bare(
             name, template, stamp, grams=nothing[0], weights=nothing[1], threshold=match_score.FLOOR
         )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from fingerprint.base.types import FloatArray
+from fingerprint.base.types import FloatArray, IntArray
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.reworded import Wordings
 from fingerprint.domain.signature import Segment, Slot, Template
@@ -24,15 +24,18 @@ MOST_TEXTS = 64
 """Wordings of one thing that are read for parts that they share."""
 
 
-def write_wordings(wordings: Sequence[Wordings], batch: Batch, members: int, *, accounts: int) -> Template:
-    """Write the template of a family of so many prompts; accounts: how many must have sent what is shown.
+def write_wordings(
+    wordings: Sequence[Wordings], batch: Batch, members: IntArray, *, accounts: int
+) -> Template:
+    """Write the template of a family of these prompts (m,); accounts: how many must have sent what is shown.
 
     What most prompts say comes first; what no wording may show is left out.
     """
     senders = batch.senders()
     parts: list[Segment | Slot] = []
     shown: set[str] = set()
-    shares = [len(np.unique(said.prompt)) / max(members, 1) for said in wordings]
+    # others say some of it, too
+    shares = [len(np.intersect1d(said.prompt, members)) / max(len(members), 1) for said in wordings]
     for share, said in sorted(zip(shares, wordings, strict=True), key=lambda pair: -pair[0]):
         runs = [run for run in _shown(said, senders, accounts) if run not in shown]
         for place, run in enumerate(runs):
