@@ -78,13 +78,13 @@ _LEVELS = 6
 
 def format_of(row: Json) -> LogFormat | None:
     """Return the format that a row's keys say it is of, None if they say nothing."""
-    return _known_by(tuple([key for key in row if key in _KNOWING]))
+    return _known_by(_KNOWING.intersection(row))
 
 
 @lru_cache(maxsize=1 << 12)
-def _known_by(keys: tuple[str, ...]) -> LogFormat | None:
+def _known_by(keys: frozenset[str]) -> LogFormat | None:
     for needed, table in _KNOWN_BY:
-        if needed.issubset(keys):
+        if needed <= keys:
             return table
     return None
 

@@ -20,6 +20,8 @@ _ROLE_OF = {
 }
 """Whose turn it is; any other role is one that a client made up, and is read as its user."""
 
+_SYSTEM_OR_USER = (_SYSTEM, _USER)
+
 _REDACTED = ("redacted-by-litellm", "default-message-value")
 """What LiteLLM writes for every message when message logging is off, and where a call had none."""
 
@@ -103,6 +105,11 @@ def _read(value: object, said: Turns, depth: int) -> None:
         return
     loose: list[object] = []
     for message in value:
+        if type(message) is dict and type(message.get("content")) is str:
+            role = message.get("role")
+            if role in _SYSTEM_OR_USER:
+                (said.users if role == _USER else said.systems).append(message["content"])
+                continue
         if isinstance(message, dict) and "role" not in message and message.get("type") in _PARTS:
             loose.append(message)
             continue

@@ -367,9 +367,11 @@ def _one_row(table: pa.Table) -> dict[str, Any]:
 
 def _with_exact_integers(value: Any, line: bytes) -> Any:
     """Return what a line holds, with its integers to the last digit where a float stands for one: it may be an id."""
-    if isinstance(value, dict) and any(type(v) is float and abs(v) >= LARGE_INTEGER for v in value.values()):
-        mended = mend(line)
-        return value if mended is None else mended.value
+    if isinstance(value, dict):
+        for field in value.values():
+            if type(field) is float and abs(field) >= LARGE_INTEGER:
+                mended = mend(line)
+                return value if mended is None else mended.value
     return value
 
 

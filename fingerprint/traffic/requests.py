@@ -36,6 +36,7 @@ from fingerprint.traffic.tools import tool_text
 
 _LEVELS = 4
 _WHOLE = 2**53
+_DEFINING = ("tools", "functions", "response_format", "format", "responseSchema")
 _NONE = (None, "", "{}", "[]", "redacted-by-litellm", "default-message-value")
 _OUR_OWN = frozenset(("request_id", "account_id", "timestamp", "system", "prompt", "model", "metadata"))
 READ_ELSEWHERE = (
@@ -123,12 +124,12 @@ def extract(row: Json, reading: RowReading = _AS_IT_IS) -> Request:
     model = _find("model", located)
     if model is not None and not isinstance(model, str):
         raise wrong_type("model", "text", model)
-    system, prompt = _texts(located)
+    parameters = _parameters(located)
+    system, prompt = _texts(located, parameters)
     if not system and not prompt:
         raise BadRow("no_text", "no text: neither user nor system text found")
-    return Request(
-        request_id, account_id, time, system, prompt, model or None, _metadata(located), _facts(located)
-    )
+    facts = _facts(located, parameters)
+    return Request(request_id, account_id, time, system, prompt, model or None, _metadata(located), facts)
 
 
 def texts(row: Json, roles: Roles = NO_ROLES) -> tuple[str | None, str]:
@@ -136,7 +137,8 @@ def texts(row: Json, roles: Roles = NO_ROLES) -> tuple[str | None, str]:
 
     Raises BadRow, naming which type was found.
     """
-    return _texts(_located(row, RowReading(roles=roles)))
+    located = _located(row, RowReading(roles=roles))
+    return _texts(located, _parameters(located))
 
 
 def sender(row: Json) -> str | None:
@@ -270,14 +272,14 @@ def _missing(name: str, mapping: dict[str, Steps]) -> BadRow:
     return BadRow(kinds[name], f"no {name}: looked for {mapped_path or ', '.join(PATHS[name])}")
 
 
-def _texts(located: _Located) -> tuple[str | None, str]:
+def _texts(located: _Located, parameters: list[Json]) -> tuple[str | None, str]:
     (row, _), (holder, plan), reading = located.holders[0], located.holders[-1], located.reading
     mapping = reading.mapping
     if "system" in mapping:
         systems = [plain_text("system", items_in(value_at(row, mapping["system"]), "type"))]
     else:
         systems = [plain_text(key, items_in(holder[key], "type")) for key in plan.systems]
-    tools = [tool_text(value) for value in _tools(located)]
+    tools = [tool_text(value) for value in _tools(located, parameters)]
     users: list[str] = []
     if "prompt" in mapping:
         said, users = turns("prompt", value_at(row, mapping["prompt"]), reading.roles)
@@ -311,31 +313,30 @@ def _read_fields(holder: Json, plan: Plan, systems: list[str], users: list[str],
         raise bad
 
 
-def _tools(located: _Located) -> list[Any]:
+def _parameters(located: _Located) -> list[Json]:
+    """Return the objects of parameters that a request and its log have."""
+    return [
+        inner
+        for holder, plan in located.holders
+        for place in plan.parameters
+        if isinstance(inner := loaded_json(at(holder, place)), dict)
+    ]
+
+
+def _tools(located: _Located, parameters: list[Json]) -> list[Any]:
     """Return the definitions of tools and answers that a request has."""
-    found = []
-    for holder, plan in located.holders[-1:]:
-        found += [holder[key] for key in plan.tools]
-        found += [holder[key] for key in ("response_format", "output_config") if key in holder]
-    for holder, plan in located.holders:
-        for place in plan.parameters:
-            inner = loaded_json(at(holder, place))
-            if isinstance(inner, dict):
-                names = ("tools", "functions", "response_format", "format", "responseSchema")
-                found += [inner[key] for key in names if isinstance(inner.get(key), list | dict)]
+    holder, plan = located.holders[-1]
+    found = [holder[key] for key in plan.tools]
+    found += [holder[key] for key in ("response_format", "output_config") if key in holder]
+    for inner in parameters:
+        found += [inner[key] for key in _DEFINING if isinstance(inner.get(key), list | dict)]
     return [value for i, value in enumerate(found) if value and value not in found[:i]]
 
 
-def _facts(located: _Located) -> Facts:
-    objects: list[tuple[Json, tuple[tuple[int, str], ...]]] = []
+def _facts(located: _Located, parameters: list[Json]) -> Facts:
     holder, plan = located.holders[-1]
-    if plan.facts:
-        objects.append((holder, plan.facts))
-    for outer, outer_plan in located.holders:
-        for place in outer_plan.parameters:
-            inner = loaded_json(at(outer, place))
-            if isinstance(inner, dict) and (facts := plan_of(inner, None).facts):
-                objects.append((inner, facts))
+    objects = [(holder, plan.facts)] if plan.facts else []
+    objects += [(inner, facts) for inner in parameters if (facts := plan_of(inner, None).facts)]
     return read_facts(objects) if objects else NO_FACTS
 
 
@@ -345,7 +346,8 @@ def _metadata(located: _Located) -> bytes | None:
     if "metadata" in mapping:
         return metadata_json(value_at(row, mapping["metadata"]))
     kept = {}
-    for name in (*META_FIELDS, *located.reading.shared):
+    names = {name: None for _, plan in located.holders for name in plan.infrastructure}
+    for name in (*META_FIELDS, *located.reading.shared) if mapping else names:
         value = _find(name, located)
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)

@@ -53,12 +53,13 @@ def _steps(path: str) -> Steps:
 class Plan(NamedTuple):
     """Where the fields of rows with the same keys stand, of a format or none.
 
-    fields: the places of each field in the order they count. texts, systems, tools: keys that the rows have; own_texts:
+    fields: the places of each field in the order they count; infrastructure: those of metadata that have any. texts, systems, tools: keys that the rows have; own_texts:
     those texts that the format says are some.
     wrappers: where an inner request may lie; parameters: where objects of parameters lie. facts: `keys_of_facts`.
     """
 
     fields: Mapping[str, tuple[Place, ...]]
+    infrastructure: tuple[str, ...]
     own_texts: tuple[str, ...]
     texts: tuple[str, ...]
     systems: tuple[str, ...]
@@ -88,43 +89,46 @@ KNOWN_KEYS, _METADATA_KEYS = _known_keys()
 
 
 def plan_of(row: Json, log_format: str | None, shared: tuple[str, ...] = ()) -> Plan:
-    """Return the plan of rows with a row's keys that hold something; log_format: the name of the format that the outermost row is of."""
+    """Return the plan of rows with a row's keys; log_format: the name of the format that the outermost row is of."""
     metadata, inside = row.get("metadata"), None
     if isinstance(metadata, dict):
         inside = tuple(
             [k for k, v in metadata.items() if v is not None and (k in _METADATA_KEYS or k in shared)]
         )
-    keys = tuple([k for k, v in row.items() if v is not None and (k in KNOWN_KEYS or k in shared)])
+    keys = KNOWN_KEYS.intersection(row)
+    if shared:
+        keys |= frozenset(shared).intersection(row)
     return _plan(keys, inside, log_format, shared)
 
 
 @lru_cache(maxsize=1 << 12)
 def _plan(
-    keys: tuple[str, ...],
+    has: frozenset[str],
     inside: tuple[str, ...] | None,
     log_format: str | None,
     shared: tuple[str, ...],
 ) -> Plan:
-    """Return the plan of rows with these keys; inside: those of their metadata, None where that is no object."""
+    """Return the plan of rows that have these keys; inside: those of their metadata, None where that is no object."""
     own = () if log_format is None else (FORMATS_BY_NAME[log_format],)
     paths = PATHS if log_format is None else _KNOWN_PATHS[log_format]
     public = [table for table in FORMATS if not table.private]
-    has = frozenset(keys)
 
     def places(of: Iterable[str]) -> tuple[Place, ...]:
         found = (_place(_steps(path), has, inside) for path in of)
         return tuple(dict.fromkeys(place for place in found if place is not None))
 
     extra = {name: (name, f"metadata.{name}") for name in shared if name not in paths}
+    fields = {name: places(of) for name, of in {**paths, **extra}.items()}
     return Plan(
-        fields={name: places(of) for name, of in {**paths, **extra}.items()},
+        fields=fields,
+        infrastructure=tuple(name for name in (*META_FIELDS, *extra) if fields[name]),
         own_texts=tuple(k for k in _once(table.texts for table in own or public) if k in has),
         texts=tuple(k for k in _once(table.texts for table in (*own, *public)) if k in has),
         systems=tuple(k for k in _once(table.systems for table in (*own, *public)) if k in has),
         tools=tuple(k for k in _once(table.tools for table in (*own, *public)) if k in has),
         wrappers=places(_once(table.wrappers for table in (*own, *FORMATS))),
         parameters=places(_once(table.parameters for table in (*own, *FORMATS))),
-        facts=keys_of_facts(keys),
+        facts=keys_of_facts(has),
     )
 
 
