@@ -56,6 +56,7 @@ Exit status:
   5    the database or the home cannot be read or written, or another job is using it
   6    the embedding model cannot be loaded
   7    there is no such family, campaign or account
+  8    the traffic raised a warning, and --strict was given
   130  stopped by Ctrl-C (143: by SIGTERM)
 
 \b

@@ -37,6 +37,12 @@ class TooManyRejects(InputError):
     """More lines were rejected than the operator allows."""
 
 
+class DoubtfulTraffic(FingerprintError):
+    """Traffic was read, but something about it is odd, and the operator wants to look first."""
+
+    exit_code = 8
+
+
 class StampMismatch(FingerprintError):
     """Stored signatures were made by another model or normaliser than the one in use."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,19 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class TrafficWarning:
+    """Something about a batch that makes one doubt that all of it was read right; kind: one word for programs."""
+
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What came of reading a batch; rows_read == accepted + rejected + duplicates."""
+    """What came of reading a batch; rows_read == accepted + rejected + duplicates.
+
+    left_out: rows that are no request to a model, in none of the other counts.
+    """
 
     rows_read: int
     accepted: int
@@ -41,6 +54,13 @@ class IngestReport:
     duplicates: int
     reasons: dict[str, int] = field(default_factory=dict)
     rejects_path: str | None = None
+    left_out: int = 0
+    warnings: tuple[TrafficWarning, ...] = ()
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> IngestReport:
+        """Return the report of which `asdict` made this."""
+        return cls(**{**values, "warnings": tuple(TrafficWarning(**w) for w in values["warnings"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class Settings:
     memory_gb: memory that a night may take, in 10^9 bytes; a larger night works through files in the home.
     retention_days: days for which vectors of single prompts, and hashes of prompts in no family, are kept; 0: none are.
     threads: that read, normalise and match; None: one for each processor. Results do not depend on it.
+    strict: store nothing where the traffic raises a warning (plausibility.py of traffic); raises DoubtfulTraffic.
     device: torch device that computes and compares vectors (cuda, cuda:1); None: FAISS on the CPU, and transformers on
     a GPU where torch sees one.
     engine: local for threads of this process, ray for workers of Ray. With Ray every night works through files in the
@@ -44,6 +45,7 @@ class Settings:
     seed: int = 0
     conversation_hours: float = 24.0
     max_rejects: int | None = None
+    strict: bool = False
     memory_gb: float = 12.0
     retention_days: int = 7
     threads: int | None = None

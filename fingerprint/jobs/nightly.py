@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from fingerprint.base.parallel import workers
 from fingerprint.base.types import StageProgress
 from fingerprint.discovery import leftovers
 from fingerprint.discovery.topics import topics
-from fingerprint.domain.errors import StoreError
+from fingerprint.domain.errors import DoubtfulTraffic, StoreError
 from fingerprint.domain.reading import Reading
 from fingerprint.domain.results import NightReport
 from fingerprint.domain.settings import Home, Settings
@@ -41,6 +42,7 @@ from fingerprint.signatures.rewordings import NightFamilies, common_words, rewor
 from fingerprint.signatures.spread import account_days, family_days, with_requests
 from fingerprint.store.lock import HomeLock
 from fingerprint.store.store import Store
+from fingerprint.traffic.plausibility import fewer_rows
 from fingerprint.traffic.reader import TrafficReader, read_traffic
 from fingerprint.traffic.writer import check_extension, write_table
 
@@ -103,6 +105,7 @@ def _work(
     )
     clock.stage("read")
     night = read(reader=_reader(request, home, clock), known=known, job=job)
+    night = _looked_at(night, store, strict=request.settings.strict)
     families, unexplained = large.finished(job.work) or _find(night, known, job)
     clock.stage("judge")
     batch, requests, but = night.batch, night.requests, night.content_hash
@@ -147,6 +150,17 @@ def _work(
             retention_days=request.settings.retention_days,
         )
     return kept
+
+
+def _looked_at(night: Night, store: Store, *, strict: bool) -> Night:
+    """Compare a night with those before it; raises DoubtfulTraffic where something is odd and `strict` forbids it."""
+    earlier = [n.ingest for n in store.nights() if n.batch_id != night.content_hash]
+    warnings = (*night.ingest.warnings, *fewer_rows(night.ingest, earlier))
+    if strict and warnings:
+        raise DoubtfulTraffic(
+            "; ".join(w.words for w in warnings) + "; nothing is stored, for --strict says so"
+        )
+    return replace(night, ingest=replace(night.ingest, warnings=warnings))
 
 
 def _find(night: Night, known: KnownFamilies, job: Job) -> tuple[NightFamilies, pa.Table]:

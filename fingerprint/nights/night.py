@@ -98,7 +98,7 @@ def read(reader: TrafficReader, known: KnownFamilies, job: Job) -> Night:
             lambda: {"ingest": asdict(reader.report()), "content_hash": reader.content_hash},
         )
     facts, (spool, requests) = job.work.facts("read"), large.reopen(job)
-    return Night(spool.batch, requests, IngestReport(**facts["ingest"]), facts["content_hash"], spool)
+    return Night(spool.batch, requests, IngestReport.from_json(facts["ingest"]), facts["content_hash"], spool)
 
 
 def _read_head(

@@ -25,10 +25,11 @@ from fingerprint.traffic.facts import facts_column
 from fingerprint.traffic.jsonl import read_rows
 from fingerprint.traffic.lenient_json import UNDECODABLE, mend
 from fingerprint.traffic.log_formats import rows_in
+from fingerprint.traffic.plausibility import Plausibility
 from fingerprint.traffic.rejects import BadRow, Rejects, json_type
 from fingerprint.traffic.requests import Fields, Request, extract, native_fields
 from fingerprint.traffic.row_reading import RowReading
-from fingerprint.traffic.sources import ByteStream, Lines, Source, cut_lines, find_sources
+from fingerprint.traffic.sources import ByteStream, Lines, Source, cut_lines, find_sources, passed_over
 from fingerprint.traffic.tabular import (
     ID_EXPECTED,
     TableBlock,
@@ -79,7 +80,8 @@ def read_traffic(
     if batch_rows < 1:
         raise UsageError(f"batch_rows: at least 1 expected, {batch_rows} found")
     options = _Options(reading or Reading(), batch_rows, line_bytes, columns, on_progress, stdin)
-    return TrafficReader(find_sources(sources), Rejects(rejects, max_rejects), options)
+    plausibility = Plausibility(passed_over(sources))
+    return TrafficReader(find_sources(sources), Rejects(rejects, max_rejects), options, plausibility)
 
 
 class Row(NamedTuple):
@@ -107,13 +109,16 @@ class TrafficReader:
     in whatever file, is a duplicate and left out: the first one counts (SeenIds: memory and certainty).
     """
 
-    def __init__(self, sources: Sequence[Source], rejects: Rejects, options: _Options) -> None:
+    def __init__(
+        self, sources: Sequence[Source], rejects: Rejects, options: _Options, plausibility: Plausibility
+    ) -> None:
         self._sources = sources
         self._rejects = rejects
         self._options = options
         self._reading = RowReading.of(options.reading)
         self._seen = SeenIds()
         self._hash = ContentHash()
+        self._plausibility = plausibility
         self._rows_read = self._accepted = self._duplicates = 0
 
     @property
@@ -139,6 +144,8 @@ class TrafficReader:
             duplicates=self._duplicates,
             reasons=dict(sorted(self._rejects.reasons.items())),
             rejects_path=None if path is None else str(path),
+            left_out=self._plausibility.left_out,
+            warnings=self._plausibility.warnings(),
         )
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
@@ -156,6 +163,7 @@ class TrafficReader:
         fresh = batch if new.all() else batch.filter(pa.array(new))
         times = fresh.column("timestamp").cast(pa.int64()).to_numpy()
         self._hash.add(ids[new], hash_strings(fresh.column("account_id")), times)
+        self._plausibility.add(fresh)
         self._accepted += len(fresh)
         self._duplicates += len(batch) - len(fresh)
         return fresh
@@ -279,7 +287,9 @@ class TrafficReader:
         return batch, np.array(numbers, dtype=np.int64)[good]
 
     def _requests(self, label: str, row: Row) -> Iterator[Request]:
-        for item in rows_in(row.value):
+        items = list(rows_in(row.value))
+        self._plausibility.left_out += not items
+        for item in items:
             try:
                 if not isinstance(item, dict):
                     raise BadRow("not_object", f"an object expected, {json_type(item)} found")

@@ -109,6 +109,19 @@ def find_sources(names: Sequence[str | Path]) -> list[Source]:
     return sources
 
 
+def passed_over(names: Sequence[str | Path]) -> list[str]:
+    """List the files in directories behind names that are not read for the ending of their name; hidden ones are not told."""
+    found: list[str] = []
+    for name in names:
+        place = Path(name) if str(name) != "-" else None
+        place = None if isinstance(remote_file(name), RemoteFile) else place
+        if place is not None and place.is_dir():
+            inside = sorted(p for p in place.rglob("*") if p.is_file())
+            hidden = {p for p in inside if any(s[0] in "._" for s in p.relative_to(place).parts)}
+            found += [str(p.relative_to(place)) for p in inside if format_of(p) is None and p not in hidden]
+    return found
+
+
 def format_of(path: PurePath) -> FileFormat | None:
     """Tell a file's format by the ending of its name; None if it is not one of FORMATS."""
     name = path.name.lower()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.small_traffic import night_rows, written
+from support.small_traffic import done, failed, night_rows, objects, row, written
 
 from fingerprint.domain.settings import Home
 from fingerprint.jobs import nightly
@@ -50,3 +50,17 @@ def test_a_step_that_fails_leaves_nothing_stored_and_may_be_run_again(
     assert not home.snapshots.exists()
     assert nightly.nightly([day], home).families == 2
     assert not home.work.exists()
+
+
+def test_odd_traffic_is_told_and_with_strict_an_error(tmp_path: Path) -> None:
+    rows = [row(n, f"a prompt of its own, number {n}", "key-1", n) for n in range(220)]
+    file, home = written(tmp_path / "odd.jsonl", rows), tmp_path / "home"
+    words = failed(8, "nightly", file, "--home", home, "--strict", "--quiet")
+    assert "one account sent 100% of the requests" in words
+    assert done("nights", "--home", home, "--format", "jsonl") == ""
+    (report,) = objects("nightly", file, "--home", home, "--json")
+    kinds = [warning["kind"] for warning in report["ingest"]["warnings"]]
+    assert kinds == ["one_account", "empty_column"]
+    few = written(tmp_path / "few.jsonl", [row(1000 + n, f"another {n}", f"a{n}", n) for n in range(20)])
+    shown = done("nightly", few, "--home", home)
+    assert "20 requests, 220 on a usual night before" in " ".join(shown.split())

@@ -116,6 +116,11 @@ _DEFAULTS = Settings()
 )
 @reading_options
 @max_rejects_option
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Store nothing where the traffic raises a warning, such as one account that sends nearly everything.",
+)
 @output_options
 @quiet_option
 def nightly(

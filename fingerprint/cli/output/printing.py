@@ -172,6 +172,7 @@ def night(report: NightReport, home: Path, assignments: str | None) -> None:
     page.fact("rows", rows)
     if read.rejected:
         page.fact("rejected", _rejects(read))
+    _warnings(page, read)
     page.fact(
         "prompts",
         f"{report.distinct_prompts:,} distinct in {report.conversations:,} conversations; "
@@ -313,6 +314,12 @@ def _left_out(page: Page, read: IngestReport) -> None:
         )
     if read.rejected:
         page.fact("rejected", _rejects(read))
+    _warnings(page, read)
+
+
+def _warnings(page: Page, read: IngestReport) -> None:
+    for warning in read.warnings:
+        page.fact("warning", warning.words)
 
 
 def _rejects(read: IngestReport) -> str:
