@@ -96,7 +96,10 @@ def _loose(line: str, error: csv.Error, delimiter: str) -> list[str] | BadRow:
         return BadRow("too_long", f"not CSV: {error}")
     if "unexpected end" in str(error):
         return _unclosed()
-    return next(csv.reader([line], delimiter=delimiter))
+    try:
+        return next(csv.reader([line], delimiter=delimiter))
+    except csv.Error as still:
+        return BadRow("wrong_columns", f"not CSV: {still}")
 
 
 def _unclosed() -> BadRow:

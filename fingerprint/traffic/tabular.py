@@ -118,8 +118,12 @@ def read_csv(source: Source, blocks: ByteStream, rows: int, limit: int) -> Itera
     """
     reader = csv_records(blocks, limit)
     header = next(reader, [])
-    if isinstance(header, BadRow) or TOO_LONG in header:
+    if isinstance(header, BadRow):
+        raise InputError(f"{source.label}: the header line cannot be read: {header.reason}")
+    if any(TOO_LONG in name for name in header):
         raise InputError(f"{source.label}: the header line is longer than {limit:,} bytes")
+    # what is no UTF-8 in a name makes it the name of another column, and spoils no row
+    header = [name.encode(errors="surrogateescape").decode(errors="replace") for name in header]
     header = [_our_name(name, header) for name in header]
     _check_names(source, header)
     number = 0
