@@ -18,6 +18,7 @@ from fingerprint.cli.commands import (
     completion,
     demo,
     hunt,
+    inspect,
     lists,
     lookup,
     nightly,
@@ -141,6 +142,7 @@ def cli() -> None:
 
 _COMMANDS = (
     *nightly.COMMANDS,
+    *inspect.COMMANDS,
     *lookup.COMMANDS,
     *hunt.COMMANDS,
     *watch.COMMANDS,

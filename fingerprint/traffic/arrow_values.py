@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,12 @@ def plain(table: pa.Table) -> pa.Table:
     """
     columns = [_plain_column(table.column(name)) for name in table.column_names]
     return pa.Table.from_arrays(columns, table.column_names)
+
+
+def one_row(table: pa.Table) -> dict[str, Any]:
+    """Return a row in which of a map's equal keys the last counts."""
+    with warnings.catch_warnings(action="ignore"):
+        return dict(table.to_pylist(maps_as_pydicts="lossy")[0])
 
 
 def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +17,12 @@ from fingerprint.domain.errors import UsageError
 from fingerprint.domain.reading import Reading
 from fingerprint.domain.results import IngestReport
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
-from fingerprint.traffic.arrow_values import plain
+from fingerprint.traffic.arrow_values import one_row, plain
+from fingerprint.traffic.batches import coalesced
 from fingerprint.traffic.content_hash import ContentHash
 from fingerprint.traffic.documents import documents
 from fingerprint.traffic.facts import facts_column
+from fingerprint.traffic.inspection import Trace
 from fingerprint.traffic.jsonl import read_rows
 from fingerprint.traffic.lenient_json import UNDECODABLE, mend
 from fingerprint.traffic.log_formats import rows_in
@@ -50,7 +51,6 @@ LARGE_INTEGER = 2.0**63
 """From here on orjson may read an integer as a float, which is no id."""
 
 LINE_BYTES = 4 << 20
-BATCH_BYTES = 64 << 20
 DOCUMENT_BYTES = 64 << 20
 
 
@@ -65,6 +65,7 @@ def read_traffic(
     columns: Sequence[str] | None = None,
     on_progress: ReadProgress | None = None,
     stdin: BinaryIO | None = None,
+    trace: Trace | None = None,
 ) -> TrafficReader:
     """Read files, directories and "-" (JSONL on stdin) as batches of TRAFFIC_SCHEMA.
 
@@ -72,6 +73,7 @@ def read_traffic(
     max_rejects: more rejected rows than this raise TooManyRejects; None allows any number.
     reading: how rows are read; None: as they are.
     line_bytes: longer lines, and longer texts in tables, are rejected.
+    trace: is told of each row that is not of our own.
     columns: the columns that are wanted of Parquet files that have ours; the others are null. None wants all.
     Raises InputError for a source that is missing, unknown or unreadable, and while iterating, when batches
     may already have been handed out, for one that turns out damaged: store nothing before the end.
@@ -79,7 +81,7 @@ def read_traffic(
     """
     if batch_rows < 1:
         raise UsageError(f"batch_rows: at least 1 expected, {batch_rows} found")
-    options = _Options(reading or Reading(), batch_rows, line_bytes, columns, on_progress, stdin)
+    options = _Options(reading or Reading(), batch_rows, line_bytes, columns, on_progress, stdin, trace)
     plausibility = Plausibility(passed_over(sources))
     return TrafficReader(find_sources(sources), Rejects(rejects, max_rejects), options, plausibility)
 
@@ -100,6 +102,7 @@ class _Options:
     columns: Sequence[str] | None
     on_progress: ReadProgress | None
     stdin: BinaryIO | None
+    trace: Trace | None
 
 
 class TrafficReader:
@@ -134,6 +137,11 @@ class TrafficReader:
         """
         return self._hash.hexdigest()
 
+    @property
+    def rejected(self) -> dict[str, str]:
+        """Of each kind of rejected rows the first: its file, its line and the reason."""
+        return dict(self._rejects.examples)
+
     def report(self) -> IngestReport:
         """Return the counts; rows_read == accepted + rejected + duplicates."""
         path = self._rejects.path
@@ -150,7 +158,7 @@ class TrafficReader:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         try:
-            for batch in _coalesced(self._blocks(), self._options.batch_rows):
+            for batch in coalesced(self._blocks(), self._options.batch_rows):
                 fresh = self._without_duplicates(batch)
                 if len(fresh):
                     yield fresh
@@ -261,7 +269,7 @@ class TrafficReader:
         except (UnicodeDecodeError, KeyError):
             for i, number in enumerate(block.numbers.tolist()):
                 try:
-                    yield Row(number, _one_row(table.slice(i, 1)))
+                    yield Row(number, one_row(table.slice(i, 1)))
                 except UnicodeDecodeError:
                     self._reject(label, number, BadRow("invalid_utf8", "a text is not valid UTF-8"))
 
@@ -301,6 +309,8 @@ class TrafficReader:
             except BadRow as bad:
                 self._reject(label, row.number, bad)
             else:
+                if self._options.trace is not None:
+                    self._options.trace.add(item, self._reading)
                 yield request
 
     def _batch(
@@ -335,28 +345,6 @@ class TrafficReader:
         self._rejects.add(label, number, bad)
 
 
-def _coalesced(blocks: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
-    """Join small blocks and cut large ones, to batches of at most `rows` rows and about BATCH_BYTES."""
-    pending: list[pa.RecordBatch] = []
-    count = size = 0
-    for block in blocks:
-        for start in range(0, len(block), rows):
-            piece = block.slice(start, rows) if len(block) > rows else block
-            if pending and (count + len(piece) > rows or size + piece.nbytes > BATCH_BYTES):
-                yield _joined(pending)
-                pending, count, size = [], 0, 0
-            pending.append(piece)
-            count += len(piece)
-            size += piece.nbytes
-    if pending:
-        yield _joined(pending)
-
-
-def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    """Return one batch; Arrow would copy even a single one."""
-    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
-
-
 def _document(stream: ByteStream) -> list[Any] | None:
     """Read a .json file as one document, a list of rows; None if it is none or over DOCUMENT_BYTES."""
     data = bytearray()
@@ -367,12 +355,6 @@ def _document(stream: ByteStream) -> list[Any] | None:
     if not data.strip():
         return []
     return documents(bytes(data))
-
-
-def _one_row(table: pa.Table) -> dict[str, Any]:
-    """Return a row in which of a map's equal keys the last counts."""
-    with warnings.catch_warnings(action="ignore"):
-        return dict(table.to_pylist(maps_as_pydicts="lossy")[0])
 
 
 def _with_exact_integers(value: Any, line: bytes) -> Any:

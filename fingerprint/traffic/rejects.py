@@ -56,6 +56,7 @@ class Rejects:
 
     def __init__(self, path: Path | None, limit: int | None) -> None:
         self.reasons: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}  # of each kind the first
         self._path = path
         self._limit = limit
         self._out: BinaryIO | None = None
@@ -74,6 +75,7 @@ class Rejects:
     def add(self, file: str, line: int, bad: BadRow) -> None:
         """Take one rejected row; `line` is 1-based, a row number for CSV and Parquet."""
         self.reasons[bad.kind] += 1
+        self.examples.setdefault(bad.kind, f"{file} line {line}: {bad.reason}")
         if len(self._first) < SHOWN:
             self._first.append(f"{file} line {line}: {bad.reason}")
         if self._path is not None:

@@ -1,9 +1,5 @@
 """One JSON object of a log, whatever wrote it, turned into the fields of a request.
 
-Its fields are looked for in the outermost object first, and there under our own names, then at the paths of the row's
-format, then at those of all others, for gateways rename, enrich and cut what they pass on. The texts stand in the row
-itself or in what it wraps.
-
 Texts are what tools' definitions and the system say, joined by a newline, and the user's turns joined by TURN_END, from
 all fields that hold any; a turn that two fields hold counts once. `Reading.roles` adds what others say.
 """
@@ -19,12 +15,12 @@ from fingerprint.domain.schemas import TURN_END
 from fingerprint.traffic.content import NO_ROLES, Roles, plain_text, wrong_type
 from fingerprint.traffic.facts import KEYS, NO_FACTS, Facts, read_facts
 from fingerprint.traffic.field_paths import META_FIELDS, Json, Steps, value_at
-from fingerprint.traffic.log_formats import FORMATS, format_of
+from fingerprint.traffic.located import Located, find, locate
+from fingerprint.traffic.log_formats import FORMATS
 from fingerprint.traffic.messages import (
     items_in,
     loaded_json,
     read_turns,
-    request_in,
     turns,
     without_separators,
 )
@@ -34,10 +30,8 @@ from fingerprint.traffic.row_plan import PATHS, Plan, at, plan_of
 from fingerprint.traffic.row_reading import RowReading
 from fingerprint.traffic.tools import tool_text
 
-_LEVELS = 4
 _WHOLE = 2**53
 _DEFINING = ("tools", "functions", "response_format", "format", "responseSchema")
-_NONE = (None, "", "{}", "[]", "redacted-by-litellm", "default-message-value")
 _OUR_OWN = frozenset(("request_id", "account_id", "timestamp", "system", "prompt", "model", "metadata"))
 READ_ELSEWHERE = (
     frozenset(key for table in FORMATS if not table.private for key in (*table.texts, *table.systems))
@@ -115,13 +109,13 @@ def extract(row: Json, reading: RowReading = _AS_IT_IS) -> Request:
     """
     if reading.beside:
         row = {**reading.beside, **row}
-    located = _located(row, reading)
+    located = locate(row, reading)
     request_id = _request_id(located)
     account_id = reading.account or _account(located)
-    time = reading.time or _find("timestamp", located)
+    time = reading.time or find("timestamp", located)
     if time is None or time == "":
         raise _missing("timestamp", reading.mapping)
-    model = _find("model", located)
+    model = find("model", located)
     if model is not None and not isinstance(model, str):
         raise wrong_type("model", "text", model)
     parameters = _parameters(located)
@@ -137,100 +131,19 @@ def texts(row: Json, roles: Roles = NO_ROLES) -> tuple[str | None, str]:
 
     Raises BadRow, naming which type was found.
     """
-    located = _located(row, RowReading(roles=roles))
+    located = locate(row, RowReading(roles=roles))
     return _texts(located, _parameters(located))
 
 
 def sender(row: Json) -> str | None:
     """Tell who sends a request of any shape, as `extract` does; None where it does not say."""
     try:
-        return _account(_located(row, _AS_IT_IS))
+        return _account(locate(row, _AS_IT_IS))
     except BadRow:
         return None
 
 
-class _Located(NamedTuple):
-    """A row with what it says where.
-
-    holders: the objects from the row down to the one that holds the texts, each with its plan. name: of its format.
-    """
-
-    holders: list[tuple[Json, Plan]]
-    name: str | None
-    file_ids: bool
-    reading: RowReading
-
-
-def _located(row: Json, reading: RowReading) -> _Located:
-    table = format_of(row)
-    name = None if table is None else table.name
-    file_ids = table is not None and table.file_ids
-    plan = plan_of(row, name, reading.shared)
-    holders = _chain(row, plan, name, reading.shared, _LEVELS)
-    if holders is None:
-        # without text its ids are still looked for in what it wraps, so that it is the text that is missed
-        inner = (loaded_json(at(row, place)) for place in plan.wrappers)
-        wrapped = [value for value in inner if isinstance(value, dict) and value]
-        holders = [(row, plan), *((v, plan_of(v, name, reading.shared)) for v in wrapped)]
-    return _Located(holders, name, file_ids, reading)
-
-
-def _chain(
-    row: Json, plan: Plan, name: str | None, shared: tuple[str, ...], depth: int
-) -> list[tuple[Json, Plan]] | None:
-    """Return the objects from the row down to the one that holds text, None where there is none.
-
-    In a log's own row other keys than its format's may mean anything, so what it wraps goes before them; in what a
-    client sends, nothing that it adds goes before the texts.
-    """
-    outermost = depth == _LEVELS
-    held = [key for key in (plan.own_texts if outermost else plan.texts) if _holds_text(row[key])]
-    if held:
-        return _from_texts(row, plan, held, name, shared, depth)
-    for place in plan.wrappers if depth else ():
-        inner = loaded_json(at(row, place))
-        if isinstance(inner, dict) and inner:
-            below = _chain(inner, plan_of(inner, name, shared), name, shared, depth - 1)
-            if below is not None:
-                return [(row, plan), *below]
-    held = [key for key in plan.texts if _holds_text(row[key])]
-    if held:
-        return _from_texts(row, plan, held, name, shared, depth)
-    return [(row, plan)] if any(_holds_text(row[key]) for key in (*plan.systems, *plan.tools)) else None
-
-
-def _from_texts(
-    row: Json, plan: Plan, held: list[str], name: str | None, shared: tuple[str, ...], depth: int
-) -> list[tuple[Json, Plan]]:
-    """Go on into the request that stands in the place of a row's only text, if one does."""
-    if len(held) == 1 and depth and held[0] != "prompt" and (inner := request_in(row[held[0]])) is not None:
-        below = _chain(inner, plan_of(inner, name, shared), name, shared, depth - 1)
-        return [(row, plan), *(below or ())]
-    return [(row, plan)]
-
-
-def _holds_text(value: object) -> bool:
-    if isinstance(value, str):
-        return value not in _NONE
-    return isinstance(value, list | dict) and bool(value)
-
-
-def _find(name: str, located: _Located) -> Any:
-    """Return a field's value; under other names than its own only text and numbers are taken for it."""
-    mapping = located.reading.mapping
-    if name in mapping:
-        return value_at(located.holders[0][0], mapping[name])
-    for holder, plan in located.holders:
-        for place in plan.fields[name]:
-            value = at(holder, place)
-            if value is None or value == "":
-                continue
-            if place == (name, ()) or (isinstance(value, str | int | float) and not isinstance(value, bool)):
-                return value
-    return None
-
-
-def _request_id(located: _Located) -> str:
+def _request_id(located: Located) -> str:
     value = _required("request_id", located)
     row, reading = located.holders[0][0], located.reading
     if located.file_ids and reading.file is not None and not row.get("request_id"):
@@ -238,15 +151,15 @@ def _request_id(located: _Located) -> str:
     return value
 
 
-def _account(located: _Located) -> str:
+def _account(located: Located) -> str:
     value = _required("account_id", located)
     if "_session_" in value and (named := _WITH_SESSION.fullmatch(value)):
         return named[1].removesuffix("_account_")
     return value
 
 
-def _required(name: str, located: _Located) -> str:
-    value = _find(name, located)
+def _required(name: str, located: Located) -> str:
+    value = find(name, located)
     if value is None or value == "":
         raise _missing(name, located.reading.mapping)
     if isinstance(value, str):
@@ -272,7 +185,7 @@ def _missing(name: str, mapping: dict[str, Steps]) -> BadRow:
     return BadRow(kinds[name], f"no {name}: looked for {mapped_path or ', '.join(PATHS[name])}")
 
 
-def _texts(located: _Located, parameters: list[Json]) -> tuple[str | None, str]:
+def _texts(located: Located, parameters: list[Json]) -> tuple[str | None, str]:
     (row, _), (holder, plan), reading = located.holders[0], located.holders[-1], located.reading
     mapping = reading.mapping
     if "system" in mapping:
@@ -313,7 +226,7 @@ def _read_fields(holder: Json, plan: Plan, systems: list[str], users: list[str],
         raise bad
 
 
-def _parameters(located: _Located) -> list[Json]:
+def _parameters(located: Located) -> list[Json]:
     """Return the objects of parameters that a request and its log have."""
     return [
         inner
@@ -323,7 +236,7 @@ def _parameters(located: _Located) -> list[Json]:
     ]
 
 
-def _tools(located: _Located, parameters: list[Json]) -> list[Any]:
+def _tools(located: Located, parameters: list[Json]) -> list[Any]:
     """Return the definitions of tools and answers that a request has."""
     holder, plan = located.holders[-1]
     found = [holder[key] for key in plan.tools]
@@ -333,14 +246,14 @@ def _tools(located: _Located, parameters: list[Json]) -> list[Any]:
     return [value for i, value in enumerate(found) if value and value not in found[:i]]
 
 
-def _facts(located: _Located, parameters: list[Json]) -> Facts:
+def _facts(located: Located, parameters: list[Json]) -> Facts:
     holder, plan = located.holders[-1]
     objects = [(holder, plan.facts)] if plan.facts else []
     objects += [(inner, facts) for inner in parameters if (facts := plan_of(inner, None).facts)]
     return read_facts(objects) if objects else NO_FACTS
 
 
-def _metadata(located: _Located) -> bytes | None:
+def _metadata(located: Located) -> bytes | None:
     """Keep a native row's metadata whole; of other logs only the fields that the evidence uses."""
     mapping, (row, _) = located.reading.mapping, located.holders[0]
     if "metadata" in mapping:
@@ -348,7 +261,7 @@ def _metadata(located: _Located) -> bytes | None:
     kept = {}
     names = {name: None for _, plan in located.holders for name in plan.infrastructure}
     for name in (*META_FIELDS, *located.reading.shared) if mapping else names:
-        value = _find(name, located)
+        value = find(name, located)
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if isinstance(value, str) and value:

@@ -19,7 +19,7 @@ from fingerprint.assessment.features import Feature
 from fingerprint.evidence.null_models import MIN_POOL
 from fingerprint.sharing import formats
 from fingerprint.sharing.rules import RuleItem, Terms
-from fingerprint.traffic import log_formats, requests, row_plan
+from fingerprint.traffic import located, log_formats, requests, row_plan
 
 PAGE = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -52,7 +52,7 @@ def test_the_statistic_finds_accounts_that_send_once() -> None:
 def test_the_log_format_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     acme = module("fingerprint/traffic/formats/acme.py")
     changed = {}
-    for original in (log_formats, row_plan, requests):
+    for original in (log_formats, row_plan, located, requests):
         source = Path(str(original.__file__)).read_text().replace("\nFORMATS = (", "\nFORMATS = (acme.ROW,")
         made = ModuleType(original.__name__)
         vars(made)["acme"] = acme
