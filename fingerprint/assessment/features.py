@@ -51,7 +51,7 @@ class Feature:
     name: of the reasons that are stored and shown; it never changes. statistic: gives value, expected and evidence.
     words: the sentence for people, with {value}, {expected} and {name} to fill in. weight: log-odds for each unit of evidence,
     below 0 where it speaks against a campaign. cap: most evidence that counts. is_test: evidence is corrected for the
-    many tests of a night; not so where it is a share from 0 to 1.
+    many tests of a night; not so where it is a share from 0 to 1. phrase: what the accounts do, for a verdict's sentence.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Feature:
     weight: float
     cap: float
     is_test: bool = True
+    phrase: str = ""
 
 
 Features: TypeAlias = tuple[Feature, ...]
@@ -83,6 +84,7 @@ SCORE_FEATURES: Features = (
         "{value} pairs of conversations that different accounts began within minutes; chance gives {expected}",
         weight=0.27,
         cap=12.0,
+        phrase="act within minutes of one another",
     ),
     Feature(
         "pool",
@@ -97,6 +99,7 @@ SCORE_FEATURES: Features = (
         "shares {value} accounts with another family; chance gives {expected}",
         weight=0.19,
         cap=8.0,
+        phrase="send other families together, too",
     ),
     Feature(
         "concentration",
@@ -118,6 +121,7 @@ SCORE_FEATURES: Features = (
         "its accounts share the load as if dealt in turn: variance over mean {value}; people's use gives over {expected}",
         weight=0.72,
         cap=5.0,
+        phrase="share the load as if dealt in turn",
     ),
     Feature(
         "alike",
@@ -132,6 +136,7 @@ SCORE_FEATURES: Features = (
         "a share of {value} of its accounts pays as another of them does; chance gives {expected}",
         weight=0.4,
         cap=10.0,
+        phrase="share payment hashes",
     ),
     Feature(
         "address",
@@ -139,6 +144,7 @@ SCORE_FEATURES: Features = (
         "a share of {value} of its accounts shares its address block with another; chance gives {expected}",
         weight=0.15,
         cap=10.0,
+        phrase="share address blocks",
     ),
     Feature(
         "agent",
@@ -153,6 +159,7 @@ SCORE_FEATURES: Features = (
         "{value} accounts are back from earlier nights; chance gives {expected}",
         weight=0.04,
         cap=10.0,
+        phrase="are back from earlier nights",
     ),
     Feature(
         "newcomers",
@@ -160,6 +167,7 @@ SCORE_FEATURES: Features = (
         "{value} of its accounts are new; of accounts of their volume {expected} are",
         weight=0.1,
         cap=5.0,
+        phrase="are new",
     ),
     Feature(
         "turnover",
@@ -167,6 +175,7 @@ SCORE_FEATURES: Features = (
         "{value} accounts replaced ones that went silent; chance gives {expected}",
         weight=0.16,
         cap=5.0,
+        phrase="replace others that fell silent",
     ),
     # a weight of 0 waits for labels: honest jobs run round the clock and grow as well
     Feature(
@@ -196,6 +205,7 @@ SCORE_FEATURES: Features = (
         "a share of {value} of its conversations came word for word from several accounts; {expected} is usual",
         weight=-0.18,
         cap=10.0,
+        phrase="copy texts from one another",
     ),
     Feature(
         "repeats",
@@ -217,6 +227,7 @@ SCORE_FEATURES: Features = (
         "some of its accounts send far more than others, as people do: variance over mean {value}; dealt loads have {expected}",
         weight=-0.025,
         cap=6.0,
+        phrase="use it unevenly, as people do",
     ),
     Feature(
         "strangers",
@@ -225,6 +236,7 @@ SCORE_FEATURES: Features = (
         weight=-1.0,
         cap=1.0,
         is_test=False,
+        phrase="connect from anywhere, as strangers do",
     ),
     Feature(
         "few",
@@ -233,6 +245,7 @@ SCORE_FEATURES: Features = (
         weight=-4.0,
         cap=1.0,
         is_test=False,
+        phrase="are few",
     ),
     Feature(
         "dealt",
@@ -241,6 +254,7 @@ SCORE_FEATURES: Features = (
         weight=3.32,
         cap=1.5,
         is_test=False,
+        phrase="work through one list",
     ),
     Feature(
         "topics",
@@ -249,6 +263,7 @@ SCORE_FEATURES: Features = (
         weight=-1.17,
         cap=4.0,
         is_test=False,
+        phrase="have topics of their own",
     ),
     Feature(
         "one_clock",
@@ -257,6 +272,7 @@ SCORE_FEATURES: Features = (
         weight=0.4,
         cap=1.5,
         is_test=False,
+        phrase="keep one clock",
     ),
     Feature(
         "hours",
@@ -265,6 +281,7 @@ SCORE_FEATURES: Features = (
         weight=-1.5,
         cap=4.0,
         is_test=False,
+        phrase="keep hours of their own",
     ),
     Feature(
         "schedule",
@@ -272,6 +289,7 @@ SCORE_FEATURES: Features = (
         "a share of {value} of its conversations begins on the quarter of an hour, as schedulers send; {expected} elsewhere",
         weight=-0.5,
         cap=10.0,
+        phrase="send on the clock, as schedulers do",
     ),
     Feature(
         "once",
@@ -280,6 +298,7 @@ SCORE_FEATURES: Features = (
         weight=-2.5,
         cap=1.0,
         is_test=False,
+        phrase="come once and not again",
     ),
     Feature(
         "little",
@@ -288,6 +307,7 @@ SCORE_FEATURES: Features = (
         weight=-0.2,
         cap=1.0,
         is_test=False,
+        phrase="ask for a few words",
     ),
     Feature(
         "intent",
@@ -304,5 +324,6 @@ SCORE_FEATURES: Features = (
         weight=-12.0,
         cap=1.0,
         is_test=False,
+        phrase="belong to one customer",
     ),
 )

@@ -67,6 +67,7 @@ def _feature_reasons(statistics: FamilyStatistics, family: int, weights: Doubles
                 expected=_number(expected),
                 name=statistics.names[feature.name][family] if feature.name in statistics.names else "",
             ),
+            feature.phrase,
         )
         for feature, evidence, weight, value, expected in zip(
             statistics.features,

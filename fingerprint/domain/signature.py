@@ -98,12 +98,16 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One named contribution to a score, in log-odds, with its plain words."""
+    """One named contribution to a score, in log-odds, with its plain words.
+
+    phrase: what the accounts do, for a sentence that begins with them; empty for reasons that say nothing of them.
+    """
 
     name: str
     value: float
     contribution: float
     words: str
+    phrase: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,13 @@ def template_from_json(value: object, path: str = "template") -> Template:
 def reasons_to_json(reasons: Iterable[Reason]) -> list[Json]:
     """Turn reasons into a list of objects, in order."""
     return [
-        {"name": r.name, "value": float(r.value), "contribution": float(r.contribution), "words": r.words}
+        {
+            "name": r.name,
+            "value": float(r.value),
+            "contribution": float(r.contribution),
+            "words": r.words,
+            **({"phrase": r.phrase} if r.phrase else {}),
+        }
         for r in reasons
     ]
 
@@ -231,6 +237,7 @@ def _reason_from_json(obj: JsonObject) -> Reason:
         value=obj.number("value"),
         contribution=obj.number("contribution"),
         words=obj.text("words"),
+        phrase=obj.text("phrase") if "phrase" in obj.names() else "",
     )
     obj.done()
     return reason

@@ -16,6 +16,7 @@ from fingerprint.cli.output.terminal import iso, json_line, plain
 from fingerprint.domain.results import IngestReport, Match, NightReport
 from fingerprint.domain.rows import AccountRow, CampaignRow, Event, FamilyRow, KeyRow, LabelRow
 from fingerprint.domain.signature import Segment, Signature, Slot
+from fingerprint.domain.verdict_line import verdict_line
 from fingerprint.domain.vocabulary import SLOT
 from fingerprint.traffic.remote import label_of
 
@@ -268,6 +269,7 @@ def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tu
     spread, stamp = signature.spread, signature.stamp
     state = "flagged as a campaign" if signature.flagged else "not flagged"
     page = Page(f"family {signature.family_id}: score {_score(signature.score)}, {state}")
+    page.fact("verdict", verdict_line(signature.reasons, spread.accounts, flagged=signature.flagged))
     page.fact("label", signature.label or "none yet")
     if signature.campaign_id:
         page.fact("campaign", signature.campaign_id)

@@ -14,6 +14,7 @@ from fingerprint.casework.similar import differences, similar_families
 from fingerprint.domain.casework import HeldPattern
 from fingerprint.domain.errors import Conflict, NotFound, UsageError
 from fingerprint.domain.signature import Segment, Signature
+from fingerprint.domain.verdict_line import verdict_line
 from fingerprint.service.console import charts
 from fingerprint.service.console.base import PageRoute, Reader, Visit, Writer
 from fingerprint.service.console.queue import conflict, new_campaign
@@ -39,6 +40,7 @@ def family(visit: Reader, family_id: str) -> Response:
     return visit.render(
         "family.html",
         signature=signature,
+        verdict=verdict_line(signature.reasons, signature.spread.accounts, flagged=signature.flagged),
         row=_row(visit, family_id),
         wordings=visit.queries.wordings(family_id),
         pinned=visit.queries.pinned(family_id),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from fingerprint.domain.rows import AccountRow, AuditRow, CampaignRow, Event, FamilyRow, LabelRow
 from fingerprint.domain.signature import Signature
 from fingerprint.domain.signature_json import reasons_to_json, to_json
+from fingerprint.domain.verdict_line import verdict_line
 
 
 class FamilyBody(BaseModel):
@@ -43,6 +44,7 @@ class ReasonBody(BaseModel):
     value: float | None
     contribution: float
     words: str
+    phrase: str = ""
 
 
 class EventBody(BaseModel):
@@ -70,6 +72,7 @@ class FamilyDetail(FamilyBody):
     parts: list[dict[str, Any]] = Field(description="fixed segments and slots, in their order")
     threshold: float
     per_day: dict[str, Any]
+    verdict: str = Field(description="one sentence that sums up the reasons")
     reasons: list[ReasonBody]
     labels: list[LabelBody]
     events: list[EventBody]
@@ -165,6 +168,7 @@ def family_detail(
         parts=whole["template"],
         threshold=signature.threshold,
         per_day=whole["spread"]["per_day"],
+        verdict=verdict_line(signature.reasons, spread.accounts, flagged=signature.flagged),
         reasons=[ReasonBody(**reason) for reason in whole["reasons"]],
         labels=[label_body(word) for word in labels],
         events=[EventBody(batch_id=b, kind=e.kind, detail=dict(e.detail)) for b, e in events],
