@@ -16,8 +16,10 @@ import pyarrow as pa
 from fingerprint.clustering.faiss_index import set_threads
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.results import Match
+from fingerprint.domain.schemas import TURN_END
 from fingerprint.domain.settings import Home
 from fingerprint.embedding.embedder import Embedder
+from fingerprint.matching.beginnings import LONG
 from fingerprint.matching.matcher import Matcher
 from fingerprint.matching.snapshot import Snapshot, open_snapshot
 from fingerprint.matching.snapshot_build import embedder_of, with_facts
@@ -111,7 +113,11 @@ class Live:
             self._embedder = embedder_of(mapped, self._model)
             self._embedder.remember(REMEMBERED)
         matcher = Matcher(mapped if facts is None else with_facts(mapped, facts), self._embedder)
-        matcher.one("the first lookup of a snapshot reads its pages")
+        # the first lookups of a snapshot read its pages, and in a new process load the kernels
+        short = "the first lookup of a snapshot reads its pages"
+        long = f"{short}. " * (LONG // len(short))
+        for text in (short, long[:LONG], f"{long[:LONG]}{TURN_END}{short}"):
+            matcher.one(text)
         published = published_at(self.home.path, mapped.id)
         self.serving = Serving(matcher, mapped.id, published, revision)
 

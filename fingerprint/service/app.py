@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -19,6 +20,9 @@ from fingerprint.service.routes import families, gateways, health, lookups
 from fingerprint.service.serving.access_log import Observe, set_up_logging
 from fingerprint.service.serving.context import Service
 from fingerprint.service.serving.signals import drain_on_signals, read_policy_on_hangup
+
+SWITCH_S = 0.001
+"""How long the thread of large bodies may keep the interpreter's lock from small lookups (D-150)."""
 
 
 def create_app(config: Config) -> FastAPI:
@@ -49,6 +53,7 @@ def from_environment() -> FastAPI:
     """Make the application of a worker process that `fingerprint serve` started."""
     set_up_logging()
     one_thread()
+    sys.setswitchinterval(SWITCH_S)
     app = create_app(Config.from_environment())
     app.state.owns_process = True
     return app
