@@ -55,7 +55,9 @@ class Actions:
         """
         meant = None if label is None or as_written else misspelt_label(label)
         if meant is not None:
-            raise UsageError(f"label {label!r}: did you mean {meant!r}? --as-written (as_written) keeps it")
+            raise UsageError(
+                f"label {label!r}: did you mean {meant!r}? Give --as-written (as_written in a request) to keep it"
+            )
         steps = [
             {"do": "label", "family": family, "label": label, "campaign": campaign, "reason": reason}
             for family in families

@@ -16,6 +16,7 @@ from scipy import sparse
 
 from fingerprint.base.files import replacing
 from fingerprint.base.sparse import ranges
+from fingerprint.base.times import DAY_SECONDS
 from fingerprint.base.types import Bools, Ids, IntArray
 from fingerprint.discovery.batch import Batch, behaviour_of, part_of, without_texts
 from fingerprint.discovery.discover import Discovery, discover_in
@@ -52,7 +53,7 @@ def read(folder: Path, *, but: str, end: float, days: int) -> pa.Table:
     kept = [_SCHEMA.empty_table()]
     for path in sorted(folder.glob("*.arrow")):
         night, _, second = path.stem.partition("-")
-        if night != but and end - days * 86_400 <= float(second) <= end:
+        if night != but and end - days * DAY_SECONDS <= float(second) <= end:
             kept.append(pa.ipc.open_file(path.read_bytes()).read_all())
     return pa.concat_tables(kept)
 
@@ -72,7 +73,7 @@ def write(folder: Path, night: str, end: float, rows: pa.Table, *, days: int) ->
                 out.write_table(rows)
         for path in folder.glob("*.arrow"):
             other, _, second = path.stem.partition("-")
-            if not days or (other == night and path != kept) or float(second) < end - days * 86_400:
+            if not days or (other == night and path != kept) or float(second) < end - days * DAY_SECONDS:
                 path.unlink()
     except OSError as error:
         raise StoreError(f"{folder}: prompts in no family cannot be saved: {error}") from error

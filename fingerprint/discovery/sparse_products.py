@@ -14,6 +14,7 @@ import numpy.typing as npt
 from numba import njit
 from scipy import sparse
 
+from fingerprint.base.growing import widened
 from fingerprint.base.parallel import workers
 from fingerprint.base.types import FloatArray, Ids, IntArray
 
@@ -95,9 +96,7 @@ def _count_from(
                 kept += 1
         if written + kept > len(out):
             room = 2 * (written + kept)
-            wider, more = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.float32)
-            wider[:written], more[:written] = out[:written], data[:written]
-            out, data = wider, more
+            out, data = widened(out, room), widened(data, room)
         place = written
         for t in range(met):
             if count[touched[t]] >= least[row]:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from fingerprint.base.files import durable_file
 from fingerprint.base.strings import buffers, plain
+from fingerprint.base.times import DAY_SECONDS
 from fingerprint.base.types import Bools, FloatArray, HashArray, IntArray
 from fingerprint.domain.errors import StoreError
 
@@ -154,7 +155,7 @@ def forget_older(path: Path, days: int) -> None:
     """
     try:
         for keys in path.glob("*/[0-9]*.keys"):
-            if time.time() - keys.stat().st_mtime >= days * 86_400:
+            if time.time() - keys.stat().st_mtime >= days * DAY_SECONDS:
                 keys.unlink()
                 keys.with_suffix(".vectors").unlink(missing_ok=True)
     except OSError as error:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
+from fingerprint.base.growing import widened
 from fingerprint.base.hashing import find_slot, free_slot, xmx_mix
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 
@@ -146,8 +146,8 @@ def _claims(
         touched[:met].sort()
         if count + met > room:
             room = 2 * room + met
-            out_prompt, out_family = _widened(out_prompt, room), _widened(out_family, room)
-            out_held = _widened(out_held, room)
+            out_prompt, out_family = widened(out_prompt, room), widened(out_family, room)
+            out_held = widened(out_held, room)
         for t in range(met):
             f = touched[t]
             if overlap[f] >= least[f]:
@@ -155,10 +155,3 @@ def _claims(
                 count += 1
             overlap[f] = 0
     return out_prompt[:count], out_family[:count], out_held[:count]
-
-
-@njit(cache=True, nogil=True)
-def _widened(column: npt.NDArray[Any], room: int) -> npt.NDArray[Any]:
-    wider = np.empty(room, column.dtype)
-    wider[: len(column)] = column
-    return wider

@@ -17,6 +17,7 @@ from scipy import sparse
 
 from fingerprint.base.sparse import ranges
 from fingerprint.base.stats import pick_evenly
+from fingerprint.base.times import HOUR_SECONDS
 from fingerprint.base.types import Doubles, HashArray, Ids, IntArray
 from fingerprint.domain.casework import grams_digest
 from fingerprint.domain.schemas import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA, PATTERNS_SCHEMA, Rhythm
@@ -44,8 +45,6 @@ MAX_FAMILY_PROMPTS = 1_000
 
 CHUNK = 8_192
 """Prompts that are shingled at once."""
-
-HOUR_SECONDS = 3_600
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from fingerprint.domain.signature import Signature
 from fingerprint.sharing.phrases import SLACK, Phrase, Phrases
-from fingerprint.sharing.rules import RuleItem, Terms, rule_facts, rule_name
+from fingerprint.sharing.rules import RuleItem, Terms, joined_rules, rule_facts, rule_name
 
 _APOSTROPHE = "['’]"  # typed, or made curly by an editor
 _SIGN = re.compile("[^0-9A-Za-z_\x80-\U0010ffff]|’")
@@ -20,8 +20,7 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 def write(items: Sequence[RuleItem], terms: Terms) -> bytes:
     """Write a rule for each family that has text for one."""
-    rules = [nova_rule(i.signature, i.phrases, terms) for i in items if i.phrases is not None]
-    return "\n".join(rules).encode()
+    return joined_rules(items, terms, nova_rule)
 
 
 def nova_rule(signature: Signature, phrases: Phrases, terms: Terms) -> str:

@@ -18,6 +18,7 @@ from fingerprint.base.types import HashArray
 from fingerprint.domain.signature import Signature, Template
 from fingerprint.signatures import match_score
 from fingerprint.signatures.match_score import base_threshold
+from fingerprint.signatures.spelling import MOST_SIGNS
 from fingerprint.text.masking import MASKS, remask
 from fingerprint.text.ngrams import GRAM, Shingles, shingle
 from fingerprint.text.normalise import display, normalise
@@ -28,9 +29,6 @@ WINDOW = 8
 
 SLACK = 4
 """More signs than in the template that may stand between two words."""
-
-MOST_SIGNS = 12
-"""Between two words of a phrase; what nights write has no more (`spelling.MOST_SIGNS`)."""
 
 MOST_JOINED = 8
 """Shown words that may fold to one, as a date's do."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -100,3 +100,10 @@ def severity(signature: Signature) -> str:
 def _tame(value: str) -> str:
     spaced = " ".join(_CONTROLS.sub(" ", value.replace(SLOT, "...")).split())
     return spaced.encode("ascii", "replace").decode().replace('"', "'").replace("\\", "/")
+
+
+def joined_rules(
+    items: Sequence[RuleItem], terms: Terms, rule: Callable[[Signature, Phrases, Terms], str]
+) -> bytes:
+    """Write a rule for each family that has text for one."""
+    return "\n".join(rule(i.signature, i.phrases, terms) for i in items if i.phrases is not None).encode()

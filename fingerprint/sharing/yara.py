@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from fingerprint.domain.signature import Signature
 from fingerprint.sharing.phrases import SLACK, Phrase, Phrases
-from fingerprint.sharing.rules import RuleItem, Terms, rule_facts, rule_name
+from fingerprint.sharing.rules import RuleItem, Terms, joined_rules, rule_facts, rule_name
 
 _SIGN = r"[\x00-\x2f:-@\[-`\x7b-\xbf\xc2\xe2\xe3\xef]|\\[nrt]"
 """A byte of a sign: of ASCII, or of the UTF-8 of the common punctuation and symbols; YARA's \\W is any byte of a letter
@@ -22,8 +22,7 @@ _LEADS = (0xC2, 0xE2, 0xE3, 0xEF)
 
 def write(items: Sequence[RuleItem], terms: Terms) -> bytes:
     """Write a rule for each family that has text for one."""
-    rules = [yara_rule(i.signature, i.phrases, terms) for i in items if i.phrases is not None]
-    return "\n".join(rules).encode()
+    return joined_rules(items, terms, yara_rule)
 
 
 def yara_rule(signature: Signature, phrases: Phrases, terms: Terms) -> str:

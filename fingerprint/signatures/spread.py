@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
+from fingerprint.base.times import DAY_SECONDS
 from fingerprint.base.types import Doubles, Ids, IntArray
 from fingerprint.discovery.batch import Batch, Requests
 from fingerprint.discovery.proof import SYNCHRONY_P
@@ -17,8 +18,6 @@ from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA
 from fingerprint.domain.signature import DayCount, Signature, Spread
 from fingerprint.evidence.coactivity import behaviour, unsynchronised
 from fingerprint.signatures import calibrate
-
-DAY_SECONDS = 86_400
 
 
 def with_spread_and_reliability(

@@ -14,7 +14,7 @@ HOURS = 24
 ZONES = (-8, -5, 0, 1, 5, 8)
 _ZONE_SHARE = (0.14, 0.2, 0.14, 0.2, 0.14, 0.12, 0.06)  # the last group runs round the clock
 LANGUAGES = ("en", "zh", "es", "de", "fr")
-_LANGUAGE_SHARE = (0.91, 0.035, 0.025, 0.015, 0.015)
+LANGUAGE_SHARE = (0.91, 0.035, 0.025, 0.015, 0.015)
 AGENTS = (
     "python-client/2.14.0", "python-client/2.9.1", "python-client/1.88.3", "node-client/5.3.0", "node-client/4.71.2",
     "go-client/0.12.4", "java-client/3.0.2", "python-httpx/0.28.1", "Mozilla/5.0 (Windows NT 10.0; Win64; x64)",
@@ -88,7 +88,7 @@ def populate(config: SimulationConfig, topics: int, random: np.random.Generator)
         zone=random.choice(len(_ZONE_SHARE), n, p=_ZONE_SHARE),
         volume=volume,
         topic=(topics * random.random(n) ** 1.6).astype(np.int32),
-        language=random.choice(len(LANGUAGES), n, p=_LANGUAGE_SHARE),
+        language=random.choice(len(LANGUAGES), n, p=LANGUAGE_SHARE),
         company=company[shuffle],
         model=random.choice(len(MODELS), n, p=(0.4, 0.4, 0.2)),
         agent=random.choice(len(AGENTS), n, p=_AGENT_SHARE),

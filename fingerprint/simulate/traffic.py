@@ -37,7 +37,7 @@ TRUTH_SCHEMA = pa.schema(
 SIMULATED_SCHEMA = pa.schema([*ROW_SCHEMA, *TRUTH_SCHEMA])
 
 _GENERIC_SYSTEM, _APP_SYSTEM = 0.17, 0.15  # shares of requests, of companies
-_TWEAKED = 0.13  # share of popular prompts that are sent with a small change
+TWEAKED = 0.13  # share of popular prompts that are sent with a small change
 
 Rules = Ids
 
@@ -91,7 +91,7 @@ def _requests(world: World, day: Day, dealt: Dealt, keys: U64) -> tuple[Requests
     popular = repeat >= 0
     body = np.where(background, _background_body(world, dealt, keys, repeat), m.body)
     body_seed = np.where(popular, hashed(repeat.astype(np.uint64), 77 + world.config.seed), hashed(keys, 2))
-    disguise = np.where(popular & (unit(keys, 15) < _TWEAKED), TWEAK, m.disguise)
+    disguise = np.where(popular & (unit(keys, 15) < TWEAKED), TWEAK, m.disguise)
     topics = world.compiled.topic_count
     # people have topics of their own, whichever tool they use; a campaign works through one list
     topic = np.where(

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numba import njit
 
+from fingerprint.base.growing import widened
 from fingerprint.base.hashing import find_slot, xmx_mix
 from fingerprint.base.jit import kernel
 from fingerprint.base.parallel import in_order, workers
@@ -147,9 +148,7 @@ def _count_parts(
         kept = np.flatnonzero(count[:some] >= least)
         kept = kept[np.argsort(own[kept])]
         if total + len(kept) > len(shared):
-            wider = np.empty(2 * (total + len(kept)), dtype=np.uint64)
-            wider[:total] = shared[:total]
-            shared = wider
+            shared = widened(shared, 2 * (total + len(kept)))
         for one in kept:
             shared[total] = own[one]
             rank[one] = total

@@ -7,10 +7,10 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from fingerprint.base.growing import widened
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import buffers
@@ -203,18 +203,11 @@ def _scan(data: Bytes, offsets: IntArray, kinds: Bytes) -> tuple[Any, ...]:
         start, end = offsets[r], offsets[r + 1]
         if t + end - start > room:  # no row has more tokens than bytes
             room = 2 * room + end - start
-            hashes, section = _grown(hashes, room), _grown(section, room)
-            starts, ends = _grown(starts, room), _grown(ends, room)
+            hashes, section = widened(hashes, room), widened(section, room)
+            starts, ends = widened(starts, room), widened(ends, room)
         for signs in (False, True):
             t = _scan_row(data, (start, end), (kinds, first), signs, (hashes, starts, ends, section), t)
             if t > rows[r]:
                 break
         rows[r + 1] = t
     return rows, hashes[:t], starts[:t], ends[:t], section[:t]
-
-
-@njit(cache=True, nogil=True)
-def _grown(column: npt.NDArray[Any], room: int) -> npt.NDArray[Any]:
-    wider = np.empty(room, column.dtype)
-    wider[: len(column)] = column
-    return wider

@@ -14,6 +14,7 @@ import pyarrow as pa
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, GOLDEN, finalise, find_slot
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import buffers
+from fingerprint.base.times import HOUR_SECONDS
 from fingerprint.base.types import Bytes, Doubles, HashArray, IntArray
 
 CONVERSATION_HOURS = 24.0
@@ -49,7 +50,7 @@ class Conversations:
     """
 
     def __init__(self, hours: float = CONVERSATION_HOURS) -> None:
-        self._seconds = hours * 3600
+        self._seconds = hours * HOUR_SECONDS
         self._table = _empty(_FIRST_ROOM)
         self._counts = np.zeros(2, np.int64)  # texts in the table, conversations
 

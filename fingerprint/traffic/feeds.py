@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
 from fingerprint.domain.errors import InputError, UsageError
+from fingerprint.traffic.sources import LINE_BYTES
 
 Position = dict[str, int]
 
@@ -22,7 +23,6 @@ CHUNK_BYTES = 1 << 13
 """Of a file: a watch looks for families between chunks, so they are small."""
 
 PIPE_BYTES = 1 << 16
-LINE_BYTES = 4 << 20
 MESSAGES = 500
 """Kafka messages taken at once."""
 

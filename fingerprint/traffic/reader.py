@@ -30,7 +30,7 @@ from fingerprint.traffic.plausibility import Plausibility
 from fingerprint.traffic.rejects import BadRow, Rejects, json_type
 from fingerprint.traffic.requests import Fields, Request, extract, native_fields
 from fingerprint.traffic.row_reading import RowReading
-from fingerprint.traffic.sources import ByteStream, Lines, Source, cut_lines, find_sources, passed_over
+from fingerprint.traffic.sources import LINE_BYTES, ByteStream, Lines, Source, cut_lines, find_sources, passed_over
 from fingerprint.traffic.tabular import (
     ID_EXPECTED,
     TableBlock,
@@ -50,7 +50,6 @@ ReadProgress = Callable[[int, int | None, int], None]
 LARGE_INTEGER = 2.0**63
 """From here on orjson may read an integer as a float, which is no id."""
 
-LINE_BYTES = 4 << 20
 DOCUMENT_BYTES = 64 << 20
 
 

@@ -42,6 +42,8 @@ FILE_FORMATS: dict[str, FileFormat] = {
     ".pq": "parquet",
 }
 
+LINE_BYTES = 4 << 20
+
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _BOM = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")

@@ -116,10 +116,12 @@ def hunt(
         explain_stop(lambda: "stopped; no hits were written"),
     ):
         report = hunt_job.hunt(target, traffic, options, output=output, on_progress=progress)
-    if as_json:
-        printing.json_lines([report])
-    elif not quiet:
-        printing.hunt(report, None if to_stdout else output, error=to_stdout)
+    printing.result(
+        [report],
+        lambda: printing.hunt(report, None if to_stdout else output, error=to_stdout),
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 def _target(family: str, path: Path | None, database: str | None, *, edited: bool) -> Target:

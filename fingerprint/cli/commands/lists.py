@@ -78,10 +78,7 @@ def families(
         click.echo(
             f"fingerprint: no family is labelled {plain(label or '')}; did you mean {meant}?", err=True
         )
-    if as_json:
-        printing.json_lines(rows)
-    else:
-        printing.families(rows)
+    printing.result(rows, lambda: printing.families(rows), as_json=as_json)
 
 
 @families.command(name="show")
@@ -104,10 +101,11 @@ def show_family(family: str, path: Path | None, database: str | None, as_json: b
     with _stored(worked_home_of(path, database)) as store:
         family_id = store.full_id("family", family)
         signature = store.signature(family_id)
-        if as_json:
-            printing.json_lines([signature_json.to_json(signature)])
-        else:
-            printing.family(signature, store.labels(family_id), store.events(family_id))
+        printing.result(
+            [signature_json.to_json(signature)],
+            lambda: printing.family(signature, store.labels(family_id), store.events(family_id)),
+            as_json=as_json,
+        )
 
 
 @click.group(invoke_without_command=True)
@@ -146,10 +144,7 @@ def accounts(
 
     with _stored(worked_home_of(path, database)) as store:
         rows = store.accounts(flagged=flagged or None, min_score=min_score, limit=limit, departed=departed)
-    if as_json:
-        printing.json_lines(rows)
-    else:
-        printing.accounts(rows)
+    printing.result(rows, lambda: printing.accounts(rows), as_json=as_json)
 
 
 @accounts.command(name="show")
@@ -169,10 +164,7 @@ def show_account(account: str, path: Path | None, database: str | None, as_json:
 
     with _stored(worked_home_of(path, database)) as store:
         row = store.account(store.full_id("account", account))
-    if as_json:
-        printing.json_lines([row])
-    else:
-        printing.account(row)
+    printing.result([row], lambda: printing.account(row), as_json=as_json)
 
 
 @click.group(invoke_without_command=True)
@@ -206,10 +198,7 @@ def campaigns(
 
     with _stored(worked_home_of(path, database)) as store:
         rows = store.campaigns(flagged=flagged or None, min_score=min_score, limit=limit)
-    if as_json:
-        printing.json_lines(rows)
-    else:
-        printing.campaigns(rows)
+    printing.result(rows, lambda: printing.campaigns(rows), as_json=as_json)
 
 
 @campaigns.command(name="show")
@@ -229,10 +218,7 @@ def show_campaign(campaign: str, path: Path | None, database: str | None, as_jso
 
     with _stored(worked_home_of(path, database)) as store:
         row = store.campaign(store.full_id("campaign", campaign))
-    if as_json:
-        printing.json_lines([row])
-    else:
-        printing.campaign(row)
+    printing.result([row], lambda: printing.campaign(row), as_json=as_json)
 
 
 @click.command()
@@ -294,10 +280,7 @@ def label(
         published = True
     except HomeLocked:
         published = False
-    if as_json:
-        printing.json_lines([row])
-    else:
-        printing.label(row, published=published)
+    printing.result([row], lambda: printing.label(row, published=published), as_json=as_json)
 
 
 @click.command()
@@ -317,10 +300,7 @@ def nights(path: Path | None, database: str | None, as_json: bool) -> None:
 
     with _stored(worked_home_of(path, database)) as store:
         rows = store.nights()
-    if as_json:
-        printing.json_lines(rows)
-    else:
-        printing.nights(rows)
+    printing.result(rows, lambda: printing.nights(rows), as_json=as_json)
 
 
 COMMANDS = (families, accounts, campaigns, label, nights)

@@ -83,10 +83,9 @@ def lookup(
             explain=explain,
             on_progress=progress,
         )
-    if as_json:
-        printing.json_lines([report])
-    elif not quiet:
-        printing.lookup(report, None if to_stdout else output)
+    printing.result(
+        [report], lambda: printing.lookup(report, None if to_stdout else output), as_json=as_json, quiet=quiet
+    )
 
 
 @click.command(name="try")
@@ -122,10 +121,7 @@ def try_(
     home = worked_home_of(path, database)
     text = sys.stdin.buffer.read().decode(errors="replace") if prompt == "-" else prompt
     match = lookup_job.open_matcher(home, model).one(text, system, account, explained=True)
-    if as_json:
-        printing.json_lines([match])
-    else:
-        printing.match(match)
+    printing.result([match], lambda: printing.match(match), as_json=as_json)
 
 
 COMMANDS = (lookup, try_)

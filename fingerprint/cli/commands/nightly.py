@@ -165,10 +165,9 @@ def nightly(
             reading=reading,
             on_progress=progress,
         )
-    if as_json:
-        printing.json_lines([report])
-    elif not quiet:
-        printing.night(report, home.path, assignments)
+    printing.result(
+        [report], lambda: printing.night(report, home.path, assignments), as_json=as_json, quiet=quiet
+    )
 
 
 def _nightly_stopped(stage: str | None) -> str:

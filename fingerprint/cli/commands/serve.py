@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,10 +144,7 @@ def create(
     expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
     with _opened(path, database) as store:
         row, key = store.access.create_key(name, scopes, by=by or login(), expires=expires)
-    if as_json:
-        printing.json_lines([{**asdict(row), "key": key}])
-    else:
-        click.echo(key)
+    printing.result([{**asdict(row), "key": key}], lambda: click.echo(key), as_json=as_json)
 
 
 @keys.command(name="list")
@@ -165,10 +163,7 @@ def list_(path: Path | None, database: str | None, as_json: bool) -> None:
 
     with _opened(path, database) as store:
         rows = [key.row for key in store.access.all_keys()]
-    if as_json:
-        printing.json_lines(rows)
-    else:
-        printing.keys(rows)
+    printing.result(rows, lambda: printing.keys(rows), as_json=as_json)
 
 
 @keys.command()
@@ -189,10 +184,7 @@ def revoke(key_id: str, path: Path | None, database: str | None, as_json: bool, 
 
     with _opened(path, database) as store:
         row = store.access.revoke_key(store.full_id("key", key_id), by=by or login())
-    if as_json:
-        printing.json_lines([row])
-    else:
-        click.echo(plain(f"{row.key_id}: {row.name} revoked"))
+    printing.result([row], lambda: click.echo(plain(f"{row.key_id}: {row.name} revoked")), as_json=as_json)
 
 
 @click.command()
@@ -218,10 +210,7 @@ def publish(path: Path | None, database: str | None, as_json: bool, if_behind: b
         try:
             if not if_behind or is_behind(home):
                 snapshot = publish_snapshot(home)
-                if as_json:
-                    printing.json_lines([{"snapshot_id": snapshot}])
-                else:
-                    click.echo(snapshot)
+                printing.result([{"snapshot_id": snapshot}], partial(click.echo, snapshot), as_json=as_json)
             return
         except HomeLocked:
             if not wait:

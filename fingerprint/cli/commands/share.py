@@ -224,10 +224,11 @@ def import_(
         policy = ImportPolicy(overwrite=overwrite, labels=not no_labels, source=f"from {', '.join(files)}")
         outcome = store.import_signatures(shared.signatures, policy)
     publish.publish_snapshot(home)
-    if as_json:
-        printing.json_lines([{**asdict(outcome), "revoked": shared.revoked}])
-    else:
-        click.echo("\n".join(plain(line) for line in _import_summary(outcome, shared.revoked)))
+    printing.result(
+        [{**asdict(outcome), "revoked": shared.revoked}],
+        lambda: click.echo("\n".join(plain(line) for line in _import_summary(outcome, shared.revoked))),
+        as_json=as_json,
+    )
 
 
 def _source(name: str) -> ImportFile:

@@ -117,10 +117,12 @@ def simulate(
         settings["start"] = start.replace(tzinfo=UTC).date()
     config = simulator.preset(preset, **settings)
     rows, files = _write(config, out, truth, quiet=quiet, as_json=as_json)
-    if as_json:
-        printing.json_lines([{"rows": rows, "days": config.days, "files": files}])
-    elif not quiet:
-        click.echo(f"{rows:,} requests in {config.days} days, written to {', '.join(files)}")
+    printing.result(
+        [{"rows": rows, "days": config.days, "files": files}],
+        lambda: click.echo(f"{rows:,} requests in {config.days} days, written to {', '.join(files)}"),
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 def _write(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,16 @@ def json_lines(rows: Iterable[object]) -> None:
     """Print each row as JSON on one line."""
     for row in rows:
         click.echo(json_line(row))
+
+
+def result(
+    rows: Iterable[object], for_people: Callable[[], object], *, as_json: bool, quiet: bool = False
+) -> None:
+    """Print rows as JSON lines, or call what prints them for people; quiet: that is left out."""
+    if as_json:
+        json_lines(rows)
+    elif not quiet:
+        for_people()
 
 
 def families(rows: Sequence[FamilyRow]) -> None:

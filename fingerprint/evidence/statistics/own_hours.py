@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
+from fingerprint.base.times import DAY_SECONDS
 from fingerprint.evidence.filling_sample import chosen_requests
 from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.observations import Observations, once
@@ -19,8 +20,6 @@ from fingerprint.evidence.statistics.own_topics import likeness_trait
 
 OWN_HOURS = stats.expon(scale=0.4)
 """Excess of the cosine of two times of day of one person: from hardly any to 1."""
-
-DAY_SECONDS = 86_400.0
 
 MAX_REQUESTS = 3_000
 """Requests of a family whose hours are compared."""

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse, special
 
 from fingerprint.base.sparse import family_of
+from fingerprint.base.times import HOUR_SECONDS
 from fingerprint.evidence.null_models import MIN_POOL, Trait, upper_tail_trait
 from fingerprint.evidence.observations import Observations
 
@@ -19,7 +20,7 @@ def clock(data: Observations) -> Trait:
     Null: random requests of the batch; the entropy of a sample, with its bias and deviation (Miller 1955).
     """
     requests = np.maximum(data.requests, 1)
-    hour = (np.floor(data.second / 3600) % 24).astype(np.int64)
+    hour = (np.floor(data.second / HOUR_SECONDS) % 24).astype(np.int64)
     one_hot = sparse.csr_matrix((np.ones(len(hour)), hour, np.arange(len(hour) + 1)), shape=(len(hour), 24))
     share = np.asarray((data.rows @ one_hot).todense()) / requests[:, None]
     typical = np.bincount(hour, minlength=24) / max(len(hour), 1)

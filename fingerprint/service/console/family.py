@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Depends, Form
 from starlette.responses import Response
 
 from fingerprint.casework.editing import preview, scores, split_segments, with_segments
@@ -27,6 +27,26 @@ BINS = 40
 Texts = Annotated[list[str], Form()]
 Numbers = Annotated[list[int], Form()]
 Version = Annotated[int, Form()]
+
+
+class EditForm(NamedTuple):
+    """What the edit form says of a family.
+
+    segments: the texts of all segments in their order; dropped: the numbers, from 0, of those to leave out.
+    """
+
+    threshold: float
+    segments: list[str]
+    dropped: list[int]
+
+
+def edit_form(
+    threshold: Annotated[float, Form()],
+    segment: Texts = [],  # noqa: B006  FastAPI copies it
+    drop: Numbers = [],  # noqa: B006
+) -> EditForm:
+    """Read the edit form."""
+    return EditForm(threshold, segment, drop)
 
 
 @router.get("/families/{family_id}")
@@ -75,17 +95,11 @@ def note(visit: Writer, family_id: str, text: Annotated[str, Form()]) -> Respons
 
 
 @router.post("/families/{family_id}/preview")
-def previewed(
-    visit: Reader,
-    family_id: str,
-    threshold: Annotated[float, Form()],
-    segment: Texts = [],  # noqa: B006  FastAPI copies it
-    drop: Numbers = [],  # noqa: B006
-) -> Response:
+def previewed(visit: Reader, family_id: str, form: Annotated[EditForm, Depends(edit_form)]) -> Response:
     """Show what an edited signature would have matched on past nights."""
     old = visit.store.signature(family_id)
     try:
-        new = edited(visit, old, threshold, segment, drop)
+        new = edited(visit, old, form)
     except UsageError as error:
         return visit.render("parts/preview.html", error=str(error), outcome=None)
     patterns = visit.queries.patterns(family_id)
@@ -103,9 +117,7 @@ def edit(
     family_id: str,
     expected: Version,
     version: Version,
-    threshold: Annotated[float, Form()],
-    segment: Texts = [],  # noqa: B006
-    drop: Numbers = [],  # noqa: B006
+    form: Annotated[EditForm, Depends(edit_form)],
 ) -> Response:
     """Give a family another threshold or template."""
     old = visit.store.signature(family_id)
@@ -114,7 +126,7 @@ def edit(
             f"family {family_id}: version {version} expected, {old.version} found: a night changed it"
         )
         return conflict(visit, {family_id: expected}, error)
-    new = edited(visit, old, threshold, segment, drop)
+    new = edited(visit, old, form)
     pins = visit.queries.pinned(family_id) | ({"template"} if new.template != old.template else set())
     pins |= {"threshold"} if new.threshold != old.threshold else set()
     if new is old:
@@ -176,21 +188,17 @@ def try_prompt(
     return visit.render("try.html", **values)
 
 
-def edited(
-    visit: Visit, old: Signature, threshold: float, segments: list[str], dropped: list[int]
-) -> Signature:
-    """Return a signature as the edit form has it; the same object if nothing changed. Raises UsageError.
-
-    segments: the texts of all segments in their order; dropped: the numbers, from 0, of those to leave out.
-    """
+def edited(visit: Visit, old: Signature, form: EditForm) -> Signature:
+    """Return a signature as the edit form has it; the same object if nothing changed. Raises UsageError."""
+    threshold = form.threshold
     if not 0 < threshold <= 1:
         raise UsageError(f"a threshold above 0 and at most 1 expected, {threshold:g} found")
     kept = old.template.segments
     texts: list[str | None] = [
-        None if n in dropped else _same(kept[n] if n < len(kept) else None, text)
-        for n, text in enumerate(segments)
+        None if n in form.dropped else _same(kept[n] if n < len(kept) else None, text)
+        for n, text in enumerate(form.segments)
     ]
-    new = with_segments(old, texts, _embed(visit)) if segments else old
+    new = with_segments(old, texts, _embed(visit)) if form.segments else old
     return new if abs(threshold - new.threshold) < 1e-6 else replace(new, threshold=threshold)
 
 

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from fingerprint.jobs.hunt import HuntOptions, preview, stored_target
 from fingerprint.service.console.base import PageRoute, Reader
-from fingerprint.service.console.family import Numbers, Texts, edited
+from fingerprint.service.console.family import EditForm, edit_form, edited
 from fingerprint.service.http.problems import Problem
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -27,13 +27,7 @@ _busy = Lock()
 
 
 @router.post("/families/{family_id}/hunt")
-def hunt(
-    visit: Reader,
-    family_id: str,
-    threshold: Annotated[float, Form()],
-    segment: Texts = [],  # noqa: B006  FastAPI copies it
-    drop: Numbers = [],  # noqa: B006
-) -> Response:
+def hunt(visit: Reader, family_id: str, form: Annotated[EditForm, Depends(edit_form)]) -> Response:
     """Search the traffic that the operator keeps, for a family as it is and as the form has it."""
     config = visit.service.config
     if not config.history:
@@ -42,7 +36,7 @@ def hunt(
         raise Problem(503, "somebody else's search is running; try again in a few seconds")
     try:
         old = visit.store.signature(family_id)
-        new = edited(visit, old, threshold, segment, drop)
+        new = edited(visit, old, form)
         # one thread, for lookups go first; by text, for by meaning all of the traffic would have to be embedded
         by_meaning = new.kind != "template"
         options = HuntOptions(model=config.model, by_meaning=by_meaning, threads=1, top=MAX_ACCOUNTS)

@@ -28,6 +28,7 @@ class FamilyBody(BaseModel):
     last_seen: datetime
     version: int
     template: str
+    conversations: int
 
 
 class FamilyPage(BaseModel):
@@ -100,6 +101,7 @@ class CampaignBody(BaseModel):
     families: list[str]
     accounts: int
     requests: int
+    conversations: int
     first_seen: datetime | None
     last_seen: datetime | None
     templates: list[str]
@@ -119,6 +121,7 @@ class AccountBody(BaseModel):
     score: float
     flagged: bool
     requests: int
+    conversations: int
     families: list[str]
     evidence: list[ReasonBody]
 
@@ -164,6 +167,7 @@ def family_detail(
         last_seen=spread.last_seen,
         version=signature.version,
         template=str(signature.template),
+        conversations=spread.conversations,
         variant_of=signature.variant_of,
         parts=whole["template"],
         threshold=signature.threshold,

@@ -17,6 +17,7 @@ from fastapi.requests import HTTPConnection
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.responses import Response
 
+from fingerprint.base.times import HOUR_SECONDS
 from fingerprint.service.http.problems import Problem
 from fingerprint.service.serving.context import Service
 
@@ -40,7 +41,7 @@ def start(service: Service, response: Response, key_id: str) -> None:
     response.set_cookie(
         COOKIE,
         _signer(service).dumps(session),
-        max_age=int(service.config.session_hours * 3600),
+        max_age=int(service.config.session_hours * HOUR_SECONDS),
         httponly=True,
         secure=service.config.secure_cookies,
         samesite="lax",
@@ -61,7 +62,9 @@ def session_of(service: Service, request: HTTPConnection) -> Session | None:
     if cookie is None or service.secret is None:
         return None
     try:
-        content: Any = _signer(service).loads(cookie, max_age=int(service.config.session_hours * 3600))
+        content: Any = _signer(service).loads(
+            cookie, max_age=int(service.config.session_hours * HOUR_SECONDS)
+        )
         return Session(str(content["k"]), str(content["n"]))
     except (BadSignature, KeyError, TypeError):
         return None

@@ -11,13 +11,13 @@ from fingerprint.simulate.lifelike.setup import Setup
 from fingerprint.simulate.lifelike.turns import Turns, chats, lengths, together, turns
 from fingerprint.simulate.population import LANGUAGES
 from fingerprint.simulate.render import NONE, TWEAK
+from fingerprint.simulate.traffic import TWEAKED
 from fingerprint.simulate.world import popularity
 
 POPULAR_SHARE = 0.11
 _SESSIONS = 0.11  # share of the conversations with several turns
 _TURNS = 3.6
 _GENERAL = 0.3  # share of the prompts that could be anybody's: riddles, pasted articles, code, logs
-_TWEAKED = 0.13  # share of popular prompts that are sent with a small change
 
 
 class Background:
@@ -104,5 +104,5 @@ class Background:
             topic=(rank * 7919 % setup.topics).astype(np.int32),
             body=rule,
             body_seed=seeds,
-            disguise=np.where(random.random(count) < _TWEAKED, TWEAK, 0),
+            disguise=np.where(random.random(count) < TWEAKED, TWEAK, 0),
         )

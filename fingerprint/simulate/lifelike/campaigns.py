@@ -12,11 +12,11 @@ from fingerprint.simulate.lifelike.agents import Agents
 from fingerprint.simulate.lifelike.apps import dealt
 from fingerprint.simulate.lifelike.background import Background
 from fingerprint.simulate.lifelike.config import LifelikeConfig
-from fingerprint.simulate.lifelike.people import DAY_MS
 from fingerprint.simulate.lifelike.setup import Setup, Source
 from fingerprint.simulate.lifelike.turns import Turns, together
 from fingerprint.simulate.lifelike.wordings import TEXTS, Wording, Wordings, worded
 from fingerprint.simulate.population import HOURS, daily_rhythm
+from fingerprint.simulate.schedule import DAY_MS
 from fingerprint.simulate.streams import HOUR_MS
 
 BEHAVIOURS = ("tidy", "drip", "blurred", "mixing")

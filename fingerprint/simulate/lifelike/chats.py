@@ -9,10 +9,10 @@ import numpy as np
 from fingerprint.base.types import IntArray
 from fingerprint.simulate.lifelike.apps import any_topic, uneven
 from fingerprint.simulate.lifelike.config import ChatsConfig
-from fingerprint.simulate.lifelike.people import DAY_MS
 from fingerprint.simulate.lifelike.setup import Setup, Source, Template
 from fingerprint.simulate.lifelike.turns import Turns, Value, chats, turns
 from fingerprint.simulate.render import FIRST, NONE
+from fingerprint.simulate.schedule import DAY_MS
 
 TEMPLATED = 0.35
 """Share of the chats in which a template stands."""

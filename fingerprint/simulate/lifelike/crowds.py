@@ -9,11 +9,12 @@ import numpy as np
 from fingerprint.simulate.families import Family
 from fingerprint.simulate.lifelike.apps import App, any_topic
 from fingerprint.simulate.lifelike.background import Background
-from fingerprint.simulate.lifelike.people import DAY_MS, draw_people
+from fingerprint.simulate.lifelike.people import draw_people
 from fingerprint.simulate.lifelike.setup import Setup, Source
 from fingerprint.simulate.lifelike.software import HONEST
 from fingerprint.simulate.lifelike.turns import Turns, together
 from fingerprint.simulate.render import TWEAK
+from fingerprint.simulate.schedule import DAY_MS
 from fingerprint.simulate.streams import HOUR_MS
 
 

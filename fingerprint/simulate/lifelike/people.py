@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprint.base.types import Doubles, HashArray, Ids, IntArray
-from fingerprint.simulate.population import AGENTS, HOURS, LANGUAGES, MODELS
+from fingerprint.simulate.population import AGENTS, HOURS, LANGUAGE_SHARE, LANGUAGES, MODELS
+from fingerprint.simulate.schedule import DAY_MS
 from fingerprint.simulate.streams import HOUR_MS
 
-DAY_MS = HOURS * HOUR_MS
 ZONES = (-8, -7, -6, -5, -3, 0, 1, 2, 3, 5.5, 7, 8, 9, 10)
 _ZONE_SHARE = (0.1, 0.04, 0.06, 0.15, 0.06, 0.12, 0.16, 0.07, 0.04, 0.07, 0.03, 0.05, 0.03, 0.02)
-_LANGUAGE_SHARE = (0.91, 0.035, 0.025, 0.015, 0.015)
 _AGENT_SHARE = (0.2, 0.08, 0.06, 0.12, 0.06, 0.06, 0.05, 0.07, 0.1, 0.08, 0.04, 0.04, 0.04)
 _TOPIC_SHARE = (0.62, 0.19, 0.08)
 """How often a person writes of their first, second and third topic; the rest is of anything."""
@@ -79,7 +78,7 @@ def draw_people(count: int, topics: int, random: np.random.Generator) -> People:
         begin=begin,
         width=random.uniform(0.5, 2.0, (count, _SITTINGS)),
         sitting=np.cumsum(weight, axis=1),
-        language=random.choice(len(LANGUAGES), count, p=_LANGUAGE_SHARE),
+        language=random.choice(len(LANGUAGES), count, p=LANGUAGE_SHARE),
     )
 
 

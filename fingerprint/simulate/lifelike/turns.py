@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
-from fingerprint.simulate.lifelike.people import DAY_MS
 from fingerprint.simulate.render import FIRST, NONE
+from fingerprint.simulate.schedule import DAY_MS
 
 
 class Turns(NamedTuple):

@@ -1,0 +1,17 @@
+"""Arrays that grow inside kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def widened(column: npt.NDArray[Any], room: int) -> npt.NDArray[Any]:
+    """Return an array (room,) of the same type that begins with a column (n,), n at most `room`; the rest is anything."""
+    wider = np.empty(room, column.dtype)
+    wider[: len(column)] = column
+    return wider
