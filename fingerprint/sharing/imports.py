@@ -99,7 +99,7 @@ def check(signature: Signature) -> None:
         _between("reasons.contribution", reason.contribution, -_MOST_EVIDENCE, _MOST_EVIDENCE)
     _between("score", signature.score, 0, 1)
     _between("strays", signature.unsynchronised, 0, signature.requests_seen)
-    _between("threshold without standing", base_threshold(signature), FLOOR - _ROUNDING, 1)
+    _between("threshold without its shift", base_threshold(signature), FLOOR - _ROUNDING, 1)
     if len(signature.prototypes):
         _between("similarity", signature.similarity, LEAST_MEANING - _ROUNDING, 1)
         _between("usual", signature.typical_similarity, -1, signature.similarity)

@@ -60,11 +60,11 @@ def test_one_family_twice_is_read_once_if_it_is_the_same() -> None:
 HOSTILE: list[tuple[Callable[[Signature], Signature], str]] = [
     (
         lambda s: replace(s, threshold=0.0),
-        r"threshold without standing: a number from 0\.499999 to 1 expected, .* found",
+        r"threshold without its shift: a number from 0\.499999 to 1 expected, .* found",
     ),
     (lambda s: replace(s, similarity=-1.0), r"similarity: a number from 0\.249999 to 1 expected, -1 found"),
     (lambda s: replace(s, typical_similarity=0.9), r"usual: a number from -1 to 0\.6 expected, 0\.9 found"),
-    (lambda s: replace(s, requests_seen=2**62), r"threshold without standing: .* found"),
+    (lambda s: replace(s, requests_seen=2**62), r"threshold without its shift: .* found"),
     (
         lambda s: replace(s, unsynchronised=3, requests_seen=2),
         r"strays: a number from 0 to 2 expected, 3 found",
