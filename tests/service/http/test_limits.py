@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from typing import Any
 
@@ -20,7 +19,7 @@ from fingerprint.service.http.limits import (
     beginning_of,
     body_of,
     deadline_of,
-    json_of,
+    json_bytes_of,
 )
 from fingerprint.service.http.problems import Problem
 
@@ -69,18 +68,13 @@ def test_a_declared_length_is_refused_before_a_byte_is_read() -> None:
     assert asyncio.run(beginning_of(request([b"x" * 31], content_length="31"), 30)) == (b"x" * 30, False)
 
 
-def test_json_of_a_body() -> None:
+def test_bodies_that_should_be_json() -> None:
     config = Config("")
-    value = {"prompt": "ünï"}
-    body = json.dumps(value).encode()
     for kind in ({}, {"content_type": "application/JSON; charset=utf-8"}):
-        assert asyncio.run(json_of(request([body[:5], body[5:]], **kind), config)) == value
+        assert asyncio.run(json_bytes_of(request([b'{"a', b'":1}'], **kind), config)) == b'{"a":1}'
     with pytest.raises(Problem) as refused:
-        asyncio.run(json_of(request([body], content_type="text/plain"), config))
+        asyncio.run(json_bytes_of(request([b"{}"], content_type="text/plain"), config))
     assert refused.value.status == 415
-    with pytest.raises(Problem, match=r"a body of JSON expected: .* at character") as refused:
-        asyncio.run(json_of(request([b'{"a":']), config))
-    assert refused.value.status == 400
 
 
 @pytest.mark.parametrize(
