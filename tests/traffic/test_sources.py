@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint.domain.errors import InputError
-from fingerprint.traffic import sources
+from fingerprint.traffic import packing, sources
 from fingerprint.traffic.sources import ByteStream, Source, cut_lines, find_sources
 
 STDIN = Source("-", None, "lines", None)
@@ -42,8 +42,9 @@ def test_members_of_gzip_follow_each_other(parts: list[bytes], padding: int) -> 
 
 
 def test_large_sources_come_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "BLOCK_BYTES", 1000)
-    monkeypatch.setattr(sources, "PACKED_BYTES", 100)
+    for module in (sources, packing):
+        monkeypatch.setattr(module, "BLOCK_BYTES", 1000)
+        monkeypatch.setattr(module, "PACKED_BYTES", 100)
     data = bytes(range(48, 123)) * 200
     for name, content in (("a.jsonl", data), ("b.jsonl.gz", gzip.compress(data))):
         (tmp_path / name).write_bytes(content)
