@@ -30,7 +30,15 @@ from fingerprint.traffic.plausibility import Plausibility
 from fingerprint.traffic.rejects import BadRow, Rejects, json_type
 from fingerprint.traffic.requests import Fields, Request, extract, native_fields
 from fingerprint.traffic.row_reading import RowReading
-from fingerprint.traffic.sources import LINE_BYTES, ByteStream, Lines, Source, cut_lines, find_sources, passed_over
+from fingerprint.traffic.sources import (
+    LINE_BYTES,
+    ByteStream,
+    Lines,
+    Source,
+    cut_lines,
+    find_sources,
+    passed_over,
+)
 from fingerprint.traffic.tabular import (
     ID_EXPECTED,
     TableBlock,
