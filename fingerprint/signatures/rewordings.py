@@ -18,6 +18,8 @@ from fingerprint.domain.signature import Signature, Template
 from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.signatures.adoption import adopt, owned_by, owners
 from fingerprint.signatures.describe import Described
+from fingerprint.signatures.same_fillings import same_fillings
+from fingerprint.signatures.siblings import siblings
 from fingerprint.signatures.spread import spreads
 from fingerprint.signatures.variants import MIN_SHARED_POOL, Wording, originals
 from fingerprint.text.normalise import normalise
@@ -48,6 +50,17 @@ class NightFamilies:
     joined: Bools
 
 
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Which families are one by what their prompts hold beside their templates, (f, f) symmetric CSR each.
+
+    spoken: as `said_by_others` returns it; filled: as `same_fillings`.
+    """
+
+    spoken: sparse.csr_matrix
+    filled: sparse.csr_matrix
+
+
 def rewordings(
     described: Described, batch: Batch, texts: TextsOfPrompts, *, common: HashArray, embed: Embed
 ) -> NightFamilies:
@@ -59,8 +72,9 @@ def rewordings(
     families = len(described.signatures)
     members = members_of(described.assignment.label, families)
     spoken = said_by_others(batch.senders(), texts, described.signatures, members, embed)
+    alike = Alike(spoken, same_fillings(texts, members))
     wordings, owner = with_variants(
-        batch.senders(), described.signatures, members, described.born, common, spoken
+        batch.senders(), described.signatures, members, described.born, common, alike
     )
     assignment = adopt(batch, texts, wordings, described.assignment, embed)
     label = owned_by(assignment.label, owner)
@@ -84,12 +98,11 @@ def with_variants(
     members: sparse.csr_matrix,
     born: Bools,
     common: HashArray,
-    spoken: sparse.csr_matrix,
+    alike: Alike,
 ) -> tuple[list[Signature], Ids]:
     """Mark new families that are other wordings of stored ones; also return which row owns each row's prompts, (f,).
 
     senders: (n, a) CSR, who sent each prompt how often. members: (f, n) CSR. born: (f,) bool. common: sorted hashes.
-    spoken: (f, f) CSR, as `said_by_others` returns it.
     """
     owner = owners(signatures)
     templates = [s.template for s in signatures]
@@ -104,8 +117,12 @@ def with_variants(
         (np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), shape=(len(owner),) * 2
     )
     least = np.array([s.similarity for s in signatures], dtype=np.float64)
-    wording = Wording(sentences, (join @ members).tocsr(), *_words(common, templates), length, least)
-    original = originals(wording, born, senders, spoken=spoken)
+    familiar, rare = _words(common, templates)
+    # parts of sentences, as a reworded family shows, do not tell a language
+    familiar[[s.kind == "reworded" for s in signatures]] = 1.0
+    wording = Wording(sentences, (join @ members).tocsr(), familiar, rare, length, least)
+    original = originals(wording, born, senders, spoken=alike.spoken)
+    original = siblings(wording, born, senders, original, alike.filled)
     out = [
         replace(s, variant_of=signatures[original[f]].family_id) if original[f] >= 0 else s
         for f, s in enumerate(signatures)
