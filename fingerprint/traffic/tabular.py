@@ -107,7 +107,8 @@ def read_parquet(source: Source, rows: int, columns: Sequence[str] | None = None
                 numbers = np.arange(done + 1, done + 1 + len(batch))
                 done += len(batch)
                 yield TableBlock(pa.Table.from_batches([batch]), numbers, share=done / file.metadata.num_rows)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        # the last: a column's name is no UTF-8
         raise InputError(f"{source.label}: not a readable Parquet file: {error}") from error
 
 

@@ -185,3 +185,29 @@ def test_an_events_file_that_lost_some(tmp_path: Path) -> None:
     (tmp_path / "events").write_bytes(b"1\n")
     with pytest.raises(InputError, match="at least 9 bytes of events expected, 2 found"):
         EventLog(tmp_path / "events", WatchState(told_bytes=9))
+
+
+@pytest.mark.parametrize("hours", [None, 0])
+def test_a_watch_counts_conversations_as_a_night_does(tmp_path: Path, hours: int | None) -> None:
+    rows = [r for r in night_rows(0, each=40, honest=200) if str(r["account_id"]).startswith("pool")]
+    chats = [
+        message
+        for number, r in enumerate(rows)
+        for message in (
+            r,
+            {
+                **r,
+                "request_id": f"again{number}",
+                "prompt": f"{r['prompt']}\nplease go on from there {number}",
+            },
+        )
+    ]
+    extra = [] if hours is None else ["--conversation-hours", hours]
+    file = written(tmp_path / "chats.jsonl", chats)
+    told = done(
+        "watch", file, "--home", tmp_path / "home", "--every-minutes", 600, "--every-rows", 5000, *extra
+    )
+    raised = [e for e in map(json.loads, told.splitlines()) if e["event"] == "raised"]
+    assert raised
+    for event in raised:
+        assert (event["conversations"] < event["requests"]) is (hours is None)

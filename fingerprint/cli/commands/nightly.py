@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from fingerprint.cli.commands.options import (
+    conversation_hours_option,
     explain_stop,
     home_of,
     home_options,
@@ -70,15 +71,7 @@ _DEFAULTS = Settings()
     metavar="P",
     help="Share of the flagged families that are to be campaigns'; the higher, the fewer are flagged.",
 )
-@click.option(
-    "--conversation-hours",
-    type=click.FloatRange(min=0),
-    default=_DEFAULTS.conversation_hours,
-    show_default=True,
-    metavar="H",
-    help="A request that repeats an earlier one of its account and goes on counts as one conversation with it for H "
-    "hours; 0: never.",
-)
+@conversation_hours_option
 @click.option(
     "--memory",
     "memory_gb",

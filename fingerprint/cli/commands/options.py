@@ -18,7 +18,7 @@ import click
 from fingerprint.cli.output.progress import Progress, reporter
 from fingerprint.domain.errors import StoreError, UsageError
 from fingerprint.domain.reading import ROLES, Reading
-from fingerprint.domain.settings import Home
+from fingerprint.domain.settings import Home, Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -69,6 +69,15 @@ max_rejects_option = click.option(
     type=click.IntRange(min=0),
     metavar="N",
     help="Stop if more than N rows have to be rejected.",
+)
+conversation_hours_option = click.option(
+    "--conversation-hours",
+    type=click.FloatRange(min=0),
+    default=Settings().conversation_hours,
+    show_default=True,
+    metavar="H",
+    help="A request that repeats an earlier one of its account and goes on counts as one conversation with it for H "
+    "hours; 0: never.",
 )
 quiet_option = click.option("--quiet", is_flag=True, help="Print neither progress nor summary.")
 by_option = click.option(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from fingerprint.cli.commands.options import (
+    conversation_hours_option,
     explain_stop,
     home_of,
     home_options,
@@ -73,6 +74,7 @@ from fingerprint.domain.settings import Settings
     metavar="N",
     help="Keep at most N of them.",
 )
+@conversation_hours_option
 @click.option(
     "--store", is_flag=True, help="Store flagged families in the home at once, so that lookups match them."
 )
@@ -94,6 +96,7 @@ def watch(
     until_end: bool,
     kafka_config: Path | None,
     model: str,
+    conversation_hours: float,
     reading: Reading,
     **timing: object,
 ) -> None:
@@ -119,7 +122,7 @@ def watch(
         raise UsageError("--events needs --state FILE, which records how much of the events file is complete")
     feed = feed_of(source, follow=follow, until_end=until_end, settings=_properties(kafka_config))
     options = watch_job.WatchOptions(
-        settings=Settings(model=model),
+        settings=Settings(model=model, conversation_hours=conversation_hours),
         reading=reading,
         **timing,  # type: ignore[arg-type]
     )
