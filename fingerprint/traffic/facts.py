@@ -7,7 +7,8 @@ columns of its batch (`discovery.batch.Batch.facts`), and what evidence makes of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -84,7 +85,8 @@ KEYS = {key: (place, rank) for place, name in enumerate(FACT_FIELDS) for rank, k
 """Which fact stands under a key, as a place in FACT_FIELDS, and how soon it is looked at."""
 
 
-def keys_of_facts(keys: Iterable[str]) -> tuple[tuple[int, str], ...]:
+@lru_cache(maxsize=1 << 12)
+def keys_of_facts(keys: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
     """Return those of an object's keys under which facts stand, each with its fact's place, in the order they count."""
     found = sorted((*KEYS[key], key) for key in keys if key in KEYS)
     return tuple((place, key) for place, _, key in found)

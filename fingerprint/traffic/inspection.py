@@ -77,7 +77,7 @@ def _facts(located: Located, prefixes: list[str]) -> list[tuple[str, str]]:
                 objects.append((inner, f"{prefix}{_path((place[0], *place[1]))}."))
     stated: dict[str, str] = {}
     for inner, prefix in objects:
-        for number, key in keys_of_facts(inner):
+        for number, key in keys_of_facts(tuple(inner)):
             if inner[key] is not None:
                 stated.setdefault(FACT_FIELDS[number], prefix + key)
     return list(stated.items())

@@ -97,9 +97,11 @@ def find_place(name: str, located: Located) -> tuple[int, Place] | None:
 
 
 def _is_value(name: str, place: Place, value: object) -> bool:
-    if value is None or value == "":
+    if type(value) is str:
+        return value != ""
+    if value is None:
         return False
-    return place == (name, ()) or (isinstance(value, str | int | float) and not isinstance(value, bool))
+    return place == (name, ()) or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def find(name: str, located: Located) -> Any:
@@ -110,6 +112,6 @@ def find(name: str, located: Located) -> Any:
     for holder, plan in located.holders:
         for place in plan.fields[name]:
             value = at(holder, place)
-            if _is_value(name, place, value):
+            if value is not None and _is_value(name, place, value):
                 return value
     return None

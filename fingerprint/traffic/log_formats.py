@@ -72,19 +72,18 @@ FORMATS = (
 FORMATS_BY_NAME = {table.name: table for table in FORMATS}
 
 _KNOWN_BY = tuple((frozenset(keys), table) for table in FORMATS for keys in table.known_by)
-_KNOWING = frozenset(key for keys, _ in _KNOWN_BY for key in keys)
 _LEVELS = 6
 
 
 def format_of(row: Json) -> LogFormat | None:
     """Return the format that a row's keys say it is of, None if they say nothing."""
-    return _known_by(_KNOWING.intersection(row))
+    return _known_by(tuple(row))
 
 
 @lru_cache(maxsize=1 << 12)
-def _known_by(keys: frozenset[str]) -> LogFormat | None:
+def _known_by(keys: tuple[str, ...]) -> LogFormat | None:
     for needed, table in _KNOWN_BY:
-        if needed <= keys:
+        if needed.issubset(keys):
             return table
     return None
 

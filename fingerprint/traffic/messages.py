@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 
 import orjson
 
@@ -41,15 +40,17 @@ _MARKS = ("role", "content", "parts", "from", "kwargs", "message", "message.role
 _MOST_LITERAL = 4 << 20
 
 
-@dataclass(frozen=True, slots=True)
 class Turns:
     """What system and users say in a field, and what of it is of a wrong type; also: whose turns are read as users'."""
 
-    name: str
-    also: Roles
-    systems: list[str] = field(default_factory=list)
-    users: list[str] = field(default_factory=list)
-    bad: list[BadRow] = field(default_factory=list)
+    __slots__ = ("also", "bad", "name", "systems", "users")
+
+    def __init__(self, name: str, also: Roles) -> None:
+        self.name = name
+        self.also = also
+        self.systems: list[str] = []
+        self.users: list[str] = []
+        self.bad: list[BadRow] = []
 
     def add(self, role: str, text: str) -> None:
         """Take a turn, if it is one that is read."""

@@ -35,8 +35,8 @@ from fingerprint.traffic.sources import (
     ByteStream,
     Lines,
     Source,
-    cut_lines,
     find_sources,
+    lines_of,
     passed_over,
 )
 from fingerprint.traffic.tabular import (
@@ -58,6 +58,7 @@ ReadProgress = Callable[[int, int | None, int], None]
 LARGE_INTEGER = 2.0**63
 """From here on orjson may read an integer as a float, which is no id."""
 
+_TRIED = 8
 DOCUMENT_BYTES = 64 << 20
 
 
@@ -129,6 +130,7 @@ class TrafficReader:
         self._seen = SeenIds()
         self._hash = ContentHash()
         self._plausibility = plausibility
+        self._no_plain_rows = False
         self._rows_read = self._accepted = self._duplicates = 0
 
     @property
@@ -216,7 +218,7 @@ class TrafficReader:
             yield self._from_items(source.label, rows_of), stream.consumed
         else:
             number = 1
-            for lines in cut_lines(stream, limit):
+            for lines in lines_of(stream, limit, lambda: self._no_plain_rows):
                 yield self._from_lines(source.label, number, lines), stream.consumed
                 number += len(lines)
 
@@ -225,7 +227,7 @@ class TrafficReader:
             return self._from_items(
                 label, self._parsed(label, ((first + i, lines[i]) for i in range(len(lines))))
             )
-        batch, read = read_rows(lines)
+        batch, read = self._plain_rows(lines)
         self._rows_read += len(batch)
         if len(batch) == len(lines):
             return batch
@@ -235,6 +237,14 @@ class TrafficReader:
             return others
         order = np.argsort(np.concatenate([np.flatnonzero(read) + first, numbers]), kind="stable")
         return pa.concat_batches([batch, others]).take(pa.array(order))
+
+    def _plain_rows(self, lines: Lines) -> tuple[pa.RecordBatch, Bools]:
+        """Read the lines that are plain rows; where none were before, the first ones tell whether any are looked for."""
+        if self._no_plain_rows and not len(read_rows(lines.first(_TRIED))[0]):
+            return pa.RecordBatch.from_pylist([], TRAFFIC_SCHEMA), np.zeros(len(lines), np.bool_)
+        batch, read = read_rows(lines)
+        self._no_plain_rows = not len(batch)
+        return batch, read
 
     def _parsed(self, label: str, lines: Iterable[tuple[int, bytes | None]]) -> Iterator[Row]:
         too_long = f"over {self._options.line_bytes:,} bytes in a line"
@@ -288,9 +298,9 @@ class TrafficReader:
         """Do as `_from_items`, and tell each row's line."""
         requests: list[Fields] = []
         numbers: list[int] = []
+        is_plain = self._reading.is_plain
         for row in items:
-            is_plain = self._reading.is_plain and not row.undecodable
-            fields = native_fields(row.value) if is_plain else None
+            fields = native_fields(row.value) if is_plain and not row.undecodable else None
             if fields is not None:
                 requests.append(fields)
                 numbers.append(row.number)

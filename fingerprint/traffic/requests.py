@@ -7,13 +7,14 @@ all fields that hold any; a turn that two fields hold counts once. `Reading.role
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import orjson
 
 from fingerprint.domain.schemas import TURN_END
 from fingerprint.traffic.content import NO_ROLES, Roles, plain_text, wrong_type
-from fingerprint.traffic.facts import KEYS, NO_FACTS, Facts, read_facts
+from fingerprint.traffic.facts import KEYS, NO_FACTS, Facts, keys_of_facts, read_facts
 from fingerprint.traffic.field_paths import META_FIELDS, Json, Steps, value_at
 from fingerprint.traffic.located import Located, find, locate
 from fingerprint.traffic.log_formats import FORMATS
@@ -26,12 +27,12 @@ from fingerprint.traffic.messages import (
 )
 from fingerprint.traffic.metadata import ip_prefix, metadata_json, whole_metadata
 from fingerprint.traffic.rejects import BadRow, RejectKind
-from fingerprint.traffic.row_plan import PATHS, Plan, at, plan_of
+from fingerprint.traffic.row_plan import PATHS, Plan, at
 from fingerprint.traffic.row_reading import RowReading
 from fingerprint.traffic.tools import tool_text
 
 _WHOLE = 2**53
-_DEFINING = ("tools", "functions", "response_format", "format", "responseSchema")
+_DEFINING = frozenset(("tools", "functions", "response_format", "format", "responseSchema"))
 _OUR_OWN = frozenset(("request_id", "account_id", "timestamp", "system", "prompt", "model", "metadata"))
 READ_ELSEWHERE = (
     frozenset(key for table in FORMATS if not table.private for key in (*table.texts, *table.systems))
@@ -240,16 +241,16 @@ def _tools(located: Located, parameters: list[Json]) -> list[Any]:
     """Return the definitions of tools and answers that a request has."""
     holder, plan = located.holders[-1]
     found = [holder[key] for key in plan.tools]
-    found += [holder[key] for key in ("response_format", "output_config") if key in holder]
     for inner in parameters:
-        found += [inner[key] for key in _DEFINING if isinstance(inner.get(key), list | dict)]
+        if not _DEFINING.isdisjoint(inner):
+            found += [inner[key] for key in sorted(_DEFINING.intersection(inner))]
     return [value for i, value in enumerate(found) if value and value not in found[:i]]
 
 
 def _facts(located: Located, parameters: list[Json]) -> Facts:
     holder, plan = located.holders[-1]
     objects = [(holder, plan.facts)] if plan.facts else []
-    objects += [(inner, facts) for inner in parameters if (facts := plan_of(inner, None).facts)]
+    objects += [(inner, keys) for inner in parameters if (keys := keys_of_facts(tuple(inner)))]
     return read_facts(objects) if objects else NO_FACTS
 
 
@@ -259,8 +260,13 @@ def _metadata(located: Located) -> bytes | None:
     if "metadata" in mapping:
         return metadata_json(value_at(row, mapping["metadata"]))
     kept = {}
-    names = {name: None for _, plan in located.holders for name in plan.infrastructure}
-    for name in (*META_FIELDS, *located.reading.shared) if mapping else names:
+    if mapping:
+        names: Iterable[str] = (*META_FIELDS, *located.reading.shared)
+    elif len(located.holders) == 1:
+        names = located.holders[0][1].infrastructure
+    else:
+        names = {name: None for _, plan in located.holders for name in plan.infrastructure}
+    for name in names:
         value = find(name, located)
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)

@@ -95,10 +95,13 @@ def plan_of(row: Json, log_format: str | None, shared: tuple[str, ...] = ()) -> 
         inside = tuple(
             [k for k, v in metadata.items() if v is not None and (k in _METADATA_KEYS or k in shared)]
         )
-    keys = KNOWN_KEYS.intersection(row)
-    if shared:
-        keys |= frozenset(shared).intersection(row)
-    return _plan(keys, inside, log_format, shared)
+    return _plan(_known(tuple(row), shared), inside, log_format, shared)
+
+
+# rows of a log have the same keys, of which others may be different in each
+@lru_cache(maxsize=1 << 12)
+def _known(keys: tuple[str, ...], shared: tuple[str, ...]) -> frozenset[str]:
+    return KNOWN_KEYS.intersection(keys) | frozenset(shared).intersection(keys)
 
 
 @lru_cache(maxsize=1 << 12)
@@ -128,7 +131,7 @@ def _plan(
         tools=tuple(k for k in _once(table.tools for table in (*own, *public)) if k in has),
         wrappers=places(_once(table.wrappers for table in (*own, *FORMATS))),
         parameters=places(_once(table.parameters for table in (*own, *FORMATS))),
-        facts=keys_of_facts(has),
+        facts=keys_of_facts(tuple(sorted(has))),
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, BinaryIO, Literal
 from urllib.parse import unquote
@@ -43,6 +43,9 @@ FILE_FORMATS: dict[str, FileFormat] = {
 }
 
 LINE_BYTES = 4 << 20
+
+LARGE_BLOCK = 4 << 20
+"""Bytes of a block of lines where reading them takes longer than all that a block costs."""
 
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _BOM = b"\xef\xbb\xbf"
@@ -213,6 +216,11 @@ class ByteStream:
         self._source = source
         self._stdin = stdin
 
+    @property
+    def is_pipe(self) -> bool:
+        """Whether nobody knows when more comes."""
+        return self._source.path is None
+
     def __iter__(self) -> Iterator[bytes]:
         self.consumed = 0
         try:
@@ -241,7 +249,7 @@ class ByteStream:
         if kind is not None:
             blocks = unpacked(kind, head, lambda size: self._read(stream, size))
             # a pipe may be silent for hours, and a thread that waits for it cannot be stopped
-            if self._source.path is not None:
+            if not self.is_pipe:
                 blocks = prefetch(blocks)
         first = next(blocks, b"")
         if first.startswith(_UTF16_MARKS):
@@ -281,8 +289,39 @@ class Lines:
     def __len__(self) -> int:
         return len(self.ends)
 
+    def first(self, count: int) -> Lines:
+        """Return the first lines."""
+        return Lines(self.data, self.begins[:count], self.ends[:count], self.too_long[:count])
+
     def __getitem__(self, number: int) -> bytes | None:
         return None if self.too_long[number] else self.data[self.begins[number] : self.ends[number]]
+
+
+def lines_of(stream: ByteStream, limit: int, takes_long: Callable[[], bool]) -> Iterator[Lines]:
+    """Yield the lines of a stream; takes_long: whether those of the first block took Python's time and not a kernel's.
+
+    Then the others come in larger blocks, which a thread cuts ahead.
+    """
+    size = 0
+    lines = cut_lines(_at_least(stream, lambda: size), limit)
+    yield from islice(lines, 1)
+    if takes_long():
+        size = LARGE_BLOCK
+        # a pipe may be silent for hours, and a thread that waits for it cannot be stopped
+        lines = lines if stream.is_pipe else prefetch(lines)
+    yield from lines
+
+
+def _at_least(blocks: Iterable[bytes], size: Callable[[], int]) -> Iterator[bytes]:
+    """Join blocks until they have so many bytes."""
+    waiting: list[bytes] = []
+    for block in blocks:
+        waiting.append(block)
+        if sum(map(len, waiting)) >= size():
+            yield b"".join(waiting) if len(waiting) > 1 else waiting[0]
+            waiting = []
+    if waiting:
+        yield b"".join(waiting)
 
 
 def cut_lines(blocks: Iterable[bytes], limit: int) -> Iterator[Lines]:

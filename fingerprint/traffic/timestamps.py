@@ -54,8 +54,10 @@ def utc_column(column: pa.Array) -> pa.Array:
 def utc_values(values: Sequence[object]) -> pa.Array:
     """Turn text, numbers and datetimes in any mixture into timestamp[us, UTC], null for what is no time."""
     try:
-        return utc_column(pa.array(values, pa.large_string()))
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        is_number = type(values[0]) in (int, float) if values else False
+        column = pa.array(values) if is_number else pa.array(values, pa.large_string())
+        return utc_column(column)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return utc_column(pa.array([_micros(v) for v in values], pa.int64()).cast(UTC_MICROS))
 
 

@@ -14,7 +14,8 @@ REQUEST = LogFormat(
     name="OpenAI request",
     texts=("messages", "input"),
     systems=("instructions",),
-    tools=("tools", "functions"),
+    # the form of an answer is described as a tool's parameters are
+    tools=("tools", "functions", "response_format", "output_config"),
     parameters=("text",),
     # `metadata` is whatever the client likes, which may be its user
     end_user=("safety_identifier", "metadata.user_id", "user"),
