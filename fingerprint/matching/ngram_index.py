@@ -13,7 +13,7 @@ from fingerprint.base.hashing import find_slot
 from fingerprint.base.jit import kernel
 from fingerprint.base.types import Doubles, FloatArray, HashArray, Ids, IntArray
 from fingerprint.domain.signature import Signature
-from fingerprint.signatures.match_score import LENGTH, MIDDLE, SCALE, SHARE, preference, reliability
+from fingerprint.signatures.match_score import DECISIVE, LENGTH, MIDDLE, SCALE, SHARE, preference, reliability
 
 
 class NgramIndex(NamedTuple):
@@ -26,6 +26,7 @@ class NgramIndex(NamedTuple):
     total: (f,) float32, each signature's sum of weights.
     shift: (f,) float32, log-odds of its reliability (`match_score`).
     prior: (f,) float32, log-odds by which a signature is preferred where a prompt holds several.
+    threshold: (f,) float64, the score from which on a prompt matches it.
     """
 
     grams: HashArray
@@ -36,6 +37,7 @@ class NgramIndex(NamedTuple):
     total: FloatArray
     shift: FloatArray
     prior: FloatArray
+    threshold: Doubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,9 @@ def index_ngrams(signatures: Sequence[Signature]) -> NgramIndex:
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     stand = np.array([reliability(s.requests_seen, s.unsynchronised) for s in signatures], dtype=np.float32)
     prior = np.array([preference(s.label, s.score) for s in signatures], dtype=np.float32)
-    starts = _starts(grams)
-    return NgramIndex(
-        grams, starts, offsets, family[order], weight[order].astype(np.float32), total, stand, prior
-    )
+    threshold = np.array([s.threshold for s in signatures], dtype=np.float64)
+    by_gram = family[order], weight[order].astype(np.float32)
+    return NgramIndex(grams, _starts(grams), offsets, *by_gram, total, stand, prior, threshold)
 
 
 def _starts(grams: HashArray) -> Ids:
@@ -93,7 +94,9 @@ def _starts(grams: HashArray) -> Ids:
 
 
 def best_hits(index: NgramIndex, hashes: HashArray, offsets: IntArray) -> Hits:
-    """Find the best signature of q prompts: by log-odds of its score and its prior together, of equals the first.
+    """Find the best signature of q prompts: matched campaigns first, then by log-odds of score and prior together.
+
+    Of equals the first.
 
     hashes: uint64, the n-grams of prompt i from offsets[i] to offsets[i + 1]; offsets: (q + 1,) int64.
     """
@@ -191,16 +194,23 @@ def _gather(
 
 @kernel
 def _best(index: NgramIndex, weight: FloatArray, family: Ids, count: int) -> tuple[np.int32, float, float]:
-    """Return the best of the first `count` signatures of `family`, -1 for none, its score and its coverage."""
-    best, score, coverage, most = np.int32(-1), 0.0, 0.0, -np.inf
+    """Return the best of the first `count` signatures of `family`, -1 for none, its score and its coverage.
+
+    A campaign that the text matches goes before any other, however long the text that carries it.
+    """
+    best, score, coverage, most, won = np.int32(-1), 0.0, 0.0, -np.inf, False
     for t in range(count):
         f = family[t]
         share = weight[f] / max(index.total[f], np.float32(1e-9))
         x = LENGTH * np.log1p(weight[f]) + SHARE * share
-        if x + index.prior[f] > most or (x + index.prior[f] == most and f < best):
-            most = x + index.prior[f]
-            best, coverage = f, min(share, 1.0)
-            score = 1 / (1 + np.exp((MIDDLE - x) / SCALE - index.shift[f]))
+        reached = 1 / (1 + np.exp((MIDDLE - x) / SCALE - index.shift[f]))
+        wins = index.prior[f] >= DECISIVE and reached >= index.threshold[f]
+        if won and not wins:
+            continue
+        worth = x + index.prior[f]
+        if (wins and not won) or worth > most or (worth == most and f < best):
+            most, won = worth, wins
+            best, coverage, score = f, min(share, 1.0), reached
     return best, score, coverage
 
 

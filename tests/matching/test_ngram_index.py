@@ -24,7 +24,7 @@ def find(index: NgramIndex, *prompts: list[int]) -> Hits:
 
 def plain_best(signatures: list[Signature], prompt: list[int]) -> tuple[int, float, float]:
     """What `best_hits` does for one prompt, in plain Python."""
-    found = (-np.inf, -1, 0.0, 0.0)
+    found: tuple[tuple[bool, float], int, float, float] = ((False, -np.inf), -1, 0.0, 0.0)
     for f, s in enumerate(signatures):
         weight = dict(zip(s.grams.tolist(), s.weights.tolist(), strict=True))
         held = sum(max(weight[g], 1e-6) for g in set(prompt) if g in weight)
@@ -32,9 +32,11 @@ def plain_best(signatures: list[Signature], prompt: list[int]) -> tuple[int, flo
             continue
         share = held / max(sum(weight.values()), 1e-9)
         x = match_score.LENGTH * np.log1p(held) + match_score.SHARE * share
-        value = x + match_score.PREFERRED * {"campaign": 1, "benign": 0}.get(s.label or "", s.score)
-        if value > found[0] + 1e-5:
-            found = (value, f, 1 / (1 + np.exp((match_score.MIDDLE - x) / match_score.SCALE)), min(share, 1))
+        prior = match_score.PREFERRED * {"campaign": 1, "benign": 0}.get(s.label or "", s.score)
+        score = 1 / (1 + np.exp((match_score.MIDDLE - x) / match_score.SCALE))
+        wins = prior >= match_score.DECISIVE and score >= s.threshold
+        if (wins, x + prior - 1e-5) > found[0]:
+            found = ((wins, x + prior), f, score, min(share, 1))
     return found[1:]
 
 
@@ -106,6 +108,18 @@ def test_a_campaign_wins_over_an_excerpt_that_others_sent_too() -> None:
     assert find(index_ngrams([replace(injected, label="campaign")]), prompt).score[0] == pytest.approx(
         find(index_ngrams([replace(injected, label="benign")]), prompt).score[0]
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "first"), [({"label": "campaign"}, 1), ({"score": 0.95}, 1), ({"score": 0.5}, 0)]
+)
+def test_a_campaign_wins_over_the_long_text_that_carries_it(said: dict[str, Any], first: int) -> None:
+    agent = signature(dict.fromkeys(range(1, 1_001), 1.0), "agent", score=0.2)
+    marker = replace(signature(dict.fromkeys(range(2_000, 2_018), 1.0), "marker"), **said)
+    prompt = [*range(1, 1_001), *range(2_000, 2_018)]
+    assert find(index_ngrams([agent, marker]), prompt).family[0] == first
+    # a few words of it are no match, and hide nothing
+    assert find(index_ngrams([agent, marker]), prompt[:-15]).family[0] == 0
 
 
 def test_equal_families_tie_to_the_first() -> None:
