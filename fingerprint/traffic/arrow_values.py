@@ -27,6 +27,12 @@ def one_row(table: pa.Table) -> dict[str, Any]:
         return dict(table.to_pylist(maps_as_pydicts="lossy")[0])
 
 
+def values_of(column: pa.Array) -> list[Any]:
+    """Return the values of a column (n,), converted as `plain` does; of a map's equal keys the last counts."""
+    with warnings.catch_warnings(action="ignore"):
+        return list(_plain_column(pa.chunked_array([column])).to_pylist(maps_as_pydicts="lossy"))
+
+
 def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = column.type
     if not _is_odd(kind):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 
 import orjson
 
 from fingerprint.domain.schemas import SYSTEM_END, TURN_END
 from fingerprint.traffic.content import NO_ROLES, Roles, plain_text, wrong_type
+from fingerprint.traffic.lenient_json import read_json
 from fingerprint.traffic.rejects import BadRow
 
 _SYSTEM, _USER, _ASSISTANT, _TOOL = "system", "user", "assistant", "tool"
@@ -229,7 +231,7 @@ def loaded_json(value: object) -> object:
     """Return the JSON value that a text holds if it is one of an object or a list, else what came."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
-            return orjson.loads(value)
+            return read_json(value.encode())
         except orjson.JSONDecodeError:
             return value
     return value
@@ -240,8 +242,9 @@ def _literal(text: str) -> object:
     if not text.startswith(("[{'", "{'")) or len(text) > _MOST_LITERAL:
         return text
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        # by way of JSON, which has no sets and no bytes, and is read without lone surrogates
+        return read_json(json.dumps(ast.literal_eval(text)).encode())
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return text
 
 

@@ -17,6 +17,7 @@ from fingerprint.base.types import Bools, Bytes, IntArray
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.reading import Reading
 from fingerprint.domain.schemas import FACTS, ROW_SCHEMA, SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
+from fingerprint.traffic.arrow_values import values_of
 from fingerprint.traffic.csv_records import TOO_LONG, csv_records
 from fingerprint.traffic.metadata import metadata_json
 from fingerprint.traffic.rejects import BadRow, RejectKind
@@ -180,7 +181,7 @@ def check_native(block: TableBlock, limit: int) -> tuple[pa.RecordBatch, list[tu
     bad = []
     for row in np.flatnonzero(first >= 0).tolist():
         _, kind, reason = checks[first[row]]
-        found = f"{describe(raw_time[row].as_py())} found" if kind == "bad_timestamp" else ""
+        found = f"{_described(raw_time[row])} found" if kind == "bad_timestamp" else ""
         bad.append((int(block.numbers[row]), BadRow(kind, reason + found)))
     system, model = (pc.if_else(pa.array(_empty(column)), None, column) for column in (system, model))
     texts = (_cleaned(system), _cleaned(pc.fill_null(prompt, "")), model, metadata)
@@ -193,6 +194,14 @@ def check_native(block: TableBlock, limit: int) -> tuple[pa.RecordBatch, list[tu
 def unusable(ids: pa.Array) -> Bools:
     """Tell which ids no database can hold."""
     return _mask(pc.fill_null(pc.match_substring(ids, "\0"), False)) | (_length(ids) > ID_BYTES)
+
+
+def _described(time: pa.Scalar) -> str:
+    """Describe a time that is none; not all that Arrow has can be a value of Python."""
+    try:
+        return describe(time.as_py())
+    except (ValueError, OverflowError):
+        return f"a value of type {time.type}"
 
 
 def _first_failure(checks: Sequence[Check]) -> npt.NDArray[np.int8]:
@@ -282,8 +291,7 @@ def _metadata_column(table: pa.Table) -> tuple[pa.Array, Bools]:
         where, column = encoded.indices, encoded.dictionary
     values: list[bytes | None] = []
     wrong = np.zeros(len(column), np.bool_)
-    maps = "strict" if pa.types.is_map(column.type) else None
-    for i, value in enumerate(column.to_pylist(maps_as_pydicts=maps)):
+    for i, value in enumerate(values_of(column)):
         try:
             values.append(metadata_json(value))
         except BadRow:

@@ -166,3 +166,14 @@ def test_ids_are_read_to_their_last_digit(tmp_path: Path) -> None:
         )
     )
     assert read(path)[0].column("account_id").to_pylist() == ids
+
+
+def test_json_within_a_text_is_read_as_leniently(tmp_path: Path) -> None:
+    inner = '[{"role": "user", "content": "Say \\ud83d it"}, {"role": "user", "content": "x", "cost": NaN}]'
+    python = "[{'role': 'user', 'content': 'Say \\ud83d it'}, {'role': 'user', 'content': 'x', 'none': None}]"
+    path = tmp_path / "odd.jsonl"
+    rows = [row(n, messages=text) for n, text in enumerate((inner, python))]
+    for one in rows:
+        del one["prompt"]
+    path.write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in rows))
+    assert read(path)[0].column("prompt").to_pylist() == ["Say  it\x1ex"] * 2
