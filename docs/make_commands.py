@@ -39,7 +39,7 @@ LITERAL = "\b"
 """Begins a paragraph of a help text that click prints line by line."""
 
 OTHER_VARIABLES = {
-    "FINGERPRINT_MODELS": "the folder that holds `static-minilm-256/`, where it is not in its usual place",
+    "FINGERPRINT_MODELS": "the folder that holds `static-minilm-256/` and `static-multilingual-256/`, where they are not in their usual place",
     "FINGERPRINT_DEBUG": "1: an error is printed with its traceback",
     "FINGERPRINT_SERVE": "set by `fingerprint serve` for its worker processes; not to be set by hand",
 }

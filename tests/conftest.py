@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import itertools
+import json
 import os
 import shutil
 import tempfile
@@ -49,7 +50,7 @@ def tokenizer(tokenizer_file: Path) -> Tokenizer:
 
 @pytest.fixture(scope="session")
 def pieces(tokenizer_file: Path) -> WordPieces:
-    found = read_pieces(tokenizer_file)
+    found = read_pieces(json.loads(tokenizer_file.read_bytes()))
     assert found is not None
     return found
 

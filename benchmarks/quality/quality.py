@@ -280,7 +280,9 @@ def _options() -> argparse.Namespace:
         help="with --no-metadata: the --json of a run with it, to compare recall",
     )
     parser.add_argument("--twice", action="store_true", help="work the first day twice more and compare")
-    parser.add_argument("--model", help="static, minilm, or the folder of a sentence-transformers model")
+    parser.add_argument(
+        "--model", help="static, multilingual, minilm, or the folder of a sentence-transformers model"
+    )
     parser.add_argument(
         "--json", type=Path, metavar="OUT", help="write the figures, with machine and versions"
     )

@@ -18,7 +18,7 @@ class Settings:
     false_positive_rate: share of a batch's other prompts that may pass a family's threshold.
     discovery_rate: share of families with short templates that may be chance findings (Benjamini-Hochberg).
     precision: share of the flagged families that are to be campaigns', 0.9 to 0.99; what is flagged depends on it, not scores.
-    model: static, minilm, or the folder of a sentence-transformers model.
+    model: static, multilingual, minilm, or the folder of a sentence-transformers model.
     neighbours: nearest neighbours of a segment in the graph that is clustered. seed: of every random choice.
     conversation_hours: a request continues an earlier one of its account, with whose text its own begins, if that came so
     many hours before or less; families count conversations. 0: every request counts by itself.

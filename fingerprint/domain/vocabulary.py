@@ -44,3 +44,11 @@ def misspelt_label(word: str) -> str | None:
         return None
     near = difflib.get_close_matches(word.strip().casefold(), LABELS, n=1, cutoff=_NEAR)
     return near[0] if near else None
+
+
+MODELS = {
+    "static": "static-minilm-256",
+    "multilingual": "static-multilingual-256",
+    "minilm": "all-MiniLM-L6-v2",
+}
+"""What `--model` calls the models that it knows, and what their stamps do."""

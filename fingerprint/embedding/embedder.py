@@ -16,7 +16,8 @@ from fingerprint.base.parallel import in_order
 from fingerprint.base.types import Embed, FloatArray, HashArray, IntArray
 from fingerprint.domain.errors import ModelError
 from fingerprint.domain.signature import Stamp
-from fingerprint.embedding.model_files import MINILM_NAME, module_types, resolve_model, verified_revision
+from fingerprint.domain.vocabulary import MODELS
+from fingerprint.embedding.model_files import module_types, resolve_model, verified_revision
 from fingerprint.embedding.static_model import StaticModel, matrix_in, read_word_pieces, token_batches
 from fingerprint.embedding.vector_cache import (
     RecentVectors,
@@ -74,7 +75,7 @@ class Embedder:
         threads: int | None = None,
         light: bool = False,
     ) -> Embedder:
-        """Take `static`, `minilm` or the folder of a sentence-transformers model, and verify its checksums.
+        """Take `static`, `multilingual`, `minilm` or the folder of a sentence-transformers model, and verify its checksums.
 
         device: as torch names it; None takes a GPU where torch sees one. threads: torch's, for the process.
         light: read a static model without torch, for processes that look prompts up; same vectors, up to 1e-6.
@@ -85,11 +86,12 @@ class Embedder:
 
     @classmethod
     def for_stamp(cls, stamp: Stamp, model: str | None = None) -> Embedder:
-        """Load `model`, or the one of the two shipped models that made what carries this stamp, without torch if it can.
+        """Load `model`, or the one of the known models that made what carries this stamp, without torch if it can.
 
-        A stamp of neither takes the default model: comparing the stamps says then what was expected. Raises as `load`.
+        A stamp of none takes the default model: comparing the stamps says then what was expected. Raises as `load`.
         """
-        return cls.load(model or ("minilm" if stamp.model == MINILM_NAME else "static"), light=True)
+        made_by = next((keyword for keyword, name in MODELS.items() if name == stamp.model), "static")
+        return cls.load(model or made_by, light=True)
 
     @property
     def is_static(self) -> bool:

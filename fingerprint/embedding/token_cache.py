@@ -1,6 +1,6 @@
 """Numbers the tokens of texts through the words that were met before, so that the tokenizer reads each word once.
 
-A WordPiece tokenizer after BERT's rules cuts texts at white space and around Chinese characters first, and what it
+A WordPiece tokenizer after BERT's rules cuts texts at white space, and mostly around Chinese characters, first, and what it
 makes of the part between depends on nothing around it. Traffic repeats its words: of a million of them a few thousand
 are new.
 """
@@ -20,7 +20,7 @@ from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, free_slot, xmx_mix
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import strings
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
-from fingerprint.embedding.wordpiece import WordPieces, cut_words
+from fingerprint.embedding.wordpiece import WordPieces, WordRules, cut_words
 
 MOST_WORDS = 1 << 19
 """Distinct words remembered (about 50 MB); beyond them all are forgotten and learnt anew (D-106)."""
@@ -53,11 +53,14 @@ class _KnownWords(NamedTuple):
 class TokenCache:
     """The words that a tokenizer has read; safe to use from several threads.
 
-    pieces: how it cuts ASCII words, so that it need not be asked for these, which takes 100 times as long.
+    rules: what it takes for a word. pieces: how it cuts ASCII words, so that it need not be asked for these, which takes
+    100 times as long.
     """
 
-    def __init__(self, tokenizer: Any, pieces: WordPieces | None = None, *, most: int = MOST_WORDS) -> None:
-        self._tokenizer, self._pieces, self._most = tokenizer, pieces, most
+    def __init__(
+        self, tokenizer: Any, rules: WordRules, pieces: WordPieces | None = None, *, most: int = MOST_WORDS
+    ) -> None:
+        self._tokenizer, self._rules, self._pieces, self._most = tokenizer, rules, pieces, most
         self._guard = Lock()
         self._forget(_FIRST_ROOM)
 
@@ -79,7 +82,9 @@ class TokenCache:
                 self._make_room(int(offsets[row + 1] - offsets[row]))
                 word = np.empty(int(offsets[-1] - offsets[row]) // 2 + len(offsets) - row, np.int32)
                 at = np.zeros(len(offsets) - row, np.int64)
-                done, count = _read(data, offsets, row, self._known, self._count, word, at)
+                done, count = _read(
+                    data, offsets, row, self._rules.parts_han, self._known, self._count, word, at
+                )
                 self._learn(count)
                 parts.append(
                     NumberedWords(word[: at[done - row]], at[: done - row + 1], self._ids, self._ends)
@@ -185,7 +190,14 @@ def _place(known: _KnownWords, key: np.uint64, data: Bytes, begin: int, end: int
 
 @njit(cache=True, nogil=True)
 def _read(
-    data: Bytes, offsets: IntArray, row: int, known: _KnownWords, count: int, word: Ids, at: IntArray
+    data: Bytes,
+    offsets: IntArray,
+    row: int,
+    parts_han: bool,
+    known: _KnownWords,
+    count: int,
+    word: Ids,
+    at: IntArray,
 ) -> tuple[int, int]:
     """Give texts from `row` on the numbers of their words; return the row where room ended, and how many words are known then."""
     first, written = row, 0
@@ -200,11 +212,11 @@ def _read(
                 i += 1
                 continue
             begin, key = i, FNV_OFFSET
-            last = begin + 3 if is_han(data, i, end) else end
+            last = begin + 3 if parts_han and is_han(data, i, end) else end
             while i < last and not _is_space(data[i]):
                 key = (key ^ np.uint64(data[i])) * FNV_PRIME
                 i += 1
-                if last == end and is_han(data, i, end):
+                if parts_han and last == end and is_han(data, i, end):
                     break
             key = xmx_mix(key)
             slot = _place(known, key, data, begin, i)

@@ -7,8 +7,8 @@ BERT). The tokenizers library takes some 10 µs for a word, this 0.1.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,40 +29,59 @@ _ROW = np.uint64((1 << 24) - 1)
 
 _FIRST, _LAST = 33, 126  # ASCII that is seen
 
+_RUN = re.compile(r"\[([^\x00-\x7f]|[^\x00-\x7f]-[^\x00-\x7f])+\](\{1,[0-9]+\})?")
+"""A pattern that ASCII never matches: letters, or runs of letters, above it."""
+
 
 class WordPieces(NamedTuple):
     """The ASCII pieces of a vocabulary in open addressing, for words of folded texts.
 
     entries (c,) uint64: the upper 40 bits of a piece's hash and 1 + its number, 0 where free; c is a power of two, and
     the lower bits of the hash say where it stands. unknown: the number for words that cannot be cut. longest: bytes of
-    a piece; most: of a word that is cut at all.
+    a piece; most: of a word that is cut at all. parts_han: whether the tokenizer takes each Chinese character for a word.
     """
 
     entries: HashArray
     unknown: int
     longest: int
     most: int
+    parts_han: bool
 
 
-def reads_words_apart(tokenizer_file: Path) -> bool:
-    """Tell whether a tokenizers file cuts at white space and around Chinese characters before all else.
+class WordRules(NamedTuple):
+    """How a tokenizer cuts texts into words: at white space, and around each Chinese character if parts_han."""
 
-    Then words may be learnt one by one.
+    parts_han: bool
+
+
+def word_rules(facts: Mapping[str, Any]) -> WordRules | None:
+    """Tell how the tokenizer of a tokenizers file cuts texts before all else; None where not at white space.
+
+    Where it does, words may be learnt one by one.
     """
-    facts: dict[str, Any] = json.loads(tokenizer_file.read_bytes())
-    kinds = [(facts.get(part) or {}).get("type") for part in ("normalizer", "pre_tokenizer", "model")]
+    kinds = [(facts.get(part) or {}).get("type") for part in ("normalizer", "model")]
     added = facts.get("added_tokens") or []
     across = any(token["lstrip"] or token["rstrip"] or " " in token["content"] for token in added)
-    if kinds != ["BertNormalizer", "BertPreTokenizer", "WordPiece"] or across:
-        return False
-    return bool(facts["normalizer"]["handle_chinese_chars"])
-
-
-def read_pieces(tokenizer_file: Path) -> WordPieces | None:
-    """Read the pieces of a tokenizers file; None where it cuts ASCII words in another way."""
-    if not reads_words_apart(tokenizer_file):
+    if kinds != ["BertNormalizer", "WordPiece"] or across or not _cuts_as_bert(facts.get("pre_tokenizer")):
         return None
-    facts: dict[str, Any] = json.loads(tokenizer_file.read_bytes())
+    return WordRules(bool(facts["normalizer"]["handle_chinese_chars"]))
+
+
+def _cuts_as_bert(cuts: Mapping[str, Any] | None) -> bool:
+    """Tell whether texts are cut at white space and punctuation, and then at most around runs of letters above ASCII."""
+    if cuts is None or cuts["type"] != "Sequence":
+        return cuts is not None and cuts["type"] == "BertPreTokenizer"
+    first, *others = cuts["pretokenizers"]
+    patterns = [other.get("pattern", {}).get("Regex", "a") for other in others if other["type"] == "Split"]
+    bare = all(_RUN.fullmatch(pattern) for pattern in patterns)
+    return first["type"] == "BertPreTokenizer" and len(patterns) == len(others) and bare
+
+
+def read_pieces(facts: Mapping[str, Any]) -> WordPieces | None:
+    """Read the pieces of a tokenizers file; None where it cuts ASCII words in another way."""
+    rules = word_rules(facts)
+    if rules is None:
+        return None
     model, normalizer = facts["model"], facts["normalizer"]
     added = [token["content"] for token in facts.get("added_tokens") or []]
     # folded text has no capitals, so none of such tokens
@@ -79,6 +98,7 @@ def read_pieces(tokenizer_file: Path) -> WordPieces | None:
         vocabulary[model["unk_token"]],
         max(map(len, own), default=0),
         model["max_input_chars_per_word"],
+        rules.parts_han,
     )
     # a piece that goes on is written behind a prefix; the prefix alone, and what else it begins, is none
     inner = {name: number for name, number in own.items() if name.startswith(before)}

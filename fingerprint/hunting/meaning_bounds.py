@@ -55,7 +55,7 @@ _MAX_PAIRS, _MAX_NEW_BYTES, _MAX_NEW_WORDS = 1 << 17, 1 << 20, 1 << 16
 _MAX_WAITING = 1 << 13  # sentences with new words, kept until these are known
 
 
-NO_PIECES = WordPieces(np.zeros(1, np.uint64), 0, 0, 0)
+NO_PIECES = WordPieces(np.zeros(1, np.uint64), 0, 0, 0, False)
 """Of a tokeniser that is asked for every word."""
 
 

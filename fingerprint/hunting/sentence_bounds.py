@@ -179,7 +179,7 @@ def _sentence(
         if not whole and _is_stop(data, i, end):
             break
         begin = i
-        i, key, is_ascii = _word(data, begin, end, whole, pieces.most > 0)
+        i, key, is_ascii = _word(data, begin, end, whole, pieces.parts_han)
         not_ascii |= not is_ascii
         if is_ascii and pieces.most > 0:
             _add_pieces(pieces, piece_sums, data, (begin, i), key, new.cut, y)

@@ -19,6 +19,7 @@ from fingerprint.domain.schemas import (
     Rhythm,
 )
 from fingerprint.domain.signature import DayCount, Segment, Signature, Stamp
+from fingerprint.domain.vocabulary import MODELS
 from fingerprint.store.rows import OWNER, signatures_of, to_row
 from fingerprint.store.sql import Row, arrow_rows, chunks, upsert
 from fingerprint.store.tables import (
@@ -64,9 +65,13 @@ def require_stamp(connection: sa.Connection, stamp: Stamp, where: str) -> None:
         return
     expected, actual = signature_json.stamp_to_json(stored), signature_json.stamp_to_json(stamp)
     differing = [name for name in expected if expected[name] != actual[name]]
+    keyword = next((keyword for keyword, name in MODELS.items() if name == stored.model), None)
+    same = (
+        "use the same model and version" if keyword is None else f"use --model {keyword} and the same version"
+    )
     raise StampMismatch(
         f"{where}: signatures made by {_words(expected, differing)} expected, {_words(actual, differing)} found; "
-        "use the same model and version, or another home (--home DIR)"
+        f"{same}, or another home (--home DIR)"
     )
 
 

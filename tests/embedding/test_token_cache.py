@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,16 +14,27 @@ from tokenizers import Tokenizer
 
 from fingerprint.base.strings import buffers
 from fingerprint.embedding.embedder import Embedder
-from fingerprint.embedding.token_cache import TokenCache
-from fingerprint.embedding.wordpiece import read_pieces, reads_words_apart
+from fingerprint.embedding.token_cache import MOST_WORDS, TokenCache
+from fingerprint.embedding.wordpiece import read_pieces, word_rules
 
-FILE = Embedder.load().folder / "tokenizer.json"
-PIECES = read_pieces(FILE)
+FACTS = {
+    m: json.loads((Embedder.load(m).folder / "tokenizer.json").read_bytes())
+    for m in ("static", "multilingual")
+}
+RULES = {m: rules for m, facts in FACTS.items() if (rules := word_rules(facts)) is not None}
+PIECES = {m: read_pieces(facts) for m, facts in FACTS.items()}
+TOKENIZERS = {m: Tokenizer.from_file(str(Embedder.load(m).folder / "tokenizer.json")) for m in FACTS}
+
+
+def cache(
+    tokenizer: object, *, model: str = "static", pieces: bool = False, most: int = MOST_WORDS
+) -> TokenCache:
+    return TokenCache(tokenizer, RULES[model], PIECES[model] if pieces else None, most=most)
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return Tokenizer.from_file(str(FILE))
+    return TOKENIZERS["static"]
 
 
 def numbered(words: TokenCache, texts: list[str]) -> list[list[int]]:
@@ -39,7 +50,7 @@ def read(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
     return [list(e.ids) for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
 
 
-SIGNS = "aZé é你好ﬁ\u0301\u200b\x1d\x1e\x00\ufffd \u00a0\u2003\n\t\r.,[]-'#😀"
+SIGNS = "aZé é你好のกว한жﬁ\u0301\u200b\x1d\x1e\x00\ufffd \u00a0\u2003\n\t\r.,[]-'#😀"
 words = st.sampled_from(
     ["[SEP]", "[UNK]", "[sep]", "unbelievable", "x1", "Σς", "##ing", "##", "don't", "q" * 120]
 )
@@ -52,10 +63,12 @@ texts = st.lists(
 
 @settings(max_examples=200, deadline=None)
 @given(first=texts, second=texts)
-def test_tokens_are_the_tokenizers_own(tokenizer: Tokenizer, first: list[str], second: list[str]) -> None:
-    for learnt in (TokenCache(tokenizer), TokenCache(tokenizer, PIECES)):
-        assert numbered(learnt, first) == read(tokenizer, first)
-        assert numbered(learnt, second + first) == read(tokenizer, second + first)
+def test_tokens_are_the_tokenizers_own(first: list[str], second: list[str]) -> None:
+    for model, tokenizer in TOKENIZERS.items():
+        for pieces in (False, True):
+            learnt = cache(tokenizer, model=model, pieces=pieces)
+            assert numbered(learnt, first) == read(tokenizer, first)
+            assert numbered(learnt, second + first) == read(tokenizer, second + first)
 
 
 class Silent:
@@ -68,14 +81,13 @@ class Silent:
 
 def test_words_of_ascii_are_cut_without_the_tokenizer(tokenizer: Tokenizer) -> None:
     texts = ["it's well-known: 3.14 (or so) ~ `x_1`!", "unbelievableness " + "z" * 101]
-    assert PIECES is not None
-    assert numbered(TokenCache(Silent(), PIECES), texts) == read(tokenizer, texts)
+    assert numbered(cache(Silent(), pieces=True), texts) == read(tokenizer, texts)
 
 
 def test_more_words_than_are_remembered(tokenizer: Tokenizer) -> None:
     random = np.random.default_rng(3)
     texts = [" ".join(map(str, random.integers(0, 10**6, 60).tolist())) for _ in range(3_000)]
-    learnt = TokenCache(tokenizer, most=40_000)
+    learnt = cache(tokenizer, most=40_000)
     assert numbered(learnt, texts) == read(tokenizer, texts)
     assert numbered(learnt, ["x" * 70_000 + " y", *texts[-3:]]) == read(
         tokenizer, ["x" * 70_000 + " y", *texts[-3:]]
@@ -84,7 +96,7 @@ def test_more_words_than_are_remembered(tokenizer: Tokenizer) -> None:
 
 
 def test_a_slice_and_nothing(tokenizer: Tokenizer) -> None:
-    learnt = TokenCache(tokenizer)
+    learnt = cache(tokenizer)
     column = pa.array(["left out", "the sea", "", "the ocean"], pa.large_string()).slice(1)
     (part,) = learnt.of(*buffers(column))
     assert part.offsets.tolist() == [0, 2, 2, 4]
@@ -92,14 +104,21 @@ def test_a_slice_and_nothing(tokenizer: Tokenizer) -> None:
     assert learnt.of(*buffers(pa.array([], pa.large_string()))) == []
 
 
-def test_only_tokenizers_that_cut_at_spaces_first_are_read_so(tmp_path: Path) -> None:
-    facts = json.loads(FILE.read_bytes())
-    assert reads_words_apart(FILE)
+def test_only_tokenizers_that_cut_at_spaces_first_are_read_so() -> None:
+    assert {m: rules.parts_han for m, rules in RULES.items()} == {"static": True, "multilingual": False}
+    facts = FACTS["multilingual"]
+    cuts = facts["pre_tokenizer"]
     for change in (
         {"pre_tokenizer": {"type": "Metaspace"}},
+        {"pre_tokenizer": {**cuts, "pretokenizers": cuts["pretokenizers"][1:]}},
+        {"pre_tokenizer": {**cuts, "pretokenizers": [*cuts["pretokenizers"], {"type": "Digits"}]}},
+        {"pre_tokenizer": {**cuts, "pretokenizers": [cuts["pretokenizers"][0], _split("[a-z]+")]}},
+        {"pre_tokenizer": {**cuts, "pretokenizers": [cuts["pretokenizers"][0], _split("[ -一]")]}},
         {"normalizer": None},
         {"added_tokens": [{**facts["added_tokens"][0], "lstrip": True}]},
     ):
-        other = tmp_path / "tokenizer.json"
-        other.write_text(json.dumps({**facts, **change}))
-        assert not reads_words_apart(other)
+        assert word_rules({**facts, **change}) is None
+
+
+def _split(pattern: str) -> dict[str, Any]:
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}

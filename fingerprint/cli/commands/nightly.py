@@ -37,7 +37,7 @@ _DEFAULTS = Settings()
     default=_DEFAULTS.model,
     show_default=True,
     metavar="M",
-    help="Embedding model: static, minilm, or the folder of a sentence-transformers model.",
+    help="Embedding model: static, multilingual, minilm, or the folder of a sentence-transformers model.",
 )
 @click.option(
     "--min-requests",
