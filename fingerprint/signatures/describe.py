@@ -185,9 +185,13 @@ def _bare(
 
 
 def _continued(old: Signature, fresh: Signature, members: int, least: int) -> Signature:
-    """Return what a stored family is after tonight: from too few members nothing but its spread."""
+    """Return what a stored family is after tonight: its spread alone from too few members, or from too few accounts.
+
+    Of text that too few accounts sent tonight nothing may be shown, and a family that shows nothing matches by what nobody
+    can check: no other home would take it.
+    """
     kept = replace(old, spread=fresh.spread) if fresh.spread.requests else old
-    if members < least or old.kind != "template":
+    if members < least or old.kind != "template" or not fresh.template.segments:
         return kept
     overlap = len(np.intersect1d(old.grams, fresh.grams))
     same = overlap >= SAME_WORDING * (len(old.grams) + len(fresh.grams) - overlap)

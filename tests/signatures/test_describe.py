@@ -118,6 +118,24 @@ def test_spread() -> None:
     assert spread.per_day == {d: DayCount(len(s), len({x.account for x in s})) for d, s in by_day.items()}
 
 
+def test_a_family_of_two_accounts_tonight_keeps_the_template_it_had(
+    first: tuple[Batch, Discovery, NightFamilies],
+) -> None:
+    """Its text is another now, but only two accounts sent it, so nothing of it may be shown."""
+    (old,) = first[2].signatures
+    changed = " ".join(LONG.split()[: int(len(LONG.split()) * 0.72)])
+    random = np.random.default_rng(3)
+    sent = [
+        replace(s, account=f"pool{n % 2}")
+        for n, s in enumerate(in_bursts(random, [f"{changed} {words(random, 12)}" for _ in range(40)]))
+    ]
+    after = worked([*sent, *background(random, 200)], [old])[2]
+    (kept,) = (s for s in after.signatures if s.family_id == old.family_id)
+    assert kept.template == old.template
+    assert kept.grams.tolist() == old.grams.tolist()
+    assert kept.spread.accounts == 2
+
+
 def test_ids_follow_from_the_content(first: tuple[Batch, Discovery, NightFamilies]) -> None:
     again = worked(night(0)[::-1])[2]
     assert [s.family_id for s in again.signatures] == [s.family_id for s in first[2].signatures]
