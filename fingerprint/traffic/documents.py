@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -11,6 +11,14 @@ from fingerprint.traffic.lenient_json import read_json
 
 _DECODER = json.JSONDecoder()
 _SPACE = " \t\r\n\x1e"  # the last one begins each value of a JSON text sequence (RFC 7464)
+
+
+class Row(NamedTuple):
+    """A row of a file: its number, from 1 on, what it holds, and the place of its first byte that is no UTF-8, or 0."""
+
+    number: int
+    value: Any
+    undecodable: int = 0
 
 
 def documents(data: bytes | bytearray) -> list[Any] | None:

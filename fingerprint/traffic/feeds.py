@@ -15,9 +15,11 @@ from typing import Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
 from fingerprint.domain.errors import InputError, UsageError
-from fingerprint.traffic.sources import LINE_BYTES
 
 Position = dict[str, int]
+
+LINE_BYTES = 4 << 20
+"""A longer line of a stream is cut."""
 
 CHUNK_BYTES = 1 << 13
 """Of a file: a watch looks for families between chunks, so they are small."""

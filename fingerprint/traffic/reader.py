@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 import orjson
@@ -20,7 +20,7 @@ from fingerprint.domain.schemas import TRAFFIC_SCHEMA
 from fingerprint.traffic.arrow_values import one_row, plain
 from fingerprint.traffic.batches import coalesced
 from fingerprint.traffic.content_hash import ContentHash
-from fingerprint.traffic.documents import documents
+from fingerprint.traffic.documents import Row, documents
 from fingerprint.traffic.facts import facts_column
 from fingerprint.traffic.inspection import Trace
 from fingerprint.traffic.jsonl import read_rows
@@ -32,6 +32,7 @@ from fingerprint.traffic.requests import Fields, Request, extract, native_fields
 from fingerprint.traffic.row_reading import RowReading
 from fingerprint.traffic.sources import (
     LINE_BYTES,
+    TEXT_BYTES,
     ByteStream,
     Lines,
     Source,
@@ -80,7 +81,7 @@ def read_traffic(
     rejects: where rejected rows are listed (file, line, kind, reason; never their text); None: only counts.
     max_rejects: more rejected rows than this raise TooManyRejects; None allows any number.
     reading: how rows are read; None: as they are.
-    line_bytes: longer lines, and longer texts in tables, are rejected.
+    line_bytes: longer lines are rejected, and so are texts longer than that or than TEXT_BYTES.
     trace: is told of each row that is not of our own.
     columns: the columns that are wanted of Parquet files that have ours; the others are null. None wants all.
     Raises InputError for a source that is missing, unknown or unreadable, and while iterating, when batches
@@ -92,14 +93,6 @@ def read_traffic(
     options = _Options(reading or Reading(), batch_rows, line_bytes, columns, on_progress, stdin, trace)
     plausibility = Plausibility(passed_over(sources))
     return TrafficReader(find_sources(sources), Rejects(rejects, max_rejects), options, plausibility)
-
-
-class Row(NamedTuple):
-    """A row of a file: its number, from 1 on, what it holds, and the place of its first byte that is no UTF-8, or 0."""
-
-    number: int
-    value: Any
-    undecodable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +138,10 @@ class TrafficReader:
         Of rows that share an id the first is hashed, so where these differ the order of files matters.
         """
         return self._hash.hexdigest()
+
+    @property
+    def _text_bytes(self) -> int:
+        return min(self._options.line_bytes, TEXT_BYTES)
 
     @property
     def rejected(self) -> dict[str, str]:
@@ -227,7 +224,7 @@ class TrafficReader:
             return self._from_items(
                 label, self._parsed(label, ((first + i, lines[i]) for i in range(len(lines))))
             )
-        batch, read = self._plain_rows(lines)
+        batch, read = self._plain_rows(lines.up_to(self._text_bytes))
         self._rows_read += len(batch)
         if len(batch) == len(lines):
             return batch
@@ -273,7 +270,7 @@ class TrafficReader:
         table = renamed(block.table, self._options.reading)
         if table is None or not is_native(table.schema):
             return self._from_items(label, self._objects(label, block))
-        batch, rejected = check_native(replace(block, table=table), self._options.line_bytes)
+        batch, rejected = check_native(replace(block, table=table), self._text_bytes)
         self._rows_read += len(batch)
         for number, bad in rejected:
             self._reject(label, number, bad)
@@ -298,10 +295,10 @@ class TrafficReader:
         """Do as `_from_items`, and tell each row's line."""
         requests: list[Fields] = []
         numbers: list[int] = []
-        is_plain = self._reading.is_plain
+        is_plain, limit = self._reading.is_plain, self._text_bytes
         for row in items:
             fields = native_fields(row.value) if is_plain and not row.undecodable else None
-            if fields is not None:
+            if fields is not None and len(fields[4]) + len(fields[3] or "") <= limit:
                 requests.append(fields)
                 numbers.append(row.number)
             else:
@@ -321,8 +318,8 @@ class TrafficReader:
                 request = extract(item, self._reading)
                 if row.undecodable and any(isinstance(v, str) and UNDECODABLE in v for v in request):
                     raise BadRow("invalid_utf8", f"not valid UTF-8 at byte {row.undecodable}")
-                if len(request.prompt) + len(request.system or "") > self._options.line_bytes:
-                    raise BadRow("too_long", f"over {self._options.line_bytes:,} characters of text")
+                if len(request.prompt) + len(request.system or "") > self._text_bytes:
+                    raise BadRow("too_long", f"over {self._text_bytes:,} characters of text")
             except BadRow as bad:
                 self._reject(label, row.number, bad)
             else:

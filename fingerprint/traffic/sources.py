@@ -6,7 +6,7 @@ import codecs
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, BinaryIO, Literal
@@ -42,7 +42,11 @@ FILE_FORMATS: dict[str, FileFormat] = {
     ".pq": "parquet",
 }
 
-LINE_BYTES = 4 << 20
+LINE_BYTES = 32 << 20
+"""Of a line, with the pictures and files that it holds."""
+
+TEXT_BYTES = 4 << 20
+"""Of a request's text, in which these are a line each."""
 
 LARGE_BLOCK = 4 << 20
 """Bytes of a block of lines where reading them takes longer than all that a block costs."""
@@ -288,6 +292,10 @@ class Lines:
 
     def __len__(self) -> int:
         return len(self.ends)
+
+    def up_to(self, size: int) -> Lines:
+        """Return the same lines, of which longer ones are too long."""
+        return replace(self, too_long=self.too_long | (self.ends - self.begins > size))
 
     def first(self, count: int) -> Lines:
         """Return the first lines."""
