@@ -13,7 +13,7 @@ from benchmarks.peers.results import other_tools
 from benchmarks.quality.results import calibration, families_found, many_nights, mixed_accounts
 from benchmarks.robustness.results import card
 from benchmarks.service.results import service
-from benchmarks.speed.results import gpu, hunts, ray, scale, speed, watches
+from benchmarks.speed.results import gpu, hunts, long_texts, ray, scale, speed, watches
 
 PAGE = ROOT / "docs" / "results.md"
 
@@ -31,6 +31,7 @@ SECTIONS = (
     card,
     many_nights,
     speed,
+    long_texts,
     scale,
     hunts,
     watches,

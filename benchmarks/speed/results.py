@@ -74,6 +74,38 @@ def speed() -> str:
     )
 
 
+def long_texts() -> str:
+    """Write lookups of long texts, in process and over HTTP."""
+    run = read("long_texts")
+    http, load = run["service"], run["machine"]["load_average"]
+    return section(
+        "Long texts",
+        paragraph(f"""Lookups among {run["setup"]["families"]:,} families of texts that are prompts of a simulated day,
+            disguised ones included, one after the other; each is another one (`python -m benchmarks.speed.long_texts`). The
+            next turn adds 600 characters to a conversation that was looked up before. Others worked on the machine
+            meanwhile: its load was {load[0]:.0f} at the beginning, on two cores."""),
+        table(
+            ["", "median ms", "p99 ms"],
+            [
+                *(
+                    [name, f"{t['p50_ms']:.2f}", f"{t['p99_ms']:.1f}"]
+                    for name, t in run["in_process"].items()
+                ),
+                *(
+                    [name, f"{http[key]['p50_ms']:.1f}", f"{http[key]['p99_ms']:.0f}"]
+                    for name, key in (
+                        ("20 small lookups a second over HTTP, one worker", "light_alone"),
+                        (
+                            f"… beside {run['setup']['connections']} connections that send 1 MB after 1 MB",
+                            "light_beside",
+                        ),
+                    )
+                ),
+            ],
+        ),
+    )
+
+
 def scale() -> str:
     """Write nights of growing size."""
     run = read("scale")
