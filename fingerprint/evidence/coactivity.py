@@ -132,6 +132,20 @@ def isolated(rows: sparse.csr_matrix, account: Ids, second: Doubles, *, within_s
     return _isolated(rows.indptr, rows.indices, account, second, within_seconds)
 
 
+def close_to_others(
+    rows: sparse.csr_matrix, account: Ids, ranks: Ranks, pool: sparse.csr_matrix
+) -> tuple[Doubles, Doubles]:
+    """Count each pool member's pairs with requests of other accounts within the middle window, and what chance gives.
+
+    rows, account, ranks: as of `behaviour`. pool: (f, a) CSR of requests with sorted indices. Both results have one
+    entry for each stored one of pool.
+    """
+    window = _window(WINDOWS_SECONDS[1], ranks)
+    pairs = _pairs_of_members(rows.indptr, rows.indices, account, ranks.start, window)
+    others = np.diff(rows.indptr)[family_of(pool)] - pool.data
+    return pairs.astype(np.float64), pool.data * others * 2 * window
+
+
 def time_ranks(second: Doubles) -> Ranks:
     """Rank the times (r,) of a batch, in seconds."""
     # equal times are shuffled: the order of the file would pass for synchrony where logs have coarse times
@@ -217,6 +231,37 @@ def _close_pairs(indptr: Ids, indices: Ids, account: Ids, rank: Doubles, windows
                         out[w, family] -= _pairs_within(times, windows[w])
                 begin = end
     return out
+
+
+@njit(cache=True, nogil=True)
+def _pairs_of_members(indptr: Ids, indices: Ids, account: Ids, time: Doubles, window: float) -> IntArray:
+    """Count each member's pairs of an own request and another account's within the window.
+
+    One entry for each account of each family, in the order of families and then of account numbers.
+    """
+    out = np.zeros(len(indices), dtype=np.int64)
+    entry = 0
+    for family in range(len(indptr) - 1):
+        members = indices[indptr[family] : indptr[family + 1]]
+        members = members[np.argsort(time[members])]
+        times, sender = time[members], account[members]
+        close = np.zeros(len(members), dtype=np.int64)
+        first = last = 0
+        for i in range(len(members)):
+            while times[i] - times[first] > window:
+                first += 1
+            while last < len(members) and times[last] - times[i] <= window:
+                last += 1
+            close[i] = last - first - 1
+        order = np.argsort(sender, kind="mergesort")
+        begin = 0
+        for end in range(1, len(order) + 1):
+            if end == len(order) or sender[order[end]] != sender[order[begin]]:
+                own = order[begin:end]
+                out[entry] = close[own].sum() - 2 * _pairs_within(times[own], window)
+                entry += 1
+                begin = end
+    return out[:entry]
 
 
 @kernel

@@ -59,9 +59,11 @@ def filling_sample(
 ) -> FillingSample:
     """Choose requests of each family, take its grams from their texts, and embed what is left.
 
-    rows: (f, r) CSR of ones, the requests of each family. account, prompt: (r,) int32 of each request. grams: sorted,
-    of each family. texts: gives the normalised texts of distinct prompts by their ascending numbers.
+    rows: (f, r) CSR of ones, the requests of each family. account, prompt: (r,) int32 of each request. grams: sorted, of
+    each family; those of all are taken from every text, for a template may stand inside another one's text. texts: gives
+    the normalised texts of distinct prompts by their ascending numbers.
     """
+    shared = np.unique(np.concatenate([*grams, np.empty(0, dtype=np.uint64)]))
     family, request = chosen_requests(rows, account)
     pair, at = np.unique(np.stack([family, prompt[request].astype(np.int64)]), axis=1, return_inverse=True)
     distinct, place = np.unique(pair[1], return_inverse=True)
@@ -74,8 +76,7 @@ def filling_sample(
         fillings, count = _fillings(
             pa.chunked_array(read).combine_chunks() if isinstance(read, pa.ChunkedArray) else read,
             place[some] - begin,
-            pair[0][some],
-            grams,
+            shared,
         )
         length[some] = count
         part = embed(fillings)
@@ -114,20 +115,18 @@ def chosen_requests(
 
 
 def _fillings(
-    texts: pa.LargeStringArray, row: IntArray, family: IntArray, grams: Sequence[HashArray]
+    texts: pa.LargeStringArray, row: IntArray, shared: HashArray
 ) -> tuple[pa.LargeStringArray, Ids]:
-    """Return what texts hold beside a family's grams, for pairs (p,) of text and family, and how many tokens it is."""
+    """Return what texts, by their rows (p,), hold beside the shared grams (sorted), and how many tokens it is."""
     words = tokens(texts)
     shingles = shingle(words.hashes, words.section, words.row_offsets)
     data, offsets = buffers(texts)
-    ends = np.cumsum([0, *(len(g) for g in grams)]).astype(np.int64)
-    every = np.concatenate([*grams, np.empty(0, dtype=np.uint64)])
     out, out_offsets, count = _beside_grams(
         (data, offsets),
         (words.row_offsets, words.starts, words.ends),
         (shingles.hashes, shingles.first, shingles.last, shingles.offsets),
-        (row, family),
-        (every, ends),
+        row,
+        shared,
     )
     return strings(out, out_offsets), count
 
@@ -137,11 +136,10 @@ def _beside_grams(
     text: tuple[Bytes, IntArray],
     token: tuple[IntArray, Ids, Ids],
     gram: tuple[HashArray, IntArray, IntArray, IntArray],
-    pair: tuple[IntArray, IntArray],
-    template: tuple[HashArray, IntArray],
+    row: IntArray,
+    known: HashArray,
 ) -> tuple[Bytes, IntArray, Ids]:
     (data, offsets), (token_offsets, starts, ends), (hashes, first, last, gram_offsets) = text, token, gram
-    (row, family), (every, template_offsets) = pair, template
     room = 0
     for p in range(len(row)):
         room += offsets[row[p] + 1] - offsets[row[p]] + 1
@@ -150,7 +148,6 @@ def _beside_grams(
     count = np.zeros(len(row), dtype=np.int32)
     o = 0
     for p in range(len(row)):
-        known = every[template_offsets[family[p]] : template_offsets[family[p] + 1]]
         begin, end = token_offsets[row[p]], token_offsets[row[p] + 1]
         fixed = np.zeros(end - begin, dtype=np.bool_)
         for g in range(gram_offsets[row[p]], gram_offsets[row[p] + 1]):

@@ -25,6 +25,9 @@ SMOOTHING = 0.5
 OVERDISPERSION = 0.3
 """Relative standard deviation of counts beyond Poisson's: honest groups share offices and tools."""
 
+FEW_SHARE, MOST_SHARE = 1 / 3, 2 / 3
+"""Of a pool's accounts: what fewer do says nothing of the others, what more do counts in full."""
+
 POOL_OVERLAP_P = 1e-6
 """Two pools are one where so large an overlap of random pools is rarer than this (hypergeometric tail)."""
 
@@ -80,6 +83,14 @@ def excess_evidence(count: Doubles, expected: Doubles) -> Doubles:
     with np.errstate(divide="ignore"):
         log_p = np.log(stats.negative_binomial(count, size, np.maximum(expected, 1e-3)))
     return np.asarray(-log_p / np.log(10))
+
+
+def counting_share(share: Doubles) -> Doubles:
+    """Return how far evidence that a share of a pool's accounts gives counts for the pool, 0 to 1; shapes as given.
+
+    Some accounts that send an honest family's template must not make campaigns' accounts of all that send it.
+    """
+    return np.asarray(np.clip((share - FEW_SHARE) / (MOST_SHARE - FEW_SHARE), 0.0, 1.0))
 
 
 def truncated_moments(rate: Doubles) -> tuple[Doubles, Doubles]:

@@ -25,6 +25,9 @@ LARGER_POOL = 3
 LONGER = 2.0
 """A translation is at most so many times longer or shorter."""
 
+MIN_WORDS = 10
+"""Rarer words of a template from which on they tell a language."""
+
 COMMON_RARE_SHARE = 0.2
 """Templates in two languages share less than this part of the rarer words of either."""
 
@@ -41,13 +44,13 @@ def siblings(
     if not count:
         return original
     foreign = _foreign(wording, senders)
-    pairs = filled.tocoo()
+    prompts = np.diff(wording.members.indptr)
+    pairs = _of_like_size(filled, prompts)
     known = np.flatnonzero(original >= 0)
     one = np.concatenate([pairs.row, foreign[0], known]).astype(np.int64)
     other = np.concatenate([pairs.col, foreign[1], original[known]]).astype(np.int64)
     joined = born[one] | born[other]
     group = components(one[joined], other[joined], count)
-    prompts = np.diff(wording.members.indptr)
     out = original.copy()
     for number in np.flatnonzero(np.bincount(group) > 1):
         rows = np.flatnonzero(group == number)
@@ -55,6 +58,14 @@ def siblings(
         head = stored[0] if len(stored) else rows[np.argmax(prompts[rows])]
         out[rows] = np.where(born[rows] & (rows != head), head, -1)
     return out
+
+
+def _of_like_size(filled: sparse.csr_matrix, prompts: Ids) -> sparse.coo_matrix:
+    """Leave out pairs of a small family and a large one: what many senders fill in holds what few do by chance (D-160)."""
+    pairs = filled.tocoo()
+    smaller = np.minimum(prompts[pairs.row], prompts[pairs.col])
+    near = np.maximum(prompts[pairs.row], prompts[pairs.col]) <= LARGER_POOL * smaller
+    return sparse.coo_matrix((pairs.data[near], (pairs.row[near], pairs.col[near])), shape=filled.shape)
 
 
 def _foreign(wording: Wording, senders: sparse.csr_matrix) -> tuple[IntArray, IntArray]:
@@ -82,5 +93,7 @@ def _apart(wording: Wording, one: int, other: int) -> bool:
         return False
     rare = wording.rare[[one, other]].sign()
     common = (rare[0] @ rare[1].T)[0, 0]
-    fewer = max(min(rare[0].nnz, rare[1].nnz), 1)
+    fewer = min(rare[0].nnz, rare[1].nnz)
+    if fewer < MIN_WORDS:
+        return False
     return bool(ours < MAX_FOREIGN_SHARE * theirs or common <= COMMON_RARE_SHARE * fewer)

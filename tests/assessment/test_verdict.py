@@ -23,7 +23,7 @@ from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.statistics.shared_metadata import strangers_trait
 
 FLAGGED = flag_threshold(0.95)
-SITTINGS = 4
+SITTINGS, OTHERS = 4, 2_000
 NOTHING = Trait(np.array([np.nan]), np.array([np.nan]), np.array([0.0]))
 
 CAMPAIGN = {
@@ -73,7 +73,13 @@ def of_one_family(
     ]
     every = np.arange(accounts)
     account, second = np.tile(every, SITTINGS), np.repeat(np.arange(SITTINGS) * 4 * 3600.0, accounts)
-    data = observed(account, second, [np.arange(len(account))], metadata=metadata * SITTINGS, behaviour=act)
+    data = observed(
+        np.concatenate([account, accounts + np.arange(OTHERS) % 200]),
+        np.concatenate([second, np.linspace(0, SITTINGS * 4 * 3600.0, OTHERS)]),
+        [np.arange(len(account))],
+        metadata=[*(metadata * SITTINGS), *[None] * OTHERS],
+        behaviour=act,
+    )
     measured = (PRIOR, "synchrony", "pool", "few", "customer")
     traits = {f.name: f.statistic(data) if f.name in measured else NOTHING for f in SCORE_FEATURES}
     told = more or {}

@@ -31,9 +31,10 @@ def joined(
     original: tuple[int, int, int] = (-1, -1, -1),
     filled: sparse.csr_matrix = NOTHING,
     same_words: bool = False,
+    words: int = 12,
 ) -> list[int]:
     members, senders = pools(*accounts)
-    rare = np.ones((3, 12)) if same_words else np.kron(np.eye(3), np.ones(4))
+    rare = np.ones((3, 3 * words)) if same_words else np.kron(np.eye(3), np.ones(words))
     wording = Wording(
         [np.empty((0, 4), dtype=np.float32)] * 3,
         members,
@@ -60,6 +61,7 @@ def test_stored_families_keep_their_place() -> None:
         {"familiar": (0.6, 0.5, 0.5)},  # one language
         {"length": (300, 1_000, 90)},  # one says much more
         {"familiar": (0.1, 0.1, 0.1), "same_words": True},  # one language that few here write
+        {"words": 4},  # too few words to tell a language
     ],
 )
 def test_two_templates_of_one_pool_in_one_language_stay_apart(other: dict[str, object]) -> None:
@@ -80,6 +82,11 @@ def test_strangers_in_two_languages_stay_apart() -> None:
 def test_what_is_filled_alike_is_one_family_whoever_sends_it() -> None:
     alike = sparse.csr_matrix(np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=np.bool_))
     assert joined(range(8), range(20, 31), range(40, 48), filled=alike) == [1, -1, -1]
+
+
+def test_what_a_small_family_is_filled_with_stands_in_a_large_one_by_chance() -> None:
+    alike = sparse.csr_matrix(np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=np.bool_))
+    assert joined(range(8), range(20, 60), range(4), filled=alike) == [-1, -1, -1]
 
 
 def test_variants_of_a_family_that_joins_another_go_with_it() -> None:

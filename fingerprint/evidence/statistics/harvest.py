@@ -28,32 +28,41 @@ LONG_TOKENS = 40
 
 
 def once_each(data: Observations) -> Trait:
-    """Mean sittings of an account of the pool; evidence 1 where each had one, as with a viral text, a class or a benchmark."""
+    """Mean sittings of an account of the pool; evidence 1 where each had one, as with a viral text, a class or a benchmark.
+
+    Tonight's only: the users of an honest tool come back another day.
+    """
+    once_only = np.where(data.requests > 0, 1 - _more_tonight(data), 0.0)
     nan = np.full(data.families, np.nan)
-    once_only = np.where(data.requests > 0, 1 - come_back(data), 0.0)
     return Trait(np.where(data.requests > 0, _sittings(data), np.nan), nan, once_only)
 
 
 @once
 def come_back(data: Observations) -> Doubles:
-    """How far each pool's accounts come back for more, (f,), 0 to 1.
+    """How far each pool's accounts come back, (f,), 0 to 1: tonight, or after earlier nights on which they sent the family."""
+    again = np.zeros(data.families)
+    if data.history is not None:
+        both = data.pool.sign().multiply(data.history.members.sign()).tocsr()
+        again = sum_of(both, both.data) / np.maximum(data.accounts, 1) / COMING_BACK
+    return np.clip(np.maximum(_more_tonight(data), again), 0.0, 1.0)
 
-    They do by a second sitting, tonight or after earlier nights, or by many requests in one.
-    """
+
+def _more_tonight(data: Observations) -> Doubles:
+    """How far accounts come back for more tonight, (f,), 0 to 1: by a second sitting, or by many requests in one."""
     more = _sittings(data) - 1 + np.maximum(_load(data) - FEW_REQUESTS, 0.0) / (2 * FEW_REQUESTS)
     return np.clip(more / COMING_BACK, 0.0, 1.0)
 
 
 def short_fillings(data: Observations) -> Trait:
     """Median tokens of a filling; evidence 1 where there are none, falling to 0 at LONG_TOKENS."""
-    length = _median_length(data)
+    length = median_length(data)
     evidence = 1 - np.log1p(np.minimum(np.nan_to_num(length), LONG_TOKENS)) / np.log1p(LONG_TOKENS)
     return Trait(length, np.full(data.families, np.nan), np.where(np.isnan(length), 0.0, evidence))
 
 
 @once
 def _sittings(data: Observations) -> Doubles:
-    """Mean sittings of an account, with the templates of the pool, (f,); one more if it sent the family on earlier nights."""
+    """Mean sittings of an account tonight, with the templates of the pool, (f,)."""
     related = pool_overlaps(data).related
     rows = (related @ data.rows + data.rows).sign().tocsr()
     family, request = family_of(rows), rows.indices
@@ -66,8 +75,6 @@ def _sittings(data: Observations) -> Doubles:
     sittings = sparse.csr_matrix(
         (begins[begins].astype(np.float64), (family[begins], account[begins])), shape=shape
     )
-    if data.history is not None:
-        sittings = sittings + data.history.members.sign()
     own = sittings.multiply(data.pool.sign()).tocsr()
     return np.asarray(sum_of(own, own.data) / np.maximum(data.accounts, 1), dtype=np.float64)
 
@@ -80,7 +87,8 @@ def _load(data: Observations) -> Doubles:
 
 
 @once
-def _median_length(data: Observations) -> Doubles:
+def median_length(data: Observations) -> Doubles:
+    """Median tokens of each family's fillings, (f,), NaN where none was read."""
     out = np.full(data.families, np.nan)
     if data.sample is None:
         return out

@@ -17,10 +17,12 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse, special, stats
 
+from fingerprint.base.sparse import sum_of
 from fingerprint.base.types import Doubles
 from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.observations import Observations, once
 from fingerprint.evidence.permutation import Likeness, likeness
+from fingerprint.evidence.statistics.harvest import median_length
 from fingerprint.evidence.statistics.pool_overlap import pool_overlaps
 
 OWN_TOPICS = stats.gamma(3.0, scale=0.1)
@@ -32,6 +34,12 @@ WITHOUT_ANY = 0.05
 
 ALIKE_SPREAD, DIVERSE_SPREAD = 0.25, 0.5
 """Mean squared distance of fillings from their mean: up to the first they are one text, from the second on a list of things."""
+
+FEW_COMPARED, MOST_COMPARED = 0.1, 0.3
+"""Share of the accounts that sent two conversations: what up to the first do says nothing of the others."""
+
+SHORT_TOKENS, LONG_TOKENS = 4, 12
+"""Median tokens of a filling: a few words have hardly a subject that could be somebody's own."""
 
 MIN_DEVIATION = 0.005
 """Of an excess: fillings are related by more than their subject."""
@@ -56,9 +64,18 @@ def own_topics(data: Observations) -> Trait:
 def _topics(data: Observations) -> Trait:
     """Compare the fillings of each family's pool; evidence above 0 is for dealt ones, below 0 for topics."""
     trait = likeness_trait(pool_likeness(data), OWN_TOPICS)
-    spread = (filling_spread(data) - ALIKE_SPREAD) / (DIVERSE_SPREAD - ALIKE_SPREAD)
-    dealt = trait.evidence > 0
-    return replace(trait, evidence=np.where(dealt, np.clip(spread, 0.0, 1.0), 1.0) * trait.evidence)
+    diverse = (filling_spread(data) - ALIKE_SPREAD) / (DIVERSE_SPREAD - ALIKE_SPREAD)
+    compared = (_share_with_two(data) - FEW_COMPARED) / (MOST_COMPARED - FEW_COMPARED)
+    subject = (np.nan_to_num(median_length(data)) - SHORT_TOKENS) / (LONG_TOKENS - SHORT_TOKENS)
+    counts = np.clip(diverse, 0.0, 1.0) * np.clip(compared, 0.0, 1.0) * np.clip(subject, 0.0, 1.0)
+    return replace(trait, evidence=np.where(trait.evidence > 0, counts, 1.0) * trait.evidence)
+
+
+def _share_with_two(data: Observations) -> Doubles:
+    """Share of each family's accounts that sent two conversations of it and its pool's families, (f,): only these are compared."""
+    related = pool_overlaps(data).related
+    loads = (related @ data.pool + data.pool).multiply(data.pool.sign()).tocsr()
+    return np.asarray(sum_of(loads, (loads.data >= 2).astype(np.float64)) / np.maximum(data.accounts, 1))
 
 
 def filling_spread(data: Observations) -> Doubles:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from fingerprint.base.types import Doubles, Ids
-from fingerprint.evidence.null_models import SMOOTHING, Trait, excess_evidence
+from fingerprint.evidence.null_models import SMOOTHING, Trait, counting_share, excess_evidence
 from fingerprint.evidence.observations import Observations, once
 
 INSIDE_EVIDENCE = 4.0
@@ -67,6 +67,7 @@ def pool_overlaps(data: Observations) -> PoolOverlaps:
     order = np.lexsort((-column, count, evidence))
     best[row[order]] = order  # of each family the last one stays
     shared_accounts, by_chance, certainty = (np.append(x, 0.0)[best] for x in (count, expected, evidence))
+    certainty = certainty * counting_share(shared_accounts / np.maximum(accounts, 1))
     return PoolOverlaps(Trait(shared_accounts, by_chance, certainty), related, wider)
 
 

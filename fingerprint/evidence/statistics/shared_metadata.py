@@ -16,7 +16,7 @@ from scipy import sparse
 
 from fingerprint.base.sparse import sum_of
 from fingerprint.base.types import Doubles, Ids, IntArray
-from fingerprint.evidence.null_models import Trait, excess_evidence, trait_where
+from fingerprint.evidence.null_models import Trait, counting_share, excess_evidence, trait_where
 from fingerprint.evidence.observations import Observations, once
 
 FIELDS = ("payment_hash", "ip_prefix", "user_agent")
@@ -150,7 +150,10 @@ def shared_values(pool: sparse.csr_matrix, value: IntArray) -> SharedValue:
     by_chance = known * _chance_to_share(total, known)
     share = count / np.maximum(known, 1)
     sharing = trait_where(
-        some, share, by_chance / np.maximum(known, 1), share * excess_evidence(count, by_chance)
+        some,
+        share,
+        by_chance / np.maximum(known, 1),
+        counting_share(share) * excess_evidence(count, by_chance),
     )
     return SharedValue(sharing, trait, np.where(some, largest / np.maximum(known, 1), np.nan))
 

@@ -12,7 +12,7 @@ def test_accounts_and_campaigns(worked: Path) -> None:
     assert {a["account_id"] for a in accounts} == {f"pool{i}" for i in range(12)}
     [first, *_] = accounts
     assert first["flagged"] is True
-    assert {"name", "value", "contribution", "words"} == first["evidence"][0].keys()  # type: ignore[index]
+    assert {"name", "value", "contribution", "words", "phrase"} == first["evidence"][0].keys()  # type: ignore[index]
     assert "pool" in done("accounts", "--home", worked, "--limit", 3)
     campaigns = objects("campaigns", "--home", worked, "--format", "jsonl")
     assert sum(len(c["families"]) for c in campaigns) == 2  # type: ignore[arg-type,misc]

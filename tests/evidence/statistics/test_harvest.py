@@ -43,7 +43,8 @@ def test_who_sent_the_family_on_an_earlier_night_comes_back() -> None:
     data = pools([9.0])
     data = replace(data, history=History(data.pool.copy(), np.array([20.0]), 20.0))
     assert come_back(data).tolist() == [1]
-    assert once_each(data).value.tolist() == [2]
+    # so do the users of an honest tool
+    assert once_each(data).evidence.tolist() == [1]
 
 
 def test_short_fillings_ask_for_little() -> None:

@@ -82,3 +82,20 @@ def test_the_ratio_is_that_of_the_integral() -> None:
         expected = np.log10(dealt / ((1 - WITHOUT_ANY) * own + WITHOUT_ANY * dealt))
         found = dealt_ratio(np.array([excess]), np.array([deviation]), OWN_TOPICS)
         assert found[0] == pytest.approx(expected, abs=0.02)
+
+
+def test_what_a_few_accounts_send_twice_says_nothing_of_those_who_send_once() -> None:
+    random = np.random.default_rng(1)
+    account = np.concatenate([np.arange(200), np.arange(12), np.arange(12)]).astype(np.int32)
+    vectors = random.normal(size=(len(account), WIDTH))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    sample = FillingSample(
+        np.zeros(len(account), np.int64),
+        np.arange(len(account)),
+        np.full(len(account), 20, dtype=np.int32),
+        vectors.astype(np.float32),
+    )
+    data = observed(
+        account, random.uniform(0, 86_400, len(account)), [np.arange(len(account))], sample=sample
+    )
+    assert dealt_fillings(data).evidence[0] == 0

@@ -22,3 +22,17 @@ def test_pairs_hardly_more_than_chance_gives_are_none() -> None:
     # a tenth of the requests in one hour more than else
     second[:200] = random.uniform(40_000, 43_600, 200)
     assert synchrony(observed(account, second, families)).evidence.tolist() == [0]
+
+
+def test_some_accounts_in_step_make_no_pool_of_those_who_send_the_same() -> None:
+    random = np.random.default_rng(3)
+    people = np.repeat(np.arange(60), 6)
+    bots = np.repeat(np.arange(100, 120), 10)
+    bursts = np.tile(np.arange(10) * 8_000.0, 20) + random.uniform(0, 60, 200)
+    others = random.integers(200, 900, 4_000)
+    account = np.concatenate([people, bots, others])
+    second = np.concatenate([random.uniform(0, 86_400, 360), bursts, random.uniform(0, 86_400, 4_000)])
+    both, alone = np.arange(560), np.arange(360, 560)
+    trait = synchrony(observed(account, second, [both, alone]))
+    assert trait.evidence[0] == 0
+    assert trait.evidence[1] > 10
