@@ -86,7 +86,7 @@ def test_what_is_filled_alike_is_one_family_whoever_sends_it() -> None:
 
 def test_what_a_small_family_is_filled_with_stands_in_a_large_one_by_chance() -> None:
     alike = sparse.csr_matrix(np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=np.bool_))
-    assert joined(range(8), range(20, 60), range(4), filled=alike) == [-1, -1, -1]
+    assert joined(range(8), range(20, 60), range(70, 74), filled=alike) == [-1, -1, -1]
 
 
 def test_variants_of_a_family_that_joins_another_go_with_it() -> None:
