@@ -19,6 +19,8 @@ from benchmarks.common.results import (
 )
 
 RUNS = {
+    "lifelike": "quality-lifelike",
+    "lifelike, simulated": "quality-lifelike-simulated",
     "three days": "quality-days",
     "no metadata": "quality-days-no-metadata",
     "in one night": "quality-days-one-batch",
@@ -40,6 +42,13 @@ EVASIONS = (
     "payload_domination",
     "paraphrase",
     "translation",
+    "reword",
+    "personas",
+    "agentic",
+    "short",
+    "split",
+    "growing",
+    "chinese",
 )
 FIGURES: dict[str, Figure] = {
     "requests, by day": lambda run: " / ".join(f"{night['requests']:,}" for night in run["nights"]),
@@ -77,14 +86,18 @@ def families_found() -> str:
         paragraph("""Each day is a night into one home. `benchmarks/README.md` says what each figure means.
             `python -m benchmarks.quality.quality` measures them."""),
         points(
+            """**Lifelike** is two labelled days nearer to life: one request in fifty is a campaign's, a third is honest
+            software and crowds that look like campaigns, and people have topics and hours of their own. They are
+            made of public text that is not part of this repository, and the weights of the score were fitted on them
+            among others. *Lifelike, simulated*: `simulate --preset lifelike`, of the same kind. Read these first.""",
             """**Three days** is labelled synthetic traffic: templates and background from public sources, which are
             not part of this repository. The product's constants and weights were set on it. *No metadata*: the same
             with the metadata column taken away. *In one night*: all days as one night, then by day.""",
             """**Default, hard, crowded** are simulated by this repository's own generator. *Hard* has 80 campaigns,
             down to 30 requests a day, that follow the daily rhythm instead of coming in bursts, share payment with
             honest accounts, and use all evasions from the first day. *Crowded* has more than 200 campaign templates.""",
-            """All of these are tidier than life, and campaigns are a far larger share of them than of real traffic:
-            expect less elsewhere, and read recall at a fixed false-positive rate, not precision.""",
+            """All but the first two are tidier than life, and campaigns are a far larger share of them than of real
+            traffic: expect less elsewhere, and read recall at a fixed false-positive rate, not precision.""",
             """By day: first / second / third. Campaigns: then all days, with the flags of the last night. Accounts:
             all days so far.""",
         ),

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
-from fingerprint.assessment.earlier_evidence import with_earlier_evidence
+from fingerprint.assessment.earlier_evidence import Since, with_earlier_evidence
 from fingerprint.assessment.family_statistics import measure
 from fingerprint.assessment.features import SCORE_FEATURES, Features
 from fingerprint.assessment.flagging import flag_threshold
@@ -69,18 +69,20 @@ def assess(
     features: Features = SCORE_FEATURES,
     *,
     precision: float,
+    since: Since = Since.BEFORE,
 ) -> list[Signature]:
     """Return the night's signatures, those of families seen tonight with a new score, flag and reasons.
 
     fillings: what each distinct prompt of the batch is filled with; meanings: what some are about. stored: signatures before the night; their labels
     move the weights, and their reasons count where a family sent little tonight. precision: of the flags (`flagging`).
+    since: what the stored reasons are of.
     """
     flag_from = flag_threshold(precision)
     data = observations(batch, night, fillings, meanings, earlier)
     last_reasons = {s.family_id: s.reasons for s in stored}
     signatures = list(night.signatures)
     statistics = with_earlier_evidence(
-        measure(data, features), [last_reasons.get(s.family_id, ()) for s in signatures]
+        measure(data, features), [last_reasons.get(s.family_id, ()) for s in signatures], since
     )
     weights = fitted_weights(stored, features)
     for f in np.flatnonzero(night.behaviour.requests):

@@ -1,13 +1,15 @@
 """What earlier nights said of whether accounts have ways of their own counts on: one night's sample is small.
 
 The evidence is a log10 likelihood ratio, and those of independent nights add up. Half of what was known is carried over, for
-pools change (D-171).
+pools change (D-171). A night that is worked again adds nothing to itself, and neither do the rounds of a watch, which see
+the same requests again and again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import Enum
 
 import numpy as np
 
@@ -17,23 +19,35 @@ from fingerprint.domain.signature import Reason
 CARRIED = 0.5
 """Share of the evidence of a family's last score that counts on."""
 
+
+class Since(Enum):
+    """What the last reasons of families are of: nights before this one, this very night, or some of the same requests."""
+
+    BEFORE = "before"
+    SAME = "same"
+    MIXED = "mixed"
+
+
 OPPOSITES = (("dealt", "topics"), ("one_clock", "hours"))
 """Features that are two sides of one ratio: for a campaign, and against."""
 
 
 def with_earlier_evidence(
-    statistics: FamilyStatistics, last_reasons: Sequence[Sequence[Reason]]
+    statistics: FamilyStatistics, last_reasons: Sequence[Sequence[Reason]], since: Since = Since.BEFORE
 ) -> FamilyStatistics:
-    """Add to tonight's ratios a share of those in each family's last reasons, one sequence a family (f)."""
+    """Add to tonight's ratios a share of those in each family's last reasons, one sequence a family (f); or take these."""
+    if since is Since.MIXED:
+        return statistics
     column = {feature.name: k for k, feature in enumerate(statistics.features)}
     last = [{reason.name: reason.value for reason in reasons} for reasons in last_reasons]
-    evidence = statistics.evidence.copy()
+    evidence, known = statistics.evidence.copy(), np.array([bool(values) for values in last], dtype=np.bool_)
     for pro, contra in OPPOSITES:
         if pro not in column or contra not in column:
             continue
         k, m = column[pro], column[contra]
         before = np.array([values.get(pro, 0.0) - values.get(contra, 0.0) for values in last])
-        ratio = evidence[:, k] - evidence[:, m] + CARRIED * before
+        ratio = evidence[:, k] - evidence[:, m]
+        ratio = np.where(known, before, ratio) if since is Since.SAME else ratio + CARRIED * before
         evidence[:, k] = np.clip(ratio, 0.0, statistics.features[k].cap)
         evidence[:, m] = np.clip(-ratio, 0.0, statistics.features[m].cap)
     return replace(statistics, evidence=evidence)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from fingerprint.assessment.assess import EarlierNights, assess, meanings
 from fingerprint.assessment.campaigns import AllNights
 from fingerprint.assessment.departures import account_features, storable, with_earlier_nights
+from fingerprint.assessment.earlier_evidence import Since
 from fingerprint.assessment.flagging import expected_false_flags, flag_threshold
 from fingerprint.assessment.outcome import group_campaigns
 from fingerprint.base.parallel import workers
@@ -121,6 +122,7 @@ def _work(
             earlier=earlier,
             stored=store.signatures(),
             precision=request.settings.precision,
+            since=Since.SAME if [n.batch_id for n in store.nights()][-1:] == [but] else Since.BEFORE,
         )
         signatures = with_requests(batch, requests, signatures, families.label)
         spread = family_days(batch, requests, families.signatures, families.label)

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fingerprint.assessment.assess import EarlierNights, assess, meanings
+from fingerprint.assessment.earlier_evidence import Since
 from fingerprint.base.types import FloatArray
 from fingerprint.discovery.batch import Batch, Requests, collect
 from fingerprint.discovery.discover import discover
@@ -227,7 +228,14 @@ class Watch:
         before = EarlierNights(self._store.family_accounts(), self._store.account_totals())
         about = meanings(batch, night, batch.texts_of, catalogue(), self._vectors)
         signatures = assess(
-            batch, night, fill_batch(batch, night), about, before, stored, precision=settings.precision
+            batch,
+            night,
+            fill_batch(batch, night),
+            about,
+            before,
+            stored,
+            precision=settings.precision,
+            since=Since.MIXED,
         )
         signatures = with_requests(batch, requests, signatures, night.label)
         label = night.label[batch.prompt][requests.conversation]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fingerprint.assessment.earlier_evidence import CARRIED, with_earlier_evidence
+from fingerprint.assessment.earlier_evidence import CARRIED, Since, with_earlier_evidence
 from fingerprint.assessment.family_statistics import FamilyStatistics
 from fingerprint.assessment.features import SCORE_FEATURES
 from fingerprint.domain.signature import Reason
@@ -40,3 +40,11 @@ def test_no_family_gets_beyond_the_cap() -> None:
     after = with_earlier_evidence(statistics(cap), [last("dealt", cap)])
     assert after.evidence_of("dealt", 0) == cap
     assert after.evidence_of("topics", 0) == 0
+
+
+def test_a_night_that_is_worked_again_adds_nothing_to_itself() -> None:
+    tonight, reasons = statistics(0.4, 0.7), [last("dealt", 1.2), ()]
+    after = with_earlier_evidence(tonight, reasons, Since.SAME)
+    np.testing.assert_allclose([ratio(after, f) for f in range(2)], [1.2, 0.7])
+    rounds = with_earlier_evidence(tonight, reasons, Since.MIXED)
+    np.testing.assert_allclose([ratio(rounds, f) for f in range(2)], [0.4, 0.7])

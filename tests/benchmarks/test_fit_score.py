@@ -1,9 +1,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from benchmarks.quality import fit_score
-from benchmarks.quality.fit_score import MOST_ALONE, MOST_PRIOR, RULES, World, fit, judged
+from benchmarks.quality.fit_score import (
+    BASE_LOG_ODDS,
+    LEAST,
+    MOST,
+    PRECISIONS,
+    RULES,
+    World,
+    fit,
+    judged,
+    score_of,
+    threshold_table,
+)
 from fingerprint.assessment.features import PRIOR, SCORE_FEATURES
 
 NAMES = [feature.name for feature in SCORE_FEATURES]
@@ -25,25 +36,37 @@ def test_weights_tell_families_of_another_world_apart_and_keep_their_signs() -> 
     weights = fit([world(1), world(2)])
     assert weights[NAMES.index("synchrony")] > 0 > weights[NAMES.index("topics")]
     for feature, weight in zip(SCORE_FEATURES, weights, strict=True):
-        if feature.name in RULES:
-            assert weight == RULES[feature.name]
-        elif feature.name == PRIOR:
-            assert weight <= MOST_PRIOR
+        most = MOST.get(feature.name, 0.0)
+        if feature.name == PRIOR:
+            assert weight == BASE_LOG_ODDS
+        elif feature.name in RULES:
+            assert weight * feature.cap == pytest.approx(most)
         else:
-            assert weight * (1 if feature.weight >= 0 else -1) >= 0
-            assert weight * feature.cap <= MOST_ALONE + 1e-6
-    found = judged(world(3), weights)
+            assert LEAST * abs(most) - 1e-9 <= weight * feature.cap * np.sign(most or 1) <= abs(most) + 1e-9
+    found = judged(world(3), score_of(world(3), weights), 0.68)
     assert found["average_precision"] == 1
     assert found["false_flags"] == 0
 
 
+def test_a_table_of_most_names_every_feature_that_counts() -> None:
+    assert {f.name for f in SCORE_FEATURES if f.weight and f.name != PRIOR} == set(MOST)
+    for feature in SCORE_FEATURES:
+        assert abs(feature.weight * feature.cap) <= abs(MOST.get(feature.name, 3.0)) + 0.05, feature.name
+
+
+def test_a_higher_precision_has_a_higher_threshold() -> None:
+    random = np.random.default_rng(0)
+    table = threshold_table([random.beta(0.4, 0.6, 300) for _ in range(3)])
+    assert list(table) == list(PRECISIONS)
+    assert list(table.values()) == sorted(table.values())
+    assert threshold_table([]) == {}
+
+
 def test_what_is_flagged_is_counted_in_requests() -> None:
     made = world(4)
-    weights = np.zeros(len(NAMES))
-    weights[NAMES.index("synchrony")] = 100.0
-    found = judged(made, weights)
     flagged = made.evidence[:, NAMES.index("synchrony")] > 0
+    found = judged(made, flagged.astype(float), 0.68)
     assert found["recall"] == 1
     assert found["precision"] == round(made.campaign_requests.sum() / made.requests[flagged].sum(), 4)
     assert found["false_flags"] == 10
-    assert fit_score.PRECISION == 0.95
+    assert found["expected_false_flags"] == 0

@@ -395,6 +395,6 @@ def test_a_snapshot_of_another_format_is_made_anew(home: Home, monkeypatch: pyte
     before = open_matcher(home).snapshot.id
     monkeypatch.setattr(snapshot_files, "FORMAT", 99)
     monkeypatch.setattr(snapshot, "FORMAT", 99)
-    with pytest.raises(SnapshotError, match="format 99 expected, 2 found"):
+    with pytest.raises(SnapshotError, match="format 99 expected, 3 found"):
         open_snapshot(home.path)
     assert open_matcher(home).snapshot.id != before

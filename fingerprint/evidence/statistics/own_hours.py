@@ -9,16 +9,15 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from scipy import stats
 
 from fingerprint.base.times import DAY_SECONDS
 from fingerprint.evidence.filling_sample import chosen_requests
 from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.observations import Observations, once
 from fingerprint.evidence.permutation import likeness
-from fingerprint.evidence.statistics.own_topics import likeness_trait
+from fingerprint.evidence.statistics.own_topics import gamma_weights, likeness_trait
 
-OWN_HOURS = stats.expon(scale=0.4)
+OWN_HOURS = gamma_weights(1.0, 0.4)
 """Excess of the cosine of two times of day of one person: from hardly any to 1."""
 
 MAX_REQUESTS = 3_000

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse, special, stats
+from scipy import sparse, special
 
 from fingerprint.base.sparse import sum_of
 from fingerprint.base.types import Doubles
@@ -25,7 +25,18 @@ from fingerprint.evidence.permutation import Likeness, likeness
 from fingerprint.evidence.statistics.harvest import median_length
 from fingerprint.evidence.statistics.pool_overlap import pool_overlaps
 
-OWN_TOPICS = stats.gamma(3.0, scale=0.1)
+GRID = np.linspace(0.0, 1.2, 481)
+"""Excesses over which a density is integrated."""
+
+
+def gamma_weights(shape: float, scale: float) -> Doubles:
+    """Return a gamma distribution's weights of the excesses of GRID, which add up to 1."""
+    middle = GRID + (GRID[1] - GRID[0]) / 2
+    weights = np.exp((shape - 1) * np.log(middle) - middle / scale)
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
+
+
+OWN_TOPICS = gamma_weights(3.0, 0.1)
 """Excess of the cosine of two fillings of one account where accounts have topics of their own: 0.3 as a rule, seldom
 below 0.05 (D-168)."""
 
@@ -43,9 +54,6 @@ SHORT_TOKENS, LONG_TOKENS = 4, 12
 
 MIN_DEVIATION = 0.005
 """Of an excess: fillings are related by more than their subject."""
-
-GRID = np.linspace(-0.1, 1.2, 521)
-"""Excesses over which a density is integrated."""
 
 
 def dealt_fillings(data: Observations) -> Trait:
@@ -122,8 +130,8 @@ def pool_likeness(data: Observations) -> list[Likeness]:
     return out
 
 
-def likeness_trait(likenesses: list[Likeness], own: stats.rv_continuous) -> Trait:
-    """Return the trait of f excesses; evidence: log10 likelihood ratio of none to one distributed as `own`."""
+def likeness_trait(likenesses: list[Likeness], own: Doubles) -> Trait:
+    """Return the trait of f excesses; evidence: log10 likelihood ratio of none to one with the weights `own` over GRID."""
     excess = np.array([x.excess for x in likenesses], dtype=np.float64)
     deviation = np.array([x.deviation for x in likenesses], dtype=np.float64)
     known = np.isfinite(deviation)
@@ -132,15 +140,14 @@ def likeness_trait(likenesses: list[Likeness], own: stats.rv_continuous) -> Trai
     return Trait(excess + nothing, nothing, np.where(known, ratio, 0.0))
 
 
-def dealt_ratio(excess: Doubles, deviation: Doubles, own: stats.rv_continuous) -> Doubles:
-    """Return log10 of N(excess; 0, deviation) over its mean for true excesses distributed as `own`; (f,).
+def dealt_ratio(excess: Doubles, deviation: Doubles, own: Doubles) -> Doubles:
+    """Return log10 of N(excess; 0, deviation) over its mean for true excesses with the weights `own` over GRID; (f,).
 
     A share WITHOUT_ANY of those are 0 all the same.
     """
     s = np.maximum(deviation, MIN_DEVIATION)[:, None]
-    weight = own.pdf(GRID)
-    log_density = -(((excess[:, None] - GRID) / s) ** 2) / 2
-    log_own = special.logsumexp(log_density, b=weight / weight.sum(), axis=1)
+    log_density = -(((excess[:, None] - GRID - (GRID[1] - GRID[0]) / 2) / s) ** 2) / 2
+    log_own = special.logsumexp(log_density, b=own, axis=1)
     log_dealt = -((excess / s[:, 0]) ** 2) / 2
     log_own = np.logaddexp(np.log1p(-WITHOUT_ANY) + log_own, np.log(WITHOUT_ANY) + log_dealt)
     return np.asarray((log_dealt - log_own) / np.log(10), dtype=np.float64)

@@ -46,7 +46,9 @@ def test_json_lines_of_records_and_times() -> None:
     reason = Reason("synchrony", 1.5, 2.0, "many at once")
     line = json_line({"reasons": (reason,), "at": datetime(2026, 3, 2, 4, 5, tzinfo=UTC)})
     assert json.loads(line) == {
-        "reasons": [{"name": "synchrony", "value": 1.5, "contribution": 2.0, "words": "many at once"}],
+        "reasons": [
+            {"name": "synchrony", "value": 1.5, "contribution": 2.0, "words": "many at once", "phrase": ""}
+        ],
         "at": "2026-03-02T04:05:00Z",
     }
 
