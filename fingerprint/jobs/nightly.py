@@ -96,14 +96,8 @@ def _work(
 ) -> StoredNight:
     """Read a night, find its families and judge them, and store all of it at once."""
     known = KnownFamilies(store.signatures(), stamp_of(embedder), [n.batch_id for n in store.nights()])
-    job = Job(
-        work=Checkpoints(home.work, job_key(request, known)),
-        leftovers=home.leftovers,
-        settings=request.settings,
-        engine=engine,
-        embed=cached_encoder(embedder, home.vector_cache),
-        tell=clock.at,
-    )
+    work, embed = Checkpoints(home.work, job_key(request, known)), cached_encoder(embedder, home.vector_cache)
+    job = Job(work, home.leftovers, request.settings, engine, embed, clock.at)
     clock.stage("read")
     night = read(reader=_reader(request, home, clock), known=known, job=job)
     night = _looked_at(night, store, strict=request.settings.strict)
@@ -122,7 +116,7 @@ def _work(
             earlier=earlier,
             stored=store.signatures(),
             precision=request.settings.precision,
-            since=Since.SAME if [n.batch_id for n in store.nights()][-1:] == [but] else Since.BEFORE,
+            since=_since(store, but),
         )
         signatures = with_requests(batch, requests, signatures, families.label)
         spread = family_days(batch, requests, families.signatures, families.label)
@@ -152,6 +146,11 @@ def _work(
             retention_days=request.settings.retention_days,
         )
     return kept
+
+
+def _since(store: Store, batch_id: str) -> Since:
+    """Say what the stored reasons are of: the night that was stored last may be worked again."""
+    return Since.SAME if store.nights() and store.nights()[-1].batch_id == batch_id else Since.BEFORE
 
 
 def _looked_at(night: Night, store: Store, *, strict: bool) -> Night:
