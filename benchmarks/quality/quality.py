@@ -237,7 +237,8 @@ def _without_metadata(file: Path, out: Path) -> Path:
     with pq.ParquetWriter(out, ROW_SCHEMA) as writer:
         for batch in read_traffic([file], rejects=None):
             empty = pa.nulls(len(batch), pa.large_string())
-            writer.write_batch(batch.set_column(at, ROW_SCHEMA.field(at), empty))
+            plain = batch.select(ROW_SCHEMA.names)
+            writer.write_batch(plain.set_column(at, ROW_SCHEMA.field(at), empty))
     return out
 
 
