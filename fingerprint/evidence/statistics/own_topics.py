@@ -46,7 +46,7 @@ WITHOUT_ANY = 0.05
 ALIKE_SPREAD, DIVERSE_SPREAD = 0.25, 0.5
 """Mean squared distance of fillings from their mean: up to the first they are one text, from the second on a list of things."""
 
-FEW_COMPARED, MOST_COMPARED = 0.1, 0.3
+FEW_COMPARED, MOST_COMPARED = 0.25, 0.4
 """Share of the accounts that sent two conversations: what up to the first do says nothing of the others."""
 
 SHORT_TOKENS, LONG_TOKENS = 4, 12
