@@ -150,7 +150,7 @@ def _work(
 
 def _since(store: Store, batch_id: str) -> Since:
     """Say what the stored reasons are of: the night that was stored last may be worked again."""
-    return Since.SAME if store.nights() and store.nights()[-1].batch_id == batch_id else Since.BEFORE
+    return Since.SAME if [n.batch_id for n in store.nights()][-1:] == [batch_id] else Since.BEFORE
 
 
 def _looked_at(night: Night, store: Store, *, strict: bool) -> Night:
