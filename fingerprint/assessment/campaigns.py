@@ -12,6 +12,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint.assessment.assess import EarlierNights
+from fingerprint.assessment.campaign_names import campaign_name
 from fingerprint.base.types import Doubles, IntArray
 from fingerprint.domain.rows import AccountRow, CampaignRow
 from fingerprint.domain.signature import Reason, Signature
@@ -78,7 +79,7 @@ def pools(sent: pa.Table, families: Sequence[str]) -> tuple[sparse.csr_matrix, p
 def campaigns(signatures: Sequence[Signature], pool: sparse.csr_matrix, accounts: int) -> list[CampaignRow]:
     """Group flagged families whose pools are one; pool: (f, a) CSR, accounts: how many there are in all.
 
-    A group keeps the id that most of its families had, if no other group has it.
+    A group keeps the id that most of its families had, if no other group has it; the name counts for new ids only.
     """
     flagged = np.array([f for f, s in enumerate(signatures) if s.flagged], dtype=np.int64)
     if not len(flagged):
@@ -88,10 +89,13 @@ def campaigns(signatures: Sequence[Signature], pool: sparse.csr_matrix, accounts
     for number in range(group.max() + 1):
         members = [signatures[f] for f in flagged[group == number]]
         earlier = Counter(s.campaign_id for s in members if s.campaign_id and s.campaign_id not in used)
-        name = max(earlier, key=lambda c: (earlier[c], c)) if earlier else _new_id(members)
-        used.add(name)
+        campaign_id = max(earlier, key=lambda c: (earlier[c], c)) if earlier else _new_id(members)
+        used.add(campaign_id)
         score = max(s.score for s in members)
-        rows.append(CampaignRow(name, None, score, True, tuple(sorted(s.family_id for s in members))))
+        families = tuple(sorted(s.family_id for s in members))
+        rows.append(
+            CampaignRow(campaign_id, None, score, True, families, name=campaign_name(campaign_id, members))
+        )
     return sorted(rows, key=lambda row: row.campaign_id)
 
 

@@ -73,8 +73,8 @@ def base_rate(data: Observations) -> Trait:
     return Trait(unknown, unknown, np.ones(data.families))
 
 
-PRIOR, RETURNING = "prior", "returning"
-"""Features that a verdict and the fit of weights ask for by name."""
+PRIOR, RETURNING, INTENT = "prior", "returning", "intent"
+"""Features that verdicts, names and the fit of weights ask for by name."""
 
 SCORE_FEATURES: Features = (
     Feature(PRIOR, base_rate, "most templates are honest", weight=-3.0, cap=1.0, is_test=False),
@@ -310,7 +310,7 @@ SCORE_FEATURES: Features = (
         phrase="ask for a few words",
     ),
     Feature(
-        "intent",
+        INTENT,
         intent.intent,
         "asks for {name}: likeness {value} to known wordings",
         weight=1.0,

@@ -22,8 +22,8 @@ from fingerprint.store import access, tables
 from fingerprint.store.database import Database
 from fingerprint.store.rows import ACTIVE, signatures_of
 
-MAX_NOTE = 10_000
-"""Characters of a note."""
+MAX_NOTE, MAX_NAME = 10_000, 80
+"""Characters of a note, and of the name of a view or a campaign."""
 
 ReadRevisions = Mapping[str, int | None]
 """The families of an action, each with its `revision` when it was read; None does not care."""
@@ -167,11 +167,14 @@ class Actions:
 
     def save_view(self, name: str, query: str | None, *, by: str) -> ActionRow:
         """Keep a queue's query under a name; None removes it. Raises UsageError without a name."""
-        if not 0 < len(name.strip()) <= 80:
-            raise UsageError(f"a name of 1 to 80 characters expected, {len(name.strip())} found")
-        step = {"do": "view", "name": name.strip(), "query": query}
-        words = f"{'removed' if query is None else 'saved'} the view {name.strip()}"
+        step = {"do": "view", "name": _name(name), "query": query}
+        words = f"{'removed' if query is None else 'saved'} the view {_name(name)}"
         return self._act("view", {}, [step], words, by)
+
+    def rename_campaign(self, campaign_id: str, name: str, *, by: str) -> ActionRow:
+        """Give a campaign another name, which nights leave; raises NotFound, and UsageError without a name."""
+        step = {"do": "rename", "campaign": campaign_id, "name": _name(name)}
+        return self._act("rename", {}, [step], f"named {campaign_id} {_name(name)}", by)
 
     def undo(self, action_id: int, *, by: str) -> ActionRow:
         """Undo an action; an undo can be undone too.
@@ -250,6 +253,13 @@ class Actions:
         with self._database.writing(alone=True) as connection:
             _check(connection, read)
             return _perform(StepContext(connection, by, now), (kind, words), steps, None)
+
+
+def _name(typed: str) -> str:
+    name = " ".join(typed.replace("\0", "\N{REPLACEMENT CHARACTER}").split())
+    if not 0 < len(name) <= MAX_NAME:
+        raise UsageError(f"a name of 1 to {MAX_NAME} characters expected, {len(name)} found")
+    return name
 
 
 def _signature_step(signature: Signature, pins: Iterable[str]) -> Step:

@@ -1,6 +1,7 @@
 """The single steps that analysts' actions are made of; applying one returns the step that reverses it (D-015).
 
-A step is a JSON object: `do` names it, `family` (or `name`, for a view) what it changes, the rest is its value.
+A step is a JSON object: `do` names it, `family` (or `campaign`, or `name` for a view) what it changes, the rest is its
+value.
 Every step writes its line into the audit log.
 """
 
@@ -50,6 +51,8 @@ def touched(step: Step, inverse: Step) -> set[tuple[str, str]]:
     do = step["do"]
     if do == "view":
         return {(f"view/{step['name']}", do)}
+    if do == "rename":
+        return {(f"campaign/{step['campaign']}", do)}
     family = step["family"]
     if do == "note":
         return {(family, f"note/{inverse['note']}")}
@@ -113,6 +116,17 @@ def _view(context: StepContext, step: Step) -> Step:
     return {"do": "view", "name": name, "query": before}
 
 
+def _rename(context: StepContext, step: Step) -> Step:
+    campaign, table = step["campaign"], tables.campaigns
+    of_campaign = table.c.campaign_id == campaign
+    row = context.connection.execute(sa.select(table.c.name).where(of_campaign)).one_or_none()
+    if row is None:
+        raise NotFound(f"no campaign {campaign}")
+    context.connection.execute(sa.update(table).where(of_campaign).values(name=step["name"]))
+    context.audit("desk.rename", f"campaign/{campaign}", {"name": step["name"], "before": row.name})
+    return {"do": "rename", "campaign": campaign, "name": row.name}
+
+
 def _variant(context: StepContext, step: Step) -> Step:
     family, original, table = step["family"], step["variant_of"], tables.families
     of_family = table.c.family_id == family
@@ -170,6 +184,7 @@ _STEPS: dict[str, Callable[[StepContext, Step], Step]] = {
     "snooze": _snooze,
     "note": _note,
     "view": _view,
+    "rename": _rename,
     "variant": _variant,
     "signature": _signature,
     "withdraw": _withdraw,

@@ -69,7 +69,8 @@ class AccountRow:
 class CampaignRow:
     """Families that one operator sends.
 
-    The store keeps campaign_id, label, score, flagged and families; it derives the rest when read.
+    The store keeps campaign_id, label, score, flagged, families and name; it derives the rest when read. name: what it
+    asks for and two words, unless an analyst named it otherwise.
     """
 
     campaign_id: str
@@ -83,6 +84,7 @@ class CampaignRow:
     last_seen: datetime | None = None
     templates: tuple[str, ...] = ()
     conversations: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ def _wording(signature: Signature) -> tuple[object, ...]:
 
 
 def save_campaigns(connection: sa.Connection, rows: Sequence[CampaignRow], now: datetime) -> None:
-    """Write campaigns' own columns; a name that one has stays."""
+    """Write campaigns' own columns; the label and the name that one has stay."""
     upsert(
         connection,
         campaigns,
@@ -201,6 +201,13 @@ def save_campaigns(connection: sa.Connection, rows: Sequence[CampaignRow], now: 
         ],
         keep=["created", "label"],
     )
+    named = [row for row in rows if row.name]
+    if named:
+        nameless = sa.and_(campaigns.c.campaign_id == sa.bindparam("of"), campaigns.c.name.is_(None))
+        connection.execute(
+            sa.update(campaigns).where(nameless).values(name=sa.bindparam("new_name")),
+            [{"of": row.campaign_id, "new_name": row.name} for row in named],
+        )
 
 
 def update_totals(

@@ -15,6 +15,7 @@ from fingerprint.domain import signature_json
 from fingerprint.domain.results import IngestReport, NightReport
 from fingerprint.domain.rows import AccountRow, CampaignRow, FamilyRow
 from fingerprint.domain.signature import Signature, Spread
+from fingerprint.domain.word_pairs import made_name
 from fingerprint.store.sql import Row, chunks
 from fingerprint.store.tables import families, labels
 
@@ -177,6 +178,7 @@ def to_campaign(row: sa.Row[Any], families: list[FamilyRow], pool_of: Mapping[st
         last_seen=max(family.last_seen for family in families),
         templates=tuple(family.template for family in families),
         conversations=sum(family.conversations for family in families),
+        name=row.name or made_name(row.campaign_id),
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-REVISION = "0007_expected_false_flags"
+REVISION = "0008_campaign_names"
 """The last of the migrations, after which a database has these tables."""
 
 
@@ -76,6 +76,8 @@ campaigns = sa.Table(
     sa.Column("score", sa.Double, nullable=False),
     sa.Column("flagged", sa.Boolean, nullable=False),
     sa.Column("created", UtcTime, nullable=False),
+    # the night's that first stored it, or an analyst's; null is shown as domain/word_pairs makes it of the id
+    sa.Column("name", sa.Text),
 )
 
 families = sa.Table(

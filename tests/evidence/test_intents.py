@@ -35,7 +35,7 @@ def test_what_a_template_asks_for_is_named(embedder: Embedder) -> None:
     found = intent_likeness(catalogue(), templates, embedder.encode)
     data = observed(np.arange(8), np.arange(8.0), [np.arange(2)] * 4, intents=found)
     trait = intent(data)
-    assert trait.names[:2] == ("grades and preferences", "its reasoning written out")
+    assert trait.names[:2] == ("grades and preferences", "reasoning traces")
     assert (trait.evidence[:2] > 0.3).all()
     assert trait.evidence[2:].tolist() == [0, 0]
 

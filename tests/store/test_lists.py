@@ -123,6 +123,7 @@ def test_campaigns_of_a_night(store: Store) -> None:
             last_seen=NOON,
             templates=("Rate the answer ⟨…⟩", "Rate the answer ⟨…⟩"),
             conversations=12,
+            name="c1",
         )
     ]
     save_next(store)  # assesses f1, names no campaign

@@ -189,7 +189,7 @@ def campaigns(
     Example:
       fingerprint campaigns --home home
 
-    The output has for each campaign its id, score, label, families, accounts, requests, when it was last seen, and the
+    The output has for each campaign its id, name, score, label, families, accounts, requests, when it was last seen, and the
     template of its largest family. The highest score comes first.
     """
     if context.invoked_subcommand is not None:
@@ -212,13 +212,42 @@ def show_campaign(campaign: str, path: Path | None, database: str | None, as_jso
     Example:
       fingerprint campaigns show c5776d2826a --home home
 
-    The output is its score, label, when and by how many accounts it was sent, and its families with their templates.
+    The output is its name, score, label, when and by how many accounts it was sent, and its families with their templates.
     """
     from fingerprint.cli.output import printing
 
     with _stored(worked_home_of(path, database)) as store:
         row = store.campaign(store.full_id("campaign", campaign))
     printing.result([row], lambda: printing.campaign(row), as_json=as_json)
+
+
+@campaigns.command(name="rename")
+@click.argument("campaign", metavar="ID")
+@click.argument("name")
+@home_options
+@output_options
+@by_option
+def rename_campaign(
+    campaign: str, name: str, path: Path | None, database: str | None, as_json: bool, by: str | None
+) -> None:
+    """Give a campaign another name, which nights leave; its id stays.
+
+    \b
+    Example:
+      fingerprint campaigns rename c5776d2826a "graders of March" --home home
+
+    The output is one line. The console can undo it.
+    """
+    from fingerprint.casework.actions import Actions
+    from fingerprint.cli.output import printing
+    from fingerprint.store.store import Store
+
+    home, who = worked_home_of(path, database), by or login()
+    with Store.open(home.path, home.database) as store:
+        campaign_id = store.full_id("campaign", campaign)
+        Actions(store.database).rename_campaign(campaign_id, name, by=who)
+        row = store.campaign(campaign_id)
+    printing.result([row], lambda: printing.renamed(row, who), as_json=as_json)
 
 
 @click.command()

@@ -159,11 +159,11 @@ def list_(path: Path | None, database: str | None, as_json: bool) -> None:
 
     The output has for each key its id, name, scopes, when it was created and last used, and whether it is active.
     """
-    from fingerprint.cli.output import printing
+    from fingerprint.cli.output import key_lists, printing
 
     with _opened(path, database) as store:
         rows = [key.row for key in store.access.all_keys()]
-    printing.result(rows, lambda: printing.keys(rows), as_json=as_json)
+    printing.result(rows, lambda: key_lists.keys(rows), as_json=as_json)
 
 
 @keys.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from rich.text import Text
 from fingerprint.cli.output.tables import Page, put, table
 from fingerprint.cli.output.terminal import iso, json_line, plain
 from fingerprint.domain.results import IngestReport, Match, NightReport
-from fingerprint.domain.rows import AccountRow, CampaignRow, Event, FamilyRow, KeyRow, LabelRow
+from fingerprint.domain.rows import AccountRow, CampaignRow, Event, FamilyRow, LabelRow
 from fingerprint.domain.signature import Segment, Signature, Slot
 from fingerprint.domain.verdict_line import verdict_line
 from fingerprint.domain.vocabulary import SLOT
@@ -89,6 +89,7 @@ def campaigns(rows: Sequence[CampaignRow]) -> None:
     """Print a table of campaigns, each with the template of its largest family."""
     names = (
         "campaign",
+        "name",
         ">score",
         "label",
         ">families",
@@ -100,6 +101,7 @@ def campaigns(rows: Sequence[CampaignRow]) -> None:
     lines = (
         (
             r.campaign_id,
+            r.name,
             _score(r.score),
             r.label,
             len(r.families),
@@ -116,7 +118,7 @@ def campaigns(rows: Sequence[CampaignRow]) -> None:
 def campaign(row: CampaignRow) -> None:
     """Print all that is known of a campaign, its largest families first."""
     state = "flagged" if row.flagged else "not flagged"
-    page = Page(f"campaign {row.campaign_id}: score {_score(row.score)}, {state}")
+    page = Page(f"campaign {row.campaign_id}, {row.name}: score {_score(row.score)}, {state}")
     page.fact("label", row.label or "none yet")
     if row.first_seen is not None and row.last_seen is not None:
         page.fact("seen", f"{_time(row.first_seen)} to {_time(row.last_seen)}")
@@ -155,23 +157,6 @@ def nights(rows: Sequence[NightReport]) -> None:
         for r in rows
     )
     table((*names, ">seconds"), lines, "no nights")
-
-
-def keys(rows: Sequence[KeyRow]) -> None:
-    """Print a table of API keys."""
-    names = ("key", "name", "scopes", "created", "last used", "state")
-    lines = (
-        (
-            r.key_id,
-            r.name,
-            " ".join(r.scopes),
-            iso(r.created),
-            iso(r.last_used) if r.last_used else "never",
-            _key_state(r),
-        )
-        for r in rows
-    )
-    table(names, lines, "no keys yet")
 
 
 def night(report: NightReport, home: Path, assignments: str | None) -> None:
@@ -318,6 +303,11 @@ def label(row: LabelRow, *, published: bool) -> None:
     click.echo(plain(f"{row.family_id}: {word} by {row.by}{campaign}{later}"))
 
 
+def renamed(row: CampaignRow, by: str) -> None:
+    """Print that a campaign has a new name."""
+    click.echo(plain(f"{row.campaign_id}: named {row.name} by {by}"))
+
+
 def _left_out(page: Page, read: IngestReport) -> None:
     if read.rejected or read.duplicates:
         page.fact(
@@ -337,12 +327,6 @@ def _warnings(page: Page, read: IngestReport) -> None:
 def _rejects(read: IngestReport) -> str:
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in read.reasons.items())
     return f"{reasons}; listed in {read.rejects_path}" if read.rejects_path else reasons
-
-
-def _key_state(row: KeyRow) -> str:
-    if row.revoked is not None:
-        return "revoked"
-    return "expired" if row.expires is not None and row.expires <= datetime.now(UTC) else "active"
 
 
 def _part(part: Segment | Slot) -> tuple[str, str]:

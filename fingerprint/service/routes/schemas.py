@@ -95,6 +95,7 @@ class CampaignBody(BaseModel):
     """Families that one operator sends."""
 
     campaign_id: str
+    name: str = Field(description="what it asks for and two words, unless an analyst named it otherwise")
     label: str | None
     score: float
     flagged: bool
