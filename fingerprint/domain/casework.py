@@ -13,6 +13,7 @@ import numpy as np
 from fingerprint.base.types import Bools, HashArray, IntArray
 from fingerprint.domain.results import NightReport
 from fingerprint.domain.rows import FamilyRow
+from fingerprint.domain.vocabulary import PoolSort
 
 QueueState = Literal["open", "labelled", "snoozed", "all"]
 
@@ -132,6 +133,51 @@ class Pools:
     families: tuple[str, ...]
     shared: IntArray
     groups: tuple[PoolGroup, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolQuery:
+    """The accounts of a family or of a campaign, one of the two; prefix: what their ids begin with.
+
+    sort: the most and the latest first, accounts by their ids; backwards: the other way round.
+    """
+
+    family: str | None = None
+    campaign: str | None = None
+    prefix: str = ""
+    flagged: bool = False
+    sort: PoolSort = "requests"
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PoolAccount:
+    """An account of a family or campaign, and what it sent of it.
+
+    all_requests: everything it sent, share: how much of that is of the family or campaign, 0 to 1. families: how many
+    of the campaign's it sent. first_seen, last_seen: UTC days. score, flagged, departed: as it was last assessed.
+    """
+
+    account_id: str
+    requests: int
+    conversations: int
+    all_requests: int
+    share: float
+    families: int
+    first_seen: date
+    last_seen: date
+    score: float
+    flagged: bool
+    departed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPage:
+    """A page of such accounts; `after` continues it, None at its end. total: accounts that the query finds."""
+
+    accounts: tuple[PoolAccount, ...]
+    total: int
+    after: str | None
 
 
 @dataclass(frozen=True, slots=True)

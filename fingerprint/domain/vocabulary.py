@@ -22,6 +22,10 @@ FamilySort = Literal["score", "accounts", "requests", "first-seen", "last-seen"]
 FAMILY_SORTS: tuple[FamilySort, ...] = get_args(FamilySort)
 """What lists of families may be sorted by, the highest or latest first."""
 
+PoolSort = Literal["requests", "share", "score", "first-seen", "last-seen", "account"]
+POOL_SORTS: tuple[PoolSort, ...] = get_args(PoolSort)
+"""What the accounts of a family or campaign may be sorted by."""
+
 Scope = Literal["lookup", "read", "label", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 """What an API key may do: look prompts up, read families and accounts, label families, manage keys; admin may do all."""

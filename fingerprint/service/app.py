@@ -16,7 +16,7 @@ from fingerprint.service import console
 from fingerprint.service.http import openapi, problems
 from fingerprint.service.http.config import Config
 from fingerprint.service.http.headers import SecurityHeaders
-from fingerprint.service.routes import families, gateways, health, lookups
+from fingerprint.service.routes import account_lists, families, gateways, health, lookups
 from fingerprint.service.serving.access_log import Observe, set_up_logging
 from fingerprint.service.serving.context import Service
 from fingerprint.service.serving.signals import drain_on_signals, read_policy_on_hangup
@@ -40,6 +40,7 @@ def create_app(config: Config) -> FastAPI:
     openapi.install(app)
     app.include_router(lookups.router)
     app.include_router(families.router)
+    app.include_router(account_lists.router)
     app.include_router(gateways.router)
     app.router.routes.append(gateways.ENVOY_ROUTE)
     app.include_router(health.router)

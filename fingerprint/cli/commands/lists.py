@@ -18,7 +18,7 @@ from fingerprint.cli.commands.options import (
 from fingerprint.cli.output.terminal import plain
 from fingerprint.domain.errors import HomeLocked, UsageError
 from fingerprint.domain.settings import Home
-from fingerprint.domain.vocabulary import FAMILY_SORTS, FamilySort, misspelt_label
+from fingerprint.domain.vocabulary import FAMILY_SORTS, POOL_SORTS, FamilySort, PoolSort, misspelt_label
 
 if TYPE_CHECKING:
     from fingerprint.store.store import Store
@@ -117,6 +117,17 @@ def show_family(family: str, path: Path | None, database: str | None, as_json: b
     is_flag=True,
     help="List only accounts whose requests in no family are unlike honest traffic: a weak sign, and no flag.",
 )
+@click.option("--campaign", metavar="C", help="List all accounts that sent any family of this campaign.")
+@click.option("--family", metavar="F", help="List all accounts that sent this family.")
+@click.option("--prefix", metavar="P", help="With one of these two: only accounts whose ids begin with P.")
+@click.option(
+    "--sort",
+    type=click.Choice(POOL_SORTS),
+    default="requests",
+    show_default=True,
+    help="With one of them: what to sort by; the most and the latest come first.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="With one of them: print CSV.")
 @click.pass_context
 def accounts(
     context: click.Context,
@@ -127,19 +138,46 @@ def accounts(
     min_score: float | None,
     limit: int | None,
     departed: bool,
+    campaign: str | None,
+    family: str | None,
+    prefix: str | None,
+    sort: PoolSort,
+    as_csv: bool,
 ) -> None:
-    """List the assessed accounts, or show one.
+    """List the assessed accounts, those of a campaign or family, or show one.
 
     \b
     Example:
       fingerprint accounts --home home --flagged --limit 50
+      fingerprint accounts --campaign c5776d2826a --csv --home home
 
     The output has for each account its id, score, whether it is flagged, requests, the families it sent, and the
     evidence. The highest score comes first. An account that sent no family has the score 0; it is listed because its
     requests could be compared with honest traffic.
+
+    With --campaign or --family it has every account that sent of it, assessed or not: how many requests and
+    conversations, how much of all its requests these are, the first and the last day, and whether it is flagged.
     """
     if context.invoked_subcommand is not None:
         return
+    if campaign is not None or family is not None:
+        if departed or min_score is not None:
+            raise UsageError("--departed and --min-score go with neither --campaign nor --family")
+        from fingerprint.cli.output import account_lists
+        from fingerprint.domain.casework import PoolQuery
+
+        with _stored(worked_home_of(path, database)) as store:
+            query = PoolQuery(
+                campaign=None if campaign is None else store.full_id("campaign", campaign),
+                family=None if family is None else store.full_id("family", family),
+                prefix=prefix or "",
+                flagged=flagged,
+                sort=sort,
+            )
+            account_lists.of_pool(store, query, limit=limit, as_json=as_json, as_csv=as_csv)
+        return
+    if prefix is not None or as_csv:
+        raise UsageError("--prefix and --csv go with --campaign or --family")
     from fingerprint.cli.output import printing
 
     with _stored(worked_home_of(path, database)) as store:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from fingerprint.domain.casework import PoolAccount
 from fingerprint.domain.rows import AccountRow, AuditRow, CampaignRow, Event, FamilyRow, LabelRow
 from fingerprint.domain.signature import Signature
 from fingerprint.domain.signature_json import reasons_to_json, to_json
@@ -127,6 +128,30 @@ class AccountBody(BaseModel):
     evidence: list[ReasonBody]
 
 
+class PoolAccountBody(BaseModel):
+    """An account of a family or campaign, and what it sent of it."""
+
+    account_id: str
+    requests: int
+    conversations: int
+    all_requests: int = Field(description="everything it sent")
+    share: float = Field(description="how much of that is of the family or campaign, 0 to 1")
+    families: int = Field(description="how many of the campaign's families it sent")
+    first_seen: date
+    last_seen: date
+    score: float
+    flagged: bool
+    departed: bool
+
+
+class PoolAccountPage(BaseModel):
+    """A page of such accounts; `total` counts them all."""
+
+    items: list[PoolAccountBody]
+    total: int
+    next: str | None
+
+
 class AuditBody(BaseModel):
     """A change that somebody made."""
 
@@ -196,6 +221,11 @@ def account_body(row: AccountRow) -> AccountBody:
     evidence = [ReasonBody(**reason) for reason in reasons_to_json(row.evidence)]
     values = {name: getattr(row, name) for name in AccountBody.model_fields if name != "evidence"}
     return AccountBody(**values, evidence=evidence)
+
+
+def pool_account_body(account: PoolAccount) -> PoolAccountBody:
+    """Turn an account of a family or campaign into its answer."""
+    return PoolAccountBody(**{name: getattr(account, name) for name in PoolAccountBody.model_fields})
 
 
 def audit_body(row: AuditRow) -> AuditBody:

@@ -34,6 +34,21 @@ def test_one_account_and_one_campaign(worked: Path) -> None:
     assert "nothing" in failed(7, "campaigns", "show", "nothing", "--home", worked)
 
 
+def test_all_accounts_of_a_campaign_or_family(worked: Path, family: str) -> None:
+    [campaign, *_] = objects("campaigns", "--home", worked, "--json")
+    pool = sorted(f"pool{i}" for i in range(12))
+    for which in (("--campaign", str(campaign["campaign_id"])[:6]), ("--family", family)):
+        listed = objects("accounts", *which, "--sort", "account", "--home", worked, "--json")
+        assert [a["account_id"] for a in listed] == pool
+        lines = done("accounts", *which, "--sort", "account", "--csv", "--home", worked).splitlines()
+        assert lines[0].startswith("account_id,requests,conversations,all_requests,share,")
+        assert [line.partition(",")[0] for line in lines[1:]] == pool
+        table = done("accounts", *which, "--prefix", "pool1", "--home", worked)
+        assert (table.count("pool"), "2026-" in table) == (3, True)
+    assert "go with --campaign or --family" in failed(2, "accounts", "--csv", "--home", worked)
+    assert "no family nobody" in failed(7, "accounts", "--family", "nobody", "--home", worked)
+
+
 def test_format_and_json_are_two_spellings_of_one(
     worked: Path, home: Path, family: str, tmp_path: Path
 ) -> None:
