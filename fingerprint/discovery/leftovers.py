@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from fingerprint.base.files import replacing
+from fingerprint.base.private import private_folder
 from fingerprint.base.sparse import ranges
 from fingerprint.base.times import DAY_SECONDS
 from fingerprint.base.types import Bools, Ids, IntArray
@@ -64,7 +65,7 @@ def write(folder: Path, night: str, end: float, rows: pa.Table, *, days: int) ->
     With 0 days nothing is remembered.
     """
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        private_folder(folder)
         for leftover in folder.glob(".*"):  # of a process that was killed
             leftover.unlink()
         kept = folder / f"{night}-{end:.0f}.arrow"

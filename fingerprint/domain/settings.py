@@ -66,6 +66,13 @@ class Home:
         """The SQLite database, where `database` names no other one."""
         return self.path / "fingerprint.db"
 
+    def parts(self) -> list[Path]:
+        """List what this program keeps in a home, whether it is there or not."""
+        database = [self.path / f"{self.database_file.name}{end}" for end in ("", "-wal", "-shm", "-journal")]
+        files = [*database, self.lock_file, self.current_file]
+        folders = [self.snapshots, self.rejects, self.leftovers, self.vector_cache]
+        return [*files, *folders, self.work, self.spill, self.demo]
+
     @property
     def lock_file(self) -> Path:
         """Held by the one job that writes."""

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fingerprint.base.files import durable_file
+from fingerprint.base.private import private_folder
 from fingerprint.base.strings import buffers, plain
 from fingerprint.base.times import DAY_SECONDS
 from fingerprint.base.types import Bools, FloatArray, HashArray, IntArray
@@ -131,7 +132,6 @@ class _Generation:
         """Vectors reach the disk before their keys do."""
         columns = np.ascontiguousarray(vectors, "<f4"), np.ascontiguousarray(keys, "<u8")
         for path, size, column in zip(self.paths, self.row_bytes, columns, strict=True):
-            path.touch()
             with durable_file(path, "r+b") as file:
                 file.truncate(len(self.keys) * size)
                 file.seek(0, os.SEEK_END)
@@ -208,7 +208,8 @@ class VectorCache:
         kept = vectors.any(axis=1)
         keys, vectors = keys[kept], vectors[kept]
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            private_folder(self.folder.parent)
+            private_folder(self.folder)
             while len(keys):
                 room = self._current_generation()
                 count = self.rows_per_generation - len(room.keys)

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from fingerprint.base.files import replacing
+from fingerprint.base.private import like_its_folder
 from fingerprint.domain.errors import InputError, StampMismatch, StoreError
 from fingerprint.domain.signature import Signature, Stamp
 from fingerprint.domain.signature_json import from_json, stamp_from_json, stamp_to_json, to_json
@@ -131,7 +132,7 @@ def _open_events(path: Path, length: int) -> BinaryIO:
         size = path.stat().st_size if path.exists() else 0
         if size < length:
             raise InputError(f"{path}: at least {length:,} bytes of events expected, {size:,} found")
-        file = path.open("ab")
+        file = like_its_folder(path).open("ab")
         file.truncate(length)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error}") from error

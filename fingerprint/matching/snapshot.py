@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fingerprint.base.private import private_file, private_folder
 from fingerprint.base.types import FloatArray, Ids
 from fingerprint.clustering.faiss_index import make_index, map_index, norms_of, write_index
 from fingerprint.domain.errors import SnapshotError, UsageError
@@ -87,7 +88,8 @@ def write_snapshot(
     aside = Home(home).snapshots / ".writing"
     try:
         shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
+        private_folder(Home(home).snapshots)
+        private_folder(aside)
         try:
             return make_live(home, aside, _fill(aside, vectors, {**arrays, "owners": owners}, meta))
         finally:
@@ -101,9 +103,9 @@ def _fill(
 ) -> bytes:
     """Write the index and the arrays, and return the manifest that lists them."""
     index = make_index(vectors, "Flat", 0, exact_up_to=LOOKUP_EXACT_UP_TO, probes=LOOKUP_PROBES)
-    write_index(index, aside / INDEX_FILE)
+    write_index(index, private_file(aside / INDEX_FILE))
     for name, array in arrays.items():
-        np.save(aside / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+        np.save(private_file(aside / f"{name}.npy"), np.ascontiguousarray(array), allow_pickle=False)
     files = {path.name: sha256(path) for path in sorted(aside.iterdir())}
     return json.dumps(
         {"format": FORMAT, "files": files, "meta": dict(meta)}, sort_keys=True, indent=1

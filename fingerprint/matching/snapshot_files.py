@@ -11,6 +11,7 @@ from typing import Any
 
 from fingerprint.base import files
 from fingerprint.base.files import replacing, sync
+from fingerprint.base.private import private_file
 from fingerprint.domain.errors import SnapshotError
 from fingerprint.domain.settings import Home
 
@@ -22,7 +23,7 @@ FORMAT = 3
 
 def make_live(home: Path, aside: Path, manifest: bytes) -> str:
     """Make the files of `aside` durable, give them their name, and let home/current name them; returns that name."""
-    (aside / MANIFEST).write_bytes(manifest)
+    private_file(aside / MANIFEST).write_bytes(manifest)
     for path in aside.iterdir():
         sync(path)
     sync(aside)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprint.base.files import durable_file
+from fingerprint.base.private import private_folder
 from fingerprint.domain.errors import StoreError
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -37,7 +38,7 @@ class Checkpoints:
         try:
             if not named.exists() or named.read_text() != key:
                 self.remove()
-                folder.mkdir(parents=True, mode=0o700)
+                private_folder(folder)
                 with durable_file(named) as file:
                     file.write(key.encode())
             for leftover in folder.glob(".*"):  # of a stage that was not finished
@@ -58,7 +59,7 @@ class Checkpoints:
         try:
             shutil.rmtree(draft, ignore_errors=True)
             shutil.rmtree(self.folder / stage, ignore_errors=True)
-            draft.mkdir()
+            private_folder(draft)
         except OSError as error:
             raise _unwritable(draft, error) from error
         return draft
@@ -67,7 +68,7 @@ class Checkpoints:
         """Write facts (as JSON) and arrays beside the stage's own files; from then on it is finished."""
         draft = self._draft(stage)
         try:
-            draft.mkdir(exist_ok=True)
+            private_folder(draft)
             for name, array in arrays.items():
                 with durable_file(draft / f"{name}.npy") as file:
                     np.save(file, array, allow_pickle=False)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fingerprint.base.private import private_file
 from fingerprint.base.types import HashArray, Ids, IntArray
 from fingerprint.discovery.assignment import Whole
 from fingerprint.discovery.batch import Batch, Requests
@@ -108,7 +109,7 @@ def fill(spool: Spool, label: Ids, grams: Sequence[HashArray], job: Job) -> Fill
 def keep(families: NightFamilies, unexplained: pa.Table, work: Checkpoints) -> None:
     """Keep the described families, and what of the night to remember, for a process that goes on from there."""
     folder = work.begin("described")
-    with pa.ipc.new_file(str(folder / "loose.arrow"), unexplained.schema) as file:
+    with pa.ipc.new_file(str(private_file(folder / "loose.arrow")), unexplained.schema) as file:
         file.write_table(unexplained)
     columns = {f"behaviour_{name}": getattr(families.behaviour, name) for name in Behaviour.__slots__}
     work.finish(

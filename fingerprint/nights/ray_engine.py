@@ -24,6 +24,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from fingerprint.base.private import private_folder
 from fingerprint.base.types import FloatArray, IntArray
 from fingerprint.base.version import __version__
 from fingerprint.clustering.faiss_index import BATCH, EXACT_UP_TO, search, train
@@ -183,7 +184,7 @@ class Ray:
     def _start(self) -> None:
         # not below the home: a socket's name has at most 107 bytes
         self._folder = tempfile.mkdtemp(prefix="fingerprint-ray-")
-        self._spill.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(self._spill)
         self._init(
             "a local Ray cannot be started",
             address="local",  # whatever RAY_ADDRESS says

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.base.parallel import in_order, workers
+from fingerprint.base.private import private_file
 from fingerprint.base.types import IntArray
 from fingerprint.domain.errors import StoreError
 
@@ -53,7 +54,7 @@ class SpoolFiles:
                 raise refused[0]
 
     def _new(self, name: str, options: pa.ipc.IpcWriteOptions | None) -> pa.ipc.RecordBatchFileWriter:
-        return pa.ipc.new_file(str(self._folder / f"{name}.arrow"), _SCHEMA, options=options)
+        return pa.ipc.new_file(str(private_file(self._folder / f"{name}.arrow")), _SCHEMA, options=options)
 
     def write(self, texts: pa.LargeStringArray, sent: pa.LargeStringArray, new: pa.BooleanArray) -> None:
         """Write those of some texts (n,), normalised and as sent, that are new (n,), once all before is written."""
@@ -77,8 +78,11 @@ class SpoolFiles:
         for name, column in (("accounts", accounts), ("metadata", metadata)):
             with refusals(self._folder), self._new(name, _PACKED) as writer:
                 writer.write_batch(pa.record_batch([column], schema=_SCHEMA))
-        path = str(self._folder / "facts.arrow")
-        with refusals(self._folder), pa.ipc.new_file(path, facts.schema, options=_PACKED) as writer:
+        path = self._folder / "facts.arrow"
+        with (
+            refusals(self._folder),
+            pa.ipc.new_file(str(private_file(path)), facts.schema, options=_PACKED) as writer,
+        ):
             writer.write_table(facts)
 
 

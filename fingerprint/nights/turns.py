@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fingerprint.base.hashing import hash_strings
+from fingerprint.base.private import private_file
 from fingerprint.base.strings import buffers, gather, strings
 from fingerprint.base.types import Doubles, Ids, IntArray
 from fingerprint.discovery.batch import Requests
@@ -120,8 +121,8 @@ class TurnFile:
         begins, path = [0], folder / "turns.arrow"
         with (
             refusals(folder),
-            pa.ipc.new_file(str(path), _TURNS) as turn_file,
-            pa.ipc.new_file(str(folder / "ids.arrow"), _IDS) as ids,
+            pa.ipc.new_file(str(private_file(path)), _TURNS) as turn_file,
+            pa.ipc.new_file(str(private_file(folder / "ids.arrow")), _IDS) as ids,
         ):
             for rows in batches:
                 turn_file.write_batch(pa.record_batch([rows.column(n) for n in _TURNS.names], schema=_TURNS))

@@ -6,6 +6,7 @@ signature claims is checked, too: that it matches by the text that it shows, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,9 @@ import orjson
 
 from fingerprint.domain import signature_json
 from fingerprint.domain.errors import InputError, StampMismatch
-from fingerprint.domain.signature import Signature
+from fingerprint.domain.signature import Signature, Spread
+from fingerprint.domain.wordings import root_of
+from fingerprint.embedding.embedder import Embedder, stamp_of
 from fingerprint.sharing import stix
 from fingerprint.sharing.phrases import template_grams
 from fingerprint.signatures.match_score import FLOOR, LEAST_MEANING, base_threshold, score_of
@@ -31,7 +34,12 @@ LEAST_SHOWN = 0.5
 """Share of a signature's weight whose grams must stand in its template; nights cut what too few sent word for word."""
 
 _LONGEST = {"family_id": 64, "label": 200, "campaign_id": 200, "variant_of": 64}
+_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:-]*")
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Characters that break lines, command a terminal, or turn text round."""
 _MOST_GRAMS, _MOST_PROTOTYPES, _MOST_TEXT, _MOST_REASONS = 100_000, 64, 1_000_000, 100
+_MOST_PARTS, _MOST_DAYS, _MOST_WORDS = 2_000, 4_000, 2_000
+_YEARS = (2000, 2100)  # as traffic's
 _ROUNDING = 1e-6
 _MOST_EVIDENCE = 100.0  # of a reason; labels teach by them, so one must not drown all others
 
@@ -74,11 +82,38 @@ def read_shared(sources: Sequence[ImportFile]) -> ReadFile:
                 problems.append(f"{place}: {error}")
         if not values and not out:
             raise InputError(f"{source.name}: at least one signature expected, none found")
+    problems += _circles([signature for _, signature in by_family.values()])
     if problems:
         more = f"; and {len(problems) - MOST_SHOWN} more" if len(problems) > MOST_SHOWN else ""
         listed = "; ".join(problems[:MOST_SHOWN])
         raise InputError(f"{len(problems)} of {carried} signatures refused, nothing imported: {listed}{more}")
     return ReadFile(tuple(signature for _, signature in by_family.values()), revoked)
+
+
+def _circles(signatures: Sequence[Signature]) -> list[str]:
+    """Name families that say of each other that they are their wordings."""
+    original_of = {s.family_id: s.variant_of for s in signatures}
+    problems = []
+    for family in original_of:
+        try:
+            root_of(family, original_of)
+        except InputError as error:
+            problems.append(str(error))
+    return problems
+
+
+def check_model(signatures: Sequence[Signature], model: str | None = None) -> None:
+    """Raise StampMismatch unless a model that can be loaded here made all of these; they set the stamp of an empty home.
+
+    model: as `Embedder.for_stamp` takes it. Raises ModelError where it cannot be loaded.
+    """
+    for stamp in sorted({signature.stamp for signature in signatures}, key=str):
+        here = stamp_of(Embedder.for_stamp(stamp, model))
+        if stamp != here:
+            raise StampMismatch(
+                f"signatures made by a model that is here expected, by {stamp.model} (revision {stamp.revision[:12]}) "
+                "found; give its folder with --model, or signatures of another home"
+            )
 
 
 def check(signature: Signature) -> None:
@@ -91,9 +126,12 @@ def check(signature: Signature) -> None:
         )
     for name, longest in _LONGEST.items():
         text = getattr(signature, name)
-        if text is not None and not (0 < len(text) <= longest and "\0" not in text):
-            raise InputError(f"signature.{name}: 1 to {longest} characters expected, {len(text)} found")
+        if text is not None:
+            _check_name(name, text, longest)
+    if signature.variant_of == signature.family_id:
+        raise InputError(f"signature.variant_of: another family expected, {signature.family_id} itself found")
     _check_size(signature)
+    _check_times(signature.spread)
     for reason in signature.reasons:
         _between("reasons.value", reason.value, -_MOST_EVIDENCE, _MOST_EVIDENCE)
         _between("reasons.contribution", reason.contribution, -_MOST_EVIDENCE, _MOST_EVIDENCE)
@@ -112,13 +150,38 @@ def check(signature: Signature) -> None:
         _check_shown(signature)
 
 
+def _check_name(name: str, text: str, longest: int) -> None:
+    if not 0 < len(text) <= longest:
+        raise InputError(f"signature.{name}: 1 to {longest} characters expected, {len(text)} found")
+    if (unseen := _UNSEEN.search(text)) is not None:
+        raise InputError(f"signature.{name}: no control characters expected, U+{ord(unseen[0]):04X} found")
+    if name in ("family_id", "variant_of") and not _ID.fullmatch(text):
+        raise InputError(f"signature.{name}: letters, digits and _.:- expected, {text!a} found")
+
+
+def _check_times(spread: Spread) -> None:
+    for name, year in (("first_seen", spread.first_seen.year), ("last_seen", spread.last_seen.year)):
+        _between(f"spread.{name}", year, *_YEARS, "a year")
+    if spread.first_seen > spread.last_seen:
+        raise InputError("signature.spread.last_seen: a time after first_seen expected, an earlier one found")
+    for day in spread.per_day:
+        _between("spread.per_day", int(day[:4]), *_YEARS, "a year")
+
+
 def _check_size(signature: Signature) -> None:
     text = sum(len(segment.text) for segment in signature.template.segments)
     for name, size, most in (
         ("grams", len(signature.grams), _MOST_GRAMS),
         ("prototypes", len(signature.prototypes), _MOST_PROTOTYPES),
         ("template", text, _MOST_TEXT),
+        ("template's parts", len(signature.template.parts), _MOST_PARTS),
         ("reasons", len(signature.reasons), _MOST_REASONS),
+        (
+            "reasons' words",
+            max((len(r.words) + len(r.phrase) for r in signature.reasons), default=0),
+            _MOST_WORDS,
+        ),
+        ("spread.per_day", len(signature.spread.per_day), _MOST_DAYS),
     ):
         if size > most:
             raise InputError(f"signature.{name}: at most {most} expected, {size} found")

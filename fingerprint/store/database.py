@@ -12,8 +12,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from fingerprint.base.private import private_file
 from fingerprint.domain.errors import StoreError, UsageError
 from fingerprint.domain.settings import Home
+from fingerprint.store.privacy import close_home
 from fingerprint.store.tables import REVISION
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -35,6 +37,8 @@ class Database:
         )
         self.name = _shown(parsed)
         with self._border():
+            if not read_only:
+                close_home(Home(home))
             self._reads, self._writes = _engines(parsed, read_only)
             try:
                 self._migrate(read_only)
@@ -163,6 +167,7 @@ def _engines(url: sa.URL, read_only: bool) -> tuple[sa.Engine, sa.Engine]:
 def _sqlite_connector(path: Path, read_only: bool) -> Callable[[], sqlite3.Connection]:
     if not read_only:
         path.parent.mkdir(parents=True, exist_ok=True)
+        private_file(path)
     elif not path.exists():
         raise StoreError(f"{path}: there is no database here yet; `fingerprint nightly` creates it")
 

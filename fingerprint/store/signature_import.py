@@ -13,6 +13,7 @@ from fingerprint.base.types import HashArray, IntArray
 from fingerprint.domain import signature_json
 from fingerprint.domain.rows import LabelRow
 from fingerprint.domain.signature import Signature
+from fingerprint.domain.wordings import root_of
 from fingerprint.store import night_writer
 from fingerprint.store.labels import add_campaign, add_label, record_import
 from fingerprint.store.rows import signatures_of
@@ -62,7 +63,8 @@ def import_signatures(
 ) -> ImportOutcome:
     """Save signatures of distinct families, with campaigns and labels, and say what became of each.
 
-    Raises StampMismatch when another model or normaliser made the stored signatures.
+    Raises StampMismatch when another model or normaliser made the stored signatures, InputError where families would be
+    each other's wordings.
     """
     for stamp in {signature.stamp for signature in signatures}:
         night_writer.require_stamp(connection, stamp, "this home")
@@ -83,7 +85,7 @@ def import_signatures(
             wanted.append(theirs)
         else:
             outcome.kept.append(given.family_id)
-    _save(connection, wanted, now)
+    _save(connection, _with_originals(connection, wanted), now)
     if policy.labels:
         _label(connection, signatures, here, outcome, (now, policy.source))
     return outcome
@@ -151,6 +153,19 @@ def _placed(given: Signature, here: _StoredState, outcome: ImportOutcome) -> Sig
         return given
     outcome.joined[given.family_id] = original
     return replace(given, variant_of=original)
+
+
+def _with_originals(connection: sa.Connection, wanted: Sequence[Signature]) -> list[Signature]:
+    """Let each wording name the family that it is a wording of, which is none's itself; one of no known family is its own.
+
+    A family that has wordings here stays what it is here. Raises InputError where wordings go round in a circle.
+    """
+    active = sa.select(families.c.family_id, families.c.variant_of).where(families.c.retired_in.is_(None))
+    here = {row.family_id: row.variant_of for row in connection.execute(active)}
+    settled = {original for original in here.values() if original is not None and here.get(original) is None}
+    wanted = [replace(s, variant_of=None) if s.family_id in settled else s for s in wanted]
+    original_of = here | {s.family_id: s.variant_of for s in wanted}
+    return [replace(s, variant_of=root_of(s.family_id, original_of)) if s.variant_of else s for s in wanted]
 
 
 def _content(signature: Signature) -> dict[str, object]:

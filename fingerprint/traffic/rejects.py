@@ -8,6 +8,7 @@ from typing import BinaryIO, Literal
 
 import orjson
 
+from fingerprint.base.private import folder_for_output, like_its_folder
 from fingerprint.domain.errors import InputError, StoreError, TooManyRejects
 
 RejectKind = Literal[
@@ -96,8 +97,8 @@ class Rejects:
         assert self._path is not None
         try:
             if self._out is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._out = self._path.open("wb")
+                folder_for_output(self._path.parent)
+                self._out = like_its_folder(self._path).open("wb")
             self._out.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
         except OSError as error:
             raise self._unwritable(error) from error

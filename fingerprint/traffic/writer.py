@@ -17,6 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from fingerprint.base.files import replacing
+from fingerprint.base.private import folder_for_output
 from fingerprint.domain.errors import StoreError, UsageError
 from fingerprint.traffic.remote import FAILURES, STORES, RemoteFile, label_of, remote_file
 
@@ -35,7 +36,7 @@ def write_table(table: pa.Table, out: Path | str | None) -> None:
         _send(table, place)
         return
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        folder_for_output(place.parent)
         with replacing(place) as file:
             _write(table, place, file)
     except OSError as error:

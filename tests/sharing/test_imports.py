@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from support.same_signatures import assert_same
 from support.small_traffic import done, failed, objects
 
 from fingerprint.domain.errors import InputError, StampMismatch
-from fingerprint.domain.signature import Reason, Signature, Template
-from fingerprint.domain.signature_json import to_json
+from fingerprint.domain.signature import DayCount, Reason, Signature, Slot, Template
+from fingerprint.domain.signature_json import from_json, to_json
 from fingerprint.sharing import stix
 from fingerprint.sharing.imports import ImportFile, check, read_shared
 from fingerprint.sharing.phrases import phrases_of
@@ -100,7 +101,35 @@ HOSTILE: list[tuple[Callable[[Signature], Signature], str]] = [
         r"contribution: a number from -100 to 100",
     ),
     (lambda s: replace(s, label="x" * 201), "label: 1 to 200 characters expected, 201 found"),
-    (lambda s: replace(s, campaign_id="c\0"), "campaign_id: 1 to 200 characters expected"),
+    (lambda s: replace(s, campaign_id="c\0"), r"campaign_id: no control characters expected, U\+0000 found"),
+    (lambda s: replace(s, label="a\x1b[31mb"), r"label: no control characters expected, U\+001B found"),
+    (lambda s: replace(s, label="a\u202eb"), r"label: no control characters expected, U\+202E found"),
+    (lambda s: replace(s, family_id="a\nb"), r"family_id: no control characters expected, U\+000A found"),
+    (
+        lambda s: replace(s, family_id="../x"),
+        r"family_id: letters, digits and _\.:- expected, '\.\./x' found",
+    ),
+    (lambda s: replace(s, variant_of=s.family_id), "variant_of: another family expected, f1 itself found"),
+    (
+        lambda s: replace(s, template=Template((*s.template.parts, *[Slot(9, 1, 20, "text")] * 100_000))),
+        r"template's parts: at most 2000 expected, 10000\d found",
+    ),
+    (
+        lambda s: replace(s, reasons=(Reason("payment", 1.0, 1.0, "x" * 2_001),)),
+        "reasons' words: at most 2000 expected, 2001 found",
+    ),
+    (
+        lambda s: replace(s, spread=replace(s.spread, last_seen=datetime(9999, 12, 31, tzinfo=UTC))),
+        r"spread\.last_seen: a year from 2000 to 2100 expected, 9999 found",
+    ),
+    (
+        lambda s: replace(s, spread=replace(s.spread, first_seen=s.spread.last_seen + timedelta(1))),
+        "last_seen: a time after first_seen expected",
+    ),
+    (
+        lambda s: replace(s, spread=replace(s.spread, per_day={"0001-01-01": DayCount(1, 1)})),
+        r"spread\.per_day: a year from 2000 to 2100 expected, 1 found",
+    ),
 ]
 
 
@@ -294,3 +323,45 @@ def test_an_imported_family_is_updated_by_a_later_import(worked: Path, family: s
         shared.write_text(json.dumps(to_json(replace(ours, threshold=threshold))))
         assert told in done("import", shared, "--home", home)
         assert stored(home)[0].threshold == threshold
+
+
+def wording(family_id: str, of: str | None) -> Signature:
+    return replace(OTHER, family_id=family_id, variant_of=of)
+
+
+def test_wordings_of_one_another_are_refused() -> None:
+    with pytest.raises(InputError, match=r"variant_of: .* f2 → f3 → f4 → f2 found.*f3 → f4 → f2 → f3"):
+        read(*(to_json(wording(a, b)) for a, b in (("f2", "f3"), ("f3", "f4"), ("f4", "f2"))))
+    assert len(read(*(to_json(wording(a, b)) for a, b in (("f2", "f3"), ("f3", None))))) == 2
+
+
+def test_a_stamp_of_no_model_here_does_not_become_an_empty_homes(
+    traffic: tuple[Path, Path], worked: Path, family: str, tmp_path: Path
+) -> None:
+    (good,) = objects("families", "show", family, "--home", worked, "--json")
+    spoiled = from_json(good)
+    foreign = replace(spoiled, stamp=replace(spoiled.stamp, model="elsewhere"))
+    (tmp_path / "foreign.json").write_bytes(orjson.dumps(to_json(foreign)))
+    (tmp_path / "good.json").write_bytes(orjson.dumps(good))
+    home = tmp_path / "home"
+    refused = failed(4, "import", tmp_path / "foreign.json", "--home", home)
+    assert "by elsewhere" in refused
+    assert "--model" in refused
+    done("import", tmp_path / "good.json", "--home", home)
+    done("nightly", traffic[0], "--home", home)
+    assert objects("families", "--home", home, "--json")
+
+
+def test_no_import_makes_a_home_unusable(worked: Path, home: Path, family: str, tmp_path: Path) -> None:
+    (carried,) = objects("families", "show", family, "--home", worked, "--json")
+    signature = from_json(carried)
+    slot = next(part for part in signature.template.parts if isinstance(part, Slot))
+    before = done("families", "--home", home, "--json")
+    for changes in (
+        {"variant_of": family},
+        {"family_id": "a\n\x1b[31mb"},
+        {"template": Template((*signature.template.parts, *[slot] * 100_000))},
+    ):
+        (tmp_path / "bad.json").write_bytes(orjson.dumps(to_json(replace(signature, **changes))))  # type: ignore[arg-type]
+        assert "refused, nothing imported" in failed(3, "import", tmp_path / "bad.json", "--home", home)
+        assert done("families", "--home", home, "--json") == before

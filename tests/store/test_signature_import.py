@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import pytest
 from support.stored_nights import NOON, make_signature, save_first
 
 from fingerprint.casework.actions import Actions
+from fingerprint.domain.errors import InputError
 from fingerprint.domain.signature import DayCount, Signature, Spread
 from fingerprint.store.signature_import import SAME_TEMPLATE, ImportOutcome, ImportPolicy
 from fingerprint.store.store import Store
@@ -81,6 +83,30 @@ def test_a_wording_joins_the_family_it_names_where_that_is_listed(store: Store) 
     given = [shared("x1", variant_of="f2"), shared("x2", seed=8, variant_of="nowhere")]
     assert store.import_signatures(given) == ImportOutcome(new=["x2"], joined={"x1": "f2"})
     assert store.signature("x1").variant_of == "f2"
+
+
+def test_a_wording_of_a_wording_joins_its_family_and_one_of_nothing_is_its_own(store: Store) -> None:
+    save_first(store)
+    store.import_signatures([shared("x1", variant_of="f2")])
+    given = [
+        shared("x2", seed=8, variant_of="x3"),
+        shared("x3", seed=7, variant_of="x1"),
+        shared("x4", seed=6, variant_of="gone"),
+    ]
+    store.import_signatures(given)
+    assert [store.signature(name).variant_of for name in ("x2", "x3", "x4")] == ["f2", "f2", None]
+    assert "x4" in [row.family_id for row in store.families()]
+
+
+def test_a_family_does_not_become_a_wording_of_its_own_wording(store: Store) -> None:
+    save_first(store)
+    store.import_signatures([shared("x1"), shared("x2", seed=8, variant_of="x1")])
+    store.import_signatures([shared("x1", words="Other", variant_of="x2")])
+    assert [store.signature(name).variant_of for name in ("x1", "x2")] == [None, "x1"]
+    given = [shared("x5", seed=5, variant_of="x6"), shared("x6", seed=4, variant_of="x5")]
+    with pytest.raises(InputError, match="x5 → x6 → x5"):
+        store.import_signatures(given)
+    assert {row.family_id for row in store.families()} == {"f1", "f2", "x1"}
 
 
 def test_labels_come_along_with_their_source_unless_left_out(store: Store) -> None:

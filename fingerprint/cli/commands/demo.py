@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from fingerprint.base.private import private_folder
 from fingerprint.cli.commands.options import explain_stop, home_of
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.settings import Home
@@ -49,6 +50,8 @@ def demo(path: Path | None, rows: int, seed: int) -> None:
         )
         if home.path.exists() and any(home.path.iterdir()):
             raise StoreError(f"{path}: the demo needs a new or empty directory, but this one has files in it")
+        private_folder(home.path)
+        private_folder(home.demo)
         run(home, rows=rows, seed=seed)
 
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fingerprint.base.files import replacing
+from fingerprint.base.private import folder_for_output
 from fingerprint.cli.commands.options import (
     home_of,
     home_options,
+    made_with_option,
     output_options,
     with_options,
     worked_home_of,
@@ -175,7 +177,7 @@ def _write(content: bytes, out: Path | None) -> None:
         click.echo(content, nl=False)
         return
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        folder_for_output(out.parent)
         with replacing(out) as file:
             file.write(content)
     except OSError as error:
@@ -190,6 +192,7 @@ def _write(content: bytes, out: Path | None) -> None:
     "--overwrite", is_flag=True, help="Also replace the text of families that nights in this home have seen."
 )
 @click.option("--no-labels", is_flag=True, help="Do not import labels.")
+@made_with_option
 def import_(
     files: tuple[str, ...],
     path: Path | None,
@@ -197,6 +200,7 @@ def import_(
     as_json: bool,
     overwrite: bool,
     no_labels: bool,
+    model: str | None,
 ) -> None:
     """Load signatures that others shared.
 
@@ -209,11 +213,11 @@ def import_(
 
     The output says how many families are new and how many were already known. Lookups match them at once. Counts from
     nights in this home and labels from its analysts are kept. A new family with the same text as a stored one
-    becomes another wording of it.
+    becomes another wording of it. The first signatures in a new home decide its model, so it must be one that is here.
     """
     from fingerprint.cli.output import printing
     from fingerprint.jobs import publish
-    from fingerprint.sharing.imports import read_shared
+    from fingerprint.sharing.imports import check_model, read_shared
     from fingerprint.store.lock import HomeLock
     from fingerprint.store.signature_import import ImportPolicy
     from fingerprint.store.store import Store
@@ -221,6 +225,8 @@ def import_(
     shared = read_shared([_source(name) for name in files])
     home = home_of(path, database)
     with HomeLock(home.path), Store.open(home.path, home.database) as store:
+        if store.stamp() is None:
+            check_model(shared.signatures, model)
         policy = ImportPolicy(overwrite=overwrite, labels=not no_labels, source=f"from {', '.join(files)}")
         outcome = store.import_signatures(shared.signatures, policy)
     publish.publish_snapshot(home)
