@@ -1,8 +1,8 @@
-"""What happened to families from one night to the next: births, new wordings, splits, pivots and deaths."""
+"""What happened to families from one night to the next: births, wordings, splits, pivots, deaths; flags come and gone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -48,6 +48,15 @@ def events(
         if SILENT < unseen <= SILENT + timedelta(days=1):
             out.append(Event(signatures[f].family_id, "died", {"days_unseen": unseen.days}))
     return out
+
+
+def flag_events(signatures: Sequence[Signature], before: Collection[str]) -> list[Event]:
+    """List families whose flag came or went tonight; before: those flagged then. What an analyst labelled is no news."""
+    return [
+        Event(s.family_id, "flagged" if s.flagged else "cleared")
+        for s in signatures
+        if s.variant_of is None and s.label is None and s.flagged != (s.family_id in before)
+    ]
 
 
 def _succession(

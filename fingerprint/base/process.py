@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import resource
 import sys
 
 NEW_OBJECTS = 100_000
@@ -31,6 +32,12 @@ def settle() -> None:
         return
     for option, value in _MALLOC:
         mallopt(option, value)
+
+
+def peak_memory() -> int:
+    """Return the most bytes of memory that this process has taken so far."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def leave() -> None:

@@ -67,8 +67,10 @@ class IngestReport:
 class NightReport:
     """What one nightly run did; `assigned` are requests in a family, `conversations` all that were read.
 
-    flagged: families of the home that are flagged after the night. expected_false_flags: how many of these are not a
-    campaign's, by their scores.
+    flagged: families of the home that are flagged after the night; newly_flagged: those of them that no analyst labelled
+    and that were not flagged before. expected_false_flags: how many of the flagged are not a campaign's, by their scores.
+    first_request, last_request: the traffic's own time. accounts: that sent it. cpu_seconds: of this process, by stage.
+    peak_memory: bytes that it took at most. home_bytes: size of the home before the night was stored.
     """
 
     batch_id: str
@@ -82,3 +84,10 @@ class NightReport:
     assigned: int
     conversations: int
     expected_false_flags: float = 0.0
+    first_request: datetime | None = None
+    last_request: datetime | None = None
+    accounts: int = 0
+    newly_flagged: int = 0
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory: int = 0
+    home_bytes: int = 0

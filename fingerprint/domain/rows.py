@@ -9,7 +9,7 @@ from typing import Literal
 from fingerprint.domain.signature import FamilyKind, Reason
 from fingerprint.domain.vocabulary import Scope
 
-EventKind = Literal["born", "merged", "split", "pivoted", "died"]
+EventKind = Literal["born", "merged", "split", "pivoted", "died", "flagged", "cleared"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,17 @@ from fingerprint.assessment.campaigns import AllNights
 from fingerprint.assessment.departures import account_features, storable, with_earlier_nights
 from fingerprint.assessment.earlier_evidence import Since
 from fingerprint.assessment.flagging import expected_false_flags, flag_threshold
+from fingerprint.assessment.lifecycle import flag_events
 from fingerprint.assessment.outcome import group_campaigns
 from fingerprint.base.parallel import workers
+from fingerprint.base.process import peak_memory
 from fingerprint.base.types import StageProgress
 from fingerprint.discovery import leftovers
 from fingerprint.discovery.topics import topics
 from fingerprint.domain.errors import DoubtfulTraffic, StoreError
 from fingerprint.domain.reading import Reading
 from fingerprint.domain.results import NightReport
+from fingerprint.domain.rows import Event
 from fingerprint.domain.settings import Home, Settings
 from fingerprint.domain.signature import Signature
 from fingerprint.embedding.embedder import Embedder, cached_encoder, stamp_of
@@ -41,6 +45,7 @@ from fingerprint.nights.rhythm import rhythm_of
 from fingerprint.signatures.describe import describe
 from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
 from fingerprint.signatures.spread import account_days, family_days, with_requests
+from fingerprint.store.home_size import home_sizes
 from fingerprint.store.lock import HomeLock
 from fingerprint.store.store import Store
 from fingerprint.traffic.plausibility import fewer_rows
@@ -128,8 +133,10 @@ def _work(
             features=with_earlier_nights(features, store.account_features(but_batch=but)),
             end=night.end,
         )
+        events = [*outcome.events, *flag_events(signatures, store.flagged_before(but))]
         clock.stage("store")
-        report = _report(night, families, signatures, clock)
+        report = _report(night, families, signatures, clock, events)
+        report = replace(report, home_bytes=sum(home_sizes(home, store.database).values()))
         kept = resume.keep(
             job.work, request.key, report, night=night, families=families, unexplained=unexplained
         )
@@ -142,7 +149,7 @@ def _work(
             features=storable(features),
             accounts=outcome.accounts,
             campaigns=outcome.campaigns,
-            events=outcome.events,
+            events=events,
             retention_days=request.settings.retention_days,
         )
     return kept
@@ -210,8 +217,13 @@ def _reader(request: NightRequest, home: Home, clock: StageClock) -> TrafficRead
 
 
 def _report(
-    night: Night, families: NightFamilies, signatures: Sequence[Signature], clock: StageClock
+    night: Night,
+    families: NightFamilies,
+    signatures: Sequence[Signature],
+    clock: StageClock,
+    events: Sequence[Event],
 ) -> NightReport:
+    first, last = (datetime.fromtimestamp(at, UTC) for at in (night.begin, night.end))
     return NightReport(
         batch_id=night.content_hash,
         ingest=night.ingest,
@@ -224,6 +236,12 @@ def _report(
         expected_false_flags=expected_false_flags(s.score for s in signatures if s.flagged),
         assigned=int((families.label[night.batch.prompt] >= 0)[night.requests.conversation].sum()),
         conversations=len(night.batch),
+        first_request=first,
+        last_request=last,
+        accounts=len(night.batch.accounts),
+        newly_flagged=sum(event.kind == "flagged" for event in events),
+        cpu_seconds=clock.cpu_seconds,
+        peak_memory=peak_memory(),
     )
 
 

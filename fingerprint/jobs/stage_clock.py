@@ -9,22 +9,25 @@ from fingerprint.base.types import StageProgress
 
 
 class StageClock:
-    """The time of a job; started: when it began, seconds: of each stage that ended."""
+    """The time of a job; started: when it began, seconds, cpu_seconds: of each stage that ended."""
 
     def __init__(self, on_progress: StageProgress | None) -> None:
         self.started = datetime.now(UTC)
         self.seconds: dict[str, float] = {}
+        self.cpu_seconds: dict[str, float] = {}
         self._begin = self._since = time.monotonic()
+        self._cpu_since = time.process_time()
         self._name = ""
         self._on_progress = on_progress
 
     def stage(self, name: str) -> None:
         """End the stage before and begin this one; `done` only ends."""
-        now = time.monotonic()
+        now, cpu_now = time.monotonic(), time.process_time()
         if self._name:
             self.seconds[self._name] = round(now - self._since, 3)
+            self.cpu_seconds[self._name] = round(cpu_now - self._cpu_since, 3)
             self._tell(self._name, 1, 1)
-        self._name, self._since = name, now
+        self._name, self._since, self._cpu_since = name, now, cpu_now
         if name != "done":
             self._tell(name, 0, None)
 

@@ -55,6 +55,11 @@ class Night:
         return self.batch.texts_of(prompts) if self.spool is None else texts_of(self.spool, prompts)
 
     @property
+    def begin(self) -> float:
+        """The time of the first request (Unix time)."""
+        return float(self.requests.second.min())
+
+    @property
     def end(self) -> float:
         """The time of the last request (Unix time)."""
         return float(self.requests.second.max())

@@ -111,6 +111,18 @@ def list_nights(connection: sa.Connection) -> list[NightReport]:
     return [to_night(row) for row in connection.execute(ordered)]
 
 
+def flagged_before(connection: sa.Connection, batch_id: str) -> set[str]:
+    """Return the families that were flagged before a night; what it changed itself, if it is stored, is left out."""
+    table = tables.events.c
+    flagged = set(connection.scalars(sa.select(_FAMILY.family_id).where(_FAMILY.flagged)))
+    changed = sa.select(table.family_id, table.kind).where(
+        table.batch_id == batch_id, table.kind.in_(["flagged", "cleared"])
+    )
+    for family, kind in connection.execute(changed):
+        (flagged.discard if kind == "flagged" else flagged.add)(family)
+    return flagged
+
+
 def last_night(connection: sa.Connection) -> str | None:
     """Return the batch of the latest stored night; None before the first."""
     table = tables.nights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -100,6 +101,15 @@ def save_night_row(connection: sa.Connection, night: NightReport, now: datetime)
         "assigned": night.assigned,
         "conversations": night.conversations,
         "expected_false_flags": night.expected_false_flags,
+        "first_request": night.first_request,
+        "last_request": night.last_request,
+        "accounts": night.accounts,
+        "newly_flagged": night.newly_flagged,
+        "left_out": ingest.left_out,
+        "warnings": [asdict(warning) for warning in ingest.warnings],
+        "cpu_seconds": night.cpu_seconds,
+        "peak_memory": night.peak_memory,
+        "home_bytes": night.home_bytes,
     }
     upsert(connection, nights, [row])
     counted = sa.select(spread.c.family_id).distinct().where(spread.c.batch_id == night.batch_id)

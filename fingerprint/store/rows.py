@@ -12,7 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from fingerprint.domain import signature_json
-from fingerprint.domain.results import IngestReport, NightReport
+from fingerprint.domain.results import IngestReport, NightReport, TrafficWarning
 from fingerprint.domain.rows import AccountRow, CampaignRow, FamilyRow
 from fingerprint.domain.signature import Signature, Spread
 from fingerprint.domain.word_pairs import made_name
@@ -193,6 +193,8 @@ def to_night(row: sa.Row[Any]) -> NightReport:
             duplicates=row.duplicates,
             reasons=row.reject_reasons,
             rejects_path=row.rejects_path,
+            left_out=row.left_out,
+            warnings=tuple(TrafficWarning(**warning) for warning in row.warnings),
         ),
         started=row.started,
         seconds=row.seconds,
@@ -203,4 +205,11 @@ def to_night(row: sa.Row[Any]) -> NightReport:
         assigned=row.assigned,
         conversations=row.conversations,
         expected_false_flags=row.expected_false_flags,
+        first_request=row.first_request,
+        last_request=row.last_request,
+        accounts=row.accounts,
+        newly_flagged=row.newly_flagged,
+        cpu_seconds=row.cpu_seconds,
+        peak_memory=row.peak_memory,
+        home_bytes=row.home_bytes,
     )

@@ -298,6 +298,11 @@ class Store:
         with self._database.reading() as connection:
             return lists.list_nights(connection)
 
+    def flagged_before(self, batch_id: str) -> set[str]:
+        """Return the families that were flagged before a night, which may be stored already."""
+        with self._database.reading() as connection:
+            return lists.flagged_before(connection, batch_id)
+
     def last_night(self) -> str | None:
         """Return the batch of the latest stored night; None before the first."""
         with self._database.reading() as connection:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-REVISION = "0008_campaign_names"
+REVISION = "0009_night_facts"
 """The last of the migrations, after which a database has these tables."""
 
 
@@ -66,6 +66,15 @@ nights = sa.Table(
     sa.Column("assigned", sa.BigInteger, nullable=False),
     sa.Column("conversations", sa.BigInteger, nullable=False),
     sa.Column("expected_false_flags", sa.Double, nullable=False),
+    sa.Column("first_request", UtcTime),
+    sa.Column("last_request", UtcTime),
+    sa.Column("accounts", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("newly_flagged", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("left_out", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("warnings", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("cpu_seconds", sa.JSON, nullable=False, server_default="{}"),
+    sa.Column("peak_memory", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("home_bytes", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 campaigns = sa.Table(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from fingerprint.assessment.lifecycle import SILENT, events
+from fingerprint.assessment.lifecycle import SILENT, events, flag_events
 from fingerprint.domain.rows import Event
 from fingerprint.domain.signature import Signature, Spread, Stamp, Template
 
@@ -84,3 +84,11 @@ def test_variants_do_not_die_apart_from_their_family() -> None:
         family("v", variant_of="a"), spread=family("v", unseen=SILENT + timedelta(hours=2)).spread
     )
     assert told([silent], np.ones((1, 9))) == []
+
+
+def test_flags_come_and_go_and_what_analysts_said_is_no_news() -> None:
+    flagged = [replace(family(name), flagged=True) for name in ("new", "old", "labelled")]
+    flagged[2] = replace(flagged[2], label="campaign")
+    wording = replace(family("wording", variant_of="new"), flagged=True)
+    signatures = [*flagged, wording, family("calm"), family("gone")]
+    assert flag_events(signatures, {"old", "gone"}) == [Event("new", "flagged"), Event("gone", "cleared")]

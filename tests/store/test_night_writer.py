@@ -242,3 +242,17 @@ def test_a_large_night_is_saved_soon(tmp_path: Path) -> None:
     assert large < 8 * min(seconds(f"small{k}", 500) for k in range(2)), (
         "four times as much, twice what that takes"
     )
+
+
+def test_a_night_that_is_worked_again_asks_what_was_flagged_before_it(store: Store) -> None:
+    save_first(store)
+    assert store.flagged_before("n2") == {"f1", "f2"}
+    store.save_night(
+        make_night("n2"),
+        [replace(make_signature("f1"), flagged=False), make_signature("f3")],
+        spread=NEXT_SPREAD,
+        activity=NEXT_ACTIVITY,
+        events=[Event("f1", "cleared"), Event("f3", "flagged")],
+    )
+    assert store.flagged_before("n2") == {"f1", "f2"}
+    assert store.flagged_before("n3") == {"f2", "f3"}
