@@ -23,7 +23,7 @@ from fingerprint.discovery.batch import Requests
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
 from fingerprint.nights.spool_files import read_records, read_table, refusals
 from fingerprint.text.normalise import compose
-from fingerprint.traffic.conversations import Conversations
+from fingerprint.traffic.conversations import Conversations, Turns
 
 CHUNK_BYTES = 48_000_000
 """Text of conversations that are read back from the disk at once, but for a longer conversation."""
@@ -50,21 +50,25 @@ def turns(batches: Iterable[pa.RecordBatch], hours: float) -> Iterator[pa.Record
         if hours > 0:
             texts = compose(rows.column("system"), rows.column("prompt"))
             followed = seen.follow(hash_strings(rows.column("account_id")), seconds_of(rows), texts)
-            number, added = followed.conversation, _only_added(rows, texts, followed.known)
+            number, added = followed.conversation, _only_added(rows, texts, followed)
         count += len(rows)
         yield added.append_column("conversation", pa.array(number.astype(np.int32)))
 
 
-def _only_added(rows: pa.RecordBatch, texts: pa.LargeStringArray, known: IntArray) -> pa.RecordBatch:
-    """Leave out of each text as many bytes as are known of it."""
-    continuing = known > 0
+def _only_added(rows: pa.RecordBatch, texts: pa.LargeStringArray, turns: Turns) -> pa.RecordBatch:
+    """Leave out of each text what is known of it."""
+    continuing = turns.known > 0
     if not continuing.any():
         return rows
     data, ends = buffers(texts)
     own = np.diff(buffers(rows.column("prompt"))[1])
-    begins = np.where(continuing, ends[:-1] + known, ends[1:] - own)
+    begins = np.where(continuing, ends[:-1] + turns.known, ends[1:] - own)
     system = pc.if_else(pa.array(continuing), pa.scalar(None, pa.large_string()), rows.column("system"))
     prompt = strings(*gather(data, begins, ends[1:]))
+    if len(turns.cut):
+        cut = np.zeros(len(rows), np.bool_)
+        cut[turns.cut] = True
+        prompt = pc.replace_with_mask(prompt, pa.array(cut), turns.added)
     for name, column in (("system", system), ("prompt", prompt)):
         place = rows.schema.get_field_index(name)
         rows = rows.set_column(place, rows.schema.field(place), column)

@@ -88,6 +88,22 @@ def test_on_disk_they_are_those_in_memory(
     assert [path.name for path in folder.iterdir()] == ["ids.arrow"]
 
 
+def test_a_chat_that_is_cut_is_one_row_with_each_turn_once(tmp_path: Path) -> None:
+    said = [f"turn {n} asks for something else" for n in range(9)]
+    requests = [said[: n + 1] for n in range(7)] + [["summary", *said[5:8]], ["summary", *said[5:]]]
+    sent = [
+        Sent(prompt=TURN_END.join(turns), account="a", second=60.0 * n, system="be one")
+        for n, turns in enumerate(requests)
+    ]
+    whole = TURN_END.join([*said[:7], "summary", *said[7:]])
+    rows, made = in_memory(list(turns(cut(sent, [4, 8]), 24)))
+    assert rows_of([rows]) == [("a", 0.0, "be one", whole)]
+    assert made.conversation.tolist() == [0] * 9
+    assert rows_of(list(TurnFile.written(turns(cut(sent, [8]), 24), tmp_path).conversations())) == rows_of(
+        [rows]
+    )
+
+
 def test_without_hours_every_request_is_a_conversation() -> None:
     sent = [Sent(prompt="one", account="a", second=0.0)] * 3
     rows, requests = in_memory(list(turns(cut(sent, [2]), 0)))
