@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fingerprint.base.types import StageProgress
+from fingerprint.domain.errors import StoreError
 from fingerprint.domain.reading import Reading
 from fingerprint.domain.results import IngestReport
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
 from fingerprint.domain.settings import Home
-from fingerprint.jobs.publish import is_behind, publish_snapshot
+from fingerprint.jobs.publish import has_snapshot, is_behind, publish_snapshot
 from fingerprint.jobs.stage_clock import StageClock
 from fingerprint.matching.live import REMEMBERED, one_thread
 from fingerprint.matching.matcher import Matcher
+from fingerprint.matching.snapshot import open_snapshot
+from fingerprint.matching.snapshot_build import embedder_of, with_facts
+from fingerprint.matching.snapshot_files import published_at
+from fingerprint.store.store import Store
 from fingerprint.text.normalise import normalise_batch
 from fingerprint.traffic.reader import read_traffic
 from fingerprint.traffic.writer import check_extension, rejects_of, write_table
@@ -26,12 +32,13 @@ from fingerprint.traffic.writer import check_extension, rejects_of, write_table
 
 @dataclass(frozen=True, slots=True)
 class LookupReport:
-    """What one lookup run did; `snapshot` is the one it read."""
+    """What one lookup run did; `snapshot` is the one it read, `stale` why that may be older than the database."""
 
     ingest: IngestReport
     matched: int
     seconds: float
     snapshot: str
+    stale: str | None = None
 
 
 def lookup(
@@ -55,7 +62,8 @@ def lookup(
     if output is not None:
         check_extension(output)
     clock = StageClock(on_progress)
-    matcher = _current(home, model)
+    current = open_current(home, model)
+    matcher = current.matcher
     clock.stage("lookup")
     reader = read_traffic(
         sources,
@@ -68,7 +76,7 @@ def lookup(
     table = pa.concat_tables(parts) if parts else _no_matches(matcher, explain)
     write_table(table, output)
     matched = table.num_rows - table.column("family_id").null_count
-    return LookupReport(reader.report(), matched, clock.total(), matcher.snapshot.id)
+    return LookupReport(reader.report(), matched, clock.total(), matcher.snapshot.id, current.stale)
 
 
 def open_matcher(home: Home, model: str | None = None) -> Matcher:
@@ -78,16 +86,46 @@ def open_matcher(home: Home, model: str | None = None) -> Matcher:
     home that no night has worked on, StampMismatch if the model is not the home's.
     """
     one_thread()
-    matcher = _current(home, model)
+    matcher = open_current(home, model).matcher
     matcher.remember(REMEMBERED)
     return matcher
 
 
-def _current(home: Home, model: str | None) -> Matcher:
-    """Open a home's lookup snapshot; one that is missing or older than the database is made anew."""
-    if is_behind(home):
-        publish_snapshot(home)
-    return Matcher.open(home.path, model)
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What answers lookups; stale: why it may be older than the database, in words, or None."""
+
+    matcher: Matcher
+    stale: str | None = None
+
+
+def open_current(home: Home, model: str | None = None) -> Current:
+    """Open a home's lookup snapshot; one that is missing or older than the database is made anew.
+
+    Where it cannot be, as during a night, in a home that cannot be written, or without the database, the last one answers,
+    with what people say now of its families, if that can be read. Raises as `open_matcher`.
+    """
+    try:
+        if is_behind(home):
+            publish_snapshot(home)
+        return Current(Matcher.open(home.path, model))
+    except StoreError as error:
+        if not has_snapshot(home):
+            raise
+        return _last(home, model, str(error))
+
+
+def _last(home: Home, model: str | None, reason: str) -> Current:
+    snapshot = open_snapshot(home.path)
+    written = datetime.fromtimestamp(published_at(home.path, snapshot.id), UTC)
+    try:
+        with Store.open(home.path, home.database, read_only=True) as store:
+            _, facts = store.facts()
+        snapshot, labels = with_facts(snapshot, facts), "the labels of now"
+    except StoreError:
+        labels = "the labels of then"
+    stale = f"answers are of the snapshot of {written:%Y-%m-%d %H:%M} UTC, with {labels}: {reason}"
+    return Current(Matcher(snapshot, embedder_of(snapshot, model)), stale)
 
 
 def _matches(matcher: Matcher, batch: pa.RecordBatch, explain: bool) -> pa.Table:

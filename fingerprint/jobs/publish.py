@@ -26,6 +26,15 @@ def is_behind(home: Home) -> bool:
     return _behind(home.path, nights[-1].batch_id if nights else None, revision)
 
 
+def has_snapshot(home: Home) -> bool:
+    """Tell whether there is a snapshot that can be looked up in; reads no more of it than its list of files."""
+    try:
+        open_snapshot(home.path, verify=False)
+    except SnapshotError:
+        return False
+    return True
+
+
 def _behind(home: Path, night: str | None, revision: int) -> bool:
     try:
         meta = open_snapshot(home, verify=False).meta

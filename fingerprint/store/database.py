@@ -21,6 +21,7 @@ from fingerprint.store.tables import REVISION
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 15
 CONNECT_TIMEOUT_S = 10
+_CANNOT_WRITE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_FULL")
 _ALONE = 0x66696E67  # "fing": any number that no other program takes in the same PostgreSQL database
 
 
@@ -97,7 +98,7 @@ class Database:
             if read_only:
                 raise StoreError(
                     f"{self.name}: schema {REVISION} expected, {revision or 'an empty database'} found: "
-                    "run a command that writes to it once, e.g. `fingerprint nightly`"
+                    "run `fingerprint publish` on it once, as a user who may write to it"
                 )
             with self.writing(alone=True) as connection:
                 config.attributes["connection"] = connection
@@ -172,8 +173,13 @@ def _sqlite_connector(path: Path, read_only: bool) -> Callable[[], sqlite3.Conne
         raise StoreError(f"{path}: there is no database here yet; `fingerprint nightly` creates it")
 
     def connect() -> sqlite3.Connection:
+        if read_only and not _readable(path):
+            return opened("mode=ro&immutable=1")
+        return opened("mode=ro" if read_only else "mode=rwc")
+
+    def opened(mode: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            f"{path.as_uri()}?mode={'ro' if read_only else 'rwc'}",
+            f"{path.as_uri()}?{mode}",
             uri=True,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,  # _begin_sqlite begins
@@ -189,6 +195,26 @@ def _sqlite_connector(path: Path, read_only: bool) -> Callable[[], sqlite3.Conne
         return connection
 
     return connect
+
+
+def _readable(path: Path) -> bool:
+    """Tell whether SQLite reads a database as usual; where it cannot make the files beside it, it may read it alone.
+
+    False only where nothing beside the file waits to be read, so that nobody writes to it now.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        return True
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        if not error.sqlite_errorname.startswith(_CANNOT_WRITE):
+            raise
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,3 +94,29 @@ def test_passwords_stay_hidden(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no URL found") as refused:
         Store.open(tmp_path, "me:s3cret@host/db")
     assert "s3cret" not in str(refused.value)
+
+
+def test_a_read_only_home_is_read(read_only_home: Path) -> None:
+    with Store.open(read_only_home, read_only=True) as store:
+        assert [row.family_id for row in store.families()] == ["f1", "f2"]
+    assert {path.name for path in read_only_home.iterdir()} == {"fingerprint.db"}
+
+
+def test_what_waits_beside_a_read_only_database_is_not_passed_over(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "home") as store:
+        save_first(store)
+        log = (tmp_path / "home" / "fingerprint.db-wal").read_bytes()
+        assert log
+        with Store.open(tmp_path / "home", read_only=True) as reader:
+            assert len(reader.families()) == 2
+
+
+def test_an_older_schema_says_what_to_run(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        save_first(store)
+    with sqlite3.connect(tmp_path / "fingerprint.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0007_expected_false_flags'")
+    with pytest.raises(
+        StoreError, match=r"0007_expected_false_flags found: run `fingerprint publish` on it once"
+    ):
+        Store.open(tmp_path, read_only=True)

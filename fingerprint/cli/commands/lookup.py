@@ -10,6 +10,7 @@ import click
 from fingerprint.cli.commands.options import (
     explain_stop,
     home_options,
+    looked_up_home_of,
     made_with_option,
     max_rejects_option,
     output_options,
@@ -17,7 +18,6 @@ from fingerprint.cli.commands.options import (
     reading_options,
     reporting,
     traffic_argument,
-    worked_home_of,
 )
 from fingerprint.domain.errors import UsageError
 from fingerprint.domain.reading import Reading
@@ -65,7 +65,7 @@ def lookup(
     from fingerprint.cli.output import printing
     from fingerprint.jobs import lookup as lookup_job
 
-    home = worked_home_of(path, database)
+    home = looked_up_home_of(path, database)
     to_stdout = output == "-"
     if to_stdout and as_json:
         raise UsageError("--output - and --json both print on stdout: use one of them")
@@ -83,6 +83,7 @@ def lookup(
             explain=explain,
             on_progress=progress,
         )
+    printing.stale(report.stale)
     printing.result(
         [report], lambda: printing.lookup(report, None if to_stdout else output), as_json=as_json, quiet=quiet
     )
@@ -118,9 +119,11 @@ def try_(
     from fingerprint.cli.output import printing
     from fingerprint.jobs import lookup as lookup_job
 
-    home = worked_home_of(path, database)
+    home = looked_up_home_of(path, database)
     text = sys.stdin.buffer.read().decode(errors="replace") if prompt == "-" else prompt
-    match = lookup_job.open_matcher(home, model).one(text, system, account, explained=True)
+    current = lookup_job.open_current(home, model)
+    printing.stale(current.stale)
+    match = current.matcher.one(text, system, account, explained=True)
     printing.result([match], lambda: printing.match(match), as_json=as_json)
 
 

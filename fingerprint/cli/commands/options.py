@@ -164,7 +164,16 @@ def home_of(path: Path | None, database: str | None) -> Home:
 
 def worked_home_of(path: Path | None, database: str | None) -> Home:
     """Return the home as `home_of` does; StoreError says what to run first when there is none yet."""
+    return _worked(home_of(path, database))
+
+
+def looked_up_home_of(path: Path | None, database: str | None) -> Home:
+    """Return the home as `worked_home_of` does; a snapshot is enough, for lookups need no database."""
     home = home_of(path, database)
+    return home if home.current_file.exists() else _worked(home)
+
+
+def _worked(home: Home) -> Home:
     if home.database is None and not home.database_file.exists():
         first = f"fingerprint nightly TRAFFIC --home {shlex.quote(str(home.path))}"
         raise StoreError(f"{home.path}: there is no home here yet; first run: {first}")

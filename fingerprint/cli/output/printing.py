@@ -206,6 +206,12 @@ def lookup(report: LookupReport, output: str | None) -> None:
     page.print(error=output is None)
 
 
+def stale(words: str | None) -> None:
+    """Say on stderr why lookups are answered from an older snapshot, if they are."""
+    if words is not None:
+        click.echo(f"fingerprint: {plain(words)}", err=True)
+
+
 def hunt(report: HuntReport, output: str | None, *, error: bool = False) -> None:
     """Print what a hunt found; `error`: on stderr, because the hits are on stdout."""
     read = report.ingest
