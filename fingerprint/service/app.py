@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from fingerprint.base.version import __version__
 from fingerprint.matching.live import one_thread
@@ -16,13 +17,18 @@ from fingerprint.service import console
 from fingerprint.service.http import openapi, problems
 from fingerprint.service.http.config import Config
 from fingerprint.service.http.headers import SecurityHeaders
+from fingerprint.service.http.problems import response
 from fingerprint.service.routes import account_lists, families, gateways, health, lookups
 from fingerprint.service.serving.access_log import Observe, set_up_logging
 from fingerprint.service.serving.context import Service
+from fingerprint.service.serving.gate import Door, Gate, doors_of
 from fingerprint.service.serving.signals import drain_on_signals, read_policy_on_hangup
 
 SWITCH_S = 0.001
 """How long the thread of large bodies may keep the interpreter's lock from small lookups (D-150)."""
+
+API = (lookups, gateways, families, account_lists, health)
+"""Folders of routes, those asked for most first."""
 
 
 def create_app(config: Config) -> FastAPI:
@@ -38,16 +44,25 @@ def create_app(config: Config) -> FastAPI:
     app.state.service = Service(config)
     problems.install(app)
     openapi.install(app)
-    app.include_router(lookups.router)
-    app.include_router(families.router)
-    app.include_router(account_lists.router)
-    app.include_router(gateways.router)
+    for part in API:
+        app.include_router(part.router)
     app.router.routes.append(gateways.ENVOY_ROUTE)
-    app.include_router(health.router)
     console.install(app)
+    app.add_middleware(Gate, doors=_doors(app))
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observe)
     return app
+
+
+def _doors(app: FastAPI) -> list[Door]:
+    """Make the doors of all routes, those asked for most first."""
+    api = [route for part in API for route in part.router.routes]
+    plain = [route for route in app.routes if isinstance(route, Route)]  # Envoy's, and the OpenAPI document
+    own = frozenset((*lookups.PATHS, *gateways.PATHS))
+    return [
+        *doors_of([*api, *plain], lambda _request, problem: response(problem), own=own),
+        *doors_of(console.ROUTES, console.problem_page, own=frozenset()),
+    ]
 
 
 def from_environment() -> FastAPI:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -14,9 +13,6 @@ from fingerprint.domain.errors import NotFound, UsageError
 from fingerprint.domain.rows import AuditRow, KeyRow
 from fingerprint.store import api_keys, tables
 from fingerprint.store.database import Database
-from fingerprint.store.sql import upsert
-
-_SECRET = "session_secret"  # noqa: S105  the row's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +80,6 @@ class Access:
                 connection.execute(
                     sa.update(table).where(table.c.key_id == key_id, later).values(last_used=at)
                 )
-
-    def session_secret(self) -> bytes:
-        """Return the secret that signs log-in sessions, made at the first call."""
-        table = tables.meta
-        fresh = {"name": _SECRET, "value": secrets.token_hex(32)}
-        with self._database.writing() as connection:
-            upsert(connection, table, [fresh], keep=fresh)
-            return bytes.fromhex(
-                connection.execute(sa.select(table.c.value).filter_by(name=_SECRET)).scalar_one()
-            )
 
     def record(self, actor: str, action: str, subject: str, detail: Mapping[str, Any] | None = None) -> None:
         """Add one line to the audit log."""

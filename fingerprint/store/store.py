@@ -38,6 +38,7 @@ from fingerprint.store.rows import (
     to_account,
     to_signature,
 )
+from fingerprint.store.sessions import Sessions
 from fingerprint.store.signature_import import ImportOutcome, ImportPolicy
 from fingerprint.store.sql import arrow_table, insert_arrow
 
@@ -66,6 +67,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.access = Access(database)
+        self.sessions = Sessions(database)
 
     @classmethod
     def open(cls, home: Path, url: str | None = None, *, read_only: bool = False) -> Self:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-REVISION = "0009_night_facts"
+REVISION = "0010_sessions"
 """The last of the migrations, after which a database has these tables."""
 
 
@@ -232,6 +232,14 @@ api_keys = sa.Table(
     sa.Column("expires", UtcTime),
     sa.Column("revoked", UtcTime),
     sa.Column("last_used", UtcTime),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),  # SHA-256 of the cookie's token, hex
+    sa.Column("key_id", sa.Text, nullable=False),
+    sa.Column("expires", UtcTime, nullable=False),
 )
 
 # triggers, made by the migrations, refuse to change or delete its rows

@@ -85,12 +85,15 @@ class Kept:
 
     def __init__(self, site: Site, folder: Path) -> None:
         self._site, self._live, self._copy = site, site.home / "fingerprint.db", folder / "kept.db"
-        site.service.refresh()  # it makes what signs the sessions
+        site.service.refresh()
         _copied(self._live, self._copy)
 
     def put_back(self) -> None:
-        """Undo all that was done since, and let lookups know."""
+        """Undo all that was done since but log-ins, and let lookups know."""
+        begun = self._site.store.sessions.in_force().values()
         _copied(self._copy, self._live)
+        for session in begun:
+            self._site.store.sessions.start(session, by="test")
         self._site.service.refresh()
 
 

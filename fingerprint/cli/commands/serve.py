@@ -187,6 +187,26 @@ def revoke(key_id: str, path: Path | None, database: str | None, as_json: bool, 
     printing.result([row], lambda: click.echo(plain(f"{row.key_id}: {row.name} revoked")), as_json=as_json)
 
 
+@keys.command()
+@home_options
+@output_options
+@by_option
+def rotate_sessions(path: Path | None, database: str | None, as_json: bool, by: str | None) -> None:
+    """End all log-ins of the console.
+
+    \b
+    Example:
+      fingerprint keys rotate-sessions --home home
+
+    The output is how many there were. Analysts log in anew with their keys; a running service knows within a second.
+    """
+    from fingerprint.cli.output import printing
+
+    with _opened(path, database) as store:
+        count = store.sessions.end_all(by=by or login())
+    printing.result([{"sessions": count}], lambda: click.echo(f"{count} sessions ended"), as_json=as_json)
+
+
 @click.command()
 @home_options
 @output_options

@@ -7,12 +7,13 @@ adds the routes and static files to the application. Read base.py first: every p
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
 from starlette.types import Scope
 
 from fingerprint.service.console import accounts, campaigns, family, hunting, login, overview, queue
-from fingerprint.service.console.base import HERE
+from fingerprint.service.console.base import HERE, problem_page
 
-__all__ = ["install"]
+__all__ = ["ROUTES", "install", "problem_page"]
 
 
 class _RevalidatedFiles(StaticFiles):
@@ -25,8 +26,15 @@ class _RevalidatedFiles(StaticFiles):
         return response
 
 
+_ROUTERS = tuple(part.router for part in (login, queue, family, hunting, campaigns, accounts, overview))
+_STATIC = Mount("/static", _RevalidatedFiles(directory=HERE / "static"), name="static")
+
+ROUTES: tuple[BaseRoute, ...] = (_STATIC, *(route for router in _ROUTERS for route in router.routes))
+"""All that `install` adds."""
+
+
 def install(app: FastAPI) -> None:
     """Add the console's routes and static files."""
-    app.mount("/static", _RevalidatedFiles(directory=HERE / "static"), name="static")
-    for part in (login, queue, family, hunting, campaigns, accounts, overview):
-        app.include_router(part.router)
+    app.router.routes.append(_STATIC)
+    for router in _ROUTERS:
+        app.include_router(router)

@@ -21,9 +21,8 @@ from fingerprint.casework.queue import Queue
 from fingerprint.domain.errors import FingerprintError
 from fingerprint.service.console import charts
 from fingerprint.service.http.problems import Problem, problem_of
-from fingerprint.service.serving.auth import Principal, permitted
+from fingerprint.service.serving.auth import Principal, Required
 from fingerprint.service.serving.context import Service, service_of
-from fingerprint.service.serving.sessions import csrf_token
 from fingerprint.store.store import Store
 
 HERE = Path(__file__).parent
@@ -76,7 +75,7 @@ class Visit:
         common = {
             "who": self.who,
             "may_label": self.who.may("label"),
-            "csrf": csrf_token(self.service, session) if session else "",
+            "csrf": session.csrf if session else "",
             "benign_reasons": BENIGN_REASONS,
             "path": self.request.url.path,
             "did": self._did() if not self.partial else None,
@@ -99,12 +98,12 @@ class Visit:
         return RedirectResponse(target, 303)
 
 
-async def _reader(request: Request) -> Visit:
-    return Visit(request, service_of(request), await permitted(request, "read"))
+async def _reader(request: Request, who: Annotated[Principal, Depends(Required("read"))]) -> Visit:
+    return Visit(request, service_of(request), who)
 
 
-async def _writer(request: Request) -> Visit:
-    return Visit(request, service_of(request), await permitted(request, "label"))
+async def _writer(request: Request, who: Annotated[Principal, Depends(Required("label"))]) -> Visit:
+    return Visit(request, service_of(request), who)
 
 
 Reader = Annotated[Visit, Depends(_reader)]
@@ -125,17 +124,18 @@ class PageRoute(APIRoute):
             try:
                 return await handler(request)
             except FingerprintError as error:
-                return _problem_page(request, problem_of(error))
+                return problem_page(request, problem_of(error))
             except RequestValidationError as error:
                 fields = ", ".join(str(e["loc"][-1]) for e in error.errors())
-                return _problem_page(request, Problem(422, f"these fields are missing or wrong: {fields}"))
+                return problem_page(request, Problem(422, f"these fields are missing or wrong: {fields}"))
             except Problem as problem:
-                return _problem_page(request, problem)
+                return problem_page(request, problem)
 
         return handle
 
 
-def _problem_page(request: Request, problem: Problem) -> Response:
+def problem_page(request: Request, problem: Problem) -> Response:
+    """Show a problem to a person; who is not logged in is sent to log in."""
     partial = request.headers.get("hx-request") == "true"
     if problem.status == 401:
         where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -149,7 +149,11 @@ def _problem_page(request: Request, problem: Problem) -> Response:
         )
     name = "parts/problem.html" if partial else "problem.html"
     return TEMPLATES.TemplateResponse(
-        request, name, {"problem": problem, "who": None, "path": request.url.path}, status_code=problem.status
+        request,
+        name,
+        {"problem": problem, "who": None, "path": request.url.path},
+        status_code=problem.status,
+        headers=problem.headers,
     )
 
 

@@ -9,9 +9,9 @@ from starlette.responses import RedirectResponse, Response
 
 from fingerprint.service.console.base import TEMPLATES, PageRoute
 from fingerprint.service.console.queue import local
-from fingerprint.service.serving.auth import Principal, key_named, require
+from fingerprint.service.serving.auth import Principal, Required, key_named
 from fingerprint.service.serving.context import Service, service_of
-from fingerprint.service.serving.sessions import end, start
+from fingerprint.service.serving.sessions import end, require_our_page, start
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -30,23 +30,25 @@ def log_in(
     next: Annotated[str, Form()] = "/",  # noqa: A002
 ) -> Response:
     """Start a session for a key that may read; the audit log takes note."""
+    require_our_page(request)
+    address = request.client.host if request.client else ""
+    service.logins.admit(address)
     stored = key_named(service, key.strip())
     if stored is None or not {"read", "admin"} & set(stored.row.scopes):
+        service.logins.failed(address)
         values = {"wrong": True, "next": local(next)}
         return TEMPLATES.TemplateResponse(request, "login.html", values, status_code=401)
-    service.store().access.record(stored.row.name, "session.start", stored.row.key_id)
     response = RedirectResponse(local(next), 303)
-    start(service, response, stored.row.key_id)
+    start(service, response, stored)
     return response
 
 
 @router.post("/logout")
 def log_out(
-    who: Annotated[Principal, Depends(require("read"))], service: Annotated[Service, Depends(service_of)]
+    who: Annotated[Principal, Depends(Required("read"))], service: Annotated[Service, Depends(service_of)]
 ) -> Response:
     """End the session."""
     response = RedirectResponse("/login", 303)
-    end(service, response)
     if who.session is not None:
-        service.store().access.record(who.name, "session.end", who.session.key_id)
+        end(service, response, who.session, by=who.name)
     return response

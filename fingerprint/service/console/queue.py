@@ -184,7 +184,9 @@ def new_campaign(family_id: str) -> str:
 
 def local(where: str) -> str:
     """Return an address if it is one of this site, else the queue's."""
-    return where if where.startswith("/") and not where.startswith(("//", "/\\")) else "/"
+    # browsers read a backslash as a slash, and leave tabs and line breaks out
+    plain = where.isprintable() and "\\" not in where
+    return where if plain and where.startswith("/") and not where.startswith("//") else "/"
 
 
 def _revision_of(value: str) -> tuple[str, int | None]:

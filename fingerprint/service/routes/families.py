@@ -28,16 +28,16 @@ from fingerprint.service.routes.schemas import (
     family_detail,
     label_body,
 )
-from fingerprint.service.serving.auth import Principal, require
+from fingerprint.service.serving.auth import Principal, Required
 from fingerprint.service.serving.context import Service, service_of
 from fingerprint.store.cursors import Cursor
 
 router = APIRouter(prefix="/v1")
 
 Here = Annotated[Service, Depends(service_of)]
-Reader = Annotated[Principal, Depends(require("read"))]
-Labeller = Annotated[Principal, Depends(require("label"))]
-Admin = Annotated[Principal, Depends(require("admin"))]
+Reader = Annotated[Principal, Depends(Required("read"))]
+Labeller = Annotated[Principal, Depends(Required("label"))]
+Admin = Annotated[Principal, Depends(Required("admin"))]
 # PostgreSQL's text takes no NUL
 Name = Annotated[str, Path(min_length=1, max_length=1024, pattern=r"^[^\x00]+$")]
 Size = Annotated[int, Query(ge=1, le=1000, description="most items of a page")]

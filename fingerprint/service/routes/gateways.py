@@ -36,6 +36,10 @@ from fingerprint.traffic.rejects import BadRow
 
 router = APIRouter(tags=["gateways"])
 ENVOY_PATH = "/v1/envoy/authz"
+LITELLM_PATH = "/beta/litellm_basic_guardrail_api"
+PATHS = (LITELLM_PATH, f"{ENVOY_PATH}/{{path:path}}")
+"""Routes that ask for their keys and read their bodies themselves: whatever is wrong, they answer 503."""
+
 ACCOUNT_HEADER = "x-account-id"
 ACCOUNT_FIELDS = (
     "user_api_key_org_id",
@@ -106,7 +110,7 @@ async def _decided(
 
 
 @router.post(
-    "/beta/litellm_basic_guardrail_api",
+    LITELLM_PATH,
     response_model=GuardrailAnswer,
     responses=problems(503),
     openapi_extra=body_schema(GuardrailBody),
@@ -244,4 +248,4 @@ def _refused(reason: str, headers: dict[str, str]) -> Response:
     return Response(orjson.dumps({"error": error}), 403, headers, "application/json")
 
 
-ENVOY_ROUTE = Route(f"{ENVOY_PATH}/{{path:path}}", EnvoyAuthz(), include_in_schema=False)
+ENVOY_ROUTE = Route(PATHS[1], EnvoyAuthz(), include_in_schema=False)

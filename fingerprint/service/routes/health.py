@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from starlette.responses import PlainTextResponse, Response
 
 from fingerprint.service.http.problems import Problem
 from fingerprint.service.serving import metrics
-from fingerprint.service.serving.auth import permitted
+from fingerprint.service.serving.auth import Principal, Required
 from fingerprint.service.serving.context import Service, service_of
 
 router = APIRouter(tags=["operations"])
@@ -38,10 +38,10 @@ async def readyz(service: Annotated[Service, Depends(service_of)]) -> Response:
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-async def prometheus(request: Request) -> Response:
+async def prometheus(
+    service: Annotated[Service, Depends(service_of)], _who: Annotated[Principal, Depends(Required("read"))]
+) -> Response:
     """Answer Prometheus; scope read, where there are keys."""
-    service = service_of(request)
-    await permitted(request, "read")
     return metrics.exposition(
         service.live.serving,
         service.policy_file,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
@@ -25,13 +25,17 @@ from fingerprint.service.routes.answers import (
 )
 from fingerprint.service.serving import metrics
 from fingerprint.service.serving.access_log import note
-from fingerprint.service.serving.auth import permitted
+from fingerprint.service.serving.auth import Principal, Required
 from fingerprint.service.serving.context import Service, service_of
 from fingerprint.traffic.bodies import Body, parsed
 from fingerprint.traffic.rejects import BadRow
 
 router = APIRouter(prefix="/v1", tags=["lookup"])
 SNAPSHOT = "x-snapshot-id"
+PATHS = ("/v1/lookup", "/v1/lookup/batch")
+"""Routes that read their bodies themselves."""
+
+Asking = Annotated[Principal, Depends(Required("lookup"))]
 
 
 @router.post(
@@ -40,10 +44,9 @@ SNAPSHOT = "x-snapshot-id"
     responses=problems(400, 401, 403, 413, 415, 422, 503),
     openapi_extra=body_schema(LookupBody),
 )
-async def lookup(request: Request) -> Response:
+async def lookup(request: Request, who: Asking) -> Response:
     """Look one request up among the stored families, and decide by the operator's policy."""
     service = service_of(request)
-    who = await permitted(request, "lookup")
     raw = await json_bytes_of(request, service.config)
     until = deadline_of(request, service.config.deadline_ms)
     body = await service.engine.aside(len(raw), partial(_parsed, raw), until)
@@ -71,10 +74,9 @@ async def lookup(request: Request) -> Response:
     responses=problems(400, 401, 403, 413, 415, 422, 503),
     openapi_extra=body_schema(BatchBody),
 )
-async def lookup_batch(request: Request) -> Response:
+async def lookup_batch(request: Request, who: Asking) -> Response:
     """Look up to 1,000 requests up, all in the same snapshot."""
     service = service_of(request)
-    who = await permitted(request, "lookup")
     raw = await json_bytes_of(request, service.config)
     until = deadline_of(request, service.config.batch_deadline_ms)
     queries, explained = await service.engine.aside(

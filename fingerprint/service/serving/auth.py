@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -12,7 +11,7 @@ from fingerprint.domain.vocabulary import Scope
 from fingerprint.service.http.config import is_loopback
 from fingerprint.service.http.problems import Problem
 from fingerprint.service.serving.context import Service, service_of
-from fingerprint.service.serving.sessions import Session, require_csrf, session_of
+from fingerprint.service.serving.sessions import Session, session_of
 from fingerprint.store import api_keys
 from fingerprint.store.access import StoredKey
 
@@ -20,6 +19,9 @@ OPEN_SCOPES = ("lookup", "read")
 """What anyone on this machine may do while no key was ever made; whoever changes something needs a name."""
 
 GATEWAY_KEY = "x-fingerprint-key"
+
+WHO = "fingerprint.who"
+"""Where the scope of a request that was let in says who asks."""
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="fingerprint"'}
 
@@ -38,6 +40,9 @@ class Principal:
         return scope in self.scopes or "admin" in self.scopes
 
 
+_ANYONE = Principal("anyone on this machine", None, OPEN_SCOPES)
+
+
 def key_named(service: Service, key: str) -> StoredKey | None:
     """Return the stored key that this is, if it is valid now: neither revoked nor expired."""
     key_id = api_keys.id_in(key)
@@ -48,7 +53,7 @@ def key_named(service: Service, key: str) -> StoredKey | None:
     return stored
 
 
-def principal_of(service: Service, request: HTTPConnection) -> Principal | None:
+async def principal_of(service: Service, request: HTTPConnection) -> Principal | None:
     """Tell who asks: by `Authorization: Bearer`, by `x-api-key`, by the console's cookie; None for nobody.
 
     Raises Problem 401 for a key that is not valid, 503 when keys have not been read yet.
@@ -59,48 +64,51 @@ def principal_of(service: Service, request: HTTPConnection) -> Principal | None:
         if stored is None:
             raise Problem(401, "this API key is not valid", headers=_CHALLENGE)
         return _principal(stored, None)
-    session = session_of(service, request)
+    session = await session_of(service, request)
     stored = None if session is None else _keys(service).get(session.key_id)
     if stored is not None and _in_force(service, stored):
         return _principal(stored, session)
     if service.config.is_local and not _keys(service) and _asked_locally(request):
-        return Principal("anyone on this machine", None, OPEN_SCOPES)
+        return _ANYONE
     return None
 
 
-def require(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
-    """Make a dependency that lets only those with a scope in, and only their own pages change something."""
+@dataclass(frozen=True, slots=True)
+class Required:
+    """A dependency of routes: who asks. It states the scope that the gate asks for before anything of the body is read."""
 
-    async def dependency(request: Request) -> Principal:
-        return await permitted(request, scope)
+    scope: Scope
 
-    return dependency
+    async def __call__(self, request: Request) -> Principal:
+        """Return whom the gate let in."""
+        who: Principal = request.scope[WHO]
+        return who
 
 
-async def permitted(request: Request, scope: Scope) -> Principal:
-    """Return who asks; raises Problem 401 or 403 unless they have the scope."""
+async def permitted(request: HTTPConnection, scope: Scope) -> Principal:
+    """Return who asks, read off headers and cookies alone; raises Problem 401 or 403 unless they have the scope."""
     service = service_of(request)
-    who = principal_of(service, request)
+    who = await principal_of(service, request)
     if who is None:
         raise Problem(401, "an API key expected, as Authorization: Bearer or x-api-key", headers=_CHALLENGE)
     if not who.may(scope):
         raise Problem(403, f"scope {scope} expected, {', '.join(who.scopes)} found")
-    if who.session is not None:
-        await require_csrf(service, who.session, request)
     return who
 
 
-def permitted_gateway(request: HTTPConnection) -> None:
-    """Let a gateway in by x-fingerprint-key, for the request's other keys are its client's; raises Problem 401 or 403."""
+def permitted_gateway(request: HTTPConnection) -> Principal:
+    """Return which gateway asks, by x-fingerprint-key, for other keys are its client's; raises Problem 401 or 403."""
     service = service_of(request)
     sent = request.headers.get(GATEWAY_KEY)
     stored = None if sent is None else key_named(service, sent)
     if stored is not None:
-        if not _principal(stored, None).may("lookup"):
+        who = _principal(stored, None)
+        if not who.may("lookup"):
             raise Problem(403, "scope lookup expected")
-        return
+        return who
     if sent is not None or not service.config.is_local or _keys(service):
         raise Problem(401, f"an API key expected in {GATEWAY_KEY}")
+    return _ANYONE
 
 
 def _sent_key(request: HTTPConnection) -> str | None:

@@ -16,10 +16,12 @@ from fingerprint.matching.live import Live
 from fingerprint.service.http.config import Config
 from fingerprint.service.serving import metrics
 from fingerprint.service.serving.batcher import Batcher
+from fingerprint.service.serving.logins import Logins
 from fingerprint.service.serving.policy import GatewayPolicy
 from fingerprint.service.serving.policy_file import PolicyFile
 from fingerprint.service.serving.publisher import Publisher
 from fingerprint.store.access import StoredKey
+from fingerprint.store.sessions import StoredSession
 from fingerprint.store.store import Store
 
 log = structlog.get_logger()
@@ -35,7 +37,10 @@ class Service:
         self.policy_file = PolicyFile(None if config.policy is None else Path(config.policy))
         self.policy_file.look()
         self.keys: dict[str, StoredKey] | None = None
-        self.secret: bytes | None = None
+        self.sessions: dict[str, StoredSession] = {}
+        self.logins = Logins()
+        # sessions looked for in the database at once: made-up ones must not take all its connections
+        self.few = asyncio.Semaphore(4)
         self.draining = False
         self.database_up = False
         self.last_used: dict[str, datetime] = {}
@@ -83,7 +88,7 @@ class Service:
         try:
             store = self.store()
             self.keys = {key.row.key_id: key for key in store.access.all_keys()}
-            self.secret = self.secret or store.access.session_secret()
+            self.sessions = store.sessions.in_force()
             used, self.last_used = self.last_used, {}
             if used:
                 store.access.used(used)

@@ -1,47 +1,61 @@
-"""Log-in sessions of the console: a signed cookie that names a key, and CSRF tokens bound to it.
+"""Log-in sessions of the console: a cookie with a random token, and CSRF tokens made from it.
 
-Nothing is kept on the server: a session ends when it expires, when its key is revoked, or when the browser forgets it.
+The database keeps a hash of each token, so that a session ends where it is kept: at log-out, when it expires, when its
+key is revoked, and when an administrator ends them all.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
+import re
 import secrets
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import timedelta
 from urllib.parse import urlsplit
 
-from fastapi import Request
 from fastapi.requests import HTTPConnection
-from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.responses import Response
 
 from fingerprint.base.times import HOUR_SECONDS
 from fingerprint.service.http.problems import Problem
 from fingerprint.service.serving.context import Service
+from fingerprint.store.access import StoredKey
+from fingerprint.store.sessions import StoredSession, digest_of
 
 COOKIE = "fingerprint_session"
 CSRF_FIELD = "csrf_token"
 CSRF_HEADER = "x-csrf-token"
-_SAFE = {"GET", "HEAD", "OPTIONS"}
+SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+
+_TOKEN = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A log-in: which key, and what ties CSRF tokens to it."""
+    """A log-in: which key, and the token of its cookie, which is a secret."""
 
     key_id: str
-    nonce: str
+    token: str = field(repr=False)
+
+    @property
+    def csrf(self) -> str:
+        """What this session's forms and scripts must send along."""
+        return hmac.new(self.token.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
-def start(service: Service, response: Response, key_id: str) -> None:
-    """Set the cookie of a new session."""
-    session = {"k": key_id, "n": secrets.token_hex(16)}
+def start(service: Service, response: Response, key: StoredKey) -> None:
+    """Keep a new session and set its cookie; raises StoreError while the database is away."""
+    token = secrets.token_hex(32)
+    hours = service.config.session_hours
+    stored = StoredSession(digest_of(token), key.row.key_id, service.now() + timedelta(hours=hours))
+    service.store().sessions.start(stored, by=key.row.name)
+    service.sessions = {**service.sessions, stored.digest: stored}
     response.set_cookie(
         COOKIE,
-        _signer(service).dumps(session),
-        max_age=int(service.config.session_hours * HOUR_SECONDS),
+        token,
+        max_age=int(hours * HOUR_SECONDS),
         httponly=True,
         secure=service.config.secure_cookies,
         samesite="lax",
@@ -49,56 +63,48 @@ def start(service: Service, response: Response, key_id: str) -> None:
     )
 
 
-def end(service: Service, response: Response) -> None:
-    """Let the browser forget the session."""
+def end(service: Service, response: Response, session: Session, *, by: str) -> None:
+    """End a session here and in the browser; raises StoreError while the database is away."""
+    digest = digest_of(session.token)
+    service.store().sessions.end(digest, by=by)
+    service.sessions = {kept: row for kept, row in service.sessions.items() if kept != digest}
     response.delete_cookie(
         COOKIE, httponly=True, secure=service.config.secure_cookies, samesite="lax", path="/"
     )
 
 
-def session_of(service: Service, request: HTTPConnection) -> Session | None:
-    """Return the session of a request; None without one, or when it is not signed by us or too old."""
-    cookie = request.cookies.get(COOKIE)
-    if cookie is None or service.secret is None:
+async def session_of(service: Service, request: HTTPConnection) -> Session | None:
+    """Return the session of a request; None without one, or when it is not kept or too old.
+
+    Raises StoreError when only the database could tell, and is away.
+    """
+    token = request.cookies.get(COOKIE)
+    if token is None or _TOKEN.fullmatch(token) is None:
         return None
-    try:
-        content: Any = _signer(service).loads(
-            cookie, max_age=int(service.config.session_hours * HOUR_SECONDS)
-        )
-        return Session(str(content["k"]), str(content["n"]))
-    except (BadSignature, KeyError, TypeError):
+    digest = digest_of(token)
+    stored = service.sessions.get(digest)
+    if stored is None:
+        # another worker may have begun it since this one looked
+        async with service.few:
+            stored = await asyncio.to_thread(lambda: service.store().sessions.find(digest))
+    if stored is None or stored.expires <= service.now():
         return None
+    return Session(stored.key_id, token)
 
 
-def csrf_token(service: Service, session: Session) -> str:
-    """Return the token that a session's forms and scripts must send along."""
-    return hmac.new(_secret(service), f"csrf {session.nonce}".encode(), hashlib.sha256).hexdigest()
-
-
-async def require_csrf(service: Service, session: Session, request: Request) -> None:
-    """Raise Problem 403 unless a request that changes something came from a page of ours."""
-    if request.method in _SAFE:
-        return
+def require_our_page(request: HTTPConnection) -> None:
+    """Raise Problem 403 when a browser says that another site's page sent the request."""
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise Problem(403, "the request comes from a page of another site")
-    sent = request.headers.get(CSRF_HEADER)
-    if sent is None and request.headers.get("content-type", "").startswith(
-        "application/x-www-form-urlencoded"
+    from_here = request.headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+    if (origin is None and not from_here) or (
+        origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     ):
-        field = (await request.form()).get(CSRF_FIELD)
-        sent = field if isinstance(field, str) else None
-    if sent is None or not hmac.compare_digest(sent.encode(), csrf_token(service, session).encode()):
+        raise Problem(403, "the request comes from a page of another site")
+
+
+def require_csrf(session: Session, request: HTTPConnection, field: str | None) -> None:
+    """Raise Problem 403 unless a request that changes something came from a page of ours; field: of its form, if any."""
+    require_our_page(request)
+    sent = request.headers.get(CSRF_HEADER, field)
+    if sent is None or not hmac.compare_digest(sent.encode(), session.csrf.encode()):
         raise Problem(403, f"the session's CSRF token expected in {CSRF_HEADER} or in field {CSRF_FIELD}")
-
-
-def _signer(service: Service) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(
-        _secret(service), salt="console session", signer_kwargs={"digest_method": hashlib.sha256}
-    )
-
-
-def _secret(service: Service) -> bytes:
-    if service.secret is None:
-        raise Problem(503, "the database has not been reached yet", headers={"Retry-After": "5"})
-    return service.secret
