@@ -1,4 +1,4 @@
-"""From which score on a family is flagged: the precision that is aimed at, and how many false flags to expect.
+"""From which score on a family is flagged, by the precision that is aimed at.
 
 A score is the probability that a family is a campaign's, at a base rate of one family in twenty. Families far above the
 threshold are nearly sure, so flags as a whole are right more often than the least sure of them. The table says from which
@@ -7,8 +7,6 @@ half is kept for kinds of traffic that no labelled world holds (`benchmarks/qual
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -26,8 +24,3 @@ def flag_threshold(precision: float) -> float:
         raise UsageError(f"precision: a number from {least} to {most} expected, {precision:g} found")
     precisions, scores = np.array(THRESHOLDS).T
     return float(np.interp(precision, precisions, scores))
-
-
-def expected_false_flags(scores: Iterable[float]) -> float:
-    """Return how many of the families flagged, by their scores, are not a campaign's, by the scores themselves."""
-    return float(sum(1.0 - score for score in scores))

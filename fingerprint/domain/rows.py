@@ -14,7 +14,10 @@ EventKind = Literal["born", "merged", "split", "pivoted", "died", "flagged", "cl
 
 @dataclass(frozen=True, slots=True)
 class FamilyRow:
-    """A stored family without its arrays, as lists show it; `template` is the text with ⟨…⟩ for slots."""
+    """A stored family without its arrays, as lists show it; `template` is the text with ⟨…⟩ for slots.
+
+    precision: `expected_precision` of the score.
+    """
 
     family_id: str
     kind: FamilyKind
@@ -29,6 +32,7 @@ class FamilyRow:
     version: int
     template: str
     conversations: int
+    precision: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class CampaignRow:
     templates: tuple[str, ...] = ()
     conversations: int = 0
     name: str = ""
+    precision: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from fingerprint.assessment.assess import EarlierNights, assess, meanings
 from fingerprint.assessment.campaigns import AllNights
 from fingerprint.assessment.departures import account_features, storable, with_earlier_nights
 from fingerprint.assessment.earlier_evidence import Since
-from fingerprint.assessment.flagging import expected_false_flags, flag_threshold
+from fingerprint.assessment.flagging import flag_threshold
 from fingerprint.assessment.lifecycle import flag_events
 from fingerprint.assessment.outcome import group_campaigns
 from fingerprint.base.parallel import workers
@@ -25,6 +25,7 @@ from fingerprint.base.types import StageProgress
 from fingerprint.discovery import leftovers
 from fingerprint.discovery.topics import topics
 from fingerprint.domain.errors import DoubtfulTraffic, StoreError
+from fingerprint.domain.expected_precision import expected_false_flags
 from fingerprint.domain.reading import Reading
 from fingerprint.domain.results import NightReport
 from fingerprint.domain.rows import Event

@@ -12,6 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from fingerprint.domain import signature_json
+from fingerprint.domain.expected_precision import expected_precision
 from fingerprint.domain.results import IngestReport, NightReport, TrafficWarning
 from fingerprint.domain.rows import AccountRow, CampaignRow, FamilyRow
 from fingerprint.domain.signature import Signature, Spread
@@ -142,6 +143,7 @@ def to_family(row: sa.Row[Any]) -> FamilyRow:
         version=row.version,
         template=row.text,
         conversations=row.conversations,
+        precision=expected_precision(row.score),
     )
 
 
@@ -179,6 +181,7 @@ def to_campaign(row: sa.Row[Any], families: list[FamilyRow], pool_of: Mapping[st
         templates=tuple(family.template for family in families),
         conversations=sum(family.conversations for family in families),
         name=row.name or made_name(row.campaign_id),
+        precision=expected_precision(row.score),
     )
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fingerprint.assessment.flagging import THRESHOLDS, expected_false_flags, flag_threshold
+from fingerprint.assessment.flagging import THRESHOLDS, flag_threshold
 from fingerprint.domain.errors import UsageError
 from fingerprint.domain.settings import PRECISION_RANGE
 
@@ -18,8 +18,3 @@ def test_the_threshold_grows_with_the_precision() -> None:
 def test_a_precision_that_nobody_measured_is_refused(precision: float) -> None:
     with pytest.raises(UsageError, match="precision"):
         flag_threshold(precision)
-
-
-def test_expected_false_flags_are_what_the_scores_leave() -> None:
-    assert expected_false_flags([0.9, 0.7, 1.0]) == pytest.approx(0.4)
-    assert expected_false_flags([]) == 0

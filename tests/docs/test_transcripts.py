@@ -48,7 +48,7 @@ def test_readme_shows_the_summary_of_a_night(home: tuple[str, str]) -> None:
 
 
 def test_a_family_is_shown_as_it_is_printed(home: tuple[str, str]) -> None:
-    [family] = re.findall(r"^family (\w+): score", FAMILIES, re.MULTILINE)
+    [family] = re.findall(r"^family (\w+): expected precision", FAMILIES, re.MULTILINE)
     printed = {shape(line) for line in run("families", "show", family, "--home", home[0]).splitlines()}
     assert [line for line in shown(FAMILIES, "family fc17") if line not in printed] == []
 

@@ -15,6 +15,7 @@ from support.stored_nights import (
 
 from fingerprint.casework.actions import Actions
 from fingerprint.domain.errors import NotFound
+from fingerprint.domain.expected_precision import expected_precision
 from fingerprint.domain.rows import AccountRow, CampaignRow
 from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA
 from fingerprint.store.cursors import Cursor
@@ -124,6 +125,7 @@ def test_campaigns_of_a_night(store: Store) -> None:
             templates=("Rate the answer ⟨…⟩", "Rate the answer ⟨…⟩"),
             conversations=12,
             name="c1",
+            precision=expected_precision(0.8),
         )
     ]
     save_next(store)  # assesses f1, names no campaign

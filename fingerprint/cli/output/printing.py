@@ -13,6 +13,7 @@ from rich.text import Text
 
 from fingerprint.cli.output.tables import Page, put, table
 from fingerprint.cli.output.terminal import iso, json_line, plain
+from fingerprint.domain.expected_precision import expected_precision, precision_words
 from fingerprint.domain.results import IngestReport, Match, NightReport
 from fingerprint.domain.rows import AccountRow, CampaignRow, Event, FamilyRow, LabelRow
 from fingerprint.domain.signature import Segment, Signature, Slot
@@ -45,11 +46,11 @@ def result(
 
 def families(rows: Sequence[FamilyRow]) -> None:
     """Print a table of families."""
-    names = ("family", ">score", "", "label", ">accounts", ">requests", "template")
+    names = ("family", ">precision", "", "label", ">accounts", ">requests", "template")
     lines = (
         (
             r.family_id,
-            _score(r.score),
+            precision_words(r.precision),
             _flag(r.flagged),
             r.label,
             r.accounts,
@@ -90,7 +91,7 @@ def campaigns(rows: Sequence[CampaignRow]) -> None:
     names = (
         "campaign",
         "name",
-        ">score",
+        ">precision",
         "label",
         ">families",
         ">accounts",
@@ -102,7 +103,7 @@ def campaigns(rows: Sequence[CampaignRow]) -> None:
         (
             r.campaign_id,
             r.name,
-            _score(r.score),
+            precision_words(r.precision),
             r.label,
             len(r.families),
             r.accounts,
@@ -118,7 +119,8 @@ def campaigns(rows: Sequence[CampaignRow]) -> None:
 def campaign(row: CampaignRow) -> None:
     """Print all that is known of a campaign, its largest families first."""
     state = "flagged" if row.flagged else "not flagged"
-    page = Page(f"campaign {row.campaign_id}, {row.name}: score {_score(row.score)}, {state}")
+    precision = precision_words(row.precision)
+    page = Page(f"campaign {row.campaign_id}, {row.name}: expected precision {precision}, {state}")
     page.fact("label", row.label or "none yet")
     if row.first_seen is not None and row.last_seen is not None:
         page.fact("seen", f"{_time(row.first_seen)} to {_time(row.last_seen)}")
@@ -182,7 +184,7 @@ def night(report: NightReport, home: Path, assignments: str | None) -> None:
     if report.flagged:
         page.fact(
             "flags",
-            f"{report.flagged:,} families; about {report.expected_false_flags:.1f} of them are honest, by their scores",
+            f"{report.flagged:,} families; about {report.expected_false_flags:.1f} of them are expected to be honest",
         )
     page.fact("time", " · ".join(f"{stage} {took:.1f} s" for stage, took in report.seconds.items()))
     if assignments is not None:
@@ -269,7 +271,8 @@ def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tu
     """Print all that is known of a family; labels and events (each with its night's batch) oldest first."""
     spread, stamp = signature.spread, signature.stamp
     state = "flagged as a campaign" if signature.flagged else "not flagged"
-    page = Page(f"family {signature.family_id}: score {_score(signature.score)}, {state}")
+    precision = precision_words(expected_precision(signature.score))
+    page = Page(f"family {signature.family_id}: expected precision {precision}, {state}")
     page.fact("verdict", verdict_line(signature.reasons, spread.accounts, flagged=signature.flagged))
     page.fact("label", signature.label or "none yet")
     if signature.campaign_id:

@@ -19,6 +19,7 @@ from fingerprint.casework.actions import Actions
 from fingerprint.casework.queries import PageQueries
 from fingerprint.casework.queue import Queue
 from fingerprint.domain.errors import FingerprintError
+from fingerprint.domain.expected_precision import expected_precision, precision_words
 from fingerprint.service.console import charts
 from fingerprint.service.http.problems import Problem, problem_of
 from fingerprint.service.serving.auth import Principal, Required
@@ -182,6 +183,7 @@ def _iso(at: datetime) -> str:
 
 
 TEMPLATES.env.filters |= {
+    "precision": lambda score: precision_words(expected_precision(score)),
     "count": _count,
     "short": _short,
     "time": _time,

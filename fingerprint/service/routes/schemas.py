@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from fingerprint.domain.casework import PoolAccount
+from fingerprint.domain.expected_precision import expected_precision
 from fingerprint.domain.rows import AccountRow, AuditRow, CampaignRow, Event, FamilyRow, LabelRow
 from fingerprint.domain.signature import Signature
 from fingerprint.domain.signature_json import reasons_to_json, to_json
@@ -20,6 +21,7 @@ class FamilyBody(BaseModel):
     family_id: str
     kind: Literal["template", "reworded", "topical"]
     score: float = Field(description="how likely it is a campaign's, 0 to 1")
+    precision: float = Field(description="expected share of campaigns' families among those scored so")
     flagged: bool
     label: str | None
     campaign_id: str | None
@@ -99,6 +101,7 @@ class CampaignBody(BaseModel):
     name: str = Field(description="what it asks for and two words, unless an analyst named it otherwise")
     label: str | None
     score: float
+    precision: float
     flagged: bool
     families: list[str]
     accounts: int
@@ -184,6 +187,7 @@ def family_detail(
         family_id=signature.family_id,
         kind=signature.kind,
         score=signature.score,
+        precision=expected_precision(signature.score),
         flagged=signature.flagged,
         label=signature.label,
         campaign_id=signature.campaign_id,
