@@ -63,8 +63,8 @@ class Actions:
             for family in families
         ]
         what = "label taken away from" if label is None else f"{label}{f' {campaign}' if campaign else ''}:"
-        words = f"{what} {_listed_ids(families)}{f' ({reason})' if reason else ''}"
-        return self._act("label", families, steps, words, by)
+        words = f"{what} {listed_ids(families)}{f' ({reason})' if reason else ''}"
+        return self.act("label", families, steps, words, by)
 
     def set_label(
         self,
@@ -93,15 +93,12 @@ class Actions:
         when = None if until is None else until.astimezone(UTC).isoformat()
         steps = [{"do": "snooze", "family": family, "until": when} for family in read]
         what = "woken" if until is None else f"snoozed until {until:%Y-%m-%d}"
-        return self._act("snooze", read, steps, f"{what}: {_listed_ids(read)}", by)
+        return self.act("snooze", read, steps, f"{what}: {listed_ids(read)}", by)
 
     def note(self, family_id: str, text: str, *, by: str) -> ActionRow:
         """Write a note on a family; raises UsageError for an empty or very long one."""
-        text = text.strip().replace("\0", "\N{REPLACEMENT CHARACTER}")
-        if not 0 < len(text) <= MAX_NOTE:
-            raise UsageError(f"a note of 1 to {MAX_NOTE:,} characters expected, {len(text):,} found")
-        step = {"do": "note", "family": family_id, "text": text}
-        return self._act("note", {family_id: None}, [step], f"note on {family_id}", by)
+        step = {"do": "note", "family": family_id, "text": checked_note(text)}
+        return self.act("note", {family_id: None}, [step], f"note on {family_id}", by)
 
     def merge(self, target: str, families: ReadRevisions, *, by: str) -> ActionRow:
         """Make families, with their variants, other wordings of `target`; it takes a label over if it has none.
@@ -128,7 +125,7 @@ class Actions:
                 {"do": "label", "family": target, "label": word, "campaign": campaign, "reason": reason}
             )
         read = {target: None, **families}
-        return self._act("merge", read, steps, f"merged {_listed_ids(others)} into {target}", by)
+        return self.act("merge", read, steps, f"merged {listed_ids(others)} into {target}", by)
 
     def split_wordings(
         self, family_id: str, wordings: Sequence[str], *, by: str, expected: int | None = None
@@ -146,8 +143,8 @@ class Actions:
             {"do": "variant", "family": w, "variant_of": wordings[0] if n else None, "pinned": pins_of[w]}
             for n, w in enumerate(wordings)
         ]
-        words = f"split {_listed_ids(wordings)} off {family_id}"
-        return self._act("split", {family_id: expected}, steps, words, by)
+        words = f"split {listed_ids(wordings)} off {family_id}"
+        return self.act("split", {family_id: expected}, steps, words, by)
 
     def edit(
         self, edited: Signature, pins: Iterable[str], *, by: str, expected: int | None = None, words: str = ""
@@ -155,7 +152,7 @@ class Actions:
         """Give a family another template or threshold; pins: "template", "threshold", what nights must not change."""
         family = edited.family_id
         step = _signature_step(edited, pins)
-        return self._act("edit", {family: expected}, [step], words or f"edited {family}", by)
+        return self.act("edit", {family: expected}, [step], words or f"edited {family}", by)
 
     def split_text(
         self, rest: Signature, child: Signature, *, by: str, expected: int | None = None
@@ -163,18 +160,18 @@ class Actions:
         """Split a family's text in two: `rest` stays the family's, `child` is a new family."""
         steps = [_signature_step(rest, ["template"]), _signature_step(child, ["template"])]
         words = f"split {child.family_id} off {rest.family_id}"
-        return self._act("split", {rest.family_id: expected}, steps, words, by)
+        return self.act("split", {rest.family_id: expected}, steps, words, by)
 
     def save_view(self, name: str, query: str | None, *, by: str) -> ActionRow:
         """Keep a queue's query under a name; None removes it. Raises UsageError without a name."""
-        step = {"do": "view", "name": _name(name), "query": query}
-        words = f"{'removed' if query is None else 'saved'} the view {_name(name)}"
-        return self._act("view", {}, [step], words, by)
+        step = {"do": "view", "name": checked_name(name), "query": query}
+        words = f"{'removed' if query is None else 'saved'} the view {checked_name(name)}"
+        return self.act("view", {}, [step], words, by)
 
     def rename_campaign(self, campaign_id: str, name: str, *, by: str) -> ActionRow:
         """Give a campaign another name, which nights leave; raises NotFound, and UsageError without a name."""
-        step = {"do": "rename", "campaign": campaign_id, "name": _name(name)}
-        return self._act("rename", {}, [step], f"named {campaign_id} {_name(name)}", by)
+        step = {"do": "rename", "campaign": campaign_id, "name": checked_name(name)}
+        return self.act("rename", {}, [step], f"named {campaign_id} {checked_name(name)}", by)
 
     def undo(self, action_id: int, *, by: str) -> ActionRow:
         """Undo an action; an undo can be undone too.
@@ -248,14 +245,24 @@ class Actions:
             rows = connection.execute(sa.select(table))
             return sorted((ViewRow(r.name, r.query, r.by) for r in rows), key=lambda view: view.name)
 
-    def _act(self, kind: str, read: ReadRevisions, steps: Sequence[Step], words: str, by: str) -> ActionRow:
+    def act(self, kind: str, read: ReadRevisions, steps: Sequence[Step], words: str, by: str) -> ActionRow:
+        """Do steps as one action on the families of `read`; words say what it does."""
         now = datetime.now(UTC)
         with self._database.writing(alone=True) as connection:
             _check(connection, read)
             return _perform(StepContext(connection, by, now), (kind, words), steps, None)
 
 
-def _name(typed: str) -> str:
+def checked_note(text: str) -> str:
+    """Return the text of a note; raises UsageError for an empty or very long one."""
+    text = text.strip().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if not 0 < len(text) <= MAX_NOTE:
+        raise UsageError(f"a note of 1 to {MAX_NOTE:,} characters expected, {len(text):,} found")
+    return text
+
+
+def checked_name(typed: str) -> str:
+    """Return a name without what is not seen of it; raises UsageError for an empty or very long one."""
     name = " ".join(typed.replace("\0", "\N{REPLACEMENT CHARACTER}").split())
     if not 0 < len(name) <= MAX_NAME:
         raise UsageError(f"a name of 1 to {MAX_NAME} characters expected, {len(name)} found")
@@ -360,6 +367,7 @@ def _to_action_row(row: sa.Row[Any]) -> ActionRow:
     return ActionRow(row.id, row.at, row.by, row.kind, row.words, tuple(families), row.undoes, row.stands)
 
 
-def _listed_ids(families: Iterable[str]) -> str:
+def listed_ids(families: Iterable[str]) -> str:
+    """Name families in few words."""
     ids = list(families)
     return ", ".join(ids) if len(ids) <= 3 else f"{', '.join(ids[:2])} and {len(ids) - 2} more"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -16,10 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from fingerprint.domain.casework import QueuePage, QueueQuery, QueueRow
+from fingerprint.domain.casework import CasePage, QueueCase, QueuePage, QueueQuery, QueueRow
 from fingerprint.store import tables
 from fingerprint.store.cursors import Cursor
 from fingerprint.store.database import Database
+from fingerprint.store.lists import campaigns_of
 from fingerprint.store.rows import ACTIVE, CAMPAIGN, LABEL, LISTED, select_families, to_family
 from fingerprint.store.sql import chunks
 
@@ -81,6 +83,43 @@ class Queue:
         end = rows[limit - 1] if len(rows) > limit else None
         return QueuePage(listed, total, str(Cursor(end.priority, end.family_id, as_of)) if end else None)
 
+    def cases(self, query: QueueQuery, *, after: str | None = None, limit: int = 50) -> CasePage:
+        """Read a page of campaigns, and families of none, by the highest priority of the families that the query finds.
+
+        Raises UsageError for an `after` that no page gave.
+        """
+        with self._database.reading() as connection:
+            newest = connection.scalar(sa.select(sa.func.max(_FAMILY.last_seen)).where(ACTIVE))
+            if newest is None:
+                return CasePage((), 0, 0, None)
+            last = None if after is None else Cursor.read(after)
+            as_of = newest if last is None or last.as_of is None else last.as_of
+            novelty, size = _novelty(as_of), _size()
+            matching = _matching(query, as_of).with_only_columns(
+                _FAMILY.family_id,
+                sa.func.coalesce(CAMPAIGN, _FAMILY.family_id).label("case_id"),
+                (_FAMILY.score * novelty * size).label("priority"),
+                novelty.label("novelty"),
+                size.label("size"),
+            )
+            members = matching.subquery("members")
+            ranked = (
+                sa.select(members.c.case_id, sa.func.max(members.c.priority).label("priority"))
+                .group_by(members.c.case_id)
+                .subquery("ranked")
+            )
+            counts = sa.select(sa.func.count(members.c.case_id.distinct()), sa.func.count())
+            total, families = connection.execute(counts.select_from(members)).one()
+            listed = sa.select(ranked).order_by(ranked.c.priority.desc(), ranked.c.case_id)
+            if last is not None:
+                listed = listed.where(last.follows(ranked.c.priority, ranked.c.case_id))
+            found = list(connection.execute(listed.limit(limit + 1)))
+            cases = _cases(connection, members, found[:limit], as_of)
+        end = found[limit - 1] if len(found) > limit else None
+        return CasePage(
+            cases, total, families, str(Cursor(end.priority, end.case_id, as_of)) if end else None
+        )
+
     def families(self, family_ids: Sequence[str]) -> tuple[QueueRow, ...]:
         """Read some families as the queue shows them, in the order given; those that there are not are left out."""
         with self._database.reading() as connection:
@@ -108,6 +147,27 @@ class Queue:
             )
 
 
+def _cases(
+    connection: sa.Connection, members: sa.Subquery, ranked: Sequence[Any], as_of: datetime
+) -> tuple[QueueCase, ...]:
+    """Read ranked campaigns with their families, the one of the highest priority first."""
+    ids = [row.case_id for row in ranked]
+    chosen = sa.select(members).where(members.c.case_id.in_(ids))
+    ordered = list(connection.execute(chosen.order_by(members.c.priority.desc(), members.c.family_id)))
+    rows = dict(zip((row.family_id for row in ordered), _rows(connection, ordered, as_of), strict=True))
+    families: dict[str, list[QueueRow]] = defaultdict(list)
+    for row in ordered:
+        families[row.case_id].append(rows[row.family_id])
+    campaigns = {row.campaign_id: row for row in campaigns_of(connection, ids)}
+    table = tables.cases.c
+    theirs = sa.select(table.campaign_id, table.assignee).where(table.campaign_id.in_(ids))
+    assignees = {row.campaign_id: row.assignee for row in connection.execute(theirs)}
+    return tuple(
+        QueueCase(campaigns.get(c.case_id), tuple(families[c.case_id]), c.priority, assignees.get(c.case_id))
+        for c in ranked
+    )
+
+
 def _novelty(as_of: datetime) -> sa.ColumnElement[Any]:
     now = sa.bindparam(None, as_of, type_=_FAMILY.first_seen.type)
     age = days_since(_FAMILY.first_seen, now)
@@ -123,9 +183,12 @@ def _size() -> sa.ColumnElement[Any]:
 def _matching(query: QueueQuery, as_of: datetime) -> sa.Select[Any]:
     snoozed = tables.snoozes
     asleep = sa.exists().where(snoozed.c.family_id == _FAMILY.family_id, snoozed.c.until > datetime.now(UTC))
+    case = tables.cases.c
+    shut = sa.exists().where(case.campaign_id == CAMPAIGN, case.closed >= _FAMILY.created)
     chosen = select_families(_FAMILY.family_id).where(LISTED)
     states = {
-        "open": sa.and_(LABEL.is_(None), ~asleep),
+        "open": sa.and_(LABEL.is_(None), ~asleep, ~shut),
+        "closed": shut,
         "labelled": LABEL.is_not(None),
         "snoozed": asleep,
         "all": sa.true(),
@@ -136,9 +199,12 @@ def _matching(query: QueueQuery, as_of: datetime) -> sa.Select[Any]:
 def _filters(query: QueueQuery, as_of: datetime) -> list[sa.ColumnElement[bool]]:
     sent, label, campaign = tables.spread.c, LABEL, CAMPAIGN
     by_account = sa.select(sent.family_id).where(sent.account_id == query.account)
+    case = tables.cases.c
+    assigned = sa.exists().where(case.campaign_id == campaign, case.assignee == query.assignee)
     pairs: list[tuple[object, sa.ColumnElement[bool]]] = [
         (query.label, label == query.label),
         (query.campaign, campaign == query.campaign),
+        (query.assignee, assigned),
         (query.kind, _FAMILY.kind == query.kind),
         (query.flagged, _FAMILY.flagged),
         (query.min_score, _FAMILY.score >= query.min_score),

@@ -18,7 +18,7 @@ from fingerprint.domain import signature_json
 from fingerprint.domain.errors import NotFound
 from fingerprint.domain.rows import LabelRow
 from fingerprint.store import access, night_writer, tables
-from fingerprint.store.labels import CHANGES, add_label, labels_of
+from fingerprint.store.labels import CHANGES, add_campaign, add_label, labels_of
 from fingerprint.store.rows import signatures_of, to_row
 from fingerprint.store.sql import upsert
 
@@ -51,7 +51,9 @@ def touched(step: Step, inverse: Step) -> set[tuple[str, str]]:
     do = step["do"]
     if do == "view":
         return {(f"view/{step['name']}", do)}
-    if do == "rename":
+    if do == "case_note":
+        return {(f"campaign/{step['campaign']}", f"note/{inverse['note']}")}
+    if do in ("rename", "assign", "close"):
         return {(f"campaign/{step['campaign']}", do)}
     family = step["family"]
     if do == "note":
@@ -91,16 +93,27 @@ def _snooze(context: StepContext, step: Step) -> Step:
 
 
 def _note(context: StepContext, step: Step) -> Step:
-    family, number, table = step["family"], step.get("note"), tables.notes
+    return _noted(context, step, tables.notes, "family")
+
+
+def _case_note(context: StepContext, step: Step) -> Step:
+    _campaign(context, step["campaign"])
+    return _noted(context, step, tables.case_notes, "campaign")
+
+
+def _noted(context: StepContext, step: Step, table: sa.Table, kind: str) -> Step:
+    """Write a note on a family or a campaign, or take one away and bring it back."""
+    subject, number = step[kind], step.get("note")
     if number is None:
-        row = {"family_id": family, "text": step["text"], "by": context.by, "at": context.at, "gone": False}
+        row = {f"{kind}_id": subject, "text": step["text"], "by": context.by, "at": context.at, "gone": False}
         number = context.connection.execute(sa.insert(table).returning(table.c.id), row).scalar_one()
         gone = False
     else:
         gone = bool(step["gone"])
         context.connection.execute(sa.update(table).where(table.c.id == number).values(gone=gone))
-    context.audit("desk.note", f"{family}/desk", {"note": number, "gone": gone})
-    return {"do": "note", "family": family, "note": number, "gone": not gone}
+    name = f"{subject}/desk" if kind == "family" else f"campaign/{subject}/desk"
+    context.audit("desk.note", name, {"note": number, "gone": gone})
+    return {"do": step["do"], kind: subject, "note": number, "gone": not gone}
 
 
 def _view(context: StepContext, step: Step) -> Step:
@@ -118,13 +131,59 @@ def _view(context: StepContext, step: Step) -> Step:
 
 def _rename(context: StepContext, step: Step) -> Step:
     campaign, table = step["campaign"], tables.campaigns
+    before = _campaign(context, campaign).name
     of_campaign = table.c.campaign_id == campaign
-    row = context.connection.execute(sa.select(table.c.name).where(of_campaign)).one_or_none()
-    if row is None:
-        raise NotFound(f"no campaign {campaign}")
     context.connection.execute(sa.update(table).where(of_campaign).values(name=step["name"]))
-    context.audit("desk.rename", f"campaign/{campaign}", {"name": step["name"], "before": row.name})
-    return {"do": "rename", "campaign": campaign, "name": row.name}
+    context.audit("desk.rename", f"campaign/{campaign}", {"name": step["name"], "before": before})
+    return {"do": "rename", "campaign": campaign, "name": before}
+
+
+def _assign(context: StepContext, step: Step) -> Step:
+    before = _case(context, step["campaign"], {"assignee": step["to"]})
+    context.audit("desk.assign", f"campaign/{step['campaign']}", {"to": step["to"]})
+    return {"do": "assign", "campaign": step["campaign"], "to": before.assignee if before else None}
+
+
+def _close(context: StepContext, step: Step) -> Step:
+    closed = step["closed"] and datetime.fromisoformat(step["closed"])
+    before = _case(context, step["campaign"], {"closed": closed, "reason": step["reason"]})
+    detail = {"closed": step["closed"], "reason": step["reason"]}
+    context.audit("desk.close", f"campaign/{step['campaign']}", detail)
+    was = before.closed if before else None
+    return {
+        "do": "close",
+        "campaign": step["campaign"],
+        "closed": was and was.isoformat(),
+        "reason": before.reason if before else None,
+    }
+
+
+def _case(context: StepContext, campaign: str, values: Step) -> sa.Row[Any] | None:
+    """Write what is said of a case; returns its row of before, None where there was none."""
+    _campaign(context, campaign)
+    table = tables.cases
+    before = context.connection.execute(sa.select(table).where(table.c.campaign_id == campaign)).one_or_none()
+    row = {"campaign_id": campaign, "assignee": None, "closed": None, "reason": None} | values
+    upsert(context.connection, table, [row], keep={"assignee", "closed", "reason"} - set(values))
+    return before
+
+
+def _move(context: StepContext, step: Step) -> Step:
+    """Put a family into another campaign, made when new; nights leave it there as long as it is pinned."""
+    family, campaign, t = step["family"], step["campaign"], tables.families.c
+    row = _row(context, family, t.campaign_id, t.pinned, t.score, t.flagged)
+    if campaign is not None:
+        add_campaign(context.connection, campaign, row.score, context.at, flagged=row.flagged)
+    _change(context, family, {"campaign_id": campaign, "pinned": step["pinned"]})
+    context.audit(f"{CHANGES}move", family, {"campaign": campaign, "before": row.campaign_id})
+    return {"do": "move", "family": family, "campaign": row.campaign_id, "pinned": row.pinned}
+
+
+def _campaign(context: StepContext, campaign: str) -> sa.Row[Any]:
+    table = tables.campaigns
+    for row in context.connection.execute(sa.select(table).where(table.c.campaign_id == campaign)):
+        return row
+    raise NotFound(f"no campaign {campaign}")
 
 
 def _variant(context: StepContext, step: Step) -> Step:
@@ -185,6 +244,10 @@ _STEPS: dict[str, Callable[[StepContext, Step], Step]] = {
     "note": _note,
     "view": _view,
     "rename": _rename,
+    "assign": _assign,
+    "close": _close,
+    "case_note": _case_note,
+    "move": _move,
     "variant": _variant,
     "signature": _signature,
     "withdraw": _withdraw,

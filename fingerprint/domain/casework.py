@@ -12,10 +12,15 @@ import numpy as np
 
 from fingerprint.base.types import Bools, HashArray, IntArray
 from fingerprint.domain.results import NightReport
-from fingerprint.domain.rows import FamilyRow
+from fingerprint.domain.rows import CampaignRow, FamilyRow
 from fingerprint.domain.vocabulary import PoolSort
 
-QueueState = Literal["open", "labelled", "snoozed", "all"]
+QueueState = Literal["open", "labelled", "snoozed", "closed", "all"]
+
+CaseWord = Literal[
+    "confirm", "benign", "rename", "assign", "note", "close", "reopen", "merge", "split", "move"
+]
+"""What may be done with a campaign as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,41 @@ class ActionRow:
 
 @dataclass(frozen=True, slots=True)
 class NoteRow:
-    """A note on a family."""
+    """A note on a family, or on the campaign of that id."""
 
     id: int
     family_id: str
     text: str
     by: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseAction:
+    """Something to do with a campaign, and what it needs.
+
+    reason: of confirm, benign, close and reopen. name: of rename. to: whom to assign it to, None for nobody. text: of a
+    note. into: the campaign that a merge, a split or a move leads to. families: those to split off or to move.
+    """
+
+    do: CaseWord
+    reason: str | None = None
+    name: str | None = None
+    to: str | None = None
+    text: str | None = None
+    into: str | None = None
+    families: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """What analysts say of a campaign as a case; revision: the number of the latest change of it or its families."""
+
+    assignee: str | None = None
+    closed: datetime | None = None
+    reason: str | None = None
+    notes: tuple[NoteRow, ...] = ()
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +90,8 @@ class QueueQuery:
     """Which families a queue shows.
 
     words: all must stand in the template or the id; "in quotes" together, -not. label: that word.
-    state: open = without a label and not asleep. min_score: 0 to 1. days: first seen in that many days.
+    state: open = without a label, not asleep, and of no closed case; what came after a case was closed is open.
+    assignee: whose cases. min_score: 0 to 1. days: first seen in that many days. by: one row a campaign, or a family.
     """
 
     words: str = ""
@@ -65,11 +99,13 @@ class QueueQuery:
     label: str | None = None
     campaign: str | None = None
     account: str | None = None
+    assignee: str | None = None
     kind: str | None = None
     flagged: bool = False
     min_score: float = 0.0
     min_accounts: int = 0
     days: int | None = None
+    by: Literal["campaign", "family"] = "campaign"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +123,34 @@ class QueueRow:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueCase:
+    """A campaign in the queue, with those of its families that the query finds; campaign None: a family of none.
+
+    priority: the highest of its families.
+    """
+
+    campaign: CampaignRow | None
+    rows: tuple[QueueRow, ...]
+    priority: float
+    assignee: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class QueuePage:
-    """A page of the queue; `after` continues it, None at its end. total: families that the query finds."""
+    """A page of the queue, by family; `after` continues it, None at its end. total: families that the query finds."""
 
     rows: tuple[QueueRow, ...]
     total: int
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CasePage:
+    """A page of the queue, by campaign; total: campaigns, and families of none, families: all that the query finds."""
+
+    cases: tuple[QueueCase, ...]
+    total: int
+    families: int
     after: str | None
 
 

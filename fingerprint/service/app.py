@@ -18,7 +18,7 @@ from fingerprint.service.http import openapi, problems
 from fingerprint.service.http.config import Config
 from fingerprint.service.http.headers import SecurityHeaders
 from fingerprint.service.http.problems import response
-from fingerprint.service.routes import account_lists, families, gateways, health, lookups
+from fingerprint.service.routes import account_lists, cases, families, gateways, health, lookups
 from fingerprint.service.serving.access_log import Observe, set_up_logging
 from fingerprint.service.serving.context import Service
 from fingerprint.service.serving.gate import Door, Gate, doors_of
@@ -27,7 +27,7 @@ from fingerprint.service.serving.signals import drain_on_signals, read_policy_on
 SWITCH_S = 0.001
 """How long the thread of large bodies may keep the interpreter's lock from small lookups (D-150)."""
 
-API = (lookups, gateways, families, account_lists, health)
+API = (lookups, gateways, families, account_lists, cases, health)
 """Folders of routes, those asked for most first."""
 
 

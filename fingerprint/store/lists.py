@@ -20,6 +20,7 @@ from fingerprint.store.rows import (
     CAMPAIGN,
     LABEL,
     LISTED,
+    OWNER,
     select_families,
     to_account,
     to_campaign,
@@ -99,9 +100,18 @@ def list_campaigns(
 
 def one_campaign(connection: sa.Connection, campaign_id: str) -> CampaignRow | None:
     """Read one campaign; None where there is none, or none that has families."""
+    return next(iter(campaigns_of(connection, [campaign_id])), None)
+
+
+def campaigns_of(connection: sa.Connection, campaign_ids: Sequence[str]) -> list[CampaignRow]:
+    """Read those of these campaigns that have families."""
     table = tables.campaigns
-    rows = list(connection.execute(sa.select(table).where(table.c.campaign_id == campaign_id)))
-    return next(iter(_with_families(connection, rows)), None)
+    rows = [
+        row
+        for ids in chunks(campaign_ids)
+        for row in connection.execute(sa.select(table).where(table.c.campaign_id.in_(ids)))
+    ]
+    return _with_families(connection, rows)
 
 
 def list_nights(connection: sa.Connection) -> list[NightReport]:
@@ -156,8 +166,11 @@ def _members() -> sa.Subquery:
 def _with_families(connection: sa.Connection, campaigns: Sequence[sa.Row[Any]]) -> list[CampaignRow]:
     """Turn rows of campaigns into what lists show of them; those without families are left out."""
     members, sent = _members(), tables.spread
-    pools = sa.select(members.c.campaign, sa.func.count(sent.c.account_id.distinct())).join_from(
-        members, sent, members.c.family_id == sent.c.family_id
+    owned = sa.select(_FAMILY.family_id, OWNER.label("owner")).subquery()
+    pools = (
+        sa.select(members.c.campaign, sa.func.count(sent.c.account_id.distinct()))
+        .join_from(members, owned, owned.c.owner == members.c.family_id)
+        .join(sent, sent.c.family_id == owned.c.family_id)
     )
     families: dict[str, list[FamilyRow]] = defaultdict(list)
     accounts: dict[str, int] = {}

@@ -46,6 +46,7 @@ PINNED = {
     ),
     "threshold": ("threshold",),
     "variant_of": ("variant_of",),
+    "campaign": ("campaign_id",),
 }
 """What an analyst sets, by the columns that nights then leave."""
 
@@ -268,9 +269,15 @@ def _owners(connection: sa.Connection, family_ids: Sequence[str]) -> list[str]:
 
 
 def move_to_campaigns(connection: sa.Connection, campaign_of: Mapping[str, str]) -> None:
-    """Put stored families into campaigns."""
+    """Put stored families into campaigns, but for those that analysts moved."""
+    pins = _pins(connection, list(campaign_of))
     _update_families(
-        connection, {family: {"campaign_id": campaign} for family, campaign in campaign_of.items()}
+        connection,
+        {
+            family: {"campaign_id": campaign}
+            for family, campaign in campaign_of.items()
+            if "campaign_id" not in pins.get(family, {})
+        },
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-REVISION = "0010_sessions"
+REVISION = "0011_cases"
 """The last of the migrations, after which a database has these tables."""
 
 
@@ -124,7 +124,7 @@ families = sa.Table(
     sa.Column("retired_in", sa.Text, sa.ForeignKey("nights.batch_id")),
     # what words are searched in: the text and the id, case folded
     sa.Column("search", sa.Text, nullable=False, server_default=""),
-    # what an analyst set, so that nights leave it: "template", "threshold", "variant_of"
+    # what an analyst set, so that nights leave it: "template", "threshold", "variant_of", "campaign"
     sa.Column("pinned", sa.JSON, nullable=False, server_default="[]"),
     # an analyst's split that was taken back
     sa.Column("withdrawn", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -155,7 +155,8 @@ spread = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),
     sa.Column("conversations", sa.BigInteger, nullable=False),
-    sa.Index(None, "family_id", "day"),
+    # all that is summed of a family, in its order
+    sa.Index(None, "family_id", "day", "account_id", "requests", "conversations"),
     sa.Index(None, "account_id"),
     sqlite_with_rowid=False,
 )
@@ -283,6 +284,27 @@ notes = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("family_id", sa.Text, sa.ForeignKey("families.family_id"), nullable=False, index=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("gone", sa.Boolean, nullable=False),
+)
+
+# what analysts say of a campaign as a case; a campaign without a row is open, and nobody's
+cases = sa.Table(
+    "cases",
+    metadata,
+    sa.Column("campaign_id", sa.Text, sa.ForeignKey("campaigns.campaign_id"), primary_key=True),
+    sa.Column("assignee", sa.Text),
+    sa.Column("closed", UtcTime),
+    sa.Column("reason", sa.Text),
+)
+
+case_notes = sa.Table(
+    "case_notes",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("campaign_id", sa.Text, sa.ForeignKey("campaigns.campaign_id"), nullable=False, index=True),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("at", UtcTime, nullable=False),

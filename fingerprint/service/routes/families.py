@@ -123,7 +123,7 @@ def add_label(
         by=who.name,
         campaign=new.campaign,
         reason=new.reason,
-        expected=_expected(if_match),
+        expected=expected(if_match),
         as_written=new.as_written,
     )
     service.changed()
@@ -131,7 +131,8 @@ def add_label(
     return label_body(word)
 
 
-def _expected(if_match: str | None) -> int | None:
+def expected(if_match: str | None) -> int | None:
+    """Read the revision that If-Match names; None for *. Raises Problem 428 without one, 412 for no ETag of ours."""
     if if_match is None:
         raise Problem(428, "If-Match with the family's ETag expected, or * to overwrite whatever is there")
     if if_match.strip() == "*":
