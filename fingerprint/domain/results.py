@@ -40,6 +40,11 @@ class TrafficWarning:
     kind: str
     words: str
 
+    @property
+    def is_fault(self) -> bool:
+        """Whether something may be wrong; rows that a format itself says are no requests are only counted."""
+        return self.kind != "rows_left_out"
+
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:

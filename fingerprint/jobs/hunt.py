@@ -24,6 +24,7 @@ from fingerprint.domain.signature_json import from_json
 from fingerprint.embedding.embedder import Embedder
 from fingerprint.hunting.hunter import HIT_SCHEMA, Hunter, Target
 from fingerprint.store.store import Store
+from fingerprint.traffic.plausibility import refuse_doubtful
 from fingerprint.traffic.reader import read_traffic
 from fingerprint.traffic.writer import check_extension, rejects_of, write_table
 
@@ -38,7 +39,8 @@ class HuntOptions:
     """How to hunt.
 
     model: None takes the one of the two shipped models that made the signatures, or else the folder of one.
-    by_meaning: False finds only what shares text. threads: None for all processors. top: accounts to list.
+    by_meaning: False finds only what shares text. threads: None for all processors. top: accounts to list. strict: write
+    no hits where the traffic raises a warning; raises DoubtfulTraffic.
     """
 
     model: str | None = None
@@ -47,6 +49,7 @@ class HuntOptions:
     max_rejects: int | None = None
     threads: int | None = None
     top: int = 10
+    strict: bool = False
 
     def embedder(self, target: Target) -> Embedder:
         """Load the model that reads as the signatures were read."""
@@ -174,9 +177,12 @@ def hunt(
     with threadpool_limits(1, "blas"):
         parts = in_order(hunter.find, reader, threads=options.threads or workers())
         hits = pa.concat_tables([HIT_SCHEMA.empty_table(), *parts])
+    ingest = reader.report()
+    if options.strict:
+        refuse_doubtful(ingest.warnings, "no hits are written")
     if output is not None:
         write_table(hits, to_file)
-    return _report(target.family_id, hits, reader.report(), time.monotonic() - begin, top=options.top)
+    return _report(target.family_id, hits, ingest, time.monotonic() - begin, top=options.top)
 
 
 def preview(

@@ -26,6 +26,7 @@ from fingerprint.matching.snapshot_build import embedder_of, with_facts
 from fingerprint.matching.snapshot_files import published_at
 from fingerprint.store.store import Store
 from fingerprint.text.normalise import normalise_batch
+from fingerprint.traffic.plausibility import refuse_doubtful
 from fingerprint.traffic.reader import read_traffic
 from fingerprint.traffic.writer import check_extension, rejects_of, write_table
 
@@ -50,6 +51,7 @@ def lookup(
     reading: Reading | None = None,
     max_rejects: int | None = None,
     explain: bool = False,
+    strict: bool = False,
     on_progress: StageProgress | None = None,
 ) -> LookupReport:
     """Look every request of some traffic up among a home's families, in the order of the traffic.
@@ -57,7 +59,8 @@ def lookup(
     output: path or URL (.jsonl, .csv or .parquet) to write request_id, family_id (null = no match), candidate_id (the
     nearest family, matched or not), score, label and campaign_id to; None = JSON lines on stdout. Rejected rows are
     listed beside it, those of a URL in the working folder. explain adds threshold, coverage, similarity and
-    known_sender. model: None finds the one of the two shipped models that made the home.
+    known_sender. strict: write no matches where the traffic raises a warning; raises DoubtfulTraffic. model: None finds
+    the one of the two shipped models that made the home.
     """
     if output is not None:
         check_extension(output)
@@ -73,10 +76,13 @@ def lookup(
         on_progress=clock.reading,
     )
     parts = [_matches(matcher, batch, explain) for batch in reader]
+    ingest = reader.report()
+    if strict:
+        refuse_doubtful(ingest.warnings, "no matches are written")
     table = pa.concat_tables(parts) if parts else _no_matches(matcher, explain)
     write_table(table, output)
     matched = table.num_rows - table.column("family_id").null_count
-    return LookupReport(reader.report(), matched, clock.total(), matcher.snapshot.id, current.stale)
+    return LookupReport(ingest, matched, clock.total(), matcher.snapshot.id, current.stale)
 
 
 def open_matcher(home: Home, model: str | None = None) -> Matcher:

@@ -24,7 +24,7 @@ from fingerprint.base.process import peak_memory
 from fingerprint.base.types import StageProgress
 from fingerprint.discovery import leftovers
 from fingerprint.discovery.topics import topics
-from fingerprint.domain.errors import DoubtfulTraffic, StoreError
+from fingerprint.domain.errors import StoreError
 from fingerprint.domain.expected_precision import expected_false_flags
 from fingerprint.domain.reading import Reading
 from fingerprint.domain.results import NightReport
@@ -49,7 +49,7 @@ from fingerprint.signatures.spread import account_days, family_days, with_reques
 from fingerprint.store.home_size import home_sizes
 from fingerprint.store.lock import HomeLock
 from fingerprint.store.store import Store
-from fingerprint.traffic.plausibility import fewer_rows
+from fingerprint.traffic.plausibility import fewer_rows, refuse_doubtful
 from fingerprint.traffic.reader import TrafficReader, read_traffic
 from fingerprint.traffic.writer import check_extension, write_table
 
@@ -165,10 +165,8 @@ def _looked_at(night: Night, store: Store, *, strict: bool) -> Night:
     """Compare a night with those before it; raises DoubtfulTraffic where something is odd and `strict` forbids it."""
     earlier = [n.ingest for n in store.nights() if n.batch_id != night.content_hash]
     warnings = (*night.ingest.warnings, *fewer_rows(night.ingest, earlier))
-    if strict and warnings:
-        raise DoubtfulTraffic(
-            "; ".join(w.words for w in warnings) + "; nothing is stored, for --strict says so"
-        )
+    if strict:
+        refuse_doubtful(warnings, "nothing is stored")
     return replace(night, ingest=replace(night.ingest, warnings=warnings))
 
 

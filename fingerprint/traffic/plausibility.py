@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.base.hashing import hash_strings
+from fingerprint.domain.errors import DoubtfulTraffic
 from fingerprint.domain.results import IngestReport, TrafficWarning
 
 FEWEST = 200
@@ -86,6 +87,13 @@ class Plausibility:
             words = f"no request has a {' or '.join(empty)}: is it read from the right field?"
             found.append(TrafficWarning("empty_column", words))
         return tuple(found)
+
+
+def refuse_doubtful(warnings: Sequence[TrafficWarning], nothing: str) -> None:
+    """Raise DoubtfulTraffic where something may be wrong; nothing: what then is not done, "nothing is stored"."""
+    faults = [warning.words for warning in warnings if warning.is_fault]
+    if faults:
+        raise DoubtfulTraffic(f"{'; '.join(faults)}; {nothing}, for --strict says so")
 
 
 def fewer_rows(ingest: IngestReport, earlier: Sequence[IngestReport]) -> tuple[TrafficWarning, ...]:

@@ -22,7 +22,11 @@ _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzin
 _UNITS = ((10**11, 1_000_000, 1), (10**14, 1_000, 1), (10**17, 1, 1), (2**63, 1, 1_000))
 
 # shorter runs of digits are ISO 8601 basic dates
-_NUMBER = re.compile(r"\d{9,19}(\.\d+)?")
+_NUMBER = re.compile(r"\d{9,19}(\.\d+)?|\d\.\d+[eE]\+?\d{1,2}")
+_ZONE = re.compile(r"\[[\w/+-]{1,40}\]$")  # Java names the zone behind its offset
+_LEAP_SECOND = re.compile(r"(?<=:\d\d):60(?![\d:])")
+_SPELLINGS = ("%d/%b/%Y:%H:%M:%S %z", "%a, %d %b %Y %H:%M:%S %z", "%Y/%m/%d %H:%M:%S")
+"""Of times in the logs of web servers, in HTTP's headers, and of programs that part dates by strokes."""
 _SHOWABLE = re.compile(r"[0-9TZ:+\-., /]{1,40}")
 
 
@@ -92,14 +96,13 @@ def _from_numbers(column: pa.Array) -> pa.Array:
 
 
 def _micros(value: object) -> int | None:
+    if isinstance(value, dict):
+        value = _in_object(value)
     if isinstance(value, str):
-        text = value.strip().removesuffix(" UTC")  # BigQuery's
-        try:
-            if _NUMBER.fullmatch(text):
-                return _epoch_micros(float(text) if "." in text else int(text))
-            value = datetime.fromisoformat(text)
-        except ValueError:
-            return None
+        text = value.strip()
+        if _NUMBER.fullmatch(text):
+            return _epoch_micros(int(text) if text.isdecimal() else float(text))
+        value = _spelt(text)
     if isinstance(value, datetime):
         aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
         try:
@@ -108,6 +111,34 @@ def _micros(value: object) -> int | None:
             return None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _epoch_micros(value)
+    return None
+
+
+def _in_object(value: dict[str, object]) -> object:
+    """Return the time in MongoDB's extended JSON or in a Timestamp of Protocol Buffers."""
+    if "$date" in value:
+        inner = value["$date"]
+        return inner.get("$numberLong") if isinstance(inner, dict) else inner
+    seconds = value.get("seconds")
+    if not isinstance(seconds, int | str):
+        return None
+    nanos = value.get("nanos", value.get("nanoseconds", 0))
+    return f"{seconds}.{nanos:09}" if isinstance(nanos, int) and 0 <= nanos < 10**9 else None
+
+
+def _spelt(text: str) -> datetime | None:
+    """Read a time in ISO 8601, or in another spelling that is clear by itself."""
+    iso = _ZONE.sub("", text.removesuffix(" UTC"))  # BigQuery writes UTC behind a space
+    later = timedelta(seconds=1 if _LEAP_SECOND.search(iso) else 0)
+    try:
+        return datetime.fromisoformat(_LEAP_SECOND.sub(":59", iso)) + later
+    except (ValueError, OverflowError):
+        pass
+    for spelling in _SPELLINGS:
+        try:
+            return datetime.strptime(text.replace("GMT", "+0000"), spelling)
+        except ValueError:
+            continue
     return None
 
 

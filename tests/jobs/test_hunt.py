@@ -187,3 +187,23 @@ def test_parquet_is_read_by_the_columns_that_count(
     target = stored_target(Home(worked), family)
     a, b = (hunt(target, [file], TEXT_ONLY) for file in (traffic[0], tmp_path / "t.parquet"))
     assert (a.hits, a.per_day, a.top) == (b.hits, b.per_day, b.top)
+
+
+def test_strict_writes_no_hits_and_no_matches_of_odd_traffic(worked: Path, tmp_path: Path) -> None:
+    odd = written(tmp_path / "odd.jsonl", [row(n, f"a prompt, number {n}", "key-1", n) for n in range(220)])
+    span = {
+        "id": "s",
+        "traceId": "t",
+        "startTime": "2026-03-02T10:00:00Z",
+        "type": "SPAN",
+        "input": "no request",
+    }
+    usual = written(tmp_path / "usual.jsonl", [*(row(n, f"number {n}", f"a{n}", n) for n in range(20)), span])
+    for command in (("lookup",), ("hunt", families(worked)[0])):
+        out = tmp_path / f"{command[0]}.jsonl"
+        shared = ("--home", worked, "--output", out, "--quiet", "--strict")
+        assert "one account sent 100% of the requests" in failed(8, *command, odd, *shared)
+        assert not out.exists()
+        (report,) = objects(*command, usual, *shared, "--json")
+        assert [warning["kind"] for warning in report["ingest"]["warnings"]] == ["rows_left_out"]
+        assert out.exists()

@@ -23,7 +23,15 @@ SECONDS = 1772452800.25
         "2026-03-02T12:00:00.250000000Z",
         "20260302T120000.250Z",
         " 2026-03-02T12:00:00.250Z ",
+        "2026-03-02T12:00:00.250Z[UTC]",
+        "2026-03-02T13:00:00.250+01:00[Europe/Berlin]",
+        "2026-03-02T11:59:60.250Z",
+        {"$date": "2026-03-02T12:00:00.250Z"},
+        {"$date": {"$numberLong": "1772452800250"}},
+        {"seconds": 1772452800, "nanos": 250_000_000},
+        {"seconds": "1772452800", "nanos": 250_000_000},
         "1772452800.25",
+        "1.77245280025e9",
         "1772452800250",
         SECONDS,
         1772452800250,
@@ -38,14 +46,31 @@ SECONDS = 1772452800.25
 def test_one_moment_in_many_writings(value: object) -> None:
     assert utc_values([value]).to_pylist() == [NOON]
     assert utc_values([value, 17, "x", value]).to_pylist() == [NOON, None, None, NOON]
-    assert utc_column(pa.array([value])).to_pylist() == [NOON]
+    if not isinstance(value, dict):
+        assert utc_column(pa.array([value])).to_pylist() == [NOON]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Mon, 02 Mar 2026 12:00:00 GMT",
+        "Mon, 02 Mar 2026 13:00:00 +0100",
+        "02/Mar/2026:12:00:00 +0000",
+        "2026/03/02 12:00:00",
+        {"seconds": 1772452800},
+    ],
+)
+def test_writings_without_fractions(value: object) -> None:
+    assert utc_values([value]).to_pylist() == [NOON.replace(microsecond=0)]
 
 
 @pytest.mark.parametrize(
     "value",
     ["", "yesterday", "2026-13-01", "2026-02-30T00:00:00Z", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00",
      "9999-12-31T23:59:59-14:00", "1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z", 0, -1, 5, 1e300, float("inf"), -0.5,
-     2**63, 10**30, "9" * 19, "-1772452800", True, None, [], {}],
+     2**63, 10**30, "9" * 19, "-1772452800", True, None, [], {}, "03/02/2026 10:00:00 AM", "2026-03-02T25:00:00Z",
+     "9999-12-31T23:59:60Z", {"$date": None}, {"$date": {}}, {"$date": []}, {"seconds": "x", "nanos": 1}, {"seconds": 1.5},
+     {"seconds": 1772452800, "nanos": -1}, {"seconds": 1772452800, "nanos": "x"}, "[UTC]", "1.5e99"],
 )  # fmt: skip
 def test_what_is_no_time_is_null(value: object) -> None:
     times = utc_values([value, NOON])

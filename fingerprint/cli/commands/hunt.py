@@ -17,6 +17,7 @@ from fingerprint.cli.commands.options import (
     quiet_option,
     reading_options,
     reporting,
+    strict_option,
     traffic_argument,
     worked_home_of,
 )
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 @made_with_option
 @reading_options
 @max_rejects_option
+@strict_option
 @output_options
 @quiet_option
 def hunt(
@@ -76,6 +78,7 @@ def hunt(
     model: str | None,
     reading: Reading,
     max_rejects: int | None,
+    strict: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -99,10 +102,7 @@ def hunt(
     to_stdout = output == "-"
     if to_stdout and as_json:
         raise UsageError("--output - and --json both print on stdout: use one of them")
-    target = _target(family, path, database, edited=edited)
-    if threshold is not None:
-        signatures = tuple(replace(s, threshold=threshold) for s in target.signatures)
-        target = replace(target, signatures=signatures)
+    target = _with_threshold(_target(family, path, database, edited=edited), threshold)
     options = hunt_job.HuntOptions(
         model=model,
         by_meaning=not text_only,
@@ -110,6 +110,7 @@ def hunt(
         max_rejects=max_rejects,
         threads=threads,
         top=top,
+        strict=strict,
     )
     with (
         reporting(quiet=quiet, as_json=as_json) as progress,
@@ -122,6 +123,12 @@ def hunt(
         as_json=as_json,
         quiet=quiet,
     )
+
+
+def _with_threshold(target: Target, threshold: float | None) -> Target:
+    if threshold is None:
+        return target
+    return replace(target, signatures=tuple(replace(s, threshold=threshold) for s in target.signatures))
 
 
 def _target(family: str, path: Path | None, database: str | None, *, edited: bool) -> Target:

@@ -17,6 +17,7 @@ from fingerprint.cli.commands.options import (
     quiet_option,
     reading_options,
     reporting,
+    strict_option,
     traffic_argument,
 )
 from fingerprint.domain.errors import UsageError
@@ -38,6 +39,7 @@ from fingerprint.domain.reading import Reading
 @made_with_option
 @reading_options
 @max_rejects_option
+@strict_option
 @output_options
 @quiet_option
 def lookup(
@@ -49,6 +51,7 @@ def lookup(
     model: str | None,
     reading: Reading,
     max_rejects: int | None,
+    strict: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -81,6 +84,7 @@ def lookup(
             reading=reading,
             max_rejects=max_rejects,
             explain=explain,
+            strict=strict,
             on_progress=progress,
         )
     printing.stale(report.stale)

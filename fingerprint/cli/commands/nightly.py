@@ -16,6 +16,7 @@ from fingerprint.cli.commands.options import (
     quiet_option,
     reading_options,
     reporting,
+    strict_option,
     traffic_argument,
 )
 from fingerprint.domain.reading import Reading
@@ -109,11 +110,7 @@ _DEFAULTS = Settings()
 )
 @reading_options
 @max_rejects_option
-@click.option(
-    "--strict",
-    is_flag=True,
-    help="Store nothing where the traffic raises a warning, such as one account that sends nearly everything.",
-)
+@strict_option
 @output_options
 @quiet_option
 def nightly(

@@ -70,6 +70,11 @@ max_rejects_option = click.option(
     metavar="N",
     help="Stop if more than N rows have to be rejected.",
 )
+strict_option = click.option(
+    "--strict",
+    is_flag=True,
+    help="Store or write nothing where the traffic raises a warning, such as one account that sends nearly everything.",
+)
 conversation_hours_option = click.option(
     "--conversation-hours",
     type=click.FloatRange(min=0),
