@@ -75,6 +75,9 @@ def cores_over(hashes: HashArray, cores: Sequence[HashArray]) -> sparse.csr_matr
 CORE_SHARE = 0.7
 """An n-gram is in the core if this share of the members hold it."""
 
+OWN_SHARE = 0.5
+"""An n-gram that is new to a stored family's core must have this share of its prompts in the family."""
+
 COVER = 0.6
 """A prompt is a member if it holds this share of the core's n-grams (D-079)."""
 
@@ -176,10 +179,17 @@ def _covering(
 
 
 def _recore(families: Families, shared: SharedGrams, least: int) -> Families:
-    """Derive each core from its members anew; a stored one stays where too few members, or n-grams, would make it."""
+    """Derive each core from its members anew; a stored one stays where too few members, or n-grams, would make it.
+
+    A stored one takes in no text that mostly others hold, such as the system prompt of a tool that its senders now use.
+    """
     support = families.support
     counts = counts_from(families.members, shared.by_prompt, CORE_SHARE * support)
-    counts.data[:] = 1.0
+    row = np.repeat(np.arange(len(families)), np.diff(counts.indptr))
+    own = counts.data >= OWN_SHARE * np.diff(shared.postings.indptr)[counts.indices]
+    own |= (families.known[row] < 0) | _held_before(families.core, row, counts.indices)
+    counts.data[:] = own
+    counts.eliminate_zeros()
     fresh = (families.known < 0) | ((support >= least) & (np.diff(counts.indptr) >= 2))
     core = (
         sparse.diags(fresh.astype(np.float32)) @ counts
@@ -189,6 +199,13 @@ def _recore(families: Families, shared: SharedGrams, least: int) -> Families:
     core.eliminate_zeros()
     core.sort_indices()  # sums of sparse matrices come unsorted; signatures keep their n-grams sorted
     return Families(core, families.members, families.known)
+
+
+def _held_before(core: sparse.csr_matrix, row: IntArray, column: Ids) -> Bools:
+    """Tell which of these cells (e,) of a core are set."""
+    width = core.shape[1]
+    cells = np.repeat(np.arange(core.shape[0], dtype=np.int64), np.diff(core.indptr)) * width + core.indices
+    return np.asarray(np.isin(row.astype(np.int64) * width + column, cells))
 
 
 def _merge(families: Families) -> Families:

@@ -23,7 +23,7 @@ from fingerprint.discovery.families import COVER, OVERLAP, Families, cores_over,
 from fingerprint.discovery.proof import FEWEST_RETURNING, MIN_LONG_CORE, RETURNING_SHARE
 from fingerprint.discovery.sparse_products import counts_from
 from fingerprint.domain.settings import Settings
-from fingerprint.domain.signature import Signature
+from fingerprint.domain.signature import Signature, is_campaign
 from fingerprint.text.ngrams import Shingles
 
 MIN_CARRIER_ACCOUNTS = 20
@@ -51,7 +51,9 @@ def peel(batch: Batch, discovery: Discovery, stored: Sequence[Signature], settin
     held = counts_from(core, shared.postings, COVER * size)
     held.data[:] = 1.0
     hunted = np.zeros(core.shape[0], dtype=np.bool_)
-    hunted[: len(families)] = [s is not None and _is_campaign(s) for s in discovery.continued(stored)]
+    hunted[: len(families)] = [
+        s is not None and is_campaign(s.label, flagged=s.flagged) for s in discovery.continued(stored)
+    ]
     label = discovery.label.copy()
     apart = (core @ families.core[carriers].T).toarray() < OVERLAP * size[:, None]
     for marker in np.argsort(size, kind="stable").tolist():
@@ -67,10 +69,6 @@ def peel(batch: Batch, discovery: Discovery, stored: Sequence[Signature], settin
             ):
                 label[prompts] = marker
     return _with_markers(batch, discovery, core, held, label)
-
-
-def _is_campaign(signature: Signature) -> bool:
-    return signature.label == "campaign" or (signature.label is None and signature.flagged)
 
 
 def _carriers(batch: Batch, discovery: Discovery, settings: Settings) -> IntArray:

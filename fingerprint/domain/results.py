@@ -17,8 +17,19 @@ class SegmentHit:
 
 
 @dataclass(frozen=True, slots=True)
+class FamilyScore:
+    """A family that a prompt matches, and how surely, 0 to 1."""
+
+    family_id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
-    """The answer to one lookup; `family_id` is None below the family's threshold, `candidate_id` is not."""
+    """The answer to one lookup; `family_id` is None below the family's threshold, `candidate_id` is not.
+
+    also: the other families that the prompt matches, the best first.
+    """
 
     family_id: str | None
     candidate_id: str | None
@@ -31,6 +42,7 @@ class Match:
     known_sender: bool | None = None
     segments: tuple[SegmentHit, ...] = ()
     slots: tuple[str, ...] = ()
+    also: tuple[FamilyScore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class FamilyFacts:
     label: str | None
     campaign_id: str | None
     score: float
+    flagged: bool
     threshold: float
 
 

@@ -146,3 +146,8 @@ class Signature:
     label: str | None = None
     campaign_id: str | None = None
     variant_of: str | None = None
+
+
+def is_campaign(label: str | None, *, flagged: bool) -> bool:
+    """Tell whether a family counts as a campaign's: what an analyst says decides, and without a label the flag."""
+    return label == "campaign" or (label is None and flagged)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from fingerprint.base.types import StageProgress
 from fingerprint.domain.errors import StoreError
+from fingerprint.domain.families_column import families_column
 from fingerprint.domain.reading import Reading
 from fingerprint.domain.results import IngestReport
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
@@ -20,7 +21,7 @@ from fingerprint.domain.settings import Home
 from fingerprint.jobs.publish import has_snapshot, is_behind, publish_snapshot
 from fingerprint.jobs.stage_clock import StageClock
 from fingerprint.matching.live import REMEMBERED, one_thread
-from fingerprint.matching.matcher import Matcher
+from fingerprint.matching.matcher import Matcher, Nearest
 from fingerprint.matching.snapshot import open_snapshot
 from fingerprint.matching.snapshot_build import embedder_of, with_facts
 from fingerprint.matching.snapshot_files import published_at
@@ -57,10 +58,10 @@ def lookup(
     """Look every request of some traffic up among a home's families, in the order of the traffic.
 
     output: path or URL (.jsonl, .csv or .parquet) to write request_id, family_id (null = no match), candidate_id (the
-    nearest family, matched or not), score, label and campaign_id to; None = JSON lines on stdout. Rejected rows are
-    listed beside it, those of a URL in the working folder. explain adds threshold, coverage, similarity and
-    known_sender. strict: write no matches where the traffic raises a warning; raises DoubtfulTraffic. model: None finds
-    the one of the two shipped models that made the home.
+    nearest family, matched or not), score, label, campaign_id and families (all that match, with their scores, the answer
+    first) to; None = JSON lines on stdout. Rejected rows are listed beside it, those of a URL in the working folder.
+    explain adds threshold, coverage, similarity and known_sender. strict: write no matches where the traffic raises a
+    warning; raises DoubtfulTraffic. model: None finds the one of the two shipped models that made the home.
     """
     if output is not None:
         check_extension(output)
@@ -149,6 +150,7 @@ def _matches(matcher: Matcher, batch: pa.RecordBatch, explain: bool) -> pa.Table
         "score": pa.array(np.round(hits.score, 9), mask=hits.family < 0),
         "label": facts("label"),
         "campaign_id": facts("campaign_id"),
+        "families": _families(hits, matcher),
     }
     if explain:
         columns["threshold"] = pa.array(matcher.snapshot.arrays["threshold"]).take(number)
@@ -156,6 +158,20 @@ def _matches(matcher: Matcher, batch: pa.RecordBatch, explain: bool) -> pa.Table
         columns["similarity"] = pa.array(np.round(hits.similarity.astype(np.float64), 4))
         columns["known_sender"] = pa.array(hits.known_sender)
     return pa.table(columns)
+
+
+def _families(hits: Nearest, matcher: Matcher) -> pa.Array:
+    """Return all families that each prompt matches, the one that it is given to first."""
+    given = np.flatnonzero(hits.matched)
+    row = np.concatenate([given, hits.also.row])
+    order = np.argsort(row, kind="stable")
+    names = pa.array(matcher.names, pa.large_string())
+    return families_column(
+        row[order],
+        names.take(pa.array(np.concatenate([hits.family[given], hits.also.family])[order])),
+        np.round(np.concatenate([hits.score[given], hits.also.score])[order], 9),
+        rows=len(hits.family),
+    )
 
 
 def _no_matches(matcher: Matcher, explain: bool) -> pa.Table:

@@ -65,8 +65,8 @@ def nightly(
 ) -> NightReport:
     """Cluster one batch of traffic into a home, continuing from the families it knows.
 
-    sources: files, directories, URLs of either, or "-". assignments: path or URL to write request_id, family_id and
-    strength to (.jsonl, .csv or .parquet).
+    sources: files, directories, URLs of either, or "-". assignments: path or URL to write request_id, family_id,
+    strength and families (all that a request holds, with their scores) to (.jsonl, .csv or .parquet).
     Nothing is stored until all is computed; then everything is, in one transaction. A job that ended after that, killed
     or because `assignments` could not be written, is finished by the same call again, without working anything twice.
     Raises InputError without a single valid row, and the errors of traffic, store and embedding.
@@ -113,11 +113,12 @@ def _work(
     with ThreadPoolExecutor(1) as aside:
         rhythm = aside.submit(rhythm_of, night, families)
         features = account_features(batch, families.label, job.embed, night.texts)
+        filled = fill(night, families, job)
         earlier = EarlierNights(store.family_accounts(but_batch=but), store.account_totals(but_batch=but))
         signatures = assess(
             batch=batch,
             night=families,
-            fillings=fill(night, families, job),
+            fillings=filled[0],
             meanings=meanings(batch, families, night.texts, catalogue(home.path / "intents.toml"), job.embed),
             earlier=earlier,
             stored=store.signatures(),
@@ -138,9 +139,8 @@ def _work(
         clock.stage("store")
         report = _report(night, families, signatures, clock, events)
         report = replace(report, home_bytes=sum(home_sizes(home, store.database).values()))
-        kept = resume.keep(
-            job.work, request.key, report, night=night, families=families, unexplained=unexplained
-        )
+        results = resume.Results(night, families, also=filled[1], unexplained=unexplained)
+        kept = resume.keep(job.work, request.key, report, results)
         store.save_night(
             report,
             signatures,

@@ -230,7 +230,7 @@ class Watch:
         signatures = assess(
             batch,
             night,
-            fill_batch(batch, night),
+            fill_batch(batch, night)[0],
             about,
             before,
             stored,

@@ -10,9 +10,9 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.base.types import Doubles, FloatArray, Ids, IntArray
+from fingerprint.base.types import Bools, Doubles, FloatArray, Ids, IntArray
 from fingerprint.domain.errors import StampMismatch
-from fingerprint.domain.results import Match
+from fingerprint.domain.results import FamilyScore, Match
 from fingerprint.domain.signature_json import stamp_from_json
 from fingerprint.embedding.embedder import Embedder, stamp_of
 from fingerprint.embedding.similarity import held_of
@@ -36,7 +36,8 @@ NEAR = 8
 class Nearest:
     """The nearest family of each of q prompts, all (q,).
 
-    family: its number or -1. known_sender: whether the account sent that family before. matched: bool.
+    family: its number or -1. known_sender: whether the account sent that family before. matched: bool. also: the other
+    families that prompts match, the best first, of each family one signature.
     """
 
     family: np.ndarray
@@ -45,6 +46,7 @@ class Nearest:
     similarity: np.ndarray
     known_sender: np.ndarray
     matched: np.ndarray
+    also: ngram_index.Also
 
 
 class Matcher:
@@ -59,7 +61,9 @@ class Matcher:
             )
         self.snapshot = snapshot
         self.families: list[dict[str, Any]] = snapshot.meta["families"]
-        self._names: list[str] = [facts["family_id"] for facts in self.families]
+        self.names: list[str] = [facts["family_id"] for facts in self.families]
+        rank = {name: f for f, name in reversed(list(enumerate(self.names)))}
+        self._first = np.array([rank[name] for name in self.names], dtype=np.int64)
         self._embedder = embedder
         a = snapshot.arrays
         self._index = ngram_index.NgramIndex(*(a[name] for name in ngram_index.NgramIndex._fields))
@@ -92,12 +96,7 @@ class Matcher:
         if all(len(text) < LONG for text in texts):
             return self.find(normalise(pa.array(texts, pa.large_string())), accounts)
         every = [self._beginnings.read(text) for text in texts]
-        best = [ngram_index.best_of(self._index, read.held) for read in every]
-        hits = ngram_index.Hits(
-            np.array([family for family, _, _ in best], np.int32),
-            np.array([score for _, score, _ in best]),
-            np.array([coverage for _, _, coverage in best]),
-        )
+        hits = ngram_index.best_of(self._index, [read.held for read in every])
         ends = pa.array([read.ends.as_text() for read in every], pa.large_string())
         return self._nearest_of(hits, ends, accounts)
 
@@ -111,26 +110,56 @@ class Matcher:
         """Weigh what texts (q,) hold of the signatures against what they mean; of long texts only the ends are read."""
         family, score = hits.family.copy(), hits.score.copy()
         similarity = np.zeros(len(texts), dtype=np.float32)
+        also = [hits.also]
         unsure = np.flatnonzero(score < match_score.SURE)
         if len(unsure) and len(self.snapshot.owners):
             near, near_similarity = self._nearest_in_meaning(
                 texts if len(unsure) == len(texts) else texts.take(pa.array(unsure))
             )
             worth = self._worth(near, near_similarity)
-            better = (worth > score[unsure]) | (near == family[unsure])
+            also += [
+                self._matching(unsure, near, worth),
+                self._matching(unsure, family[unsure], score[unsure]),
+            ]
+            # what matches by its text is not given up for what does not match by its meaning
+            better = (worth > score[unsure]) & (
+                self._reach(near, worth) | ~self._reach(family[unsure], score[unsure])
+            )
+            better |= near == family[unsure]
             similarity[unsure[better]] = near_similarity[better]
             family[unsure[better]] = near[better]
-            score[unsure] = np.maximum(score[unsure], worth)
+            score[unsure[better]] = np.maximum(score[unsure[better]], worth[better])
         sent_before = np.zeros(len(texts), dtype=np.bool_)
         if accounts is not None:
-            sent_before = known(self.snapshot.arrays["senders"], accounts, family, self._names)
+            sent_before = known(self.snapshot.arrays["senders"], accounts, family, self.names)
             score = np.where(sent_before, match_score.from_known_sender(score), score)
-        threshold = self.snapshot.arrays["threshold"]
-        matched = (
-            (family >= 0) & (score >= threshold[family]) if len(threshold) else np.zeros(len(texts), np.bool_)
-        )
+        matched = self._reach(family, score)
         coverage = np.where(family == hits.family, hits.coverage, 0.0)
-        return Nearest(family, score, coverage, similarity, sent_before, matched)
+        return Nearest(family, score, coverage, similarity, sent_before, matched, self._beside(also, family))
+
+    def _reach(self, family: Ids, score: Doubles) -> Bools:
+        """Tell whether texts with these scores (q,) match their families."""
+        threshold = self.snapshot.arrays["threshold"]
+        if not len(threshold):
+            return np.zeros(len(family), dtype=np.bool_)
+        return np.asarray((family >= 0) & (score >= threshold[family]))
+
+    def _matching(self, row: IntArray, family: Ids, score: Doubles) -> ngram_index.Also:
+        """Return those of these answers (u,) to some prompts that match."""
+        chosen = np.flatnonzero(self._reach(family, score))
+        return ngram_index.Also(row[chosen], family[chosen], score[chosen])
+
+    def _beside(self, parts: Sequence[ngram_index.Also], family: Ids) -> ngram_index.Also:
+        """Put other matches together: of each family the best, none of that which a prompt is given to (q,)."""
+        row, other, score = (np.concatenate(column) for column in zip(*parts, strict=True))
+        if not len(row):
+            return ngram_index.Also(row, other, score)
+        order = np.lexsort((other, -score, row))
+        row, other, score = row[order], other[order], score[order]
+        _, first = np.unique(row * len(self._first) + self._first[other], return_index=True)
+        first.sort()
+        kept = first[self._first[other[first]] != self._first[family[row[first]]]]
+        return ngram_index.Also(row[kept], other[kept], score[kept])
 
     def _nearest_in_meaning(self, texts: pa.LargeStringArray) -> tuple[Ids, FloatArray]:
         """Find the family whose meaning each text says best (q,), -1 = none, and how much of it the text holds (q,)."""
@@ -207,6 +236,9 @@ class Matcher:
     def matches(self, nearest: Nearest, accounts: Sequence[str | None]) -> list[Match]:
         """Return the matches of q requests, of senders (q,) if known."""
         threshold = self.snapshot.arrays["threshold"]
+        also: dict[int, list[FamilyScore]] = {}
+        for row, other, score in zip(*(column.tolist() for column in nearest.also), strict=True):
+            also.setdefault(row, []).append(FamilyScore(self.names[other], score))
         return [
             Match(None, None, 0.0, None, None)
             if number < 0
@@ -220,6 +252,7 @@ class Matcher:
                 coverage=float(nearest.coverage[row]),
                 similarity=float(nearest.similarity[row]),
                 known_sender=bool(nearest.known_sender[row]) if accounts[row] else None,
+                also=tuple(also.get(row, ())),
             )
             for row, number in enumerate(nearest.family.tolist())
         ]

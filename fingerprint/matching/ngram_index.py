@@ -9,11 +9,21 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from fingerprint.base.growing import widened
 from fingerprint.base.hashing import find_slot
 from fingerprint.base.jit import kernel
-from fingerprint.base.types import Doubles, FloatArray, HashArray, Ids, IntArray
-from fingerprint.domain.signature import Signature
-from fingerprint.signatures.match_score import DECISIVE, LENGTH, MIDDLE, SCALE, SHARE, preference, reliability
+from fingerprint.base.types import Bools, Doubles, FloatArray, HashArray, Ids, IntArray
+from fingerprint.domain.signature import Signature, is_campaign
+from fingerprint.signatures.match_score import LENGTH, MIDDLE, SCALE, SHARE, preference, reliability
+
+CARRIER_ACCOUNTS = 20
+"""Accounts from which on a family can be a text that others' templates stand in (D-180)."""
+
+MARKER_ACCOUNTS = 0.5
+"""What stands in it is sent by at most this share of its accounts."""
+
+AS_WHOLE = 0.9
+"""How much of what stands in it a prompt must hold, to how much it holds of that text: a sibling's text is held in part."""
 
 
 class NgramIndex(NamedTuple):
@@ -26,6 +36,7 @@ class NgramIndex(NamedTuple):
     total: (f,) float32, each signature's sum of weights.
     shift: (f,) float32, log-odds of its reliability (`match_score`).
     prior: (f,) float32, log-odds by which a signature is preferred where a prompt holds several.
+    campaign: (f,) bool, what is labelled or flagged as a campaign. accounts: (f,) int32, how many sent it.
     threshold: (f,) float64, the score from which on a prompt matches it.
     """
 
@@ -37,6 +48,8 @@ class NgramIndex(NamedTuple):
     total: FloatArray
     shift: FloatArray
     prior: FloatArray
+    campaign: Bools
+    accounts: Ids
     threshold: Doubles
 
 
@@ -56,17 +69,29 @@ class Held:
 NOTHING_HELD = Held(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
 
 
+class Also(NamedTuple):
+    """The other signatures that prompts match, (o,) each, in the order of the prompts.
+
+    row: int64, which prompt. family: int32. score: float64.
+    """
+
+    row: IntArray
+    family: Ids
+    score: Doubles
+
+
 @dataclass(frozen=True, slots=True)
 class Hits:
     """The best signature of each of q prompts by its n-grams, all (q,).
 
     family: int32, its number in the index, -1 where no n-gram is known. score and coverage: float64, 0 to 1, the
-    coverage being the share of the signature's weight that the prompt holds.
+    coverage being the share of the signature's weight that the prompt holds. also: what else each matches.
     """
 
     family: Ids
     score: Doubles
     coverage: Doubles
+    also: Also
 
 
 def index_ngrams(signatures: Sequence[Signature]) -> NgramIndex:
@@ -81,9 +106,13 @@ def index_ngrams(signatures: Sequence[Signature]) -> NgramIndex:
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     stand = np.array([reliability(s.requests_seen, s.unsynchronised) for s in signatures], dtype=np.float32)
     prior = np.array([preference(s.label, s.score) for s in signatures], dtype=np.float32)
+    campaign = np.array([is_campaign(s.label, flagged=s.flagged) for s in signatures], dtype=np.bool_)
+    accounts = np.array([s.spread.accounts for s in signatures], dtype=np.int32)
     threshold = np.array([s.threshold for s in signatures], dtype=np.float64)
     by_gram = family[order], weight[order].astype(np.float32)
-    return NgramIndex(grams, _starts(grams), offsets, *by_gram, total, stand, prior, threshold)
+    return NgramIndex(
+        grams, _starts(grams), offsets, *by_gram, total, stand, prior, campaign, accounts, threshold
+    )
 
 
 def _starts(grams: HashArray) -> Ids:
@@ -94,13 +123,15 @@ def _starts(grams: HashArray) -> Ids:
 
 
 def best_hits(index: NgramIndex, hashes: HashArray, offsets: IntArray) -> Hits:
-    """Find the best signature of q prompts: matched campaigns first, then by log-odds of score and prior together.
+    """Find the best signature of q prompts, and the others that each matches.
 
-    Of equals the first.
+    Matched campaigns first, then what else matches, by log-odds of score and prior together, but what stands inside a text
+    of many accounts before it. Of equals the first.
 
     hashes: uint64, the n-grams of prompt i from offsets[i] to offsets[i + 1]; offsets: (q + 1,) int64.
     """
-    return Hits(*_best_hits(hashes, offsets, index))
+    family, score, coverage, row, other, its_score = _best_hits(hashes, offsets, index)
+    return Hits(family, score, coverage, Also(row, other, its_score))
 
 
 def held_with(index: NgramIndex, held: Held, hashes: HashArray) -> Held:
@@ -108,28 +139,52 @@ def held_with(index: NgramIndex, held: Held, hashes: HashArray) -> Held:
     return Held(*_held_with(index, held.places, held.family, held.weight, hashes))
 
 
-def best_of(index: NgramIndex, held: Held) -> tuple[int, float, float]:
-    """Return the best signature of what a text holds, its score and its coverage, as `best_hits` does."""
-    family, score, coverage = _best_of(index, held.family, held.weight)
-    return int(family), score, coverage
+def best_of(index: NgramIndex, held: Sequence[Held]) -> Hits:
+    """Return the best signatures of what q texts hold, as `best_hits` does."""
+    every = [_best_of(index, h.family, h.weight) for h in held]
+    return Hits(
+        np.array([family for family, *_ in every], np.int32),
+        np.array([score for _, score, *_ in every], np.float64),
+        np.array([coverage for _, _, coverage, *_ in every], np.float64),
+        Also(
+            np.repeat(np.arange(len(every)), [len(e[3]) for e in every]),
+            np.concatenate([*(e[3] for e in every), np.empty(0, np.int32)]),
+            np.concatenate([*(e[4] for e in every), np.empty(0)]),
+        ),
+    )
 
 
 @njit(cache=True, nogil=True)
-def _best_hits(hashes: HashArray, offsets: IntArray, index: NgramIndex) -> tuple[Ids, Doubles, Doubles]:
+def _best_hits(
+    hashes: HashArray, offsets: IntArray, index: NgramIndex
+) -> tuple[Ids, Doubles, Doubles, IntArray, Ids, Doubles]:
     rows = len(offsets) - 1
     out = np.full(rows, -1, dtype=np.int32)
     score = np.zeros(rows)
     coverage = np.zeros(rows)
     weight = np.zeros(len(index.total), dtype=np.float32)
     family = np.empty(len(index.total), dtype=np.int32)
+    also_row, also_family, also_score = np.empty(16, np.int64), np.empty(16, np.int32), np.empty(16)
+    others = 0
     for row in range(rows):
         first, end = offsets[row], offsets[row + 1]
         seen = _no_places(min(end - first, len(index.grams)))
         count = _gather(index, hashes, first, end, seen, weight, family, 0)
-        out[row], score[row], coverage[row] = _best(index, weight, family, count)
+        best, score[row], coverage[row], matched = _best(index, weight, family, count)
+        out[row] = best
+        if matched > 1:
+            more, more_score = _others(index, weight, family, count, best)
+            if others + len(more) > len(also_row):
+                room = 2 * (others + len(more))
+                also_row, also_family = widened(also_row, room), widened(also_family, room)
+                also_score = widened(also_score, room)
+            also_row[others : others + len(more)] = row
+            also_family[others : others + len(more)] = more
+            also_score[others : others + len(more)] = more_score
+            others += len(more)
         for t in range(count):
             weight[family[t]] = 0
-    return out, score, coverage
+    return out, score, coverage, also_row[:others], also_family[:others], also_score[:others]
 
 
 @njit(cache=True, nogil=True)
@@ -154,11 +209,15 @@ def _held_with(
 
 
 @njit(cache=True, nogil=True)
-def _best_of(index: NgramIndex, family: Ids, weight: FloatArray) -> tuple[np.int32, float, float]:
+def _best_of(
+    index: NgramIndex, family: Ids, weight: FloatArray
+) -> tuple[np.int32, float, float, Ids, Doubles]:
     summed = np.zeros(len(index.total), dtype=np.float32)
     for t in range(len(family)):
         summed[family[t]] = weight[t]
-    return _best(index, summed, family, len(family))
+    best, score, coverage, matched = _best(index, summed, family, len(family))
+    others, scores = _others(index, summed, family, len(family) if matched > 1 else 0, best)
+    return best, score, coverage, others, scores
 
 
 @kernel
@@ -193,25 +252,69 @@ def _gather(
 
 
 @kernel
-def _best(index: NgramIndex, weight: FloatArray, family: Ids, count: int) -> tuple[np.int32, float, float]:
-    """Return the best of the first `count` signatures of `family`, -1 for none, its score and its coverage.
+def _reached(index: NgramIndex, weight: FloatArray, f: int) -> tuple[float, float, float]:
+    """Return x of a signature (`match_score`), its score and the share of its weight that the text holds."""
+    share = weight[f] / max(index.total[f], np.float32(1e-9))
+    x = LENGTH * np.log1p(weight[f]) + SHARE * share
+    return x, 1 / (1 + np.exp((MIDDLE - x) / SCALE - index.shift[f])), share
 
-    A campaign that the text matches goes before any other, however long the text that carries it.
+
+@kernel
+def _best(
+    index: NgramIndex, weight: FloatArray, family: Ids, count: int
+) -> tuple[np.int32, float, float, int]:
+    """Return the best of the first `count` signatures of `family`, -1 for none, its score, its coverage, and how many match.
+
+    A campaign that the text matches goes before any other, however long the text that carries it, and what it matches
+    before what it does not; and what few accounts send before what many send, if it is the likelier campaign or both are.
     """
-    best, score, coverage, most, won = np.int32(-1), 0.0, 0.0, -np.inf, False
+    best, score, coverage, most, rank, matched = np.int32(-1), 0.0, 0.0, -np.inf, 0, 0
     for t in range(count):
         f = family[t]
-        share = weight[f] / max(index.total[f], np.float32(1e-9))
-        x = LENGTH * np.log1p(weight[f]) + SHARE * share
-        reached = 1 / (1 + np.exp((MIDDLE - x) / SCALE - index.shift[f]))
-        wins = index.prior[f] >= DECISIVE and reached >= index.threshold[f]
-        if won and not wins:
-            continue
+        x, reached, share = _reached(index, weight, f)
+        its_rank = 0
+        if reached >= index.threshold[f]:
+            its_rank = 2 if index.campaign[f] else 1
+            matched += 1
         worth = x + index.prior[f]
-        if (wins and not won) or worth > most or (worth == most and f < best):
-            most, won = worth, wins
+        if its_rank > rank or (its_rank == rank and (worth > most or (worth == most and f < best))):
+            rank, most = its_rank, worth
             best, coverage, score = f, min(share, 1.0), reached
-    return best, score, coverage
+    if rank == 0 or matched < 2 or index.accounts[best] < CARRIER_ACCOUNTS:
+        return best, score, coverage, matched
+    carrier, least, most = best, AS_WHOLE * coverage, -np.inf
+    for t in range(count):
+        f = family[t]
+        few = index.accounts[f] <= MARKER_ACCOUNTS * index.accounts[carrier]
+        likelier = rank == 1 and index.prior[f] > index.prior[carrier]
+        if not few or not (likelier or (rank == 2 and index.campaign[f])):
+            continue
+        x, reached, share = _reached(index, weight, f)
+        worth = x + index.prior[f]
+        matches = reached >= index.threshold[f] and share >= least
+        if matches and (worth > most or (worth == most and f < best)):
+            most, best, coverage, score = worth, f, min(share, 1.0), reached
+    return best, score, coverage, matched
+
+
+@njit(cache=True, nogil=True)
+def _others(
+    index: NgramIndex, weight: FloatArray, family: Ids, count: int, best: np.int32
+) -> tuple[Ids, Doubles]:
+    """Return those of the first `count` signatures of `family` that the text matches beside the best, ascending, and their scores."""
+    out = np.empty(count, dtype=np.int32)
+    n = 0
+    for t in range(count):
+        f = family[t]
+        if f != best and _reached(index, weight, f)[1] >= index.threshold[f]:
+            out[n] = f
+            n += 1
+    out = out[:n].copy()
+    out.sort()
+    score = np.empty(n)
+    for t in range(n):
+        score[t] = _reached(index, weight, out[t])[1]
+    return out, score
 
 
 @njit(cache=True, nogil=True)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fingerprint.domain.rows import FamilyFacts
-from fingerprint.domain.signature import Signature, Stamp
+from fingerprint.domain.signature import Signature, Stamp, is_campaign
 from fingerprint.domain.signature_json import stamp_from_json, stamp_to_json
 from fingerprint.embedding.embedder import Embedder
 from fingerprint.matching import ngram_index
@@ -78,7 +78,15 @@ def _with_owners(signatures: Sequence[Signature]) -> list[Signature]:
     named = {s.family_id: s for s in signatures}
     owners = [named.get(s.variant_of or "", s) for s in signatures]
     return [
-        replace(s, family_id=o.family_id, score=o.score, label=o.label, campaign_id=o.campaign_id)
+        replace(
+            s,
+            family_id=o.family_id,
+            score=o.score,
+            flagged=o.flagged,
+            label=o.label,
+            campaign_id=o.campaign_id,
+            spread=o.spread,
+        )
         for s, o in zip(signatures, owners, strict=True)
     ]
 
@@ -101,12 +109,13 @@ def _arrays(signatures: Sequence[Signature], senders: pa.Table | None) -> dict[s
 def with_facts(snapshot: Snapshot, facts: Sequence[FamilyFacts]) -> Snapshot:
     """Return a snapshot that says of its families what `facts` do; a family without any is retired, and matches no more."""
     known = {fact.family_id: fact for fact in facts}
-    families, prior, threshold = [], [], []
+    families, prior, campaign, threshold = [], [], [], []
     for row in snapshot.meta["families"]:
         own = known.get(row["own_id"])
         owner = None if own is None else known.get(own.variant_of or "", own)
         threshold.append(RETIRED if own is None else own.threshold)
         prior.append(0.0 if owner is None else match_score.preference(owner.label, owner.score))
+        campaign.append(owner is not None and is_campaign(owner.label, flagged=owner.flagged))
         families.append(
             row
             if owner is None
@@ -115,6 +124,7 @@ def with_facts(snapshot: Snapshot, facts: Sequence[FamilyFacts]) -> Snapshot:
     arrays = {
         **snapshot.arrays,
         "prior": np.array(prior, dtype=np.float32),
+        "campaign": np.array(campaign, dtype=np.bool_),
         "threshold": np.array(threshold, dtype=np.float64),
     }
     return replace(snapshot, arrays=arrays, meta={**snapshot.meta, "families": families})

@@ -75,6 +75,11 @@ def find_claims(cores: CoreTable, hashes: HashArray, offsets: IntArray, *, share
     return Claims(*_claims(hashes, offsets, cores, np.ceil(share * cores.size - 1e-6).astype(np.int64)))
 
 
+def besides(claims: Claims, label: Ids) -> Claims:
+    """Return the claims on families that prompts were not given to; label: (n,) the family of each, -1 = none."""
+    return claims.only(claims.family != label[claims.prompt])
+
+
 def append_claims(claims: Claims, more: Claims, families: int) -> Claims:
     """Put claims on other families behind those on the first `families`; the others are numbered after these."""
     return Claims(

@@ -21,10 +21,18 @@ from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.evidence.slot_fillings import Fillings
 from fingerprint.nights import memory
 from fingerprint.nights.checkpoint import Checkpoints
-from fingerprint.nights.claims import core_table
+from fingerprint.nights.claims import Claims, core_table
 from fingerprint.nights.job import Job
 from fingerprint.nights.sampling import LargeDiscovery, RoundCores, search, settle
-from fingerprint.nights.spool import Spool, claims_from_arrays, open_spool, sample, texts_of, write_spool
+from fingerprint.nights.spool import (
+    Spool,
+    claims_from_arrays,
+    claims_to_arrays,
+    open_spool,
+    sample,
+    texts_of,
+    write_spool,
+)
 from fingerprint.nights.spool import fill as fill_spool
 from fingerprint.nights.turns import TurnFile, requests_in
 from fingerprint.signatures.rewordings import NightFamilies
@@ -91,19 +99,21 @@ def discover(spool: Spool, stored: Sequence[Signature], job: Job) -> tuple[Batch
     return batch, _only(discovery, chosen, batch), whole
 
 
-def fill(spool: Spool, label: Ids, grams: Sequence[HashArray], job: Job) -> Fillings:
-    """Return what the prompts of families are filled with; label: (n,), grams: of each family."""
+def fill(spool: Spool, label: Ids, grams: Sequence[HashArray], job: Job) -> tuple[Fillings, Claims]:
+    """Return what the prompts of families are filled with, and which others they hold; label: (n,), grams: of each family."""
     if not job.work.has("filled"):
         job.tell("fill", 0, spool.prompts)
-        filled = fill_spool(
+        filled, also = fill_spool(
             spool,
             label,
             grams,
+            share=COVER,
             engine=job.engine,
             on_progress=lambda done: job.tell("fill", done, spool.prompts),
         )
-        job.work.finish("filled", {}, whole=filled.whole, slots=filled.slots)
-    return Fillings(**job.work.arrays("filled"))
+        job.work.finish("filled", {}, whole=filled.whole, slots=filled.slots, **claims_to_arrays(also))
+    arrays = job.work.arrays("filled")
+    return Fillings(arrays["whole"], arrays["slots"]), claims_from_arrays(arrays)
 
 
 def keep(families: NightFamilies, unexplained: pa.Table, work: Checkpoints) -> None:

@@ -22,11 +22,13 @@ from fingerprint.discovery import layers, leftovers
 from fingerprint.discovery.assignment import Assignment, Whole
 from fingerprint.discovery.batch import Batch, Requests, collect
 from fingerprint.discovery.discover import Discovery, Graph
+from fingerprint.discovery.families import COVER
 from fingerprint.discovery.leftovers import Leftovers
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.results import IngestReport
 from fingerprint.evidence.slot_fillings import Fillings, fillings
 from fingerprint.nights import large, memory
+from fingerprint.nights.claims import Claims, besides, core_table, find_claims
 from fingerprint.nights.job import Job, KnownFamilies
 from fingerprint.nights.spool import Spool, texts_of
 from fingerprint.nights.turns import in_memory, turns
@@ -168,26 +170,26 @@ def _leftovers(night: Night, batch: Batch, discovery: Discovery, job: Job) -> Le
     return leftovers.gather(batch, discovery, earlier)
 
 
-def fill(night: Night, families: NightFamilies, job: Job) -> Fillings:
-    """Return what each distinct prompt of a family is filled with; the others' fillings are empty."""
+def fill(night: Night, families: NightFamilies, job: Job) -> tuple[Fillings, Claims]:
+    """Return what each distinct prompt of a family is filled with, and which other families' text it holds.
+
+    The others' fillings are empty.
+    """
     if night.spool is None:
         return fill_batch(night.batch, families)
     return large.fill(night.spool, families.label, [s.grams for s in families.signatures], job)
 
 
-def fill_batch(batch: Batch, families: NightFamilies) -> Fillings:
-    """Return what each distinct prompt of a batch in memory is filled with, as `fill`."""
+def fill_batch(batch: Batch, families: NightFamilies) -> tuple[Fillings, Claims]:
+    """Return what each distinct prompt of a batch in memory is filled with, and what else it holds, as `fill`."""
     members = np.flatnonzero(families.label >= 0)
     places, offsets = ranges(batch.offsets, members)
     hashes = batch.token_hashes[places]
-    member_fillings = fillings(
-        shingle(hashes, batch.section[places], offsets),
-        hashes,
-        offsets,
-        families.label[members],
-        [s.grams for s in families.signatures],
-    )
+    shingles, label = shingle(hashes, batch.section[places], offsets), families.label[members]
+    grams = [s.grams for s in families.signatures]
+    member_fillings = fillings(shingles, hashes, offsets, label, grams)
+    also = besides(find_claims(core_table(grams), shingles.hashes, shingles.offsets, share=COVER), label)
     whole = np.zeros(batch.distinct, dtype=np.uint64)
     slots = np.zeros((batch.distinct, member_fillings.slots.shape[1]), dtype=np.uint64)
     whole[members], slots[members] = member_fillings.whole, member_fillings.slots
-    return Fillings(whole, slots)
+    return Fillings(whole, slots), Claims(members[also.prompt], also.family, also.grams)

@@ -16,9 +16,12 @@ import pyarrow as pa
 
 from fingerprint.base.files import durable_file
 from fingerprint.domain.errors import StoreError
+from fingerprint.domain.families_column import families_column
 from fingerprint.domain.results import NightReport
 from fingerprint.nights.checkpoint import Checkpoints
+from fingerprint.nights.claims import Claims
 from fingerprint.nights.night import Night
+from fingerprint.signatures.adoption import owners
 from fingerprint.signatures.rewordings import NightFamilies
 
 STAGE = "result"
@@ -34,7 +37,7 @@ class StoredNight:
     folder: Path
 
     def assignments(self) -> pa.Table:
-        """Read request_id, family_id and strength of every request; raises StoreError where that fails."""
+        """Read request_id, family_id, strength and families of every request; raises StoreError where that fails."""
         return _read(self.folder / "assignments.arrow")
 
     def unexplained(self) -> pa.Table:
@@ -42,27 +45,28 @@ class StoredNight:
         return _read(self.folder / "loose.arrow")
 
 
-def keep(
-    work: Checkpoints,
-    request_key: str,
-    report: NightReport,
-    *,
-    night: Night,
-    families: NightFamilies,
-    unexplained: pa.Table,
-) -> StoredNight:
-    """Keep what a night that is about to be stored hands out.
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a night found. also: families that prompts hold beside their own. unexplained: what of it to remember."""
 
-    request_key: `NightRequest.key`. unexplained: what of it to remember. Raises StoreError if it
-    cannot be kept.
+    night: Night
+    families: NightFamilies
+    also: Claims
+    unexplained: pa.Table
+
+
+def keep(work: Checkpoints, request_key: str, report: NightReport, results: Results) -> StoredNight:
+    """Keep what a night that is about to be stored hands out; request_key: `NightRequest.key`.
+
+    Raises StoreError if it cannot be kept.
     """
     draft = work.begin(STAGE)
-    for name, table in (("assignments", _assignments(night, families)), ("loose", unexplained)):
+    for name, table in (("assignments", _assignments(results)), ("loose", results.unexplained)):
         _write(draft / f"{name}.arrow", table)
     started = report.started.isoformat()
-    facts = {"asked": request_key, "batch_id": report.batch_id, "started": started, "end": night.end}
+    facts = {"asked": request_key, "batch_id": report.batch_id, "started": started, "end": results.night.end}
     work.finish(STAGE, facts)
-    return StoredNight(report, night.end, work.path(STAGE))
+    return StoredNight(report, results.night.end, work.path(STAGE))
 
 
 def stored_night(work: Path, request_key: str, nights: Sequence[NightReport]) -> StoredNight | None:
@@ -77,14 +81,45 @@ def stored_night(work: Path, request_key: str, nights: Sequence[NightReport]) ->
     return None
 
 
-def _assignments(night: Night, families: NightFamilies) -> pa.Table:
+def _assignments(results: Results) -> pa.Table:
     """Give every request what its conversation has."""
+    night, families = results.night, results.families
     prompt = night.batch.prompt[night.requests.conversation]
     label = families.label[prompt]
     ids = pa.array([s.family_id for s in families.signatures], pa.large_string())
     family = ids.take(pa.array(label, mask=label < 0))
     strength = pa.array(np.round(families.strength[prompt].astype(np.float64), 4))
-    return pa.table({"request_id": night.requests.request_id, "family_id": family, "strength": strength})
+    lists = _families(families, results.also).take(pa.array(prompt))
+    return pa.table(
+        {
+            "request_id": night.requests.request_id,
+            "family_id": family,
+            "strength": strength,
+            "families": lists,
+        }
+    )
+
+
+def _families(families: NightFamilies, also: Claims) -> pa.LargeListArray:
+    """Return all families of each distinct prompt (n,), its own first; a variant is its original."""
+    owner = owners(families.signatures)
+    given = np.flatnonzero(families.label >= 0)
+    size = np.array([max(len(s.grams), 1) for s in families.signatures])
+    other = owner[also.family]
+    share = also.grams / size[also.family]
+    # of several wordings the one that the prompt holds most of
+    order = np.lexsort((-share, other, also.prompt))
+    prompt, other, share = also.prompt[order], other[order], share[order]
+    kept = np.ones(len(prompt), dtype=np.bool_)
+    kept[1:] = (prompt[1:] != prompt[:-1]) | (other[1:] != other[:-1])
+    kept &= other != families.label[prompt]
+    prompt, other, share = prompt[kept], other[kept], share[kept]
+    row = np.concatenate([given, prompt])
+    score = np.concatenate([families.strength[given].astype(np.float64), share])
+    order = np.lexsort((-score, np.repeat([0, 1], [len(given), len(prompt)]), row))
+    ids = pa.array([s.family_id for s in families.signatures], pa.large_string())
+    named = ids.take(pa.array(np.concatenate([families.label[given], other])[order]))
+    return families_column(row[order], named, np.asarray(np.round(score[order], 4)), rows=len(families.label))
 
 
 def _write(path: Path, table: pa.Table) -> None:

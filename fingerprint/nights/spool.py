@@ -25,7 +25,7 @@ from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch, places_of, prompt_keys
 from fingerprint.evidence.request_facts import FactCodes, RequestFacts
 from fingerprint.evidence.slot_fillings import MAX_SLOTS, Fillings, fillings
-from fingerprint.nights.claims import Claims, CoreTable, core_table, find_claims, join_claims
+from fingerprint.nights.claims import Claims, CoreTable, besides, core_table, find_claims, join_claims
 from fingerprint.nights.engine import Engine
 from fingerprint.nights.spool_files import SpoolFiles, read_rows, read_table
 from fingerprint.text.ngrams import shingle
@@ -227,9 +227,15 @@ def claims_of(context: tuple[CoreTable, float], item: tuple[SpoolPart, IntArray]
 
 
 def fill(
-    spool: Spool, label: Ids, grams: Sequence[HashArray], *, engine: Engine, on_progress: RowsDone
-) -> Fillings:
-    """Return what the prompts of families are filled with, reading all texts once.
+    spool: Spool,
+    label: Ids,
+    grams: Sequence[HashArray],
+    *,
+    share: float,
+    engine: Engine,
+    on_progress: RowsDone,
+) -> tuple[Fillings, Claims]:
+    """Return what the prompts of families are filled with, and which others they hold `share` of, reading all texts once.
 
     label: (n,) int32, the row of each prompt's family, -1 = none. grams: the sorted n-grams of each family.
     """
@@ -237,22 +243,32 @@ def fill(
     slots = np.zeros((spool.prompts, MAX_SLOTS), dtype=np.uint64)
 
     items = ((part, label[part.first : part.end]) for part in _parts(spool, engine))
-    for number, (prompts, part) in enumerate(engine.in_order(fillings_of, tuple(grams), items), 1):
+    also: list[Claims] = []
+    context = tuple(grams), core_table(grams), share
+    for number, (prompts, part, held) in enumerate(engine.in_order(fillings_of, context, items), 1):
         whole[prompts], slots[prompts] = part.whole, part.slots
+        also.append(Claims(held.prompt.copy(), held.family.copy(), held.grams.copy()))
         on_progress(int(spool.pieces[number]))
-    return Fillings(whole, slots)
+    return Fillings(whole, slots), join_claims(also, spool.pieces[:-1].tolist())
 
 
-def fillings_of(grams: Sequence[HashArray], item: tuple[SpoolPart, Ids]) -> tuple[IntArray, Fillings]:
-    """Return what those texts of a part are filled with that have a label, and their numbers in the spool, (m,) int64.
+def fillings_of(
+    context: tuple[Sequence[HashArray], CoreTable, float], item: tuple[SpoolPart, Ids]
+) -> tuple[IntArray, Fillings, Claims]:
+    """Return what those texts of a part are filled with that have a label, and which other families they hold.
 
-    grams: the sorted n-grams of each family. item: the part, and the family of each of its texts, int32, -1 = none.
+    First their numbers in the spool, (m,) int64; claims are on prompts of the part.
+
+    context: the sorted n-grams of each family, the same as a table, and the share of them that is enough. item: the part,
+    and the family of each of its texts, int32, -1 = none.
     """
-    part, label = item
+    (grams, cores, share), (part, label) = context, item
     rows = np.flatnonzero(label >= 0)
     tokenised = tokens(part.texts().take(pa.array(rows)))
     shingles = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
-    return part.first + rows, fillings(shingles, tokenised.hashes, tokenised.row_offsets, label[rows], grams)
+    claims = besides(find_claims(cores, shingles.hashes, shingles.offsets, share=share), label[rows])
+    filled = fillings(shingles, tokenised.hashes, tokenised.row_offsets, label[rows], grams)
+    return part.first + rows, filled, Claims(rows[claims.prompt], claims.family, claims.grams)
 
 
 def texts_of(spool: Spool, prompts: IntArray) -> pa.LargeStringArray:

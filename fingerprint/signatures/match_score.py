@@ -43,10 +43,6 @@ PREFERRED = 4.0
 """What being a campaign is worth where a prompt holds the text of several families: an excerpt of some
 article that others sent too must not hide the injected instruction beside it."""
 
-DECISIVE = 0.899 * PREFERRED
-"""What is preferred by so much, a flagged or labelled campaign, goes before all else that the prompt holds, if it matches:
-the 300 words of an agent's system prompt must not hide the 20 of a campaign inside (D-159)."""
-
 NARROW = 0.05
 """Least distance between what half and what almost none of the non-members hold of a meaning."""
 

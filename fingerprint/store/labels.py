@@ -64,6 +64,9 @@ def facts_of(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> list[
     """Read what lookups tell of the chosen families."""
     t = tables.families
     rows = connection.execute(
-        select_families(t.c.family_id, t.c.variant_of, t.c.score, t.c.threshold).where(chosen)
+        select_families(t.c.family_id, t.c.variant_of, t.c.score, t.c.flagged, t.c.threshold).where(chosen)
     )
-    return [FamilyFacts(r.family_id, r.variant_of, r.label, r.campaign, r.score, r.threshold) for r in rows]
+    return [
+        FamilyFacts(r.family_id, r.variant_of, r.label, r.campaign, r.score, r.flagged, r.threshold)
+        for r in rows
+    ]

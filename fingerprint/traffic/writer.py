@@ -94,10 +94,19 @@ def _copy(file: BinaryIO, system: Any, path: str) -> None:
 def _write(table: pa.Table, name: PurePath, file: Any) -> None:
     writers: dict[str, Callable[[pa.Table, Any], None]] = {
         ".parquet": pyarrow.parquet.write_table,
-        ".csv": pyarrow.csv.write_csv,
+        ".csv": _csv,
         ".jsonl": _lines,
     }
     writers[name.suffix](table, file)
+
+
+def _csv(table: pa.Table, file: BinaryIO) -> None:
+    """Write a table; a list is JSON text."""
+    for number, field in enumerate(table.schema):
+        if pa.types.is_large_list(field.type):
+            values = [orjson.dumps(value).decode() for value in table.column(number).to_pylist()]
+            table = table.set_column(number, field.name, pa.array(values, pa.large_string()))
+    pyarrow.csv.write_csv(table, file)
 
 
 def _lines(table: pa.Table, file: BinaryIO) -> None:

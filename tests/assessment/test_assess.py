@@ -60,7 +60,7 @@ def scored(
     """The pool's family, and the people's."""
     batch, described = night
     signatures = assess(
-        batch, described, fill_batch(*night), about(*night), NO_NIGHTS, stored, features, precision=0.95
+        batch, described, fill_batch(*night)[0], about(*night), NO_NIGHTS, stored, features, precision=0.95
     )
     pool = described.label[batch.prompt[0]], described.label[batch.prompt[60]]
     return [signatures[f] for f in pool]
@@ -94,7 +94,7 @@ def test_families_without_requests_tonight_keep_their_scores(night: tuple[Batch,
     signatures = assess(
         batch,
         with_silent,
-        fill_batch(batch, with_silent),
+        fill_batch(batch, with_silent)[0],
         about(batch, with_silent),
         NO_NIGHTS,
         (),
@@ -138,7 +138,7 @@ def test_a_new_statistic_is_a_function_and_a_row(night: tuple[Batch, NightFamili
 
 def test_observations_are_the_nights(night: tuple[Batch, NightFamilies]) -> None:
     batch, described = night
-    data = observations(batch, described, fill_batch(*night), about(*night), NO_NIGHTS)
+    data = observations(batch, described, fill_batch(*night)[0], about(*night), NO_NIGHTS)
     assert data.requests.tolist() == described.behaviour.requests.tolist()
     assert data.accounts.tolist() == described.behaviour.accounts.tolist()
     assert data.volume.sum() == len(batch)

@@ -50,7 +50,11 @@ def test_chain(traffic: tuple[Path, Path], home: Path, tmp_path: Path) -> None:
     assert "120 matched" in done("lookup", traffic[1], "--home", elsewhere, "--output", matches)
     rows = [json.loads(line) for line in matches.read_text().splitlines()]
     assert [r["request_id"] for r in rows] == [r["request_id"] for r in night_rows(1)]
-    assert list(rows[0]) == ["request_id", "family_id", "candidate_id", "score", "label", "campaign_id"]
+    columns = ["request_id", "family_id", "candidate_id", "score", "label", "campaign_id", "families"]
+    assert list(rows[0]) == columns
+    assert all(
+        [f["family_id"] for f in r["families"]][:1] == [r["family_id"]][: bool(r["family_id"])] for r in rows
+    )
     labelled = [r for r in rows if r["label"] == "campaign"]
     assert len(labelled) == 60
     assert {r["campaign_id"] for r in labelled} == {"c-1"}

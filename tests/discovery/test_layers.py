@@ -123,6 +123,41 @@ def test_a_stored_campaigns_template_goes_before_a_carrier(
     assert [after.families.known[f] >= 0 for f in after.label[:3]] == [won] * 3
 
 
+@pytest.mark.parametrize("flagged", [False, True])
+def test_the_next_night_keeps_a_marker_as_it_was(flagged: bool) -> None:
+    """All of its prompts hold the carrier, too, which does not become its text."""
+    random = np.random.default_rng(7)
+    _, found = peeled([*pool(random, 40), *people(random, 200, accounts=90), *passers_by(random, 200)])
+    stored = [
+        replace(signature({int(g): 1.0 for g in grams_of(found, f)}, f"f{f}"), flagged=flagged)
+        for f in sorted({one_label(found, slice(0, 40)), one_label(found, slice(40, 240))})
+    ]
+    for number in range(3):
+        later = [*pool(random, 30), *people(random, 200, accounts=90), *passers_by(random, 200)]
+        _, after = peeled(later, stored)
+        marker, carrier = one_label(after, slice(0, 30)), one_label(after, slice(30, 230))
+        assert {int(k) for k in after.families.known[[marker, carrier]]} == {0, 1}, number
+        assert len(grams_of(after, marker)) < len(grams_of(after, carrier))
+
+
+def test_a_stored_template_that_grows_takes_in_what_its_pool_added() -> None:
+    random = np.random.default_rng(8)
+    _, found = peeled([*pool(random, 40, system=None), *passers_by(random, 200)])
+    before = grams_of(found, one_label(found, slice(0, 40)))
+    more = words(random, 20)
+    grown = [replace(s, prompt=f"{s.prompt} {more}") for s in pool(random, 40, system=None)]
+    _, after = peeled([*grown, *passers_by(random, 200)], [signature({int(g): 1.0 for g in before})])
+    family = one_label(after, slice(0, 40))
+    assert after.families.known[family] == 0
+    # all but the n-gram of its end
+    assert len(set(before) - set(grams_of(after, family))) <= 1
+    assert len(grams_of(after, family)) >= len(before) + 20
+
+
+def grams_of(found: Discovery, family: int) -> list[int]:
+    return found.shared.hashes[found.families.core[family].indices].tolist()
+
+
 def test_without_a_carrier_nothing_changes() -> None:
     random = np.random.default_rng(6)
     batch = batch_of([*pool(random, 40, system=None), *passers_by(random, 200)])

@@ -310,7 +310,7 @@ def night_of(tmp_path: Path, sent: Sequence[Sent]) -> tuple[NightReport, list[di
 def test_one_row(tmp_path: Path) -> None:
     report, rows = night_of(tmp_path, [Sent("hello")])
     assert (report.families, report.assigned, report.distinct_prompts) == (0, 0, 1)
-    assert rows == [{"request_id": "r0", "family_id": None, "strength": 0.0}]
+    assert rows == [{"request_id": "r0", "family_id": None, "strength": 0.0, "families": []}]
 
 
 def test_all_rows_identical_are_one_prompt_and_no_family(tmp_path: Path) -> None:
@@ -395,6 +395,6 @@ def test_a_snapshot_of_another_format_is_made_anew(home: Home, monkeypatch: pyte
     before = open_matcher(home).snapshot.id
     monkeypatch.setattr(snapshot_files, "FORMAT", 99)
     monkeypatch.setattr(snapshot, "FORMAT", 99)
-    with pytest.raises(SnapshotError, match="format 99 expected, 3 found"):
+    with pytest.raises(SnapshotError, match="format 99 expected, 4 found"):
         open_snapshot(home.path)
     assert open_matcher(home).snapshot.id != before

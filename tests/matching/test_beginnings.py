@@ -13,7 +13,7 @@ from fingerprint.base.strings import buffers
 from fingerprint.domain.schemas import SYSTEM_END, TURN_END
 from fingerprint.matching import beginnings
 from fingerprint.matching.beginnings import Beginnings, Read
-from fingerprint.matching.ngram_index import NgramIndex, best_hits, best_of, index_ngrams
+from fingerprint.matching.ngram_index import Hits, NgramIndex, best_hits, best_of, index_ngrams
 from fingerprint.text.ngrams import Shingles, shingle
 from fingerprint.text.normalise import normalise
 from fingerprint.text.sentences import HEAD, TAIL, ends_of, heads, split_sentences
@@ -62,6 +62,10 @@ def index_of(*texts: str) -> NgramIndex:
     )
 
 
+def all_of(hits: Hits) -> list[list[float]]:
+    return [c.tolist() for c in (hits.family, hits.score, hits.coverage, *hits.also)]
+
+
 def alike(read: Read, text: str, index: NgramIndex) -> bool:
     """Tell whether what was read of a text is what the whole gives."""
     folded = normalise(pa.array([text], pa.large_string()))
@@ -69,7 +73,7 @@ def alike(read: Read, text: str, index: NgramIndex) -> bool:
     hits = best_hits(index, grams.hashes, grams.offsets)
     ends = pa.array([read.ends.as_text()], pa.large_string())
     return (
-        best_of(index, read.held) == (hits.family[0], hits.score[0], hits.coverage[0])
+        all_of(best_of(index, [read.held])) == all_of(hits)
         and split_sentences(ends)[0].equals(split_sentences(folded)[0])
         and heads(ends)[0].as_py()[:HEAD] == heads(folded)[0].as_py()[:HEAD]
     )

@@ -91,8 +91,8 @@ def test_facts_decide_owner_label_threshold_and_preference(worked: Path) -> None
     snapshot = open_snapshot(worked)
     first, second = (row["own_id"] for row in snapshot.meta["families"][:2])
     facts = [
-        FamilyFacts(first, None, "campaign", "c1", 0.5, 0.7),
-        FamilyFacts(second, first, None, None, 0.2, 0.6),
+        FamilyFacts(first, None, "campaign", "c1", 0.5, False, 0.7),
+        FamilyFacts(second, first, None, None, 0.2, False, 0.6),
     ]
     over = with_facts(snapshot, facts)
     rows = over.meta["families"]
@@ -101,6 +101,7 @@ def test_facts_decide_owner_label_threshold_and_preference(worked: Path) -> None
     ] * 2
     assert over.arrays["threshold"][:2].tolist() == [0.7, 0.6]
     assert over.arrays["prior"][:2].tolist() == [PREFERRED, PREFERRED]
+    assert over.arrays["campaign"][:2].tolist() == [True, True]
     assert all(threshold > 1 for threshold in over.arrays["threshold"][2:])
     assert snapshot.meta["families"][1]["family_id"] == second
 

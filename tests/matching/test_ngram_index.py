@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.bare_signatures import signature
+from support.bare_signatures import NEVER, signature
 
-from fingerprint.domain.signature import Signature
+from fingerprint.domain.signature import Signature, Spread
 from fingerprint.matching.ngram_index import Hits, NgramIndex, best_hits, index_ngrams
 from fingerprint.signatures import match_score
 from fingerprint.signatures.match_score import score_of
@@ -24,7 +24,7 @@ def find(index: NgramIndex, *prompts: list[int]) -> Hits:
 
 def plain_best(signatures: list[Signature], prompt: list[int]) -> tuple[int, float, float]:
     """What `best_hits` does for one prompt, in plain Python."""
-    found: tuple[tuple[bool, float], int, float, float] = ((False, -np.inf), -1, 0.0, 0.0)
+    found: tuple[tuple[int, float], int, float, float] = ((0, -np.inf), -1, 0.0, 0.0)
     for f, s in enumerate(signatures):
         weight = dict(zip(s.grams.tolist(), s.weights.tolist(), strict=True))
         held = sum(max(weight[g], 1e-6) for g in set(prompt) if g in weight)
@@ -34,9 +34,9 @@ def plain_best(signatures: list[Signature], prompt: list[int]) -> tuple[int, flo
         x = match_score.LENGTH * np.log1p(held) + match_score.SHARE * share
         prior = match_score.PREFERRED * {"campaign": 1, "benign": 0}.get(s.label or "", s.score)
         score = 1 / (1 + np.exp((match_score.MIDDLE - x) / match_score.SCALE))
-        wins = prior >= match_score.DECISIVE and score >= s.threshold
-        if (wins, x + prior - 1e-5) > found[0]:
-            found = ((wins, x + prior), f, score, min(share, 1))
+        rank = int(score >= s.threshold) * (2 if s.label == "campaign" or (not s.label and s.flagged) else 1)
+        if (rank, x + prior - 1e-5) > found[0]:
+            found = ((rank, x + prior), f, score, min(share, 1))
     return found[1:]
 
 
@@ -45,12 +45,18 @@ GRAMS = st.dictionaries(st.integers(1, 20), st.floats(0.0625, 1, width=32), min_
 
 @given(
     st.lists(
-        st.tuples(GRAMS, st.floats(0, 1), st.sampled_from([None, "campaign", "benign", "other"])), max_size=5
+        st.tuples(
+            GRAMS, st.floats(0, 1), st.sampled_from([None, "campaign", "benign", "other"]), st.booleans()
+        ),
+        max_size=5,
     ),
     st.lists(st.lists(st.integers(1, 25), max_size=15), max_size=5),
 )
 def test_best_is_that_of_a_plain_loop(families: list[Any], prompts: list[list[int]]) -> None:
-    signatures = [signature(g, NAMES[n], score=s, label=label) for n, (g, s, label) in enumerate(families)]
+    signatures = [
+        signature(g, NAMES[n], score=s, label=label, flagged=flagged)
+        for n, (g, s, label, flagged) in enumerate(families)
+    ]
     hits = find(index_ngrams(signatures), *prompts)
     for row, prompt in enumerate(prompts):
         family, score, coverage = plain_best(signatures, prompt)
@@ -111,7 +117,13 @@ def test_a_campaign_wins_over_an_excerpt_that_others_sent_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "first"), [({"label": "campaign"}, 1), ({"score": 0.95}, 1), ({"score": 0.5}, 0)]
+    ("said", "first"),
+    [
+        ({"label": "campaign"}, 1),
+        ({"flagged": True, "score": 0.7}, 1),
+        ({"flagged": True, "label": "benign"}, 0),
+        ({"score": 0.95}, 0),
+    ],
 )
 def test_a_campaign_wins_over_the_long_text_that_carries_it(said: dict[str, Any], first: int) -> None:
     agent = signature(dict.fromkeys(range(1, 1_001), 1.0), "agent", score=0.2)
@@ -120,6 +132,34 @@ def test_a_campaign_wins_over_the_long_text_that_carries_it(said: dict[str, Any]
     assert find(index_ngrams([agent, marker]), prompt).family[0] == first
     # a few words of it are no match, and hide nothing
     assert find(index_ngrams([agent, marker]), prompt[:-15]).family[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("pool", "users", "score", "first"),
+    [(8, 300, 0.5, 1), (8, 300, 0.1, 0), (200, 300, 0.5, 0), (4, 15, 0.5, 0)],
+)
+def test_what_few_send_inside_a_text_of_many_is_the_answer(
+    pool: int, users: int, score: float, first: int
+) -> None:
+    agent = signature(dict.fromkeys(range(1, 1_001), 1.0), "agent", score=0.2, spread=_sent_by(users))
+    marker = signature(dict.fromkeys(range(2_000, 2_018), 1.0), "marker", score=score, spread=_sent_by(pool))
+    hits = find(index_ngrams([agent, marker]), [*range(1, 1_001), *range(2_000, 2_018)], [*range(1, 1_001)])
+    assert hits.family.tolist() == [first, 0]
+    # what the prompt matches beside the answer is told
+    assert (hits.also.row.tolist(), hits.also.family.tolist()) == ([0], [1 - first])
+    assert hits.also.score[0] > match_score.SURE
+
+
+def test_what_matches_goes_before_what_does_not() -> None:
+    strict = signature(dict.fromkeys(range(1, 101), 1.0), "strict", threshold=0.9999)
+    short = signature(dict.fromkeys(range(200, 210), 1.0), "short")
+    hits = find(index_ngrams([strict, short]), [*range(1, 30), *range(200, 210)])
+    assert hits.family.tolist() == [1]
+    assert not len(hits.also.row)
+
+
+def _sent_by(accounts: int) -> Spread:
+    return Spread(accounts, 10 * accounts, NEVER, NEVER, {})
 
 
 def test_equal_families_tie_to_the_first() -> None:

@@ -14,6 +14,7 @@ from fingerprint.discovery.families import members_of
 from fingerprint.domain.errors import StoreError
 from fingerprint.nights import resume
 from fingerprint.nights.checkpoint import Checkpoints
+from fingerprint.nights.claims import Claims
 from fingerprint.nights.night import Night
 from fingerprint.nights.resume import StoredNight, stored_night
 from fingerprint.signatures.rewordings import NightFamilies
@@ -33,12 +34,13 @@ def traffic() -> Night:
 
 def families(batch: Batch) -> NightFamilies:
     label = np.array([0, -1, 0], np.int32)
-    flags = np.zeros(1, np.bool_)
+    flags = np.zeros(4, np.bool_)
+    originals = {"f0": None, "f1": None, "f2": "f1", "f3": "f0"}
     return NightFamilies(
-        (make_signature("f0"),),
+        tuple(make_signature(name, variant_of=of) for name, of in originals.items()),
         label,
         np.array([1, 0, 0.123456], np.float32),
-        behaviour_of(batch, members_of(label, 1)),
+        behaviour_of(batch, members_of(label, 4)),
         born=flags,
         joined=flags,
     )
@@ -46,14 +48,10 @@ def families(batch: Batch) -> NightFamilies:
 
 def kept(work: Path) -> StoredNight:
     night = traffic()
-    return resume.keep(
-        Checkpoints(work, "key"),
-        "asked",
-        REPORT,
-        night=night,
-        families=families(night.batch),
-        unexplained=UNEXPLAINED,
-    )
+    # the third prompt holds another family, a rewording of that, and a rewording of its own
+    also = Claims(np.array([2, 2, 2]), np.array([1, 2, 3], np.int32), np.array([12, 15, 20], np.int32))
+    results = resume.Results(night, families(night.batch), also, UNEXPLAINED)
+    return resume.keep(Checkpoints(work, "key"), "asked", REPORT, results)
 
 
 def test_a_killed_job_hands_out_what_was_kept(tmp_path: Path) -> None:
@@ -66,6 +64,13 @@ def test_a_killed_job_hands_out_what_was_kept(tmp_path: Path) -> None:
         "request_id": ["r0", "r1", "r2", "r3", "r4"],
         "family_id": ["f0", None, "f0", "f0", "f0"],
         "strength": [1.0, 0.0, 1.0, 0.1235, 1.0],
+        "families": [
+            [{"family_id": "f0", "score": 1.0}],
+            [],
+            [{"family_id": "f0", "score": 1.0}],
+            [{"family_id": "f0", "score": 0.1235}, {"family_id": "f1", "score": 0.75}],
+            [{"family_id": "f0", "score": 1.0}],
+        ],
     }
     assert night.unexplained().equals(UNEXPLAINED)
 

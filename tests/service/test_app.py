@@ -83,6 +83,8 @@ def test_answers_are_those_of_the_command_line(
     for answer, row in zip(got["results"], expected, strict=True):
         assert answer["family_id"] == row["family_id"]
         assert answer["candidate_id"] == row["candidate_id"]
+        first = {"family_id": answer["family_id"], "score": answer["score"]}
+        assert row.pop("families") == [first, *answer["also"]][not answer["match"] :]
         if row["candidate_id"] is not None:
             shown = set(row) - {"request_id"}
             assert {name: answer[name] for name in shown} == {name: row[name] for name in shown}

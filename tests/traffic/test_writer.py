@@ -32,6 +32,16 @@ def test_csv(tmp_path: Path) -> None:
     assert [r["family_id"] or None for r in rows] == [r["family_id"] for r in ROWS]
 
 
+def test_lists_are_json_text_in_csv(tmp_path: Path) -> None:
+    lists = [[{"family_id": "f1", "score": 0.5}, {"family_id": 'f"2', "score": 1.0}], []]
+    kind = pa.large_list(pa.struct([("family_id", pa.large_string()), ("score", pa.float64())]))
+    write_table(pa.table({"request_id": ["a", "b"], "families": pa.array(lists, kind)}), tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [r["request_id"] for r in rows] == ["a", "b"]
+    assert [orjson.loads(r["families"]) for r in rows] == lists
+
+
 def test_parquet(tmp_path: Path) -> None:
     write_table(TABLE, tmp_path / "t.parquet")
     assert pq.read_table(tmp_path / "t.parquet").to_pylist() == ROWS

@@ -62,8 +62,9 @@ def lookup(
       fingerprint lookup today.jsonl.gz --home home --output matches.jsonl
 
     OUT gets one row for each request, in the order of the traffic: request_id, family_id (empty if nothing
-    matched), candidate_id (the nearest family, matched or not), score, label and campaign_id. The output is a
-    summary; --json prints it as one JSON object on stdout and progress as JSON lines on stderr.
+    matched), candidate_id (the nearest family, matched or not), score, label, campaign_id and families (all that it
+    matches). The output is a summary; --json prints it as one JSON object on stdout and progress as JSON lines on
+    stderr.
     """
     from fingerprint.cli.output import printing
     from fingerprint.jobs import lookup as lookup_job

@@ -245,10 +245,8 @@ def match(answer: Match) -> None:
         put(Text("no match: the prompt shares neither text nor meaning with any stored family"))
         return
     needed = f"score {answer.score:.3f}, threshold {answer.threshold or 0.0:.3f}"
-    if answer.family_id is not None:
-        page = Page(f"match: family {answer.family_id} ({needed})")
-    else:
-        page = Page(f"no match: the nearest family is {answer.candidate_id} ({needed})")
+    nearest = f"no match: the nearest family is {answer.candidate_id}"
+    page = Page(f"{nearest if answer.family_id is None else f'match: family {answer.family_id}'} ({needed})")
     if answer.label:
         page.fact("label", answer.label)
     if answer.campaign_id:
@@ -258,6 +256,8 @@ def match(answer: Match) -> None:
             "text",
             f"contains {answer.coverage:.0%} of the template's text; rare phrases weigh more than common ones",
         )
+    for other in answer.also:
+        page.fact("also", f"family {other.family_id} (score {other.score:.3f})")
     if answer.known_sender:
         page.fact("account", "has sent this family before, which raises the score")
     if answer.similarity:

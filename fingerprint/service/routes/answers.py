@@ -63,6 +63,13 @@ class Explanation(BaseModel):
     slots: list[str]
 
 
+class FamilyScoreBody(BaseModel):
+    """A family that the prompt matches, too."""
+
+    family_id: str
+    score: float = Field(description="0 to 1")
+
+
 class Answer(BaseModel):
     """What was found: `family_id` is null without a match, `candidate_id` is the nearest family all the same."""
 
@@ -76,6 +83,9 @@ class Answer(BaseModel):
     coverage: float | None = Field(description="share of the template's text that the prompt holds")
     similarity: float | None = Field(description="how much of the template's meaning the prompt holds")
     known_sender: bool | None = Field(description="whether the account sent the family before")
+    also: list[FamilyScoreBody] = Field(
+        description="the other families that the prompt matches, the best first"
+    )
     decision: Literal["observe", "throttle", "mark", "block"]
     rule: str | None = Field(description="the policy's rule that decided")
     snapshot_id: str
@@ -102,6 +112,7 @@ def answer_of(match: Match, decision: Decision, serving: Serving, *, explain: bo
         "coverage": None if match.coverage is None else round(match.coverage, 4),
         "similarity": None if match.similarity is None else round(match.similarity, 4),
         "known_sender": match.known_sender,
+        "also": [{"family_id": other.family_id, "score": round(other.score, 9)} for other in match.also],
         "decision": decision.action,
         "rule": decision.rule,
         "snapshot_id": serving.snapshot_id,
