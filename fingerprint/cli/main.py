@@ -22,6 +22,7 @@ from fingerprint.cli.commands import (
     lists,
     lookup,
     nightly,
+    report,
     serve,
     share,
     simulate,
@@ -142,6 +143,7 @@ def cli() -> None:
 
 _COMMANDS = (
     *nightly.COMMANDS,
+    *report.COMMANDS,
     *inspect.COMMANDS,
     *lookup.COMMANDS,
     *hunt.COMMANDS,

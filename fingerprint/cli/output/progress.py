@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+from fingerprint.base.quantities import bytes_words
 from fingerprint.cli.output.terminal import json_line, plain
 
 UNITS = {
@@ -162,10 +163,7 @@ def amount(number: float, stage: str | None = None) -> str:
     unit = UNITS.get((stage or "").partition(" ")[0], "")
     if unit != "B":
         return f"{number:,.0f} {unit}".rstrip()
-    for size, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if number >= size:
-            return f"{number / size:.1f} {name}"
-    return f"{number:.0f} B"
+    return bytes_words(number)
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import Scope
 
-from fingerprint.service.console import accounts, campaigns, family, hunting, login, overview, queue
+from fingerprint.service.console import (
+    accounts,
+    campaigns,
+    family,
+    hunting,
+    last_night,
+    login,
+    overview,
+    queue,
+)
 from fingerprint.service.console.base import HERE, problem_page
 
 __all__ = ["ROUTES", "install", "problem_page"]
@@ -26,7 +35,9 @@ class _RevalidatedFiles(StaticFiles):
         return response
 
 
-_ROUTERS = tuple(part.router for part in (login, queue, family, hunting, campaigns, accounts, overview))
+_ROUTERS = tuple(
+    part.router for part in (login, queue, family, hunting, campaigns, accounts, last_night, overview)
+)
 _STATIC = Mount("/static", _RevalidatedFiles(directory=HERE / "static"), name="static")
 
 ROUTES: tuple[BaseRoute, ...] = (_STATIC, *(route for router in _ROUTERS for route in router.routes))

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from fastapi.templating import Jinja2Templates
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from fingerprint.base.quantities import bytes_words
 from fingerprint.casework.actions import Actions
 from fingerprint.casework.queries import PageQueries
 from fingerprint.casework.queue import Queue
@@ -182,7 +183,16 @@ def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds")
 
 
+def _took(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:,.1f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
 TEMPLATES.env.filters |= {
+    "bytes": bytes_words,
+    "sure": precision_words,
+    "took": _took,
     "precision": lambda score: precision_words(expected_precision(score)),
     "count": _count,
     "short": _short,

@@ -19,6 +19,8 @@ def test_nobody_sees_anything_without_a_key(browser: Browser, site: Site) -> Non
         "/campaigns",
         "/accounts",
         "/overview",
+        "/last-night",
+        "/last-night/file",
         "/try",
         "/log",
     ):

@@ -26,6 +26,7 @@ def pages_of(site: Site, family: str) -> tuple[str, ...]:
         "/accounts",
         f"/accounts/{account}",
         "/overview",
+        "/last-night",
         "/try",
         "/log",
         "/families/nowhere",
