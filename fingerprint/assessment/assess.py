@@ -15,7 +15,7 @@ from fingerprint.assessment.features import SCORE_FEATURES, Features
 from fingerprint.assessment.flagging import flag_threshold
 from fingerprint.assessment.verdict import verdict
 from fingerprint.assessment.weights import fitted_weights
-from fingerprint.base.types import Embed, TextsOfPrompts
+from fingerprint.base.types import Embed, Ids, IntArray, TextsOfPrompts
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.families import members_of
 from fingerprint.domain.signature import Signature
@@ -47,14 +47,18 @@ def meanings(
     batch: Batch,
     night: NightFamilies,
     texts: TextsOfPrompts,
+    sizes: IntArray | Ids,
     intents: Sequence[Intent],
     embed: Embed,
 ) -> Meanings:
-    """Embed what some requests of each family are filled with; texts: of distinct prompts by their ascending numbers."""
+    """Embed what some requests of each family are filled with; texts: of distinct prompts by their ascending numbers.
+
+    sizes: (n,) bytes of each.
+    """
     grams = [s.grams for s in night.signatures]
     rows = requests_of(batch, night)
     return Meanings(
-        sample=filling_sample(rows, batch.account, batch.prompt, grams, texts, embed),
+        sample=filling_sample(rows, batch.account, batch.prompt, grams, texts, sizes, embed),
         intents=intent_likeness(intents, [s.prototypes for s in night.signatures], embed),
     )
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
+from fingerprint.base.strings import cuts
 from fingerprint.base.types import Doubles, Embed, Ids, IntArray, TextsOfPrompts
 from fingerprint.discovery.batch import Batch
 from fingerprint.domain.rows import AccountRow
@@ -55,16 +56,18 @@ class AccountFeatures:
     sums: Sums
 
 
-def account_features(batch: Batch, label: Ids, embed: Embed, texts: TextsOfPrompts) -> AccountFeatures:
+def account_features(
+    batch: Batch, label: Ids, embed: Embed, texts: TextsOfPrompts, sizes: IntArray | Ids
+) -> AccountFeatures:
     """Sum up what each account's distinct prompts in no family are like; label: (n,) of prompts, -1 = none.
 
-    texts: gives the texts of some prompts, by their ascending numbers.
+    texts: gives the texts of some prompts, by their ascending numbers. sizes: (n,) bytes of each.
     """
     prompt, account = _sampled(batch, label)
     distinct, column = np.unique(prompt, return_inverse=True)
     parts = [
-        embed(heads(texts(distinct[begin : begin + CHUNK]))).astype(np.float16)
-        for begin in range(0, len(distinct), CHUNK)
+        embed(heads(texts(distinct[begin:end]))).astype(np.float16)
+        for begin, end in cuts(sizes[distinct], CHUNK)
     ]
     vectors = np.concatenate(parts) if parts else np.zeros((0, 1), dtype=np.float16)
     return AccountFeatures(batch.accounts, summed(vectors, column, account, len(batch.accounts)))

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numba import njit
 
-from fingerprint.base.types import Bytes, IntArray
+from fingerprint.base.types import Bytes, Ids, IntArray
+
+PIECE_BYTES = 16_000_000
+"""Bytes of text that one piece of work has at most, but for a text that is larger by itself."""
+
+
+def sizes_of(texts: pa.Array | pa.ChunkedArray) -> IntArray:
+    """Return the bytes of each text, (n,) int64, 0 for null."""
+    lengths = pc.binary_length(texts).fill_null(0)
+    return np.asarray(lengths.to_numpy(), dtype=np.int64) if len(texts) else np.zeros(0, np.int64)
+
+
+def cuts(sizes: IntArray | Ids, rows: int) -> Iterator[tuple[int, int]]:
+    """Cut texts of these sizes (n,), in bytes, into pieces of at most so many rows and PIECE_BYTES: begin and end of each."""
+    bytes_before = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    begin = 0
+    while begin < len(sizes):
+        fitting = int(np.searchsorted(bytes_before, bytes_before[begin] + PIECE_BYTES, side="right")) - 1
+        end = max(begin + 1, min(begin + rows, fitting))
+        yield begin, end
+        begin = end
 
 
 def plain(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from fingerprint.base.hashing import GOLDEN, mix
 from fingerprint.base.sparse import family_of
-from fingerprint.base.strings import buffers, strings
+from fingerprint.base.strings import buffers, cuts, strings
 from fingerprint.base.types import Bytes, Embed, FloatArray, HashArray, Ids, IntArray, TextsOfPrompts
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.tokenise import tokens
@@ -55,13 +55,14 @@ def filling_sample(
     prompt: Ids,
     grams: Sequence[HashArray],
     texts: TextsOfPrompts,
+    sizes: IntArray | Ids,
     embed: Embed,
 ) -> FillingSample:
     """Choose requests of each family, take its grams from their texts, and embed what is left.
 
     rows: (f, r) CSR of ones, the requests of each family. account, prompt: (r,) int32 of each request. grams: sorted, of
     each family; those of all are taken from every text, for a template may stand inside another one's text. texts: gives
-    the normalised texts of distinct prompts by their ascending numbers.
+    the normalised texts of distinct prompts by their ascending numbers. sizes: (n,) bytes of each.
     """
     shared = np.unique(np.concatenate([*grams, np.empty(0, dtype=np.uint64)]))
     family, request = chosen_requests(rows, account)
@@ -70,9 +71,9 @@ def filling_sample(
     length = np.zeros(pair.shape[1], dtype=np.int32)
     vectors: FloatArray | None = None
     order = np.argsort(place, kind="stable")
-    for begin in range(0, len(distinct), CHUNK):
-        some = order[np.searchsorted(place[order], begin) : np.searchsorted(place[order], begin + CHUNK)]
-        read = texts(distinct[begin : begin + CHUNK])
+    for begin, end in cuts(sizes[distinct], CHUNK):
+        some = order[np.searchsorted(place[order], begin) : np.searchsorted(place[order], end)]
+        read = texts(distinct[begin:end])
         fillings, count = _fillings(
             pa.chunked_array(read).combine_chunks() if isinstance(read, pa.ChunkedArray) else read,
             place[some] - begin,

@@ -112,14 +112,16 @@ def _work(
     batch, requests, but = night.batch, night.requests, night.content_hash
     with ThreadPoolExecutor(1) as aside:
         rhythm = aside.submit(rhythm_of, night, families)
-        features = account_features(batch, families.label, job.embed, night.texts)
+        features = account_features(batch, families.label, job.embed, night.texts, night.sizes)
         filled = fill(night, families, job)
         earlier = EarlierNights(store.family_accounts(but_batch=but), store.account_totals(but_batch=but))
         signatures = assess(
             batch=batch,
             night=families,
             fillings=filled[0],
-            meanings=meanings(batch, families, night.texts, catalogue(home.path / "intents.toml"), job.embed),
+            meanings=meanings(
+                batch, families, night.texts, night.sizes, catalogue(home.path / "intents.toml"), job.embed
+            ),
             earlier=earlier,
             stored=store.signatures(),
             precision=request.settings.precision,

@@ -226,7 +226,7 @@ class Watch:
         night = rewordings(described, batch, batch.texts_of, common=common_words(batch), embed=self._vectors)
         stored = [*self._store.signatures(), *raised]
         before = EarlierNights(self._store.family_accounts(), self._store.account_totals())
-        about = meanings(batch, night, batch.texts_of, catalogue(), self._vectors)
+        about = meanings(batch, night, batch.texts_of, batch.sizes, catalogue(), self._vectors)
         signatures = assess(
             batch,
             night,

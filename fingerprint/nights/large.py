@@ -82,8 +82,7 @@ def discover(spool: Spool, stored: Sequence[Signature], job: Job) -> tuple[Batch
 
     Returns the prompts that are looked at closely, what they hold, and the night that they are a sample of.
     """
-    text = int(spool.size.sum(dtype=np.int64))
-    most = memory.sample(job.settings.memory_gb, len(spool.batch), text)
+    most = memory.sample(job.settings.memory_gb, len(spool.batch), spool.size)
     cores = RoundCores(
         tuple(s.grams for s in stored),
         np.ones(len(stored), dtype=np.bool_),
@@ -93,7 +92,9 @@ def discover(spool: Spool, stored: Sequence[Signature], job: Job) -> tuple[Batch
     discovery = settle(spool, result, job)
     job.tell("describe", 0, None)
     label = discovery.assignment.label
-    chosen = np.union1d(result.first_sample, _some_members(label, spool, MEMBERS))
+    members = _some_members(label, spool, MEMBERS)
+    most = memory.closely(job.settings.memory_gb, len(spool.batch))
+    chosen = with_members(spool.size, result.first_sample, members, most)
     batch = sample(spool, chosen)
     whole = Whole(spool.batch, discovery.assignment, chosen, lambda prompts: texts_of(spool, prompts))
     return batch, _only(discovery, chosen, batch), whole
@@ -151,12 +152,23 @@ def finished(work: Checkpoints) -> tuple[NightFamilies, pa.Table] | None:
 
 
 def _some_members(label: Ids, spool: Spool, most: int) -> IntArray:
-    """Return up to `most` prompts of each family, those of the lowest hashes."""
+    """Return up to `most` prompts of each family, those of the lowest hashes: first one of each, then the second ones."""
     prompts = np.flatnonzero(label >= 0)
     prompts = prompts[np.lexsort((spool.key[prompts], label[prompts]))]
     family = label[prompts]
     place = np.arange(len(family)) - np.searchsorted(family, family)
-    return np.sort(prompts[place < most])
+    some = np.flatnonzero(place < most)
+    return prompts[some[np.argsort(place[some], kind="stable")]]
+
+
+def with_members(size: Ids, sample: IntArray, members: IntArray, most: int) -> IntArray:
+    """Return the prompts of a sample and of families' members, ascending, of at most so many bytes of text together.
+
+    size: (n,) bytes of each prompt. sample: (s,), all of which stay. members: (m,), of which the first ones stay.
+    """
+    more = members[~np.isin(members, sample)]
+    room = most - int(size[sample].sum(dtype=np.int64))
+    return np.union1d(sample, more[np.cumsum(size[more], dtype=np.int64) <= room])
 
 
 def _only(discovery: LargeDiscovery, chosen: IntArray, batch: Batch) -> Discovery:

@@ -7,6 +7,11 @@ a larger night:       BASE + the largest of TURN · requests, while it is read; 
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+import numpy.typing as npt
+
 from fingerprint.domain.errors import UsageError
 
 BASE = 1.1e9
@@ -33,25 +38,38 @@ LEAST_SAMPLE, MOST_SAMPLE = 60_000_000, 200_000_000
 LEAST_TEXT = 2_000_000
 """A sample of less text finds nothing."""
 
+FEWEST = 16
+"""Prompts that a sample must hold, however long they are: twice as many as make a family."""
+
 
 def whole(memory_gb: float) -> int:
     """Return how many bytes of text a night may have that is worked in memory."""
     return int(max(0.0, min(MOST_WHOLE, (memory_gb * 1e9 - BASE) / TEXT_BYTE)))
 
 
-def sample(memory_gb: float, conversations: int, text: int) -> int:
-    """Return how many bytes of text a sample may have of a large night with so many conversations and bytes of text.
+def sample(memory_gb: float, conversations: int, sizes: npt.NDArray[np.integer]) -> int:
+    """Return how many bytes of text a sample may have of a large night with so many conversations.
 
-    Raises UsageError where so many conversations do not fit at all.
+    sizes: (n,) bytes of each distinct prompt. Raises UsageError where so many conversations, or FEWEST of prompts as
+    long, do not fit at all.
     """
-    needed = _needed(conversations, 0)
+    text = int(sizes.sum(dtype=np.int64))
+    longest = int(np.sort(sizes)[-FEWEST:].sum(dtype=np.int64))
+    needed = _needed(conversations, 0, longest)
     if memory_gb < needed:
+        prompts = f" and {FEWEST} prompts of {longest / 1e6:.0f} MB" if longest > LEAST_TEXT else ""
         raise UsageError(
-            f"--memory: at least {needed:.1f} GB expected for {conversations:,} conversations, {memory_gb:g} GB found"
+            f"--memory: at least {math.ceil(needed * 10) / 10:.1f} GB expected for {conversations:,} conversations"
+            f"{prompts}, {memory_gb:g} GB found"
         )
     free = memory_gb * 1e9 - BASE - COLUMNS * conversations
-    wanted = min(max(text // SAMPLE_SHARE, LEAST_SAMPLE), MOST_SAMPLE)
+    wanted = max(min(max(text // SAMPLE_SHARE, LEAST_SAMPLE), MOST_SAMPLE), longest)
     return int(min(wanted, free / TEXT_BYTE))
+
+
+def closely(memory_gb: float, conversations: int) -> int:
+    """Return how many bytes of text of so many conversations may be looked at closely in all, in one go."""
+    return int(max(LEAST_TEXT, (memory_gb * 1e9 - BASE - COLUMNS * conversations) / TEXT_BYTE))
 
 
 def check(memory_gb: float, conversations: int, requests: int) -> None:
@@ -63,7 +81,7 @@ def check(memory_gb: float, conversations: int, requests: int) -> None:
         )
 
 
-def _needed(conversations: int, requests: int) -> float:
-    """Return the gigabytes that a large night takes at least."""
-    sampling = COLUMNS * conversations + TEXT_BYTE * LEAST_TEXT
+def _needed(conversations: int, requests: int, longest: int = 0) -> float:
+    """Return the gigabytes that a large night takes at least; longest: bytes of its FEWEST longest prompts."""
+    sampling = COLUMNS * conversations + TEXT_BYTE * max(LEAST_TEXT, longest)
     return (BASE + max(CONVERSATION * conversations, sampling, TURN * requests)) / 1e9

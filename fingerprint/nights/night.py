@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from fingerprint.base.parallel import workers
 from fingerprint.base.sparse import ranges
-from fingerprint.base.types import IntArray
+from fingerprint.base.types import Ids, IntArray
 from fingerprint.clustering.knn import knn_graph
 from fingerprint.discovery import discover as discovery_stage
 from fingerprint.discovery import layers, leftovers
@@ -55,6 +55,11 @@ class Night:
     def texts(self, prompts: IntArray) -> pa.Array | pa.ChunkedArray:
         """Return the normalised texts of some distinct prompts, (p,) ascending numbers."""
         return self.batch.texts_of(prompts) if self.spool is None else texts_of(self.spool, prompts)
+
+    @property
+    def sizes(self) -> IntArray | Ids:
+        """How many bytes the normalised text of each distinct prompt has, (n,)."""
+        return self.batch.sizes if self.spool is None else self.spool.size
 
     @property
     def begin(self) -> float:

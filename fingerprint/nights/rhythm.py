@@ -17,6 +17,7 @@ from scipy import sparse
 
 from fingerprint.base.sparse import ranges
 from fingerprint.base.stats import pick_evenly
+from fingerprint.base.strings import cuts
 from fingerprint.base.times import HOUR_SECONDS
 from fingerprint.base.types import Doubles, HashArray, Ids, IntArray
 from fingerprint.domain.casework import grams_digest
@@ -202,8 +203,8 @@ def _senders(group: IntArray, prompts: IntArray, begin: IntArray, account: Ids) 
 def _postings(night: Night, chosen: IntArray, hashes: HashArray) -> sparse.csr_matrix:
     """Return which of these sorted hashes (k,) each of the chosen prompts (p,) holds, (k, p) CSR of ones."""
     parts = [sparse.csr_matrix((0, len(hashes)), dtype=np.float32)]
-    for start in range(0, len(chosen), CHUNK):
-        texts = night.texts(chosen[start : start + CHUNK])
+    for begin, end in cuts(night.sizes[chosen], CHUNK):
+        texts = night.texts(chosen[begin:end])
         flat = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
         tokenised = tokens(flat.cast(pa.large_string()))
         grams = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)

@@ -1,7 +1,7 @@
 """A night too large for memory: its distinct prompts on disk, its conversations as columns of numbers.
 
 Prompts lie in the order they were read, each once, in two Arrow files of compressed batches: `texts.arrow` to match
-and `sent.arrow` as sent. Memory: 44 bytes a conversation, 16 a distinct prompt, and PIECE rows for each worker.
+and `sent.arrow` as sent. Memory: 44 bytes a conversation, 16 a distinct prompt, and a piece of batch.py for each worker.
 
 What is done for every text is a function of a module, for an `Engine`: `prepare`, `claims_of`, `fillings_of`.
 """
@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from fingerprint.base.hashing import SeenIds
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
-from fingerprint.discovery.batch import Batch, places_of, prompt_keys
+from fingerprint.discovery.batch import Batch, pieces, places_of, prompt_keys
 from fingerprint.evidence.request_facts import FactCodes, RequestFacts
 from fingerprint.evidence.slot_fillings import MAX_SLOTS, Fillings, fillings
 from fingerprint.nights.claims import Claims, CoreTable, besides, core_table, find_claims, join_claims
@@ -31,9 +31,6 @@ from fingerprint.nights.spool_files import SpoolFiles, read_rows, read_table
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.normalise import compose, display, normalise_with_values
 from fingerprint.text.tokenise import tokens
-
-PIECE = 4_096
-"""Prompts in one piece of work: their tokens and grams stay in the processor's cache, mostly (D-038)."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 RowsDone = Callable[[int], None]
@@ -130,7 +127,7 @@ def write_spool(
     waiting: deque[pa.RecordBatch] = deque()
 
     def texts() -> Iterator[pa.RecordBatch]:
-        for rows in _pieces(batches):
+        for rows in pieces(batches):
             waiting.append(rows)
             yield rows.select(["system", "prompt"])
 
@@ -301,12 +298,6 @@ def sample(spool: Spool, prompts: IntArray, *, shown: bool = True) -> Batch:
         metadata=batch.metadata.take(pa.array(rows)),
         facts=batch.facts.take(rows),
     )
-
-
-def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        for start in range(0, len(batch), PIECE):
-            yield batch.slice(start, PIECE)
 
 
 def warm_up() -> None:

@@ -27,6 +27,10 @@ from fingerprint.text.ngrams import Shingles
 SAMPLE = 200
 """Members that are looked at for a template; chosen evenly, so the same batch gives the same ones."""
 
+SAMPLE_GRAMS, LEAST_SAMPLE = 4_000_000, 8
+"""Fewer are looked at where they have more n-grams together, about 25 MB of text; but at least so many, or two for each
+account that must have sent what is quoted."""
+
 
 class TokeniseFn(Protocol):
     """What `tokenise.tokens` returns, as far as it is read here."""
@@ -72,7 +76,7 @@ def write_template(
     """
     if not len(core) or not len(members):
         return Template(())
-    chosen = pick_evenly(members, SAMPLE)
+    chosen = pick_evenly(members, _looked_at(corpus.shingles.offsets, members, accounts))
     in_core = np.zeros(corpus.shared.postings.shape[0], dtype=np.bool_)
     in_core[core] = True
     offsets = corpus.shingles.offsets
@@ -85,9 +89,15 @@ def write_template(
     if not runs:
         return Template(())
     template = _assemble(sample, model, runs, run_of, accounts)
-    if not sampled and len(members) <= SAMPLE:
+    if not sampled and len(members) == len(chosen):
         return template
     return Template(tuple(replace(p, sampled=True) if isinstance(p, Slot) else p for p in template.parts))
+
+
+def _looked_at(offsets: IntArray, members: Ids, accounts: int) -> int:
+    """How many members are looked at, given where each prompt's n-grams begin, (n + 1,)."""
+    mean = int((offsets[members + 1] - offsets[members]).mean())
+    return max(LEAST_SAMPLE, 2 * accounts, min(SAMPLE, SAMPLE_GRAMS // max(1, mean)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def night() -> tuple[Batch, NightFamilies]:
 
 
 def about(batch: Batch, families: NightFamilies) -> Meanings:
-    return meanings(batch, families, batch.texts_of, catalogue(), Embedder.load("static").encode)
+    return meanings(batch, families, batch.texts_of, batch.sizes, catalogue(), Embedder.load("static").encode)
 
 
 def scored(

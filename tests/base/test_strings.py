@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint.base.strings import buffers, gather, plain, strings
+from fingerprint.base.strings import PIECE_BYTES, buffers, cuts, gather, plain, sizes_of, strings
 
 columns = st.lists(st.one_of(st.none(), st.text(max_size=8)), max_size=12)
 
@@ -53,3 +53,21 @@ def test_parts_are_gathered_in_their_order(data: bytes, cuts: list[tuple[int, in
 def test_no_texts_have_no_bytes(empty: pa.Array) -> None:
     data, offsets = buffers(empty)
     assert (len(data), offsets.tolist()) == (0, [0])
+
+
+@pytest.mark.parametrize("rows", [1, 3, 1_000])
+def test_pieces_are_small_in_rows_and_in_bytes(rows: int) -> None:
+    sizes = np.random.default_rng(0).integers(0, PIECE_BYTES // 4, 200)
+    sizes[[7, 50]] = 3 * PIECE_BYTES
+    pieces = list(cuts(sizes, rows))
+    assert [begin for begin, _ in pieces] == [0, *(end for _, end in pieces[:-1])]
+    assert pieces[-1][1] == len(sizes)
+    for begin, end in pieces:
+        assert 0 < end - begin <= rows
+        assert sizes[begin:end].sum() <= PIECE_BYTES or end - begin == 1
+    assert list(cuts(sizes[:0], rows)) == []
+
+
+def test_sizes_are_bytes_and_null_has_none() -> None:
+    texts = pa.chunked_array([pa.array(["aé", None], pa.large_string()), pa.array([""], pa.large_string())])
+    assert sizes_of(texts).tolist() == [3, 0, 0]

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 from support.observed import rows_of
 
+from fingerprint.base.strings import sizes_of
 from fingerprint.base.types import FloatArray
 from fingerprint.evidence.filling_sample import (
     MAX_REQUESTS,
@@ -42,6 +43,7 @@ def test_what_is_embedded_is_the_filling() -> None:
         prompt,
         [grams_of(TEMPLATE)],
         lambda p: texts.take(pa.array(p)),
+        sizes_of(texts),
         embed,
     )
     assert set(seen) == set(SUBJECTS)
@@ -60,6 +62,7 @@ def test_no_families_give_no_sample() -> None:
         nothing,
         [],
         lambda p: pa.array([], pa.large_string()),
+        np.zeros(0, np.int64),
         lambda t: np.zeros((0, 2), np.float32),
     )
     assert len(sample.family) == len(sample.request) == len(sample.vectors) == 0

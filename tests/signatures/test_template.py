@@ -10,7 +10,7 @@ from support.crafted import Sent, batch_of, by_accounts, grams_of, words
 
 from fingerprint.domain.signature import Segment, Slot, Template
 from fingerprint.signatures.slots import slot_kind
-from fingerprint.signatures.template import SAMPLE, Corpus, write_template
+from fingerprint.signatures.template import LEAST_SAMPLE, SAMPLE, Corpus, write_template
 from fingerprint.text.masking import unmask
 from fingerprint.text.normalise import normalise
 from fingerprint.text.tokenise import tokens
@@ -54,6 +54,16 @@ def test_more_members_than_are_looked_at_have_at_least_so_many_values() -> None:
     _, slot = template_of(by_accounts(filled(SAMPLE, ASK + " {}"), 6)).parts
     assert isinstance(slot, Slot)
     assert (slot.sampled, slot.count) == (False, f"{SAMPLE}")
+
+
+def test_of_long_members_fewer_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = by_accounts(filled(60, ASK + " {}"), 6)
+    monkeypatch.setattr("fingerprint.signatures.template.SAMPLE_GRAMS", 1)
+    for accounts, looked_at in ((3, LEAST_SAMPLE), (5, 10)):
+        segment, slot = template_of(prompts, accounts=accounts).parts
+        assert isinstance(segment, Segment)
+        assert isinstance(slot, Slot)
+        assert (segment.text, slot.distinct, slot.sampled) == (ASK, looked_at, True)
 
 
 def test_parts_stand_in_the_order_of_the_prompt() -> None:
