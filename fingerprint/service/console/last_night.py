@@ -51,8 +51,8 @@ def report_file(report: MorningReport, links: str | None = None) -> str:
 
 @cache
 def _style() -> Markup:
-    # ours, and without "<"
-    return Markup((HERE / "static" / "console.css").read_text("utf-8"))  # noqa: S704
+    # the console's own pages have nothing inline; the style sheet is ours, and without "<"
+    return Markup(f"<style>{(HERE / 'static' / 'console.css').read_text('utf-8')}</style>")  # noqa: S704
 
 
 def _trends(report: MorningReport) -> list[tuple[str, list[float], list[str]]]:
