@@ -181,9 +181,11 @@ def site(console: tuple[Site, Kept]) -> Iterator[Site]:
 
 @pytest.fixture
 def page(browser: Browser, site: Site) -> Iterator[Page]:
-    """The queue, and ann logged in."""
+    """The queue by family, and ann logged in."""
     from support.browser import log_in
 
     page = log_in(browser, site, "ann")
+    page.goto("/?by=family")
+    page.wait_for_selector("html[data-ready]")
     yield page
     page.context.close()

@@ -218,14 +218,27 @@ class Actions:
             return _to_action_row(_action(connection, action_id))
 
     def history(
-        self, family_id: str | None = None, *, by: str | None = None, limit: int = 50
+        self,
+        subject: str | None = None,
+        *,
+        by: str | None = None,
+        words: str = "",
+        before: int | None = None,
+        limit: int = 50,
     ) -> list[ActionRow]:
-        """List the actions on a family or by an analyst, or all, newest first."""
+        """List the actions on a family (or campaign/ID) or by an analyst, or all, newest first.
+
+        words: stand in what was done; before: only actions of a lower id.
+        """
         table, subjects = tables.actions, tables.touched.c
         chosen = sa.select(table).order_by(table.c.id.desc()).limit(limit)
-        if family_id is not None:
-            of_family = sa.select(subjects.action_id).where(subjects.subject == family_id)
-            chosen = chosen.where(table.c.id.in_(of_family))
+        if subject is not None:
+            of_subject = sa.select(subjects.action_id).where(subjects.subject == subject)
+            chosen = chosen.where(table.c.id.in_(of_subject))
+        if words:
+            chosen = chosen.where(sa.func.lower(table.c.words).contains(words.lower(), autoescape=True))
+        if before is not None:
+            chosen = chosen.where(table.c.id < before)
         if by is not None:
             chosen = chosen.where(table.c.by == by)
         with self._database.reading() as connection:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from fingerprint.domain.casework import CasePage, QueueCase, QueuePage, QueueQuery, QueueRow
+from fingerprint.domain.casework import CasePage, QueueCase, QueuePage, QueueQuery, QueueRow, QueueSort
 from fingerprint.store import tables
 from fingerprint.store.cursors import Cursor
 from fingerprint.store.database import Database
@@ -70,18 +70,25 @@ class Queue:
             as_of = newest if last is None or last.as_of is None else last.as_of
             novelty, size = _novelty(as_of), _size()
             priority = (_FAMILY.score * novelty * size).label("priority")
+            rank = _rank(query.sort, priority.element, as_of)
             matching = _matching(query, as_of)
             total = connection.scalar(matching.with_only_columns(sa.func.count())) or 0
             ranked = matching.with_only_columns(
-                _FAMILY.family_id, priority, novelty.label("novelty"), size.label("size")
+                *(
+                    _FAMILY.family_id,
+                    priority,
+                    novelty.label("novelty"),
+                    size.label("size"),
+                    rank.label("rank"),
+                )
             )
-            ranked = ranked.order_by(sa.desc("priority"), _FAMILY.family_id).limit(limit + 1)
+            ranked = ranked.order_by(sa.desc("rank"), _FAMILY.family_id).limit(limit + 1)
             if last is not None:
-                ranked = ranked.where(last.follows(priority.element, _FAMILY.family_id))
+                ranked = ranked.where(last.follows(rank, _FAMILY.family_id))
             rows = list(connection.execute(ranked))
             listed = _rows(connection, rows[:limit], as_of)
         end = rows[limit - 1] if len(rows) > limit else None
-        return QueuePage(listed, total, str(Cursor(end.priority, end.family_id, as_of)) if end else None)
+        return QueuePage(listed, total, str(Cursor(end.rank, end.family_id, as_of)) if end else None)
 
     def cases(self, query: QueueQuery, *, after: str | None = None, limit: int = 50) -> CasePage:
         """Read a page of campaigns, and families of none, by the highest priority of the families that the query finds.
@@ -98,27 +105,32 @@ class Queue:
             matching = _matching(query, as_of).with_only_columns(
                 _FAMILY.family_id,
                 sa.func.coalesce(CAMPAIGN, _FAMILY.family_id).label("case_id"),
-                (_FAMILY.score * novelty * size).label("priority"),
+                (priority := _FAMILY.score * novelty * size).label("priority"),
                 novelty.label("novelty"),
                 size.label("size"),
+                _rank(query.sort, priority, as_of).label("rank"),
             )
             members = matching.subquery("members")
             ranked = (
-                sa.select(members.c.case_id, sa.func.max(members.c.priority).label("priority"))
+                sa.select(
+                    members.c.case_id,
+                    sa.func.max(members.c.priority).label("priority"),
+                    (sa.func.sum if query.sort in ("accounts", "requests") else sa.func.max)(
+                        members.c.rank
+                    ).label("rank"),
+                )
                 .group_by(members.c.case_id)
                 .subquery("ranked")
             )
             counts = sa.select(sa.func.count(members.c.case_id.distinct()), sa.func.count())
             total, families = connection.execute(counts.select_from(members)).one()
-            listed = sa.select(ranked).order_by(ranked.c.priority.desc(), ranked.c.case_id)
+            listed = sa.select(ranked).order_by(ranked.c.rank.desc(), ranked.c.case_id)
             if last is not None:
-                listed = listed.where(last.follows(ranked.c.priority, ranked.c.case_id))
+                listed = listed.where(last.follows(ranked.c.rank, ranked.c.case_id))
             found = list(connection.execute(listed.limit(limit + 1)))
             cases = _cases(connection, members, found[:limit], as_of)
         end = found[limit - 1] if len(found) > limit else None
-        return CasePage(
-            cases, total, families, str(Cursor(end.priority, end.case_id, as_of)) if end else None
-        )
+        return CasePage(cases, total, families, str(Cursor(end.rank, end.case_id, as_of)) if end else None)
 
     def families(self, family_ids: Sequence[str]) -> tuple[QueueRow, ...]:
         """Read some families as the queue shows them, in the order given; those that there are not are left out."""
@@ -178,6 +190,19 @@ def _size() -> sa.ColumnElement[Any]:
     logs = sa.func.ln(1.0 + _FAMILY.accounts) + sa.func.ln(1.0 + _FAMILY.requests)
     size = sa.type_coerce(logs, sa.Double()) / LARGE_FAMILY
     return sa.case((size > 1.0, 1.0), else_=size)
+
+
+def _rank(sort: QueueSort, priority: sa.ColumnElement[Any], as_of: datetime) -> sa.ColumnElement[Any]:
+    """Return what the queue is sorted by, the highest first, as a number that is not whole."""
+    now = sa.bindparam(None, as_of, type_=_FAMILY.first_seen.type)
+    ranks: dict[QueueSort, sa.ColumnElement[Any]] = {
+        "priority": priority,
+        "score": _FAMILY.score,
+        "accounts": sa.cast(_FAMILY.accounts, sa.Double),
+        "requests": sa.cast(_FAMILY.requests, sa.Double),
+        "first-seen": -days_since(_FAMILY.first_seen, now),
+    }
+    return ranks[sort]
 
 
 def _matching(query: QueueQuery, as_of: datetime) -> sa.Select[Any]:

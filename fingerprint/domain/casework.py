@@ -17,6 +17,8 @@ from fingerprint.domain.vocabulary import PoolSort
 
 QueueState = Literal["open", "labelled", "snoozed", "closed", "all"]
 
+QueueSort = Literal["priority", "score", "accounts", "requests", "first-seen"]
+
 CaseWord = Literal[
     "confirm", "benign", "rename", "assign", "note", "close", "reopen", "merge", "split", "move"
 ]
@@ -106,6 +108,7 @@ class QueueQuery:
     min_accounts: int = 0
     days: int | None = None
     by: Literal["campaign", "family"] = "campaign"
+    sort: QueueSort = "priority"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fingerprint.domain.signature import Reason
 
@@ -25,6 +26,26 @@ def verdict_line(reasons: Sequence[Reason], accounts: int, *, flagged: bool) -> 
     if accounts == 1:
         return f"{who}: {_joined(first)}"
     return f"{who} {_joined(first)}{f', but {other[0]}' if other else ''}"
+
+
+def campaign_verdict(
+    families: Sequence[tuple[Sequence[Reason], int]], accounts: int, *, flagged: bool
+) -> str:
+    """Say of a campaign's accounts what they do; families: the reasons of each, and its requests, which weigh them."""
+    whole = max(sum(requests for _, requests in families), 1)
+    strongest: dict[str, Reason] = {}
+    mean: dict[str, float] = {}
+    for reasons, requests in families:
+        for reason in reasons:
+            known = strongest.get(reason.name)
+            if known is None or abs(reason.contribution) > abs(known.contribution):
+                strongest[reason.name] = reason
+            mean[reason.name] = mean.get(reason.name, 0.0) + reason.contribution * requests / whole
+    return verdict_line(
+        [replace(reason, contribution=mean[name]) for name, reason in strongest.items()],
+        accounts,
+        flagged=flagged,
+    )
 
 
 def _phrases(reasons: Sequence[Reason]) -> list[str]:

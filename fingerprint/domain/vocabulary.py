@@ -22,6 +22,9 @@ FamilySort = Literal["score", "accounts", "requests", "first-seen", "last-seen"]
 FAMILY_SORTS: tuple[FamilySort, ...] = get_args(FamilySort)
 """What lists of families may be sorted by, the highest or latest first."""
 
+AccountSort = Literal["score", "requests"]
+"""What lists of assessed accounts may be sorted by."""
+
 PoolSort = Literal["requests", "share", "score", "first-seen", "last-seen", "account"]
 POOL_SORTS: tuple[PoolSort, ...] = get_args(PoolSort)
 """What the accounts of a family or campaign may be sorted by."""

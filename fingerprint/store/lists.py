@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from fingerprint.domain.results import NightReport
 from fingerprint.domain.rows import AccountRow, CampaignRow, FamilyRow
-from fingerprint.domain.vocabulary import NO_LABEL, FamilySort
+from fingerprint.domain.vocabulary import NO_LABEL, AccountSort, FamilySort
 from fingerprint.store import tables
 from fingerprint.store.cursors import Cursor
 from fingerprint.store.rows import (
@@ -73,12 +73,22 @@ def list_accounts(
     flagged: bool | None = None,
     min_score: float | None = None,
     departed: bool = False,
+    prefix: str = "",
+    sort: AccountSort = "score",
     limit: int | None = None,
+    after: Cursor | None = None,
 ) -> list[AccountRow]:
-    """List assessed accounts, highest score first; departed: only those unlike honest traffic."""
+    """List assessed accounts, the highest first; departed: only those unlike honest traffic; prefix: of their ids."""
     table = tables.accounts
     chosen = sa.select(table).where(table.c.departed) if departed else sa.select(table)
+    if prefix:
+        chosen = chosen.where(sa.func.substr(table.c.account_id, 1, len(prefix)) == prefix)
     ranked = _ranked(chosen, table, table.c.account_id, flagged, min_score, None)
+    if sort == "requests":
+        ranked = ranked.order_by(None).order_by(table.c.requests.desc(), table.c.account_id)
+    if after is not None:
+        rank = table.c.score if sort == "score" else sa.cast(table.c.requests, sa.Double)
+        ranked = ranked.where(after.follows(rank, table.c.account_id))
     return [to_account(row) for row in connection.execute(ranked.limit(limit))]
 
 
@@ -87,13 +97,27 @@ def list_campaigns(
     *,
     flagged: bool | None = None,
     min_score: float | None = None,
+    words: str = "",
     limit: int | None = None,
     after: Cursor | None = None,
 ) -> list[CampaignRow]:
-    """List campaigns that have families, highest score first; within one, the largest family first."""
+    """List campaigns that have families, highest score first; within one, the largest family first.
+
+    words: stand together in its id, its name, or a template or the id of a family.
+    """
     table = tables.campaigns
     peopled = sa.select(_members().c.campaign)
     chosen = sa.select(table).where(table.c.campaign_id.in_(peopled))
+    if words:
+        text = words.replace("\0", " ").casefold()
+        named = (
+            sa.func.lower(column).contains(text, autoescape=True)
+            for column in (table.c.campaign_id, table.c.name)
+        )
+        asking = select_families(_FAMILY.family_id).where(
+            LISTED, _FAMILY.search.contains(text, autoescape=True)
+        )
+        chosen = chosen.where(sa.or_(*named, table.c.campaign_id.in_(asking.with_only_columns(CAMPAIGN))))
     ranked = _ranked(chosen, table, table.c.campaign_id, flagged, min_score, after)
     return _with_families(connection, list(connection.execute(ranked.limit(limit))))
 

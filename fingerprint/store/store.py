@@ -23,7 +23,7 @@ from fingerprint.domain.schemas import (
     Rhythm,
 )
 from fingerprint.domain.signature import Signature, Stamp
-from fingerprint.domain.vocabulary import FamilySort
+from fingerprint.domain.vocabulary import AccountSort, FamilySort
 from fingerprint.store import lists, night_writer, signature_import, tables
 from fingerprint.store.access import Access
 from fingerprint.store.cursors import Cursor
@@ -206,6 +206,12 @@ class Store:
                 return signature
         raise NotFound(f"{self._database.name}: no family {family_id}")
 
+    def signatures_of(self, family_ids: Sequence[str]) -> list[Signature]:
+        """Read the signatures of those of these families that are stored, in the order given."""
+        with self._database.reading() as connection:
+            of = {signature.family_id: signature for signature in signatures_of(connection, family_ids)}
+        return [of[family] for family in family_ids if family in of]
+
     def signatures(self) -> list[Signature]:
         """Read the signatures of all families but retired ones, in the order of their ids."""
         active = select_families(tables.families).where(ACTIVE)
@@ -257,12 +263,22 @@ class Store:
         flagged: bool | None = None,
         min_score: float | None = None,
         departed: bool = False,
+        prefix: str = "",
+        sort: AccountSort = "score",
         limit: int | None = None,
+        after: Cursor | None = None,
     ) -> list[AccountRow]:
         """List assessed accounts as `lists.list_accounts` does."""
         with self._database.reading() as connection:
             return lists.list_accounts(
-                connection, flagged=flagged, min_score=min_score, departed=departed, limit=limit
+                connection,
+                flagged=flagged,
+                min_score=min_score,
+                departed=departed,
+                prefix=prefix,
+                sort=sort,
+                limit=limit,
+                after=after,
             )
 
     def account(self, account_id: str) -> AccountRow:
@@ -278,13 +294,14 @@ class Store:
         *,
         flagged: bool | None = None,
         min_score: float | None = None,
+        words: str = "",
         limit: int | None = None,
         after: Cursor | None = None,
     ) -> list[CampaignRow]:
         """List campaigns as `lists.list_campaigns` does."""
         with self._database.reading() as connection:
             return lists.list_campaigns(
-                connection, flagged=flagged, min_score=min_score, limit=limit, after=after
+                connection, flagged=flagged, min_score=min_score, words=words, limit=limit, after=after
             )
 
     def campaign(self, campaign_id: str) -> CampaignRow:

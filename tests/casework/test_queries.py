@@ -91,24 +91,24 @@ def test_a_batch_saved_again_replaces_its_hours(store: Store, queries: PageQueri
 
 def test_heat_is_by_account_in_order_of_their_beginning(store: Store, queries: PageQueries) -> None:
     save_hours(store, [0, 1, 5])
-    heat = queries.heat("f1")
+    heat = queries.heat(["f1"])
     assert (heat.accounts, heat.step, heat.of) == (("a", "b"), 1, 3)
     assert heat.requests.tolist() == [[4, 0, 0, 0, 0, 4], [0, 4, 0, 0, 0, 0]]
-    assert queries.heat("f1", most=1).accounts == ("a",)
+    assert queries.heat(["f1"], most=1).accounts == ("a",)
 
 
 def test_heat_of_a_long_time_has_coarser_steps(store: Store, queries: PageQueries) -> None:
     save_hours(store, [0, 24 * 20])
-    heat = queries.heat("f1")
+    heat = queries.heat(["f1"])
     assert heat.step == 6
     assert heat.requests.shape[1] <= MOST_STEPS
     assert heat.requests.sum() == 8
     save_hours(store, [0, 24 * 2000], "n4")
-    assert queries.heat("f1").requests.shape[1] <= MOST_STEPS
+    assert queries.heat(["f1"]).requests.shape[1] <= MOST_STEPS
 
 
 def test_heat_without_hours_is_by_day(queries: PageQueries) -> None:
-    heat = queries.heat("f1")
+    heat = queries.heat(["f1"])
     assert (heat.accounts, heat.step, heat.starts[0].date()) == (("a", "b", "c"), 24, TODAY)
     assert heat.requests.tolist() == [[3, 1], [4, 0], [1, 2]]
 
@@ -168,4 +168,4 @@ def test_an_empty_home_has_an_overview(tmp_path: Path) -> None:
     with Store.open(tmp_path / "new") as store:
         seen = PageQueries(store.database).overview()
         assert (seen.nights, seen.open, seen.accounts) == ((), 0, 0)
-        assert PageQueries(store.database).heat("f1").accounts == ()
+        assert PageQueries(store.database).heat(["f1"]).accounts == ()

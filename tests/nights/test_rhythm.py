@@ -136,7 +136,7 @@ def test_a_night_keeps_patterns_that_agree_with_its_matches(worked: Path, family
     with Store.open(worked, read_only=True) as store:
         signature, queries = store.signature(family), PageQueries(store.database)
         found = scores(signature, queries.patterns(family))
-        line, heat = queries.timeline([family]), queries.heat(family)
+        line, heat = queries.timeline([family]), queries.heat([family])
     mine = sum(p.requests for _, p in found if p.member)
     assert mine == signature.spread.requests
     assert sum(p.requests for s, p in found if p.member and s >= signature.threshold) >= 0.95 * mine

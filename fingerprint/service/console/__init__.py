@@ -11,8 +11,10 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import Scope
 
 from fingerprint.service.console import (
+    account_lists,
     accounts,
     campaigns,
+    compare,
     family,
     hunting,
     last_night,
@@ -36,7 +38,19 @@ class _RevalidatedFiles(StaticFiles):
 
 
 _ROUTERS = tuple(
-    part.router for part in (login, queue, family, hunting, campaigns, accounts, last_night, overview)
+    part.router
+    for part in (
+        login,
+        queue,
+        family,
+        compare,
+        hunting,
+        campaigns,
+        account_lists,
+        accounts,
+        last_night,
+        overview,
+    )
 )
 _STATIC = Mount("/static", _RevalidatedFiles(directory=HERE / "static"), name="static")
 

@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote, urlencode
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from fingerprint.domain.errors import NotFound
 from fingerprint.domain.rows import AccountRow
+from fingerprint.domain.vocabulary import AccountSort
 from fingerprint.service.console import charts
 from fingerprint.service.console.base import MAX_ROWS, PageRoute, Reader
+from fingerprint.store.cursors import Cursor
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/accounts")
 def accounts(visit: Reader) -> Response:
-    """List assessed accounts, or go to the one whose id was typed."""
-    typed = visit.request.query_params.get("account", "").strip()
-    if typed:
-        return visit.back(f"/accounts/{typed}")
-    only = visit.request.query_params.get("only", "")
+    """List assessed accounts, those whose ids begin with what was typed; one that is typed in full is opened."""
+    params = visit.request.query_params
+    typed = params.get("account", "").strip().replace("\0", "")
+    only = params.get("only", "")
+    sort: AccountSort = "requests" if params.get("sort") == "requests" else "score"
+    after = params.get("after")
     rows = visit.store.accounts(
-        flagged=only == "flagged" or None, departed=only == "departed", limit=MAX_ROWS
+        flagged=only == "flagged" or None,
+        departed=only == "departed",
+        prefix=typed,
+        sort=sort,
+        limit=MAX_ROWS + 1,
+        after=None if after is None else Cursor.read(after),
     )
-    return visit.render("accounts.html", rows=rows, only=only, most=MAX_ROWS)
+    if typed and (not rows or (len(rows) == 1 and rows[0].account_id == typed)):
+        return visit.back(f"/accounts/{quote(typed, safe='')}")
+    end = rows[MAX_ROWS - 1] if len(rows) > MAX_ROWS else None
+    asked = {name: value for name, value in (("only", only), ("account", typed), ("sort", sort)) if value}
+    token = None if end is None else str(Cursor(float(getattr(end, sort)), end.account_id))
+    return visit.render(
+        "accounts.html",
+        rows=rows[:MAX_ROWS],
+        only=only,
+        typed=typed,
+        sort=sort,
+        sorted_by=lambda name: f"/accounts?{urlencode({**asked, 'sort': name})}",
+        more=f"/accounts?{urlencode({**asked, 'after': token})}" if token else None,
+    )
 
 
 @router.get("/accounts/{account_id:path}")

@@ -16,7 +16,9 @@ from fastapi.templating import Jinja2Templates
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from fingerprint.base.quantities import bytes_words
+from fingerprint.casework.account_lists import AccountLists
 from fingerprint.casework.actions import Actions
+from fingerprint.casework.cases import Cases
 from fingerprint.casework.queries import PageQueries
 from fingerprint.casework.queue import Queue
 from fingerprint.domain.errors import FingerprintError
@@ -60,6 +62,16 @@ class Visit:
     def queue(self) -> Queue:
         """The queue."""
         return Queue(self.store.database)
+
+    @property
+    def cases(self) -> Cases:
+        """Campaigns as cases."""
+        return Cases(self.store.database)
+
+    @property
+    def account_lists(self) -> AccountLists:
+        """The accounts of a family or campaign."""
+        return AccountLists(self.store.database)
 
     @property
     def queries(self) -> PageQueries:
@@ -200,6 +212,7 @@ TEMPLATES.env.filters |= {
     "day": _day,
     "iso": _iso,
     "sparkline": charts.sparkline,
+    "sum_days": lambda rows: [sum(day) for day in zip(*rows, strict=True)],
     "quote": lambda text: quote(str(text), safe=""),
 }
 TEMPLATES.env.trim_blocks = TEMPLATES.env.lstrip_blocks = True

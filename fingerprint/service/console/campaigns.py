@@ -3,50 +3,133 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
 
 import numpy as np
-from fastapi import APIRouter
+from fastapi import APIRouter, Form
 from starlette.responses import Response
 
-from fingerprint.domain.errors import UsageError
+from fingerprint.domain.casework import ActionRow, CaseAction, CaseWord
+from fingerprint.domain.errors import NotFound, UsageError
 from fingerprint.domain.rows import Event
+from fingerprint.domain.verdict_line import campaign_verdict
 from fingerprint.domain.vocabulary import DEFAULT_TLP
 from fingerprint.service.console import charts
-from fingerprint.service.console.base import MAX_ROWS, PageRoute, Reader, Visit
+from fingerprint.service.console.base import MAX_ROWS, PageRoute, Reader, Visit, Writer
+from fingerprint.service.console.facts import facts_of
 from fingerprint.sharing import exports
 from fingerprint.sharing.formats import FORMATS
 from fingerprint.sharing.rules import Terms
+from fingerprint.store.cursors import Cursor
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 MAX_CHARTED = 16
 """Families of a campaign that its charts show: those of most requests."""
 
+MAX_PEEKED = 6
+"""Families of a campaign that its short form shows."""
+
 
 @router.get("/campaigns")
 def campaigns(visit: Reader) -> Response:
-    """List campaigns."""
-    return visit.render("campaigns.html", rows=visit.store.campaigns(limit=MAX_ROWS))
+    """List campaigns, the highest score first, those whose id, name or template holds some words."""
+    params = visit.request.query_params
+    words, after = params.get("words", "").strip()[:200], params.get("after")
+    rows = visit.store.campaigns(
+        words=words, after=None if after is None else Cursor.read(after), limit=MAX_ROWS + 1
+    )
+    end = rows[MAX_ROWS - 1] if len(rows) > MAX_ROWS else None
+    more = {"words": words, "after": str(Cursor(end.score, end.campaign_id))} if end else None
+    return visit.render(
+        "campaigns.html",
+        rows=rows[:MAX_ROWS],
+        words=words,
+        more=f"/campaigns?{urlencode(more)}" if more else None,
+    )
 
 
 @router.get("/campaigns/{campaign_id}")
 def campaign(visit: Reader, campaign_id: str) -> Response:
-    """Show a campaign: its families, the accounts they share, and their events."""
-    row = visit.store.campaign(campaign_id)
+    """Show a campaign as a case: its families, the accounts they share, and what was done about it."""
+    try:
+        row = visit.store.campaign(campaign_id)
+    except NotFound:
+        if campaign_id not in visit.queue.campaigns():
+            raise
+        return visit.render(
+            "campaign_empty.html", campaign_id=campaign_id, actions=_history(visit, campaign_id)
+        )
     shown = row.families[:MAX_CHARTED]
     pools = visit.queries.pools(shown)
+    signatures = visit.store.signatures_of(row.families[:MAX_ROWS])
     return visit.render(
         "campaign.html",
         campaign=row,
+        case=visit.cases.case(campaign_id),
+        verdict=campaign_verdict(
+            [(s.reasons, s.spread.requests) for s in signatures], row.accounts, flagged=row.flagged
+        ),
+        facts=facts_of(signatures),
         rows=visit.queue.families(row.families[:MAX_ROWS]),
+        heat=visit.queries.heat(shown),
         pools=pools,
         line=visit.queries.timeline(list(row.families)),
         lanes=_lanes(visit, shown),
         events=_events(visit, row.families),
+        history=_history(visit, campaign_id),
+        campaigns=visit.queue.campaigns(),
         formats=FORMATS,
         charts=charts,
     )
+
+
+@router.get("/campaigns/{campaign_id}/peek")
+def peek(visit: Reader, campaign_id: str) -> Response:
+    """Show the short form beside the queue."""
+    row = visit.store.campaign(campaign_id)
+    rows = visit.queue.families(row.families[:MAX_PEEKED])
+    signatures = visit.store.signatures_of(row.families[:MAX_PEEKED])
+    verdict = campaign_verdict(
+        [(s.reasons, s.spread.requests) for s in signatures], row.accounts, flagged=row.flagged
+    )
+    case = visit.cases.case(campaign_id)
+    return visit.render("parts/campaign_peek.html", campaign=row, rows=rows, verdict=verdict, case=case)
+
+
+@router.post("/campaigns/{campaign_id}/act")
+def act(
+    visit: Writer,
+    campaign_id: str,
+    what: Annotated[CaseWord, Form()],
+    expected: Annotated[int | None, Form()] = None,
+    reason: Annotated[str, Form()] = "",
+    name: Annotated[str, Form()] = "",
+    to: Annotated[str, Form()] = "",
+    text: Annotated[str, Form()] = "",
+    into: Annotated[str, Form()] = "",
+    family: Annotated[list[str], Form()] = [],  # noqa: B006  FastAPI copies it
+) -> Response:
+    """Do one thing to a campaign as a whole."""
+    action = CaseAction(
+        do=what,
+        reason=reason.strip() or None,
+        name=name,
+        to=to.strip() or None,
+        text=text,
+        into=into.strip() or None,
+        families=tuple(family),
+    )
+    did = visit.cases.do(campaign_id, action, by=visit.who.name, expected=expected)
+    visit.service.changed()
+    where = action.into if what == "merge" else campaign_id
+    return visit.back(f"/campaigns/{quote(where or campaign_id, safe='')}", did.id)
+
+
+def _history(visit: Visit, campaign_id: str) -> list[ActionRow]:
+    """Return what people did to a campaign as a whole, the latest first."""
+    return visit.actions.history(f"campaign/{campaign_id}")
 
 
 @router.get("/campaigns/{campaign_id}/export")

@@ -9,6 +9,7 @@ import numpy as np
 from fastapi import APIRouter, Depends, Form
 from starlette.responses import Response
 
+from fingerprint.assessment.campaign_names import family_name
 from fingerprint.casework.editing import preview, scores, split_segments, with_segments
 from fingerprint.casework.similar import differences, similar_families
 from fingerprint.domain.casework import HeldPattern
@@ -17,6 +18,7 @@ from fingerprint.domain.signature import Segment, Signature
 from fingerprint.domain.verdict_line import verdict_line
 from fingerprint.service.console import charts
 from fingerprint.service.console.base import PageRoute, Reader, Visit, Writer
+from fingerprint.service.console.facts import facts_of
 from fingerprint.service.console.queue import conflict, new_campaign
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -61,11 +63,13 @@ def family(visit: Reader, family_id: str) -> Response:
         "family.html",
         signature=signature,
         verdict=verdict_line(signature.reasons, signature.spread.accounts, flagged=signature.flagged),
+        title=family_name(signature),
+        facts=facts_of([signature]),
         row=_row(visit, family_id),
         wordings=visit.queries.wordings(family_id),
         pinned=visit.queries.pinned(family_id),
         line=visit.queries.timeline([family_id]),
-        heat=visit.queries.heat(family_id),
+        heat=visit.queries.heat([family_id]),
         charts=charts,
         similar=_similar(visit, signature),
         history=_history(visit, family_id),
@@ -179,10 +183,20 @@ def try_prompt(
     serving = visit.service.live.serving
     if serving is None:
         raise NotFound("no snapshot yet: run `fingerprint nightly`")
-    match = None
+    match, decision = None, None
     if prompt.strip():
-        match = serving.matcher.one(prompt, system or None, account.strip() or None, explained=True)
-    values: dict[str, Any] = {"match": match, "snapshot": serving.snapshot_id}
+        sender = account.strip() or None
+        match = serving.matcher.one(prompt, system or None, sender, explained=True)
+        decision = visit.service.policy.decide(match, sender, "api")
+    named = [] if match is None else [match.candidate_id, *(layer.family_id for layer in match.also)]
+    rows = {row.family.family_id: row.family for row in visit.queue.families([n for n in named if n])}
+    values: dict[str, Any] = {
+        "match": match,
+        "decision": decision,
+        "families": rows,
+        "snapshot": serving.snapshot_id,
+        "typed": {"prompt": prompt, "system": system, "account": account},
+    }
     if visit.partial:
         return visit.render("parts/match.html", of=family_id, **values)
     return visit.render("try.html", **values)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from fingerprint.jobs.examples import examples
 from fingerprint.jobs.hunt import HuntOptions, preview, stored_target
 from fingerprint.service.console.base import PageRoute, Reader
 from fingerprint.service.console.family import EditForm, edit_form, edited
@@ -22,6 +23,9 @@ MAX_SECONDS = 8.0
 
 MAX_ACCOUNTS = 8
 """Accounts listed: those with the most hits."""
+
+MAX_EXAMPLES = 5
+"""Requests that are shown, one an account."""
 
 _busy = Lock()
 
@@ -48,6 +52,25 @@ def hunt(visit: Reader, family_id: str, form: Annotated[EditForm, Depends(edit_f
     senders = {name: _senders(hits) for name, hits in (("gained", result.gained), ("lost", result.lost))}
     values: dict[str, Any] = {"changed": new is not old, "senders": senders, "by_text": not by_meaning}
     return visit.render("parts/hunt.html", hunt=result, **values)
+
+
+@router.post("/families/{family_id}/examples")
+def show_examples(visit: Reader, family_id: str) -> Response:
+    """Show requests of a family from the traffic that the operator keeps; the audit log says who looked."""
+    config = visit.service.config
+    if not config.history:
+        raise Problem(404, "no past traffic to read: start the service with --history")
+    if not _busy.acquire(blocking=False):
+        raise Problem(503, "somebody else's search is running; try again in a few seconds")
+    try:
+        target = stored_target(config.home, family_id)
+        by_meaning = target.signatures[0].kind != "template"
+        options = HuntOptions(model=config.model, by_meaning=by_meaning, threads=1)
+        rows = examples(target, config.history, options, most=MAX_EXAMPLES, seconds=MAX_SECONDS)
+    finally:
+        _busy.release()
+    visit.store.access.record(visit.who.name, "examples.read", f"{family_id}/desk", {"requests": len(rows)})
+    return visit.render("parts/examples.html", examples=rows)
 
 
 def _senders(hits: pa.Table) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -37,7 +38,20 @@ def show_overview(visit: Reader) -> Response:
 @router.get("/log")
 def log(visit: Reader) -> Response:
     """List the analysts' actions, each with a way to undo it."""
-    return visit.render("log.html", actions=visit.actions.history(limit=MAX_ROWS))
+    params = visit.request.query_params
+    words, before = params.get("words", "").strip().replace("\0", "")[:200], params.get("before", "")
+    actions = visit.actions.history(
+        words=words,
+        before=int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None,
+        limit=MAX_ROWS + 1,
+    )
+    more = {"words": words, "before": actions[MAX_ROWS - 1].id} if len(actions) > MAX_ROWS else None
+    return visit.render(
+        "log.html",
+        actions=actions[:MAX_ROWS],
+        words=words,
+        more=f"/log?{urlencode(more)}" if more else None,
+    )
 
 
 _TRENDS: dict[str, Callable[[NightReport], float]] = {

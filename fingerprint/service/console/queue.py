@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form
 from starlette.responses import Response
 
-from fingerprint.domain.casework import ActionRow, QueueQuery, QueueState
+from fingerprint.domain.casework import ActionRow, QueueQuery, QueueSort, QueueState
 from fingerprint.domain.errors import Conflict, UsageError
 from fingerprint.service.console.base import PageRoute, Reader, Visit, Writer
 
@@ -18,6 +18,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 PAGE_ROWS = 50
 STATES: tuple[QueueState, ...] = get_args(QueueState)
+SORTS: tuple[QueueSort, ...] = get_args(QueueSort)
 DEFAULT = QueueQuery()
 
 
@@ -26,11 +27,13 @@ def queue(visit: Reader) -> Response:
     """Show the queue, or the rows after the cursor `after`."""
     params = visit.request.query_params
     query = query_of(params)
-    page = visit.queue.page(query, after=params.get("after"), limit=PAGE_ROWS)
+    ranked = visit.queue.cases if query.by == "campaign" else visit.queue.page
+    page = ranked(query, after=params.get("after"), limit=PAGE_ROWS)
     values: dict[str, Any] = {
         "page": page,
         "query": query,
         "address": address_of(query),
+        "sorted_by": lambda sort: f"/?{urlencode({**values_of(query), 'sort': sort})}",
         "more": f"/?{urlencode({**values_of(query), 'after': page.after})}" if page.after else None,
     }
     if visit.partial:
@@ -95,8 +98,8 @@ def perform(visit: Visit, what: str, read: Mapping[str, int | None], values: Map
     """
     actions, by, reason = visit.actions, visit.who.name, values["reason"].strip() or None
     if what == "campaign":
-        campaign = values["campaign"].strip() or new_campaign(next(iter(read)))
-        return actions.label(read, "campaign", by=by, campaign=campaign, reason=reason)
+        campaign = values["campaign"].strip() or None
+        return actions.label(read, "campaign", by=by, campaign=campaign or _own(visit, read), reason=reason)
     if what == "benign":
         return actions.label(read, "benign", by=by, reason=reason)
     if what == "clear":
@@ -108,6 +111,13 @@ def perform(visit: Visit, what: str, read: Mapping[str, int | None], values: Map
     if what == "merge":
         return actions.merge(next(iter(read)), read, by=by)
     raise UsageError(f"one of campaign, benign, clear, snooze, merge expected, {what} found")
+
+
+def _own(visit: Visit, families: Iterable[str]) -> str | None:
+    """Return a new campaign for families of none; None, which leaves each in its own, where they have one."""
+    rows = visit.queue.families(list(families))
+    own = all(row.family.campaign_id is not None for row in rows)
+    return None if own and rows else new_campaign(next(iter(families)))
 
 
 def conflict(visit: Visit, read: Mapping[str, int | None], error: Conflict) -> Response:
@@ -158,11 +168,14 @@ def query_of(params: Mapping[str, str]) -> QueueQuery:
         label=params.get("label") or None,
         campaign=params.get("campaign") or None,
         account=params.get("account") or None,
+        assignee=params.get("assignee") or None,
         kind=params.get("kind") or None,
         flagged=params.get("flagged") in ("1", "true", "on"),
         min_score=min(max(_number(params.get("min_score")), 0.0), 1.0),
         min_accounts=int(min(max(_number(params.get("min_accounts")), 0), 10**9)),
         days=int(min(max(_number(params.get("days")), 0), 36_500)) or None,
+        by="family" if params.get("by") == "family" else DEFAULT.by,
+        sort=next((s for s in SORTS if s == params.get("sort")), DEFAULT.sort),
     )
 
 

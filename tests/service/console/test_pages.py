@@ -7,7 +7,7 @@ import re
 
 import pytest
 from playwright.sync_api import Browser, expect
-from support.browser import Site, log_in, of_prompt, violations
+from support.browser import Site, families, log_in, of_prompt, violations
 
 from fingerprint.casework.actions import Actions
 from fingerprint.service.console.base import HERE
@@ -19,10 +19,14 @@ def pages_of(site: Site, family: str) -> tuple[str, ...]:
     actions.label({family: 0}, "campaign", by="ann", campaign="graders")
     actions.note(family, "a note", by="ann")
     account = site.store.accounts()[0].account_id
+    other = next(name for name in families(site) if name != family)
     return (
         f"/families/{family}",
         "/campaigns",
         "/campaigns/graders",
+        "/campaigns/graders/accounts",
+        f"/families/{family}/accounts",
+        f"/compare?a={family}&b={other}",
         "/accounts",
         f"/accounts/{account}",
         "/overview",

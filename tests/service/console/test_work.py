@@ -41,7 +41,9 @@ def test_the_queue_is_worked_by_keys_alone(page: Page, site: Site) -> None:
     first = page.get_attribute(".row", "data-family")
     page.keyboard.press("j")
     page.keyboard.press("b")
-    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")  # a reason is asked for
+    expect(page.locator("#dialog-benign")).to_be_visible()
+    page.keyboard.type("benchmark")
     page.keyboard.press("Enter")
     told(page, "Benign")
     assert first is not None
@@ -140,6 +142,7 @@ def test_two_analysts_meet_and_choose(browser: Browser, site: Site, page: Page) 
     bob = log_in(browser, site, "bob")
     bob.goto(f"/families/{family}")
     bob.keyboard.press("b")
+    bob.keyboard.type("a course")
     bob.keyboard.press("Enter")
     told(bob, "Benign")
     page.keyboard.press("c")

@@ -8,7 +8,10 @@
   const ticked = () => rows().filter((row) => $("input[name=family]", row)?.checked);
   const typing = (target) => target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select");
 
-  // The families that an action is for: the ticked ones, or the chosen one, or the page's own.
+  // The families of a row, each with its revision: a campaign's row has several.
+  const members = (row) => row.dataset.members?.trim().split(" ") ?? [`${row.dataset.family}@${row.dataset.revision}`];
+
+  // The rows that an action is for: the ticked ones, or the chosen one, or the page's own.
   const subjects = () => {
     const many = ticked();
     if (many.length) return many;
@@ -31,7 +34,7 @@
     const peek = $("#peek");
     if (!peek || getComputedStyle(peek).display === "none") return;
     clearTimeout(peeked);
-    peeked = setTimeout(() => htmx.ajax("GET", `/families/${row.dataset.family}/peek`, { target: "#peek", swap: "innerHTML" }), 80);
+    peeked = setTimeout(() => htmx.ajax("GET", row.dataset.peek ?? `/families/${row.dataset.family}/peek`, { target: "#peek", swap: "innerHTML" }), 80);
   }
 
   function move(by) {
@@ -53,16 +56,16 @@
   function open(name) {
     const dialog = $(`#dialog-${name}`);
     const many = subjects();
-    if (!dialog || !many.length || (name === "merge" && many.length < 2)) return;
+    if (!dialog || !many.length || (name === "merge" && many.flatMap(members).length < 2)) return;
     const form = $("form", dialog);
     for (const old of $$("input[name=family]", form)) old.remove();
-    for (const row of many) {
+    for (const value of many.flatMap(members)) {
       const field = document.createElement("input");
-      Object.assign(field, { type: "hidden", name: "family", value: `${row.dataset.family}@${row.dataset.revision}` });
+      Object.assign(field, { type: "hidden", name: "family", value });
       form.append(field);
     }
-    const names = many.map((row) => row.dataset.family);
-    $("[data-subject]", dialog).textContent = names.length > 4 ? `${names.length} families` : names.join(", ");
+    const names = many.map((row) => row.dataset.name ?? row.dataset.family);
+    $("[data-subject]", dialog).textContent = names.length > 4 ? `${names.length} rows` : names.join(", ");
     const campaign = $("input[name=campaign]", form);
     if (campaign) {
       const known = new Set(many.map((row) => row.dataset.campaign).filter(Boolean));
@@ -71,6 +74,7 @@
     // after it, the list goes on where it was
     if (rows().length) sessionStorage.setItem("at", String(rows().indexOf(many[0])));
     dialog.showModal();
+    campaign?.select(); // typing replaces it
   }
 
   const acts = {
@@ -157,7 +161,7 @@
   const plots = new Map();
   function plotAll(again = false) {
     for (const box of $$("[data-plot]")) {
-      if (plots.has(box) && !again) continue;
+      if (!box.clientWidth || (plots.has(box) && !again)) continue; // in a fold that is shut
       plots.get(box)?.destroy();
       plots.set(box, plot(box));
     }
@@ -196,7 +200,47 @@
     return new uPlot(options, [seconds, requests, accounts], box);
   }
 
+  // Tables that show all of their rows are sorted here; a list of pages is sorted by the service.
+  function sortable(table) {
+    for (const head of $$("thead th", table)) {
+      if (!head.textContent.trim()) continue;
+      const button = document.createElement("button");
+      Object.assign(button, { type: "button", className: "sort" });
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => sortBy(table, head));
+    }
+  }
+  function sortBy(table, head) {
+    const column = [...head.parentNode.children].indexOf(head);
+    const value = (row) => {
+      const cell = row.children[column];
+      const text = cell.dataset.value ?? cell.textContent.trim();
+      const number = Number(text.replaceAll(",", ""));
+      return text !== "" && Number.isFinite(number) ? number : text;
+    };
+    const body = $("tbody", table);
+    const number = typeof value(body.rows[0]) === "number";
+    const falls = head.ariaSort ? head.ariaSort === "ascending" : number;
+    const order = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b)));
+    const sorted = [...body.rows].sort((a, b) => (falls ? -1 : 1) * order(value(a), value(b)));
+    for (const other of $$("thead th", table)) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", falls ? "descending" : "ascending");
+    body.append(...sorted);
+  }
+
+  // What is folded is printed, too.
+  addEventListener("beforeprint", () => {
+    for (const fold of $$("details.fold:not([open])")) Object.assign(fold, { open: true }).dataset.shut = "";
+    plotAll();
+  });
+  addEventListener("afterprint", () => {
+    for (const fold of $$("details[data-shut]")) { fold.open = false; delete fold.dataset.shut; }
+  });
+
   function start() {
+    for (const table of $$("table[data-sortable]")) sortable(table);
+    document.addEventListener("toggle", () => plotAll(), true);
     plotAll();
     new ResizeObserver(() => { for (const [box, chart] of plots) if (box.isConnected) chart.setSize({ width: box.clientWidth, height: 190 }); }).observe(document.body);
     const at = sessionStorage.getItem("at");
