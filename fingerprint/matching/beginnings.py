@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from fingerprint.base.strings import buffers
 from fingerprint.domain.schemas import TURN_END
+from fingerprint.matching.long_texts import Between, read_long
 from fingerprint.matching.ngram_index import NOTHING_HELD, Held, NgramIndex, held_with
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.normalise import normalise
@@ -24,6 +25,9 @@ from fingerprint.text.tokenise import LAST_SECTION, makes_token, tokens
 
 LONG = 16_384
 """Characters from which on a text is read here: what is shorter is read as fast as it is looked for."""
+
+VERY_LONG = 131_072
+"""Characters from which on a text is read in pieces."""
 
 KEPT = 2_048
 """Texts that are remembered, about 12 KB each; those that were not asked for longest go first."""
@@ -51,6 +55,10 @@ class Read:
     words: bool
 
 
+def go_on() -> None:
+    """Wait for no deadline."""
+
+
 class Beginnings:
     """Reads texts for one index, and remembers what they held under a hash of each, and no text.
 
@@ -66,8 +74,8 @@ class Beginnings:
         self._lengths: dict[int, list[int]] = {}
         self._guard = Lock()
 
-    def read(self, text: str) -> Read:
-        """Read a text, all of it or what it adds to one that is remembered."""
+    def read(self, text: str, between: Between = go_on) -> Read:
+        """Read a text, all of it or what it adds to one that is remembered; raises what `between` does (Between)."""
         chain = _Chain(text)
         first = hash(text[:FIRST])
         known, size = self._longest(text, chain, first)
@@ -75,7 +83,7 @@ class Beginnings:
             return known
         read = None if known is None else self._continued(known, text[size:])
         if read is None:
-            read = self._whole(text)
+            read = self._whole(text, between)
         self._remember(first, len(text), chain.upto(len(text)), read)
         return read
 
@@ -106,7 +114,10 @@ class Beginnings:
                 if not self._lengths[gone]:
                     del self._lengths[gone]
 
-    def _whole(self, text: str) -> Read:
+    def _whole(self, text: str, between: Between) -> Read:
+        if len(text) > VERY_LONG:
+            held, ends, words = read_long(self._index, text, between)
+            return Read(held, ends, text.count(TURN_END), words)
         folded = normalise(pa.array([text], pa.large_string()))
         tokenised = tokens(folded)
         grams = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
@@ -120,7 +131,7 @@ class Beginnings:
     def _continued(self, known: Read, added: str) -> Read | None:
         """Read what a text adds to a known one; None where only the whole tells."""
         turns = known.turns + added.count(TURN_END)
-        if not known.words or turns >= LAST_SECTION:
+        if not known.words or turns >= LAST_SECTION or len(added) > VERY_LONG:
             return None
         folded = normalise(pa.array([added], pa.large_string()))
         tokenised = tokens(pa.array([_WORD + folded[0].as_py()], pa.large_string()))

@@ -19,7 +19,8 @@ from fingerprint.domain.results import Match
 from fingerprint.domain.schemas import TURN_END
 from fingerprint.domain.settings import Home
 from fingerprint.embedding.embedder import Embedder
-from fingerprint.matching.beginnings import LONG
+from fingerprint.matching.beginnings import LONG, go_on
+from fingerprint.matching.long_texts import Between
 from fingerprint.matching.matcher import Matcher
 from fingerprint.matching.snapshot import Snapshot, open_snapshot
 from fingerprint.matching.snapshot_build import embedder_of, with_facts
@@ -130,9 +131,12 @@ def _facts_revision(store: Store | None) -> int | None:
         return None
 
 
-def answers(matcher: Matcher, requests: Sequence[LookupRequest]) -> list[Match]:
-    """Look several requests up at once; the same answers as one by one, without segments and slots."""
+def answers(matcher: Matcher, requests: Sequence[LookupRequest], between: Between = go_on) -> list[Match]:
+    """Look several requests up at once; the same answers as one by one, without segments and slots.
+
+    Raises what `between` does, which is called while very long texts are read.
+    """
     texts = [compose_one(a.system, a.prompt) for a in requests]
     # no stored account is empty
     accounts = pa.array([a.account or "" for a in requests], pa.large_string())
-    return matcher.matches(matcher.find_raw(texts, accounts), [a.account for a in requests])
+    return matcher.matches(matcher.find_raw(texts, accounts, between), [a.account for a in requests])

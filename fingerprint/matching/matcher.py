@@ -17,9 +17,10 @@ from fingerprint.domain.signature_json import stamp_from_json
 from fingerprint.embedding.embedder import Embedder, stamp_of
 from fingerprint.embedding.similarity import held_of
 from fingerprint.matching import ngram_index
-from fingerprint.matching.beginnings import LONG, Beginnings
+from fingerprint.matching.beginnings import LONG, Beginnings, go_on
 from fingerprint.matching.explain import explain
 from fingerprint.matching.known_senders import known
+from fingerprint.matching.long_texts import Between
 from fingerprint.matching.snapshot import Snapshot, open_snapshot
 from fingerprint.matching.snapshot_build import embedder_of
 from fingerprint.signatures import match_score
@@ -91,11 +92,16 @@ class Matcher:
             ngram_index.best_hits(self._index, grams.hashes, grams.offsets), texts, accounts
         )
 
-    def find_raw(self, texts: Sequence[str], accounts: pa.Array | None = None) -> Nearest:
-        """Find the nearest family of each text (q,) as it came; of a long one that goes on with another, what it adds is read."""
+    def find_raw(
+        self, texts: Sequence[str], accounts: pa.Array | None = None, between: Between = go_on
+    ) -> Nearest:
+        """Find the nearest family of each text (q,) as it came; of a long one that goes on with another, what it adds is read.
+
+        Raises what `between` does, which is called while very long texts are read.
+        """
         if all(len(text) < LONG for text in texts):
             return self.find(normalise(pa.array(texts, pa.large_string())), accounts)
-        every = [self._beginnings.read(text) for text in texts]
+        every = [self._beginnings.read(text, between) for text in texts]
         hits = ngram_index.best_of(self._index, [read.held for read in every])
         ends = pa.array([read.ends.as_text() for read in every], pa.large_string())
         return self._nearest_of(hits, ends, accounts)
@@ -218,13 +224,16 @@ class Matcher:
         account: str | None = None,
         *,
         explained: bool = False,
+        between: Between = go_on,
     ) -> Match:
         """Look one prompt up; account: who sent it, if known.
 
         explained: also tell the segments of the template, and what the prompt has between them, which takes longer.
+        Raises what `between` does, as `find_raw`.
         """
         text = compose_one(system, prompt)
-        nearest = self.find_raw([text], None if account is None else pa.array([account], pa.large_string()))
+        accounts = None if account is None else pa.array([account], pa.large_string())
+        nearest = self.find_raw([text], accounts, between)
         match = self.matches(nearest, [account])[0]
         if not explained or match.candidate_id is None:
             return match

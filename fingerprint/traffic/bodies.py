@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from fingerprint.traffic.field_paths import Json
-from fingerprint.traffic.lenient_json import UNDECODABLE, mend
+from fingerprint.traffic.lenient_json import MOST_VALUES, UNDECODABLE, has_more_values, mend
 from fingerprint.traffic.rejects import BadRow, json_type
 from fingerprint.traffic.requests import sender, texts
 
@@ -32,10 +32,12 @@ class Sent:
 
 
 def parsed(data: bytes, *, cut: bool = False) -> Body:
-    """Read the JSON of a body, as leniently as that of logs; raises BadRow for what is none, and for no object.
+    """Read the JSON of a body, as leniently as that of logs; raises BadRow for what is none, or no object, or too much.
 
     cut: the end may be missing; what came before it is read, and a message whose role did not arrive is the user's.
     """
+    if has_more_values(data, MOST_VALUES):
+        raise BadRow("too_many_values", f"more than {MOST_VALUES:,} values, lists and objects")
     try:
         body = Body(orjson.loads(data))
     except orjson.JSONDecodeError as error:

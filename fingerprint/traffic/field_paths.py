@@ -27,7 +27,17 @@ META_FIELDS = (
 
 MAPPABLE = ("request_id", "account_id", "timestamp", "system", "prompt", "model", "metadata", *META_FIELDS)
 
+_FEW_KEYS, _SHORT_KEYS = 256, 8_192
+
 _STEP = re.compile(r"([^.\[\]]+)((?:\[\d+\])*)")
+
+
+def few_keys(row: Json) -> tuple[str, ...] | None:
+    """Return the keys of a row, to remember what was worked out for them; None where they are too many or too long for that."""
+    if len(row) > _FEW_KEYS:
+        return None
+    keys = tuple(row)
+    return keys if sum(map(len, keys)) <= _SHORT_KEYS else None
 
 
 def compile_path(text: str) -> Steps:

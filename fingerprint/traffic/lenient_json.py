@@ -21,6 +21,9 @@ from fingerprint.traffic.json_characters import character, code_unit
 DEEPEST = 128
 """Levels of lists and objects that are read; what stands deeper is null."""
 
+MOST_VALUES = 200_000
+"""Values, lists and objects of a request: more say nothing to a model, and take hundreds of bytes each."""
+
 UNDECODABLE = "\ufffe"
 """Stands in a mended text for a byte that is no UTF-8: no character (Unicode 23.7), so no text of anybody's holds it."""
 
@@ -47,6 +50,33 @@ class Mended:
 
     value: Any
     undecodable: bool
+
+
+def has_more_values(data: bytes, most: int) -> bool:
+    """Tell whether JSON may hold more values than so many, by its commas and brackets outside of texts."""
+    # each takes a bracket or a comma
+    if len(data) <= most:
+        return False
+    data = _as_utf8(data)
+    return bool(_values(np.frombuffer(data, np.uint8), most) > most)
+
+
+@kernel
+def _values(data: Bytes, most: int) -> int:
+    """Count commas and opening brackets outside of texts, up to one more than `most`."""
+    count, i, inside = 0, 0, False
+    while i < len(data) and count <= most:
+        c = data[i]
+        if inside:
+            if c == _BACKSLASH:
+                i += 1
+            inside = c != _QUOTE
+        elif c == _QUOTE:
+            inside = True
+        else:
+            count += c in (_COMMA, _BRACE, _BRACKET)
+        i += 1
+    return count
 
 
 def read_json(data: bytes) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from fingerprint.traffic.field_paths import Json
+from fingerprint.traffic.field_paths import Json, few_keys
 from fingerprint.traffic.formats import (
     anthropic,
     azure,
@@ -77,7 +77,10 @@ _LEVELS = 6
 
 def format_of(row: Json) -> LogFormat | None:
     """Return the format that a row's keys say it is of, None if they say nothing."""
-    return _known_by(tuple(row))
+    keys = few_keys(row)
+    if keys is not None:
+        return _known_by(keys)
+    return next((table for needed, table in _KNOWN_BY if all(key in row for key in needed)), None)
 
 
 @lru_cache(maxsize=1 << 12)

@@ -9,7 +9,7 @@ import orjson
 
 from fingerprint.domain.schemas import SYSTEM_END, TURN_END
 from fingerprint.traffic.content import NO_ROLES, Roles, plain_text, wrong_type
-from fingerprint.traffic.lenient_json import read_json
+from fingerprint.traffic.lenient_json import MOST_VALUES, has_more_values, read_json
 from fingerprint.traffic.rejects import BadRow
 
 _SYSTEM, _USER, _ASSISTANT, _TOOL = "system", "user", "assistant", "tool"
@@ -39,7 +39,8 @@ _REQUEST_KEYS = frozenset(
     )
 )
 _MARKS = ("role", "content", "parts", "from", "kwargs", "message", "message.role", "type")
-_MOST_LITERAL = 4 << 20
+_MOST_LITERAL = 20_000
+"""Commas and brackets of messages that Python wrote; more of them take seconds to read."""
 
 
 class Turns:
@@ -53,6 +54,11 @@ class Turns:
         self.systems: list[str] = []
         self.users: list[str] = []
         self.bad: list[BadRow] = []
+
+    def spoilt(self, name: str, expected: str, value: object) -> None:
+        """Keep what is of a wrong type, if it is the first: a list may hold a million."""
+        if not self.bad:
+            self.bad.append(wrong_type(name, expected, value))
 
     def add(self, role: str, text: str) -> None:
         """Take a turn, if it is one that is read."""
@@ -83,7 +89,7 @@ def read_turns(name: str, value: object, also: Roles = NO_ROLES) -> Turns:
     elif isinstance(value, dict | list):
         _read(value, said, 4)
     elif value is not None:
-        said.bad.append(wrong_type(name, "text or messages", value))
+        said.spoilt(name, "text or messages", value)
     if any(text in _REDACTED for text in said.users):
         said.users[:] = [text for text in said.users if text not in _REDACTED]
     return said
@@ -134,14 +140,15 @@ def _message(message: object, said: Turns, depth: int) -> None:
     elif isinstance(message, list) and depth and all(isinstance(m, dict | str) for m in message):
         _read(message, said, depth - 1)
     elif not isinstance(message, dict):
-        said.bad.append(wrong_type(f"an item of {said.name}", "a message", message))
+        said.spoilt(f"an item of {said.name}", "a message", message)
     else:
         role, content = _role_and_content(message)
         try:
             if role is not None:
                 said.add(role, plain_text(said.name, content, said.also))
         except BadRow as bad:
-            said.bad.append(bad)
+            if not said.bad:
+                said.bad.append(bad)
 
 
 def _role_and_content(message: dict[str, object]) -> tuple[str | None, object]:
@@ -230,8 +237,11 @@ def _is_item(item: object, key: str) -> bool:
 def loaded_json(value: object) -> object:
     """Return the JSON value that a text holds if it is one of an object or a list, else what came."""
     if isinstance(value, str) and value[:1] in ("{", "["):
+        data = value.encode()
+        if has_more_values(data, MOST_VALUES):
+            return value
         try:
-            return read_json(value.encode())
+            return read_json(data)
         except orjson.JSONDecodeError:
             return value
     return value
@@ -239,7 +249,7 @@ def loaded_json(value: object) -> object:
 
 def _literal(text: str) -> object:
     """Return the messages that a text holds as Python writes them, as data frames do; else the text."""
-    if not text.startswith(("[{'", "{'")) or len(text) > _MOST_LITERAL:
+    if not text.startswith(("[{'", "{'")) or sum(map(text.count, ",[{(")) > _MOST_LITERAL:
         return text
     try:
         # by way of JSON, which has no sets and no bytes, and is read without lone surrogates

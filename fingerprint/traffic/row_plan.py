@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from fingerprint.traffic.facts import KEYS, keys_of_facts
-from fingerprint.traffic.field_paths import META_FIELDS, Json, Steps, compile_path, value_at
+from fingerprint.traffic.field_paths import META_FIELDS, Json, Steps, compile_path, few_keys, value_at
 from fingerprint.traffic.formats import native
 from fingerprint.traffic.formats.log_format import LogFormat
 from fingerprint.traffic.log_formats import FORMATS, FORMATS_BY_NAME
@@ -95,7 +95,11 @@ def plan_of(row: Json, log_format: str | None, shared: tuple[str, ...] = ()) -> 
         inside = tuple(
             [k for k, v in metadata.items() if v is not None and (k in _METADATA_KEYS or k in shared)]
         )
-    return _plan(_known(tuple(row), shared), inside, log_format, shared)
+    keys = few_keys(row)
+    known = (
+        frozenset(k for k in KNOWN_KEYS.union(shared) if k in row) if keys is None else _known(keys, shared)
+    )
+    return _plan(known, inside, log_format, shared)
 
 
 # rows of a log have the same keys, of which others may be different in each

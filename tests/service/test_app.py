@@ -113,6 +113,7 @@ def test_a_batch_is_answered_in_order_and_bounded(served: Running) -> None:
         (b'{"prompt": "x", "explain": 1}', 422),
         (b'{"prompt": "x", "account_id": ["a"]}', 422),
         (b"[" * 5000, 400),
+        (b'{"prompt": "x", "a": [' + b"[]," * 300_000 + b"1]}", 413),
     ],
 )
 def test_what_cannot_be_read_is_a_problem(served: Running, sent: bytes, status: int) -> None:

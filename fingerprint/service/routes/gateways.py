@@ -90,10 +90,11 @@ async def _or_503(gateway: str, work: Callable[[], Awaitable[Response]]) -> Resp
 
 
 async def _decided(
-    service: Service, request: Request, size: int, read: Callable[[], LookupRequest], gateway: Gateway
+    request: Request, size: int, read: Callable[[], LookupRequest], gateway: Gateway, key: str
 ) -> tuple[Match, Decision, Serving]:
+    service = service_of(request)
     until = deadline_of(request, service.config.deadline_ms)
-    query, match, serving = await service.engine.ask_body(size, read, until)
+    query, match, serving = await service.engine.ask_body(size, read, until, key=key)
     decision = service.policy.decide(match, query.account, gateway)
     metrics.looked_up(match, decision, gateway)
     note(
@@ -120,15 +121,16 @@ async def litellm_guardrail(request: Request) -> Response:
     service = service_of(request)
 
     async def work() -> Response:
-        await permitted(request, "lookup")
-        raw, _ = await beginning_of(request, service.config.max_gateway_body)
-        until = deadline_of(request, service.config.deadline_ms)
+        key = (await permitted(request, "lookup")).key_id or ""
         try:
-            body = await service.engine.aside(len(raw), partial(parsed, raw, cut=True), until)
-            if body.fields.get("input_type") == "response":
-                return _guardrail("NONE")
-            read = partial(_guardrail_asked, body)
-            match, decision, serving = await _decided(service, request, len(raw), read, "litellm")
+            with service.in_flight.of(key) as take:
+                raw, _ = await beginning_of(request, service.config.max_gateway_body, take)
+                until = deadline_of(request, service.config.deadline_ms)
+                body = await service.engine.aside(len(raw), partial(parsed, raw, cut=True), until, key)
+                if body.fields.get("input_type") == "response":
+                    return _guardrail("NONE")
+                read = partial(_guardrail_asked, body)
+                match, decision, serving = await _decided(request, len(raw), read, "litellm", key)
         except BadRow as bad:
             return _unread_by_litellm(service, request, bad.kind)
         note(request.scope, litellm_call_id=_word(body.fields.get("litellm_call_id")))
@@ -208,8 +210,13 @@ class EnvoyAuthz:
         await answer(scope, receive, send)
 
     async def _checked(self, service: Service, request: Request) -> Response:
-        permitted_gateway(request)
-        raw, _ = await beginning_of(request, service.config.max_gateway_body)
+        key = permitted_gateway(request).key_id or ""
+        with service.in_flight.of(key) as take:
+            raw, _ = await beginning_of(request, service.config.max_gateway_body, take)
+            return await self._looked_up(request, raw, key)
+
+    async def _looked_up(self, request: Request, raw: bytes, key: str) -> Response:
+        service = service_of(request)
         if not raw:
             # of a GET there is nothing to read
             metrics.UNPARSED.labels("envoy", "no_body").inc()
@@ -226,7 +233,7 @@ class EnvoyAuthz:
             return read_request(body, _word(request.headers.get(ACCOUNT_HEADER)))
 
         try:
-            match, decision, serving = await _decided(service, request, len(raw), read, "envoy")
+            match, decision, serving = await _decided(request, len(raw), read, "envoy", key)
         except BadRow as bad:
             unread = _unread(service, request, "envoy", bad.kind)
             headers = {"x-fp-decision": _WORDS[unread], "x-fp-unparsed": bad.kind, **partly}

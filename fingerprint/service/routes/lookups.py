@@ -46,14 +46,15 @@ Asking = Annotated[Principal, Depends(Required("lookup"))]
 )
 async def lookup(request: Request, who: Asking) -> Response:
     """Look one request up among the stored families, and decide by the operator's policy."""
-    service = service_of(request)
-    raw = await json_bytes_of(request, service.config)
-    until = deadline_of(request, service.config.deadline_ms)
-    body = await service.engine.aside(len(raw), partial(_parsed, raw), until)
-    wanted = _options(body.fields)
-    query, match, serving = await service.engine.ask_body(
-        len(raw), partial(_query, body, wanted.account), until, explained=wanted.explain
-    )
+    service, key = service_of(request), who.key_id or ""
+    with service.in_flight.of(key) as take:
+        raw = await json_bytes_of(request, service.config, take)
+        until = deadline_of(request, service.config.deadline_ms)
+        body = await service.engine.aside(len(raw), partial(_parsed, raw), until, key)
+        wanted = _options(body.fields)
+        query, match, serving = await service.engine.ask_body(
+            len(raw), partial(_query, body, wanted.account), until, key=key, explained=wanted.explain
+        )
     answer = _answered(service, match, query, serving, explain=wanted.explain)
     note(
         request.scope,
@@ -76,18 +77,19 @@ async def lookup(request: Request, who: Asking) -> Response:
 )
 async def lookup_batch(request: Request, who: Asking) -> Response:
     """Look up to 1,000 requests up, all in the same snapshot."""
-    service = service_of(request)
-    raw = await json_bytes_of(request, service.config)
-    until = deadline_of(request, service.config.batch_deadline_ms)
-    queries, explained = await service.engine.aside(
-        len(raw), partial(_queries, raw, service.config.batch), until
-    )
-    matches, serving = await service.engine.ask_all(queries, until)
-    if any(explained):
-        matches = [
-            (await service.engine.explain(one, until))[0] if explain else match
-            for one, explain, match in zip(queries, explained, matches, strict=True)
-        ]
+    service, key = service_of(request), who.key_id or ""
+    with service.in_flight.of(key) as take:
+        raw = await json_bytes_of(request, service.config, take)
+        until = deadline_of(request, service.config.batch_deadline_ms)
+        queries, explained = await service.engine.aside(
+            len(raw), partial(_queries, raw, service.config.batch), until, key
+        )
+        matches, serving = await service.engine.ask_all(queries, until, key)
+        if any(explained):
+            matches = [
+                (await service.engine.explain(one, until, key))[0] if explain else match
+                for one, explain, match in zip(queries, explained, matches, strict=True)
+            ]
     results = [
         _answered(service, match, one, serving, explain=explain)
         for match, one, explain in zip(matches, queries, explained, strict=True)
@@ -141,6 +143,8 @@ def _options(fields: dict[str, Any], at: tuple[str, ...] = ()) -> LookupOptions:
 
 
 def _problem(bad: BadRow, at: tuple[str, ...] = ()) -> Problem:
+    if bad.kind == "too_many_values":
+        return Problem(413, bad.reason)
     if bad.kind in ("not_json", "invalid_utf8"):
         return Problem(400, f"a body of JSON expected: {bad.reason}")
     return _unfit([(at, bad.reason)], bad.kind)

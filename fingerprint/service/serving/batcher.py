@@ -1,8 +1,7 @@
-"""Looks prompts up for requests that come at the same time: together, in one queue of bounded length.
+"""Looks prompts up for requests that come at the same time: together, in one queue of bounded length, keys in turn.
 
-Work is done on the event loop's own thread: a lookup takes about a millisecond, handing it to another thread and waiting
-for the interpreter's lock takes longer. Only what is large, to be parsed and to be looked up, goes to a thread, and to
-one only: further ones would take the processor and the lock away from small lookups (D-150).
+Small work is done on the event loop's own thread: a lookup takes about a millisecond, handing it to another thread and
+waiting for the interpreter's lock takes longer. What is larger, to be parsed or to be looked up, is done aside.
 """
 
 from __future__ import annotations
@@ -11,14 +10,16 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from fingerprint.domain.results import Match
 from fingerprint.matching.live import Live, LookupRequest, Serving, answers
+from fingerprint.matching.long_texts import Between
 from fingerprint.service.http.problems import Problem
 from fingerprint.service.serving import metrics
+from fingerprint.service.serving.aside import Aside, too_late
 
 MAX_BATCH = 16
 """Prompts looked up in one go: more take longer than others should wait (D-005)."""
@@ -26,11 +27,17 @@ MAX_BATCH = 16
 BATCHED = 4_000
 """Prompts of batches in work before further batches are refused; they do not count against single lookups (D-008)."""
 
-LARGE_CHARACTERS = 50_000
-"""Characters from which on a lookup leaves the event loop, and bytes from which on a body does."""
+SMALL = 8_192
+"""Bytes of a body, and characters of a prompt, that are worked on the event loop: 0.3 ms of English, 5 ms of the worst."""
 
-LARGE_WAITING = 256 << 20
-"""Bytes of large bodies that may wait; further ones are refused with 503."""
+WIDE = 4
+"""Characters that one counts for where a prompt is not ASCII: they take longer to normalise."""
+
+EXPLAINED = 1 << 18
+"""Characters of the longest text that is explained: all of it is held against the template, at a stretch."""
+
+ALL_SHARE = 2
+"""Times what one key may have waiting that all together may: who floods the queue leaves room for others."""
 
 Answer = TypeVar("Answer")
 
@@ -38,6 +45,7 @@ Answer = TypeVar("Answer")
 @dataclass(slots=True)
 class _Waiting:
     query: LookupRequest
+    cost: int
     deadline: float
     answer: asyncio.Future[tuple[Match, Serving]]
 
@@ -48,18 +56,16 @@ class Batcher:
     def __init__(self, live: Live, *, most_waiting: int) -> None:
         self._live = live
         self._most = most_waiting
-        self._queue: deque[_Waiting] = deque()
+        self._queue: dict[str, deque[_Waiting]] = {}
+        self._queued = 0
         self._large = 0
-        self._large_bytes = 0
         self._batched = 0
-        self._aside = ThreadPoolExecutor(1, "large")
-        # one part of one batch at a time, so that who asks for one prompt waits for no more than that
-        self._turn = asyncio.Lock()
+        self._aside = Aside()
         self._draining = False
 
     def __len__(self) -> int:
         """Return how many prompts wait."""
-        return len(self._queue) + self._large + self._batched
+        return self._queued + self._large + self._batched
 
     def serving(self) -> Serving:
         """Return what answers now; raises Problem 503 before the first night."""
@@ -67,19 +73,22 @@ class Batcher:
             raise Problem(503, "no snapshot yet: no night is stored", headers={"Retry-After": "30"})
         return self._live.serving
 
-    async def ask(self, query: LookupRequest, deadline: float) -> tuple[Match, Serving]:
-        """Look one prompt up; deadline: on the monotonic clock.
+    async def ask(self, query: LookupRequest, deadline: float, key: str = "") -> tuple[Match, Serving]:
+        """Look one prompt up; deadline: on the monotonic clock; key: who asks.
 
-        Raises Problem 503 at once when too many wait, and later when the deadline passed meanwhile.
+        Raises Problem 503 at once when too many wait, and when the deadline passes meanwhile.
         """
         self.serving()
-        self._admit(1, len(self._queue) + self._large, self._most)
-        size = len(query.prompt) + len(query.system or "")
-        if size > LARGE_CHARACTERS:
-            return await self._apart(size, deadline, lambda: self._answered(query))
+        cost = cost_of(query)
+        if cost > SMALL:
+            return await self._apart(key, cost, lambda between: self._answered(query, between), deadline)
+        self._admit(1, self._queued + self._large, ALL_SHARE * self._most)
+        self._admit(1, len(self._queue.get(key, ())), self._most)
+        own = self._queue.setdefault(key, deque())
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(query, deadline, loop.create_future())
-        self._queue.append(waiting)
+        waiting = _Waiting(query, cost, deadline, loop.create_future())
+        own.append(waiting)
+        self._queued += 1
         if not self._draining:
             self._draining = True
             loop.call_soon(self._drain, loop)
@@ -92,37 +101,47 @@ class Batcher:
             raise Problem(503, f"{waiting} lookups wait already", headers={"Retry-After": "1"})
 
     async def ask_body(
-        self, size: int, read: Callable[[], LookupRequest], deadline: float, *, explained: bool = False
+        self,
+        size: int,
+        read: Callable[[], LookupRequest],
+        deadline: float,
+        *,
+        key: str = "",
+        explained: bool = False,
     ) -> tuple[LookupRequest, Match, Serving]:
         """Read a request from a body of `size` bytes, look it up, and tell what it said.
 
         explained: as in `explain`. Raises what `read` does, and Problem 503 as `ask` does.
         """
-        if size <= LARGE_CHARACTERS:
+        if size <= SMALL:
             query = read()
-            return query, *await (self.explain(query, deadline) if explained else self.ask(query, deadline))
+            asked = self.explain(query, deadline, key) if explained else self.ask(query, deadline, key)
+            return query, *await asked
         self.serving()
-        self._admit(1, len(self._queue) + self._large, self._most)
 
-        def answered() -> tuple[LookupRequest, Match, Serving]:
+        def answered(between: Between) -> tuple[LookupRequest, Match, Serving]:
             query = read()
-            return query, *(self._explained(query) if explained else self._answered(query))
+            between()
+            return query, *(self._explained(query, between) if explained else self._answered(query, between))
 
-        return await self._apart(size, deadline, answered)
+        return await self._apart(key, size, answered, deadline)
 
-    async def explain(self, query: LookupRequest, deadline: float) -> tuple[Match, Serving]:
+    async def explain(self, query: LookupRequest, deadline: float, key: str = "") -> tuple[Match, Serving]:
         """Look one prompt up, with the template's segments that it contains and the text between them."""
         self.serving()
-        self._admit(1, len(self._queue) + self._large, self._most)
-        return await self._apart(len(query.prompt), deadline, lambda: self._explained(query))
+        return await self._apart(
+            key, cost_of(query), lambda between: self._explained(query, between), deadline
+        )
 
-    async def aside(self, size: int, work: Callable[[], Answer], deadline: float) -> Answer:
-        """Do some work that takes long, in the thread for it; size: of its body in bytes. Raises Problem 503 as `ask`."""
-        if size <= LARGE_CHARACTERS:
+    async def aside(self, size: int, work: Callable[[], Answer], deadline: float, key: str = "") -> Answer:
+        """Do some work on a body of `size` bytes, aside if it is large. Raises Problem 503 as `ask`."""
+        if size <= SMALL:
             return work()
-        return await self._apart(size, deadline, work)
+        return await self._apart(key, size, lambda _between: work(), deadline)
 
-    async def ask_all(self, queries: list[LookupRequest], deadline: float) -> tuple[list[Match], Serving]:
+    async def ask_all(
+        self, queries: list[LookupRequest], deadline: float, key: str = ""
+    ) -> tuple[list[Match], Serving]:
         """Look a batch up in one snapshot, letting others in between; raises Problem 503 as `ask` does."""
         serving = self.serving()
         self._admit(len(queries), self._batched, BATCHED)
@@ -130,65 +149,64 @@ class Batcher:
         self._batched += len(queries)
         try:
             for begin in range(0, len(queries), MAX_BATCH):
-                async with self._turn:
-                    if time.monotonic() > deadline:
-                        raise _too_late()
-                    matches += await self._part(queries[begin : begin + MAX_BATCH], serving)
+                part = queries[begin : begin + MAX_BATCH]
+                size = sum(map(cost_of, part))
+                matches += await self._aside.run(key, size, partial(answers, serving.matcher, part), deadline)
         finally:
             self._batched -= len(queries)
         return matches, serving
 
-    async def _part(self, queries: list[LookupRequest], serving: Serving) -> list[Match]:
-        if sum(len(a.prompt) + len(a.system or "") for a in queries) > LARGE_CHARACTERS:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._aside, answers, serving.matcher, queries)
-        matches = answers(serving.matcher, queries)
-        await asyncio.sleep(0)
-        return matches
-
-    def _answered(self, query: LookupRequest) -> tuple[Match, Serving]:
+    def _answered(self, query: LookupRequest, between: Between) -> tuple[Match, Serving]:
         serving = self.serving()
-        return answers(serving.matcher, [query])[0], serving
+        return answers(serving.matcher, [query], between)[0], serving
 
-    def _explained(self, query: LookupRequest) -> tuple[Match, Serving]:
+    def _explained(self, query: LookupRequest, between: Between) -> tuple[Match, Serving]:
         serving = self.serving()
-        return serving.matcher.one(query.prompt, query.system, query.account, explained=True), serving
+        short = len(query.prompt) + len(query.system or "") <= EXPLAINED
+        match = serving.matcher.one(
+            query.prompt, query.system, query.account, explained=short, between=between
+        )
+        return match, serving
 
-    async def _apart(self, size: int, deadline: float, work: Callable[[], Answer]) -> Answer:
-        if self._large_bytes and self._large_bytes + size > LARGE_WAITING:
-            metrics.SHED.labels("large").inc()
-            raise Problem(503, "many large bodies wait already", headers={"Retry-After": "1"})
-
-        def in_time() -> Answer:
-            if time.monotonic() > deadline:
-                raise _too_late()
-            return work()
-
+    async def _apart(self, key: str, size: int, work: Callable[[Between], Answer], deadline: float) -> Answer:
+        self._admit(1, self._queued + self._large, ALL_SHARE * self._most)
         self._large += 1
-        self._large_bytes += size
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._aside, in_time)
+            return await self._aside.run(key, size, work, deadline)
         finally:
             self._large -= 1
-            self._large_bytes -= size
 
     def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
         """Answer the first that wait, and come back for the others after the event loop looked around."""
         now = time.monotonic()
         part: list[_Waiting] = []
-        while self._queue and len(part) < MAX_BATCH:
-            waiting = self._queue.popleft()
-            if waiting.answer.done():  # its client went away
+        cost = 0
+        while self._queue and len(part) < MAX_BATCH and cost < SMALL:
+            waiting = self._next()
+            if waiting is None or waiting.answer.done():  # its client went away
                 continue
             if now > waiting.deadline:
-                waiting.answer.set_exception(_too_late())
+                waiting.answer.set_exception(too_late())
             else:
                 part.append(waiting)
+                cost += waiting.cost
         if part:
             self._answer(part)
         self._draining = bool(self._queue)
         if self._draining:
             loop.call_soon(self._drain, loop)
+
+    def _next(self) -> _Waiting | None:
+        """Take one of the key whose turn it is, which is the last then; None where a key has none left."""
+        key = next(iter(self._queue))
+        own = self._queue.pop(key)
+        if not own:
+            return None
+        waiting = own.popleft()
+        self._queued -= 1
+        if own:
+            self._queue[key] = own
+        return waiting
 
     def _answer(self, part: list[_Waiting]) -> None:
         metrics.BATCH_SIZES.observe(len(part))
@@ -203,6 +221,7 @@ class Batcher:
             waiting.answer.set_result((match, serving))
 
 
-def _too_late() -> Problem:
-    metrics.SHED.labels("deadline").inc()
-    return Problem(503, "the deadline passed while the lookup waited", headers={"Retry-After": "1"})
+def cost_of(query: LookupRequest) -> int:
+    """Tell what a lookup takes, in characters of English."""
+    texts = (query.prompt, query.system or "")
+    return sum(len(text) if text.isascii() else WIDE * len(text) for text in texts)

@@ -16,6 +16,7 @@ from fingerprint.matching.live import Live
 from fingerprint.service.http.config import Config
 from fingerprint.service.serving import metrics
 from fingerprint.service.serving.batcher import Batcher
+from fingerprint.service.serving.in_flight import InFlight
 from fingerprint.service.serving.logins import Logins
 from fingerprint.service.serving.policy import GatewayPolicy
 from fingerprint.service.serving.policy_file import PolicyFile
@@ -39,6 +40,7 @@ class Service:
         self.keys: dict[str, StoredKey] | None = None
         self.sessions: dict[str, StoredSession] = {}
         self.logins = Logins()
+        self.in_flight = InFlight()
         # sessions looked for in the database at once: made-up ones must not take all its connections
         self.few = asyncio.Semaphore(4)
         self.draining = False
