@@ -17,6 +17,7 @@ from fingerprint.base.version import __version__
 from fingerprint.cli.commands import (
     completion,
     demo,
+    erase,
     hunt,
     inspect,
     lists,
@@ -149,6 +150,7 @@ _COMMANDS = (
     *hunt.COMMANDS,
     *watch.COMMANDS,
     *lists.COMMANDS,
+    *erase.COMMANDS,
     *serve.COMMANDS,
     *share.COMMANDS,
     *simulate.COMMANDS,

@@ -6,8 +6,10 @@ days; and of each prompt only the hashes of n-grams that at least two accounts s
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -78,6 +80,23 @@ def write(folder: Path, night: str, end: float, rows: pa.Table, *, days: int) ->
                 path.unlink()
     except OSError as error:
         raise StoreError(f"{folder}: prompts in no family cannot be saved: {error}") from error
+
+
+def forget(folder: Path, accounts: Collection[str]) -> None:
+    """Take some accounts out of what nights left; a prompt that nobody else sent goes, too. Raises StoreError."""
+    try:
+        for path in sorted(folder.glob("*.arrow")):
+            rows = pa.ipc.open_file(path.read_bytes()).read_all()
+            kept = [_without(row, frozenset(accounts)) for row in rows.to_pylist()]
+            with replacing(path) as file, pa.ipc.new_file(file, _SCHEMA) as out:
+                out.write_table(pa.Table.from_pylist([r for r in kept if r["account_id"]], schema=_SCHEMA))
+    except OSError as error:
+        raise StoreError(f"{folder}: prompts in no family cannot be changed: {error}") from error
+
+
+def _without(row: dict[str, Any], accounts: frozenset[str]) -> dict[str, Any]:
+    others = [n for n, account in enumerate(row["account_id"]) if account not in accounts]
+    return row | {name: [row[name][n] for n in others] for name in ("account_id", "second")}
 
 
 @dataclass(frozen=True, slots=True)

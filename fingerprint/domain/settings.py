@@ -25,6 +25,7 @@ class Settings:
     max_rejects: rows that may be rejected before the job stops; None: any number.
     memory_gb: memory that a night may take, in 10^9 bytes; a larger night works through files in the home.
     retention_days: days for which vectors of single prompts, and hashes of prompts in no family, are kept; 0: none are.
+    keep_days: days for which what nights counted of accounts and families is kept; None: for ever.
     threads: that read, normalise and match; None: one for each processor. Results do not depend on it.
     strict: store nothing where the traffic raises a warning (plausibility.py of traffic); raises DoubtfulTraffic.
     device: torch device that computes and compares vectors (cuda, cuda:1); None: FAISS on the CPU, and transformers on
@@ -48,6 +49,7 @@ class Settings:
     strict: bool = False
     memory_gb: float = 12.0
     retention_days: int = 7
+    keep_days: int | None = None
     threads: int | None = None
     device: str | None = None
     engine: str = "local"

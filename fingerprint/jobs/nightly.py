@@ -154,6 +154,7 @@ def _work(
             campaigns=outcome.campaigns,
             events=events,
             retention_days=request.settings.retention_days,
+            keep_days=request.settings.keep_days,
         )
     return kept
 

@@ -46,14 +46,19 @@ def _behind(home: Path, night: str | None, revision: int) -> bool:
 def publish_snapshot(home: Home) -> str:
     """Make the lookup snapshot anew from the database, after a label or an import; returns its id."""
     with HomeLock(home.path), Store.open(home.path, home.database) as store:
-        stamp, nights, revision = store.stamp(), store.nights(), store.revision()
-        if stamp is None:
-            raise SnapshotError(f"{home.path}: no families stored yet")
-        return snapshot_build.publish(
-            home.path,
-            store.signatures(),
-            stamp,
-            night=nights[-1].batch_id if nights else None,
-            senders=store.family_accounts(),
-            revision=revision,
-        )
+        return publish_from(store, home)
+
+
+def publish_from(store: Store, home: Home) -> str:
+    """Make the lookup snapshot anew as `publish_snapshot` does, for a job that holds the home's lock."""
+    stamp, nights, revision = store.stamp(), store.nights(), store.revision()
+    if stamp is None:
+        raise SnapshotError(f"{home.path}: no families stored yet")
+    return snapshot_build.publish(
+        home.path,
+        store.signatures(),
+        stamp,
+        night=nights[-1].batch_id if nights else None,
+        senders=store.family_accounts(),
+        revision=revision,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from fingerprint.store.tables import REVISION
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 15
+AGAIN = "run the same command again"
 CONNECT_TIMEOUT_S = 10
 _CANNOT_WRITE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_FULL")
 _ALONE = 0x66696E67  # "fing": any number that no other program takes in the same PostgreSQL database
@@ -65,6 +66,29 @@ class Database:
             if alone and connection.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ALONE)))
             yield connection
+
+    def rewrite(self, tables: Sequence[str]) -> None:
+        """Write the files of the database, or of these tables of PostgreSQL, without what was deleted from them.
+
+        Raises StoreError where another process reads or writes meanwhile.
+        """
+        with self._border(), self._reads.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+                for name in sorted(set(tables)):
+                    alone.exec_driver_sql(f"VACUUM (FULL) {name}")
+                return
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            try:
+                driver.execute("VACUUM")
+                busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.OperationalError as error:
+                raise StoreError(f"{self.name}: {error}") from error
+            if busy:
+                raise StoreError(
+                    f"{self.name}: deleted rows are still in its log, for another process reads it; {AGAIN}"
+                )
 
     @contextmanager
     def _border(self) -> Iterator[None]:

@@ -24,7 +24,7 @@ from fingerprint.domain.schemas import (
 )
 from fingerprint.domain.signature import Signature, Stamp
 from fingerprint.domain.vocabulary import AccountSort, FamilySort
-from fingerprint.store import lists, night_writer, signature_import, tables
+from fingerprint.store import erasure, lists, night_writer, signature_import, tables
 from fingerprint.store.access import Access
 from fingerprint.store.cursors import Cursor
 from fingerprint.store.database import Database
@@ -124,6 +124,7 @@ class Store:
         campaigns: Sequence[CampaignRow] = (),
         events: Sequence[Event] = (),
         retention_days: int | None = None,
+        keep_days: int | None = None,
     ) -> None:
         """Save all of a night's findings, or none.
 
@@ -133,7 +134,8 @@ class Store:
         signature's label is not saved; nor is its campaign_id, for `campaigns` say which families they have. Stored
         families that no argument names stay as they are.
 
-        retention_days: families that were retired longer ago lose their vectors; None keeps them.
+        retention_days: families that were retired longer ago lose their vectors; keep_days: what nights that began longer ago
+        counted is deleted. None keeps them.
         A batch saved again replaces its traffic and events; families that only its earlier run had seen are retired.
         Raises StampMismatch when another model or normaliser made the stored signatures.
         """
@@ -165,6 +167,17 @@ class Store:
             night_writer.retire(connection, set(unseen) - saved, night.batch_id)
             if retention_days is not None:
                 night_writer.drop_old_vectors(connection, now - timedelta(days=retention_days))
+            if keep_days is not None:
+                erasure.forget_nights(connection, now - timedelta(days=keep_days))
+
+    def erase_accounts(self, ids: Sequence[str], *, by: str) -> erasure.Erased:
+        """Delete all rows of some accounts, and log that it was done; `scrub` then rewrites the files."""
+        with self._database.writing(alone=True) as connection:
+            return erasure.erase_accounts(connection, ids, by=by, now=datetime.now(UTC))
+
+    def scrub(self) -> None:
+        """Leave no byte of what was deleted in the database's files."""
+        erasure.scrub(self._database)
 
     def import_signatures(
         self, signatures: Sequence[Signature], policy: ImportPolicy | None = None

@@ -97,6 +97,12 @@ _DEFAULTS = Settings()
     "transformer models on a GPU if torch finds one]",
 )
 @click.option(
+    "--keep-days",
+    type=click.IntRange(min=1),
+    metavar="DAYS",
+    help="Delete what nights that ran longer ago counted of accounts and families. [default: keep all]",
+)
+@click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
     default=_DEFAULTS.engine,
