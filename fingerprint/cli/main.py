@@ -60,12 +60,15 @@ Exit status:
   6    the embedding model cannot be loaded
   7    there is no such family, campaign or account
   8    the traffic raised a warning, and --strict was given
+  9    done; the night flagged a family that was not flagged before, and --exit-new was given
   130  stopped by Ctrl-C (143: by SIGTERM)
 
 \b
 Environment:
   FINGERPRINT_HOME, FINGERPRINT_DATABASE   used if --home or --database is not given
   FINGERPRINT_BY                           used if --by is not given
+  FINGERPRINT_NOTIFY                       used if --notify is not given
+  FINGERPRINT_NOTIFY_SECRET                signs what --notify sends
   FINGERPRINT_DEBUG=1                      prints the traceback of an error
 """
 

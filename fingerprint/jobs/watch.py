@@ -323,8 +323,18 @@ class WatchFiles:
     events: Path | None = None
 
 
-def watch(feed: Feed, home: Home, place: WatchFiles, options: WatchOptions | None = None) -> WatchState:
-    """Watch a feed to its end, going on from the state that a former run left; returns the state at the end."""
+def watch(
+    feed: Feed,
+    home: Home,
+    place: WatchFiles,
+    options: WatchOptions | None = None,
+    *,
+    notices: Callable[[EventRecord], None] | None = None,
+) -> WatchState:
+    """Watch a feed to its end, going on from the state that a former run left; returns the state at the end.
+
+    notices: called with each event once it is written.
+    """
     options = options or WatchOptions()
     stamp = stamp_of(Embedder.load(options.settings.model))
     state = watch_state.load(place.state, place.source, stamp)
@@ -335,7 +345,12 @@ def watch(feed: Feed, home: Home, place: WatchFiles, options: WatchOptions | Non
         if place.state is not None:
             watch_state.save(reached, place.state, place.source, stamp)
 
-    Watch(home, options, state, events).run(feed, save)
+    def emit(event: EventRecord) -> None:
+        events(event)
+        if notices is not None:
+            notices(event)
+
+    Watch(home, options, state, emit).run(feed, save)
     return state
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,7 @@ from fingerprint.cli.commands.options import (
     home_of,
     home_options,
     max_rejects_option,
+    notify_options,
     output_options,
     quiet_option,
     reading_options,
@@ -19,10 +21,18 @@ from fingerprint.cli.commands.options import (
     strict_option,
     traffic_argument,
 )
+from fingerprint.cli.output.terminal import warn
+from fingerprint.domain.errors import FingerprintError
 from fingerprint.domain.reading import Reading
-from fingerprint.domain.settings import PRECISION_RANGE, Settings
+from fingerprint.domain.settings import PRECISION_RANGE, Home, Settings
+
+if TYPE_CHECKING:
+    from fingerprint.jobs.notify import Webhook
 
 _DEFAULTS = Settings()
+
+EXIT_NEW = 9
+"""The exit status of --exit-new: the night is stored, and flagged what was not flagged before."""
 
 
 @click.command()
@@ -117,6 +127,10 @@ _DEFAULTS = Settings()
 @reading_options
 @max_rejects_option
 @strict_option
+@notify_options
+@click.option(
+    "--exit-new", is_flag=True, help=f"End with exit status {EXIT_NEW} if a family was newly flagged."
+)
 @output_options
 @quiet_option
 def nightly(
@@ -127,6 +141,8 @@ def nightly(
     reading: Reading,
     as_json: bool,
     quiet: bool,
+    webhook: Webhook | None,
+    exit_new: bool,
     **settings: object,
 ) -> None:
     """Find prompt families in a night of traffic.
@@ -139,7 +155,8 @@ def nightly(
     Example:
       fingerprint nightly logs/2026-03-02/ --home home --assignments families.parquet
 
-    The output is a summary: rows read, accepted, rejected and duplicate (they add up), families and times.
+    The output is a summary: rows read, accepted, rejected and duplicate (they add up), families and times, and by name
+    what was newly flagged; `fingerprint report` has the whole of it. --notify sends the same to a webhook, once a night.
     Families, accounts and campaigns are stored in the home, all or nothing; rejected rows are listed in
     home/rejects. A night larger than memory keeps each finished stage in home/work until it is stored: if it is
     killed, the same command continues from there. --json prints the summary as one JSON object on stdout and
@@ -164,6 +181,31 @@ def nightly(
     printing.result(
         [report], lambda: printing.night(report, home.path, assignments), as_json=as_json, quiet=quiet
     )
+    shown = report.newly_flagged > 0 and not (as_json or quiet)
+    if shown or webhook is not None:
+        _tell(home, report.batch_id, webhook, shown=shown)
+    if exit_new and report.newly_flagged:
+        click.get_current_context().exit(EXIT_NEW)
+
+
+def _tell(home: Home, night: str, webhook: Webhook | None, *, shown: bool) -> None:
+    """Tell what a night newly flagged, by name; the night is stored, so what goes wrong here is only told."""
+    from fingerprint.casework.morning_report import morning_report
+    from fingerprint.cli.output import report_pages
+    from fingerprint.jobs.notify import night_message
+    from fingerprint.store.store import Store
+
+    try:
+        with Store.open(home.path, home.database, read_only=True) as store:
+            made = morning_report(store, home, night)
+    except FingerprintError as error:
+        warn(f"the night is stored, but what it newly flagged cannot be told: {error}")
+        return
+    if shown:
+        report_pages.news(made)
+    trouble = None if webhook is None else webhook.post(night_message(made))
+    if trouble is not None:
+        warn(trouble)
 
 
 def _nightly_stopped(stage: str | None) -> str:

@@ -7,6 +7,7 @@ How results are printed is one rule for all commands (`output_options`): text fo
 from __future__ import annotations
 
 import functools
+import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -104,6 +105,19 @@ _json = click.option("--json", "json_", is_flag=True, help="Short for --format j
 _flagged = click.option("--flagged", is_flag=True, help="List only flagged ones.")
 _min_score = click.option("--min-score", type=float, metavar="X", help="List only scores of X or more.")
 _limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="List only the first N.")
+
+
+_notify = click.option(
+    "--notify",
+    envvar="FINGERPRINT_NOTIFY",
+    show_envvar=True,
+    metavar="URL",
+    help="Send what was newly flagged to this webhook, as JSON that Slack understands; signed if "
+    "FINGERPRINT_NOTIFY_SECRET is set.",
+)
+_notify_plain_http = click.option(
+    "--notify-plain-http", is_flag=True, help="Allow --notify over http:// to other machines."
+)
 
 
 def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -213,6 +227,21 @@ def explain_stop(words: Callable[[], str]) -> Iterator[None]:
     except KeyboardInterrupt as stop:
         stop.add_note(words())
         raise
+
+
+def notify_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --notify and --notify-plain-http; the command takes `webhook`, None where none was named."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, notify: str | None, notify_plain_http: bool, **options: Any) -> Any:
+        webhook = None
+        if notify is not None:
+            from fingerprint.jobs.notify import SECRET_VARIABLE, Webhook
+
+            webhook = Webhook(notify, os.environ.get(SECRET_VARIABLE, ""), plain_http=notify_plain_http)
+        return command(*arguments, webhook=webhook, **options)
+
+    return with_options(_notify, _notify_plain_http)(run)
 
 
 made_with_option = click.option(

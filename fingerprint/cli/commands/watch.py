@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,11 +13,16 @@ from fingerprint.cli.commands.options import (
     explain_stop,
     home_of,
     home_options,
+    notify_options,
     reading_options,
 )
+from fingerprint.cli.output.terminal import warn
 from fingerprint.domain.errors import InputError, UsageError
 from fingerprint.domain.reading import Reading
 from fingerprint.domain.settings import Settings
+
+if TYPE_CHECKING:
+    from fingerprint.jobs.notify import Webhook
 
 
 @click.command()
@@ -85,6 +92,7 @@ from fingerprint.domain.settings import Settings
     metavar="M",
     help="Embedding model, as for `fingerprint nightly`.",
 )
+@notify_options
 @reading_options
 def watch(
     source: str,
@@ -98,6 +106,7 @@ def watch(
     model: str,
     conversation_hours: float,
     reading: Reading,
+    webhook: Webhook | None,
     **timing: object,
 ) -> None:
     """Watch a stream of requests and report families as they appear.
@@ -113,9 +122,11 @@ def watch(
     The output is always JSON lines, one event each: `active`, a family of the home was seen (once a day); `raised`, a
     new family was found; `flagged`, a family's score became that of a campaign. Requests in no family are kept in
     memory for a while, and nowhere else. With --state, a watch of a file or a topic that was killed continues where
-    it stopped; events in --events are then written once each, events on stdout may be repeated.
+    it stopped; events in --events are then written once each, events on stdout may be repeated, and so may messages of
+    --notify, which tell of flagged families and never hold up the watch.
     """
     from fingerprint.jobs import watch as watch_job
+    from fingerprint.jobs.notices import Notices
     from fingerprint.traffic.feeds import feed_of
 
     if events is not None and state_file is None:
@@ -127,8 +138,10 @@ def watch(
         **timing,  # type: ignore[arg-type]
     )
     place = watch_job.WatchFiles(source, state_file, events)
-    with explain_stop(lambda: "stopped; events written so far remain valid"):
-        state = watch_job.watch(feed, home_of(path, database), place, options)
+    with ExitStack() as opened:
+        opened.enter_context(explain_stop(lambda: "stopped; events written so far remain valid"))
+        notices = None if webhook is None else opened.enter_context(Notices(webhook, warn))
+        state = watch_job.watch(feed, home_of(path, database), place, options, notices=notices)
     click.echo(
         f"{state.rows:,} rows read, {state.rejected:,} rejected; {len(state.flagged):,} families flagged",
         err=True,

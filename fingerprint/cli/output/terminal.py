@@ -9,6 +9,8 @@ from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+import click
+
 # C0 and C1 controls (escape sequences begin with one), direction and other invisible formatting, line and
 # paragraph separators, tags, halves of surrogate pairs, private use, noncharacters
 _UNSAFE = re.compile(
@@ -34,6 +36,11 @@ def json_line(value: object) -> str:
 def iso(time: datetime) -> str:
     """Return a time as ISO 8601 in UTC with Z, to the second or as exact as it is."""
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def warn(words: str) -> None:
+    """Print on stderr what went wrong beside the work, which goes on."""
+    click.echo(f"fingerprint: {plain(words)}", err=True)
 
 
 def _escape(unsafe: re.Match[str]) -> str:
