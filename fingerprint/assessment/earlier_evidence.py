@@ -1,7 +1,8 @@
 """What earlier nights said of whether accounts have ways of their own counts on: one night's sample is small.
 
-The evidence is a log10 likelihood ratio, and those of independent nights add up. Half of what was known is carried over, for
-pools change (D-171). A night that is worked again adds nothing to itself, and neither do the rounds of a watch, which see
+The evidence is a log10 likelihood ratio, and those of independent nights add up. All of what was known is carried over
+where the pool is the same, as far as accounts that came back tell; half of it otherwise, for pools change (D-171,
+D-205). A night that is worked again adds nothing to itself, and neither do the rounds of a watch, which see
 the same requests again and again.
 """
 
@@ -13,11 +14,11 @@ from enum import Enum
 
 import numpy as np
 
-from fingerprint.assessment.family_statistics import FamilyStatistics
+from fingerprint.assessment.family_statistics import FamilyStatistics, same_pool
 from fingerprint.domain.signature import Reason
 
 CARRIED = 0.5
-"""Share of the evidence of a family's last score that counts on."""
+"""Share of the evidence of a family's last score that counts on where its pool may be another one."""
 
 
 class Since(Enum):
@@ -39,6 +40,7 @@ def with_earlier_evidence(
     if since is Since.MIXED:
         return statistics
     column = {feature.name: k for k, feature in enumerate(statistics.features)}
+    share = np.where(same_pool(statistics), 1.0, CARRIED)
     last = [{reason.name: reason.value for reason in reasons} for reasons in last_reasons]
     evidence, known = statistics.evidence.copy(), np.array([bool(values) for values in last], dtype=np.bool_)
     for pro, contra in OPPOSITES:
@@ -47,7 +49,7 @@ def with_earlier_evidence(
         k, m = column[pro], column[contra]
         before = np.array([values.get(pro, 0.0) - values.get(contra, 0.0) for values in last])
         ratio = evidence[:, k] - evidence[:, m]
-        ratio = np.where(known, before, ratio) if since is Since.SAME else ratio + CARRIED * before
+        ratio = np.where(known, before, ratio) if since is Since.SAME else ratio + share * before
         evidence[:, k] = np.clip(ratio, 0.0, statistics.features[k].cap)
         evidence[:, m] = np.clip(-ratio, 0.0, statistics.features[m].cap)
     return replace(statistics, evidence=evidence)

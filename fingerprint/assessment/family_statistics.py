@@ -12,14 +12,17 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fingerprint.assessment.features import SCORE_FEATURES, Features
+from fingerprint.assessment.features import RETURNING, SCORE_FEATURES, Features
 from fingerprint.base import stats
-from fingerprint.base.types import Doubles, IntArray
+from fingerprint.base.types import Bools, Doubles, IntArray
 from fingerprint.evidence.null_models import Trait, p_value_evidence
 from fingerprint.evidence.observations import Observations
 
 Traits: TypeAlias = Mapping[str, Trait]
 """Statistics of f families by the names of their features."""
+
+SAME_POOL_EVIDENCE = 2.0
+"""A pool is the same if more accounts came back than chance gives, p below 1e-2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,12 @@ class FamilyStatistics:
         """Return a feature's evidence of one family, 0 where the table has no such row."""
         names = [feature.name for feature in self.features]
         return float(self.evidence[family, names.index(name)]) if name in names else 0.0
+
+
+def same_pool(statistics: FamilyStatistics) -> Bools:
+    """Tell which families' accounts came back from earlier nights, so that it is the same pool, (f,)."""
+    back = [statistics.evidence_of(RETURNING, f) for f in range(len(statistics.evidence))]
+    return np.array(back, dtype=np.float64) >= SAME_POOL_EVIDENCE
 
 
 def measure(data: Observations, features: Features = SCORE_FEATURES) -> FamilyStatistics:

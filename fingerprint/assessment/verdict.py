@@ -9,17 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fingerprint.assessment.family_statistics import FamilyStatistics
-from fingerprint.assessment.features import PRIOR, RETURNING
+from fingerprint.assessment.family_statistics import FamilyStatistics, same_pool
+from fingerprint.assessment.features import PRIOR
 from fingerprint.base.types import Doubles
 from fingerprint.domain.signature import Reason
 from fingerprint.domain.vocabulary import LABELS
 
 TELLING_REQUESTS = 20
 """From fewer conversations than this a night lowers a family's score by half only; not at all if its pool is the same (D-057)."""
-
-SAME_POOL_EVIDENCE = 2.0
-"""A pool is the same if more accounts came back than chance gives, p below 1e-2."""
 
 LABEL_LOG_ODDS = 20.0
 """What an analyst's own word on the family adds or takes away: it decides."""
@@ -89,7 +86,7 @@ def _share_kept(statistics: FamilyStatistics, family: int) -> float:
     """How much of a drop in score is made good, 0 to 1: few conversations settle little, and nothing if the pool is the same."""
     if statistics.requests[family] >= TELLING_REQUESTS:
         return 0.0
-    return 1.0 if statistics.evidence_of(RETURNING, family) >= SAME_POOL_EVIDENCE else 0.5
+    return 1.0 if same_pool(statistics)[family] else 0.5
 
 
 def _number(value: float) -> str:

@@ -174,7 +174,7 @@ def extend(batch: Batch, discovery: Discovery, left: Leftovers, settings: Settin
     new = np.flatnonzero((own >= 2) & (own < more.families.support) & together)
     tonights = _tonight(more.families.take(new), left.prompts[likely[tonight]], batch)
     new = new[~is_ordinary(tonights, behaviour_of(batch, tonights.members))]
-    return _append(batch, discovery, more, new, settings) if len(new) else discovery
+    return with_families(batch, discovery, more, new, settings) if len(new) else discovery
 
 
 def _tonight(families: Families, prompts: IntArray, batch: Batch) -> Families:
@@ -219,7 +219,7 @@ def _requests(batch: Batch, prompts: IntArray, earlier: pa.Table) -> Batch:
     )
 
 
-def _append(
+def with_families(
     batch: Batch, discovery: Discovery, more: Discovery, new: IntArray, settings: Settings
 ) -> Discovery:
     """Append some families (rows of `more`) to a discovery; they get the prompts in no family that hold their text."""

@@ -18,7 +18,7 @@ from fingerprint.domain.signature import Signature, Template
 from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.signatures.adoption import adopt, owned_by, owners
 from fingerprint.signatures.describe import Described
-from fingerprint.signatures.same_fillings import same_fillings
+from fingerprint.discovery.same_fillings import same_fillings
 from fingerprint.signatures.siblings import siblings
 from fingerprint.signatures.spread import spreads
 from fingerprint.signatures.variants import MIN_SHARED_POOL, Wording, originals

@@ -35,6 +35,13 @@ def test_what_earlier_nights_said_counts_on_by_half() -> None:
     assert 0 < CARRIED < 1
 
 
+def test_what_is_known_of_the_same_pool_counts_on_in_full() -> None:
+    tonight = statistics(0.2, 0.2)
+    tonight.evidence[0, NAMES.index("returning")] = 5.0
+    after = with_earlier_evidence(tonight, [last("dealt", 0.8), last("dealt", 0.8)])
+    np.testing.assert_allclose([ratio(after, f) for f in range(2)], [1.0, 0.6])
+
+
 def test_no_family_gets_beyond_the_cap() -> None:
     cap = SCORE_FEATURES[NAMES.index("dealt")].cap
     after = with_earlier_evidence(statistics(cap), [last("dealt", cap)])

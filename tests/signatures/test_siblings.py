@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 from support.crafted import Sent, batch_of, words
 
-from fingerprint.signatures.same_fillings import same_fillings
+from fingerprint.discovery.same_fillings import same_fillings
 from fingerprint.signatures.siblings import siblings
 from fingerprint.signatures.variants import Wording
 
