@@ -22,6 +22,7 @@ from fingerprint.discovery.proof import is_pools
 from fingerprint.discovery.sentence_groups import SentenceGroups, Sentences, group_sentences, read_sentences
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
+from fingerprint.evidence.null_models import POOL_OVERLAP_P
 
 TOGETHER_P, TOGETHER_SHARE, FEWEST_TOGETHER = 1e-6, 0.2, 3
 """Two groups are of one template if so many prompts hold both that chance brings it so rarely (hypergeometric tail), and
@@ -35,6 +36,10 @@ OWN_SHARE = 0.5
 
 CLAIMED = 0.6
 """A sentence says what a group says if its cosine with the group's centre is this (D-155)."""
+
+ONE_POOL, FEWEST_SHARED, SIMILAR = 1 / 3, 3, 0.5
+"""Two templates that their senders do not prove are one, of which each prompt has one of several wordings, if this share
+of the fewer senders, and so many, send both beyond chance, and something that both say has this cosine (D-207)."""
 
 MOSTLY = 0.7
 """Two families are one if this share of one's prompts is of the other, too."""
@@ -123,6 +128,8 @@ def _discover(
     groups = group_sentences(said, senders, seed=settings.seed)
     template = _own_groups(groups, _together(groups))
     members = _members(groups, template)
+    template = _joined(batch, said, groups, template, _proven(batch, said, members, settings))
+    members = _members(groups, template)
     kept = np.flatnonzero(_proven(batch, said, members, settings))
     rank = np.full(members.shape[0] + 1, -1, dtype=np.int64)
     rank[kept] = np.arange(len(kept))
@@ -175,6 +182,48 @@ def _own_groups(groups: SentenceGroups, template: Ids) -> Ids:
     return np.where(inside >= OWN_SHARE * np.diff(holders.indptr), template, -1).astype(np.int32)
 
 
+def _joined(batch: Batch, said: Sentences, groups: SentenceGroups, template: Ids, proven: Bools) -> Ids:
+    """Put templates together that one pool sends and that say something alike; template: (g,) of each group, -1 = none.
+
+    Some wordings are too far from the others for their sentences to be of one group, and too few to be proven (t,).
+    Null of the pools: the fewer senders are drawn from all accounts (hypergeometric tail under POOL_OVERLAP_P).
+    """
+    sent = (_members(groups, template) @ batch.senders()[said.prompts]).sign().tocsr()
+    sent = (sparse.diags((~proven).astype(np.float32)) @ sent).tocsr()
+    sent.eliminate_zeros()
+    accounts = np.diff(sent.indptr)
+    both = sparse.triu(sent @ sent.T, k=1).tocoo()
+    count = both.data.astype(np.int64)
+    fewer = np.minimum(accounts[both.row], accounts[both.col])
+    more = np.maximum(accounts[both.row], accounts[both.col])
+    near = (count >= np.maximum(FEWEST_SHARED, ONE_POOL * fewer)) & (
+        stats.hypergeometric(count, len(batch.accounts), more, fewer) < POOL_OVERLAP_P
+    )
+    pairs = [
+        (i, j)
+        for i, j in zip(both.row[near].tolist(), both.col[near].tolist(), strict=True)
+        if _says_alike(said, groups, np.flatnonzero(template == i), np.flatnonzero(template == j))
+    ]
+    one = np.array([i for i, _ in pairs], dtype=np.int64)
+    other = np.array([j for _, j in pairs], dtype=np.int64)
+    group = components(one, other, sent.shape[0])
+    return np.append(group, np.int32(-1))[template]
+
+
+def _says_alike(said: Sentences, groups: SentenceGroups, one: IntArray, other: IntArray) -> bool:
+    """Tell whether one of some groups of sentences means nearly what one of others does."""
+    cosine = _means(said, groups, one) @ _means(said, groups, other).T
+    return bool(cosine.max(initial=-1.0) >= SIMILAR)
+
+
+def _means(said: Sentences, groups: SentenceGroups, numbers: IntArray) -> FloatArray:
+    """Return the centres of some groups of sentences, (c, d) unit rows."""
+    means = [said.vectors[groups.of_sentence == group].mean(axis=0) for group in numbers]
+    centres = np.array(means, dtype=np.float32).reshape(len(numbers), said.vectors.shape[1])
+    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
+    return centres
+
+
 def _proven(batch: Batch, said: Sentences, members: sparse.csr_matrix, settings: Settings) -> Bools:
     """Tell which families (t,) of prompts (t, m) are sent by accounts that come back with them, or send them together."""
     wide = sparse.csr_matrix(
@@ -193,9 +242,7 @@ def _centres(
     """Return which of a template's groups describe it, and the centre of each, (c, d); members: (1, m) CSR."""
     support = np.asarray((members @ groups.held).todense()).ravel()[numbers]
     chosen = np.sort(numbers[np.argsort(-support, kind="stable")[:MOST_GROUPS]])
-    means = [said.vectors[groups.of_sentence == group].mean(axis=0) for group in chosen]
-    centres = np.array(means, dtype=np.float32).reshape(len(chosen), said.vectors.shape[1])
-    return chosen, centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
+    return chosen, _means(said, groups, chosen)
 
 
 def _claim(said: Sentences, centres: Sequence[FloatArray]) -> Ids:

@@ -18,7 +18,7 @@ from fingerprint.base.sparse import ranges
 from fingerprint.base.types import Ids, IntArray
 from fingerprint.clustering.knn import knn_graph
 from fingerprint.discovery import discover as discovery_stage
-from fingerprint.discovery import layers, leftovers
+from fingerprint.discovery import frames, layers, leftovers
 from fingerprint.discovery.assignment import Assignment, Whole
 from fingerprint.discovery.batch import Batch, Requests, collect
 from fingerprint.discovery.discover import Discovery, Graph
@@ -151,6 +151,7 @@ def discover(night: Night, known: KnownFamilies, job: Job) -> Discovered:
         left = _leftovers(night, batch, discovery, job)
         discovery = leftovers.extend(batch, discovery, left, job.settings)
         discovery = layers.peel(batch, discovery, known.signatures, job.settings)
+        discovery = frames.add_frames(batch, discovery, job.settings)
         return Discovered(batch, discovery, discovery.assignment, whole, left, job.engine.graph)
     batch = night.batch
     discovery = discovery_stage.discover(
@@ -159,6 +160,7 @@ def discover(night: Night, known: KnownFamilies, job: Job) -> Discovered:
     left = _leftovers(night, batch, discovery, job)
     discovery = leftovers.extend(batch, discovery, left, job.settings)
     discovery = layers.peel(batch, discovery, known.signatures, job.settings)
+    discovery = frames.add_frames(batch, discovery, job.settings)
     job.tell("describe", 0, None)
     whole = Whole.of(batch, discovery.assignment)
     # what only rewords a known family makes no topic; of a large night's sample too little is known to tell

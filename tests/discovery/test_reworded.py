@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from support.crafted import Sent, batch_of, words
-from support.new_wordings import THINGS, asked_once, passers_by, reworded_prompts, sent_by_a_pool
+from support.new_wordings import (
+    OTHER_THINGS,
+    THINGS,
+    asked_once,
+    passers_by,
+    reworded_prompts,
+    sent_by_a_pool,
+)
 from support.night_families import families_of
 
 from fingerprint.discovery.discover import discover
@@ -42,6 +51,27 @@ def test_a_template_worded_anew_in_every_request_is_a_family_of_its_pool(embedde
     own = families.prompts[families.label == 0]
     assert (own < 60).all()
     assert len(own) >= 57
+
+
+def once_each(random: np.random.Generator, things: Sequence[Sequence[str]], *, first: int) -> list[Sent]:
+    """Two prompts of what these things say by each of a dozen accounts, which send no more of it."""
+    out = []
+    for n in range(16):
+        said = [wordings[(n + k) % len(wordings)] for k, wordings in enumerate(things)]
+        text = ". ".join([*said, words(random, 12)])
+        out.append(Sent(text, f"pool{first + n}", float(random.uniform(0, 86_400))))
+    return out
+
+
+@pytest.mark.parametrize(("first", "families"), [(0, 1), (100, 0)])
+def test_wordings_far_apart_are_one_template_of_the_pool_that_sends_both(
+    embedder: Embedder, first: int, families: int
+) -> None:
+    random = np.random.default_rng(11)
+    some, others = once_each(random, THINGS[:2], first=0), once_each(random, OTHER_THINGS, first=first)
+    result = found([*some, *others, *passers_by(random, 2_000)], embedder)
+    assert len(result.known) == families
+    assert (result.label[:32] == families - 1).mean() > 0.9
 
 
 def test_what_people_ask_once_is_no_family_however_alike(embedder: Embedder) -> None:

@@ -51,6 +51,30 @@ THINGS = (
     ),
 )
 
+OTHER_THINGS = (
+    (
+        "how much does every ingredient weigh in grams",
+        "say in grams what each ingredient weighs",
+        "tell in grams how much each ingredient weighs",
+        "what every ingredient weighs is said in grams",
+        "in grams, how much do the ingredients weigh",
+        "state how many grams every ingredient weighs",
+        "give the grams that each ingredient weighs",
+        "how many grams does each of the ingredients weigh",
+    ),
+    (
+        "compare the wine of two regions that would suit the plate",
+        "two regions whose wines go with the plate are compared",
+        "which wine of two regions suits the plate better",
+        "set the wines of two regions that match the plate side by side",
+        "the wines of two regions are compared for this plate",
+        "name a wine of either of two regions for the plate, and compare them",
+        "wines of two regions that fit the plate: compare them",
+        "compare wines from two regions for this plate",
+    ),
+)
+"""Of another wording of the same template, which says its first thing nearly as THINGS does."""
+
 
 def reworded_prompts(random: np.random.Generator, count: int) -> list[str]:
     """So many prompts, no two in the same words, each with three of the things in any order and a payload."""
