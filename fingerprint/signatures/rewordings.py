@@ -14,11 +14,11 @@ from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, HashArray,
 from fingerprint.discovery.batch import Batch, behaviour_of
 from fingerprint.discovery.families import members_of
 from fingerprint.discovery.reworded import FEWEST_SAID, MOSTLY, things_said
+from fingerprint.discovery.same_fillings import same_fillings
 from fingerprint.domain.signature import Signature, Template
 from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.signatures.adoption import adopt, owned_by, owners
 from fingerprint.signatures.describe import Described
-from fingerprint.discovery.same_fillings import same_fillings
 from fingerprint.signatures.siblings import siblings
 from fingerprint.signatures.spread import spreads
 from fingerprint.signatures.variants import MIN_SHARED_POOL, Wording, originals
