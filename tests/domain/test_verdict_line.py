@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from fingerprint.domain.signature import Reason
-from fingerprint.domain.verdict_line import verdict_line
+from fingerprint.domain.verdict_line import campaign_verdict, verdict_line
 
 LIST = Reason("dealt", 1.3, 4.3, "", "work through one list")
 MINUTES = Reason("synchrony", 12.0, 3.2, "", "act within minutes of one another")
@@ -33,3 +33,14 @@ def test_a_family_of_which_nothing_is_known_has_a_sentence_too() -> None:
     )
     assert verdict_line([LIST], 9, flagged=False) == "9 accounts work through one list"
     assert verdict_line([LIST], 1, flagged=True) == "1 account: work through one list"
+
+
+def test_a_campaign_has_the_sentence_that_most_of_its_requests_bear_out() -> None:
+    large, small = [MINUTES, PAYMENT, PRIOR], [LIST, TOPICS, PRIOR]
+    assert campaign_verdict([(large, 900), (small, 100)], 80, flagged=True) == (
+        "80 accounts act within minutes of one another and share payment hashes"
+    )
+    assert campaign_verdict([(large, 100), (small, 900)], 80, flagged=True) == (
+        "80 accounts work through one list, but have topics of their own"
+    )
+    assert "nothing was seen" in campaign_verdict([], 80, flagged=True)

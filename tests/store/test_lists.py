@@ -140,3 +140,31 @@ def test_campaigns_of_a_night(store: Store) -> None:
     (campaign,) = store.campaigns()
     assert (campaign.label, campaign.score, campaign.flagged) == ("Graders", 0.9, False)
     assert campaign.families == ("f1", "f2")
+
+
+def test_accounts_are_found_by_their_beginning_sorted_and_paged(store: Store) -> None:
+    rows = [AccountRow(f"org-{n}", 0.1 * n, False, 10 - n, ("f1",)) for n in range(4)]
+    store.save_night(
+        make_night("n1"),
+        [make_signature("f1")],
+        spread=table(SPREAD_SCHEMA),
+        activity=table(ACTIVITY_SCHEMA),
+        accounts=[*rows, AccountRow("other", 0.9, False, 1, ("f1",))],
+    )
+    assert store.accounts(prefix="org-") == rows[::-1]
+    assert store.accounts(prefix="org-", sort="requests") == rows
+    first = store.accounts(prefix="org-", sort="requests", limit=2)
+    rest = store.accounts(
+        prefix="org-", sort="requests", after=Cursor(first[-1].requests, first[-1].account_id)
+    )
+    assert [*first, *rest] == rows
+    assert store.accounts(prefix="ORG") == store.accounts(prefix="%") == []
+
+
+def test_campaigns_are_found_by_words(store: Store) -> None:
+    save_first(store)
+    Actions(store.database).rename_campaign("c1", "Graders of March", by="ann")
+    for words in ("c1", "graders OF", "rate the", "f2"):
+        assert [row.campaign_id for row in store.campaigns(words=words)] == ["c1"], words
+    for words in ("nothing", "%", "_"):
+        assert store.campaigns(words=words) == [], words

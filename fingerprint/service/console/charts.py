@@ -24,7 +24,7 @@ LANE = 34
 HEAD = 16
 """Heights in pixels: of a heat map's row, of a family's row, of the dates above them."""
 
-MAX_DAY = 36.0
+MAX_DAY = 120.0
 WIDTH = 640
 """Widths in pixels: the largest of a day, and of a chart."""
 

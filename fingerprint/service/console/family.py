@@ -182,7 +182,7 @@ def try_prompt(
     """Look a prompt up as the lookup service would; the prompt is not stored."""
     serving = visit.service.live.serving
     if serving is None:
-        raise NotFound("no snapshot yet: run `fingerprint nightly`")
+        raise NotFound("no snapshot yet; run `fingerprint nightly`")
     match, decision = None, None
     if prompt.strip():
         sender = account.strip() or None
