@@ -115,7 +115,7 @@ class Signature:
     """A family as it is stored, matched and shared; holds no text that fewer than k accounts sent.
 
     grams: (g,) uint64, sorted, the n-gram hashes of the template's fixed text.
-    weights: (g,) float32, rarity of each gram in nats; a match's coverage is the weighted share of grams held.
+    weights: (g,) float32, rarity of each gram in nats, 0 for public text; a match's coverage is the weighted share of grams held.
     prototypes: (p, d) float32 unit rows, embeddings of the template's sentences; of a reworded family, the mean of the
     wordings of each thing that it says, without grams; of a topical one, its centre, without template or grams.
     threshold: the lowest match score that counts as a match, 0 to 1.
@@ -146,6 +146,11 @@ class Signature:
     label: str | None = None
     campaign_id: str | None = None
     variant_of: str | None = None
+
+
+def public_share(signature: Signature) -> float:
+    """Return the share of a template's n-grams that many others send, too, 0 to 1; they have no weight."""
+    return float((signature.weights == 0).mean()) if len(signature.weights) else 0.0
 
 
 def is_campaign(label: str | None, *, flagged: bool) -> bool:

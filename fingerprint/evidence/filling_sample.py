@@ -18,6 +18,7 @@ from fingerprint.base.hashing import GOLDEN, mix
 from fingerprint.base.sparse import family_of
 from fingerprint.base.strings import buffers, cuts, strings
 from fingerprint.base.types import Bytes, Embed, FloatArray, HashArray, Ids, IntArray, TextsOfPrompts
+from fingerprint.text.masking import UUID
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.tokenise import tokens
 
@@ -34,12 +35,18 @@ MIN_TOKENS = 3
 
 CHUNK = 4_096
 
+UNREAD = -1
+"""Length of a filling of which only masks show that it is there, as of a picture or a file."""
+
+MASK_BYTES = UUID.encode()[:2]
+"""Bytes with which the characters of masks begin, and nothing else in a normalised text."""
+
 
 @dataclass(frozen=True, slots=True)
 class FillingSample:
     """The fillings of m requests, ordered by family.
 
-    family: (m,) int64. request: (m,) int64, numbers in the batch. length: (m,) int32, tokens of the whole filling.
+    family: (m,) int64. request: (m,) int64, numbers in the batch. length: (m,) int32, tokens of the whole filling, or UNREAD.
     vectors: (m, d) float32 unit rows, zeros for a filling of less than MIN_TOKENS.
     """
 
@@ -147,6 +154,7 @@ def _beside_grams(
     out = np.empty(room, dtype=np.uint8)
     out_offsets = np.zeros(len(row) + 1, dtype=np.int64)
     count = np.zeros(len(row), dtype=np.int32)
+    masked = np.zeros(len(row), dtype=np.bool_)
     o = 0
     for p in range(len(row)):
         begin, end = token_offsets[row[p]], token_offsets[row[p] + 1]
@@ -157,6 +165,8 @@ def _beside_grams(
                 fixed[first[g] - begin : last[g] - begin] = True
         for i in range(end - begin):
             if fixed[i]:
+                at = offsets[row[p]] + starts[begin + i]
+                masked[p] |= data[at] == MASK_BYTES[0] and data[at + 1] == MASK_BYTES[1]
                 continue
             if count[p] < MAX_TOKENS:
                 if count[p] > 0:
@@ -167,4 +177,6 @@ def _beside_grams(
                     o += 1
             count[p] += 1
         out_offsets[p + 1] = o
+        if count[p] == 0 and masked[p]:
+            count[p] = UNREAD
     return out[:o].copy(), out_offsets, count

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from fingerprint.base.hashing import mix
 from fingerprint.base.types import HashArray, Ids, IntArray
 from fingerprint.text.ngrams import Shingles
 
@@ -51,6 +52,17 @@ def fillings(
         gram_offsets,
     )
     return Fillings(whole, slots)
+
+
+def told_apart(filled: Fillings, label: Ids) -> Fillings:
+    """Give distinct prompts (n,) that are filled with nothing each a filling of its own: what differs in them is masked.
+
+    label: (n,) int32, each prompt's family, -1 = none.
+    """
+    masked = np.flatnonzero((label >= 0) & (filled.whole == 0))
+    whole = filled.whole.copy()
+    whole[masked] = mix(masked.astype(np.uint64) + np.uint64(1))
+    return Fillings(whole, filled.slots)
 
 
 @njit(cache=True, nogil=True)

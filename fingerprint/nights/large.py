@@ -18,7 +18,7 @@ from fingerprint.discovery.shared_ngrams import shared_grams
 from fingerprint.domain.signature import Signature
 from fingerprint.domain.signature_json import from_json, to_json
 from fingerprint.evidence.coactivity import Behaviour
-from fingerprint.evidence.slot_fillings import Fillings
+from fingerprint.evidence.slot_fillings import Fillings, told_apart
 from fingerprint.nights import memory
 from fingerprint.nights.checkpoint import Checkpoints
 from fingerprint.nights.claims import Claims, core_table
@@ -114,7 +114,7 @@ def fill(spool: Spool, label: Ids, grams: Sequence[HashArray], job: Job) -> tupl
         )
         job.work.finish("filled", {}, whole=filled.whole, slots=filled.slots, **claims_to_arrays(also))
     arrays = job.work.arrays("filled")
-    return Fillings(arrays["whole"], arrays["slots"]), claims_from_arrays(arrays)
+    return told_apart(Fillings(arrays["whole"], arrays["slots"]), label), claims_from_arrays(arrays)
 
 
 def keep(families: NightFamilies, unexplained: pa.Table, work: Checkpoints) -> None:

@@ -26,7 +26,7 @@ from fingerprint.discovery.families import COVER
 from fingerprint.discovery.leftovers import Leftovers
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.results import IngestReport
-from fingerprint.evidence.slot_fillings import Fillings, fillings
+from fingerprint.evidence.slot_fillings import Fillings, fillings, told_apart
 from fingerprint.nights import large, memory
 from fingerprint.nights.claims import Claims, besides, core_table, find_claims
 from fingerprint.nights.job import Job, KnownFamilies
@@ -199,4 +199,5 @@ def fill_batch(batch: Batch, families: NightFamilies) -> tuple[Fillings, Claims]
     whole = np.zeros(batch.distinct, dtype=np.uint64)
     slots = np.zeros((batch.distinct, member_fillings.slots.shape[1]), dtype=np.uint64)
     whole[members], slots[members] = member_fillings.whole, member_fillings.slots
-    return Fillings(whole, slots), Claims(members[also.prompt], also.family, also.grams)
+    filled = told_apart(Fillings(whole, slots), families.label)
+    return filled, Claims(members[also.prompt], also.family, also.grams)

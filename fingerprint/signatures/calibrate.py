@@ -22,6 +22,7 @@ from fingerprint.discovery.sparse_products import counts_at
 from fingerprint.domain.signature import Signature
 from fingerprint.embedding.similarity import held_similarity
 from fingerprint.signatures import match_score
+from fingerprint.signatures.public_text import known_public, public_grams
 from fingerprint.text import sentences
 
 MARGIN = 1e-6
@@ -54,14 +55,18 @@ class NonMembers:
         return cls(embed(flat), offsets, own[chosen])
 
 
-def weights(discovery: Discovery) -> sparse.csr_matrix:
-    """Return the rarity of each family's n-grams among the prompts outside the family, (f, k) CSR of float32."""
+def weights(discovery: Discovery, senders: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return the rarity of each family's n-grams among the prompts outside the family, (f, k) CSR; 0 for public text.
+
+    senders: (n, a) CSR, who sent each prompt. Returns float32.
+    """
     families, postings = discovery.families, discovery.shared.postings
     out = families.core.tocsr().copy()
     out.sort_indices()
     inside = counts_at(families.members, discovery.shared.by_prompt, out)
     outside = np.diff(postings.indptr)[out.indices] - inside.astype(np.int64)
     out.data = match_score.rarity(outside, postings.shape[1])
+    out.data[public_grams(discovery, out, outside, senders)] = 0.0
     return out
 
 
@@ -126,9 +131,12 @@ def with_reliability(signature: Signature, requests: int, unsynchronised: int) -
 
 
 def stricter(old: Signature, fresh: Signature) -> Signature:
-    """Return the old signature with the higher of both thresholds, for text and for meaning, and the fresh reliability."""
+    """Return the old signature with the higher of both thresholds, for text and for meaning, and the fresh reliability.
+
+    What the fresh one knows to be public text counts no more.
+    """
     base = with_reliability(fresh, old.requests_seen, old.unsynchronised)
-    out = replace(old, threshold=max(old.threshold, base.threshold))
+    out = replace(old, threshold=max(old.threshold, base.threshold), weights=known_public(old, fresh))
     if fresh.similarity > old.similarity or old.similarity == 1.0:
         out = replace(out, similarity=fresh.similarity, typical_similarity=fresh.typical_similarity)
     return with_reliability(out, fresh.requests_seen, fresh.unsynchronised)

@@ -109,7 +109,7 @@ def _textual(
         normalise,
         unmask,
     )
-    weights = calibrate.weights(discovery)
+    weights = calibrate.weights(discovery, corpus.senders)
     thresholds = calibrate.thresholds(discovery, weights, settings.false_positive_rate)
     rows = [slice(a, b) for a, b in pairwise(weights.indptr)]
 

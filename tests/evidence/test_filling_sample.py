@@ -10,6 +10,7 @@ from fingerprint.evidence.filling_sample import (
     MAX_REQUESTS,
     MAX_REQUESTS_OF_ACCOUNT,
     MIN_TOKENS,
+    UNREAD,
     chosen_requests,
     filling_sample,
 )
@@ -52,6 +53,23 @@ def test_what_is_embedded_is_the_filling() -> None:
     empty = sample.length < MIN_TOKENS
     assert (sample.vectors[empty] == 0).all()
     assert (sample.vectors[~empty] == 1).all()
+
+
+def test_of_a_picture_nothing_can_be_read() -> None:
+    asked = [f"{TEMPLATE} https://pics.example/{n}" for n in range(3)] + [f"{TEMPLATE}"]
+    texts = normalise(pa.array(asked, pa.large_string()))
+    four = np.arange(4, dtype=np.int32)
+    core = np.unique(np.concatenate([grams_of(asked[0]), grams_of(TEMPLATE)]))
+    read = filling_sample(
+        rows_of([np.arange(4)], 4),
+        four,
+        four,
+        [core],
+        lambda p: texts.take(pa.array(p)),
+        lambda fillings: np.ones((len(fillings), 2), dtype=np.float32),
+    )
+    length = {int(r): int(n) for r, n in zip(read.request, read.length, strict=True)}
+    assert length == {0: UNREAD, 1: UNREAD, 2: UNREAD, 3: 0}
 
 
 def test_no_families_give_no_sample() -> None:

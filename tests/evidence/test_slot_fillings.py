@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.evidence.slot_fillings import Fillings, fillings
+from fingerprint.evidence.slot_fillings import Fillings, fillings, told_apart
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.normalise import normalise
 from fingerprint.text.tokenise import tokens
@@ -34,3 +34,15 @@ def test_what_stands_beside_the_template_is_the_filling() -> None:
     assert found.slots[2, 0] == found.slots[3, 1] != 0
     assert found.whole[4] == 0
     assert not found.slots[4].any()
+
+
+def test_what_differs_in_a_masked_place_only_is_told_apart() -> None:
+    texts = [f"{FIXED} https://pics.example/{n}" for n in range(3)] + [f"{FIXED} blue", "other"]
+    label = [0, 0, 0, 0, -1]
+    found = filled(texts, texts[0], label)
+    assert found.whole[:3].tolist() == [0, 0, 0]
+    apart = told_apart(found, np.array(label, np.int32))
+    assert len(set(apart.whole[:4].tolist()) - {0}) == 4
+    assert apart.whole[3] == found.whole[3]
+    assert apart.whole[4] == 0
+    assert (apart.slots == found.slots).all()

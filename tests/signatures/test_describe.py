@@ -19,6 +19,7 @@ from fingerprint.domain.signature import DayCount, Segment, Signature, Stamp
 from fingerprint.matching import ngram_index
 from fingerprint.matching.ngram_index import index_ngrams
 from fingerprint.signatures import match_score
+from fingerprint.signatures.public_text import PUBLIC_ACCOUNTS, PUBLIC_SHARE
 from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.tokenise import tokens
 
@@ -81,11 +82,16 @@ def test_weights_are_the_rarity_of_their_own_grams(first: tuple[Batch, Discovery
     signature = max(described.signatures, key=lambda s: s.spread.requests)
     assert (np.diff(signature.grams.astype(object)) > 0).all()
     family = described.signatures.index(signature)
+    pool = np.unique(batch.senders()[np.flatnonzero(described.label == family)].indices)
     for gram, weight in zip(signature.grams, signature.weights, strict=True):
         row = int(np.flatnonzero(found.shared.hashes == gram)[0])
         holders = found.shared.postings[row].indices
         outside = (described.label[holders] != family).sum()
-        assert weight == pytest.approx(match_score.rarity(np.array([outside]), batch.distinct)[0], abs=1e-6)
+        strangers = np.setdiff1d(batch.senders()[holders].indices, pool)
+        public = len(strangers) >= max(PUBLIC_ACCOUNTS, PUBLIC_SHARE * len(pool))
+        rarity = match_score.rarity(np.array([outside]), batch.distinct)[0]
+        assert weight == pytest.approx(0.0 if public else rarity, abs=1e-6)
+    assert 0 < np.count_nonzero(signature.weights == 0) < 6
     assert signature.weights.min() < 0.5 < signature.weights.max()
 
 

@@ -16,7 +16,7 @@ from fingerprint.cli.output.terminal import iso, json_line, plain
 from fingerprint.domain.expected_precision import expected_precision, precision_words
 from fingerprint.domain.results import IngestReport, Match, NightReport
 from fingerprint.domain.rows import AccountRow, CampaignRow, Event, FamilyRow, LabelRow
-from fingerprint.domain.signature import Segment, Signature, Slot
+from fingerprint.domain.signature import Segment, Signature, Slot, public_share
 from fingerprint.domain.verdict_line import verdict_line
 from fingerprint.domain.vocabulary import SLOT
 from fingerprint.traffic.remote import label_of
@@ -291,6 +291,8 @@ def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tu
         f"a score of {signature.threshold:.3f} or more; compares {len(signature.grams):,} phrases "
         f"and the meaning of {_count(len(signature.prototypes), 'sentence')}",
     )
+    if public := public_share(signature):
+        page.fact("", f"{public:.0%} of its text is public: others send it, too, and it does not count")
     page.fact(
         "signature",
         f"version {signature.version}; normaliser {stamp.normaliser}, n-grams {stamp.shingle}, model {stamp.model}",

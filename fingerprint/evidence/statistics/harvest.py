@@ -10,6 +10,7 @@ from scipy import sparse
 
 from fingerprint.base.sparse import family_of, sum_of
 from fingerprint.base.types import Doubles
+from fingerprint.evidence.filling_sample import UNREAD
 from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.observations import Observations, once
 from fingerprint.evidence.statistics.pool_overlap import pool_overlaps
@@ -88,13 +89,13 @@ def _load(data: Observations) -> Doubles:
 
 @once
 def median_length(data: Observations) -> Doubles:
-    """Median tokens of each family's fillings, (f,), NaN where none was read."""
+    """Median tokens of each family's fillings, (f,), NaN where none was read, or most are pictures and the like."""
     out = np.full(data.families, np.nan)
     if data.sample is None:
         return out
     bounds = np.searchsorted(data.sample.family, np.arange(data.families + 1))
     for family in range(data.families):
         length = data.sample.length[bounds[family] : bounds[family + 1]]
-        if len(length):
-            out[family] = np.median(length)
+        if 2 * np.count_nonzero(length == UNREAD) < len(length):
+            out[family] = np.median(length[length != UNREAD])
     return out

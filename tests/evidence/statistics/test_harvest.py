@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from support.observed import observed
 
-from fingerprint.evidence.filling_sample import FillingSample
+from fingerprint.evidence.filling_sample import UNREAD, FillingSample
 from fingerprint.evidence.history import History
 from fingerprint.evidence.observations import Observations
 from fingerprint.evidence.statistics.harvest import come_back, once_each, short_fillings
@@ -58,3 +58,14 @@ def test_short_fillings_ask_for_little() -> None:
     assert trait.value[:2].tolist() == [0, 90]
     assert trait.evidence.tolist() == [1, 0, 0]
     assert np.isnan(trait.value[2])
+
+
+def test_a_picture_is_no_short_filling() -> None:
+    rows = [np.arange(3), np.arange(3, 6), np.arange(6, 9)]
+    lengths = [UNREAD, UNREAD, UNREAD, UNREAD, UNREAD, 7, UNREAD, 4, 0]
+    seen = sample([0, 0, 0, 1, 1, 1, 2, 2, 2], lengths)
+    trait = short_fillings(observed(np.arange(9), np.arange(9.0), rows, sample=seen))
+    assert np.isnan(trait.value[:2]).all()
+    assert trait.evidence[:2].tolist() == [0, 0]
+    assert trait.value[2] == 2
+    assert trait.evidence[2] > 0.5
