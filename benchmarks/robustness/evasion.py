@@ -6,7 +6,8 @@
 Two simulated days: on the first, campaigns send their templates as written; on the second every request evades.
 Day 2 is worked as a night into an empty home (is the campaign found by somebody who never saw the template?), and
 looked up in the home of day 1 (is it recognised?), from accounts that sent the template before and from fresh ones.
-The honest traffic of day 2 is the same in all runs.
+The honest traffic of day 2 is the same in all runs. Beside the evasions of the simulation, the whole text is moved to other
+places of a request (`in document`, `in tools`, …).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from benchmarks.common.labelled import MATCHES, Names, Truth, assigned, read
 from benchmarks.common.simulated import generate, run_night, write_traffic
 from benchmarks.robustness.card import CLEAN, Outcome, Spread, as_text, plotted
 from benchmarks.robustness.cost import Cost, cost
+from benchmarks.robustness.places import PLACES, moved
 from fingerprint import simulate
 from fingerprint.domain.settings import Home
 from fingerprint.jobs.lookup import lookup
@@ -92,9 +94,10 @@ def _earlier(options: argparse.Namespace) -> tuple[list[Outcome], list[Spread]]:
 
 
 def settings() -> list[tuple[str, float]]:
-    """Return every evasion with each of its strengths, single ones first."""
+    """Return every evasion with each of its strengths, single ones first, and the places to move a template to."""
     single = [(name, strength) for name in EVASIONS for strength in STRENGTHS]
-    return single + [(name, strength) for name in MIXTURES for strength in MIXED_STRENGTHS]
+    mixed = [(name, strength) for name in MIXTURES for strength in MIXED_STRENGTHS]
+    return single + mixed + [(place, 1.0) for place in PLACES]
 
 
 def configuration(rows: int, seed: int) -> simulate.SimulationConfig:
@@ -134,7 +137,10 @@ class Card:
 
     def run(self, evasion: str, strength: float) -> Outcome:
         """Measure one evasion at one strength."""
-        sent = _day(generate(replace(self._config, evasion=f"{evasion}:{strength}")), "day2")
+        if evasion in PLACES:
+            sent = moved(self._written, evasion)
+        else:
+            sent = _day(generate(replace(self._config, evasion=f"{evasion}:{strength}")), "day2")
         changed = pc.or_(
             pc.not_equal(sent["prompt"], self._written["prompt"]),
             pc.not_equal(sent["system"].fill_null(""), self._written["system"].fill_null("")),

@@ -68,6 +68,13 @@ class JsonObject:
                 return choice
         raise wrong_json(f"{self.path}.{name}", " or ".join(choices), value)
 
+    def choices(self, name: str, choices: Sequence[_Choice]) -> tuple[_Choice, ...]:
+        """Take a list of few permitted values, each once."""
+        values = self.take(name)
+        if not isinstance(values, list) or len({str(value) for value in values}) != len(values):
+            raise wrong_json(f"{self.path}.{name}", "a list of different values", values)
+        return tuple(JsonObject({name: value}, self.path).choice(name, choices) for value in values)
+
     def number(self, name: str, low: float = -math.inf, high: float = math.inf) -> float:
         """Take a finite number between low and high."""
         value = self.take(name)

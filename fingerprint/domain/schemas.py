@@ -57,6 +57,10 @@ SYSTEM_END = "\x1d"
 TURN_END = "\x1e"
 """Stands between two user turns in `prompt` (ASCII record separator)."""
 
+SECTION_MARK = "\x1f"
+"""Once or more before a part of a text: that part stands in a section of its own, `SECTIONS` of the vocabulary (ASCII unit
+separator, which matching leaves out)."""
+
 FACTS = pa.struct(
     [
         pa.field("max_tokens", pa.int64()),

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from fingerprint.base.types import FloatArray, HashArray
-from fingerprint.domain.vocabulary import SLOT
+from fingerprint.domain.vocabulary import SLOT, Section
 
 SlotKind = Literal["text", "number", "code", "language"]
 SegmentPlace = Literal["system", "user", "either"]
@@ -16,12 +16,21 @@ FamilyKind = Literal["template", "reworded", "topical"]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A run of fixed text; `position` is where it starts in the prompt, mean over members, 0 to 1."""
+    """A run of fixed text; `position` is where it starts in the prompt, mean over members, 0 to 1.
+
+    sections: where in requests it stood, the most frequent first; empty where `place` says all.
+    """
 
     text: str
     place: SegmentPlace
     position: float
     coverage: float  # share of the family's members that hold it, 0 to 1
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """Where it stood, for people."""
+        return ", ".join(self.sections).replace("_", " ") or self.place
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from fingerprint.domain.signature import (
     Stamp,
     Template,
 )
+from fingerprint.domain.vocabulary import SECTIONS
 
 FORMAT = "fingerprint-signature"
 FORMAT_VERSION = 2
@@ -199,6 +200,7 @@ def _part_to_json(part: Segment | Slot) -> Json:
             "place": part.place,
             "position": float(part.position),
             "coverage": float(part.coverage),
+            **({"sections": list(part.sections)} if part.sections else {}),
         }
     return {
         "type": "slot",
@@ -218,6 +220,7 @@ def _part_from_json(obj: JsonObject) -> Segment | Slot:
             place=obj.choice("place", _PLACES),
             position=obj.number("position", 0.0, 1.0),
             coverage=obj.number("coverage", 0.0, 1.0),
+            sections=obj.choices("sections", SECTIONS) if "sections" in obj.names() else (),
         )
     else:
         part = Slot(

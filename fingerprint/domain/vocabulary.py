@@ -11,6 +11,10 @@ from typing import Literal, get_args
 SLOT = "⟨…⟩"
 """Stands in a template's text for a slot, the part that varies."""
 
+Section = Literal["system", "developer", "tools", "user", "document", "prompt", "tool_result", "assistant"]
+SECTIONS: tuple[Section, ...] = get_args(Section)
+"""Where in a request a text may stand; prompt: the field of that name, or a variable of a stored prompt."""
+
 CAMPAIGN, BENIGN = "campaign", "benign"
 LABELS = (CAMPAIGN, BENIGN)
 """The labels that the engine acts on; analysts may use other words, which are only shown and filtered by."""

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.domain.results import SegmentHit
-from fingerprint.domain.schemas import SYSTEM_END, TURN_END
+from fingerprint.domain.schemas import SECTION_MARK, SYSTEM_END, TURN_END
 from fingerprint.text.masking import remask, unmask
 from fingerprint.text.normalise import normalise
 from fingerprint.text.tokenise import Tokens, tokens
 
-_TURNS = str.maketrans({SYSTEM_END: "\n", TURN_END: "\n"})
+_TURNS = str.maketrans({SYSTEM_END: "\n", TURN_END: "\n", SECTION_MARK: ""})
 
 
 def explain(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from fingerprint.base.jit import kernel
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
+from fingerprint.domain.schemas import SECTION_MARK
+
+_SECTION_MARK: Final = ord(SECTION_MARK)
 
 MOST_SIGNS = 12
 """Bytes of punctuation that may stand between two words; accounts vouch for words only, so longer runs go."""
@@ -35,8 +38,11 @@ def _is_space(byte: np.uint8) -> bool:
 
 @kernel
 def _signs(texts: SpelledText, at: int, token: int) -> tuple[int, int]:
-    """Return where the bytes before a token stand, (-1, -1) if they are too many and a space stands for them."""
+    """Return where the bytes before a token stand, (-1, -1) if a space stands for them: too many, or another section's."""
     begin, end = at + texts.ends[token - 1], at + texts.starts[token]
+    for i in range(begin, end):
+        if texts.data[i] == _SECTION_MARK:
+            return -1, -1
     a, b = begin, end
     while a < b and _is_space(texts.data[a]):
         a += 1

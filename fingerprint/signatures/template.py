@@ -20,6 +20,7 @@ from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bools, Bytes, HashArray, Ids, IntArray
 from fingerprint.discovery.shared_ngrams import SharedGrams
 from fingerprint.domain.signature import Segment, SegmentPlace, Slot, Template
+from fingerprint.signatures.segment_sections import sections_of
 from fingerprint.signatures.slots import slot
 from fingerprint.signatures.spelling import SpelledText, find, spelled, spellings
 from fingerprint.text.ngrams import Shingles
@@ -276,7 +277,11 @@ def _assemble(
             text = sample.corpus.unmask(spelled(sample.texts, row, origin + left, origin + right))
         parts.append(
             Segment(
-                text, _place(sample, begin[:, number]), round(position, 4), round(float(present.mean()), 4)
+                text,
+                _place(sample, begin[:, number]),
+                round(position, 4),
+                round(float(present.mean()), 4),
+                sections_of(sample.shown, *_paired(sample, begin[:, number])),
             )
         )
     tail = _slot(sample, end[:, -1], np.where(end[:, -1] >= 0, lengths, -1))
@@ -298,11 +303,15 @@ def _as_sent(sample: _Sample, runs: Sequence[HashArray], accounts: int) -> list[
     ]
 
 
+def _paired(sample: _Sample, begin: Ids | IntArray) -> tuple[IntArray, IntArray]:
+    """Return the rows that have a run where both texts have the same tokens, and its first token in the shown one."""
+    same = np.diff(sample.tokens.row_offsets) == np.diff(sample.shown.row_offsets)
+    rows = np.flatnonzero((begin >= 0) & same)
+    return rows, sample.shown.row_offsets[rows] + begin[rows]
+
+
 def _best_spelling(sample: _Sample, run: HashArray, accounts: int) -> str | None:
-    begin = find(sample.tokens.hashes, sample.tokens.row_offsets, run)
-    paired = np.diff(sample.tokens.row_offsets) == np.diff(sample.shown.row_offsets)
-    rows = np.flatnonzero((begin >= 0) & paired)
-    first = sample.shown.row_offsets[rows] + begin[rows]
+    rows, first = _paired(sample, find(sample.tokens.hashes, sample.tokens.row_offsets, run))
     group = spellings(sample.shown, rows, first, len(run))
     often = np.flatnonzero(np.bincount(group) >= accounts) if len(group) else group
     vouched = {int(g): sample.senders(rows[group == g]) for g in often}

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from fingerprint.base.jit import kernel
 from fingerprint.base.types import Bytes, Ids
-from fingerprint.domain.schemas import SYSTEM_END, TURN_END
+from fingerprint.domain.schemas import SECTION_MARK, SYSTEM_END, TURN_END
 
 CODES: Final = 0x110000
 
@@ -107,10 +107,11 @@ def _simple(kinds: Bytes, targets: list[int]) -> Ids:
 
 @cache
 def showing() -> Characters:
-    """Make the table for showing a text to people: nothing folded, accents kept."""
+    """Make the table for showing a text to people: nothing folded, accents and marks of sections kept."""
     kinds, folds, _, rules, simple, targets, _ = matching()
     kinds = kinds.copy()
     kinds[(kinds & CLASS) == STRIP] ^= STRIP ^ MARK
+    kinds[ord(SECTION_MARK)] = SEPARATOR
     none = np.zeros_like(folds)
     return Characters(
         kinds,

@@ -17,7 +17,7 @@ from fingerprint.base.jit import kernel
 from fingerprint.base.simd import copy
 from fingerprint.base.strings import buffers, plain, strings
 from fingerprint.base.types import Bools, Bytes, HashArray, IntArray
-from fingerprint.domain.schemas import SYSTEM_END
+from fingerprint.domain.schemas import SECTION_MARK, SYSTEM_END
 from fingerprint.text.characters import (
     ASCII_LETTER,
     BEFORE,
@@ -49,6 +49,9 @@ MAX_MARKS: Final = 6
 # bytes that a fold writes are at most this many times the bytes it reads
 _GROWTH: Final = 2
 
+# a mark of a section stands at the beginning of a text or a line, elsewhere it is somebody's own
+_MARK: Final = ord(SECTION_MARK)
+
 
 def normalise(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     """Return the matching form of each text, (n,) large_string without nulls; texts: (n,) of any string type, null read as ""."""
@@ -76,6 +79,8 @@ def mask_folded(texts: pa.LargeStringArray) -> pa.LargeStringArray:
 
 def display(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     """Return each text as people may see it: NFKC, nothing invisible, white space folded; letters and case kept.
+
+    Marks of sections (`SECTION_MARK`) are kept, too.
 
     texts: (n,) of any string type. Returns (n,) large_string without nulls.
     """
@@ -247,7 +252,7 @@ def _fold_ascii(data: Bytes, i: int, end: int, table: Bytes, out: Bytes, o: int)
                 i += 1
         if b == 32:
             gap = True
-        elif b != 0:  # a separator
+        elif b != 0 and (b != _MARK or gap or bare):  # a separator
             out[o] = b
             o += 1
             gap, bare = False, True
@@ -263,7 +268,7 @@ def _fold_wide(data: Bytes, i: int, end: int, table: Characters, out: Bytes, o: 
         at, code = i, decode(data, i, size)
         i += size
         group = table.kinds[code] & CLASS
-        if group in (DROP, STRIP):
+        if group in (DROP, STRIP) or (code == _MARK and not (gap or bare)):
             continue
         marks = marks + 1 if group == MARK else 0
         if group in (SYMBOL, SPACE, SEPARATOR):

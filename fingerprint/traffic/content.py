@@ -10,7 +10,9 @@ from hashlib import blake2b
 
 import orjson
 
+from fingerprint.domain.vocabulary import Section
 from fingerprint.traffic.rejects import BadRow, json_type
+from fingerprint.traffic.sections import joined, marked, own_text
 from fingerprint.traffic.tools import packed_json
 
 Roles = frozenset[str]
@@ -18,6 +20,7 @@ Roles = frozenset[str]
 
 NO_ROLES: Roles = frozenset()
 
+_ATTACHED = "attachment://"
 _TEXT_PARTS = (None, "text", "input_text")
 # what a model said, did or thought, and what marks a place in a text
 _NOT_SAID = (
@@ -61,10 +64,13 @@ _NOT_CONTENT = (
 """Keys of such a part that say nothing of what it holds."""
 
 
-def plain_text(name: str, content: object, also: Roles = NO_ROLES) -> str:
-    """Return a content's text: itself, or that of its parts, joined by a newline; raises BadRow for another type."""
+def plain_text(name: str, content: object, also: Roles = NO_ROLES, usual: Section = "user") -> str:
+    """Return a content's text: itself, or that of its parts, joined by a newline; raises BadRow for another type.
+
+    usual: where it stands; parts that stand elsewhere are marked.
+    """
     if isinstance(content, str):
-        return content
+        return own_text(content)
     if content is None:
         return ""
     if isinstance(content, dict):
@@ -72,7 +78,7 @@ def plain_text(name: str, content: object, also: Roles = NO_ROLES) -> str:
         content = parts if isinstance(parts, list) else [content]
     if not isinstance(content, list):
         raise wrong_type(f"content in {name}", "text or a list of parts", content)
-    return "\n".join([text for text in [_part_text(part, also) for part in content] if text])
+    return joined([_part_text(part, also) for part in content], usual)
 
 
 def attachment(kind: str, value: object) -> str:
@@ -82,7 +88,7 @@ def attachment(kind: str, value: object) -> str:
     packed = packed_json(value)
     if packed is None:
         return ""
-    return f"attachment://{kind}/{blake2b(packed, digest_size=8).hexdigest()}"
+    return f"{_ATTACHED}{kind}/{blake2b(packed, digest_size=8).hexdigest()}"
 
 
 def wrong_type(name: str, expected: str, value: object) -> BadRow:
@@ -92,7 +98,7 @@ def wrong_type(name: str, expected: str, value: object) -> BadRow:
 
 def _part_text(part: object, also: Roles) -> str:
     if isinstance(part, str):
-        return part
+        return own_text(part)
     if not isinstance(part, dict):
         return ""
     kind = part.get("type")
@@ -101,12 +107,13 @@ def _part_text(part: object, also: Roles) -> str:
     # OpenTelemetry's text parts say `content` where the providers' say `text`
     text = part.get("text")
     if isinstance(text, str):
-        return text
+        return own_text(text)
     if isinstance(text, dict):
         inner = text.get("value", text.get("text"))
-        return inner if isinstance(inner, str) else ""
+        return own_text(inner) if isinstance(inner, str) else ""
     if kind in _RESULTS:
-        return _nested(part.get("content", part.get("response")), also) if "tool" in also else ""
+        result = part.get("content", part.get("response"))
+        return marked("tool_result", _nested(result, also)) if "tool" in also else ""
     if kind in _TEXT_PARTS and isinstance(part.get("content"), str | list):
         return _nested(part["content"], also)
     if kind in ("document", "search_result"):
@@ -141,7 +148,9 @@ def _document(part: dict[str, object], also: Roles) -> str:
     elif isinstance(source, dict):
         texts.append(attachment(_kind_of(source, "file"), source))
     texts.append(_nested(part.get("content"), also))
-    return "\n".join(text for text in texts if isinstance(text, str) and text)
+    said = [own_text(text) for text in texts if isinstance(text, str) and text]
+    whole = "\n".join(said)
+    return whole if all(text.startswith(_ATTACHED) for text in said) else marked("document", whole)
 
 
 def _untyped(part: dict[str, object], also: Roles) -> str:
@@ -156,10 +165,10 @@ def _untyped(part: dict[str, object], also: Roles) -> str:
         if key in ("guardContent", "message_content", "searchResult"):
             return _nested(value, also)
         if key == "message_content.text" and isinstance(value, str):
-            return value
+            return own_text(value)
         if key in ("toolResult", "functionResponse", "function_response") and "tool" in also:
             inner = value.get("content", value.get("response")) if isinstance(value, dict) else value
-            return _nested(inner, also) or _as_json(inner)
+            return marked("tool_result", _nested(inner, also) or _as_json(inner))
     return ""
 
 

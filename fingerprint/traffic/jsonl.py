@@ -13,7 +13,7 @@ import pyarrow as pa
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import strings
 from fingerprint.base.types import Bools, Bytes, IntArray
-from fingerprint.domain.schemas import FACTS, SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
+from fingerprint.domain.schemas import FACTS, SECTION_MARK, SYSTEM_END, TRAFFIC_SCHEMA
 from fingerprint.text.characters import encode
 from fingerprint.traffic.json_characters import character, code_unit
 from fingerprint.traffic.requests import READ_ELSEWHERE
@@ -39,7 +39,7 @@ _ELSEWHERE = np.frombuffer("".join(sorted(READ_ELSEWHERE)).encode(), np.uint8)
 _ELSEWHERE_ENDS = np.cumsum([0, *map(len, sorted(READ_ELSEWHERE))])
 _QUOTE, _BACKSLASH, _SLASH, _COLON, _COMMA, _OPEN, _CLOSE = map(ord, '"\\/:,{}')
 _ZERO, _NINE = map(ord, "09")
-_SECTION, _TURN = ord(SYSTEM_END), ord(TURN_END)
+_SECTION, _MARK = ord(SYSTEM_END), ord(SECTION_MARK)  # TURN_END is between
 
 
 def read_rows(lines: Lines) -> tuple[pa.RecordBatch, Flags]:
@@ -229,7 +229,7 @@ def _escape(data: Bytes, i: int, end: int) -> tuple[int, int]:
         return 2, 12
     code = code_unit(data, i, end)
     # what parts the sections of a text is taken out elsewhere
-    if code < 0 or code in (_SECTION, _TURN) or 0xDC00 <= code < 0xE000:
+    if code < 0 or _SECTION <= code <= _MARK or 0xDC00 <= code < 0xE000:
         return 0, 0
     if code < 0xD800 or code >= 0xE000:
         return 6, code

@@ -8,13 +8,16 @@ import json
 import orjson
 
 from fingerprint.domain.schemas import SYSTEM_END, TURN_END
+from fingerprint.domain.vocabulary import Section
 from fingerprint.traffic.content import NO_ROLES, Roles, plain_text, wrong_type
 from fingerprint.traffic.lenient_json import MOST_VALUES, has_more_values, read_json
 from fingerprint.traffic.rejects import BadRow
+from fingerprint.traffic.sections import marked, own_text
 
-_SYSTEM, _USER, _ASSISTANT, _TOOL = "system", "user", "assistant", "tool"
+_SYSTEM, _DEVELOPER, _USER, _ASSISTANT, _TOOL = "system", "developer", "user", "assistant", "tool"
 _ROLE_OF = {
-    **dict.fromkeys(("system", "developer", "systemmessage"), _SYSTEM),
+    **dict.fromkeys(("system", "systemmessage"), _SYSTEM),
+    "developer": _DEVELOPER,
     **dict.fromkeys(("user", "human", "humanmessage"), _USER),
     **dict.fromkeys(("assistant", "model", "ai", "aimessage", "gpt", "bot", "chatbot", "agent"), _ASSISTANT),
     **dict.fromkeys(("tool", "function", "toolmessage", "functionmessage", "ipython"), _TOOL),
@@ -64,8 +67,12 @@ class Turns:
         """Take a turn, if it is one that is read."""
         if role == _SYSTEM:
             self.systems.append(text)
-        elif role == _USER or role in self.also:
+        elif role == _DEVELOPER:
+            self.systems.append(marked("developer", text))
+        elif role == _USER:
             self.users.append(text)
+        elif role in self.also:
+            self.users.append(marked("tool_result" if role == _TOOL else "assistant", text))
 
 
 def turns(name: str, value: object, also: Roles = NO_ROLES) -> tuple[list[str], list[str]]:
@@ -85,7 +92,7 @@ def read_turns(name: str, value: object, also: Roles = NO_ROLES) -> Turns:
         value = items_in(value, "role")
     said = Turns(name, also)
     if isinstance(value, str):
-        said.users.append(value)
+        said.users.append(own_text(value))
     elif isinstance(value, dict | list):
         _read(value, said, 4)
     elif value is not None:
@@ -102,7 +109,7 @@ def _read(value: object, said: Turns, depth: int) -> None:
         if "role" not in value and inner and depth:
             for one in inner:
                 if isinstance(one, str):
-                    said.users.append(one)
+                    said.users.append(own_text(one))
                 else:
                     _read(one, said, depth - 1)
             return
@@ -117,7 +124,7 @@ def _read(value: object, said: Turns, depth: int) -> None:
         if type(message) is dict and type(message.get("content")) is str:
             role = message.get("role")
             if role in _SYSTEM_OR_USER:
-                (said.users if role == _USER else said.systems).append(message["content"])
+                (said.users if role == _USER else said.systems).append(own_text(message["content"]))
                 continue
         if isinstance(message, dict) and "role" not in message and message.get("type") in _PARTS:
             loose.append(message)
@@ -136,7 +143,7 @@ def _flush(loose: list[object], said: Turns) -> None:
 
 def _message(message: object, said: Turns, depth: int) -> None:
     if isinstance(message, str):
-        said.users.append(message)
+        said.users.append(own_text(message))
     elif isinstance(message, list) and depth and all(isinstance(m, dict | str) for m in message):
         _read(message, said, depth - 1)
     elif not isinstance(message, dict):
@@ -145,7 +152,8 @@ def _message(message: object, said: Turns, depth: int) -> None:
         role, content = _role_and_content(message)
         try:
             if role is not None:
-                said.add(role, plain_text(said.name, content, said.also))
+                usual: Section = "system" if role in (_SYSTEM, _DEVELOPER) else "user"
+                said.add(role, plain_text(said.name, content, said.also, usual))
         except BadRow as bad:
             if not said.bad:
                 said.bad.append(bad)
@@ -199,7 +207,7 @@ def _variables(variables: dict[str, object], said: Turns) -> None:
         for value in variables.values()
         if isinstance(value, str | dict)
     ]
-    said.users.append("\n".join(texts))
+    said.users.append(marked("prompt", "\n".join(map(own_text, texts))))
 
 
 def items_in(value: object, key: str) -> object:
@@ -259,7 +267,7 @@ def _literal(text: str) -> object:
 
 
 def without_separators(text: str) -> str:
-    """Replace the characters that part segments (SYSTEM_END, TURN_END) by spaces."""
+    """Replace the characters that part texts (SYSTEM_END, TURN_END) by spaces."""
     if SYSTEM_END in text or TURN_END in text:
         return text.replace(SYSTEM_END, " ").replace(TURN_END, " ")
     return text

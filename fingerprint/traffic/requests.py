@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from fingerprint.domain.schemas import TURN_END
+from fingerprint.domain.schemas import SECTION_MARK, TURN_END
 from fingerprint.traffic.content import NO_ROLES, Roles, plain_text, wrong_type
 from fingerprint.traffic.facts import KEYS, NO_FACTS, Facts, keys_of_facts, read_facts
 from fingerprint.traffic.field_paths import META_FIELDS, Json, Steps, value_at
@@ -29,6 +29,7 @@ from fingerprint.traffic.metadata import ip_prefix, metadata_json, whole_metadat
 from fingerprint.traffic.rejects import BadRow, RejectKind
 from fingerprint.traffic.row_plan import PATHS, Plan, at
 from fingerprint.traffic.row_reading import RowReading
+from fingerprint.traffic.sections import joined, marked, own_text
 from fingerprint.traffic.tools import tool_text
 
 _WHOLE = 2**53
@@ -99,8 +100,9 @@ def native_fields(row: Json) -> Fields | None:
         packed = None if metadata is None else orjson.dumps(metadata)
     except orjson.JSONEncodeError:
         return None
-    system = without_separators(system) if system else None
-    return request_id, account_id, time, system, without_separators(prompt), model or None, packed, NO_FACTS
+    system = without_separators(own_text(system)) if system else None
+    prompt = without_separators(own_text(prompt))
+    return request_id, account_id, time, system, prompt, model or None, packed, NO_FACTS
 
 
 def extract(row: Json, reading: RowReading = _AS_IT_IS) -> Request:
@@ -190,17 +192,18 @@ def _texts(located: Located, parameters: list[Json]) -> tuple[str | None, str]:
     (row, _), (holder, plan), reading = located.holders[0], located.holders[-1], located.reading
     mapping = reading.mapping
     if "system" in mapping:
-        systems = [plain_text("system", items_in(value_at(row, mapping["system"]), "type"))]
+        values = {"system": value_at(row, mapping["system"])}
     else:
-        systems = [plain_text(key, items_in(holder[key], "type")) for key in plan.systems]
-    tools = [tool_text(value) for value in _tools(located, parameters)]
+        values = {key: holder[key] for key in plan.systems}
+    systems = [plain_text(key, items_in(said, "type"), usual="system") for key, said in values.items()]
+    tools = [marked("tools", own_text(tool_text(value))) for value in _tools(located, parameters)]
     users: list[str] = []
     if "prompt" in mapping:
         said, users = turns("prompt", value_at(row, mapping["prompt"]), reading.roles)
         systems += said
     else:
         _read_fields(holder, plan, systems, users, reading.roles)
-    system = "\n".join([text for text in (*tools, *systems) if text])
+    system = joined((*tools, *systems), "system")
     return (
         without_separators(system) or None,
         TURN_END.join([without_separators(text) for text in users if text]),
@@ -213,16 +216,21 @@ def _read_fields(holder: Json, plan: Plan, systems: list[str], users: list[str],
     A field of a wrong type spoils a row only if no other has a text, or it would hide what they say.
     """
     bad: BadRow | None = None
-    spoken = False
+    spoken, seen = False, set[str]()
     for key in plan.texts:
         said = read_turns(key, holder[key], roles)
         if said.bad:
             bad = bad or said.bad[0]
         if not any(said.users) and not any(said.systems):
             continue
-        spoken = True
         systems += [text for text in said.systems if text not in systems] if systems else said.systems
-        users += [text for text in said.users if text not in users] if users else said.users
+        new = [text for text in said.users if text not in seen] if spoken else said.users
+        seen.update(said.users)
+        spoken = True
+        beside = key == "prompt" and len(plan.texts) > 1
+        users += (
+            [marked("prompt", text) if text[:1] != SECTION_MARK else text for text in new] if beside else new
+        )
     if bad is not None and (not spoken or len(plan.texts) == 1):
         raise bad
 

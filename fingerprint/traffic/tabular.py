@@ -16,7 +16,7 @@ from numba import njit
 from fingerprint.base.types import Bools, Bytes, IntArray
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.reading import Reading
-from fingerprint.domain.schemas import FACTS, ROW_SCHEMA, SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
+from fingerprint.domain.schemas import FACTS, ROW_SCHEMA, SECTION_MARK, SYSTEM_END, TRAFFIC_SCHEMA, TURN_END
 from fingerprint.traffic.arrow_values import values_of
 from fingerprint.traffic.csv_records import TOO_LONG, csv_records
 from fingerprint.traffic.metadata import metadata_json
@@ -29,7 +29,7 @@ from fingerprint.traffic.timestamps import EXPECTED, describe, utc_column
 NATIVE = ("request_id", "account_id", "timestamp", "prompt")
 BLOCK_BYTES = 8 << 20
 _STEP = 1 << 12
-_FIRST, _LAST = np.uint8(ord(SYSTEM_END)), np.uint8(ord(TURN_END))  # neighbours
+_FIRST, _LAST = np.uint8(ord(SYSTEM_END)), np.uint8(ord(SECTION_MARK))  # TURN_END is between
 ID_BYTES = 2_000  # PostgreSQL indexes no longer ones, and takes no NUL in a text
 
 ID_EXPECTED = f"at most {ID_BYTES:,} bytes without a NUL expected, others found"
@@ -260,12 +260,13 @@ def _decoded(value: bytes | None) -> str | None:
 
 
 def _cleaned(column: pa.Array) -> pa.Array:
-    """Replace the separators by spaces; looking at the bytes first is many times faster than the regex."""
+    """Replace the separators by spaces, and leave marks out; looking at the bytes first is many times faster than the regex."""
     buffer = column.buffers()[2]
     data = np.frombuffer(buffer, np.uint8) if buffer is not None else np.empty(0, np.uint8)
     if not _holds_separator(data):
         return column
-    return pc.replace_substring_regex(column, f"[{SYSTEM_END}{TURN_END}]", " ")
+    parted = pc.replace_substring_regex(column, f"[{SYSTEM_END}{TURN_END}]", " ")
+    return pc.replace_substring(parted, SECTION_MARK, "")
 
 
 @njit(cache=True, nogil=True)

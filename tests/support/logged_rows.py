@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from fingerprint.domain.schemas import SECTION_MARK
 from fingerprint.traffic.field_paths import compile_mapping
 from fingerprint.traffic.requests import Request, extract
 from fingerprint.traffic.row_reading import RowReading
@@ -30,7 +31,16 @@ CHAT = [
 
 
 def fields(row: dict[str, Any], **mapping: str) -> Request:
-    return extract(row, RowReading(compile_mapping(mapping)))
+    """Read a row, its texts without the marks of sections, which have tests of their own."""
+    request = extract(row, RowReading(compile_mapping(mapping)))
+    return request._replace(
+        system=request.system and unmarked(request.system), prompt=unmarked(request.prompt)
+    )
+
+
+def unmarked(text: str) -> str:
+    """Return a text without the marks of sections."""
+    return text.replace(SECTION_MARK, "")
 
 
 def metadata(request: Request) -> Any:

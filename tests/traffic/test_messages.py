@@ -13,6 +13,7 @@ from fingerprint.text.normalise import normalise
 from fingerprint.traffic.content import plain_text
 from fingerprint.traffic.messages import items_in, loaded_json, turns, without_separators
 from fingerprint.traffic.rejects import BadRow
+from fingerprint.traffic.sections import marked
 
 
 def test_turns_are_those_of_system_and_user() -> None:
@@ -23,8 +24,9 @@ def test_turns_are_those_of_system_and_user() -> None:
         {"role": "human", "parts": [{"type": "text", "content": "c"}]},
         "d",
     ]
-    assert turns("messages", messages) == (["s"], ["a\nb", "c", "d"])
-    assert turns("messages", {"messages": messages[:1]}) == (["s"], [])
+    developer = [marked("developer", "s")]
+    assert turns("messages", messages) == (developer, ["a\nb", "c", "d"])
+    assert turns("messages", {"messages": messages[:1]}) == (developer, [])
     assert turns("prompt", "a") == ([], ["a"])
     assert turns("messages", None) == turns("messages", "redacted-by-litellm") == ([], [])
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from support.logged_rows import GATEWAY, fields
+from support.logged_rows import GATEWAY, fields, unmarked
 
 from fingerprint.domain.schemas import TURN_END
 from fingerprint.traffic.bodies import Body, said_in
@@ -164,15 +164,15 @@ def test_assistant_turns_and_tool_results_are_read_when_asked_for(
     roles: tuple[str, ...], turns: list[str]
 ) -> None:
     reading = RowReading(roles=frozenset(roles))
-    assert extract({**GATEWAY, "messages": ROLES}, reading).prompt == TURN_END.join(turns)
+    assert unmarked(extract({**GATEWAY, "messages": ROLES}, reading).prompt) == TURN_END.join(turns)
 
 
 def test_gemini_and_converse_name_results_otherwise() -> None:
     reading = RowReading(roles=frozenset(["tool"]))
     gemini = [{"role": "user", "parts": [{"text": "a"}, {"functionResponse": {"response": {"n": 1}}}]}]
-    assert extract({**GATEWAY, "contents": gemini}, reading).prompt == 'a\n{"n":1}'
+    assert unmarked(extract({**GATEWAY, "contents": gemini}, reading).prompt) == 'a\n{"n":1}'
     converse = [{"role": "user", "content": [{"toolResult": {"content": [{"text": "b"}]}}, {"text": "a"}]}]
-    assert extract({**GATEWAY, "messages": converse}, reading).prompt == "b\na"
+    assert unmarked(extract({**GATEWAY, "messages": converse}, reading).prompt) == "b\na"
 
 
 def test_a_users_json_is_no_request() -> None:

@@ -342,7 +342,7 @@ def _rejects(read: IngestReport) -> str:
 
 def _part(part: Segment | Slot) -> tuple[str, str]:
     if isinstance(part, Segment):
-        return part.place, part.text
+        return part.where, part.text
     length = f"{part.shortest:,}" if part.shortest == part.longest else f"{part.shortest:,}–{part.longest:,}"
     return SLOT, f"{part.kind}, {part.count} different, {length} characters"
 
