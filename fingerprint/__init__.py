@@ -6,6 +6,7 @@ The names below are all that other programs need; they load their modules when t
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     from fingerprint.jobs.lookup import open_matcher
     from fingerprint.jobs.nightly import nightly
 
+from fingerprint.base import kernel_cache
 from fingerprint.base.version import __version__
+
+kernel_cache.choose(Path(__file__).parent)
 
 __all__ = ["Home", "Settings", "__version__", "nightly", "open_matcher"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -30,6 +31,24 @@ def cuts(sizes: IntArray | Ids, rows: int) -> Iterator[tuple[int, int]]:
         end = max(begin + 1, min(begin + rows, fitting))
         yield begin, end
         begin = end
+
+
+RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
+"""A cell of CSV that begins so is a formula to a spreadsheet."""
+
+
+def harmless(cell: str) -> str:
+    """Return a cell that no spreadsheet runs: one that it would run has ' before it."""
+    return f"'{cell}" if cell.startswith(RUN_BY_SPREADSHEETS) else cell
+
+
+def harmless_texts(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts (n,) as large_string, each as `harmless` makes it."""
+    strings = texts.cast(pa.large_string())
+    runs = pc.match_substring_regex(strings, f"^[{re.escape(''.join(RUN_BY_SPREADSHEETS))}]")
+    empty = pa.scalar("", pa.large_string())
+    quoted = pc.binary_join_element_wise(pa.scalar("'", pa.large_string()), strings, empty)
+    return pc.if_else(runs, quoted, strings)
 
 
 def plain(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fingerprint.base.strings import harmless
 from fingerprint.domain.casework import PoolAccount, PoolPage, PoolQuery
 from fingerprint.domain.errors import NotFound, UsageError
 from fingerprint.domain.vocabulary import PoolSort
@@ -68,15 +69,21 @@ class AccountLists:
 
 
 def csv_lines(accounts: Iterable[PoolAccount]) -> Iterator[str]:
-    """Write accounts as CSV (RFC 4180), a line each after that of the names; ids are as the logs have them."""
+    """Write accounts as CSV (RFC 4180), a line each after that of the names; ids are as the logs have them, but with ' before one that a spreadsheet would run."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     names = [field.name for field in fields(PoolAccount)]
     for row in chain([names], map(astuple, accounts)):
-        writer.writerow(f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row)
+        writer.writerow(_cell(value) for value in row)
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return harmless(value) if isinstance(value, str) else value
 
 
 def _listed(connection: sa.Connection, query: PoolQuery) -> sa.Subquery:

@@ -18,6 +18,7 @@ import pyarrow.parquet
 
 from fingerprint.base.files import replacing
 from fingerprint.base.private import folder_for_output
+from fingerprint.base.strings import harmless_texts
 from fingerprint.domain.errors import StoreError, UsageError
 from fingerprint.traffic.remote import FAILURES, STORES, RemoteFile, label_of, remote_file
 
@@ -101,11 +102,13 @@ def _write(table: pa.Table, name: PurePath, file: Any) -> None:
 
 
 def _csv(table: pa.Table, file: BinaryIO) -> None:
-    """Write a table; a list is JSON text."""
+    """Write a table; a list is JSON text, and text that a spreadsheet would run begins with '."""
     for number, field in enumerate(table.schema):
         if pa.types.is_large_list(field.type):
             values = [orjson.dumps(value).decode() for value in table.column(number).to_pylist()]
             table = table.set_column(number, field.name, pa.array(values, pa.large_string()))
+        elif pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            table = table.set_column(number, field.name, harmless_texts(table.column(number)))
     pyarrow.csv.write_csv(table, file)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint.base.strings import PIECE_BYTES, buffers, cuts, gather, plain, sizes_of, strings
+from fingerprint.base.strings import PIECE_BYTES, buffers, cuts, gather, harmless, plain, sizes_of, strings
 
 columns = st.lists(st.one_of(st.none(), st.text(max_size=8)), max_size=12)
 
@@ -66,6 +66,13 @@ def test_pieces_are_small_in_rows_and_in_bytes(rows: int) -> None:
         assert 0 < end - begin <= rows
         assert sizes[begin:end].sum() <= PIECE_BYTES or end - begin == 1
     assert list(cuts(sizes[:0], rows)) == []
+
+
+@pytest.mark.parametrize("cell", ["=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(1)", "\t=1", "\r=1"])
+def test_a_cell_that_a_spreadsheet_would_run_is_text(cell: str) -> None:
+    assert harmless(cell) == f"'{cell}"
+    assert harmless(f"a{cell}") == f"a{cell}"
+    assert harmless("") == ""
 
 
 def test_sizes_are_bytes_and_null_has_none() -> None:

@@ -94,3 +94,12 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"t\.csv cannot be written: "):
         write_table(TABLE, tmp_path / "file" / "t.csv")
+
+
+def test_csv_has_no_cell_that_a_spreadsheet_runs(tmp_path: Path) -> None:
+    ids = ["=cmd()", "+1", "-1+1", "@x", "\ttab", "plain", None]
+    table = pa.table({"account_id": pa.array(ids, pa.large_string()), "score": [-1.0] * len(ids)})
+    write_table(table, tmp_path / "hits.csv")
+    rows = list(csv.reader((tmp_path / "hits.csv").open(newline="")))
+    assert [row[0] for row in rows[1:]] == ["'=cmd()", "'+1", "'-1+1", "'@x", "'\ttab", "plain", ""]
+    assert {row[1] for row in rows[1:]} == {"-1"}
