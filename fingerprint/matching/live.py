@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from fingerprint.clustering.faiss_index import set_threads
-from fingerprint.domain.errors import StoreError
+from fingerprint.domain.errors import SnapshotError, StoreError
 from fingerprint.domain.results import Match
 from fingerprint.domain.schemas import TURN_END
 from fingerprint.domain.settings import Home
@@ -86,14 +86,23 @@ class Live:
         store None: the database is away. Raises SnapshotError without a sound snapshot, StampMismatch for one
         of another model, StoreError when the database goes away meanwhile; what answered before still does.
         """
-        name = current_snapshot(self.home.path)
-        new_snapshot = self._mapped is None or name != self._mapped.id
+        new_snapshot = self._mapped is None or (
+            self.on_disk() and current_snapshot(self.home.path) != self._mapped.id
+        )
         if new_snapshot:
             self._mapped = open_snapshot(self.home.path)
         revision = _facts_revision(store)
         if not new_snapshot and self.serving is not None and revision in (None, self.serving.revision):
             return False
         self._swap(store, revision)
+        return True
+
+    def on_disk(self) -> bool:
+        """Tell whether the home still has its snapshot; one in use goes on without its files."""
+        try:
+            published_at(self.home.path, current_snapshot(self.home.path))
+        except SnapshotError:
+            return False
         return True
 
     def is_behind(self, store: Store) -> bool:
@@ -119,7 +128,11 @@ class Live:
         long = f"{short}. " * (LONG // len(short))
         for text in (short, long[:LONG], f"{long[:LONG]}{TURN_END}{short}"):
             matcher.one(text)
-        published = published_at(self.home.path, mapped.id)
+        same = self.serving is not None and self.serving.snapshot_id == mapped.id
+        # its files may be gone, though what is mapped is not
+        published = (
+            self.serving.published if same and self.serving else published_at(self.home.path, mapped.id)
+        )
         self.serving = Serving(matcher, mapped.id, published, revision)
 
 

@@ -82,7 +82,8 @@ def refuse_without_keys(config: Config) -> None:
     """Raise UsageError when other machines could connect and every API key is revoked, or there is none."""
     if config.is_local:
         return
-    with Store.open(config.home.path, config.home.database) as store:
+    read_only = config.home.database_file.exists() and not os.access(config.home.path, os.W_OK)
+    with Store.open(config.home.path, config.home.database, read_only=read_only) as store:
         if not any(key.row.revoked is None for key in store.access.all_keys()):
             raise UsageError(
                 f"--host {config.host} lets other machines connect, which needs an API key, and there is none; "

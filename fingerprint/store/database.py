@@ -33,17 +33,23 @@ class Database:
     UsageError for an URL of another kind.
     """
 
-    def __init__(self, home: Path, url: str | None, *, read_only: bool = False) -> None:
+    def __init__(self, home: Path, url: str | None, *, read_only: bool = False, create: bool = True) -> None:
         parsed = (
             sa.URL.create("sqlite", database=str(Home(home).database_file)) if url is None else _parse(url)
         )
         self.name = _shown(parsed)
+        self.read_only = read_only
+        self._file = Path(str(parsed.database)).absolute() if _is_sqlite(parsed) else None
+        self._inode: tuple[int, int] | None = None
         with self._border():
+            if not create and self._file is not None and not self._file.exists():
+                raise StoreError(f"{self.name}: the database was removed")
             if not read_only:
                 close_home(Home(home))
             self._reads, self._writes = _engines(parsed, read_only)
             try:
                 self._migrate(read_only)
+                self._inode = None if self._file is None else _inode(self._file)
             except BaseException:
                 self.close()
                 raise
@@ -55,17 +61,31 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """Open a transaction that sees one state and writes nothing."""
-        with self._border(), self._reads.begin() as connection:
-            yield connection
+        with self._border():
+            self._require_in_place()
+            with self._reads.begin() as connection:
+                yield connection
 
     @contextmanager
     def writing(self, *, alone: bool = False) -> Iterator[sa.Connection]:
         """Open a transaction of which all is kept, durably, or nothing; one that is `alone` waits for others such."""
-        with self._border(), self._writes.begin() as connection:
-            # SQLite has one writer at a time anyway
-            if alone and connection.dialect.name == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ALONE)))
-            yield connection
+        with self._border():
+            self._require_in_place()
+            with self._writes.begin() as connection:
+                # SQLite has one writer at a time anyway
+                if alone and connection.dialect.name == "postgresql":
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ALONE)))
+                yield connection
+            # what was written to a file that is gone is not kept
+            self._require_in_place()
+
+    def in_place(self) -> bool:
+        """Tell whether the file is still the one that was opened: SQLite goes on with one that was removed or replaced."""
+        return self._inode is None or self._file is None or _inode(self._file) == self._inode
+
+    def _require_in_place(self) -> None:
+        if not self.in_place():
+            raise StoreError(f"{self.name}: the database was removed or replaced")
 
     def rewrite(self, tables: Sequence[str]) -> None:
         """Write the files of the database, or of these tables of PostgreSQL, without what was deleted from them.
@@ -153,6 +173,14 @@ def _parse(url: str) -> sa.URL:
             raise UsageError(f"a file in the sqlite:// URL expected, {parsed.database or 'none'} found")
         return parsed.set(drivername="sqlite")
     raise UsageError(f"a postgresql:// or sqlite:// URL expected, {parsed.get_backend_name()}:// found")
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
 
 
 def _is_sqlite(url: sa.URL) -> bool:

@@ -70,12 +70,15 @@ class Store:
         self.sessions = Sessions(database)
 
     @classmethod
-    def open(cls, home: Path, url: str | None = None, *, read_only: bool = False) -> Self:
+    def open(
+        cls, home: Path, url: str | None = None, *, read_only: bool = False, create: bool = True
+    ) -> Self:
         """Open home/fingerprint.db, or the PostgreSQL database of `url`, made or migrated to the current schema.
 
-        `read_only` neither makes nor migrates: a database of another schema is a StoreError then.
+        `read_only` neither makes nor migrates: a database of another schema is a StoreError then. Without `create` a file
+        that is not there is one, too.
         """
-        return cls(Database(home, url, read_only=read_only))
+        return cls(Database(home, url, read_only=read_only, create=create))
 
     @property
     def database(self) -> Database:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +48,8 @@ class Service:
         self.database_up = False
         self.last_used: dict[str, datetime] = {}
         self._store: Store | None = None
+        self._was_open = False
+        self._told: str | None = None
         self._opening = Lock()
         self._publisher = Publisher(config)
         self._wake: asyncio.Event | None = None
@@ -58,10 +61,21 @@ class Service:
         return self.policy_file.policy
 
     def store(self) -> Store:
-        """Return the database of the home, opened once; raises StoreError while it is away."""
+        """Return the database of the home; raises StoreError while it is away.
+
+        One that was replaced is opened anew; one that was removed is not made again, for its keys and labels are lost.
+        """
         with self._opening:
+            if self._store is not None and not self._store.database.in_place():
+                self._store.close()
+                self._store = None
             if self._store is None:
-                self._store = Store.open(self.config.home.path, self.config.home.database)
+                home = self.config.home
+                read_only = home.database is None and home.path.exists() and not os.access(home.path, os.W_OK)
+                self._store = Store.open(
+                    home.path, home.database, read_only=read_only, create=not self._was_open
+                )
+                self._was_open = True
             return self._store
 
     def close(self) -> None:
@@ -80,10 +94,27 @@ class Service:
                 assert serving is not None
                 metrics.SWAPS.inc()
                 log.info("swapped", snapshot=serving.snapshot_id, revision=serving.revision)
-            if store is not None and self.live.is_behind(store):
+            if not self.live.on_disk():
+                self._tell("the snapshot's files are gone; lookups go on with what is in memory")
+            else:
+                self._told = None
+        except FingerprintError as error:
+            self._tell(f"{type(error).__name__}: {error}")
+        try:
+            if store is not None and not store.database.read_only and self._lacks_snapshot(store):
                 self._publisher.want()
         except FingerprintError as error:
-            log.warning("snapshot", error=type(error).__name__, message=str(error))
+            log.warning("database", message=str(error))
+
+    def _lacks_snapshot(self, store: Store) -> bool:
+        """Tell whether a snapshot should be made: something is not in it, or its files are gone."""
+        return self.live.is_behind(store) or (store.last_night() is not None and not self.live.on_disk())
+
+    def _tell(self, message: str) -> None:
+        """Write down what is wrong with the snapshot, once."""
+        if message != self._told:
+            log.warning("snapshot", message=message)
+        self._told = message
 
     def _reached(self) -> Store | None:
         """Return the store after reading the keys; None while the database is away."""
@@ -92,7 +123,7 @@ class Service:
             self.keys = {key.row.key_id: key for key in store.access.all_keys()}
             self.sessions = store.sessions.in_force()
             used, self.last_used = self.last_used, {}
-            if used:
+            if used and not store.database.read_only:
                 store.access.used(used)
         except StoreError as error:
             if self.database_up:

@@ -1,0 +1,130 @@
+"""Bodies that a client writes to be passed over: each gets the answer of the plain one, or what the policy says of unreadable ones."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.service_client import Running, running
+from support.small_traffic import TEMPLATES
+
+PROMPT = TEMPLATES[0].format("river market engine teacher window garden")
+CHAT = {"model": "m", "messages": [{"role": "user", "content": PROMPT}]}
+GUARDRAIL = {"input_type": "request", "structured_messages": CHAT["messages"]}
+ROUTES = {
+    "/v1/lookup": CHAT,
+    "/v1/envoy/authz/v1/chat/completions": CHAT,
+    "/v1/envoy/authz/v1/messages": CHAT,
+    "/beta/litellm_basic_guardrail_api": GUARDRAIL,
+}
+BENIGN = '[{"role": "user", "content": "hi"}]'
+
+
+def with_field(field: str) -> Callable[[str], bytes]:
+    return lambda base: f"{base[:-1]}, {field}}}".encode()
+
+
+def first(field: str) -> Callable[[str], bytes]:
+    return lambda base: f"{{{field}, {base[1:]}".encode()
+
+
+READ: dict[str, Callable[[str], bytes]] = {
+    "lone surrogate in a field": with_field('"user": "\\ud800"'),
+    "lone surrogate in the text": lambda base: base.replace("garden", "garden\\ud83d").encode(),
+    "byte order mark": lambda base: b"\xef\xbb\xbf" + base.encode(),
+    "UTF-16": lambda base: base.encode("utf-16"),
+    "UTF-32": lambda base: base.encode("utf-32"),
+    "NaN": with_field('"temperature": NaN'),
+    "Infinity": with_field('"temperature": -Infinity'),
+    "nested 150 deep": with_field(f'"metadata": {"[" * 150}{"]" * 150}'),
+    "nested 300 deep, first": first(f'"metadata": {"[" * 300}{"]" * 300}'),
+    "nested 90,000 deep, first": first(f'"metadata": {"[" * 90_000}{"]" * 90_000}'),
+    "integer of 5,000 digits": with_field(f'"n": {"1" * 5000}'),
+    "comma before the end": lambda base: f"{base[:-1]},}}".encode(),
+    "blank lines before": lambda base: f"\n\n  {base}".encode(),
+    "bytes that are no UTF-8, in a field": lambda base: base.encode()[:-1] + b', "user": "\xff"}',
+    "a line break in a field": with_field('"user": "a\nb"'),
+    "a prompt beside it": with_field('"prompt": "hi"'),
+    "an input beside it": with_field('"input": "hi"'),
+    "instructions beside it": with_field('"instructions": "hi"'),
+    "two megabytes after it": with_field(f'"user": "{"a" * 2_000_000}"'),
+    "two megabytes before it": first(f'"user": "{"a" * 2_000_000}"'),
+    "150,000 values before it": first(f'"metadata": [{"1," * 150_000}1]'),
+}
+"""What is read like the plain body."""
+
+UNREAD: dict[str, Callable[[str], bytes]] = {
+    "gzip": lambda base: gzip.compress(base.encode()),
+    "garbage": lambda _base: b"\x00\x01garbage",
+    "two million values": first(f'"metadata": [{"1," * 2_000_000}1]'),
+    "an array of requests": lambda base: f"[{base}]".encode(),
+}
+"""What cannot be read, so that the policy decides."""
+
+
+OTHERS = {
+    "a system prompt that is a number": with_field('"system": 5'),
+    "a message that is a number": lambda base: base.replace("]", ", 5]").encode(),
+    "two lists of messages, the first harmless": first(f'"messages": {BENIGN}'),
+}
+"""What is read in part or not at all, but never as harmless: of two fields of one name JSON's readers take the last."""
+
+
+@pytest.fixture(scope="module")
+def service(worked: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    policy = tmp_path_factory.mktemp("policy") / "policy.toml"
+    policy.write_text('unparsed = "block"\n[[rule]]\nmin_score = 0.5\ndecision = "block"\n')
+    with running(worked, policy=str(policy), deadline_ms=60_000) as found:
+        yield found
+
+
+def asked(service: Running, route: str, body: bytes) -> tuple[str, str]:
+    """Return what was decided, and the family found or why the body could not be read."""
+    got = service.client.post(route, content=body, headers={"content-type": "application/json"})
+    if route == "/v1/lookup":
+        if got.status_code != 200:
+            assert got.status_code in (400, 413, 422)
+            return "refused", "unread"
+        return got.json()["decision"], str(got.json()["family_id"])
+    if "envoy" in route:
+        decision = "block" if got.status_code == 403 else got.headers["x-fp-decision"]
+        unread = "x-fp-unparsed" in got.headers
+        return decision, "unread" if unread else got.headers.get("x-fp-signature", "None")
+    assert got.status_code == 200
+    told = got.json()["fingerprint"]
+    decision = "block" if got.json()["action"] == "BLOCKED" else "observe"
+    return decision, "unread" if "unparsed" in told else str(told["family_id"])
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_plain_body_is_blocked(service: Running, route: str) -> None:
+    decision, family = asked(service, route, json.dumps(ROUTES[route]).encode())
+    assert decision == "block"
+    assert family.startswith("f")
+
+
+@pytest.mark.parametrize("case", READ)
+@pytest.mark.parametrize("route", ROUTES)
+def test_what_can_be_read_is_answered_like_the_plain_body(service: Running, route: str, case: str) -> None:
+    base = json.dumps(ROUTES[route])
+    assert asked(service, route, READ[case](base)) == asked(service, route, base.encode())
+
+
+@pytest.mark.parametrize("case", UNREAD)
+@pytest.mark.parametrize("route", ROUTES)
+def test_what_cannot_be_read_is_for_the_policy(service: Running, route: str, case: str) -> None:
+    decision, found = asked(service, route, UNREAD[case](json.dumps(ROUTES[route])))
+    assert found == "unread"
+    assert decision in ("block", "refused")
+
+
+@pytest.mark.parametrize("case", OTHERS)
+@pytest.mark.parametrize("route", ROUTES)
+def test_what_is_read_in_part_is_not_harmless(service: Running, route: str, case: str) -> None:
+    base = json.dumps(ROUTES[route])
+    decision, found = asked(service, route, OTHERS[case](base))
+    assert decision in ("block", "refused")
+    assert found in ("unread", asked(service, route, base.encode())[1])
