@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -24,7 +26,6 @@ from fingerprint.domain.morning_report import (
     ReportedFamily,
 )
 from fingerprint.domain.results import NightReport
-from fingerprint.domain.rows import CampaignRow
 from fingerprint.domain.settings import Home
 from fingerprint.domain.signature import Signature
 from fingerprint.domain.verdict_line import verdict_line
@@ -52,9 +53,8 @@ def morning_report(store: Store, home: Home, night: str | None = None) -> Mornin
     nights = store.nights()
     number = number_of(nights, night)
     window = nights[max(0, number - NIGHTS + 1) : number + 1]
-    rows = {row.campaign_id: row for row in store.campaigns()}
     with store.database.reading() as connection:
-        report = _Reading(connection, window, rows).report()
+        report = _Reading(connection, window).report()
     sizes = home_sizes(home, store.database)
     before, is_last = nights[number].home_bytes, number == len(nights) - 1
     return replace(
@@ -68,13 +68,13 @@ def morning_report(store: Store, home: Home, night: str | None = None) -> Mornin
 class _Reading:
     """A night, the last of `window`, with all that its report is made of."""
 
-    def __init__(
-        self, connection: sa.Connection, window: Sequence[NightReport], rows: dict[str, CampaignRow]
-    ) -> None:
-        self._connection, self._window, self._rows = connection, window, rows
+    def __init__(self, connection: sa.Connection, window: Sequence[NightReport]) -> None:
+        self._connection, self._window = connection, window
+        self._rows = night_traffic.campaigns(connection)
         self._night, self._earlier = window[-1], [n.batch_id for n in window[:-1]]
-        self._suspects = night_traffic.suspects(connection)
-        self._sent = night_traffic.sent_by_family(connection, [n.batch_id for n in window])
+        self._members = night_traffic.members_of(connection)
+        self._sent = night_traffic.sent_by_family(connection, self._members, [n.batch_id for n in window])
+        self._senders = night_traffic.senders(connection, self._members, self._night.batch_id)
         events = night_traffic.events_of(connection, self._night.batch_id, ["flagged", "cleared", "pivoted"])
         self._flagged, self._cleared, self._pivoted = (
             [e for e in events if e.kind == kind] for kind in ("flagged", "cleared", "pivoted")
@@ -84,25 +84,24 @@ class _Reading:
         """Put the report together, but for what is told of the home."""
         campaigns = self._campaigns()
         by_night = [self._in_flagged(n.batch_id) for n in self._window]
-        ranked = night_traffic.senders(
-            self._connection, self._night.batch_id, self._earlier, most=MOST_ACCOUNTS
-        )
+        before = night_traffic.senders_before(self._connection, self._members, self._earlier)
         return MorningReport(
             night=self._night,
             is_last=False,
             warnings=warnings_of(self._night, self._window[:-1]),
             families=self._families([e.family_id for e in self._flagged]),
             campaigns=_listed(c for c in campaigns if c.newly_flagged),
+            new_campaigns=sum(c.newly_flagged == c.families for c in campaigns),
             grown=_listed(c for c in campaigns if self._grew(c)),
             quiet=_listed(c for c in campaigns if len(self._window) > 1 and _fell_silent(c)),
             active=_listed(sorted((c for c in campaigns if c.tonight), key=lambda c: -c.tonight)),
             pivots=self._pivots(),
             cleared=self._families([e.family_id for e in self._cleared]),
-            accounts=Listed(tuple(self._accounts(ranked.first)), ranked.total),
-            new_accounts=ranked.new,
+            accounts=Listed(tuple(self._accounts(before)), len(self._senders)),
+            new_accounts=len(self._senders.keys() - before),
             in_flagged=by_night[-1],
             volumes=tuple(_volume(n, sent) for n, sent in zip(self._window, by_night, strict=True)),
-            hours=tuple(night_traffic.by_hour(self._connection, self._night.batch_id)),
+            hours=tuple(night_traffic.by_hour(self._connection, self._members, self._night.batch_id)),
         )
 
     def _in_flagged(self, batch_id: str) -> int:
@@ -111,10 +110,10 @@ class _Reading:
     def _campaigns(self) -> list[ReportedCampaign]:
         """List the campaigns of suspect families, the surest first."""
         members: dict[str, list[str]] = {}
-        for family, campaign in self._suspects.items():
-            if campaign in self._rows:
-                members.setdefault(campaign, []).append(family)
-        accounts = night_traffic.accounts_by_campaign(self._connection, self._night.batch_id)
+        for family, member in self._members.items():
+            if member.campaign in self._rows and family == member.owner:
+                members.setdefault(member.campaign, []).append(family)
+        accounts = Counter(c for sender in self._senders.values() for c in sender.campaigns)
         new = {e.family_id for e in self._flagged}
         out = []
         for campaign, families in members.items():
@@ -124,13 +123,12 @@ class _Reading:
                 ReportedCampaign(
                     campaign_id=campaign,
                     name=row.name,
-                    precision=row.precision,
-                    families=len(row.families),
+                    precision=expected_precision(row.score),
+                    families=row.families,
                     newly_flagged=len(new.intersection(families)),
-                    accounts=row.accounts,
                     requests=row.requests,
                     tonight=per_night[-1],
-                    accounts_tonight=accounts.get(campaign, 0),
+                    accounts_tonight=accounts[campaign],
                     usual=self._usual(per_night),
                     last_seen=row.last_seen,
                     per_night=per_night,
@@ -188,30 +186,29 @@ class _Reading:
     def _pivots(self) -> Listed[Pivot]:
         """Name both families of each pivot, those to a flagged family first."""
         pairs = [(e.family_id, str(e.detail["to"])) for e in self._pivoted]
-        pairs.sort(key=lambda pair: (pair[1] not in self._suspects, pair))
+        pairs.sort(key=lambda pair: (pair[1] not in self._members, pair))
         ids = sorted({family for pair in pairs[:MOST_NAMED] for family in pair})
         name = {s.family_id: family_name(s) for s in signatures_of(self._connection, ids)}
         rows = tuple(
-            Pivot(a, name.get(a, a), b, name.get(b, b), bool({a, b}.intersection(self._suspects)))
+            Pivot(a, name.get(a, a), b, name.get(b, b), bool({a, b}.intersection(self._members)))
             for a, b in pairs[:MOST_NAMED]
         )
         return Listed(rows, len(pairs))
 
-    def _accounts(self, ranked: Sequence[tuple[str, int, int]]) -> list[ReportedAccount]:
-        ids, batch = [row[0] for row in ranked], self._night.batch_id
-        totals = night_traffic.totals_of(self._connection, ids, batch)
-        known = night_traffic.sent_before(self._connection, ids, self._earlier)
-        of = night_traffic.campaigns_of(self._connection, ids, batch)
+    def _accounts(self, before: set[str]) -> list[ReportedAccount]:
+        """List the accounts that sent most of suspect families; before: those that did on an earlier night."""
+        ids = heapq.nsmallest(MOST_ACCOUNTS, self._senders, key=lambda a: (-self._senders[a].requests, a))
+        totals = night_traffic.totals_of(self._connection, ids, self._night.batch_id)
         return [
             ReportedAccount(
                 account_id=account,
-                in_flagged=requests,
-                requests=totals.get(account, requests),
-                families=families,
-                newly=account not in known,
-                campaigns=tuple(sorted(self._rows[c].name for c in of[account] if c in self._rows)),
+                in_flagged=sender.requests,
+                requests=totals.get(account, sender.requests),
+                families=len(sender.families),
+                newly=account not in before,
+                campaigns=tuple(sorted(self._rows[c].name for c in sender.campaigns if c in self._rows)),
             )
-            for account, requests, families in ranked
+            for account, sender in ((a, self._senders[a]) for a in ids)
         ]
 
 

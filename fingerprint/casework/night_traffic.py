@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from fingerprint.domain.rows import Event
 from fingerprint.domain.vocabulary import BENIGN, CAMPAIGN
+from fingerprint.domain.word_pairs import made_name
 from fingerprint.store import tables
+from fingerprint.store.rows import CAMPAIGN as CAMPAIGN_OF
 from fingerprint.store.rows import LABEL, LISTED, OWNER, select_families
 from fingerprint.store.sql import chunks
 
@@ -33,115 +36,116 @@ class NightSent:
 
     batch_id: str
     requests: int
-    accounts: int
 
 
 @dataclass(frozen=True, slots=True)
-class SuspectSenders:
-    """Accounts that sent suspect families on a night: how many, how many did so first; the first of them with counts."""
+class StoredCampaign:
+    """A campaign as it is stored, without its accounts, which take long to count in a large home."""
 
-    total: int
-    new: int
-    first: list[tuple[str, int, int]]
-
-
-def suspects(connection: sa.Connection) -> dict[str, str | None]:
-    """Read the suspect families, each with its campaign."""
-    chosen = select_families(_FAMILY.family_id).where(SUSPECT)
-    return {row.family_id: row.campaign for row in connection.execute(chosen)}
+    name: str
+    score: float
+    families: int
+    requests: int
+    last_seen: datetime
 
 
-def _members() -> sa.Subquery:
-    """Select the suspect families' rows, their wordings' too: `member`, `owner`, `campaign`."""
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A suspect family, or a wording of one: the family, and its campaign."""
+
+    owner: str
+    campaign: str | None
+
+
+Members = dict[str, Member]
+"""By the id that traffic is stored under."""
+
+
+@dataclass(slots=True)
+class Sender:
+    """What an account sent of suspect families on a night."""
+
+    requests: int = 0
+    families: set[str] = field(default_factory=set)
+    campaigns: set[str | None] = field(default_factory=set)
+
+
+def campaigns(connection: sa.Connection) -> dict[str, StoredCampaign]:
+    """Read the campaigns that have families."""
+    of = (
+        select_families(_FAMILY.family_id, _FAMILY.requests, _FAMILY.last_seen)
+        .where(LISTED, CAMPAIGN_OF.is_not(None))
+        .subquery()
+    )
+    table = tables.campaigns
+    chosen = (
+        sa.select(
+            table.c.campaign_id,
+            table.c.name,
+            table.c.score,
+            sa.func.count(),
+            sa.cast(sa.func.sum(of.c.requests), sa.BigInteger),
+            sa.func.max(of.c.last_seen),
+        )
+        .join_from(table, of, of.c.campaign == table.c.campaign_id)
+        .group_by(table.c.campaign_id, table.c.name, table.c.score)
+    )
+    return {
+        row[0]: StoredCampaign(row[1] or made_name(row[0]), row[2], row[3], int(row[4]), row[5])
+        for row in connection.execute(chosen)
+    }
+
+
+def members_of(connection: sa.Connection) -> Members:
+    """Read the suspect families and their wordings."""
     of = select_families(_FAMILY.family_id).where(SUSPECT).subquery("suspect")
     every = tables.families.alias("every")
     owner = sa.func.coalesce(every.c.variant_of, every.c.family_id)
-    joined = every.join(of, of.c.family_id == owner)
-    return (
-        sa.select(every.c.family_id.label("member"), owner.label("owner"), of.c.campaign.label("campaign"))
-        .select_from(joined)
-        .subquery("members")
-    )
+    chosen = sa.select(every.c.family_id, owner, of.c.campaign).join_from(every, of, of.c.family_id == owner)
+    return {row[0]: Member(row[1], row[2]) for row in connection.execute(chosen)}
 
 
-def sent_by_family(connection: sa.Connection, nights: Sequence[str]) -> dict[str, list[NightSent]]:
+def sent_by_family(
+    connection: sa.Connection, members: Members, nights: Sequence[str]
+) -> dict[str, list[NightSent]]:
     """Count what each suspect family sent on some nights."""
-    members = _members()
-    chosen = (
-        sa.select(
-            members.c.owner,
-            _SENT.batch_id,
-            sa.cast(sa.func.sum(_SENT.requests), sa.BigInteger),
-            sa.func.count(_SENT.account_id.distinct()),
+    sums: Counter[tuple[str, str]] = Counter()
+    for ids in chunks(list(members)):
+        # the families are named one by one, and not joined: so the databases seek them, and read no night to its end
+        chosen = (
+            sa.select(_SENT.batch_id, _SENT.family_id, sa.func.sum(_SENT.requests))
+            .where(_SENT.batch_id.in_(nights), _SENT.family_id.in_(ids))
+            .group_by(_SENT.batch_id, _SENT.family_id)
         )
-        .join_from(members, tables.spread, _SENT.family_id == members.c.member)
-        .where(_SENT.batch_id.in_(nights))
-        .group_by(members.c.owner, _SENT.batch_id)
-    )
+        for batch, family, requests in connection.execute(chosen):
+            sums[members[family].owner, batch] += int(requests)
     out: dict[str, list[NightSent]] = {}
-    for owner, batch, requests, accounts in connection.execute(chosen):
-        out.setdefault(owner, []).append(NightSent(batch, int(requests), accounts))
+    for (owner, batch), requests in sums.items():
+        out.setdefault(owner, []).append(NightSent(batch, requests))
     return out
 
 
-def accounts_by_campaign(connection: sa.Connection, batch_id: str) -> dict[str | None, int]:
-    """Count the accounts that sent each campaign's suspect families on a night."""
-    members = _members()
-    chosen = (
-        sa.select(members.c.campaign, sa.func.count(_SENT.account_id.distinct()))
-        .join_from(members, tables.spread, _SENT.family_id == members.c.member)
-        .where(_SENT.batch_id == batch_id)
-        .group_by(members.c.campaign)
-    )
-    return {row[0]: row[1] for row in connection.execute(chosen)}
+def senders(connection: sa.Connection, members: Members, batch_id: str) -> dict[str, Sender]:
+    """Read what each account sent of suspect families on a night."""
+    out: dict[str, Sender] = defaultdict(Sender)
+    for ids in chunks(list(members)):
+        chosen = sa.select(_SENT.account_id, _SENT.family_id, _SENT.requests)
+        for account, family, requests in connection.execute(
+            chosen.where(_SENT.batch_id == batch_id, _SENT.family_id.in_(ids))
+        ):
+            sender, member = out[account], members[family]
+            sender.requests += requests
+            sender.families.add(member.owner)
+            sender.campaigns.add(member.campaign)
+    return dict(out)
 
 
-def senders(connection: sa.Connection, batch_id: str, earlier: Sequence[str], *, most: int) -> SuspectSenders:
-    """Rank the accounts that sent suspect families on a night by their requests: id, requests, families."""
-    members = _members()
-    sent = sa.select(
-        _SENT.account_id,
-        sa.cast(sa.func.sum(_SENT.requests), sa.BigInteger).label("requests"),
-        sa.func.count(members.c.owner.distinct()).label("families"),
-    ).join_from(members, tables.spread, _SENT.family_id == members.c.member)
-    tonight = sent.where(_SENT.batch_id == batch_id).group_by(_SENT.account_id)
-    ranked = tonight.order_by(sa.desc("requests"), _SENT.account_id).limit(most)
-    first = [(row[0], int(row[1]), row[2]) for row in connection.execute(ranked)]
-    every = tonight.subquery("tonight")
-    total = connection.scalar(sa.select(sa.func.count()).select_from(every)) or 0
-    before = _senders_of(earlier)
-    known = sa.select(sa.func.count()).select_from(every).where(every.c.account_id.in_(before))
-    return SuspectSenders(total, total - (connection.scalar(known) or 0), first)
-
-
-def sent_before(connection: sa.Connection, accounts: Sequence[str], earlier: Sequence[str]) -> set[str]:
-    """Return those of some accounts that sent a suspect family on an earlier night."""
-    before = _senders_of(earlier).where(_SENT.account_id.in_(accounts))
-    return set(connection.scalars(before.distinct()))
-
-
-def _senders_of(nights: Sequence[str]) -> sa.Select[tuple[str]]:
-    members = _members()
-    return (
-        sa.select(_SENT.account_id)
-        .join_from(members, tables.spread, _SENT.family_id == members.c.member)
-        .where(_SENT.batch_id.in_(nights))
-    )
-
-
-def campaigns_of(
-    connection: sa.Connection, accounts: Sequence[str], batch_id: str
-) -> dict[str, set[str | None]]:
-    """Return the campaigns whose suspect families some accounts sent on a night."""
-    members, out = _members(), dict[str, set[str | None]]()
-    chosen = (
-        sa.select(_SENT.account_id, members.c.campaign)
-        .join_from(members, tables.spread, _SENT.family_id == members.c.member)
-        .where(_SENT.batch_id == batch_id, _SENT.account_id.in_(accounts))
-        .distinct()
-    )
-    for account, campaign in connection.execute(chosen):
-        out.setdefault(account, set()).add(campaign)
+def senders_before(connection: sa.Connection, members: Members, nights: Sequence[str]) -> set[str]:
+    """Return the accounts that sent a suspect family on some nights."""
+    out: set[str] = set()
+    for ids in chunks(list(members)):
+        chosen = sa.select(_SENT.account_id).where(_SENT.batch_id.in_(nights), _SENT.family_id.in_(ids))
+        out.update(connection.scalars(chosen.distinct()))
     return out
 
 
@@ -156,17 +160,16 @@ def totals_of(connection: sa.Connection, accounts: Sequence[str], batch_id: str)
     return {row[0]: int(row[1]) for row in connection.execute(chosen)}
 
 
-def by_hour(connection: sa.Connection, batch_id: str) -> list[tuple[datetime, int]]:
+def by_hour(connection: sa.Connection, members: Members, batch_id: str) -> list[tuple[datetime, int]]:
     """Count the requests of suspect families by hour of a night."""
-    members, hours = _members(), tables.family_hours.c
-    chosen = (
-        sa.select(hours.hour, sa.func.sum(hours.requests))
-        .join_from(members, tables.family_hours, hours.family_id == members.c.member)
-        .where(hours.batch_id == batch_id)
-        .group_by(hours.hour)
-        .order_by(hours.hour)
-    )
-    return [(row[0], int(row[1])) for row in connection.execute(chosen)]
+    table, sums = tables.family_hours.c, Counter[datetime]()
+    for ids in chunks(list(members)):
+        chosen = sa.select(table.hour, table.requests)
+        for hour, requests in connection.execute(
+            chosen.where(table.batch_id == batch_id, table.family_id.in_(ids))
+        ):
+            sums[hour] += requests
+    return sorted(sums.items())
 
 
 def requests_tonight(connection: sa.Connection, families: Sequence[str], batch_id: str) -> dict[str, int]:

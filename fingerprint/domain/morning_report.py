@@ -83,12 +83,11 @@ class ReportedCampaign:
     precision: float
     families: int
     newly_flagged: int
-    accounts: int
     requests: int
     tonight: int
     accounts_tonight: int
     usual: float
-    last_seen: datetime | None
+    last_seen: datetime
     per_night: tuple[int, ...]
 
 
@@ -127,7 +126,7 @@ class ReportedAccount:
 class MorningReport:
     """One night, and what to do about it.
 
-    families: newly flagged. campaigns: with newly flagged families. cleared: no longer flagged. active: all campaigns that
+    families: newly flagged. campaigns: with newly flagged families; new_campaigns: how many of them have no others. cleared: no longer flagged. active: all campaigns that
     sent tonight. accounts: that sent flagged families tonight, most requests first; new_accounts: how many of all these
     sent none before. volumes: nights, oldest first, this one last. hours: requests of flagged families by hour.
     home_bytes: size by part, now; grown_bytes: since before this night, None where unknown or not the last night.
@@ -138,6 +137,7 @@ class MorningReport:
     warnings: tuple[TrafficWarning, ...]
     families: Listed[ReportedFamily]
     campaigns: Listed[ReportedCampaign]
+    new_campaigns: int
     grown: Listed[ReportedCampaign]
     quiet: Listed[ReportedCampaign]
     active: Listed[ReportedCampaign]

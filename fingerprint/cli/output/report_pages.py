@@ -85,9 +85,12 @@ def _traffic(made: MorningReport) -> str:
 
 def _new(made: MorningReport) -> str:
     families = f"{made.families.total:,} new famil{'y' if made.families.total == 1 else 'ies'}"
-    wholly = sum(c.newly_flagged == c.families for c in made.campaigns.rows)
     campaigns = f"{made.campaigns.total:,} campaign{'' if made.campaigns.total == 1 else 's'}"
-    return f"{families} of {campaigns}, {wholly:,} of them new" if made.families.total else "nothing new"
+    return (
+        f"{families} of {campaigns}, {made.new_campaigns:,} of them new"
+        if made.families.total
+        else "nothing new"
+    )
 
 
 def _families(listed: Listed[ReportedFamily], most: int = MOST_PRINTED) -> list[tuple[str, str]]:
