@@ -1,5 +1,5 @@
 LITELLM := .venv-litellm
-.PHONY: demo test ready browser litellm lint check format docs clean
+.PHONY: audit sbom demo test ready browser litellm lint check format docs clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,6 +29,16 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# known faults of what is installed, and a list of it; both need the network
+audit: $(VENV)/.installed-dev
+	mkdir -p build
+	$(BIN)/uv pip freeze --quiet --python $(BIN)/python --exclude-editable > build/installed.txt
+	$(BIN)/uv tool run pip-audit --strict --no-deps --disable-pip --requirement build/installed.txt
+
+sbom: $(VENV)/.installed-dev
+	mkdir -p build
+	$(BIN)/uv tool run --from cyclonedx-bom cyclonedx-py environment $(BIN)/python --of JSON -o build/sbom.cdx.json
 
 check: lint test
 
