@@ -10,7 +10,8 @@ not fitted (`RULES`). Every world counts the same, simulated ones of tidy kind a
 root of their requests. The score is a probability at a base rate of one campaign in twenty families (`BASE_LOG_ODDS`).
 
 Each world is judged by weights that were fitted without it and its like, and the result says from which score on such
-families have a mean score of a stated precision: the thresholds of `fingerprint/assessment/flagging.py`.
+families have a mean score of a stated precision: the thresholds of `fingerprint/assessment/flagging.py`. It also says by
+which slope the truth follows the log-odds of scores: that of `fingerprint/domain/expected_precision.py`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import pyarrow.parquet as pq
 from scipy import optimize, special
 
 from benchmarks.common import machine
+from benchmarks.common.calibration import platt
 from benchmarks.common.labelled import ASSIGNMENTS, read
 from fingerprint import simulate
 from fingerprint.assessment.features import PRIOR, SCORE_FEATURES, Feature
@@ -127,6 +129,10 @@ def main() -> None:
             feature.name: round(float(w), 3) for feature, w in zip(SCORE_FEATURES, weights, strict=True)
         },
         "thresholds": thresholds,
+        "slope": {
+            "held_out": slope([w for w in worlds if w.name in held_out], list(held_out.values())),
+            "today": slope(worlds, [score_of(w, today) for w in worlds]),
+        },
         "fitted": {w.name: judged(w, score_of(w, weights), flag_from) for w in worlds},
         "held_out": {w.name: judged(w, held_out[w.name], flag_from) for w in worlds if w.name in held_out},
         "today": {w.name: judged(w, score_of(w, today), flag_threshold(PRECISION)) for w in worlds},
@@ -245,6 +251,18 @@ def threshold_table(scores: Sequence[Doubles]) -> dict[float, float]:
     order = np.argsort(-value, kind="stable")
     mean = np.cumsum((each * value)[order]) / np.cumsum(each[order])
     return {p: round(float(value[order][np.flatnonzero(mean >= (1 + p) / 2)[-1]]), 3) for p in PRECISIONS}
+
+
+def slope(worlds: Sequence[World], scores: Sequence[Doubles]) -> float | None:
+    """Return how much of a score's log-odds the truth has, over all families of some worlds; None where all are alike.
+
+    1: scores are as sure as they should be; less: too sure. It is the slope of a logistic regression of the truth on the
+    log-odds (Cox 1958).
+    """
+    campaign = np.concatenate([w.campaign for w in worlds]) if worlds else np.zeros(0, bool)
+    if len(np.unique(campaign)) < 2:
+        return None
+    return round(platt(np.concatenate(scores), campaign)[0], 3)
 
 
 def judged(world: World, score: Doubles, flag_from: float) -> dict[str, Any]:

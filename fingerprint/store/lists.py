@@ -20,7 +20,6 @@ from fingerprint.store.rows import (
     CAMPAIGN,
     LABEL,
     LISTED,
-    OWNER,
     select_families,
     to_account,
     to_campaign,
@@ -189,22 +188,44 @@ def _members() -> sa.Subquery:
 
 def _with_families(connection: sa.Connection, campaigns: Sequence[sa.Row[Any]]) -> list[CampaignRow]:
     """Turn rows of campaigns into what lists show of them; those without families are left out."""
-    members, sent = _members(), tables.spread
-    owned = sa.select(_FAMILY.family_id, OWNER.label("owner")).subquery()
-    pools = (
-        sa.select(members.c.campaign, sa.func.count(sent.c.account_id.distinct()))
-        .join_from(members, owned, owned.c.owner == members.c.family_id)
-        .join(sent, sent.c.family_id == owned.c.family_id)
-    )
     families: dict[str, list[FamilyRow]] = defaultdict(list)
-    accounts: dict[str, int] = {}
     for ids in chunks([row.campaign_id for row in campaigns]):
         for row in connection.execute(_LISTED_FAMILIES.where(CAMPAIGN.in_(ids))):
             families[row.campaign].append(to_family(row))
-        of_these = pools.where(members.c.campaign.in_(ids)).group_by(members.c.campaign)
-        accounts |= {row[0]: row[1] for row in connection.execute(of_these)}
+    wordings = _wordings(
+        connection, [family.family_id for members in families.values() for family in members]
+    )
+    accounts: dict[str, int] = {}
+    for campaign_id, members in families.items():
+        owned = [wording for family in members for wording in wordings[family.family_id]]
+        if pool := _pool(connection, owned):
+            accounts[campaign_id] = pool
     return [
         to_campaign(row, families[row.campaign_id], accounts)
         for row in campaigns
         if row.campaign_id in families
     ]
+
+
+def _wordings(connection: sa.Connection, family_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Read under which ids the requests of each family are stored: its own and those of its wordings."""
+    owned = {family_id: [family_id] for family_id in family_ids}
+    for ids in chunks(family_ids):
+        chosen = sa.select(_FAMILY.variant_of, _FAMILY.family_id).where(_FAMILY.variant_of.in_(ids))
+        for original, wording in connection.execute(chosen):
+            owned[original].append(wording)
+    return owned
+
+
+def _pool(connection: sa.Connection, family_ids: Sequence[str]) -> int:
+    """Count the accounts that sent any of these families or wordings.
+
+    They are named one by one, and not joined: so the databases seek them, and read what others sent not at all (D-223).
+    """
+    sent = tables.spread.c
+    senders = [
+        sa.select(sent.account_id).where(sent.family_id.in_(ids)).distinct() for ids in chunks(family_ids)
+    ]
+    if len(senders) == 1:
+        return int(connection.scalar(sa.select(sa.func.count()).select_from(senders[0].subquery())) or 0)
+    return len({account for some in senders for account in connection.scalars(some)})

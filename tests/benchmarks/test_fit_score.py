@@ -13,6 +13,7 @@ from benchmarks.quality.fit_score import (
     fit,
     judged,
     score_of,
+    slope,
     threshold_table,
 )
 from fingerprint.assessment.features import PRIOR, SCORE_FEATURES
@@ -70,3 +71,20 @@ def test_what_is_flagged_is_counted_in_requests() -> None:
     assert found["precision"] == round(made.campaign_requests.sum() / made.requests[flagged].sum(), 4)
     assert found["false_flags"] == 10
     assert found["expected_false_flags"] == 0
+
+
+@pytest.mark.parametrize("true_slope", [0.5, 1.0])
+def test_the_slope_says_how_much_too_sure_scores_are(true_slope: float) -> None:
+    random = np.random.default_rng(6)
+    log_odds = random.normal(0, 3, 4000)
+    campaign = random.random(4000) < 1 / (1 + np.exp(-true_slope * log_odds))
+    requests = np.full(4000, 9.0)
+    made = World("made", np.zeros((4000, len(NAMES))), requests, requests * campaign, np.zeros(4000))
+    assert slope([made], [1 / (1 + np.exp(-log_odds))]) == pytest.approx(true_slope, abs=0.05)
+
+
+def test_families_that_are_all_alike_have_no_slope() -> None:
+    made = world(5)
+    honest = World("made", made.evidence, made.requests, 0 * made.requests, made.night)
+    assert slope([honest], [np.full(40, 0.5)]) is None
+    assert slope([], []) is None

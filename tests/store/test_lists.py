@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
+from typing import Any
+
 import pytest
+import sqlalchemy as sa
 from support.stored_nights import (
     NOON,
+    TODAY,
     make_night,
     make_signature,
     save_first,
@@ -14,11 +20,15 @@ from support.stored_nights import (
 )
 
 from fingerprint.casework.actions import Actions
+from fingerprint.casework.cases import Cases
+from fingerprint.domain.casework import CaseAction
 from fingerprint.domain.errors import NotFound
 from fingerprint.domain.expected_precision import expected_precision
 from fingerprint.domain.rows import AccountRow, CampaignRow
 from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA
+from fingerprint.store import sql
 from fingerprint.store.cursors import Cursor
+from fingerprint.store.lists import list_campaigns
 from fingerprint.store.store import Store
 
 
@@ -168,3 +178,55 @@ def test_campaigns_are_found_by_words(store: Store) -> None:
         assert [row.campaign_id for row in store.campaigns(words=words)] == ["c1"], words
     for words in ("nothing", "%", "_"):
         assert store.campaigns(words=words) == [], words
+
+
+def test_a_campaign_counts_each_account_once_also_of_wordings_and_moved_families(store: Store) -> None:
+    save_first(store)
+    more = table(
+        SPREAD_SCHEMA,
+        ("f3", "b", TODAY, 1),
+        ("f3", "d", TODAY, 1),
+        ("w1", "e", TODAY, 2),
+        ("h", "z", TODAY, 9),
+    )
+    signatures = [make_signature(name) for name in ("f3", "h")]
+    store.save_night(
+        make_night("n3"),
+        [*signatures, make_signature("w1", variant_of="f1")],
+        spread=more,
+        activity=table(ACTIVITY_SCHEMA),
+        campaigns=[CampaignRow("c2", "Others", 0.9, True, ("f3",))],
+    )
+    assert {c.campaign_id: c.accounts for c in store.campaigns()} == {"c2": 2, "c1": 3}
+    cases = Cases(store.database)
+    cases.do("c2", CaseAction(do="merge", into="c1"), by="ann")
+    assert {c.campaign_id: c.accounts for c in store.campaigns()} == {"c1": len("abde")}
+
+
+def test_more_families_of_a_campaign_than_a_statement_takes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_first(store)
+    counted = store.campaigns()
+    monkeypatch.setattr(sql, "_CHUNK", 1)
+    assert store.campaigns() == counted
+    assert counted[0].accounts == 2
+
+
+def test_accounts_of_campaigns_are_counted_by_an_index(tmp_path: Path) -> None:
+    """A table that is read to its end takes ten seconds in a home of a million requests."""
+    with Store.open(tmp_path) as store:
+        save_first(store)
+        plans: list[str] = []
+        with store.database.reading() as connection:
+
+            def explain(
+                _: object, cursor: sqlite3.Cursor, statement: str, values: Any, *rest: object
+            ) -> None:
+                other = connection.connection.cursor()
+                plans.extend(str(row[3]) for row in other.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+
+            sa.event.listen(connection, "before_cursor_execute", explain)
+            assert list_campaigns(connection)
+    assert [plan for plan in plans if "spread" in plan and "family_id=?" not in plan] == []
+    assert [plan for plan in plans if "spread" in plan]
