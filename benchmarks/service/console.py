@@ -185,7 +185,7 @@ def measured(home: Path, repeats: int) -> dict[str, Any]:
             "campaign": "/campaigns/c0",
             "campaigns": "/campaigns",
             "accounts": "/accounts",
-            "account": "/accounts/a00042",
+            "account": "/account?id=a00042",
             "overview": "/overview",
         }
         for name, where in pages.items():

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlencode
+from typing import Annotated
+from urllib.parse import urlencode
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from fingerprint.domain.errors import NotFound
 from fingerprint.domain.rows import AccountRow
 from fingerprint.domain.vocabulary import AccountSort
 from fingerprint.service.console import charts
-from fingerprint.service.console.base import MAX_ROWS, PageRoute, Reader
+from fingerprint.service.console.base import MAX_ROWS, PageRoute, Reader, account_page
 from fingerprint.store.cursors import Cursor
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -34,7 +35,7 @@ def accounts(visit: Reader) -> Response:
         after=None if after is None else Cursor.read(after),
     )
     if typed and (not rows or (len(rows) == 1 and rows[0].account_id == typed)):
-        return visit.back(f"/accounts/{quote(typed, safe='')}")
+        return visit.back(account_page(typed))
     end = rows[MAX_ROWS - 1] if len(rows) > MAX_ROWS else None
     asked = {name: value for name, value in (("only", only), ("account", typed), ("sort", sort)) if value}
     token = None if end is None else str(Cursor(float(getattr(end, sort)), end.account_id))
@@ -50,8 +51,17 @@ def accounts(visit: Reader) -> Response:
 
 
 @router.get("/accounts/{account_id:path}")
-def account(visit: Reader, account_id: str) -> Response:
-    """Show an account: its families over time, and the evidence against it."""
+def moved(visit: Reader, account_id: str) -> Response:
+    """Lead links of reports that were mailed earlier to the page of an account."""
+    return visit.back(account_page(account_id))
+
+
+@router.get("/account")
+def account(visit: Reader, account_id: Annotated[str, Query(alias="id", pattern=r"^[^\x00]*$")]) -> Response:
+    """Show an account: its families over time, and the evidence against it.
+
+    Its id is no part of the path: browsers take `.` and `..` out of paths, and routes have no line breaks.
+    """
     days = visit.queries.account_days(account_id)
     try:
         row: AccountRow | None = visit.store.account(account_id)

@@ -171,6 +171,11 @@ def problem_page(request: Request, problem: Problem) -> Response:
     )
 
 
+def account_page(account_id: str) -> str:
+    """Return the address of an account's page, whatever its id holds."""
+    return f"/account?id={quote(account_id, safe='')}"
+
+
 def _count(value: float) -> str:
     return f"{value:,.0f}"
 
@@ -213,6 +218,7 @@ TEMPLATES.env.filters |= {
     "iso": _iso,
     "sparkline": charts.sparkline,
     "sum_days": lambda rows: [sum(day) for day in zip(*rows, strict=True)],
+    "account_page": account_page,
     "quote": lambda text: quote(str(text), safe=""),
 }
 TEMPLATES.env.trim_blocks = TEMPLATES.env.lstrip_blocks = True

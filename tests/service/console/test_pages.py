@@ -28,7 +28,7 @@ def pages_of(site: Site, family: str) -> tuple[str, ...]:
         f"/families/{family}/accounts",
         f"/compare?a={family}&b={other}",
         "/accounts",
-        f"/accounts/{account}",
+        f"/account?id={account}",
         "/overview",
         "/last-night",
         "/try",
