@@ -34,10 +34,15 @@ from fingerprint.traffic.writer import check_extension, rejects_of, write_table
 
 @dataclass(frozen=True, slots=True)
 class LookupReport:
-    """What one lookup run did; `snapshot` is the one it read, `stale` why that may be older than the database."""
+    """What one lookup run did; `snapshot` is the one it read, `stale` why that may be older than the database.
+
+    matched: requests of any family. flagged: those of them whose family is flagged and has no label, or is labelled a
+    campaign's.
+    """
 
     ingest: IngestReport
     matched: int
+    flagged: int
     seconds: float
     snapshot: str
     stale: str | None = None
@@ -76,14 +81,19 @@ def lookup(
         reading=reading,
         on_progress=clock.reading,
     )
-    parts = [_matches(matcher, batch, explain) for batch in reader]
+    flagged = 0
+    parts = []
+    for batch in reader:
+        hits = matcher.find(normalise_batch(batch), batch.column("account_id"))
+        flagged += int(matcher.snapshot.arrays["campaign"][hits.family[hits.matched]].sum())
+        parts.append(_matches(matcher, batch, hits, explain=explain))
     ingest = reader.report()
     if strict:
         refuse_doubtful(ingest.warnings, "no matches are written")
-    table = pa.concat_tables(parts) if parts else _no_matches(matcher, explain)
+    table = pa.concat_tables(parts) if parts else _no_matches(matcher, explain=explain)
     write_table(table, output)
     matched = table.num_rows - table.column("family_id").null_count
-    return LookupReport(ingest, matched, clock.total(), matcher.snapshot.id, current.stale)
+    return LookupReport(ingest, matched, flagged, clock.total(), matcher.snapshot.id, current.stale)
 
 
 def open_matcher(home: Home, model: str | None = None) -> Matcher:
@@ -135,8 +145,7 @@ def _last(home: Home, model: str | None, reason: str) -> Current:
     return Current(Matcher(snapshot, embedder_of(snapshot, model)), stale)
 
 
-def _matches(matcher: Matcher, batch: pa.RecordBatch, explain: bool) -> pa.Table:
-    hits = matcher.find(normalise_batch(batch), batch.column("account_id"))
+def _matches(matcher: Matcher, batch: pa.RecordBatch, hits: Nearest, *, explain: bool) -> pa.Table:
     number = pa.array(hits.family, mask=hits.family < 0)
 
     def facts(name: str) -> pa.Array:
@@ -174,6 +183,7 @@ def _families(hits: Nearest, matcher: Matcher) -> pa.Array:
     )
 
 
-def _no_matches(matcher: Matcher, explain: bool) -> pa.Table:
+def _no_matches(matcher: Matcher, *, explain: bool) -> pa.Table:
     empty = pa.RecordBatch.from_pylist([], schema=TRAFFIC_SCHEMA)
-    return _matches(matcher, empty, explain)
+    hits = matcher.find(normalise_batch(empty), empty.column("account_id"))
+    return _matches(matcher, empty, hits, explain=explain)

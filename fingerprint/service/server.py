@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import tempfile
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import uvicorn
@@ -15,6 +16,7 @@ from fingerprint.domain.errors import UsageError
 from fingerprint.service.http.config import Config
 from fingerprint.service.serving.metrics import MULTIPROCESS
 from fingerprint.service.serving.policy import GatewayPolicy
+from fingerprint.service.unix_socket import unix_socket
 from fingerprint.store.store import Store
 
 GRACE_S = 25
@@ -54,18 +56,19 @@ def serve(config: Config) -> None:
         timeout_worker_healthcheck=HEALTHY_S,
         backlog=2048,
     )
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal that stopped it again
-        _run(config, settings)
+    opened = nullcontext() if config.unix is None else unix_socket(Path(config.unix))
+    with opened as listening, suppress(KeyboardInterrupt):  # uvicorn raises the signal that stopped it again
+        _run(config, settings, listening)
 
 
-def _run(config: Config, settings: uvicorn.Config) -> None:
+def _run(config: Config, settings: uvicorn.Config, listening: socket.socket | None) -> None:
     if config.workers == 1:
-        uvicorn.Server(settings).run()
+        uvicorn.Server(settings).run(sockets=None if listening is None else [listening])
         return
     with tempfile.TemporaryDirectory(prefix="fingerprint-metrics-") as folder:
         # read when a worker imports prometheus_client
         os.environ[MULTIPROCESS] = folder
-        _Workers(settings, sockets=[settings.bind_socket()]).run()
+        _Workers(settings, sockets=[settings.bind_socket() if listening is None else listening]).run()
 
 
 class _Workers(Multiprocess):

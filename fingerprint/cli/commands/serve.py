@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="H", help="Address to listen on.")
 @click.option("--port", default=8765, show_default=True, metavar="P", help="Port to listen on.")
 @click.option(
+    "--unix",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Unix socket to listen on instead, which only this user can open.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     default=1,
@@ -58,7 +64,12 @@ if TYPE_CHECKING:
     "--secure-cookies", is_flag=True, help="Send console cookies over HTTPS only; use it behind a TLS proxy."
 )
 def serve(
-    path: Path | None, database: str | None, policy: Path | None, history: tuple[Path, ...], **options: object
+    path: Path | None,
+    database: str | None,
+    policy: Path | None,
+    history: tuple[Path, ...],
+    unix: Path | None,
+    **options: object,
 ) -> None:
     """Run the lookup service (HTTP) and the analysts' console.
 
@@ -79,6 +90,7 @@ def serve(
         Config(
             str(home.path.absolute()),
             home.database,
+            unix=None if unix is None else str(unix.absolute()),
             policy=None if policy is None else str(policy.absolute()),
             history=tuple(str(past.absolute()) for past in history),
             **options,  # type: ignore[arg-type]

@@ -198,9 +198,11 @@ def night(report: NightReport, home: Path, assignments: str | None) -> None:
 def lookup(report: LookupReport, output: str | None) -> None:
     """Print what a lookup did; on stderr when `output` is None, for the matches are on stdout then."""
     read = report.ingest
+    others = report.matched - report.flagged
     page = Page(
         f"{read.accepted:,} requests looked up in {report.seconds:.1f} s ({_rate(read.accepted, report.seconds)}): "
-        f"{report.matched:,} matched a family ({_share(report.matched, read.accepted)})"
+        f"{report.flagged:,} matched a flagged family ({_share(report.flagged, read.accepted)}), "
+        f"{others:,} another one ({_share(others, read.accepted)})"
     )
     _left_out(page, read)
     if output is not None:

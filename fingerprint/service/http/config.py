@@ -29,6 +29,7 @@ class Config:
     refresh_ms: time between two looks for newer snapshots, labels, keys and policies. session_hours: length of a login.
     drain_ms: time between saying "not ready" and accepting no more connections.
     secure_cookies: cookies over HTTPS only.
+    unix: path of a Unix socket to listen on instead of host and port.
     history: files and folders of past traffic that analysts may search from the console.
     """
 
@@ -49,6 +50,7 @@ class Config:
     session_hours: float = 12.0
     drain_ms: int = 500
     secure_cookies: bool = False
+    unix: str | None = None
     history: tuple[str, ...] = ()
 
     @property
@@ -59,7 +61,7 @@ class Config:
     @property
     def is_local(self) -> bool:
         """True when only this machine can connect."""
-        return is_loopback(self.host)
+        return self.unix is not None or is_loopback(self.host)
 
     def to_environment(self) -> None:
         """Leave the settings where `from_environment` of a child process finds them."""

@@ -134,7 +134,12 @@ def _principal(stored: StoredKey, session: Session | None) -> Principal:
 
 
 def _asked_locally(request: HTTPConnection) -> bool:
-    """Tell whether the Host is this machine's: a name that a web page made to point here is not (DNS rebinding)."""
+    """Tell whether the Host is this machine's: a name that a web page made to point here is not (DNS rebinding).
+
+    A Unix socket is always; no page reaches it.
+    """
+    if service_of(request).config.unix is not None:
+        return True
     host = request.headers.get("host", "")
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     return is_loopback(name)
