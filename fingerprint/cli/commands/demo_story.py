@@ -29,8 +29,11 @@ MAX_LISTED = 10
 """Families and campaigns listed."""
 
 
-def run(home: Home, *, rows: int, seed: int) -> None:
-    """Run the demo in an empty home; rows: requests a day. Traffic, truth and matches stay in home/demo."""
+def run(home: Home, *, rows: int, seed: int, temporary: bool) -> None:
+    """Run the demo in an empty home; rows: requests a day. Traffic, truth and matches stay in home/demo.
+
+    temporary: nobody chose where the home is.
+    """
     began = time.monotonic()
     folder = home.demo
     config = simulate.preset("demo", rows=rows * (NIGHTS + 1), days=NIGHTS + 1, seed=seed)
@@ -60,6 +63,8 @@ def run(home: Home, *, rows: int, seed: int) -> None:
     _outcomes(report, outcomes, {row.family_id for row in families if row.flagged})
     _explained(days[NIGHTS], home, outcomes)
     _next(home, families, days[NIGHTS])
+    if temporary:
+        click.echo("\nThis home is a temporary folder; `fingerprint demo --keep` makes one in ./demo-home.")
     click.echo(f"\nThe demo took {time.monotonic() - began:.0f} s.")
 
 
@@ -67,7 +72,9 @@ def _with_truth(matches: Path, truth: Path, day: str) -> pa.Table:
     """Join a day's matches with the truth about its requests; `new_template`: no earlier day had the template."""
     known = pq.read_table(truth)
     earlier = pc.unique(known.filter(pc.not_equal(known["day"], day))["family"])
-    joined = pq.read_table(matches).join(known, "request_id", join_type="inner")
+    # lists, as of all families that match, cannot be joined
+    matched = pq.read_table(matches, columns=["request_id", "family_id"])
+    joined = matched.join(known, "request_id", join_type="inner")
     return joined.append_column("new_template", pc.invert(pc.is_in(joined["family"], value_set=earlier)))
 
 
@@ -169,7 +176,11 @@ def _next(home: Home, families: list[FamilyRow], day: Path) -> None:
     click.echo(f"  fingerprint accounts --flagged --limit 20 --home {at}")
     click.echo(f'  fingerprint label {first} campaign --reason "seen it before" --home {at}')
     click.echo(f"  fingerprint lookup {shlex.quote(str(day))} --explain --output - --home {at} | head")
+    click.echo(f"  fingerprint report --home {at}")
     click.echo("  fingerprint nightly YOUR_LOGS --home home")
+    click.echo("\nThe console, at http://127.0.0.1:8765; log in with the key that the first command prints")
+    click.echo(f"  fingerprint keys create me --scope read --scope label --home {at}")
+    click.echo(f"  fingerprint serve --home {at}")
 
 
 def _bars() -> Progress:
