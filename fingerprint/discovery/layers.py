@@ -24,6 +24,7 @@ from fingerprint.discovery.proof import FEWEST_RETURNING, MIN_LONG_CORE, RETURNI
 from fingerprint.discovery.sparse_products import counts_from
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature, is_campaign
+from fingerprint.evidence.pools import pool_groups
 from fingerprint.text.ngrams import Shingles
 
 MIN_CARRIER_ACCOUNTS = 20
@@ -34,6 +35,9 @@ MAX_MARKER_ACCOUNTS = 0.5
 
 MARKED_SHARE = 0.7
 """Share of what a marker's accounts send of the carrier that holds the marker; of a document that people ask about at most 0.6."""
+
+MARKED_TOGETHER = 0.8
+"""The same of several markers of one pool; of a department's documents at most 0.7 (D-233)."""
 
 
 def peel(batch: Batch, discovery: Discovery, stored: Sequence[Signature], settings: Settings) -> Discovery:
@@ -56,18 +60,18 @@ def peel(batch: Batch, discovery: Discovery, stored: Sequence[Signature], settin
     ]
     label = discovery.label.copy()
     apart = (core @ families.core[carriers].T).toarray() < OVERLAP * size[:, None]
-    for marker in np.argsort(size, kind="stable").tolist():
-        for column, carrier in enumerate(carriers.tolist()):
-            if marker == carrier or not apart[marker, column]:
-                continue
-            prompts = held[marker].indices[discovery.label[held[marker].indices] == carrier]
-            if len(prompts) and (
-                hunted[marker]
-                or (
-                    size[marker] >= MIN_LONG_CORE and _is_marker(batch, discovery, prompts, carrier, settings)
-                )
-            ):
-                label[prompts] = marker
+    for column, carrier in enumerate(carriers.tolist()):
+        inside = held.multiply(discovery.label == carrier).tocsr()
+        inside.eliminate_zeros()
+        held_here = (np.diff(inside.indptr) > 0) & apart[:, column]
+        held_here[carrier] = False
+        long = np.flatnonzero(held_here & (size >= MIN_LONG_CORE))
+        chosen = held_here & hunted
+        chosen[long[_are_markers(batch, discovery, inside[long], carrier, settings)]] = True
+        rows = np.flatnonzero(chosen)
+        # the longest of those that a prompt holds
+        for marker in rows[np.argsort(size[rows], kind="stable")]:
+            label[inside[marker].indices] = marker
     return _with_markers(batch, discovery, core, held, label)
 
 
@@ -114,19 +118,34 @@ def _without_cores(discovery: Discovery, prompts: IntArray) -> Shingles:
     )
 
 
-def _is_marker(batch: Batch, discovery: Discovery, prompts: Ids, carrier: int, settings: Settings) -> bool:
-    """Tell whether these prompts of a carrier are a pool's, by who else sends the carrier."""
+def _are_markers(
+    batch: Batch, discovery: Discovery, inside: sparse.csr_matrix, carrier: int, settings: Settings
+) -> Bools:
+    """Tell which texts (t,) inside a carrier are a pool's, by who else sends the carrier; inside: (t, n) CSR, its prompts.
+
+    Templates of one pool (`evidence.pools`) count together: each alone is in a part of what the pool sends.
+    """
+    if not inside.shape[0]:
+        return np.zeros(0, dtype=np.bool_)
     senders = batch.senders()
-    marked = np.asarray(senders[prompts].sum(axis=0)).ravel()
     carried = np.asarray(senders[discovery.families.members[carrier].indices].sum(axis=0)).ravel()
-    pool = np.flatnonzero(marked)
-    again = int((np.asarray(senders[prompts].sign().sum(axis=0)).ravel() >= 2).sum())
-    return bool(
-        len(prompts) >= settings.min_requests
-        and settings.min_accounts <= len(pool) <= MAX_MARKER_ACCOUNTS * np.count_nonzero(carried)
-        and marked.sum() >= MARKED_SHARE * carried[pool].sum()
-        and again >= max(FEWEST_RETURNING, RETURNING_SHARE * len(pool))
-    )
+    sent = (inside @ senders).tocsr()
+    group = pool_groups(sent, len(batch.accounts))
+    out = np.zeros(inside.shape[0], dtype=np.bool_)
+    for number in range(int(group.max()) + 1):
+        rows = np.flatnonzero(group == number)
+        prompts = np.unique(inside[rows].indices)
+        marked = np.asarray(senders[prompts].sum(axis=0)).ravel()
+        pool = np.flatnonzero(marked)
+        again = int((np.asarray(senders[prompts].sign().sum(axis=0)).ravel() >= 2).sum())
+        out[rows] = (
+            len(pool) <= MAX_MARKER_ACCOUNTS * np.count_nonzero(carried)
+            and marked.sum() >= (MARKED_SHARE if len(rows) == 1 else MARKED_TOGETHER) * carried[pool].sum()
+            and again >= max(FEWEST_RETURNING, RETURNING_SHARE * len(pool))
+        )
+    accounts = np.diff(sent.indptr)
+    enough = np.diff(inside.indptr) >= settings.min_requests
+    return np.asarray(out & enough & (accounts >= settings.min_accounts))
 
 
 def _with_markers(

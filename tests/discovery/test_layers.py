@@ -49,6 +49,20 @@ def one_label(discovery: Discovery, rows: slice) -> int:
     return int(label)
 
 
+def test_a_pools_templates_inside_an_agents_system_prompt_count_together() -> None:
+    random = np.random.default_rng(20)
+    other = words(random, 30)
+    sent = pool(random, 60)
+    mixed = [
+        replace(s, prompt=s.prompt.replace(TASK, other)) if n % 20 < 10 else s for n, s in enumerate(sent)
+    ]
+    _, found = peeled([*mixed, *people(random, 200, accounts=90), *passers_by(random, 200)])
+    labels = found.label[:60].reshape(3, 2, 10)
+    one, two, carrier = set(labels[:, 0].ravel()), set(labels[:, 1].ravel()), set(found.label[60:260])
+    assert [len(one), len(two), len(carrier)] == [1, 1, 1]
+    assert len(one | two | carrier) == 3
+
+
 def test_what_a_pool_sends_inside_an_agents_system_prompt_is_a_family_of_its_own() -> None:
     random = np.random.default_rng(0)
     _, found = peeled([*pool(random, 40), *people(random, 200, accounts=90), *passers_by(random, 200)])
