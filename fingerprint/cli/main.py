@@ -16,6 +16,7 @@ from fingerprint.base import process
 from fingerprint.base.version import __version__
 from fingerprint.cli.commands import (
     completion,
+    db,
     demo,
     erase,
     hunt,
@@ -155,6 +156,7 @@ _COMMANDS = (
     *lists.COMMANDS,
     *erase.COMMANDS,
     *serve.COMMANDS,
+    *db.COMMANDS,
     *share.COMMANDS,
     *simulate.COMMANDS,
     *demo.COMMANDS,

@@ -16,7 +16,7 @@ from fingerprint.base.private import private_file
 from fingerprint.domain.errors import StoreError, UsageError
 from fingerprint.domain.settings import Home
 from fingerprint.store.privacy import close_home
-from fingerprint.store.tables import REVISION
+from fingerprint.store.tables import REVISION, nights
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 15
@@ -29,14 +29,14 @@ _ALONE = 0x66696E67  # "fing": any number that no other program takes in the sam
 class Database:
     """A database whose schema is the current one.
 
-    Raises StoreError, naming the database without its password and the cause, for all that goes wrong in it;
+    Without `home` it is the one that `url` names, and no folder is made or closed to others for it. Raises StoreError, naming the database without its password and the cause, for all that goes wrong in it;
     UsageError for an URL of another kind.
     """
 
-    def __init__(self, home: Path, url: str | None, *, read_only: bool = False, create: bool = True) -> None:
-        parsed = (
-            sa.URL.create("sqlite", database=str(Home(home).database_file)) if url is None else _parse(url)
-        )
+    def __init__(
+        self, home: Path | None, url: str | None, *, read_only: bool = False, create: bool = True
+    ) -> None:
+        parsed = _url(home, url)
         self.name = _shown(parsed)
         self.read_only = read_only
         self._file = Path(str(parsed.database)).absolute() if _is_sqlite(parsed) else None
@@ -44,7 +44,7 @@ class Database:
         with self._border():
             if not create and self._file is not None and not self._file.exists():
                 raise StoreError(f"{self.name}: the database was removed")
-            if not read_only:
+            if home is not None and not read_only:
                 close_home(Home(home))
             self._reads, self._writes = _engines(parsed, read_only)
             try:
@@ -117,6 +117,12 @@ class Database:
         except sa.exc.StatementError as error:
             cause = " ".join(str(error.orig).split())
             raise StoreError(f"{self.name}: {cause}") from error
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] != "psycopg":
+                raise
+            raise StoreError(
+                f"{self.name}: the driver of PostgreSQL is not installed; pip install 'fingerprint[postgres]'"
+            ) from error
         except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
             raise StoreError(f"{self.name}: {error}") from error
 
@@ -151,11 +157,38 @@ class Database:
             raise StoreError(f"{self.name}: {error}") from error
 
 
+def has_nights(home: Path, url: str | None) -> bool | None:
+    """Tell whether a database has a night, whatever its version; None where that cannot be told. Writes nothing."""
+    try:
+        reads, _ = _engines(_url(home, url), read_only=True)
+    except StoreError:
+        return False  # there is no file
+    except (sa.exc.SQLAlchemyError, OSError, ImportError):
+        return None
+    try:
+        with reads.begin() as connection:
+            if not sa.inspect(connection).has_table(nights.name):
+                return False
+            return connection.execute(sa.select(nights.c.batch_id).limit(1)).first() is not None
+    except (sa.exc.SQLAlchemyError, OSError):
+        return None
+    finally:
+        reads.dispose()
+
+
 def _revision(connection: sa.Connection) -> str | None:
     """Return the database's schema, as Alembic writes it down; None for an empty database."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _url(home: Path | None, url: str | None) -> sa.URL:
+    if url is not None:
+        return _parse(url)
+    if home is None:
+        raise UsageError("a home or a database URL expected, neither found")
+    return sa.URL.create("sqlite", database=str(Home(home).database_file))
 
 
 def _parse(url: str) -> sa.URL:

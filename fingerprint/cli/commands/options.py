@@ -178,7 +178,26 @@ def home_of(path: Path | None, database: str | None) -> Home:
         raise UsageError("no home given: use --home DIR or set the environment variable FINGERPRINT_HOME")
     if path.exists() and not path.is_dir():
         raise StoreError(f"{path}: the home must be a directory, but this is a file")
-    return Home(path, database)
+    home = Home(path, database)
+    if database is not None and home.database_file.exists():
+        _warn_of_an_empty_database(home)
+    return home
+
+
+def _warn_of_an_empty_database(home: Home) -> None:
+    """Say on stderr, once, that --database names a database without nights beside a home that has some."""
+    from fingerprint.store.database import has_nights
+
+    warned = click.get_current_context().find_root().ensure_object(dict)
+    if "empty_database" in warned:
+        return
+    warned["empty_database"] = True
+    if has_nights(home.path, home.database) is False and has_nights(home.path, None):
+        click.echo(
+            f"fingerprint: warning: the database of --database has no nights, but {home.database_file} has; "
+            "`fingerprint db copy` copies them",
+            err=True,
+        )
 
 
 def worked_home_of(path: Path | None, database: str | None) -> Home:
