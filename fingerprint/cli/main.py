@@ -28,6 +28,7 @@ from fingerprint.cli.commands import (
     serve,
     share,
     simulate,
+    upkeep,
     watch,
 )
 from fingerprint.cli.output.progress import JsonLog
@@ -157,6 +158,7 @@ _COMMANDS = (
     *erase.COMMANDS,
     *serve.COMMANDS,
     *db.COMMANDS,
+    *upkeep.COMMANDS,
     *share.COMMANDS,
     *simulate.COMMANDS,
     *demo.COMMANDS,

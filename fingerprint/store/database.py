@@ -16,7 +16,7 @@ from fingerprint.base.private import private_file
 from fingerprint.domain.errors import StoreError, UsageError
 from fingerprint.domain.settings import Home
 from fingerprint.store.privacy import close_home
-from fingerprint.store.tables import REVISION, nights
+from fingerprint.store.tables import REVISION
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 15
@@ -36,17 +36,19 @@ class Database:
     def __init__(
         self, home: Path | None, url: str | None, *, read_only: bool = False, create: bool = True
     ) -> None:
-        parsed = _url(home, url)
+        parsed = database_url(home, url)
         self.name = _shown(parsed)
         self.read_only = read_only
-        self._file = Path(str(parsed.database)).absolute() if _is_sqlite(parsed) else None
+        self.upgraded_from: str | None = None
+        """The schema that it had when it was opened, if that was an older one."""
+        self._file = Path(str(parsed.database)).absolute() if is_sqlite(parsed) else None
         self._inode: tuple[int, int] | None = None
-        with self._border():
+        with bordered(self.name):
             if not create and self._file is not None and not self._file.exists():
                 raise StoreError(f"{self.name}: the database was removed")
             if home is not None and not read_only:
                 close_home(Home(home))
-            self._reads, self._writes = _engines(parsed, read_only)
+            self._reads, self._writes = open_engines(parsed, read_only)
             try:
                 self._migrate(read_only)
                 self._inode = None if self._file is None else _inode(self._file)
@@ -61,7 +63,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """Open a transaction that sees one state and writes nothing."""
-        with self._border():
+        with bordered(self.name):
             self._require_in_place()
             with self._reads.begin() as connection:
                 yield connection
@@ -69,7 +71,7 @@ class Database:
     @contextmanager
     def writing(self, *, alone: bool = False) -> Iterator[sa.Connection]:
         """Open a transaction of which all is kept, durably, or nothing; one that is `alone` waits for others such."""
-        with self._border():
+        with bordered(self.name):
             self._require_in_place()
             with self._writes.begin() as connection:
                 # SQLite has one writer at a time anyway
@@ -92,7 +94,7 @@ class Database:
 
         Raises StoreError where another process reads or writes meanwhile.
         """
-        with self._border(), self._reads.connect() as connection:
+        with bordered(self.name), self._reads.connect() as connection:
             if connection.dialect.name == "postgresql":
                 alone = connection.execution_options(isolation_level="AUTOCOMMIT")
                 for name in sorted(set(tables)):
@@ -109,22 +111,6 @@ class Database:
                 raise StoreError(
                     f"{self.name}: deleted rows are still in its log, for another process reads it; {AGAIN}"
                 )
-
-    @contextmanager
-    def _border(self) -> Iterator[None]:
-        try:
-            yield
-        except sa.exc.StatementError as error:
-            cause = " ".join(str(error.orig).split())
-            raise StoreError(f"{self.name}: {cause}") from error
-        except ModuleNotFoundError as error:
-            if error.name is None or error.name.partition(".")[0] != "psycopg":
-                raise
-            raise StoreError(
-                f"{self.name}: the driver of PostgreSQL is not installed; pip install 'fingerprint[postgres]'"
-            ) from error
-        except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
-            raise StoreError(f"{self.name}: {error}") from error
 
     def _migrate(self, read_only: bool) -> None:
         with self.reading() as connection:
@@ -148,32 +134,74 @@ class Database:
             if read_only:
                 raise StoreError(
                     f"{self.name}: schema {REVISION} expected, {revision or 'an empty database'} found: "
-                    "run `fingerprint publish` on it once, as a user who may write to it"
+                    "run `fingerprint upgrade` on it once, as a user who may write to it"
                 )
             with self.writing(alone=True) as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+            self.upgraded_from = revision
         except CommandError as error:
             raise StoreError(f"{self.name}: {error}") from error
 
 
-def has_nights(home: Path, url: str | None) -> bool | None:
-    """Tell whether a database has a night, whatever its version; None where that cannot be told. Writes nothing."""
+@contextmanager
+def bordered(name: str) -> Iterator[None]:
+    """Turn what goes wrong with a database into StoreError, with the name that it is shown by."""
     try:
-        reads, _ = _engines(_url(home, url), read_only=True)
+        yield
+    except sa.exc.StatementError as error:
+        cause = " ".join(str(error.orig).split())
+        raise StoreError(f"{name}: {cause}") from error
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "psycopg":
+            raise
+        raise StoreError(
+            f"{name}: the driver of PostgreSQL is not installed; pip install 'fingerprint[postgres]'"
+        ) from error
+    except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
+        raise StoreError(f"{name}: {error}") from error
+
+
+def has_rows(home: Path, url: str | None, *, only: str | None = None) -> bool | None:
+    """Tell whether a database has any row, or one in the table `only`, whatever its version; None where it cannot be told.
+
+    Writes nothing.
+    """
+    try:
+        reads, _ = open_engines(database_url(home, url), read_only=True)
     except StoreError:
         return False  # there is no file
     except (sa.exc.SQLAlchemyError, OSError, ImportError):
         return None
     try:
         with reads.begin() as connection:
-            if not sa.inspect(connection).has_table(nights.name):
-                return False
-            return connection.execute(sa.select(nights.c.batch_id).limit(1)).first() is not None
+            names = set(sa.inspect(connection).get_table_names()) - {"alembic_version"}
+            chosen = names if only is None else names & {only}
+            return any(
+                connection.execute(sa.select(sa.literal(1)).select_from(sa.table(name)).limit(1)).first()
+                for name in sorted(chosen)
+            )
     except (sa.exc.SQLAlchemyError, OSError):
         return None
     finally:
         reads.dispose()
+
+
+def stored_revision(home: Path, url: str | None) -> str | None:
+    """Return a database's schema, whatever its version, and write nothing; None for one that is empty, or not there.
+
+    Raises StoreError where it cannot be read.
+    """
+    parsed = database_url(home, url)
+    if is_sqlite(parsed) and not Path(str(parsed.database)).exists():
+        return None
+    with bordered(_shown(parsed)):
+        reads, _ = open_engines(parsed, read_only=True)
+        try:
+            with reads.begin() as connection:
+                return _revision(connection)
+        finally:
+            reads.dispose()
 
 
 def _revision(connection: sa.Connection) -> str | None:
@@ -183,7 +211,8 @@ def _revision(connection: sa.Connection) -> str | None:
     return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _url(home: Path | None, url: str | None) -> sa.URL:
+def database_url(home: Path | None, url: str | None) -> sa.URL:
+    """Return the URL of a home's own database, or of the one named; raises UsageError for one of another kind."""
     if url is not None:
         return _parse(url)
     if home is None:
@@ -216,21 +245,22 @@ def _inode(path: Path) -> tuple[int, int] | None:
     return stat.st_dev, stat.st_ino
 
 
-def _is_sqlite(url: sa.URL) -> bool:
+def is_sqlite(url: sa.URL) -> bool:
+    """Tell whether a URL names a file of SQLite."""
     return url.get_backend_name() == "sqlite"
 
 
 def _shown(url: sa.URL) -> str:
-    if _is_sqlite(url):
+    if is_sqlite(url):
         return str(url.database)
     hidden = {key: "***" if "password" in key else value for key, value in url.query.items()}
     return url.set(query=hidden).render_as_string(hide_password=True)
 
 
-def _engines(url: sa.URL, read_only: bool) -> tuple[sa.Engine, sa.Engine]:
+def open_engines(url: sa.URL, read_only: bool) -> tuple[sa.Engine, sa.Engine]:
     """Make two engines over one pool: for transactions that read and for those that write."""
     json_serializer = partial(json.dumps, allow_nan=False)
-    if _is_sqlite(url):
+    if is_sqlite(url):
         engine = sa.create_engine(
             "sqlite://",
             creator=_sqlite_connector(Path(str(url.database)).absolute(), read_only),

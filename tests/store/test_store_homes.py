@@ -117,6 +117,6 @@ def test_an_older_schema_says_what_to_run(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "fingerprint.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0007_expected_false_flags'")
     with pytest.raises(
-        StoreError, match=r"0007_expected_false_flags found: run `fingerprint publish` on it once"
+        StoreError, match=r"0007_expected_false_flags found: run `fingerprint upgrade` on it once"
     ):
         Store.open(tmp_path, read_only=True)

@@ -186,13 +186,14 @@ def home_of(path: Path | None, database: str | None) -> Home:
 
 def _warn_of_an_empty_database(home: Home) -> None:
     """Say on stderr, once, that --database names a database without nights beside a home that has some."""
-    from fingerprint.store.database import has_nights
+    from fingerprint.store.database import has_rows
 
     warned = click.get_current_context().find_root().ensure_object(dict)
     if "empty_database" in warned:
         return
     warned["empty_database"] = True
-    if has_nights(home.path, home.database) is False and has_nights(home.path, None):
+    given, own = (has_rows(home.path, url, only="nights") for url in (home.database, None))
+    if given is False and own:
         click.echo(
             f"fingerprint: warning: the database of --database has no nights, but {home.database_file} has; "
             "`fingerprint db copy` copies them",
