@@ -71,7 +71,8 @@ def pools(sent: pa.Table, families: Sequence[str]) -> tuple[sparse.csr_matrix, p
     known = np.array([number.get(name, -1) for name in coded.dictionary.to_pylist()], dtype=np.int64)
     row, column = known[coded.indices.to_numpy()], account.indices.to_numpy()
     count = sent.column("conversations").to_numpy().astype(np.float64)
-    listed = row >= 0
+    # 0 where a conversation only went on that another batch counts
+    listed = (row >= 0) & (count > 0)
     shape = (len(families), len(account.dictionary))
     return sparse.csr_matrix((count[listed], (row[listed], column[listed])), shape=shape), account.dictionary
 

@@ -9,7 +9,7 @@ Memory: about 30 bytes a conversation, 12 bytes and an id a request, and, for ea
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -91,19 +91,27 @@ class Requests:
     """All q requests of a batch's r conversations, in the order they were read.
 
     request_id: (q,) Arrow strings. conversation: (q,) int32, rows of the batch. second: (q,) float64, Unix time.
+    uncounted: (u,) conversations that an earlier night has counted.
     """
 
     request_id: pa.ChunkedArray
     conversation: Ids
     second: Doubles
+    uncounted: Ids = field(default_factory=lambda: np.empty(0, np.int32))
 
     def __len__(self) -> int:
         return len(self.conversation)
 
     @property
     def begins(self) -> Bools:
-        """Which requests are the first of their conversations, (q,)."""
-        return np.diff(np.maximum.accumulate(self.conversation), prepend=-1) > 0
+        """Which requests are the first of conversations that count tonight, (q,)."""
+        first = firsts(self.conversation)
+        return first & ~np.isin(self.conversation, self.uncounted) if len(self.uncounted) else first
+
+
+def firsts(conversation: Ids) -> Bools:
+    """Return which of q requests are the first of their conversations, which are numbered in the order of these, (q,)."""
+    return np.diff(np.maximum.accumulate(conversation), prepend=-1) > 0
 
 
 def behaviour_of(batch: Batch, members: sparse.csr_matrix, *, ranks: Ranks | None = None) -> Behaviour:

@@ -72,7 +72,7 @@ class Home:
         """List what this program keeps in a home, whether it is there or not."""
         database = [self.path / f"{self.database_file.name}{end}" for end in ("", "-wal", "-shm", "-journal")]
         files = [*database, self.lock_file, self.current_file]
-        folders = [self.snapshots, self.rejects, self.leftovers, self.vector_cache]
+        folders = [self.snapshots, self.rejects, self.leftovers, self.conversations, self.vector_cache]
         return [*files, *folders, self.work, self.spill, self.demo]
 
     @property
@@ -99,6 +99,11 @@ class Home:
     def leftovers(self) -> Path:
         """Hashes of prompts in no family, a file a night."""
         return self.path / "unexplained"
+
+    @property
+    def conversations(self) -> Path:
+        """Hashes of the texts that were sent last, a file a night."""
+        return self.path / "conversations"
 
     @property
     def vector_cache(self) -> Path:

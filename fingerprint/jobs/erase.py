@@ -1,4 +1,4 @@
-"""Accounts out of a home: the database, the snapshots, what nights left, and what a killed night had begun."""
+"""Accounts out of a home: the database, the snapshots, what nights left and sent last, and what a killed night had begun."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fingerprint.discovery import leftovers
 from fingerprint.domain.settings import Home
 from fingerprint.jobs.publish import publish_from
 from fingerprint.matching.snapshot_files import prune
+from fingerprint.nights import over_midnight
 from fingerprint.store.erasure import Erased
 from fingerprint.store.lock import HomeLock
 from fingerprint.store.store import Store
@@ -24,6 +25,7 @@ def erase_accounts(home: Home, ids: Sequence[str], *, by: str) -> Erased:
         for folder in (home.work, home.spill):  # of a night that was killed
             shutil.rmtree(folder, ignore_errors=True)
         leftovers.forget(home.leftovers, ids)
+        over_midnight.forget(home.conversations, ids)
         outcome = store.erase_accounts(ids, by=by)
         if store.stamp() is not None:
             publish_from(store, home)

@@ -21,7 +21,7 @@ from fingerprint.assessment.lifecycle import flag_events
 from fingerprint.assessment.outcome import group_campaigns
 from fingerprint.base.parallel import workers
 from fingerprint.base.process import peak_memory
-from fingerprint.base.types import StageProgress
+from fingerprint.base.types import Ids, StageProgress
 from fingerprint.discovery import leftovers
 from fingerprint.discovery.topics import topics
 from fingerprint.domain.errors import StoreError
@@ -36,11 +36,12 @@ from fingerprint.embedding.vector_cache import forget_older
 from fingerprint.evidence.intents import catalogue
 from fingerprint.jobs.stage_clock import StageClock
 from fingerprint.matching import snapshot_build
-from fingerprint.nights import large, resume, spool
+from fingerprint.nights import large, over_midnight, resume, spool
 from fingerprint.nights.checkpoint import Checkpoints
 from fingerprint.nights.engine import Engine, choose_engine
 from fingerprint.nights.job import Job, KnownFamilies, NightRequest, job_key
 from fingerprint.nights.night import Night, discover, fill, read
+from fingerprint.nights.over_midnight import given
 from fingerprint.nights.resume import StoredNight
 from fingerprint.nights.rhythm import rhythm_of
 from fingerprint.signatures.describe import describe
@@ -88,7 +89,7 @@ def nightly(
         if night is None:
             night = _work(request, home, store, embedder, engine, clock)
         clock.stage("publish")
-        _publish(night, home, store, embedder, days=settings.retention_days)
+        _publish(night, home, store, embedder, settings)
         if assignments is not None:
             _hand_out(night, assignments)
         forget_older(home.vector_cache, settings.retention_days)
@@ -103,32 +104,32 @@ def _work(
     """Read a night, find its families and judge them, and store all of it at once."""
     known = KnownFamilies(store.signatures(), stamp_of(embedder), [n.batch_id for n in store.nights()])
     work, embed = Checkpoints(home.work, job_key(request, known)), cached_encoder(embedder, home.vector_cache)
-    job = Job(work, home.leftovers, request.settings, engine, embed, clock.at)
+    job = Job(work, home.leftovers, home.conversations, request.settings, engine, embed, clock.at)
     clock.stage("read")
-    night = read(reader=_reader(request, home, clock), known=known, job=job)
-    night = _looked_at(night, store, strict=request.settings.strict)
+    night = _looked_at(read(_reader(request, home, clock), known, job), store, request.settings.strict)
     families, unexplained = large.finished(job.work) or _find(night, known, job)
+    night = night.counted(families)
     clock.stage("judge")
     batch, requests, but = night.batch, night.requests, night.content_hash
+    family_of = given(batch, night.continued, families).family
     with ThreadPoolExecutor(1) as aside:
         rhythm = aside.submit(rhythm_of, night, families)
         features = account_features(batch, families.label, job.embed, night.texts, night.sizes)
         filled = fill(night, families, job)
         earlier = EarlierNights(store.family_accounts(but_batch=but), store.account_totals(but_batch=but))
+        intents = catalogue(home.path / "intents.toml")
         signatures = assess(
             batch=batch,
             night=families,
             fillings=filled[0],
-            meanings=meanings(
-                batch, families, night.texts, night.sizes, catalogue(home.path / "intents.toml"), job.embed
-            ),
+            meanings=meanings(batch, families, night.texts, night.sizes, intents, job.embed),
             earlier=earlier,
             stored=store.signatures(),
             precision=request.settings.precision,
             since=_since(store, but),
         )
-        signatures = with_requests(batch, requests, signatures, families.label)
-        spread = family_days(batch, requests, families.signatures, families.label)
+        signatures = with_requests(batch, requests, signatures, family_of)
+        spread = family_days(batch, requests, families.signatures, family_of)
         by_account = account_days(batch, requests)
         outcome = group_campaigns(
             signatures=signatures,
@@ -139,7 +140,7 @@ def _work(
         )
         events = [*outcome.events, *flag_events(signatures, store.flagged_before(but))]
         clock.stage("store")
-        report = _report(night, families, signatures, clock, events)
+        report = _report(night, families, family_of, signatures, clock, events)
         report = replace(report, home_bytes=sum(home_sizes(home, store.database).values()))
         results = resume.Results(night, families, also=filled[1], unexplained=unexplained)
         kept = resume.keep(job.work, request.key, report, results)
@@ -164,7 +165,7 @@ def _since(store: Store, batch_id: str) -> Since:
     return Since.SAME if [n.batch_id for n in store.nights()][-1:] == [batch_id] else Since.BEFORE
 
 
-def _looked_at(night: Night, store: Store, *, strict: bool) -> Night:
+def _looked_at(night: Night, store: Store, strict: bool) -> Night:
     """Compare a night with those before it; raises DoubtfulTraffic where something is odd and `strict` forbids it."""
     earlier = [n.ingest for n in store.nights() if n.batch_id != night.content_hash]
     warnings = (*night.ingest.warnings, *fewer_rows(night.ingest, earlier))
@@ -221,6 +222,7 @@ def _reader(request: NightRequest, home: Home, clock: StageClock) -> TrafficRead
 def _report(
     night: Night,
     families: NightFamilies,
+    family_of: Ids,
     signatures: Sequence[Signature],
     clock: StageClock,
     events: Sequence[Event],
@@ -236,8 +238,8 @@ def _report(
         new_families=int(families.born.sum()),
         flagged=sum(s.flagged for s in signatures),
         expected_false_flags=expected_false_flags(s.score for s in signatures if s.flagged),
-        assigned=int((families.label[night.batch.prompt] >= 0)[night.requests.conversation].sum()),
-        conversations=len(night.batch),
+        assigned=int((family_of >= 0)[night.requests.conversation].sum()),
+        conversations=int(night.requests.begins.sum()),
         first_request=first,
         last_request=last,
         accounts=len(night.batch.accounts),
@@ -247,8 +249,8 @@ def _report(
     )
 
 
-def _publish(night: StoredNight, home: Home, store: Store, embedder: Embedder, *, days: int) -> None:
-    """Make the lookup snapshot anew, and remember for so many days what no family holds."""
+def _publish(night: StoredNight, home: Home, store: Store, embedder: Embedder, settings: Settings) -> None:
+    """Make the lookup snapshot anew, and remember what no family holds and what conversations may go on from."""
     snapshot_build.publish(
         home.path,
         store.signatures(),
@@ -257,7 +259,16 @@ def _publish(night: StoredNight, home: Home, store: Store, embedder: Embedder, *
         senders=store.family_accounts(),
         revision=store.revision(),
     )
-    leftovers.write(home.leftovers, night.report.batch_id, night.end, night.unexplained(), days=days)
+    batch_id = night.report.batch_id
+    leftovers.write(home.leftovers, batch_id, night.end, night.unexplained(), days=settings.retention_days)
+    over_midnight.write(
+        home.conversations,
+        batch_id,
+        night.begin,
+        night.end,
+        night.conversations(),
+        hours=settings.conversation_hours,
+    )
 
 
 def _hand_out(night: StoredNight, assignments: Path | str) -> None:

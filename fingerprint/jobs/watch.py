@@ -237,7 +237,7 @@ class Watch:
             precision=settings.precision,
             since=Since.MIXED,
         )
-        signatures = with_requests(batch, requests, signatures, night.label)
+        signatures = with_requests(batch, requests, signatures, night.label[batch.prompt])
         label = night.label[batch.prompt][requests.conversation]
         for f, signature in enumerate(signatures):
             ids = requests.request_id.filter(pa.array(label == f))

@@ -58,11 +58,12 @@ class Job:
     """What all stages of one night need.
 
     work: where finished stages of a large night are kept. tell: called as stages begin and go on. leftovers: the folder
-    of what earlier nights left in no family.
+    of what earlier nights left in no family. conversations: that of what they sent last.
     """
 
     work: Checkpoints
     leftovers: Path
+    conversations: Path
     settings: Settings
     engine: Engine
     embed: Embed

@@ -19,10 +19,11 @@ from fingerprint.domain.signature import Signature
 from fingerprint.domain.signature_json import from_json, to_json
 from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.evidence.slot_fillings import Fillings, told_apart
-from fingerprint.nights import memory
+from fingerprint.nights import memory, over_midnight
 from fingerprint.nights.checkpoint import Checkpoints
 from fingerprint.nights.claims import Claims, core_table
 from fingerprint.nights.job import Job
+from fingerprint.nights.over_midnight import Continued, GoingOn
 from fingerprint.nights.sampling import LargeDiscovery, RoundCores, search, settle
 from fingerprint.nights.spool import (
     Spool,
@@ -37,6 +38,8 @@ from fingerprint.nights.spool import fill as fill_spool
 from fingerprint.nights.turns import TurnFile, requests_in
 from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.ngrams import shingle
+from fingerprint.traffic.conversations import Conversations
+from fingerprint.traffic.earlier_texts import SentTexts, newest
 
 MEMBERS = 64
 """Prompts of each family that its template and prototype are made of, beside those of the first sample."""
@@ -49,17 +52,25 @@ def read(
     stored: Sequence[Signature],
     job: Job,
     facts: Callable[[], dict[str, object]],
+    seen: Conversations,
 ) -> None:
     """Spool turns as conversations and claim what is stored families'; `facts` are asked for when all is read.
+
+    seen: what tells the turns' conversations.
 
     Raises UsageError as soon as the night does not fit into the memory it may take.
     """
     folder = job.work.begin("read")
     file = TurnFile.written(_fitting(batches, job.settings.memory_gb), folder)
+    read_facts, hours = facts(), job.settings.conversation_hours
+    sent = newest(seen.end(), hours)
+    going_on = GoingOn(over_midnight.read(job.conversations, but=str(read_facts["content_hash"])), hours)
     table = core_table([s.grams for s in stored])
-    arrays = write_spool(file.conversations(), folder, table, share=COVER, engine=job.engine)
+    conversations = going_on.without_known(file.conversations(), file.first_sizes())
+    arrays = write_spool(conversations, folder, table, share=COVER, engine=job.engine)
     arrays |= {"conversation": file.conversation, "request_second": file.second}
-    job.work.finish("read", facts(), **arrays)
+    arrays |= over_midnight.to_arrays(going_on.continued, sent)
+    job.work.finish("read", read_facts, **arrays)
 
 
 def _fitting(batches: Iterable[pa.RecordBatch], memory_gb: float) -> Iterator[pa.RecordBatch]:
@@ -71,10 +82,14 @@ def _fitting(batches: Iterable[pa.RecordBatch], memory_gb: float) -> Iterator[pa
         yield batch
 
 
-def reopen(job: Job) -> tuple[Spool, Requests]:
-    """Return the night that `read` has spooled, in this process or an earlier one, and its requests."""
+def reopen(job: Job) -> tuple[Spool, Requests, Continued, SentTexts]:
+    """Return the night that `read` has spooled, in this process or an earlier one.
+
+    Its texts, its requests, its conversations that go on from earlier nights, and what later nights' may go on from.
+    """
     folder, arrays = job.work.path("read"), job.work.arrays("read")
-    return open_spool(folder, arrays), requests_in(folder, arrays["conversation"], arrays["request_second"])
+    requests = requests_in(folder, arrays["conversation"], arrays["request_second"])
+    return open_spool(folder, arrays), requests, *over_midnight.from_arrays(arrays)
 
 
 def discover(spool: Spool, stored: Sequence[Signature], job: Job) -> tuple[Batch, Discovery, Whole]:

@@ -7,7 +7,7 @@ is a sample of everything.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 
 import numpy as np
@@ -27,14 +27,17 @@ from fingerprint.discovery.leftovers import Leftovers
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.results import IngestReport
 from fingerprint.evidence.slot_fillings import Fillings, fillings, told_apart
-from fingerprint.nights import large, memory
+from fingerprint.nights import large, memory, over_midnight
 from fingerprint.nights.claims import Claims, besides, core_table, find_claims
 from fingerprint.nights.job import Job, KnownFamilies
+from fingerprint.nights.over_midnight import Continued, GoingOn
 from fingerprint.nights.spool import Spool, texts_of
-from fingerprint.nights.turns import in_memory, turns
+from fingerprint.nights.turns import first_sizes, in_memory, turns
 from fingerprint.signatures.adoption import adopt
 from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.ngrams import shingle
+from fingerprint.traffic.conversations import Conversations
+from fingerprint.traffic.earlier_texts import SentTexts, newest
 from fingerprint.traffic.reader import TrafficReader
 
 
@@ -43,7 +46,8 @@ class Night:
     """A night that was read: q requests in r conversations over n distinct prompts.
 
     batch: all conversations; of a night on disk without texts and tokens. content_hash: names the rows, whatever files
-    they came in. spool: where the texts of a night on disk are; None for one in memory.
+    they came in. spool: where the texts of a night on disk are; None for one in memory. continued: conversations that
+    go on from earlier nights. sent: what later nights' may go on from.
     """
 
     batch: Batch
@@ -51,6 +55,8 @@ class Night:
     ingest: IngestReport
     content_hash: str
     spool: Spool | None = None
+    continued: Continued = field(default_factory=Continued.none)
+    sent: SentTexts = field(default_factory=SentTexts.none)
 
     def texts(self, prompts: IntArray) -> pa.Array | pa.ChunkedArray:
         """Return the normalised texts of some distinct prompts, (p,) ascending numbers."""
@@ -60,6 +66,12 @@ class Night:
     def sizes(self) -> IntArray | Ids:
         """How many bytes the normalised text of each distinct prompt has, (n,)."""
         return self.batch.sizes if self.spool is None else self.spool.size
+
+    def counted(self, families: NightFamilies) -> Night:
+        """Return the same, in which conversations that go on count only where what they add is of a family."""
+        number = self.continued.conversation
+        uncounted = number[families.label[self.batch.prompt[number]] < 0]
+        return replace(self, requests=replace(self.requests, uncounted=uncounted))
 
     @property
     def begin(self) -> float:
@@ -99,18 +111,21 @@ def read(reader: TrafficReader, known: KnownFamilies, job: Job) -> Night:
     Raises InputError without a single valid row, and what reading raises.
     """
     if not job.work.has("read"):
+        seen = Conversations(job.settings.conversation_hours)
         most = 0 if job.engine.spreads else memory.whole(job.settings.memory_gb)
-        head, rest = _read_head(turns(reader, job.settings.conversation_hours), most)
+        head, rest = _read_head(turns(reader, job.settings.conversation_hours, seen), most)
         if rest is None:
-            return _in_memory(reader, head, job)
+            return _in_memory(reader, head, seen, job)
         large.read(
             chain(_hand_over(head), rest),
             known.signatures,
             job,
             lambda: {"ingest": asdict(reader.report()), "content_hash": reader.content_hash},
+            seen,
         )
-    facts, (spool, requests) = job.work.facts("read"), large.reopen(job)
-    return Night(spool.batch, requests, IngestReport.from_json(facts["ingest"]), facts["content_hash"], spool)
+    facts, (spool, requests, continued, sent) = job.work.facts("read"), large.reopen(job)
+    ingest = IngestReport.from_json(facts["ingest"])
+    return Night(spool.batch, requests, ingest, facts["content_hash"], spool, continued, sent)
 
 
 def _read_head(
@@ -133,15 +148,19 @@ def _hand_over(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield batches.pop()
 
 
-def _in_memory(reader: TrafficReader, batches: list[pa.RecordBatch], job: Job) -> Night:
+def _in_memory(reader: TrafficReader, batches: list[pa.RecordBatch], seen: Conversations, job: Job) -> Night:
     report = reader.report()
     if not report.accepted:
         where = f"; {report.rejects_path} says why" if report.rejected else ""
         raise InputError(f"none of the {report.rows_read} rows in {reader.named} is a valid request{where}")
+    hours = job.settings.conversation_hours
+    sent, first = newest(seen.end(), hours), first_sizes(batches)
     rows, requests = in_memory(batches)
     batches.clear()
-    batch = collect([rows], threads=job.settings.threads or workers())
-    return Night(batch, requests, report, reader.content_hash)
+    going_on = GoingOn(over_midnight.read(job.conversations, but=reader.content_hash), hours)
+    conversations = going_on.without_known([rows], first)
+    batch = collect(conversations, threads=job.settings.threads or workers())
+    return Night(batch, requests, report, reader.content_hash, continued=going_on.continued, sent=sent)
 
 
 def discover(night: Night, known: KnownFamilies, job: Job) -> Discovered:

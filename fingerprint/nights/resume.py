@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from fingerprint.domain.results import NightReport
 from fingerprint.nights.checkpoint import Checkpoints
 from fingerprint.nights.claims import Claims
 from fingerprint.nights.night import Night
+from fingerprint.nights.over_midnight import Given, given, to_rows
 from fingerprint.signatures.adoption import owners
 from fingerprint.signatures.rewordings import NightFamilies
 
@@ -30,15 +31,20 @@ _PACKED = pa.ipc.IpcWriteOptions(compression="lz4")
 
 @dataclass(frozen=True, slots=True)
 class StoredNight:
-    """A night that was stored: its report, the time of its last request, and the folder of what it hands out."""
+    """A night that was stored: its report, the times of its first and its last request, and the folder of what it hands out."""
 
     report: NightReport
+    begin: float
     end: float
     folder: Path
 
     def assignments(self) -> pa.Table:
         """Read request_id, family_id, strength and families of every request; raises StoreError where that fails."""
         return _read(self.folder / "assignments.arrow")
+
+    def conversations(self) -> pa.Table:
+        """Read what it sent last (`over_midnight.to_rows`); raises StoreError where that fails."""
+        return _read(self.folder / "conversations.arrow")
 
     def unexplained(self) -> pa.Table:
         """Read what of the night to remember (`Discovered.unexplained`); raises StoreError where that fails."""
@@ -61,12 +67,25 @@ def keep(work: Checkpoints, request_key: str, report: NightReport, results: Resu
     Raises StoreError if it cannot be kept.
     """
     draft = work.begin(STAGE)
-    for name, table in (("assignments", _assignments(results)), ("loose", results.unexplained)):
+    night, families = results.night, results.families
+    having = given(night.batch, night.continued, families)
+    tables = {
+        "assignments": _assignments(results, having),
+        "loose": results.unexplained,
+        "conversations": to_rows(night.sent, night.batch, families, having),
+    }
+    for name, table in tables.items():
         _write(draft / f"{name}.arrow", table)
     started = report.started.isoformat()
-    facts = {"asked": request_key, "batch_id": report.batch_id, "started": started, "end": results.night.end}
+    facts = {
+        "asked": request_key,
+        "batch_id": report.batch_id,
+        "started": started,
+        "begin": night.begin,
+        "end": night.end,
+    }
     work.finish(STAGE, facts)
-    return StoredNight(report, results.night.end, work.path(STAGE))
+    return StoredNight(report, night.begin, night.end, work.path(STAGE))
 
 
 def stored_night(work: Path, request_key: str, nights: Sequence[NightReport]) -> StoredNight | None:
@@ -77,14 +96,15 @@ def stored_night(work: Path, request_key: str, nights: Sequence[NightReport]) ->
         return None
     for report in nights if facts["asked"] == request_key else ():
         if (report.batch_id, report.started.isoformat()) == (facts["batch_id"], facts["started"]):
-            return StoredNight(report, facts["end"], work / STAGE)
+            return StoredNight(report, facts["begin"], facts["end"], work / STAGE)
     return None
 
 
-def _assignments(results: Results) -> pa.Table:
+def _assignments(results: Results, having: Given) -> pa.Table:
     """Give every request what its conversation has."""
     night, families = results.night, results.families
-    prompt = night.batch.prompt[night.requests.conversation]
+    families = replace(families, label=having.label, strength=having.strength)
+    prompt = having.prompt[night.requests.conversation]
     label = families.label[prompt]
     ids = pa.array([s.family_id for s in families.signatures], pa.large_string())
     family = ids.take(pa.array(label, mask=label < 0))

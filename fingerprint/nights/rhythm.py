@@ -24,6 +24,7 @@ from fingerprint.domain.casework import grams_digest
 from fingerprint.domain.schemas import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA, PATTERNS_SCHEMA, Rhythm
 from fingerprint.domain.signature import Signature
 from fingerprint.nights.night import Night
+from fingerprint.nights.over_midnight import given
 from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.ngram_table import find_places
 from fingerprint.text.ngrams import shingle
@@ -66,7 +67,8 @@ def rhythm_of(night: Night, families: NightFamilies) -> Rhythm:
     """Count a night's requests by hour, and the patterns of n-grams that its prompts held."""
     batch, label, requests = night.batch, families.label, night.requests
     prompt, account = batch.prompt[requests.conversation], batch.account[requests.conversation]
-    sent = SentRequests(label, prompt, account, requests.second)
+    family = given(batch, night.continued, families).family
+    sent = SentRequests(family, requests.conversation, account, requests.second)
     by_hour = hours(sent, [s.family_id for s in families.signatures], batch.accounts)
     chosen, weight = choose_prompts(label)
     place = np.full(len(label), -1, dtype=np.int32)

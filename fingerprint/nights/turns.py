@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 
 from fingerprint.base.hashing import hash_strings
 from fingerprint.base.private import private_file
-from fingerprint.base.strings import buffers, gather, strings
+from fingerprint.base.strings import buffers, gather, sizes_of, strings
 from fingerprint.base.types import Doubles, Ids, IntArray
-from fingerprint.discovery.batch import Requests
+from fingerprint.discovery.batch import Requests, firsts
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
 from fingerprint.nights.spool_files import read_records, read_table, refusals
 from fingerprint.text.normalise import compose
@@ -38,25 +38,28 @@ _IDS = pa.schema([TRAFFIC_SCHEMA.field("request_id")])
 _TURNS = pa.schema([*(TRAFFIC_SCHEMA.field(name) for name in COLUMNS), pa.field("conversation", pa.int32())])
 
 
-def turns(batches: Iterable[pa.RecordBatch], hours: float) -> Iterator[pa.RecordBatch]:
+def turns(
+    batches: Iterable[pa.RecordBatch], hours: float, seen: Conversations | None = None
+) -> Iterator[pa.RecordBatch]:
     """Yield batches of traffic as turns: `prompt` is what each request adds, beside a new column, `conversation`.
 
     conversation: int32, numbered in the order of the first requests; these keep system and prompt, others have no
     system. hours: after so many nothing continues an earlier request; 0: every request is a conversation.
+    seen: keeps what was sent, for the same hours.
     """
-    seen, count = Conversations(hours), 0
+    seen, count = seen or Conversations(hours), 0
     for rows in filter(len, batches):
         number, added = np.arange(count, count + len(rows)), rows
         if hours > 0:
             texts = compose(rows.column("system"), rows.column("prompt"))
             followed = seen.follow(hash_strings(rows.column("account_id")), seconds_of(rows), texts)
-            number, added = followed.conversation, _only_added(rows, texts, followed)
+            number, added = followed.conversation, only_added(rows, texts, followed)
         count += len(rows)
         yield added.append_column("conversation", pa.array(number.astype(np.int32)))
 
 
-def _only_added(rows: pa.RecordBatch, texts: pa.LargeStringArray, turns: Turns) -> pa.RecordBatch:
-    """Leave out of each text what is known of it."""
+def only_added(rows: pa.RecordBatch, texts: pa.LargeStringArray, turns: Turns) -> pa.RecordBatch:
+    """Leave out of each text (n,), of rows with system and prompt, what is known of it."""
     continuing = turns.known > 0
     if not continuing.any():
         return rows
@@ -86,6 +89,13 @@ def joined(rows: pa.RecordBatch) -> pa.RecordBatch:
     whole = strings(data, np.append(ends[begin], ends[-1]))  # what is added lies one behind the other
     first = rows.select([name for name in COLUMNS if name != "prompt"]).take(pa.array(order[begin]))
     return first.append_column(rows.schema.field("prompt"), whole)
+
+
+def first_sizes(batches: Sequence[pa.RecordBatch]) -> Ids:
+    """Return how many bytes of prompt the first request of each conversation of some turns (n > 0) sent, (r,) int32."""
+    number = np.concatenate([rows.column("conversation").to_numpy() for rows in batches])
+    size = np.concatenate([sizes_of(rows.column("prompt")) for rows in batches])
+    return size[firsts(number)].astype(np.int32)
 
 
 def in_memory(batches: Sequence[pa.RecordBatch]) -> tuple[pa.RecordBatch, Requests]:
@@ -138,6 +148,10 @@ class TurnFile:
         return cls(
             path, np.array(begins), np.concatenate(number), np.concatenate(second), np.concatenate(size)
         )
+
+    def first_sizes(self) -> Ids:
+        """Return how many bytes of prompt the first request of each conversation sent, (r,) int32."""
+        return self.size[firsts(self.conversation)]
 
     def conversations(self) -> Iterator[pa.RecordBatch]:
         """Yield all conversations (`joined`), in their order; then the file is removed."""

@@ -46,13 +46,13 @@ def spreads(batch: Batch, members: sparse.csr_matrix) -> list[Spread]:
 
 
 def with_requests(
-    batch: Batch, requests: Requests, signatures: Sequence[Signature], label: Ids
+    batch: Batch, requests: Requests, signatures: Sequence[Signature], family_of: Ids
 ) -> list[Signature]:
     """Give the signatures of families that were sent in this batch the spread of all their requests.
 
-    signatures: (f,). label: (n,) int32, the row of each distinct prompt's family, -1 = none.
+    signatures: (f,). family_of: (r,) int32, the row of each conversation's family, -1 = none.
     """
-    family = label[batch.prompt][requests.conversation]
+    family = family_of[requests.conversation]
     order = np.argsort(family, kind="stable")
     cuts = np.searchsorted(family[order], np.arange(len(signatures) + 1))
     begins = requests.begins
@@ -81,12 +81,14 @@ def _spread(account: Ids, second: Doubles, conversations: int) -> Spread:
     return Spread(len(np.unique(account)), len(account), first, last, per_day, conversations)
 
 
-def family_days(batch: Batch, requests: Requests, signatures: Sequence[Signature], label: Ids) -> pa.Table:
+def family_days(
+    batch: Batch, requests: Requests, signatures: Sequence[Signature], family_of: Ids
+) -> pa.Table:
     """Count requests and conversations by family, account and day: SPREAD_SCHEMA.
 
-    signatures: (f,). label: (n,) int32, the row of each distinct prompt's family, -1 = none.
+    signatures: (f,). family_of: (r,) int32, the row of each conversation's family, -1 = none.
     """
-    family, columns = _daily(batch, requests, label[batch.prompt])
+    family, columns = _daily(batch, requests, family_of)
     ids = pa.array([s.family_id for s in signatures], pa.large_string()).take(pa.array(family))
     return pa.table({"family_id": ids, **columns}, schema=SPREAD_SCHEMA)
 

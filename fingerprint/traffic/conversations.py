@@ -76,7 +76,7 @@ class Conversations:
     def __init__(self, hours: float = CONVERSATION_HOURS) -> None:
         self._seconds = hours * HOUR_SECONDS
         self._state: list[Any] = [
-            _no_texts(_FIRST_ROOM),
+            no_texts(_FIRST_ROOM),
             _no_endings(_FIRST_ROOM),
             np.zeros(_FIRST_ROOM, np.uint64),
         ]
@@ -86,6 +86,12 @@ class Conversations:
     def count(self) -> int:
         """How many conversations there are so far."""
         return int(self._counts[_CONVERSATIONS])
+
+    def end(self) -> Texts:
+        """Return the texts of all requests, and keep none: no more follow."""
+        texts: Texts = self._state[0]
+        self._state.clear()
+        return texts
 
     def follow(self, accounts: HashArray, second: Doubles, texts: pa.LargeStringArray) -> Turns:
         """Place n more requests: hashes of their accounts (n,), Unix times (n,), and whole texts (n,)."""
@@ -140,7 +146,8 @@ its place among the texts (-1: none) and its bytes."""
 
 
 @njit(cache=True, nogil=True)
-def _no_texts(room: int) -> Texts:
+def no_texts(room: int) -> Texts:
+    """Return an empty table with room for fewer than so many texts, a power of two."""
     return Texts(
         np.zeros(room, np.uint64), np.zeros(room, np.int32), np.zeros(room), np.zeros(room, np.int32)
     )
@@ -159,7 +166,7 @@ def _no_endings(room: int) -> Endings:
 
 @njit(cache=True, nogil=True)
 def _more_texts(texts: Texts) -> Texts:
-    larger = _no_texts(2 * len(texts.key))
+    larger = no_texts(2 * len(texts.key))
     for at in range(len(texts.key)):
         if texts.key[at] != 0:
             to = find_slot(larger.key, texts.key[at], texts.key[at])
@@ -209,11 +216,11 @@ def _follow(
         if 4 * (counts[_ENDINGS] + 1) > 3 * len(endings.key):
             endings = _more_endings(endings)
         sender, text = (accounts[row], second[row], seconds), (offsets[row], offsets[row + 1])
-        head, number = _read(data, text, sender, texts, turns)
+        head, number = read_text(data, text, sender, texts, turns)
         if number > len(turns[0]):
             more = 2 * number
             turns = (np.empty(more, np.int64), np.empty(more, np.int64), np.empty(more, np.uint64))
-            _read(data, text, sender, texts, turns)
+            read_text(data, text, sender, texts, turns)
         while 4 * (counts[_SENT] + number) > 3 * len(sent):
             sent = _more_sent(sent)
         if counts[_PIECES] + number > len(pieces[0]):
@@ -226,7 +233,7 @@ def _follow(
 
 
 @kernel
-def _read(
+def read_text(
     data: Bytes, text: tuple[int, int], sender: tuple[np.uint64, float, float], texts: Texts, turns: Spans
 ) -> tuple[Head, np.int64]:
     """Read a text: what tells where it goes on, and how many turns it has; writes those for which there is room."""

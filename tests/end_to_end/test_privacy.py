@@ -57,7 +57,15 @@ def test_a_home_is_private_while_it_is_worked_and_used(
         assert {"fingerprint.db-wal", "fingerprint.db-shm"} <= {path.name for path in home.iterdir()}
         assert open_to_others(home) == []
     kept = {path.relative_to(home).parts[0] for path in home.rglob("*")}
-    assert {"fingerprint.db", "lock", "current", "snapshots", "rejects", "unexplained"} <= kept
+    assert {
+        "fingerprint.db",
+        "lock",
+        "current",
+        "snapshots",
+        "rejects",
+        "unexplained",
+        "conversations",
+    } <= kept
     assert {"watch.json", "events.jsonl", "exports"} <= kept
     assert open_to_others(home) == []
 

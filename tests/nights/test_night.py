@@ -34,6 +34,7 @@ def job_in(folder: Path, embedder: Embedder) -> tuple[Job, list[str]]:
     job = Job(
         Checkpoints(folder / "work", "key"),
         folder / "unexplained",
+        folder / "conversations",
         Settings(),
         Threads(1),
         embedder.encode,

@@ -66,7 +66,7 @@ def test_requests_are_counted_beside_conversations(
         np.array([START.timestamp() + second for second, _ in requests]),
     )
     signatures = [signature({1: 1.0}, "f0"), signature({2: 1.0}, "f1")]
-    by_family = family_days(batch, every, signatures, label)
+    by_family = family_days(batch, every, signatures, label[batch.prompt])
     assert by_family.schema.equals(SPREAD_SCHEMA)
     expected: Counter[tuple[str, str, str]] = Counter()
     for second, n in requests:
@@ -81,6 +81,6 @@ def test_requests_are_counted_beside_conversations(
     assert by_account.schema.equals(ACTIVITY_SCHEMA)
     assert sum(by_account["requests"].to_pylist()) == len(requests)
     assert sum(by_account["conversations"].to_pylist()) == len(rows)
-    for family, one in enumerate(with_requests(batch, every, signatures, label)):
+    for family, one in enumerate(with_requests(batch, every, signatures, label[batch.prompt])):
         mine = [n for _, n in requests if rows[n][0] == family]
         assert (one.spread.requests, one.spread.conversations) == (len(mine), len(set(mine)))
