@@ -23,6 +23,7 @@ from fingerprint.service.serving.access_log import Observe, set_up_logging
 from fingerprint.service.serving.context import Service
 from fingerprint.service.serving.gate import Door, Gate, doors_of
 from fingerprint.service.serving.signals import drain_on_signals, read_policy_on_hangup
+from fingerprint.service.serving.telemetry import Telemetry, telemetry
 
 SWITCH_S = 0.001
 """How long the thread of large bodies may keep the interpreter's lock from small lookups (D-150)."""
@@ -31,8 +32,8 @@ API = (lookups, gateways, families, account_lists, cases, health)
 """Folders of routes, those asked for most first."""
 
 
-def create_app(config: Config) -> FastAPI:
-    """Make the application of one worker; nothing is opened before it starts."""
+def create_app(config: Config, telemetry: Telemetry | None = None) -> FastAPI:
+    """Make the application of one worker; nothing is opened before it starts. telemetry: where spans go; it is closed at the end."""
     app = FastAPI(
         title="fingerprint",
         version=__version__,
@@ -41,7 +42,7 @@ def create_app(config: Config) -> FastAPI:
         redoc_url=None,
         openapi_url="/v1/openapi.json",
     )
-    app.state.service = Service(config)
+    app.state.service, app.state.telemetry = Service(config), telemetry
     problems.install(app)
     openapi.install(app)
     for part in API:
@@ -50,7 +51,7 @@ def create_app(config: Config) -> FastAPI:
     console.install(app)
     app.add_middleware(Gate, doors=_doors(app))
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Observe)
+    app.add_middleware(Observe, telemetry=telemetry)
     return app
 
 
@@ -70,7 +71,7 @@ def from_environment() -> FastAPI:
     set_up_logging()
     one_thread()
     sys.setswitchinterval(SWITCH_S)
-    app = create_app(Config.from_environment())
+    app = create_app(Config.from_environment(), telemetry())
     app.state.owns_process = True
     return app
 
@@ -93,3 +94,5 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await following
         service.close()
+        if app.state.telemetry is not None:
+            await asyncio.to_thread(app.state.telemetry.close)

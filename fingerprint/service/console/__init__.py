@@ -13,6 +13,7 @@ from starlette.types import Scope
 from fingerprint.service.console import (
     account_lists,
     accounts,
+    api_page,
     campaigns,
     compare,
     family,
@@ -41,6 +42,7 @@ _ROUTERS = tuple(
     part.router
     for part in (
         login,
+        api_page,
         queue,
         family,
         compare,

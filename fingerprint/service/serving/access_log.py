@@ -14,6 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fingerprint.service.serving import metrics
+from fingerprint.service.serving.telemetry import Telemetry
 
 REQUEST_ID = "x-request-id"
 _QUIET = {"/livez", "/readyz", "/metrics"}
@@ -60,10 +61,11 @@ def note(scope: Scope, **facts: Any) -> None:
 
 
 class Observe:
-    """ASGI middleware that times, counts and logs requests, and gives each an id."""
+    """ASGI middleware that times, counts and logs requests, and gives each an id; telemetry: where spans go, too."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, telemetry: Telemetry | None = None) -> None:
         self.app = app
+        self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and write down what came of it."""
@@ -82,16 +84,20 @@ class Observe:
                 MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
+        span = None if self._telemetry is None or scope["path"] in _QUIET else self._telemetry.began(scope)
         metrics.IN_WORK.inc()
         try:
             await self.app(scope, receive, watched)
         finally:
             metrics.IN_WORK.dec()
-            _tell(scope, request_id, status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            _tell(scope, request_id, status, seconds)
+            if self._telemetry is not None and scope["path"] not in _QUIET:
+                self._telemetry.ended(span, scope, _route(scope), status, seconds)
 
 
 def _tell(scope: Scope, request_id: str, status: int, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", "none")
+    route = _route(scope)
     metrics.REQUESTS.labels(route, scope["method"], status).inc()
     metrics.DURATION.labels(route).observe(seconds)
     if route not in _QUIET or status >= 400:
@@ -104,6 +110,11 @@ def _tell(scope: Scope, request_id: str, status: int, seconds: float) -> None:
             ms=round(seconds * 1000, 2),
             **scope.get("fingerprint.facts", {}),
         )
+
+
+def _route(scope: Scope) -> str:
+    path: str = getattr(scope.get("route"), "path", "none")
+    return path
 
 
 def _request_id(scope: Scope) -> str:

@@ -24,7 +24,7 @@ from fingerprint.service.http.problems import Problem, problem_of
 from fingerprint.service.serving.auth import WHO, Required, permitted
 from fingerprint.service.serving.sessions import CSRF_FIELD, CSRF_HEADER, SAFE, Session, require_csrf
 
-OPEN = frozenset(("/livez", "/readyz", "/login", "/v1/openapi.json", "/static"))
+OPEN = frozenset(("/livez", "/readyz", "/login", "/v1/openapi.json", "/docs", "/static"))
 """What needs no key."""
 
 MOST = 1 << 20
