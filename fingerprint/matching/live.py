@@ -28,6 +28,7 @@ from fingerprint.matching.snapshot_files import current_snapshot, published_at
 from fingerprint.store.store import Store
 from fingerprint.text.normalise import compose_one
 from fingerprint.traffic.bodies import Body, said_in
+from fingerprint.traffic.content import NO_ROLES, Roles
 
 REMEMBERED = 16_384
 """Sentences whose vectors a process that answers keeps, 16 MB: system prompts and earlier turns come again and again."""
@@ -48,12 +49,13 @@ class LookupRequest:
     account: str | None = None
 
 
-def read_request(body: Body, account: str | None = None) -> LookupRequest:
+def read_request(body: Body, account: str | None = None, roles: Roles = NO_ROLES) -> LookupRequest:
     """Read a provider's request, or a plain prompt and system, as `lookup` reads a log.
 
-    account: who sent it, if it is known better than by the request. Raises BadRow where no text can be found.
+    account: who sent it, if it is known better than by the request. roles: whose turns are read beside those of system and
+    user. Raises BadRow where no text can be found.
     """
-    sent = said_in(body)
+    sent = said_in(body, roles)
     return LookupRequest(sent.prompt, sent.system, sent.account if account is None else account)
 
 

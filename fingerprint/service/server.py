@@ -9,10 +9,11 @@ import tempfile
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
+import structlog
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from fingerprint.domain.errors import UsageError
+from fingerprint.domain.errors import StoreError, UsageError
 from fingerprint.service.http.config import Config
 from fingerprint.service.serving.metrics import MULTIPROCESS
 from fingerprint.service.serving.policy import GatewayPolicy
@@ -82,13 +83,26 @@ class _Workers(Multiprocess):
 
 
 def refuse_without_keys(config: Config) -> None:
-    """Raise UsageError when other machines could connect and every API key is revoked, or there is none."""
+    """Raise UsageError when other machines could connect and every API key is revoked, or there is none.
+
+    While the database is away nobody knows, and nobody is let in (D-231).
+    """
     if config.is_local:
         return
     read_only = config.home.database_file.exists() and not os.access(config.home.path, os.W_OK)
-    with Store.open(config.home.path, config.home.database, read_only=read_only) as store:
-        if not any(key.row.revoked is None for key in store.access.all_keys()):
-            raise UsageError(
-                f"--host {config.host} lets other machines connect, which needs an API key, and there is none; "
-                f"first run: fingerprint keys create NAME --scope lookup --home {config.path}"
-            )
+    try:
+        with Store.open(
+            config.home.path,
+            config.home.database,
+            read_only=read_only,
+            create=not config.home.current_file.exists(),
+        ) as store:
+            keys = store.access.all_keys()
+    except StoreError as error:
+        structlog.get_logger().warning("database", message=str(error))
+        return
+    if not any(key.row.revoked is None for key in keys):
+        raise UsageError(
+            f"--host {config.host} lets other machines connect, which needs an API key, and there is none; "
+            f"first run: fingerprint keys create NAME --scope lookup --home {config.path}"
+        )

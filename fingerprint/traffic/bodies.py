@@ -7,7 +7,9 @@ from typing import Any
 
 import orjson
 
+from fingerprint.traffic.content import NO_ROLES, Roles
 from fingerprint.traffic.field_paths import Json
+from fingerprint.traffic.json_names import repeats_a_name
 from fingerprint.traffic.lenient_json import MOST_VALUES, UNDECODABLE, has_more_values, mend
 from fingerprint.traffic.rejects import BadRow, json_type
 from fingerprint.traffic.requests import sender, texts
@@ -34,12 +36,14 @@ class Sent:
 def parsed(data: bytes, *, cut: bool = False) -> Body:
     """Read the JSON of a body, as leniently as that of logs; raises BadRow for what is none, or no object, or too much.
 
+    An object that has a name twice is refused, which logs are not: readers differ in which of the two they take (RFC 8259,
+    section 4), so that what is looked up need not be what the model gets (D-230).
     cut: the end may be missing; what came before it is read, and a message whose role did not arrive is the user's.
     """
     if has_more_values(data, MOST_VALUES):
         raise BadRow("too_many_values", f"more than {MOST_VALUES:,} values, lists and objects")
     try:
-        body = Body(orjson.loads(data))
+        body, repeats = Body(orjson.loads(data)), repeats_a_name(data)
     except orjson.JSONDecodeError as error:
         mended = mend(data)
         ends = mended is None
@@ -47,17 +51,22 @@ def parsed(data: bytes, *, cut: bool = False) -> Body:
             mended = mend(data, cut=True)
         if mended is None:
             raise BadRow("not_json", f"JSON expected: {error.msg} at character {error.colno}") from None
-        body = Body(mended.value, mended.undecodable, ends)
+        body, repeats = Body(mended.value, mended.undecodable, ends), mended.repeats
         if ends:
             _name_the_speaker(body.fields)
+    if repeats:
+        raise BadRow("repeated_name", "an object has a name twice")
     if not isinstance(body.fields, dict):
         raise BadRow("not_object", f"an object expected, {json_type(body.fields)} found")
     return body
 
 
-def said_in(body: Body) -> Sent:
-    """Read what a request says; raises BadRow where no text can be found, or a text is no UTF-8."""
-    system, prompt = texts(body.fields)
+def said_in(body: Body, roles: Roles = NO_ROLES) -> Sent:
+    """Read what a request says; raises BadRow where no text can be found, or a text is no UTF-8.
+
+    roles: whose turns are read, too.
+    """
+    system, prompt = texts(body.fields, roles)
     if not system and not prompt:
         raise BadRow("no_text", "no text: neither user nor system text found")
     if body.undecodable and any(UNDECODABLE in text for text in (system or "", prompt)):

@@ -17,6 +17,7 @@ import orjson
 from fingerprint.base.jit import kernel
 from fingerprint.base.types import Bytes
 from fingerprint.traffic.json_characters import character, code_unit
+from fingerprint.traffic.json_names import repeats_a_name
 
 DEEPEST = 128
 """Levels of lists and objects that are read; what stands deeper is null."""
@@ -46,10 +47,14 @@ _NEEDS_VALUE, _NEEDS_KEY, _NEEDS_COLON, _NEEDS_COMMA, _COMPLETE = range(5)
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """What was read of JSON that orjson refuses; undecodable: whether it held bytes that are no UTF-8."""
+    """What was read of JSON that orjson refuses.
+
+    undecodable: whether it held bytes that are no UTF-8. repeats: whether an object of it has a name twice.
+    """
 
     value: Any
     undecodable: bool
+    repeats: bool
 
 
 def has_more_values(data: bytes, most: int) -> bool:
@@ -106,7 +111,8 @@ def mend(data: bytes, *, cut: bool = False) -> Mended | None:
     if size <= 0:
         return None
     try:
-        return Mended(orjson.loads(out[:size].tobytes()), undecodable > 0)
+        mended = out[:size].tobytes()
+        return Mended(orjson.loads(mended), undecodable > 0, repeats_a_name(mended))
     except orjson.JSONDecodeError:
         return None
 

@@ -14,6 +14,7 @@ from fingerprint.domain.errors import InputError, StoreError, TooManyRejects
 RejectKind = Literal[
     "too_long",
     "too_many_values",
+    "repeated_name",
     "invalid_utf8",
     "not_json",
     "not_object",

@@ -31,6 +31,14 @@ def first(field: str) -> Callable[[str], bytes]:
     return lambda base: f"{{{field}, {base[1:]}".encode()
 
 
+def doubled(base: str) -> str:
+    """Return the body's field of messages once more, without harm."""
+    name = (
+        "messages" if '"messages"' in base and '"structured_messages"' not in base else "structured_messages"
+    )
+    return f'"{name}": {BENIGN}'
+
+
 READ: dict[str, Callable[[str], bytes]] = {
     "lone surrogate in a field": with_field('"user": "\\ud800"'),
     "lone surrogate in the text": lambda base: base.replace("garden", "garden\\ud83d").encode(),
@@ -52,6 +60,8 @@ READ: dict[str, Callable[[str], bytes]] = {
     "instructions beside it": with_field('"instructions": "hi"'),
     "two megabytes after it": with_field(f'"user": "{"a" * 2_000_000}"'),
     "two megabytes before it": first(f'"user": "{"a" * 2_000_000}"'),
+    "8.5 megabytes after it": with_field(f'"user": "{"a" * 8_500_000}"'),
+    "8.5 megabytes before it": first(f'"user": "{"a" * 8_500_000}"'),
     "150,000 values before it": first(f'"metadata": [{"1," * 150_000}1]'),
 }
 """What is read like the plain body."""
@@ -61,6 +71,15 @@ UNREAD: dict[str, Callable[[str], bytes]] = {
     "garbage": lambda _base: b"\x00\x01garbage",
     "two million values": first(f'"metadata": [{"1," * 2_000_000}1]'),
     "an array of requests": lambda base: f"[{base}]".encode(),
+    "its text twice, the last harmless": lambda base: f"{base[:-1]}, {doubled(base)}}}".encode(),
+    "its text twice, the last spelt with escapes": lambda base: (
+        f"{base[:-1]}, {doubled(base).replace('me', chr(92) + 'u006de', 1)}}}".encode()
+    ),
+    "its text twice, and no JSON": lambda base: f'{base[:-1]}, {doubled(base)}, "n": NaN}}'.encode(),
+    "its text twice, half a surrogate pair in a name": lambda base: (
+        f"{base[:-1]}, {doubled(base).replace('mess', 'mess' + chr(92) + 'ud83d', 1)}}}".encode()
+    ),
+    "a message's text twice": lambda base: base.replace('"content":', '"content": "hi", "content":').encode(),
 }
 """What cannot be read, so that the policy decides."""
 
@@ -68,9 +87,28 @@ UNREAD: dict[str, Callable[[str], bytes]] = {
 OTHERS = {
     "a system prompt that is a number": with_field('"system": 5'),
     "a message that is a number": lambda base: base.replace("]", ", 5]").encode(),
-    "two lists of messages, the first harmless": first(f'"messages": {BENIGN}'),
 }
-"""What is read in part or not at all, but never as harmless: of two fields of one name JSON's readers take the last."""
+"""What is read in part or not at all, but never as harmless."""
+
+DO_IT = {"role": "user", "content": "Now do as it says."}
+ELSEWHERE = {
+    "assistant turn": [{"role": "assistant", "content": PROMPT}, DO_IT],
+    "tool turn": [{"role": "tool", "tool_call_id": "c1", "content": PROMPT}, DO_IT],
+    "tool result": [
+        {
+            "role": "user",
+            "content": [
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "c1",
+                    "content": [{"type": "text", "text": PROMPT}],
+                },
+                {"type": "text", "text": DO_IT["content"]},
+            ],
+        }
+    ],
+}
+"""Messages that hold a template where only `--roles` has them read."""
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +166,55 @@ def test_what_is_read_in_part_is_not_harmless(service: Running, route: str, case
     decision, found = asked(service, route, OTHERS[case](base))
     assert decision in ("block", "refused")
     assert found in ("unread", asked(service, route, base.encode())[1])
+
+
+@pytest.fixture(scope="module")
+def thorough(worked: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service that reads assistant turns and tool results, too."""
+    policy = tmp_path_factory.mktemp("roles") / "policy.toml"
+    policy.write_text('[[rule]]\nmin_score = 0.5\ndecision = "block"\n')
+    with running(worked, policy=str(policy), deadline_ms=60_000, roles=("assistant", "tool")) as started:
+        yield started
+
+
+def with_messages(route: str, messages: object) -> bytes:
+    name = "structured_messages" if "structured_messages" in ROUTES[route] else "messages"
+    return json.dumps({**ROUTES[route], name: messages}).encode()
+
+
+@pytest.mark.parametrize("place", ELSEWHERE)
+@pytest.mark.parametrize("route", ROUTES)
+def test_turns_of_others_are_looked_up_where_that_is_asked_for(
+    service: Running, thorough: Running, route: str, place: str
+) -> None:
+    body = with_messages(route, ELSEWHERE[place])
+    assert asked(thorough, route, body) == asked(service, route, json.dumps(ROUTES[route]).encode())
+    assert asked(service, route, body) == ("observe", "None")
+
+
+@pytest.mark.parametrize("route", [name for name in ROUTES if "guardrail" not in name])
+def test_a_tools_description_is_looked_up(service: Running, route: str) -> None:
+    tools = [{"type": "function", "function": {"name": "grade", "description": PROMPT}}]
+    body = json.dumps({"model": "m", "messages": [DO_IT], "tools": tools}).encode()
+    assert asked(service, route, body) == asked(service, route, json.dumps(ROUTES[route]).encode())
+
+
+@pytest.mark.parametrize(("every", "blocked"), [(8, True), (2, False)])
+def test_words_between_the_words_hide_a_template_only_if_they_are_many(
+    service: Running, every: int, blocked: bool
+) -> None:
+    words = [f"{word} zz" if i % every == every - 1 else word for i, word in enumerate(PROMPT.split())]
+    decision, _ = asked(
+        service, "/v1/lookup", with_messages("/v1/lookup", [{"role": "user", "content": " ".join(words)}])
+    )
+    assert decision == ("block" if blocked else "observe")
+
+
+def test_names_that_only_look_repeated_are_read(service: Running) -> None:
+    kept = [
+        {"metadata": {"a": {"x": 1}, "b": {"x": 2}}, "n": [{"x": 1}, {"x": 1}]},
+        {"metadata": {'"messages":': 1, "a\\": 2, "a": 3}, "stop": ["user", "user"]},
+    ]
+    for more in kept:
+        body = json.dumps({**CHAT, **more}).encode()
+        assert asked(service, "/v1/lookup", body)[0] == "block"

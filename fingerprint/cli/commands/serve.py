@@ -22,6 +22,7 @@ from fingerprint.cli.commands.options import (
 )
 from fingerprint.cli.output.terminal import plain
 from fingerprint.domain.errors import HomeLocked
+from fingerprint.domain.reading import ROLES
 from fingerprint.domain.vocabulary import SCOPES
 
 if TYPE_CHECKING:
@@ -59,6 +60,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True),
     metavar="PATH",
     help="Past traffic that analysts may search in the console; may be repeated.",
+)
+@click.option(
+    "--roles",
+    multiple=True,
+    type=click.Choice(ROLES),
+    help="Look up what stands in assistant turns or tool results, too; may be repeated.",
 )
 @click.option(
     "--secure-cookies", is_flag=True, help="Send console cookies over HTTPS only; use it behind a TLS proxy."

@@ -31,6 +31,7 @@ class Config:
     secure_cookies: cookies over HTTPS only.
     unix: path of a Unix socket to listen on instead of host and port.
     history: files and folders of past traffic that analysts may search from the console.
+    roles: "assistant" and "tool", whose turns are looked up, too.
     """
 
     path: str
@@ -52,6 +53,7 @@ class Config:
     secure_cookies: bool = False
     unix: str | None = None
     history: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
     @property
     def home(self) -> Home:
@@ -76,7 +78,8 @@ class Config:
                 f"settings in {ENVIRONMENT} expected, none found; start with `fingerprint serve`"
             )
         read = json.loads(text)
-        return replace(cls(""), **{**read, "history": tuple(read["history"])})
+        lists = {name: tuple(read[name]) for name in ("history", "roles")}
+        return replace(cls(""), **{**read, **lists})
 
 
 def is_loopback(host: str) -> bool:

@@ -32,6 +32,7 @@ from fingerprint.service.serving.auth import permitted, permitted_gateway
 from fingerprint.service.serving.context import Service, service_of
 from fingerprint.service.serving.policy import UNREADABLE, Action, Decision, Gateway, Unparsed
 from fingerprint.traffic.bodies import Body, parsed
+from fingerprint.traffic.content import Roles
 from fingerprint.traffic.rejects import BadRow
 
 router = APIRouter(tags=["gateways"])
@@ -129,7 +130,7 @@ async def litellm_guardrail(request: Request) -> Response:
                 body = await service.engine.aside(len(raw), partial(parsed, raw, cut=True), until, key)
                 if body.fields.get("input_type") == "response":
                     return _guardrail("NONE")
-                read = partial(_guardrail_asked, body)
+                read = partial(_guardrail_asked, body, frozenset(service.config.roles))
                 match, decision, serving = await _decided(request, len(raw), read, "litellm", key)
         except BadRow as bad:
             return _unread_by_litellm(service, request, bad.kind)
@@ -165,7 +166,7 @@ def _guardrail(action: str, **more: object) -> Response:
     return Response(orjson.dumps(content), media_type="application/json")
 
 
-def _guardrail_asked(body: Body) -> LookupRequest:
+def _guardrail_asked(body: Body, roles: Roles) -> LookupRequest:
     """Read roles where there are any; `texts` has none, and so all of it counts as the user's."""
     account = _guardrail_account(body.fields)
     messages = body.fields.get("structured_messages")
@@ -173,7 +174,7 @@ def _guardrail_asked(body: Body) -> LookupRequest:
         texts = body.fields.get("texts")
         words = [text for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
         messages = [{"role": "user", "content": text} for text in words]
-    return read_request(Body({"messages": messages}, body.undecodable), account)
+    return read_request(Body({"messages": messages}, body.undecodable), account, roles)
 
 
 def _guardrail_account(body: dict[str, Any]) -> str | None:
@@ -230,7 +231,9 @@ class EnvoyAuthz:
             body = parsed(raw, cut=True)
             if body.cut:
                 partly["x-fp-partial"] = "true"
-            return read_request(body, _word(request.headers.get(ACCOUNT_HEADER)))
+            return read_request(
+                body, _word(request.headers.get(ACCOUNT_HEADER)), frozenset(service.config.roles)
+            )
 
         try:
             match, decision, serving = await _decided(request, len(raw), read, "envoy", key)

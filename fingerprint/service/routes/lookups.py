@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from fingerprint.domain.results import Match
 from fingerprint.matching.live import LookupRequest, Serving, read_request
+from fingerprint.service.http.config import Config
 from fingerprint.service.http.limits import deadline_of, json_bytes_of
 from fingerprint.service.http.openapi import body_schema, problems
 from fingerprint.service.http.problems import Problem
@@ -28,6 +29,7 @@ from fingerprint.service.serving.access_log import note
 from fingerprint.service.serving.auth import Principal, Required
 from fingerprint.service.serving.context import Service, service_of
 from fingerprint.traffic.bodies import Body, parsed
+from fingerprint.traffic.content import Roles
 from fingerprint.traffic.rejects import BadRow
 
 router = APIRouter(prefix="/v1", tags=["lookup"])
@@ -53,7 +55,11 @@ async def lookup(request: Request, who: Asking) -> Response:
         body = await service.engine.aside(len(raw), partial(_parsed, raw), until, key)
         wanted = _options(body.fields)
         query, match, serving = await service.engine.ask_body(
-            len(raw), partial(_query, body, wanted.account), until, key=key, explained=wanted.explain
+            len(raw),
+            partial(_query, body, wanted.account, frozenset(service.config.roles)),
+            until,
+            key=key,
+            explained=wanted.explain,
         )
     answer = _answered(service, match, query, serving, explain=wanted.explain)
     note(
@@ -82,7 +88,7 @@ async def lookup_batch(request: Request, who: Asking) -> Response:
         raw = await json_bytes_of(request, service.config, take)
         until = deadline_of(request, service.config.batch_deadline_ms)
         queries, explained = await service.engine.aside(
-            len(raw), partial(_queries, raw, service.config.batch), until, key
+            len(raw), partial(_queries, raw, service.config), until, key
         )
         matches, serving = await service.engine.ask_all(queries, until, key)
         if any(explained):
@@ -106,28 +112,28 @@ def _parsed(raw: bytes) -> Body:
         raise _problem(bad) from None
 
 
-def _query(body: Body, account: str | None, at: tuple[str, ...] = ()) -> LookupRequest:
+def _query(body: Body, account: str | None, roles: Roles, at: tuple[str, ...] = ()) -> LookupRequest:
     try:
-        return read_request(body, account)
+        return read_request(body, account, roles)
     except BadRow as bad:
         raise _problem(bad, at) from None
 
 
-def _queries(raw: bytes, most: int) -> tuple[list[LookupRequest], list[bool]]:
+def _queries(raw: bytes, config: Config) -> tuple[list[LookupRequest], list[bool]]:
     """Read the requests of a batch, and which are to be explained."""
-    body = _parsed(raw)
+    body, roles = _parsed(raw), frozenset(config.roles)
     rows = body.fields.get("requests")
     if not isinstance(rows, list) or not rows:
         raise _unfit([(("requests",), "a list of requests")])
-    if len(rows) > most:
-        raise Problem(413, f"at most {most:,} requests expected, {len(rows):,} found")
+    if len(rows) > config.batch:
+        raise Problem(413, f"at most {config.batch:,} requests expected, {len(rows):,} found")
     queries, explained = [], []
     for number, row in enumerate(rows):
         at = ("requests", str(number))
         if not isinstance(row, dict):
             raise _unfit([(at, "an object")])
         wanted = _options(row, at)
-        queries.append(_query(Body(row, body.undecodable), wanted.account, at))
+        queries.append(_query(Body(row, body.undecodable), wanted.account, roles, at))
         explained.append(wanted.explain)
     return queries, explained
 

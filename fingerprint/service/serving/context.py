@@ -63,7 +63,8 @@ class Service:
     def store(self) -> Store:
         """Return the database of the home; raises StoreError while it is away.
 
-        One that was replaced is opened anew; one that was removed is not made again, for its keys and labels are lost.
+        One that was replaced is opened anew; one that was removed is not made again, for its keys and labels are lost, and
+        without a key anybody on this machine could look up. Nor is one made for a home that has a snapshot (D-231).
         """
         with self._opening:
             if self._store is not None and not self._store.database.in_place():
@@ -72,9 +73,8 @@ class Service:
             if self._store is None:
                 home = self.config.home
                 read_only = home.database is None and home.path.exists() and not os.access(home.path, os.W_OK)
-                self._store = Store.open(
-                    home.path, home.database, read_only=read_only, create=not self._was_open
-                )
+                create = not self._was_open and not home.current_file.exists()
+                self._store = Store.open(home.path, home.database, read_only=read_only, create=create)
                 self._was_open = True
             return self._store
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,24 +10,12 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI
-from starlette.routing import BaseRoute
+from support.routes import all_routes
 from support.service_client import Running, running
 
 from fingerprint.service.http.problems import response
 from fingerprint.service.serving.gate import FIELDS, MOST, MOST_OF, OPEN, doors_of
 from fingerprint.service.serving.sessions import COOKIE
-
-
-def all_routes(routes: list[BaseRoute]) -> Iterator[tuple[str, str]]:
-    """Walk over an application's routes as the framework keeps them; yields method and path."""
-    for route in routes:
-        inner = getattr(route, "original_router", None)
-        if inner is not None:
-            yield from all_routes(inner.routes)
-            continue
-        path = getattr(route, "path", "")
-        for method in getattr(route, "methods", None) or ("GET", "POST"):
-            yield method, re.sub(r"\{[^}]*\}", "x", path)
 
 
 @dataclass

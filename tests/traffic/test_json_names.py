@@ -1,0 +1,56 @@
+"""Names that an object has twice."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fingerprint.traffic.json_names import repeats_a_name
+
+PAIRS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(st.tuples(st.sampled_from(["a", "b", "\\", '"', "{", "é", ":"]), inner), max_size=4).map(
+            tuple
+        )
+    ),
+    max_leaves=20,
+)
+"""Values; a tuple of pairs stands for an object that may have a name twice."""
+
+
+def written(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "{" + ", ".join(f"{json.dumps(name)} : {written(inner)}" for name, inner in value) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(written, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+@given(PAIRS)
+def test_it_is_what_a_parser_with_a_hook_sees(value: Any) -> None:
+    twice = False
+
+    def seen(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal twice
+        names = [name for name, _ in pairs]
+        twice = twice or len(set(names)) < len(names)
+
+    text = written(value)
+    json.loads(text, object_pairs_hook=seen)
+    assert repeats_a_name(text.encode()) == twice
+
+
+@pytest.mark.parametrize("again", ['"me\\u0073sages"', '"\\u006d\\u0065ssages"', '"messages" \n'])
+def test_escapes_and_blanks_make_no_other_name(again: str) -> None:
+    assert repeats_a_name(f'{{"messages": [], {again}: []}}'.encode())
+    assert not repeats_a_name(f'[{{"messages": []}}, {{{again}: []}}]'.encode())
+
+
+def test_an_object_deeper_than_any_parser_reads_is_no_crash() -> None:
+    assert not repeats_a_name(b'{"a":' * 3000 + b"1" + b"}" * 3000)
