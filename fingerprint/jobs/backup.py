@@ -99,7 +99,7 @@ def _collected(home: Home, folder: Path) -> Backup:
     """Copy all of a home that is to be kept into a folder, with a manifest."""
     save_database(home, folder / DATABASE)
     snapshot = _copied_snapshot(home, folder)
-    for part in (home.rejects, home.leftovers):
+    for part in (home.rejects, home.leftovers, home.conversations):
         if part.is_dir():
             shutil.copytree(part, folder / part.name)
     close_to_others([folder])
@@ -139,7 +139,7 @@ def _copied_snapshot(home: Home, folder: Path) -> str | None:
 def _put_back(folder: Path, home: Home, aside: Path, backup: Backup) -> None:
     for part in (home.work, home.spill):  # of a night that was killed, against another database
         shutil.rmtree(part, ignore_errors=True)
-    for part in (home.rejects, home.leftovers):
+    for part in (home.rejects, home.leftovers, home.conversations):
         new = aside / part.name
         if (folder / part.name).is_dir():
             shutil.copytree(folder / part.name, new)
