@@ -20,11 +20,18 @@ By default every thread has a heap, every large array is new memory, and the sys
 """
 
 
+_THREADS = (("OPENBLAS_NUM_THREADS", "1"), ("OMP_WAIT_POLICY", "passive"))
+"""Read when NumPy and FAISS are imported: threads of a library that wait for work awake take processors from ours (D-208).
+
+NumPy's products are small, or made by threads of ours. FAISS keeps its threads, which sleep until there is work.
+"""
+
+
 def settle() -> None:
-    """Let memory be used again, where the C library is one that can be told so, and threads of BLAS sleep soon."""
+    """Let memory be used again, where the C library is one that can be told so, and no thread wait awake."""
     gc.set_threshold(NEW_OBJECTS)
-    # read when NumPy is imported: 2^n cycles for which its threads wait awake, and take processors from ours
-    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+    for name, wanted in _THREADS:
+        os.environ.setdefault(name, wanted)
     if sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

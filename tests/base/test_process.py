@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from fingerprint.base.parallel import workers
+
 
 def told(code: str) -> Any:
     """Run code in a process of its own, and return what it prints as JSON."""
@@ -35,21 +37,37 @@ def test_commands_are_settled_before_the_heavy_libraries_come() -> None:
     code = """
 from fingerprint.cli import main as cli
 def seen(*arguments, **options):
-    print(json.dumps([gc.get_threshold()[0], os.environ["OPENBLAS_THREAD_TIMEOUT"], "numpy" in sys.modules]))
+    threads = [os.environ["OPENBLAS_NUM_THREADS"], os.environ["OMP_WAIT_POLICY"]]
+    print(json.dumps([gc.get_threshold()[0], threads, "numpy" in sys.modules]))
 cli.cli.main = seen
 cli.main()
 """
-    assert told(code) == [100_000, "4", False]
+    assert told(code) == [100_000, ["1", "passive"], False]
 
 
 def test_what_is_set_by_hand_stays() -> None:
     code = """
-os.environ["OPENBLAS_THREAD_TIMEOUT"] = "20"
+os.environ["OPENBLAS_NUM_THREADS"] = "20"
 from fingerprint.base.process import settle
 settle()
-print(json.dumps(os.environ["OPENBLAS_THREAD_TIMEOUT"]))
+print(json.dumps(os.environ["OPENBLAS_NUM_THREADS"]))
 """
     assert told(code) == "20"
+
+
+def test_threads_of_libraries_wait_asleep() -> None:
+    """BLAS of NumPy has one thread after `settle`, FAISS as many as there are processors."""
+    code = """
+from fingerprint.base.process import settle
+settle()
+import faiss
+from threadpoolctl import threadpool_info
+pools = [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info() if pool["internal_api"] == "openblas"]
+print(json.dumps([[count for path, count in pools if "numpy" in path], faiss.omp_get_max_threads()]))
+"""
+    of_numpy, of_faiss = told(code)
+    assert set(of_numpy) <= {1}  # none where NumPy has another BLAS
+    assert of_faiss == workers()
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="malloc cannot be told")
