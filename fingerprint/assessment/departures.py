@@ -18,6 +18,7 @@ from scipy import sparse
 from fingerprint.base.strings import cuts
 from fingerprint.base.types import Doubles, Embed, Ids, IntArray, TextsOfPrompts
 from fingerprint.discovery.batch import Batch
+from fingerprint.discovery.topics import Unassigned
 from fingerprint.domain.rows import AccountRow
 from fingerprint.domain.schemas import RANDOM_FEATURES_SCHEMA
 from fingerprint.domain.signature import Reason
@@ -57,20 +58,46 @@ class AccountFeatures:
 
 
 def account_features(
-    batch: Batch, label: Ids, embed: Embed, texts: TextsOfPrompts, sizes: IntArray | Ids
+    batch: Batch,
+    label: Ids,
+    embed: Embed,
+    texts: TextsOfPrompts,
+    sizes: IntArray | Ids,
+    embedded: Unassigned | None = None,
 ) -> AccountFeatures:
     """Sum up what each account's distinct prompts in no family are like; label: (n,) of prompts, -1 = none.
 
-    texts: gives the texts of some prompts, by their ascending numbers. sizes: (n,) bytes of each.
+    texts: gives the texts of some prompts, by their ascending numbers. sizes: (n,) bytes of each. embedded: prompts
+    whose beginnings have their vectors already.
     """
     prompt, account = _sampled(batch, label)
     distinct, column = np.unique(prompt, return_inverse=True)
-    parts = [
-        embed(heads(texts(distinct[begin:end]))).astype(np.float16)
-        for begin, end in cuts(sizes[distinct], CHUNK)
-    ]
-    vectors = np.concatenate(parts) if parts else np.zeros((0, 1), dtype=np.float16)
+    vectors = head_vectors(distinct, embed, texts, sizes, embedded)
     return AccountFeatures(batch.accounts, summed(vectors, column, account, len(batch.accounts)))
+
+
+def head_vectors(
+    prompts: IntArray,
+    embed: Embed,
+    texts: TextsOfPrompts,
+    sizes: IntArray | Ids,
+    embedded: Unassigned | None,
+) -> npt.NDArray[np.float16]:
+    """Return the vectors of the beginnings of some prompts, (p, d); the arguments are those of `account_features`."""
+    ready = np.zeros(len(prompts), dtype=np.bool_) if embedded is None else np.isin(prompts, embedded.prompts)
+    missing = np.flatnonzero(~ready)
+    parts = [
+        embed(heads(texts(prompts[missing[begin:end]]))).astype(np.float16)
+        for begin, end in cuts(sizes[prompts[missing]], CHUNK)
+    ]
+    fresh = np.concatenate(parts) if parts else None
+    if embedded is None or not ready.any():
+        return np.zeros((0, 1), dtype=np.float16) if fresh is None else fresh
+    out = np.empty((len(prompts), embedded.vectors.shape[1]), dtype=np.float16)
+    out[ready] = embedded.vectors[np.searchsorted(embedded.prompts, prompts[ready])]
+    if fresh is not None:
+        out[missing] = fresh
+    return out
 
 
 def summed(vectors: npt.NDArray[np.floating], prompt: IntArray, account: IntArray, accounts: int) -> Sums:

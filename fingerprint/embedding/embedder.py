@@ -264,11 +264,16 @@ def encode_cached(embedder: Embedder, cache: VectorCache, texts: TextSequence) -
 
 
 def cached_encoder(embedder: Embedder, folder: Path) -> Embed:
-    """Return `encode_cached` with a cache in a folder; a static model does without, it is faster than a cache."""
+    """Return `encode_cached` with a cache in a folder, for one thread at a time; a static model is faster than a cache."""
     if embedder.is_static:
         return embedder.encode
-    cache = VectorCache(folder, embedder.stamp, embedder.dimension)
-    return lambda texts: encode_cached(embedder, cache, texts)
+    cache, guard = VectorCache(folder, embedder.stamp, embedder.dimension), Lock()
+
+    def encode(texts: TextSequence) -> FloatArray:
+        with guard:  # a cache has one writer
+            return encode_cached(embedder, cache, texts)
+
+    return encode
 
 
 def stamp_of(embedder: Embedder) -> Stamp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from fingerprint.assessment.assess import EarlierNights, assess, meanings
 from fingerprint.assessment.campaigns import AllNights
-from fingerprint.assessment.departures import account_features, storable, with_earlier_nights
+from fingerprint.assessment.departures import AccountFeatures, account_features, storable, with_earlier_nights
 from fingerprint.assessment.earlier_evidence import Since
 from fingerprint.assessment.flagging import flag_threshold
 from fingerprint.assessment.lifecycle import flag_events
@@ -23,7 +23,7 @@ from fingerprint.base.parallel import workers
 from fingerprint.base.process import peak_memory
 from fingerprint.base.types import Ids, StageProgress
 from fingerprint.discovery import leftovers
-from fingerprint.discovery.topics import topics
+from fingerprint.discovery.topics import Unassigned, topics
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.expected_precision import expected_false_flags
 from fingerprint.domain.reading import Reading
@@ -107,14 +107,14 @@ def _work(
     job = Job(work, home.leftovers, home.conversations, request.settings, engine, embed, clock.at)
     clock.stage("read")
     night = _looked_at(read(_reader(request, home, clock), known, job), store, request.settings.strict)
-    families, unexplained = large.finished(job.work) or _find(night, known, job)
+    families, unexplained, embedded = _families(night, known, job)
     night = night.counted(families)
     clock.stage("judge")
     batch, requests, but = night.batch, night.requests, night.content_hash
     family_of = given(batch, night.continued, families).family
     with ThreadPoolExecutor(1) as aside:
+        features = aside.submit(_features, night, families, job, embedded)
         rhythm = aside.submit(rhythm_of, night, families)
-        features = account_features(batch, families.label, job.embed, night.texts, night.sizes)
         filled = fill(night, families, job)
         earlier = EarlierNights(store.family_accounts(but_batch=but), store.account_totals(but_batch=but))
         intents = catalogue(home.path / "intents.toml")
@@ -135,7 +135,7 @@ def _work(
             signatures=signatures,
             families=families,
             history=AllNights.of(families, spread=spread, activity=by_account, earlier=earlier),
-            features=with_earlier_nights(features, store.account_features(but_batch=but)),
+            features=with_earlier_nights(features.result(), store.account_features(but_batch=but)),
             end=night.end,
         )
         events = [*outcome.events, *flag_events(signatures, store.flagged_before(but))]
@@ -150,7 +150,7 @@ def _work(
             spread=spread,
             activity=by_account,
             rhythm=rhythm.result(),
-            features=storable(features),
+            features=storable(features.result()),
             accounts=outcome.accounts,
             campaigns=outcome.campaigns,
             events=events,
@@ -158,6 +158,14 @@ def _work(
             keep_days=request.settings.keep_days,
         )
     return kept
+
+
+def _features(
+    night: Night, families: NightFamilies, job: Job, embedded: Unassigned | None
+) -> AccountFeatures:
+    return account_features(
+        night.batch, families.label, job.embed, night.texts, night.sizes, embedded=embedded
+    )
 
 
 def _since(store: Store, batch_id: str) -> Since:
@@ -174,9 +182,23 @@ def _looked_at(night: Night, store: Store, strict: bool) -> Night:
     return replace(night, ingest=replace(night.ingest, warnings=warnings))
 
 
-def _find(night: Night, known: KnownFamilies, job: Job) -> tuple[NightFamilies, pa.Table]:
-    """Find and describe the families of a night; also return what of it to remember."""
+def _families(
+    night: Night, known: KnownFamilies, job: Job
+) -> tuple[NightFamilies, pa.Table, Unassigned | None]:
+    """Return the families of a night, what of it to remember, and what of it was embedded, None if an earlier process did."""
+    finished = large.finished(job.work)
+    if finished is not None:
+        return *finished, None
+    with ThreadPoolExecutor(1) as aside:
+        return _find(night, known, job, aside)
+
+
+def _find(
+    night: Night, known: KnownFamilies, job: Job, aside: Executor
+) -> tuple[NightFamilies, pa.Table, Unassigned | None]:
+    """Find and describe the families of a night; aside: does what waits for nothing."""
     discovered = discover(night=night, known=known, job=job)
+    common = aside.submit(common_words, discovered.batch)
     topical = topics(
         batch=discovered.batch,
         discovery=discovered.discovery,
@@ -200,13 +222,14 @@ def _find(night: Night, known: KnownFamilies, job: Job) -> tuple[NightFamilies, 
         described=described,
         batch=night.batch,
         texts=night.texts,
-        common=common_words(discovered.batch),
+        common=common.result(),
         embed=job.embed,
     )
     unexplained = discovered.unexplained(families)
     if night.spool is not None:
         large.keep(families, unexplained, job.work)
-    return families, unexplained
+        return families, unexplained, None
+    return families, unexplained, topical.unassigned
 
 
 def _reader(request: NightRequest, home: Home, clock: StageClock) -> TrafficReader:

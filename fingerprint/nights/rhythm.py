@@ -20,6 +20,7 @@ from fingerprint.base.stats import pick_evenly
 from fingerprint.base.strings import cuts
 from fingerprint.base.times import HOUR_SECONDS
 from fingerprint.base.types import Doubles, HashArray, Ids, IntArray
+from fingerprint.discovery.batch import Batch
 from fingerprint.domain.casework import grams_digest
 from fingerprint.domain.schemas import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA, PATTERNS_SCHEMA, Rhythm
 from fingerprint.domain.signature import Signature
@@ -27,7 +28,7 @@ from fingerprint.nights.night import Night
 from fingerprint.nights.over_midnight import given
 from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.ngram_table import find_places
-from fingerprint.text.ngrams import shingle
+from fingerprint.text.ngrams import Shingles, shingle
 from fingerprint.text.tokenise import tokens
 
 MAX_ACCOUNTS = 60
@@ -206,10 +207,7 @@ def _postings(night: Night, chosen: IntArray, hashes: HashArray) -> sparse.csr_m
     """Return which of these sorted hashes (k,) each of the chosen prompts (p,) holds, (k, p) CSR of ones."""
     parts = [sparse.csr_matrix((0, len(hashes)), dtype=np.float32)]
     for begin, end in cuts(night.sizes[chosen], CHUNK):
-        texts = night.texts(chosen[begin:end])
-        flat = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-        tokenised = tokens(flat.cast(pa.large_string()))
-        grams = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
+        grams = _shingles(night, chosen[begin:end])
         at = find_places(grams.hashes, hashes)
         known = np.flatnonzero(at >= 0)
         row = np.repeat(np.arange(grams.prompts), np.diff(grams.offsets))[known]
@@ -218,6 +216,28 @@ def _postings(night: Night, chosen: IntArray, hashes: HashArray) -> sparse.csr_m
         part.data[:] = 1.0
         parts.append(part)
     return sparse.vstack(parts).T.tocsr()
+
+
+def _shingles(night: Night, prompts: IntArray) -> Shingles:
+    """Return the n-grams of some prompts, (p,) ascending numbers; those of a night on disk are read again."""
+    if night.spool is None:
+        return shingles_of(night.batch, prompts)
+    texts = night.texts(prompts)
+    flat = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    tokenised = tokens(flat.cast(pa.large_string()))
+    return shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
+
+
+def shingles_of(batch: Batch, prompts: IntArray) -> Shingles:
+    """Return the n-grams of some prompts of a batch that has its tokens, (p,) ascending numbers, at least one."""
+    first, last = int(prompts[0]), int(prompts[-1])
+    if last - first == len(prompts) - 1:  # all of them: without a copy
+        some = slice(batch.offsets[first], batch.offsets[last + 1])
+        return shingle(
+            batch.token_hashes[some], batch.section[some], batch.offsets[first : last + 2] - some.start
+        )
+    places, offsets = ranges(batch.offsets, prompts)
+    return shingle(batch.token_hashes[places], batch.section[places], offsets)
 
 
 def _distinct(*columns: npt.NDArray[np.integer]) -> tuple[IntArray, IntArray, IntArray]:

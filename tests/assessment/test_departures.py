@@ -10,6 +10,8 @@ import pytest
 from support.small_traffic import WORDS, done, objects, row, written
 
 from fingerprint.assessment import departures
+from fingerprint.base.types import FloatArray, IntArray
+from fingerprint.discovery.topics import Unassigned
 from fingerprint.evidence.two_sample import MIN_PROMPTS, RANDOM_FEATURES, Sums
 from fingerprint.store.store import Store
 
@@ -154,3 +156,29 @@ def test_attackers_do_not_vouch_for_each_other() -> None:
     sums = departures.summed(vectors, np.arange(len(vectors)), account, 162)
     assert (sums.surprise[150:, 0] / 40).min() > 3
     assert sums.surprise[:150, 0].mean() / 40 == pytest.approx(1, abs=0.1)
+
+
+def test_what_is_embedded_already_is_not_embedded_again() -> None:
+    texts = pa.array([f"prompt {number}" for number in range(6)], pa.large_string())
+    vectors = np.arange(24, dtype=np.float32).reshape(6, 4) / 24
+    asked: list[str] = []
+
+    def embed(some: pa.Array | pa.ChunkedArray) -> FloatArray:
+        asked.extend(some.to_pylist())
+        return vectors[pc.index_in(some, texts).to_numpy()]
+
+    def of(embedded: Unassigned | None, prompts: list[int]) -> IntArray:
+        asked.clear()
+        rows = np.array(prompts, dtype=np.int64)
+        out = departures.head_vectors(
+            rows, embed, lambda some: texts.take(pa.array(some)), np.full(6, 8), embedded
+        )
+        assert np.array_equal(out, vectors[rows].astype(np.float16))
+        assert out.dtype == np.float16
+        return np.array([int(text.removeprefix("prompt ")) for text in asked], dtype=np.int64)
+
+    ready = Unassigned(np.array([0, 2, 5]), vectors[[0, 2, 5]])
+    assert of(None, [0, 1, 2, 3]).tolist() == [0, 1, 2, 3]
+    assert of(ready, [0, 1, 2, 4]).tolist() == [1, 4]
+    assert of(ready, [2, 5]).tolist() == []
+    assert of(ready, [1, 3]).tolist() == [1, 3]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.small_traffic import WORDS, row, written
 
+from fingerprint.base.types import FloatArray
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.settings import Home
-from fingerprint.embedding.embedder import Embedder, encode_cached
-from fingerprint.embedding.vector_cache import RecentVectors, VectorCache, content_keys, forget_older
+from fingerprint.embedding.embedder import Embedder, cached_encoder, encode_cached
+from fingerprint.embedding.vector_cache import (
+    RecentVectors,
+    TextSequence,
+    VectorCache,
+    as_strings,
+    content_keys,
+    forget_older,
+)
 from fingerprint.jobs.nightly import nightly
 
 TEXTS = ["Write a poem about the sea.", "Compose a verse on the ocean.", "How do I sort a list in Python?"]
@@ -23,6 +32,15 @@ TEXTS = ["Write a poem about the sea.", "Compose a verse on the ocean.", "How do
 @pytest.fixture(scope="module")
 def static() -> Embedder:
     return Embedder.load(device="cpu")
+
+
+class Lengths(Embedder):
+    """A model that tells texts apart by their length alone."""
+
+    def encode(self, texts: TextSequence) -> FloatArray:
+        rows = np.zeros((len(as_strings(texts)), self.dimension), dtype=np.float32)
+        rows[np.arange(len(rows)), [len(text) for text in as_strings(texts).to_pylist()]] = 1
+        return rows
 
 
 def open_cache(path: Path, embedder: Embedder, **options: int) -> VectorCache:
@@ -165,3 +183,27 @@ def test_nights_of_the_default_model_leave_no_vectors(tmp_path: Path) -> None:
     )
     nightly([traffic], Home(tmp_path / "home"))
     assert not (tmp_path / "home/cache").exists()
+
+
+def test_threads_embed_and_write_one_after_the_other(
+    tmp_path: Path, static: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, together = 0, []
+
+    def slow(embedder: Embedder, cache: VectorCache, texts: TextSequence) -> FloatArray:
+        nonlocal inside
+        inside += 1
+        together.append(inside)
+        time.sleep(0.02)
+        inside -= 1
+        return encode_cached(embedder, cache, texts)
+
+    monkeypatch.setattr(Embedder, "is_static", False)
+    monkeypatch.setattr("fingerprint.embedding.embedder.encode_cached", slow)
+    texts = [pa.array([text], pa.large_string()) for text in TEXTS]
+    monkeypatch.setattr(Embedder, "dimension", static.dimension)
+    embed = cached_encoder(Lengths(static.folder, "lengths"), tmp_path)
+    with ThreadPoolExecutor(3) as pool:
+        each = list(pool.map(embed, texts))
+    assert together == [1, 1, 1]
+    assert np.array_equal(np.concatenate(each), embed(pa.concat_arrays(texts)))

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from scipy import sparse
+from support.crafted import Sent, batch_of
 from support.stored_nights import make_signature
 
 from fingerprint.base.types import Ids
@@ -15,8 +16,10 @@ from fingerprint.casework.editing import scores
 from fingerprint.casework.queries import PageQueries
 from fingerprint.domain.casework import grams_digest
 from fingerprint.nights import rhythm
-from fingerprint.nights.rhythm import SentRequests, choose_prompts, hours, patterns
+from fingerprint.nights.rhythm import SentRequests, choose_prompts, hours, patterns, shingles_of
 from fingerprint.store.store import Store
+from fingerprint.text.ngrams import shingle
+from fingerprint.text.tokenise import tokens
 
 HOUR = 3600.0
 
@@ -129,6 +132,19 @@ def test_of_a_large_night_each_family_has_its_share(monkeypatch: pytest.MonkeyPa
     found = label[chosen]
     assert [int((found == f).sum()) for f in (-1, 0, 1, 2)] == [10, 3, 0, 4]
     assert [float(weight[found == f].sum()) for f in (-1, 0, 2)] == [100, 3, 40]
+
+
+@pytest.mark.parametrize("prompts", [[0, 1, 2, 3], [1, 2], [0, 3], [2]])
+def test_tokens_of_a_batch_have_the_ngrams_of_its_texts(prompts: list[int]) -> None:
+    words = [f"word{number}" for number in range(12)]
+    batch = batch_of([Sent(" ".join(words[start:])) for start in range(4)])
+    rows = np.array(prompts, dtype=np.int64)
+    read = tokens(batch.texts_of(rows).combine_chunks())
+    expected = shingle(read.hashes, read.section, read.row_offsets)
+    of_batch = shingles_of(batch, rows)
+    assert np.array_equal(of_batch.hashes, expected.hashes)
+    assert np.array_equal(of_batch.offsets, expected.offsets)
+    assert np.array_equal(of_batch.joined, expected.joined)
 
 
 def test_a_night_keeps_patterns_that_agree_with_its_matches(worked: Path, family: str) -> None:
