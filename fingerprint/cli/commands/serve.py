@@ -32,7 +32,14 @@ if TYPE_CHECKING:
 @click.command()
 @home_options
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="H", help="Address to listen on.")
-@click.option("--port", default=8765, show_default=True, metavar="P", help="Port to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    metavar="P",
+    help="Port to listen on; 0 for any that is free.",
+)
 @click.option(
     "--unix",
     type=click.Path(path_type=Path),
@@ -86,8 +93,8 @@ def serve(
       fingerprint serve --home home --host 0.0.0.0 --workers 2
 
     The service accepts connections from this machine only; any other --host needs an API key first. SIGTERM finishes
-    the requests that have begun. New snapshots and labels are used without a restart. The output is a log of JSON
-    lines on stderr.
+    the requests that have begun. New snapshots and labels are used without a restart. The output is one line
+    with its address and what it serves, and a log of JSON lines on stderr. A port that is in use is exit status 2.
     """
     from fingerprint.service.http.config import Config
     from fingerprint.service.server import serve as listen

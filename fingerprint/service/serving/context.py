@@ -50,6 +50,7 @@ class Service:
         self._store: Store | None = None
         self._was_open = False
         self._told: str | None = None
+        self._told_of_database: str | None = None
         self._opening = Lock()
         self._publisher = Publisher(config)
         self._wake: asyncio.Event | None = None
@@ -76,6 +77,8 @@ class Service:
                 create = not self._was_open and not home.current_file.exists()
                 self._store = Store.open(home.path, home.database, read_only=read_only, create=create)
                 self._was_open = True
+                if (old := self._store.database.upgraded_from) is not None:
+                    log.info("upgraded", schema=old)
             return self._store
 
     def close(self) -> None:
@@ -99,7 +102,9 @@ class Service:
             else:
                 self._told = None
         except FingerprintError as error:
-            self._tell(f"{type(error).__name__}: {error}")
+            # before the first night every worker misses it, and `fingerprint serve` has said so
+            if self.live.serving is not None or self.config.home.current_file.exists():
+                self._tell(f"{type(error).__name__}: {error}")
         try:
             if store is not None and not store.database.read_only and self._lacks_snapshot(store):
                 self._publisher.want()
@@ -126,10 +131,12 @@ class Service:
             if used and not store.database.read_only:
                 store.access.used(used)
         except StoreError as error:
-            if self.database_up:
+            if str(error) != self._told_of_database:
                 log.warning("database", message=str(error))
+            self._told_of_database = str(error)
             self.database_up = False
             return None
+        self._told_of_database = None
         self.database_up = True
         return store
 
