@@ -18,6 +18,7 @@ from fingerprint.cli.commands import (
     completion,
     db,
     demo,
+    deploy_files,
     erase,
     hunt,
     inspect,
@@ -162,6 +163,7 @@ _COMMANDS = (
     *share.COMMANDS,
     *simulate.COMMANDS,
     *demo.COMMANDS,
+    *deploy_files.COMMANDS,
     *completion.COMMANDS,
 )
 for command in _COMMANDS:

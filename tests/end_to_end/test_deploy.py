@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -20,7 +21,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from support.service_client import running
-from support.small_traffic import TEMPLATES
+from support.small_traffic import TEMPLATES, done, failed
 
 from fingerprint.cli.main import cli
 from fingerprint.service.http.config import Config
@@ -28,6 +29,7 @@ from fingerprint.service.serving.policy import GatewayPolicy
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 UNITS = sorted([*DEPLOY.glob("*.service"), *DEPLOY.glob("*.timer")])
 HADOLINT = Path(sys.executable).with_name("hadolint")
 PROGRAM = "/opt/fingerprint/bin/fingerprint"
@@ -139,6 +141,52 @@ def test_containers_have_what_they_need() -> None:
         f"postgresql://{database['POSTGRES_USER']}:{database['POSTGRES_PASSWORD']}"
         f"@database/{database['POSTGRES_DB']}"
     )
+
+
+def manifests() -> list[dict[str, Any]]:
+    return [part for path in MANIFESTS for part in yaml.safe_load_all(path.read_text())]
+
+
+def containers() -> list[dict[str, Any]]:
+    found = []
+    for part in manifests():
+        pod = part["spec"].get("jobTemplate", part)["spec"].get("template", {}).get("spec", {})
+        found += [*pod.get("initContainers", []), *pod.get("containers", [])]
+    return found
+
+
+def test_manifests_are_what_kubernetes_takes() -> None:
+    command = [sys.executable, "-m", "kubernetes_validate", "--strict", *map(str, MANIFESTS)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_manifests_start_commands_that_there_are_and_are_closed() -> None:
+    assert len(containers()) == 3
+    for container in containers():
+        program, *words = container["command"]
+        if program == "/bin/sh":
+            execute, program, *words = shlex.split(words[-1].replace("$(date -u -d yesterday +%F)", "DAY"))
+            assert execute == "exec"
+        assert program == "fingerprint"
+        accepted(words)
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert {v["name"] for v in container["env"]} == {"FINGERPRINT_HOME", "FINGERPRINT_DATABASE"}
+    ports = [p["containerPort"] for c in containers() for p in c.get("ports", [])]
+    assert ports == [Config("").port]
+
+
+def test_the_wheel_has_the_files_and_a_command_writes_them(tmp_path: Path) -> None:
+    globs = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
+    shipped = {path for patterns in globs.values() for pattern in patterns for path in ROOT.glob(pattern)}
+    files = {path for path in DEPLOY.rglob("*") if path.is_file()} | set((ROOT / "data").glob("*.gz"))
+    assert files - shipped == set()
+    told = done("deploy-files", tmp_path / "out")
+    for path in files:
+        copy = tmp_path / "out" / path.relative_to(ROOT)
+        assert copy.read_bytes() == path.read_bytes()
+        assert str(copy) in told
+    assert "one is there" in failed(2, "deploy-files", tmp_path / "out")
 
 
 @pytest.fixture(scope="module")
