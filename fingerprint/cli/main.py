@@ -20,6 +20,7 @@ from fingerprint.cli.commands import (
     demo,
     deploy_files,
     erase,
+    feed,
     hunt,
     inspect,
     lists,
@@ -72,6 +73,7 @@ Environment:
   FINGERPRINT_BY                           used if --by is not given
   FINGERPRINT_NOTIFY                       used if --notify is not given
   FINGERPRINT_NOTIFY_SECRET                signs what --notify sends
+  FINGERPRINT_TAXII_USER, _PASSWORD        log in to TAXII collections of `feed`
   FINGERPRINT_DEBUG=1                      prints the traceback of an error
 """
 
@@ -161,6 +163,7 @@ _COMMANDS = (
     *db.COMMANDS,
     *upkeep.COMMANDS,
     *share.COMMANDS,
+    *feed.COMMANDS,
     *simulate.COMMANDS,
     *demo.COMMANDS,
     *deploy_files.COMMANDS,

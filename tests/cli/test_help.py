@@ -62,7 +62,7 @@ def test_help_explains_output_completion_and_exit_statuses() -> None:
 def test_every_command_that_prints_results_takes_format_and_json(command: tuple[str, ...]) -> None:
     text = done(*command, "--help")
     both = ("--format [table|jsonl]" in text, "Short for --format jsonl" in text)
-    special = {("watch",), ("serve",), ("keys",), ("db",), ("export",), ("demo",), ("completion",)}
+    special = {("watch",), ("serve",), ("keys",), ("db",), ("feed",), ("export",), ("demo",), ("completion",)}
     assert both == ((False, False) if command in special else (True, True))
 
 

@@ -216,23 +216,15 @@ def import_(
     becomes another wording of it. The first signatures in a new home decide its model, so it must be one that is here.
     """
     from fingerprint.cli.output import printing
-    from fingerprint.jobs import publish
-    from fingerprint.sharing.imports import check_model, read_shared
-    from fingerprint.store.lock import HomeLock
+    from fingerprint.jobs.imports import import_files
     from fingerprint.store.signature_import import ImportPolicy
-    from fingerprint.store.store import Store
 
-    shared = read_shared([_source(name) for name in files])
-    home = home_of(path, database)
-    with HomeLock(home.path), Store.open(home.path, home.database) as store:
-        if store.stamp() is None:
-            check_model(shared.signatures, model)
-        policy = ImportPolicy(overwrite=overwrite, labels=not no_labels, source=f"from {', '.join(files)}")
-        outcome = store.import_signatures(shared.signatures, policy)
-    publish.publish_snapshot(home)
+    policy = ImportPolicy(overwrite=overwrite, labels=not no_labels, source=f"from {', '.join(files)}")
+    imported = import_files(home_of(path, database), [_source(name) for name in files], policy, model=model)
+    outcome = imported.outcome
     printing.result(
-        [{**asdict(outcome), "revoked": shared.revoked}],
-        lambda: click.echo("\n".join(plain(line) for line in _import_summary(outcome, shared.revoked))),
+        [{**asdict(outcome), "revoked": imported.revoked}],
+        lambda: click.echo("\n".join(plain(line) for line in _import_summary(outcome, imported.revoked))),
         as_json=as_json,
     )
 
