@@ -19,7 +19,7 @@ from fingerprint.domain.results import Match
 from fingerprint.domain.schemas import TURN_END
 from fingerprint.domain.settings import Home
 from fingerprint.embedding.embedder import Embedder
-from fingerprint.matching.beginnings import LONG, go_on
+from fingerprint.matching.beginnings import LONG, VERY_LONG, go_on
 from fingerprint.matching.long_texts import Between
 from fingerprint.matching.matcher import Matcher
 from fingerprint.matching.snapshot import Snapshot, open_snapshot
@@ -127,8 +127,8 @@ class Live:
         matcher = Matcher(mapped if facts is None else with_facts(mapped, facts), self._embedder)
         # the first lookups of a snapshot read its pages, and in a new process load the kernels
         short = "the first lookup of a snapshot reads its pages"
-        long = f"{short}. " * (LONG // len(short))
-        for text in (short, long[:LONG], f"{long[:LONG]}{TURN_END}{short}"):
+        long = f"{short}. " * (VERY_LONG // len(short))
+        for text in (short, long[:LONG], f"{long[:LONG]}{TURN_END}{short}", f"{long} {short}"):
             matcher.one(text)
         same = self.serving is not None and self.serving.snapshot_id == mapped.id
         # its files may be gone, though what is mapped is not

@@ -14,9 +14,10 @@ from support.ray_work import slow
 from support.reaper import Reaper
 
 from fingerprint import simulate
+from fingerprint.discovery import batch as discovery_batch
 from fingerprint.domain.settings import Home, Settings
 from fingerprint.jobs import nightly
-from fingerprint.nights import memory, spool
+from fingerprint.nights import memory
 from fingerprint.nights.ray_engine import Ray
 
 pytestmark = pytest.mark.usefixtures("ray_alone")
@@ -39,7 +40,7 @@ def test_a_night_whose_workers_are_killed_is_the_night_of_one_machine(
     worked(day, tmp_path / "memory")
     by_disk(monkeypatch, memory.MOST_SAMPLE)
     worked(day, tmp_path / "threads")
-    monkeypatch.setattr(spool, "PIECE", 500)
+    monkeypatch.setattr(discovery_batch, "PIECE", 500)
     began = time.time()
     with Reaper("prepare", "claims_of") as reaper:
         on_ray(day, tmp_path / "ray")

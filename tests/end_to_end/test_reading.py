@@ -107,7 +107,7 @@ def test_a_lookup_during_a_night_after_a_label_answers_with_the_label(
 def test_an_older_schema(home: Path, traffic: tuple[Path, Path], expected: dict[str, str]) -> None:
     with sqlite3.connect(Home(home).database_file) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0007_expected_false_flags'")
-    assert "`fingerprint publish`" in failed(5, "families", "--home", home)
+    assert "`fingerprint upgrade`" in failed(5, "families", "--home", home)
     result = run("lookup", traffic[1], "--home", home, "--output", "-")
     assert (result.exit_code, result.stdout) == (0, expected["lookup"])
     assert "with the labels of then" in result.stderr

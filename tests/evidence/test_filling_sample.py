@@ -66,6 +66,7 @@ def test_of_a_picture_nothing_can_be_read() -> None:
         four,
         [core],
         lambda p: texts.take(pa.array(p)),
+        sizes_of(texts),
         lambda fillings: np.ones((len(fillings), 2), dtype=np.float32),
     )
     length = {int(r): int(n) for r, n in zip(read.request, read.length, strict=True)}

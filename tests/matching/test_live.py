@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,9 +111,23 @@ def test_a_damaged_snapshot_leaves_the_last_one_in_use(home: Path) -> None:
     live = Live(Home(home))
     live.refresh(None)
     before = live.serving
+    assert before is not None
+    folder = home / "snapshots"
+    shutil.copytree(folder / before.snapshot_id, folder / "00000009-000000000000")
     (home / "current").write_text("00000009-000000000000\n")
-    with pytest.raises(SnapshotError):
+    with pytest.raises(SnapshotError, match="damaged"):
         live.refresh(None)
+    assert live.serving is before
+    assert found(live).family_id is not None
+
+
+def test_a_snapshot_that_is_gone_leaves_the_last_one_in_use(home: Path) -> None:
+    live = Live(Home(home))
+    live.refresh(None)
+    before = live.serving
+    (home / "current").write_text("00000009-000000000000\n")
+    assert not live.refresh(None)
+    assert not live.on_disk()
     assert live.serving is before
     assert found(live).family_id is not None
 
