@@ -27,7 +27,7 @@ from fingerprint.matching.snapshot_build import embedder_of, with_facts
 from fingerprint.matching.snapshot_files import current_snapshot, published_at
 from fingerprint.store.store import Store
 from fingerprint.text.normalise import compose_one
-from fingerprint.traffic.bodies import Body, said_in
+from fingerprint.traffic.bodies import Body, parsed, said_in
 from fingerprint.traffic.content import NO_ROLES, Roles
 
 REMEMBERED = 16_384
@@ -124,6 +124,8 @@ class Live:
         if self._embedder is None:
             self._embedder = embedder_of(mapped, self._model)
             self._embedder.remember(REMEMBERED)
+            # in a new process the first body loads, or compiles, what reads them
+            said_in(parsed(b'{"prompt": "a", "account_id": "b"}'))
         matcher = Matcher(mapped if facts is None else with_facts(mapped, facts), self._embedder)
         # the first lookups of a snapshot read its pages, and in a new process load the kernels
         short = "the first lookup of a snapshot reads its pages"
