@@ -158,6 +158,8 @@ def bordered(name: str) -> Iterator[None]:
         raise StoreError(
             f"{name}: the driver of PostgreSQL is not installed; pip install 'fingerprint[postgres]'"
         ) from error
+    except BrokenPipeError:
+        raise  # whoever read what is printed of the rows has gone: no fault of the database
     except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
         raise StoreError(f"{name}: {error}") from error
 

@@ -35,6 +35,11 @@ def test_homes_of_any_name(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name / "deep" / "fingerprint.db").exists()
 
 
+def test_a_reader_that_has_gone_is_no_fault_of_the_database(store: Store) -> None:
+    with pytest.raises(BrokenPipeError), store.database.reading():
+        raise BrokenPipeError
+
+
 def test_not_a_database(tmp_path: Path) -> None:
     (tmp_path / "fingerprint.db").write_text("This is a letter to my grandmother. " * 100)
     with pytest.raises(StoreError, match=r"fingerprint\.db: file is not a database"):
