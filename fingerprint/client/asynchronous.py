@@ -15,6 +15,7 @@ from fingerprint.client.call import (
     LOOKUP,
     Call,
     LookupFailed,
+    Posts,
     Request,
     answer_of,
     body_of,
@@ -29,12 +30,11 @@ class AsyncClient:
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self._posts = Posts(options)
         self._http = httpx2.AsyncClient(
-            headers=options.headers,
             transport=None if options.socket is None else httpx2.AsyncHTTPTransport(uds=options.socket),
             trust_env=options.trusts_proxies,
             limits=httpx2.Limits(max_connections=options.connections),
-            timeout=None,  # asyncio.timeout bounds a call as a whole
         )
 
     async def lookup(
@@ -79,9 +79,8 @@ class AsyncClient:
             async with asyncio.timeout(timeout_s):
                 while True:
                     try:
-                        response = await self._http.post(
-                            self.options.url + path, content=body, headers=call.headers()
-                        )
+                        # asyncio.timeout bounds the call as a whole
+                        response = await self._http.send(self._posts.to(path, body, call))
                     except httpx2.HTTPError as error:
                         await asyncio.sleep(call.broken(error))
                         continue

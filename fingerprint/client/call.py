@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+import httpx2
+
 from fingerprint.client.answers import Answer
 from fingerprint.client.options import Options
 from fingerprint.domain.errors import FingerprintError
@@ -100,6 +102,24 @@ class Call:
         if wait >= self._until - self._clock():
             raise LookupFailed(f"{words} (a further try would come after {self._timeout_s:g} s)", status)
         return wait
+
+
+class Posts:
+    """Makes a client's HTTP requests; what is the same in all of them is worked out once."""
+
+    def __init__(self, options: Options) -> None:
+        self._urls = {path: httpx2.URL(options.url + path) for path in (LOOKUP, BATCH)}
+        self._headers = options.headers
+
+    def to(self, path: str, body: bytes, call: Call, *, timeout_s: float | None = None) -> httpx2.Request:
+        """Return the next try of a call; timeout_s: of each of its parts, None where something else bounds it."""
+        return httpx2.Request(
+            "POST",
+            self._urls[path],
+            headers={**self._headers, **call.headers()},
+            content=body,
+            extensions={"timeout": httpx2.Timeout(timeout_s).as_dict()},
+        )
 
 
 def retry_after_s(value: str | None) -> float:

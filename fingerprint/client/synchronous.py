@@ -15,6 +15,7 @@ from fingerprint.client.call import (
     LOOKUP,
     Call,
     LookupFailed,
+    Posts,
     Request,
     answer_of,
     body_of,
@@ -32,8 +33,8 @@ class Client:
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self._posts = Posts(options)
         self._http = httpx2.Client(
-            headers=options.headers,
             transport=None if options.socket is None else httpx2.HTTPTransport(uds=options.socket),
             trust_env=options.trusts_proxies,
             limits=httpx2.Limits(max_connections=options.connections),
@@ -78,9 +79,7 @@ class Client:
         call = Call(self.options, timeout_s)
         while True:
             try:
-                response = self._http.post(
-                    self.options.url + path, content=body, headers=call.headers(), timeout=call.left()
-                )
+                response = self._http.send(self._posts.to(path, body, call, timeout_s=call.left()))
             except httpx2.HTTPError as error:
                 time.sleep(call.broken(error))
                 continue
