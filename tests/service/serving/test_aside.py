@@ -14,7 +14,7 @@ import pytest
 from fingerprint.matching.long_texts import Between
 from fingerprint.service.http.problems import Problem
 from fingerprint.service.serving import in_flight
-from fingerprint.service.serving.aside import OWN_THREADS, Aside
+from fingerprint.service.serving.aside import OWN_THREADS, PATIENCE_S, SHORT, THREADS, Aside
 from fingerprint.service.serving.in_flight import FREE, InFlight
 
 
@@ -104,6 +104,49 @@ def test_one_works_at_a_time_and_one_key_begins_few() -> None:
     assert begun[0] <= OWN_THREADS
 
 
+def test_a_short_job_overtakes_long_ones_of_its_key_but_not_for_ever() -> None:
+    log: list[str] = []
+    long = 100 * SHORT
+
+    async def asked() -> None:
+        aside = Aside()
+        jobs = [
+            asyncio.create_task(aside.run("a", long, pieces(5, 0.01, log, f"long {n}"), soon()))
+            for n in range(12)
+        ]
+        await asyncio.sleep(0.02)
+        short = asyncio.create_task(aside.run("a", 1, pieces(1, 0.0, log, "short"), soon()))
+        await short
+        assert len(log) <= 8, "what has begun lets it go first after a piece"
+        # one that came long ago is no longer overtaken
+        patient = aside._waiting["a"][0][0]
+        later = asyncio.create_task(aside.run("a", 2, pieces(1, 0.0, log, "later"), soon()))
+        await asyncio.sleep(0)
+        assert patient > (time.monotonic() + 2 * PATIENCE_S, 0), "it has waited less than its patience"
+        await asyncio.gather(later, *jobs)
+
+    asyncio.run(asked())
+    assert log.count("short") == log.count("later") == 1
+    assert len(log) == 62
+
+
+def test_long_jobs_of_many_keys_leave_threads_for_short_ones() -> None:
+    log: list[str] = []
+
+    async def asked() -> None:
+        aside = Aside()
+        jobs = [
+            asyncio.create_task(aside.run(f"k{n}", 2 * SHORT, pieces(3, 0.01, log, "long"), soon()))
+            for n in range(THREADS)
+        ]
+        await asyncio.sleep(0.015)
+        await aside.run("other", 1, pieces(1, 0.0, log, "short"), soon())
+        assert log.count("long") < THREADS
+        await asyncio.gather(*jobs)
+
+    asyncio.run(asked())
+
+
 def test_what_fails_fails_for_who_asked() -> None:
     def work(_between: Between) -> None:
         raise KeyError("x")
@@ -136,6 +179,22 @@ def test_bytes_in_flight_are_bounded_for_a_key_and_for_all(monkeypatch: pytest.M
         alone(10_000_000)  # one body of any size
     assert flight._all == 0
     assert not flight._of
+
+
+def test_what_waits_longest_keeps_nothing_of_its_body_after_its_deadline() -> None:
+    async def asked() -> None:
+        aside, log = Aside(), list[str]()
+        body = set[str]()
+        kept = weakref.ref(body)
+        short = [asyncio.create_task(aside.run("a", 1, pieces(1, 0.05, log, "s"), soon())) for _ in range(4)]
+        await asyncio.sleep(0.01)
+        with pytest.raises(Problem):
+            await aside.run("a", 50 * SHORT, lambda _between, held=body: len(held), soon(0.02))
+        del body
+        assert kept() is None, "short ones stand before it"
+        await asyncio.gather(*short)
+
+    asyncio.run(asked())
 
 
 def test_what_failed_keeps_nothing_of_its_body() -> None:
