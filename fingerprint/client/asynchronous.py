@@ -9,19 +9,8 @@ from types import TracebackType
 import httpx2
 
 from fingerprint.client.answers import Answer
-from fingerprint.client.batches import Batches
-from fingerprint.client.call import (
-    BATCH,
-    LOOKUP,
-    Call,
-    LookupFailed,
-    Posts,
-    Request,
-    answer_of,
-    body_of,
-    fields_of,
-    instead,
-)
+from fingerprint.client.call import Request
+from fingerprint.client.exchange import Exchange, Outcome, Result, Steps
 from fingerprint.client.options import Options
 
 
@@ -30,7 +19,7 @@ class AsyncClient:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self._posts = Posts(options)
+        self._exchange = Exchange(options, is_timed=False)
         self._http = httpx2.AsyncClient(
             transport=None if options.socket is None else httpx2.AsyncHTTPTransport(uds=options.socket),
             trust_env=options.trusts_proxies,
@@ -50,11 +39,7 @@ class AsyncClient:
         account: who sent it, as nightly logs name them. timeout_s: instead of the options'. Without an answer, raises
         LookupFailed or answers what the options' on_failure says.
         """
-        try:
-            body = body_of(fields_of(request, account, explain=explain))
-            return answer_of(await self._sent(LOOKUP, body, timeout_s or self.options.timeout_s))
-        except LookupFailed as failure:
-            return instead(self.options, failure)
+        return await self._done(self._exchange.one(request, account, explain=explain, timeout_s=timeout_s))
 
     async def lookup_many(
         self,
@@ -64,31 +49,25 @@ class AsyncClient:
         explain: bool = False,
     ) -> list[Answer]:
         """Look requests up in batches, one after another; answers are in their order."""
-        batches = Batches(self.options, requests, accounts, explain=explain)
-        while (part := batches.take()) is not None:
-            try:
-                body = await self._sent(BATCH, batches.body(part), self.options.batch_timeout_s)
-                batches.answered(part, body)
-            except LookupFailed as failure:
-                batches.failed(part, failure)
-        return batches.answers()
+        return await self._done(self._exchange.many(requests, accounts, explain=explain))
 
-    async def _sent(self, path: str, body: bytes, timeout_s: float) -> bytes:
-        call = Call(self.options, timeout_s)
-        try:
-            async with asyncio.timeout(timeout_s):
-                while True:
-                    try:
-                        # asyncio.timeout bounds the call as a whole
-                        response = await self._http.send(self._posts.to(path, body, call))
-                    except httpx2.HTTPError as error:
-                        await asyncio.sleep(call.broken(error))
-                        continue
-                    if response.status_code == 200:
-                        return response.content
-                    await asyncio.sleep(call.failed(response.status_code, response.headers, response.content))
-        except TimeoutError:
-            raise call.ended() from None
+    async def _done(self, steps: Steps[Result]) -> Result:
+        outcome: Outcome = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            outcome = None
+            if isinstance(step, float):
+                await asyncio.sleep(step)
+                continue
+            try:
+                async with asyncio.timeout(step.timeout_s):
+                    outcome = await self._http.send(step.request)
+            except (httpx2.HTTPError, TimeoutError) as error:
+                outcome = error
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -1,6 +1,6 @@
 """A call of the service but for the sending: its body, its time, whether and when it is tried again, and what the answer says.
 
-Both clients send what this says, so that they cannot differ. Waits grow from 50 ms by doubling, with full jitter (Brooker,
+Waits grow from 50 ms by doubling, with full jitter (Brooker,
 "Exponential Backoff and Jitter", AWS 2015), and are never shorter than Retry-After asks for. What would end after the deadline is
 not begun.
 """
@@ -105,14 +105,19 @@ class Call:
 
 
 class Posts:
-    """Makes a client's HTTP requests; what is the same in all of them is worked out once."""
+    """Makes a client's HTTP requests; what is the same in all of them is worked out once.
 
-    def __init__(self, options: Options) -> None:
+    is_timed: each part of a request may take as long as its call has left; False where the sender bounds it as a whole.
+    """
+
+    def __init__(self, options: Options, *, is_timed: bool) -> None:
+        self._is_timed = is_timed
         self._urls = {path: httpx2.URL(options.url + path) for path in (LOOKUP, BATCH)}
         self._headers = options.headers
 
-    def to(self, path: str, body: bytes, call: Call, *, timeout_s: float | None = None) -> httpx2.Request:
-        """Return the next try of a call; timeout_s: of each of its parts, None where something else bounds it."""
+    def to(self, path: str, body: bytes, call: Call) -> httpx2.Request:
+        """Return the next try of a call."""
+        timeout_s = call.left() if self._is_timed else None
         return httpx2.Request(
             "POST",
             self._urls[path],

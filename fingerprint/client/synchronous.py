@@ -9,19 +9,8 @@ from types import TracebackType
 import httpx2
 
 from fingerprint.client.answers import Answer
-from fingerprint.client.batches import Batches
-from fingerprint.client.call import (
-    BATCH,
-    LOOKUP,
-    Call,
-    LookupFailed,
-    Posts,
-    Request,
-    answer_of,
-    body_of,
-    fields_of,
-    instead,
-)
+from fingerprint.client.call import Request
+from fingerprint.client.exchange import Exchange, Outcome, Result, Steps
 from fingerprint.client.options import Options
 
 
@@ -33,7 +22,7 @@ class Client:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self._posts = Posts(options)
+        self._exchange = Exchange(options, is_timed=True)
         self._http = httpx2.Client(
             transport=None if options.socket is None else httpx2.HTTPTransport(uds=options.socket),
             trust_env=options.trusts_proxies,
@@ -53,11 +42,7 @@ class Client:
         account: who sent it, as nightly logs name them. timeout_s: instead of the options'. Without an answer, raises
         LookupFailed or answers what the options' on_failure says.
         """
-        try:
-            body = body_of(fields_of(request, account, explain=explain))
-            return answer_of(self._sent(LOOKUP, body, timeout_s or self.options.timeout_s))
-        except LookupFailed as failure:
-            return instead(self.options, failure)
+        return self._done(self._exchange.one(request, account, explain=explain, timeout_s=timeout_s))
 
     def lookup_many(
         self,
@@ -67,25 +52,24 @@ class Client:
         explain: bool = False,
     ) -> list[Answer]:
         """Look requests up in batches, one after another; answers are in their order."""
-        batches = Batches(self.options, requests, accounts, explain=explain)
-        while (part := batches.take()) is not None:
-            try:
-                batches.answered(part, self._sent(BATCH, batches.body(part), self.options.batch_timeout_s))
-            except LookupFailed as failure:
-                batches.failed(part, failure)
-        return batches.answers()
+        return self._done(self._exchange.many(requests, accounts, explain=explain))
 
-    def _sent(self, path: str, body: bytes, timeout_s: float) -> bytes:
-        call = Call(self.options, timeout_s)
+    def _done(self, steps: Steps[Result]) -> Result:
+        outcome: Outcome = None
         while True:
             try:
-                response = self._http.send(self._posts.to(path, body, call, timeout_s=call.left()))
-            except httpx2.HTTPError as error:
-                time.sleep(call.broken(error))
+                step = steps.send(outcome)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            outcome = None
+            if isinstance(step, float):
+                time.sleep(step)
                 continue
-            if response.status_code == 200:
-                return response.content
-            time.sleep(call.failed(response.status_code, response.headers, response.content))
+            try:
+                outcome = self._http.send(step.request)
+            except httpx2.HTTPError as error:
+                outcome = error
 
     def close(self) -> None:
         """Close all connections."""

@@ -56,12 +56,16 @@ class Settings:
     ray_address: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Home:
     """A home directory and, if it is not home/fingerprint.db, the URL of its database."""
 
     path: Path
-    database: str | None = None
+    database: str | None
+
+    def __init__(self, path: Path | str, database: str | None = None) -> None:
+        object.__setattr__(self, "path", Path(path))
+        object.__setattr__(self, "database", database)
 
     @property
     def database_file(self) -> Path:

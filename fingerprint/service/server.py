@@ -60,6 +60,8 @@ def serve(config: Config) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(config.proxies),
+        forwarded_allow_ips=list(config.proxies),
         timeout_graceful_shutdown=GRACE_S,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_worker_healthcheck=HEALTHY_S,

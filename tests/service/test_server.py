@@ -71,7 +71,7 @@ def test_requests_in_work_end_and_new_ones_are_sent_elsewhere(home: Path, worker
 
 
 def test_it_says_where_it_is_and_what_it_serves(home: Path) -> None:
-    process = start("serve", "--home", home, "--port", 0)
+    process = start("serve", "--home", home, "--port", 0, "--proxy", "127.0.0.0/8")
     try:
         assert process.stdout is not None
         first = process.stdout.readline().decode()
@@ -83,6 +83,10 @@ def test_it_says_where_it_is_and_what_it_serves(home: Path) -> None:
         assert "another process listens there" in failed(
             2, "serve", "--home", home, "--port", url.rpartition(":")[2]
         )
+        # a proxy that was named says whose wrong keys these are
+        for client, expected in [*[("192.0.2.1", 401)] * 10, ("192.0.2.1", 429), ("192.0.2.2", 401)]:
+            got = httpx2.post(f"{url}/login", data={"key": "x"}, headers={"X-Forwarded-For": client})
+            assert got.status_code == expected
     finally:
         process.terminate()
         process.communicate(timeout=60)
@@ -109,6 +113,7 @@ def test_what_cannot_be_served_is_refused(home: Path, tmp_path: Path) -> None:
     assert "65536 is not in the range 0<=x<=65535" in failed(2, "serve", "--home", home, "--port", 65536)
     with Store.open(home) as store:
         store.access.create_key("k", ["lookup"], by="ann")
+    assert "an IP address or network expected" in failed(2, "serve", "--home", home, "--proxy", "nginx")
     assert "no address of this machine" in failed(
         2, "serve", "--home", home, "--host", "no-such-host.invalid"
     )

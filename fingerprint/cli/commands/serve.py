@@ -75,6 +75,13 @@ if TYPE_CHECKING:
     help="Look up what stands in assistant turns or tool results, too; may be repeated.",
 )
 @click.option(
+    "--proxy",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Address or network of a proxy, whose X-Forwarded-For and X-Forwarded-Proto are believed; may be repeated.",
+)
+@click.option(
     "--secure-cookies", is_flag=True, help="Send console cookies over HTTPS only; use it behind a TLS proxy."
 )
 def serve(
@@ -163,7 +170,8 @@ def create(
     Example:
       fingerprint keys create ana --scope read --scope label --days 90 --home home
 
-    The output is the key. It is shown only once, for the home stores only its hash.
+    The output is the key. It is shown only once, for the home stores only its hash. A running service takes it within
+    a second.
     """
     from fingerprint.cli.output import printing
 

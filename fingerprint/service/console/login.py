@@ -31,11 +31,11 @@ def log_in(
 ) -> Response:
     """Start a session for a key that may read; the audit log takes note."""
     require_our_page(request)
-    address = request.client.host if request.client else ""
-    service.logins.admit(address)
-    stored = key_named(service, key.strip())
+    address, key = request.client.host if request.client else "", key.strip()
+    service.logins.admit(address, key)
+    stored = key_named(service, key)
     if stored is None or not {"read", "admin"} & set(stored.row.scopes):
-        service.logins.failed(address)
+        service.logins.failed(address, key)
         values = {"wrong": True, "next": local(next)}
         return TEMPLATES.TemplateResponse(request, "login.html", values, status_code=401)
     response = RedirectResponse(local(next), 303)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from fingerprint.domain.errors import UsageError
@@ -30,6 +30,7 @@ class Config:
     drain_ms: time between saying "not ready" and accepting no more connections.
     secure_cookies: cookies over HTTPS only.
     unix: path of a Unix socket to listen on instead of host and port.
+    proxies: addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed; raises UsageError for another word.
     history: files and folders of past traffic that analysts may search from the console.
     roles: "assistant" and "tool", whose turns are looked up, too.
     """
@@ -54,6 +55,14 @@ class Config:
     unix: str | None = None
     history: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for proxy in self.proxies:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise UsageError(f"--proxy: an IP address or network expected: {error}") from None
 
     @property
     def home(self) -> Home:
@@ -78,7 +87,7 @@ class Config:
                 f"settings in {ENVIRONMENT} expected, none found; start with `fingerprint serve`"
             )
         read = json.loads(text)
-        lists = {name: tuple(read[name]) for name in ("history", "roles")}
+        lists = {name: tuple(read[name]) for name in ("history", "roles", "proxies")}
         return replace(cls(""), **{**read, **lists})
 
 
