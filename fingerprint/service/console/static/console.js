@@ -107,7 +107,7 @@
     if (event.target.matches("#rows input[name=family]")) retick();
   });
 
-  const places = { q: "/", n: "/last-night", c: "/campaigns", a: "/accounts", o: "/overview", t: "/try", l: "/log" };
+  const places = { q: "/", n: "/last-night", c: "/campaigns", a: "/accounts", o: "/overview", t: "/try", l: "/log", d: "/docs" };
   let going = false;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
