@@ -29,6 +29,7 @@ from fingerprint.store.store import Store
 from fingerprint.text.normalise import compose_one
 from fingerprint.traffic.bodies import Body, parsed, said_in
 from fingerprint.traffic.content import NO_ROLES, Roles
+from fingerprint.traffic.lenient_json import MOST_VALUES
 
 REMEMBERED = 16_384
 """Sentences whose vectors a process that answers keeps, 16 MB: system prompts and earlier turns come again and again."""
@@ -124,8 +125,9 @@ class Live:
         if self._embedder is None:
             self._embedder = embedder_of(mapped, self._model)
             self._embedder.remember(REMEMBERED)
-            # in a new process the first body loads, or compiles, what reads them
-            said_in(parsed(b'{"prompt": "a", "account_id": "b"}'))
+            # in a new process the first body of each kind loads, or compiles for seconds, what reads it
+            for words, more in (("a", ""), ("a", ', "n": NaN'), ("a" * MOST_VALUES, "")):
+                said_in(parsed(f'{{"prompt": "{words}", "account_id": "b"{more}}}'.encode()))
         matcher = Matcher(mapped if facts is None else with_facts(mapped, facts), self._embedder)
         # the first lookups of a snapshot read its pages, and in a new process load the kernels
         short = "the first lookup of a snapshot reads its pages"

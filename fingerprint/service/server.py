@@ -18,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from fingerprint.domain.errors import SnapshotError, StoreError, UsageError
 from fingerprint.matching.snapshot import open_snapshot
 from fingerprint.service.http.config import Config
+from fingerprint.service.http.heads import BoundedHeads
 from fingerprint.service.listening import bound_sockets, url_of
 from fingerprint.service.serving.metrics import MULTIPROCESS
 from fingerprint.service.serving.policy import GatewayPolicy
@@ -55,7 +56,7 @@ def serve(config: Config) -> None:
         port=config.port,
         workers=config.workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHeads,
         ws="none",
         log_config=None,
         access_log=False,

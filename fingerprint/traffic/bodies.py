@@ -41,7 +41,7 @@ def parsed(data: bytes, *, cut: bool = False) -> Body:
     cut: the end may be missing; what came before it is read, and a message whose role did not arrive is the user's.
     """
     if has_more_values(data, MOST_VALUES):
-        raise BadRow("too_many_values", f"more than {MOST_VALUES:,} values, lists and objects")
+        raise BadRow("too_many_values", f"more than {MOST_VALUES:,} values, names, lists and objects")
     try:
         body, repeats = Body(orjson.loads(data)), repeats_a_name(data)
     except orjson.JSONDecodeError as error:

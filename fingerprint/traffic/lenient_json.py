@@ -23,7 +23,7 @@ DEEPEST = 128
 """Levels of lists and objects that are read; what stands deeper is null."""
 
 MOST_VALUES = 200_000
-"""Values, lists and objects of a request: more say nothing to a model, and take hundreds of bytes each."""
+"""Values, names, lists and objects of a request: more say nothing to a model, and take hundreds of bytes each."""
 
 UNDECODABLE = "\ufffe"
 """Stands in a mended text for a byte that is no UTF-8: no character (Unicode 23.7), so no text of anybody's holds it."""
@@ -58,8 +58,8 @@ class Mended:
 
 
 def has_more_values(data: bytes, most: int) -> bool:
-    """Tell whether JSON may hold more values than so many, by its commas and brackets outside of texts."""
-    # each takes a bracket or a comma
+    """Tell whether JSON may hold more values and names than so many, by its commas, colons and brackets outside of texts."""
+    # each takes one of them
     if len(data) <= most:
         return False
     data = _as_utf8(data)
@@ -68,7 +68,7 @@ def has_more_values(data: bytes, most: int) -> bool:
 
 @kernel
 def _values(data: Bytes, most: int) -> int:
-    """Count commas and opening brackets outside of texts, up to one more than `most`."""
+    """Count commas, colons and opening brackets outside of texts, up to one more than `most`."""
     count, i, inside = 0, 0, False
     while i < len(data) and count <= most:
         c = data[i]
@@ -79,7 +79,7 @@ def _values(data: Bytes, most: int) -> int:
         elif c == _QUOTE:
             inside = True
         else:
-            count += c in (_COMMA, _BRACE, _BRACKET)
+            count += c in (_COMMA, _COLON, _BRACE, _BRACKET)
         i += 1
     return count
 

@@ -69,6 +69,7 @@ READ: dict[str, Callable[[str], bytes]] = {
 UNREAD: dict[str, Callable[[str], bytes]] = {
     "gzip": lambda base: gzip.compress(base.encode()),
     "garbage": lambda _base: b"\x00\x01garbage",
+    "120,000 names": first(f'"metadata": {{{",".join(f"{chr(34)}{n}{chr(34)}:1" for n in range(120_000))}}}'),
     "two million values": first(f'"metadata": [{"1," * 2_000_000}1]'),
     "an array of requests": lambda base: f"[{base}]".encode(),
     "its text twice, the last harmless": lambda base: f"{base[:-1]}, {doubled(base)}}}".encode(),

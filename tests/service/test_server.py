@@ -80,6 +80,9 @@ def test_it_says_where_it_is_and_what_it_serves(home: Path) -> None:
         )
         url = first.split()[0]
         answers(f"{url}/readyz", process)
+        many = {f"x-{n}": "a" for n in range(200)}
+        for path in ("/v1/lookup", "/login", "/v1/envoy/authz/v1/messages", "/nowhere"):
+            assert httpx2.post(f"{url}{path}", headers=many, content=b"{}").status_code == 431
         assert "another process listens there" in failed(
             2, "serve", "--home", home, "--port", url.rpartition(":")[2]
         )
