@@ -7,8 +7,9 @@ traffic, at a moment drawn from the whole batch's own rhythm.
 - pool: distinct accounts, against a Poisson-binomial null (account a is drawn at least once with
   probability 1 - (1 - p_a)^m; Hong 2013), normal approximation.
 - synchrony: pairs of requests by *different* accounts within a window (co-activity as in SynchroTrap,
-  Cao et al. 2014). Times are ranks in the batch, so the daily rhythm cancels; the null count is
-  overdispersed (negative binomial, standard deviation at least OVERDISPERSION of the mean), because
+  Cao et al. 2014). Times are places among the requests that are not the family's, so the daily rhythm
+  cancels, and a family that is much of the batch does not hide in its own bursts (D-250); the null count
+  is overdispersed (negative binomial, standard deviation at least OVERDISPERSION of the mean), because
   honest groups share time zones.
 
 Fisher's method combines the two p-values. They are of one family each: who tests many corrects for it
@@ -74,13 +75,8 @@ class Ranks:
     duration: float
 
     @property
-    def start(self) -> Doubles:
-        """Share of the batch that was sent before each request, (r,), 0 to 1 - 1 / r."""
-        return self.place / max(len(self.place), 1)
-
-    @property
     def middle(self) -> Doubles:
-        """The same with half of the request itself, (r,), symmetric between 0 and 1."""
+        """Share of the batch that was sent before each request and half of itself, (r,), symmetric between 0 and 1."""
         return (self.place + 0.5) / max(len(self.place), 1)
 
 
@@ -121,7 +117,8 @@ def unsynchronised(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> In
     Arguments as of `behaviour`.
     """
     ranks = time_ranks(second)
-    return _isolated(rows.indptr, rows.indices, account, ranks.start, _window(WINDOWS_SECONDS[1], ranks))
+    time = ranks.place[rows.indices] / max(len(second), 1)
+    return _isolated(rows.indptr, rows.indices, account, time, _window(WINDOWS_SECONDS[1], ranks))
 
 
 def isolated(rows: sparse.csr_matrix, account: Ids, second: Doubles, *, within_seconds: float) -> IntArray:
@@ -129,7 +126,7 @@ def isolated(rows: sparse.csr_matrix, account: Ids, second: Doubles, *, within_s
 
     Arguments as of `behaviour`. Unlike `unsynchronised` it needs no batch around the families.
     """
-    return _isolated(rows.indptr, rows.indices, account, second, within_seconds)
+    return _isolated(rows.indptr, rows.indices, account, second[rows.indices], within_seconds)
 
 
 def close_to_others(
@@ -141,7 +138,8 @@ def close_to_others(
     entry for each stored one of pool.
     """
     window = _window(WINDOWS_SECONDS[1], ranks)
-    pairs = _pairs_of_members(rows.indptr, rows.indices, account, ranks.start, window)
+    time = _among_others(rows.indptr, rows.indices, ranks.place)
+    pairs = _pairs_of_members(rows.indptr, rows.indices, account, time, window)
     others = np.diff(rows.indptr)[family_of(pool)] - pool.data
     return pairs.astype(np.float64), pool.data * others * 2 * window
 
@@ -169,7 +167,8 @@ def _synchrony(
     """
     size = 1 / OVERDISPERSION**2
     windows = np.array([_window(seconds, ranks) for seconds in WINDOWS_SECONDS])
-    pairs = _close_pairs(rows.indptr, rows.indices, account, ranks.start, windows)
+    time = _among_others(rows.indptr, rows.indices, ranks.place)
+    pairs = _close_pairs(rows.indptr, rows.indices, account, time, windows)
     expected = np.maximum(pairs_of_two * 2 * windows[:, None], MIN_EXPECTED_PAIRS)
     p_value = stats.negative_binomial(pairs, size, expected)
     best = np.argmin(p_value, axis=0)
@@ -208,15 +207,38 @@ def _miss_probability(volume: Doubles, total: Doubles, draws: Doubles | IntArray
 
 
 @njit(cache=True, nogil=True)
-def _close_pairs(indptr: Ids, indices: Ids, account: Ids, rank: Doubles, windows: Doubles) -> IntArray:
+def _among_others(indptr: Ids, indices: Ids, place: IntArray) -> Doubles:
+    """Return where each family's requests stand among those that are not the family's, 0 to 1, in the order of `indices`.
+
+    place: (r,) of all requests in the order of time. Those between the same two others are spread evenly between them.
+    """
+    out = np.empty(len(indices), dtype=np.float64)
+    for family in range(len(indptr) - 1):
+        begin, end = indptr[family], indptr[family + 1]
+        members = place[indices[begin:end]]
+        order = np.argsort(members)
+        others = len(place) - len(members)
+        first = 0
+        for k in range(1, len(order) + 1):
+            gap = members[order[first]] - first
+            if k < len(order) and members[order[k]] - k == gap:
+                continue
+            for j in range(first, k):
+                out[begin + order[j]] = (gap + (j - first + 0.5) / (k - first)) / (others + 1)
+            first = k
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _close_pairs(indptr: Ids, indices: Ids, account: Ids, when: Doubles, windows: Doubles) -> IntArray:
     """Count each family's pairs of requests by two accounts within each window, (windows, f) int64.
 
-    rank: (r,) times, and windows in the same unit.
+    when: time of each of `indices`, and windows in the same unit.
     """
     out = np.zeros((len(windows), len(indptr) - 1), dtype=np.int64)
     for family in range(len(indptr) - 1):
         members = indices[indptr[family] : indptr[family + 1]]
-        time = rank[members]
+        time = when[indptr[family] : indptr[family + 1]]
         times = np.sort(time)
         for w in range(len(windows)):
             out[w, family] += _pairs_within(times, windows[w])
@@ -234,17 +256,18 @@ def _close_pairs(indptr: Ids, indices: Ids, account: Ids, rank: Doubles, windows
 
 
 @njit(cache=True, nogil=True)
-def _pairs_of_members(indptr: Ids, indices: Ids, account: Ids, time: Doubles, window: float) -> IntArray:
-    """Count each member's pairs of an own request and another account's within the window.
+def _pairs_of_members(indptr: Ids, indices: Ids, account: Ids, when: Doubles, window: float) -> IntArray:
+    """Count each member's pairs of an own request and another account's within the window; when: time of each of `indices`.
 
     One entry for each account of each family, in the order of families and then of account numbers.
     """
     out = np.zeros(len(indices), dtype=np.int64)
     entry = 0
     for family in range(len(indptr) - 1):
-        members = indices[indptr[family] : indptr[family + 1]]
-        members = members[np.argsort(time[members])]
-        times, sender = time[members], account[members]
+        time = when[indptr[family] : indptr[family + 1]]
+        order = np.argsort(time)
+        members = indices[indptr[family] : indptr[family + 1]][order]
+        times, sender = time[order], account[members]
         close = np.zeros(len(members), dtype=np.int64)
         first = last = 0
         for i in range(len(members)):
@@ -276,17 +299,19 @@ def _pairs_within(times: Doubles, window: float) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _isolated(indptr: Ids, indices: Ids, account: Ids, time: Doubles, window: float) -> IntArray:
+def _isolated(indptr: Ids, indices: Ids, account: Ids, when: Doubles, window: float) -> IntArray:
     out = np.zeros(len(indptr) - 1, dtype=np.int64)
     for family in range(len(indptr) - 1):
-        members = indices[indptr[family] : indptr[family + 1]]
-        members = members[np.argsort(time[members])]
-        for i in range(len(members)):
+        time = when[indptr[family] : indptr[family + 1]]
+        order = np.argsort(time)
+        sender = account[indices[indptr[family] : indptr[family + 1]][order]]
+        time = time[order]
+        for i in range(len(time)):
             close = False
             for step in (-1, 1):
                 j = i + step
-                while 0 <= j < len(members) and abs(time[members[j]] - time[members[i]]) <= window:
-                    if account[members[j]] != account[members[i]]:
+                while 0 <= j < len(time) and abs(time[j] - time[i]) <= window:
+                    if sender[j] != sender[i]:
                         close = True
                         break
                     j += step

@@ -113,8 +113,14 @@ def test_pairs_are_those_of_a_plain_loop() -> None:
     account, second = random.integers(0, 9, r).astype(np.int32), random.uniform(0, 3600, r)
     member = random.choice(r, 60, replace=False)
     act = behaviour(rows_of([member], r), account, second)
-    rank = np.argsort(np.argsort(second)) / r
-    distance = np.abs(rank[member][:, None] - rank[member])
+    before = (np.delete(second, member) < second[member][:, None]).sum(axis=1)
+    order = np.argsort(second[member])
+    within = np.zeros(60)
+    for others in np.unique(before):
+        mine = order[before[order] == others]
+        within[mine] = (np.arange(len(mine)) + 0.5) / len(mine)
+    time = (before + within) / (r - 60 + 1)
+    distance = np.abs(time[:, None] - time)
     other = account[member][:, None] != account[member]
     duration = second.max() - second.min()
     seen = {
@@ -123,6 +129,23 @@ def test_pairs_are_those_of_a_plain_loop() -> None:
     }
     # the most telling window is the one that is reported
     assert act.pairs[0] == seen[round(act.expected_pairs[0], 6)]
+
+
+@pytest.mark.parametrize("others", [2000, 400, 100])
+def test_a_pool_does_not_hide_in_its_own_bursts_however_much_of_the_batch_it_is(others: int) -> None:
+    random = np.random.default_rng(12)
+    starts = random.uniform(0, DAY, 8)
+    when = random.choice(starts, 400) + random.uniform(0, 240, 400)
+    who, times, rows = among_others((1000 + np.arange(400) % 60).astype(np.int32), when, others=others)
+    assert behaviour(rows, who, times).p_synchrony[0] < 1e-6
+
+
+@pytest.mark.parametrize("others", [3, 50, 400])
+def test_what_is_most_of_a_batch_at_random_times_is_no_synchrony(others: int) -> None:
+    random = np.random.default_rng(13)
+    when = daily_rhythm(random, 600)
+    who, times, rows = among_others(random.integers(1000, 1200, 600).astype(np.int32), when, others=others)
+    assert behaviour(rows, who, times).p_synchrony[0] > 1e-2
 
 
 def test_times_that_are_all_the_same_tell_nothing() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from fingerprint.base.sparse import family_of, sum_of
-from fingerprint.base.types import Doubles
+from fingerprint.base.types import Doubles, Ids
 from fingerprint.evidence.filling_sample import UNREAD
 from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.observations import Observations, once
@@ -23,6 +23,9 @@ FEW_REQUESTS = 3.0
 
 COMING_BACK = 0.4
 """Of a pool that comes back some accounts were seen once only: mean sittings beyond the first that say so in full."""
+
+MOSTLY_UNREAD = 0.5
+"""Share of a family's fillings from which on what can be read of the others says nothing of it."""
 
 LONG_TOKENS = 40
 """Tokens of a filling from which on it is a task of its own and no few words."""
@@ -90,12 +93,22 @@ def _load(data: Observations) -> Doubles:
 @once
 def median_length(data: Observations) -> Doubles:
     """Median tokens of each family's fillings, (f,), NaN where none was read, or most are pictures and the like."""
-    out = np.full(data.families, np.nan)
-    if data.sample is None:
-        return out
-    bounds = np.searchsorted(data.sample.family, np.arange(data.families + 1))
-    for family in range(data.families):
-        length = data.sample.length[bounds[family] : bounds[family + 1]]
-        if 2 * np.count_nonzero(length == UNREAD) < len(length):
-            out[family] = np.median(length[length != UNREAD])
+    out, masked = np.full(data.families, np.nan), unread_share(data)
+    for family in np.flatnonzero(masked < MOSTLY_UNREAD):
+        length = _lengths(data, int(family))
+        out[family] = np.median(length[length != UNREAD])
     return out
+
+
+def unread_share(data: Observations) -> Doubles:
+    """Share of each family's fillings that are nothing but pictures, dates, numbers and the like, (f,), NaN where none was read."""
+    lengths = [_lengths(data, family) for family in range(data.families)]
+    return np.array([(n == UNREAD).mean() if len(n) else np.nan for n in lengths], dtype=np.float64)
+
+
+def _lengths(data: Observations, family: int) -> Ids:
+    """Return the lengths of a family's sampled fillings, in tokens or UNREAD."""
+    if data.sample is None:
+        return np.empty(0, dtype=np.int32)
+    begin, end = np.searchsorted(data.sample.family, [family, family + 1])
+    return data.sample.length[begin:end]
