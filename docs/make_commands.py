@@ -90,6 +90,10 @@ def _names(option: click.Option) -> Iterator[str]:
             yield f"{name} {option.make_metavar(click.Context(cli))}"
 
 
+def _in_words(default: object) -> str:
+    return ", ".join(map(str, default)) if isinstance(default, tuple) else f"{default}"
+
+
 def _about(option: click.Option) -> str:
     """Return an option's help, and what holds of its value."""
     facts = []
@@ -98,7 +102,7 @@ def _about(option: click.Option) -> str:
     if option.multiple:
         facts.append("may be repeated")
     if option.show_default and option.default is not None:
-        facts.append(f"default {option.default}")
+        facts.append(f"default {_in_words(option.default)}")
     if isinstance(option.type, click.IntRange | click.FloatRange):
         facts.append(_range(option.type))
     if option.envvar is not None:
@@ -150,7 +154,11 @@ def _setting_table(settings: type[Any], command: click.Command) -> str:
             continue
         option = options.get(field.name)
         default = (
-            "none" if field.default in (None, ()) else "off" if field.default is False else f"{field.default}"
+            "none"
+            if field.default in (None, ())
+            else "off"
+            if field.default is False
+            else _in_words(field.default)
         )
         words = described.get(field.name) or ("" if option is None else option.help or "").rstrip(".")
         rows.append((f"`{field.name}`", f"`{option.opts[0]}`" if option else "", default, words))

@@ -43,11 +43,15 @@ def one_thread() -> None:
 
 @dataclass(frozen=True, slots=True)
 class LookupRequest:
-    """One request to look up; account: who sent it, if known."""
+    """One request to look up.
+
+    account: who sent it, if known. said: what the user says of the prompt, where that has others' turns, too; None: all of it.
+    """
 
     prompt: str
     system: str | None = None
     account: str | None = None
+    said: str | None = None
 
 
 def read_request(body: Body, account: str | None = None, roles: Roles = NO_ROLES) -> LookupRequest:
@@ -57,7 +61,7 @@ def read_request(body: Body, account: str | None = None, roles: Roles = NO_ROLES
     user. Raises BadRow where no text can be found.
     """
     sent = said_in(body, roles)
-    return LookupRequest(sent.prompt, sent.system, sent.account if account is None else account)
+    return LookupRequest(sent.prompt, sent.system, sent.account if account is None else account, sent.said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,4 +162,8 @@ def answers(matcher: Matcher, requests: Sequence[LookupRequest], between: Betwee
     texts = [compose_one(a.system, a.prompt) for a in requests]
     # no stored account is empty
     accounts = pa.array([a.account or "" for a in requests], pa.large_string())
-    return matcher.matches(matcher.find_raw(texts, accounts, between), [a.account for a in requests])
+    said = [
+        text if a.said is None else compose_one(a.system, a.said)
+        for text, a in zip(texts, requests, strict=True)
+    ]
+    return matcher.matches(matcher.find_raw(texts, accounts, between, said), [a.account for a in requests])

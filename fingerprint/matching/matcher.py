@@ -84,26 +84,44 @@ class Matcher:
         """Keep so many of the last vectors in memory."""
         self._embedder.remember(rows)
 
-    def find(self, texts: pa.LargeStringArray, accounts: pa.Array | None = None) -> Nearest:
-        """Find the nearest family of each normalised text (q,); accounts: (q,) who sent them, if known."""
+    def find(
+        self,
+        texts: pa.LargeStringArray,
+        accounts: pa.Array | None = None,
+        said: pa.LargeStringArray | None = None,
+    ) -> Nearest:
+        """Find the nearest family of each normalised text (q,).
+
+        accounts: (q,) who sent them, if known. said: (q,) what counts of them by its meaning; None: all of each.
+        """
         words = tokens(texts)
         grams = shingle(words.hashes, words.section, words.row_offsets)
-        return self._nearest_of(
-            ngram_index.best_hits(self._index, grams.hashes, grams.offsets), texts, accounts
-        )
+        hits = ngram_index.best_hits(self._index, grams.hashes, grams.offsets)
+        return self._nearest_of(hits, texts if said is None else said, accounts)
 
     def find_raw(
-        self, texts: Sequence[str], accounts: pa.Array | None = None, between: Between = go_on
+        self,
+        texts: Sequence[str],
+        accounts: pa.Array | None = None,
+        between: Between = go_on,
+        said: Sequence[str] | None = None,
     ) -> Nearest:
         """Find the nearest family of each text (q,) as it came; of a long one that goes on with another, what it adds is read.
 
-        Raises what `between` does, which is called while very long texts are read.
+        said: (q,), as for `find`. Raises what `between` does, which is called while very long texts are read.
         """
+        said = texts if said is None else said
         if all(len(text) < LONG for text in texts):
-            return self.find(normalise(pa.array(texts, pa.large_string())), accounts)
+            folded = normalise(pa.array(texts, pa.large_string()))
+            meant = folded if said == texts else normalise(pa.array(said, pa.large_string()))
+            return self.find(folded, accounts, meant)
         every = [self._beginnings.read(text, between) for text in texts]
         hits = ngram_index.best_of(self._index, [read.held for read in every])
-        ends = pa.array([read.ends.as_text() for read in every], pa.large_string())
+        meant = [
+            read if part == whole else self._beginnings.read(part, between)
+            for read, part, whole in zip(every, said, texts, strict=True)
+        ]
+        ends = pa.array([read.ends.as_text() for read in meant], pa.large_string())
         return self._nearest_of(hits, ends, accounts)
 
     def embed(self, texts: pa.Array) -> FloatArray:
@@ -225,15 +243,17 @@ class Matcher:
         *,
         explained: bool = False,
         between: Between = go_on,
+        said: str | None = None,
     ) -> Match:
-        """Look one prompt up; account: who sent it, if known.
+        """Look one prompt up; account: who sent it, if known. said: what its user says of it, None: all of it.
 
         explained: also tell the segments of the template, and what the prompt has between them, which takes longer.
         Raises what `between` does, as `find_raw`.
         """
         text = compose_one(system, prompt)
         accounts = None if account is None else pa.array([account], pa.large_string())
-        nearest = self.find_raw([text], accounts, between)
+        meant = text if said is None else compose_one(system, said)
+        nearest = self.find_raw([text], accounts, between, [meant])
         match = self.matches(nearest, [account])[0]
         if not explained or match.candidate_id is None:
             return match

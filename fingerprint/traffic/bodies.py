@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
+from fingerprint.domain.schemas import SECTION_MARK
 from fingerprint.traffic.content import NO_ROLES, Roles
 from fingerprint.traffic.field_paths import Json
-from fingerprint.traffic.json_names import repeats_a_name
+from fingerprint.traffic.json_names import names_in
 from fingerprint.traffic.lenient_json import MOST_VALUES, UNDECODABLE, has_more_values, mend
+from fingerprint.traffic.read_names import as_read
 from fingerprint.traffic.rejects import BadRow, json_type
 from fingerprint.traffic.requests import sender, texts
 
@@ -26,24 +28,29 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What system and user say in a request, and who sends it, if it says."""
+    """What is said in a request, and who sends it, if it says.
+
+    said: what the user says of `prompt`, where that has others' turns, too; None: all of it.
+    """
 
     prompt: str
     system: str | None
     account: str | None
+    said: str | None = None
 
 
 def parsed(data: bytes, *, cut: bool = False) -> Body:
     """Read the JSON of a body, as leniently as that of logs; raises BadRow for what is none, or no object, or too much.
 
     An object that has a name twice is refused, which logs are not: readers differ in which of the two they take (RFC 8259,
-    section 4), so that what is looked up need not be what the model gets (D-230).
+    section 4), so that what is looked up need not be what the model gets (D-230). A name that is read counts in
+    whatever case its letters are, since some servers take it so (D-241).
     cut: the end may be missing; what came before it is read, and a message whose role did not arrive is the user's.
     """
     if has_more_values(data, MOST_VALUES):
         raise BadRow("too_many_values", f"more than {MOST_VALUES:,} values, names, lists and objects")
     try:
-        body, repeats = Body(orjson.loads(data)), repeats_a_name(data)
+        body, names = Body(orjson.loads(data)), names_in(data)
     except orjson.JSONDecodeError as error:
         mended = mend(data)
         ends = mended is None
@@ -51,14 +58,14 @@ def parsed(data: bytes, *, cut: bool = False) -> Body:
             mended = mend(data, cut=True)
         if mended is None:
             raise BadRow("not_json", f"JSON expected: {error.msg} at character {error.colno}") from None
-        body, repeats = Body(mended.value, mended.undecodable, ends), mended.repeats
+        body, names = Body(mended.value, mended.undecodable, ends), mended.names
         if ends:
             _name_the_speaker(body.fields)
-    if repeats:
+    if names.repeated:
         raise BadRow("repeated_name", "an object has a name twice")
     if not isinstance(body.fields, dict):
         raise BadRow("not_object", f"an object expected, {json_type(body.fields)} found")
-    return body
+    return replace(body, fields=as_read(body.fields)) if names.other_case else body
 
 
 def said_in(body: Body, roles: Roles = NO_ROLES) -> Sent:
@@ -71,7 +78,12 @@ def said_in(body: Body, roles: Roles = NO_ROLES) -> Sent:
         raise BadRow("no_text", "no text: neither user nor system text found")
     if body.undecodable and any(UNDECODABLE in text for text in (system or "", prompt)):
         raise BadRow("invalid_utf8", "a text is not valid UTF-8")
-    return Sent(prompt, system, sender(body.fields))
+    said = None
+    # what others say is marked
+    if roles and SECTION_MARK in prompt:
+        _, said = texts(body.fields)
+        said = None if said == prompt or not (said or system) else said
+    return Sent(prompt, system, sender(body.fields), said)
 
 
 def _name_the_speaker(value: Any) -> None:

@@ -17,7 +17,7 @@ import orjson
 from fingerprint.base.jit import kernel
 from fingerprint.base.types import Bytes
 from fingerprint.traffic.json_characters import character, code_unit
-from fingerprint.traffic.json_names import repeats_a_name
+from fingerprint.traffic.json_names import Names, names_in
 
 DEEPEST = 128
 """Levels of lists and objects that are read; what stands deeper is null."""
@@ -49,12 +49,12 @@ _NEEDS_VALUE, _NEEDS_KEY, _NEEDS_COLON, _NEEDS_COMMA, _COMPLETE = range(5)
 class Mended:
     """What was read of JSON that orjson refuses.
 
-    undecodable: whether it held bytes that are no UTF-8. repeats: whether an object of it has a name twice.
+    undecodable: whether it held bytes that are no UTF-8.
     """
 
     value: Any
     undecodable: bool
-    repeats: bool
+    names: Names
 
 
 def has_more_values(data: bytes, most: int) -> bool:
@@ -112,7 +112,7 @@ def mend(data: bytes, *, cut: bool = False) -> Mended | None:
         return None
     try:
         mended = out[:size].tobytes()
-        return Mended(orjson.loads(mended), undecodable > 0, repeats_a_name(mended))
+        return Mended(orjson.loads(mended), undecodable > 0, names_in(mended))
     except orjson.JSONDecodeError:
         return None
 

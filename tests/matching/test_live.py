@@ -10,6 +10,7 @@ from support.small_traffic import TEMPLATES, done
 
 from fingerprint.casework.actions import Actions
 from fingerprint.domain.errors import InputError, SnapshotError
+from fingerprint.domain.reading import ROLES
 from fingerprint.domain.results import Match
 from fingerprint.domain.rows import FamilyFacts
 from fingerprint.domain.schemas import TURN_END
@@ -153,6 +154,30 @@ def test_a_snapshot_that_is_gone_leaves_the_last_one_in_use(home: Path) -> None:
 )
 def test_requests_are_read_as_logs_are(body: dict[str, object], expected: LookupRequest) -> None:
     assert read_request(Body(body), "x") == expected
+
+
+def test_others_turns_are_held_by_their_text_and_not_by_their_meaning(home: Path) -> None:
+    live = Live(Home(home))
+    with Store.open(home) as store:
+        live.refresh(store)
+    assert live.serving is not None
+
+    def asked(*turns: tuple[str, str]) -> Match:
+        messages = [{"role": role, "content": text} for role, text in turns]
+        request = read_request(Body({"messages": messages}), None, frozenset(ROLES))
+        match = answers(live.serving.matcher, [request])[0]  # type: ignore[union-attr]
+        one = live.serving.matcher.one(request.prompt, request.system, said=request.said)  # type: ignore[union-attr]
+        assert one == match
+        return match
+
+    turn = ("user", "How do I prune a pear tree?")
+    assert asked(("assistant", PROMPT), turn).family_id == asked(("user", PROMPT)).family_id is not None
+    near = ("assistant", "Cut it in winter. " * 9)
+    plain, beside = asked(turn), asked(turn, near)
+    assert (plain.similarity, plain.score) == (beside.similarity, beside.score)
+    long = ("assistant", " ".join(f"Cut branch {n} in winter." for n in range(4000)))
+    assert asked(turn, long).similarity == plain.similarity
+    assert asked(turn, long, ("tool", PROMPT)).family_id is not None
 
 
 @pytest.mark.parametrize(

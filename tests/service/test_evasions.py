@@ -39,6 +39,13 @@ def doubled(base: str) -> str:
     return f'"{name}": {BENIGN}'
 
 
+def in_capitals(base: str, spelt: Callable[[str], str]) -> str:
+    """Return a body whose names of messages, and within them, are spelt otherwise."""
+    for name in ("messages", "structured_messages", "role", "content"):
+        base = base.replace(f'"{name}":', f'"{spelt(name)}":')
+    return base
+
+
 READ: dict[str, Callable[[str], bytes]] = {
     "lone surrogate in a field": with_field('"user": "\\ud800"'),
     "lone surrogate in the text": lambda base: base.replace("garden", "garden\\ud83d").encode(),
@@ -62,6 +69,10 @@ READ: dict[str, Callable[[str], bytes]] = {
     "two megabytes before it": first(f'"user": "{"a" * 2_000_000}"'),
     "8.5 megabytes after it": with_field(f'"user": "{"a" * 8_500_000}"'),
     "8.5 megabytes before it": first(f'"user": "{"a" * 8_500_000}"'),
+    "names in capitals": lambda base: in_capitals(base, str.upper).encode(),
+    "names as Go writes them": lambda base: in_capitals(base, str.capitalize).encode(),
+    "names with a long s": lambda base: base.replace('"messages"', '"me\u017f\u017fages"').encode(),
+    "names with a long s as an escape": lambda base: base.replace('"messages"', '"me\\u017fsages"').encode(),
     "150,000 values before it": first(f'"metadata": [{"1," * 150_000}1]'),
 }
 """What is read like the plain body."""
@@ -80,6 +91,12 @@ UNREAD: dict[str, Callable[[str], bytes]] = {
     "its text twice, half a surrogate pair in a name": lambda base: (
         f"{base[:-1]}, {doubled(base).replace('mess', 'mess' + chr(92) + 'ud83d', 1)}}}".encode()
     ),
+    "its text twice, the last in capitals": lambda base: (
+        f"{base[:-1]}, {in_capitals(doubled(base), str.upper)}}}".encode()
+    ),
+    "a message's text twice, in capitals": lambda base: base.replace(
+        '"content":', '"CONTENT": "hi", "content":'
+    ).encode(),
     "a message's text twice": lambda base: base.replace('"content":', '"content": "hi", "content":').encode(),
 }
 """What cannot be read, so that the policy decides."""
@@ -109,7 +126,7 @@ ELSEWHERE = {
         }
     ],
 }
-"""Messages that hold a template where only `--roles` has them read."""
+"""Messages that hold a template where neither system nor user speaks; `--roles none` passes them over."""
 
 
 @pytest.fixture(scope="module")
@@ -170,11 +187,11 @@ def test_what_is_read_in_part_is_not_harmless(service: Running, route: str, case
 
 
 @pytest.fixture(scope="module")
-def thorough(worked: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A service that reads assistant turns and tool results, too."""
+def narrow(worked: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service that reads neither assistant turns nor tool results."""
     policy = tmp_path_factory.mktemp("roles") / "policy.toml"
     policy.write_text('[[rule]]\nmin_score = 0.5\ndecision = "block"\n')
-    with running(worked, policy=str(policy), deadline_ms=60_000, roles=("assistant", "tool")) as started:
+    with running(worked, policy=str(policy), deadline_ms=60_000, roles=()) as started:
         yield started
 
 
@@ -185,12 +202,19 @@ def with_messages(route: str, messages: object) -> bytes:
 
 @pytest.mark.parametrize("place", ELSEWHERE)
 @pytest.mark.parametrize("route", ROUTES)
-def test_turns_of_others_are_looked_up_where_that_is_asked_for(
-    service: Running, thorough: Running, route: str, place: str
+def test_turns_of_others_are_looked_up_unless_that_is_declined(
+    service: Running, narrow: Running, route: str, place: str
 ) -> None:
     body = with_messages(route, ELSEWHERE[place])
-    assert asked(thorough, route, body) == asked(service, route, json.dumps(ROUTES[route]).encode())
-    assert asked(service, route, body) == ("observe", "None")
+    assert asked(service, route, body) == asked(service, route, json.dumps(ROUTES[route]).encode())
+    assert asked(narrow, route, body) == ("observe", "None")
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_what_only_others_say_is_never_harmless(service: Running, narrow: Running, route: str) -> None:
+    body = with_messages(route, ELSEWHERE["assistant turn"][:1])
+    assert asked(service, route, body) == asked(service, route, json.dumps(ROUTES[route]).encode())
+    assert asked(narrow, route, body)[1] == "unread"
 
 
 @pytest.mark.parametrize("route", [name for name in ROUTES if "guardrail" not in name])

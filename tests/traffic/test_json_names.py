@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint.traffic.json_names import repeats_a_name
+from fingerprint.traffic.json_names import names_in
 
 PAIRS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=6),
@@ -43,14 +43,14 @@ def test_it_is_what_a_parser_with_a_hook_sees(value: Any) -> None:
 
     text = written(value)
     json.loads(text, object_pairs_hook=seen)
-    assert repeats_a_name(text.encode()) == twice
+    assert names_in(text.encode()).repeated == twice
 
 
 @pytest.mark.parametrize("again", ['"me\\u0073sages"', '"\\u006d\\u0065ssages"', '"messages" \n'])
 def test_escapes_and_blanks_make_no_other_name(again: str) -> None:
-    assert repeats_a_name(f'{{"messages": [], {again}: []}}'.encode())
-    assert not repeats_a_name(f'[{{"messages": []}}, {{{again}: []}}]'.encode())
+    assert names_in(f'{{"messages": [], {again}: []}}'.encode()).repeated
+    assert not names_in(f'[{{"messages": []}}, {{{again}: []}}]'.encode()).repeated
 
 
 def test_an_object_deeper_than_any_parser_reads_is_no_crash() -> None:
-    assert not repeats_a_name(b'{"a":' * 3000 + b"1" + b"}" * 3000)
+    assert not names_in(b'{"a":' * 3000 + b"1" + b"}" * 3000).repeated

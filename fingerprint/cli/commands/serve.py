@@ -71,8 +71,10 @@ if TYPE_CHECKING:
 @click.option(
     "--roles",
     multiple=True,
-    type=click.Choice(ROLES),
-    help="Look up what stands in assistant turns or tool results, too; may be repeated.",
+    type=click.Choice((*ROLES, "none")),
+    default=ROLES,
+    show_default="both",
+    help="Whose turns are looked up beside those of system and user; may be repeated.",
 )
 @click.option(
     "--proxy",
@@ -90,6 +92,7 @@ def serve(
     policy: Path | None,
     history: tuple[Path, ...],
     unix: Path | None,
+    roles: tuple[str, ...],
     **options: object,
 ) -> None:
     """Run the lookup service (HTTP) and the analysts' console.
@@ -114,6 +117,7 @@ def serve(
             unix=None if unix is None else str(unix.absolute()),
             policy=None if policy is None else str(policy.absolute()),
             history=tuple(str(past.absolute()) for past in history),
+            roles=() if "none" in roles else roles,
             **options,  # type: ignore[arg-type]
         )
     )

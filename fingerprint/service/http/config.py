@@ -9,6 +9,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from fingerprint.domain.errors import UsageError
+from fingerprint.domain.reading import ROLES
 from fingerprint.domain.settings import Home
 
 ENVIRONMENT = "FINGERPRINT_SERVE"
@@ -32,7 +33,7 @@ class Config:
     unix: path of a Unix socket to listen on instead of host and port.
     proxies: addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed; raises UsageError for another word.
     history: files and folders of past traffic that analysts may search from the console.
-    roles: "assistant" and "tool", whose turns are looked up, too.
+    roles: whose turns are looked up beside those of system and user.
     """
 
     path: str
@@ -54,7 +55,7 @@ class Config:
     secure_cookies: bool = False
     unix: str | None = None
     history: tuple[str, ...] = ()
-    roles: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ROLES
     proxies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

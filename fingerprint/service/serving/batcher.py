@@ -164,7 +164,7 @@ class Batcher:
         serving = self.serving()
         short = len(query.prompt) + len(query.system or "") <= EXPLAINED
         match = serving.matcher.one(
-            query.prompt, query.system, query.account, explained=short, between=between
+            query.prompt, query.system, query.account, explained=short, between=between, said=query.said
         )
         return match, serving
 
