@@ -181,6 +181,7 @@ class _Reading:
             last_seen=spread.last_seen,
             verdict=verdict_line(signature.reasons, spread.accounts, flagged=signature.flagged),
             text=text if len(text) <= _TEXT else f"{text[: _TEXT - 1]}…",
+            profile=signature.profile,
         )
 
     def _pivots(self) -> Listed[Pivot]:

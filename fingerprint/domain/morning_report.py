@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from fingerprint.domain.profile import Profile
 from fingerprint.domain.results import NightReport, TrafficWarning
 
 Row = TypeVar("Row")
@@ -68,6 +69,7 @@ class ReportedFamily:
     last_seen: datetime
     verdict: str
     text: str
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True, slots=True)

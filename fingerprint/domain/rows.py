@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from fingerprint.domain.profile import Profile
 from fingerprint.domain.signature import FamilyKind, Reason
 from fingerprint.domain.vocabulary import Scope
 
@@ -16,7 +17,7 @@ EventKind = Literal["born", "merged", "split", "pivoted", "died", "flagged", "cl
 class FamilyRow:
     """A stored family without its arrays, as lists show it; `template` is the text with ⟨…⟩ for slots.
 
-    precision: `expected_precision` of the score.
+    precision: `expected_precision` of the score. profile: in lists of families only.
     """
 
     family_id: str
@@ -33,6 +34,7 @@ class FamilyRow:
     template: str
     conversations: int
     precision: float
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from fingerprint.base.types import FloatArray, HashArray
+from fingerprint.domain.profile import Profile
 from fingerprint.domain.vocabulary import SLOT, Section
 
 SlotKind = Literal["text", "number", "code", "language"]
@@ -133,6 +134,7 @@ class Signature:
     counts. typical_similarity: what half of the non-members hold.
     requests_seen: its requests on the last night that described it. unsynchronised: those of them that no other
     account's stood near in time, where its accounts act together; 0 where they do not.
+    profile: what these requests are like beside their text; None where no night here saw it. It is not exported.
     """
 
     family_id: str
@@ -155,6 +157,7 @@ class Signature:
     label: str | None = None
     campaign_id: str | None = None
     variant_of: str | None = None
+    profile: Profile | None = None
 
 
 def public_share(signature: Signature) -> float:

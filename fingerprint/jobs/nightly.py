@@ -42,6 +42,7 @@ from fingerprint.nights.engine import Engine, choose_engine
 from fingerprint.nights.job import Job, KnownFamilies, NightRequest, job_key
 from fingerprint.nights.night import Night, discover, fill, read
 from fingerprint.nights.over_midnight import given
+from fingerprint.nights.profiles import with_profiles
 from fingerprint.nights.resume import StoredNight
 from fingerprint.nights.rhythm import rhythm_of
 from fingerprint.signatures.describe import describe
@@ -128,7 +129,7 @@ def _work(
             precision=request.settings.precision,
             since=_since(store, but),
         )
-        signatures = with_requests(batch, requests, signatures, family_of)
+        signatures = _as_sent(night, signatures, family_of, request.settings)
         spread = family_days(batch, requests, families.signatures, family_of)
         by_account = account_days(batch, requests)
         outcome = group_campaigns(
@@ -158,6 +159,14 @@ def _work(
             keep_days=request.settings.keep_days,
         )
     return kept
+
+
+def _as_sent(
+    night: Night, signatures: Sequence[Signature], family_of: Ids, settings: Settings
+) -> list[Signature]:
+    """Give the signatures of families that were sent tonight their spread and their profile."""
+    spread = with_requests(night.batch, night.requests, signatures, family_of)
+    return with_profiles(night, spread, family_of, settings.min_accounts)
 
 
 def _features(

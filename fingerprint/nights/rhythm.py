@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
+from fingerprint.base.distinct import distinct_rows
 from fingerprint.base.sparse import ranges
 from fingerprint.base.stats import pick_evenly
 from fingerprint.base.strings import cuts
@@ -90,9 +90,9 @@ def hours(sent: SentRequests, families: Sequence[str], accounts: pa.Array) -> tu
     family = sent.label[sent.prompt]
     rows = np.flatnonzero(family >= 0)
     hour = np.floor(sent.second[rows] / HOUR_SECONDS).astype(np.int64)
-    keys, _, requests = _distinct(family[rows], sent.account[rows], hour)
+    keys, _, requests = distinct_rows(family[rows], sent.account[rows], hour)
     names = pa.array(families, pa.large_string())
-    slots, at, _ = _distinct(keys[0], keys[2])
+    slots, at, _ = distinct_rows(keys[0], keys[2])
     per_family = {
         "family_id": names.take(pa.array(slots[0])),
         "hour": _times(slots[1]),
@@ -114,7 +114,7 @@ def hours(sent: SentRequests, families: Sequence[str], accounts: pa.Array) -> tu
 
 def _most_active(family: IntArray, account: IntArray, requests: IntArray) -> IntArray:
     """Return the rows of each family's MAX_ACCOUNTS accounts of most requests; rows are sorted by both."""
-    pairs, at, _ = _distinct(family, account)
+    pairs, at, _ = distinct_rows(family, account)
     total = np.bincount(at, weights=requests, minlength=pairs.shape[1])
     order = np.lexsort((pairs[1], -total, pairs[0]))
     rank = np.empty(len(order), np.int64)
@@ -163,7 +163,7 @@ def patterns(
     place = {s.family_id: number for number, s in enumerate(signatures)}
     owner = [place.get(s.variant_of or "", number) for number, s in enumerate(signatures)]
     requests = np.bincount(sent.prompt, minlength=len(sent.label)) * (1.0 if weight is None else weight)
-    pairs, _, _ = _distinct(sent.prompt, sent.account)
+    pairs, _, _ = distinct_rows(sent.prompt, sent.account)
     begin = np.searchsorted(pairs[0], np.arange(len(sent.label) + 1))
     random = np.random.default_rng(0).integers(1, 2**62, len(hashes), dtype=np.int64)
     out: list[dict[str, object]] = []
@@ -199,7 +199,7 @@ def patterns(
 def _senders(group: IntArray, prompts: IntArray, begin: IntArray, account: Ids) -> IntArray:
     """How many accounts sent the prompts of each group."""
     places, ends = ranges(begin, prompts)
-    pairs, _, _ = _distinct(np.repeat(group, np.diff(ends)), account[places])
+    pairs, _, _ = distinct_rows(np.repeat(group, np.diff(ends)), account[places])
     return np.bincount(pairs[0], minlength=int(group.max(initial=-1)) + 1)
 
 
@@ -238,21 +238,3 @@ def shingles_of(batch: Batch, prompts: IntArray) -> Shingles:
         )
     places, offsets = ranges(batch.offsets, prompts)
     return shingle(batch.token_hashes[places], batch.section[places], offsets)
-
-
-def _distinct(*columns: npt.NDArray[np.integer]) -> tuple[IntArray, IntArray, IntArray]:
-    """Return the distinct rows of some columns, sorted, (columns, k); which of them each row is; and how often each is.
-
-    Rows become one number each: to sort rows as such takes many times longer.
-    """
-    key = np.zeros(len(columns[0]), dtype=np.int64)
-    least = [int(column.min(initial=0)) for column in columns]
-    wide = [int(column.max(initial=0)) - low + 1 for column, low in zip(columns, least, strict=True)]
-    for column, low, width in zip(columns, least, wide, strict=True):
-        key = key * width + (column.astype(np.int64) - low)
-    key, at, count = np.unique(key, return_inverse=True, return_counts=True)
-    parts = []
-    for low, width in zip(reversed(least), reversed(wide), strict=True):
-        key, part = np.divmod(key, width)
-        parts.append(part + low)
-    return np.stack(parts[::-1]), at, count

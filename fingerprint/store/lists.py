@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from fingerprint.domain import profile
 from fingerprint.domain.results import NightReport
 from fingerprint.domain.rows import AccountRow, CampaignRow, FamilyRow
 from fingerprint.domain.vocabulary import NO_LABEL, AccountSort, FamilySort
@@ -29,9 +31,9 @@ from fingerprint.store.rows import (
 from fingerprint.store.sql import chunks
 
 _FAMILY = tables.families.c
-_LISTED_FAMILIES = select_families(
-    *(c for c in _FAMILY if not isinstance(c.type, sa.LargeBinary | sa.JSON))
-).where(LISTED)
+_PLAIN = [c for c in _FAMILY if not isinstance(c.type, sa.LargeBinary | sa.JSON)]
+_LISTED_FAMILIES = select_families(*_PLAIN).where(LISTED)
+_WITH_PROFILES = select_families(*_PLAIN, _FAMILY.profile).where(LISTED)
 
 _SORT_COLUMNS: dict[FamilySort, sa.Column[Any]] = {
     "score": _FAMILY.score,
@@ -57,13 +59,14 @@ def list_families(
 
     label: a word, or NO_LABEL for families without one. after: the end of the page before, of a list by score.
     """
-    chosen = _ranked(_LISTED_FAMILIES, tables.families, _FAMILY.family_id, flagged, min_score, after)
+    chosen = _ranked(_WITH_PROFILES, tables.families, _FAMILY.family_id, flagged, min_score, after)
     if label is not None:
         chosen = chosen.where(LABEL.is_(None) if label == NO_LABEL else LABEL.in_([label]))
     if campaign is not None:
         chosen = chosen.where(CAMPAIGN.in_([campaign]))
     ordered = chosen.order_by(None).order_by(_SORT_COLUMNS[sort].desc(), _FAMILY.family_id)
-    return [to_family(row) for row in connection.execute(ordered.limit(limit))]
+    listed = connection.execute(ordered.limit(limit))
+    return [replace(to_family(row), profile=profile.from_json(row.profile)) for row in listed]
 
 
 def list_accounts(

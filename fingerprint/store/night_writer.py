@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fingerprint.domain import signature_json
+from fingerprint.domain import profile, signature_json
 from fingerprint.domain.errors import StampMismatch
 from fingerprint.domain.results import NightReport
 from fingerprint.domain.rows import AccountRow, CampaignRow, Event
@@ -152,6 +152,7 @@ def save_families(
         row |= mine
         if old is not None:
             row["version"] = old.version
+            row["profile"] = row["profile"] or profile.to_json(old.profile)  # imported ones have none
             if "template" not in mine and _wording(old) != _wording(signature):
                 row["version"] += 1
                 replaced.append(old)

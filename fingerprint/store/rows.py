@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from fingerprint.domain import signature_json
+from fingerprint.domain import profile, signature_json
 from fingerprint.domain.expected_precision import expected_precision
 from fingerprint.domain.results import IngestReport, NightReport, TrafficWarning
 from fingerprint.domain.rows import AccountRow, CampaignRow, FamilyRow
@@ -80,6 +80,7 @@ def to_row(signature: Signature) -> Row:
         "weights": np.asarray(signature.weights, dtype="<f4").tobytes(),
         "prototypes": np.asarray(signature.prototypes, dtype="<f4").tobytes(),
         "stamp": signature_json.stamp_to_json(signature.stamp),
+        "profile": profile.to_json(signature.profile),
     }
 
 
@@ -115,6 +116,7 @@ def to_signature(row: sa.Row[Any]) -> Signature:
         label=row.label,
         campaign_id=row.campaign,
         variant_of=row.variant_of,
+        profile=profile.from_json(row.profile),
     )
 
 

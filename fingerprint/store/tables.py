@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-REVISION = "0011_cases"
+REVISION = "0012_profiles"
 """The last of the migrations, after which a database has these tables."""
 
 
@@ -126,6 +126,8 @@ families = sa.Table(
     sa.Column("search", sa.Text, nullable=False, server_default=""),
     # what an analyst set, so that nights leave it: "template", "threshold", "variant_of", "campaign"
     sa.Column("pinned", sa.JSON, nullable=False, server_default="[]"),
+    # what its conversations were like beside their text, on the last night that saw it
+    sa.Column("profile", sa.JSON(none_as_null=True)),
     # an analyst's split that was taken back
     sa.Column("withdrawn", sa.Boolean, nullable=False, server_default=sa.false()),
     # all that the queue is filtered and ranked by: the rows themselves are long

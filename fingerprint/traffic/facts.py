@@ -1,7 +1,7 @@
 """What a request asks for beside its text, as typed columns: how long, how random, how many answers, in which form.
 
-Numbers are kept as they are, all else as a hash. Every fact may be missing, and none is stored: a night reads them as
-columns of its batch (`discovery.batch.Batch.facts`), and what evidence makes of them is all that remains.
+Numbers are kept as they are, all else as a hash. Every fact may be missing. A night reads them as columns of its batch
+(`discovery.batch.Batch.facts`); what evidence makes of them remains, and the shares of a family's `Profile`.
 """
 
 from __future__ import annotations

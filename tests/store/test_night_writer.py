@@ -29,6 +29,7 @@ from support.stored_nights import (
 )
 
 from fingerprint.domain.errors import StampMismatch, StoreError
+from fingerprint.domain.profile import Profile, Share
 from fingerprint.domain.rows import AccountRow, Event
 from fingerprint.domain.schemas import (
     ACTIVITY_SCHEMA,
@@ -42,7 +43,10 @@ from fingerprint.store.store import Store
 
 def test_a_signature_comes_back_exactly(store: Store) -> None:
     template = Template((Segment("NUL \0, 中文, 😀", "system", 1 / 3, 0.9), Slot(1, 2, 3, "code")))
-    signature = make_signature("f1", template=template, prototypes=np.zeros((0, 4), dtype=np.float32))
+    profile = Profile(4, models=(Share("m", 1.0),), tools=(Share("none", 1.0),), tool_sets=1)
+    signature = make_signature(
+        "f1", template=template, prototypes=np.zeros((0, 4), dtype=np.float32), profile=profile
+    )
     nothing = table(ACTIVITY_SCHEMA)
     store.save_night(make_night("n1"), [signature], spread=table(SPREAD_SCHEMA), activity=nothing)
     found = store.signature("f1")
@@ -51,6 +55,7 @@ def test_a_signature_comes_back_exactly(store: Store) -> None:
     arrays = {"grams": signature.grams, "weights": signature.weights, "prototypes": signature.prototypes}
     assert replace(found, **arrays) == signature
     assert found.spread.first_seen.utcoffset() == timedelta(0)
+    assert [row.profile for row in store.families()] == [profile]
 
 
 def test_nights_add_up(store: Store) -> None:

@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from support.stored_nights import NOON, make_signature, save_first
+from support.stored_nights import NOON, make_night, make_signature, save_first, table
 
 from fingerprint.casework.actions import Actions
 from fingerprint.domain.errors import InputError
+from fingerprint.domain.profile import Profile, Share
+from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA
 from fingerprint.domain.signature import DayCount, Signature, Spread
 from fingerprint.store.signature_import import SAME_TEMPLATE, ImportOutcome, ImportPolicy
 from fingerprint.store.store import Store
@@ -51,6 +53,18 @@ def test_a_later_import_updates_and_keeps_the_version_before(store: Store) -> No
     assert store.import_signatures([shared("x1", words="Rate this")]) == ImportOutcome(updated=["x1"])
     assert (str(store.signature("x1").template), store.signature("x1").version) == ("Rate this ⟨…⟩", 2)
     assert [str(old.template) for old in store.versions("x1")] == ["Rate it ⟨…⟩"]
+
+
+def test_what_a_night_knew_beside_the_text_stays(store: Store) -> None:
+    profile = Profile(4, models=(Share("m", 1.0),))
+    known = make_signature("f1", profile=profile)
+    nothing = {"spread": table(SPREAD_SCHEMA), "activity": table(ACTIVITY_SCHEMA)}
+    store.save_night(make_night("n1"), [known], **nothing)
+    store.import_signatures(
+        [replace(known, threshold=0.9, version=9, profile=None)], ImportPolicy(overwrite=True)
+    )
+    assert store.signature("f1").threshold == 0.9
+    assert store.signature("f1").profile == profile
 
 
 def test_what_nights_counted_stays_unless_overwritten_and_its_numbers_always(store: Store) -> None:

@@ -288,6 +288,8 @@ def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tu
             for day, n in sorted(spread.per_day.items())
         ),
     )
+    for name, words in signature.profile.facts() if signature.profile is not None else ():
+        page.fact(name, words)
     page.fact(
         "matches",
         f"a score of {signature.threshold:.3f} or more; compares {len(signature.grams):,} phrases "

@@ -1,4 +1,4 @@
-"""What may be told of families at a glance: no value that anybody sent, only what is stored of what varies."""
+"""What may be told of families at a glance: nothing that few accounts sent."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fingerprint.assessment.campaign_names import asks_for
+from fingerprint.domain.profile import merged
 from fingerprint.domain.signature import Signature, Slot
 
-MAX_SCRIPTS = 3
+MAX_SCRIPTS, MOST_NAMED = 3, 5
 
 
 def facts_of(signatures: Sequence[Signature]) -> list[tuple[str, str]]:
     """Return names and words: what families ask for, how they are written, what their slots are filled with."""
     wanted = Counter(filter(None, (asks_for(s.reasons) for s in signatures)))
     kinds = Counter(s.kind for s in signatures)
+    profile = merged([s.profile for s in signatures if s.profile is not None], MOST_NAMED)
+    beside = dict(profile.facts()) if profile is not None else {}
     facts = [
         (
             "asks for",
             ", ".join(word for word, _ in wanted.most_common(3)) or "nothing that the catalogue knows",
         ),
-        ("written in", _scripts(signatures)),
+        ("written in", beside.pop("languages", "") or _scripts(signatures)),
+        *beside.items(),
         ("filled with", _slots([p for s in signatures for p in s.template.parts if isinstance(p, Slot)])),
         ("matched by", ", ".join(_matched(kind) for kind in kinds)),
     ]

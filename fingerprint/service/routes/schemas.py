@@ -7,12 +7,30 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from fingerprint.domain import profile
 from fingerprint.domain.casework import PoolAccount
 from fingerprint.domain.expected_precision import expected_precision
 from fingerprint.domain.rows import AccountRow, AuditRow, CampaignRow, Event, FamilyRow, LabelRow
 from fingerprint.domain.signature import Signature
 from fingerprint.domain.signature_json import reasons_to_json, to_json
 from fingerprint.domain.verdict_line import verdict_line
+
+
+class ShareBody(BaseModel):
+    """A value, and the share of conversations or prompts that have it, 0 to 1; "other": what few accounts sent."""
+
+    name: str
+    share: float
+
+
+class ProfileBody(BaseModel):
+    """A family's conversations on the last night that saw it: languages, models asked for, sets of tools."""
+
+    conversations: int
+    models: list[ShareBody]
+    languages: list[ShareBody] = Field(description="of a sample of its prompts")
+    tools: list[ShareBody] = Field(description="sets of tools, by a hash of each")
+    tool_sets: int = Field(description="how many different ones")
 
 
 class FamilyBody(BaseModel):
@@ -32,6 +50,7 @@ class FamilyBody(BaseModel):
     version: int
     template: str
     conversations: int
+    profile: ProfileBody | None
 
 
 class FamilyPage(BaseModel):
@@ -175,7 +194,8 @@ class AuditPage(BaseModel):
 
 def family_body(row: FamilyRow) -> FamilyBody:
     """Turn a listed family into its answer."""
-    return FamilyBody(**{name: getattr(row, name) for name in FamilyBody.model_fields})
+    values = {name: getattr(row, name) for name in FamilyBody.model_fields}
+    return FamilyBody(**values | {"profile": profile.to_json(row.profile)})
 
 
 def family_detail(
@@ -198,6 +218,7 @@ def family_detail(
         version=signature.version,
         template=str(signature.template),
         conversations=spread.conversations,
+        profile=_profile(signature),
         variant_of=signature.variant_of,
         parts=whole["template"],
         threshold=signature.threshold,
@@ -208,6 +229,11 @@ def family_detail(
         events=[EventBody(batch_id=b, kind=e.kind, detail=dict(e.detail)) for b, e in events],
         revision=revision,
     )
+
+
+def _profile(signature: Signature) -> ProfileBody | None:
+    values = profile.to_json(signature.profile)
+    return None if values is None else ProfileBody(**values)
 
 
 def label_body(word: LabelRow) -> LabelBody:
