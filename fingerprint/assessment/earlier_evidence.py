@@ -2,7 +2,8 @@
 
 The evidence is a log10 likelihood ratio, and those of independent nights add up. All of what was known is carried over
 where the pool is the same, as far as accounts that came back tell; half of it otherwise, for pools change (D-171,
-D-205). A night that is worked again adds nothing to itself, and neither do the rounds of a watch, which see
+D-205). Whether a pool is one customer's is a mean of tonight and before, for a few accounts more or less must not turn a
+verdict over (D-260). A night that is worked again adds nothing to itself, and neither do the rounds of a watch, which see
 the same requests again and again.
 """
 
@@ -15,6 +16,7 @@ from enum import Enum
 import numpy as np
 
 from fingerprint.assessment.family_statistics import FamilyStatistics, same_pool
+from fingerprint.assessment.features import CUSTOMER
 from fingerprint.domain.signature import Reason
 
 CARRIED = 0.5
@@ -52,4 +54,9 @@ def with_earlier_evidence(
         ratio = np.where(known, before, ratio) if since is Since.SAME else ratio + share * before
         evidence[:, k] = np.clip(ratio, 0.0, statistics.features[k].cap)
         evidence[:, m] = np.clip(-ratio, 0.0, statistics.features[m].cap)
+    if CUSTOMER in column:
+        k = column[CUSTOMER]
+        before = np.array([values.get(CUSTOMER, 0.0) for values in last])
+        of_nights = before if since is Since.SAME else CARRIED * before + (1 - CARRIED) * evidence[:, k]
+        evidence[:, k] = np.where(known, of_nights, evidence[:, k])
     return replace(statistics, evidence=evidence)

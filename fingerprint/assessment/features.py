@@ -73,7 +73,7 @@ def base_rate(data: Observations) -> Trait:
     return Trait(unknown, unknown, np.ones(data.families))
 
 
-PRIOR, RETURNING, INTENT = "prior", "returning", "intent"
+PRIOR, RETURNING, INTENT, CUSTOMER = "prior", "returning", "intent", "customer"
 """Features that verdicts, names and the fit of weights ask for by name."""
 
 SCORE_FEATURES: Features = (
@@ -318,9 +318,9 @@ SCORE_FEATURES: Features = (
         is_test=False,
     ),
     Feature(
-        "customer",
+        CUSTOMER,
         one_customer.one_customer,
-        "a share of {value} of its accounts has one payment hash or address block: one customer",
+        "a share of {value} of its accounts has one payment hash or address block: one customer, who sends from {expected} address blocks",
         weight=-12.0,
         cap=1.0,
         is_test=False,

@@ -55,3 +55,12 @@ def test_a_night_that_is_worked_again_adds_nothing_to_itself() -> None:
     np.testing.assert_allclose([ratio(after, f) for f in range(2)], [1.2, 0.7])
     rounds = with_earlier_evidence(tonight, reasons, Since.MIXED)
     np.testing.assert_allclose([ratio(rounds, f) for f in range(2)], [0.4, 0.7])
+
+
+def test_one_night_does_not_make_a_known_pool_one_customers_or_several() -> None:
+    tonight = statistics(0.4, 0.4, 0.4)
+    tonight.evidence[:, NAMES.index("customer")] = [1.0, 0.0, 1.0]
+    after = with_earlier_evidence(tonight, [last("dealt", 1.2), last("customer", 1.0), ()])
+    np.testing.assert_allclose([after.evidence_of("customer", f) for f in range(3)], [0.5, 0.5, 1.0])
+    again = with_earlier_evidence(tonight, [last("dealt", 1.2), last("customer", 0.5), ()], Since.SAME)
+    np.testing.assert_allclose([again.evidence_of("customer", f) for f in range(3)], [0.0, 0.5, 1.0])

@@ -24,7 +24,8 @@ COMPANY_ACCOUNTS, COMPANY_SHARE = 50, 0.6
 def one_customer(data: Observations) -> Trait:
     """Share of the accounts with a known value that have one payment hash, or address block; no test: evidence is 0 or 1.
 
-    The accounts are those of the family and of others that the same pool sends.
+    The accounts are those of the family and of others that the same pool sends. What is expected is no chance but how
+    many address blocks they send from: one customer whose accounts hide from each other has as many as accounts.
     """
     related = pool_overlaps(data).related
     pool = (related @ data.pool + data.pool).tocsr()
@@ -35,8 +36,18 @@ def one_customer(data: Observations) -> Trait:
     customer = (np.nan_to_num(stronger) >= CUSTOMER_SHARE) & (accounts < CUSTOMER_ACCOUNTS)
     company = (np.nan_to_num(weaker) >= COMPANY_SHARE) & (accounts < COMPANY_ACCOUNTS)
     evidence = (payer | customer | company).astype(np.float64)
-    return Trait(stronger, np.full(data.families, np.nan), evidence)
+    return Trait(stronger, _address_blocks(data, pool), evidence)
 
 
 def _largest_share(data: Observations, pool: sparse.csr_matrix, field: str) -> Doubles:
     return shared_values(pool, account_numbers(data)[field]).largest_share
+
+
+def _address_blocks(data: Observations, pool: sparse.csr_matrix) -> Doubles:
+    """Count the address blocks that each pool's accounts send from, (f,), NaN where none is known."""
+    block = account_numbers(data)[FIELDS[1]]
+    known = np.flatnonzero(block >= 0)
+    shape = (len(block), int(block.max(initial=-1)) + 1)
+    of_block = sparse.csr_matrix((np.ones(len(known)), (known, block[known])), shape=shape)
+    blocks = np.diff((pool.sign() @ of_block).tocsr().indptr)
+    return np.where(blocks > 0, blocks, np.nan)

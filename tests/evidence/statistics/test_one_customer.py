@@ -51,3 +51,16 @@ def test_a_few_accounts_that_share_a_payment_say_little_of_a_large_pool() -> Non
     evidence = payment(data).evidence
     assert evidence[0] > 5
     assert evidence[1] < evidence[0] / 5
+
+
+def test_one_customer_is_shown_with_the_address_blocks_that_its_accounts_send_from() -> None:
+    random = np.random.default_rng(9)
+    account, second, families = with_pool(random, np.repeat(np.arange(900, 920), 4))
+    hidden: list[str | None] = [f'{{"payment_hash": "one", "ip_prefix": "10.{a}.1"}}' for a in account]
+    shared: list[str | None] = [f'{{"payment_hash": "one", "ip_prefix": "10.{a % 2}.1"}}' for a in account]
+    unknown: list[str | None] = ['{"payment_hash": "one"}' for _ in account]
+    blocks = [
+        one_customer(observed(account, second, families, metadata=metadata)).expected[0]
+        for metadata in (hidden, shared, unknown)
+    ]
+    np.testing.assert_array_equal(blocks, [20, 2, np.nan])
