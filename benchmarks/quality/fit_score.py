@@ -56,6 +56,7 @@ MOST = {
     "payment": 4.0,
     "address": 1.5,
     "agent": 0.2,
+    "settings": 0.3,
     "returning": 0.4,
     "newcomers": 0.6,
     "turnover": 1.5,

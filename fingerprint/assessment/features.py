@@ -34,6 +34,7 @@ from fingerprint.evidence.statistics import (
     own_topics,
     pool_overlap,
     pool_size,
+    request_settings,
     returning,
     schedule,
     shared_metadata,
@@ -151,6 +152,13 @@ SCORE_FEATURES: Features = (
         shared_metadata.agent,
         "a share of {value} of its accounts has the user agent of another; chance gives {expected}",
         weight=0.02,
+        cap=5.0,
+    ),
+    Feature(
+        "settings",
+        request_settings.one_way_of_asking,
+        "a share of {value} of its accounts asks with one set of parameters, which a share of {expected} of all use, and works through one list",
+        weight=0.06,
         cap=5.0,
     ),
     Feature(
