@@ -7,6 +7,7 @@ signature claims is checked, too: that it matches by the text that it shows, and
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ import orjson
 
 from fingerprint.domain import signature_json
 from fingerprint.domain.errors import InputError, StampMismatch
-from fingerprint.domain.signature import Signature, Spread
+from fingerprint.domain.signature import Signature, Slot, Spread
 from fingerprint.domain.wordings import root_of
 from fingerprint.embedding.embedder import Embedder, stamp_of
 from fingerprint.sharing import stix
@@ -38,7 +39,8 @@ _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:-]*")
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Characters that break lines, command a terminal, or turn text round."""
 _MOST_GRAMS, _MOST_PROTOTYPES, _MOST_TEXT, _MOST_REASONS = 100_000, 64, 1_000_000, 100
-_MOST_PARTS, _MOST_DAYS, _MOST_WORDS = 2_000, 4_000, 2_000
+_MOST_PARTS, _MOST_DAYS, _MOST_WORDS, _MOST_SAME = 2_000, 4_000, 2_000, 10
+_MOST_COUNT = 2_000_000_000  # snapshots hold 32 bits of each
 _YEARS = (2000, 2100)  # as traffic's
 _ROUNDING = 1e-6
 _MOST_EVIDENCE = 100.0  # of a reason; labels teach by them, so one must not drown all others
@@ -138,6 +140,7 @@ def check(signature: Signature) -> None:
     _between("score", signature.score, 0, 1)
     _between("strays", signature.unsynchronised, 0, signature.requests_seen)
     _between("threshold without its shift", base_threshold(signature), FLOOR - _ROUNDING, 1)
+    _check_counts(signature)
     if len(signature.prototypes):
         _between("similarity", signature.similarity, LEAST_MEANING - _ROUNDING, 1)
         _between("usual", signature.typical_similarity, -1, signature.similarity)
@@ -168,14 +171,37 @@ def _check_times(spread: Spread) -> None:
         _between("spread.per_day", int(day[:4]), *_YEARS, "a year")
 
 
+def _check_counts(signature: Signature) -> None:
+    """Refuse counts that no night can have come to, and those that contradict each other."""
+    spread = signature.spread
+    for name, value, most in (
+        ("version", signature.version, _MOST_COUNT),
+        ("seen", signature.requests_seen, _MOST_COUNT),
+        ("spread.requests", spread.requests, _MOST_COUNT),
+        ("spread.accounts", spread.accounts, spread.requests),
+        ("spread.conversations", spread.conversations, spread.requests),
+    ):
+        _between(name, value, 0, most, "a count")
+    for day, counted in spread.per_day.items():
+        _between(f"spread.per_day.{day}.requests", counted.requests, 0, spread.requests, "a count")
+        _between(f"spread.per_day.{day}.accounts", counted.accounts, 0, counted.requests, "a count")
+    for number, part in enumerate(signature.template.parts):
+        if isinstance(part, Slot):
+            _between(f"template[{number}].distinct", part.distinct, 0, _MOST_COUNT, "a count")
+            _between(f"template[{number}].longest", part.longest, part.shortest, _MOST_COUNT, "a count")
+
+
 def _check_size(signature: Signature) -> None:
     text = sum(len(segment.text) for segment in signature.template.segments)
+    times = Counter(segment.text for segment in signature.template.segments)
     for name, size, most in (
         ("grams", len(signature.grams), _MOST_GRAMS),
         ("prototypes", len(signature.prototypes), _MOST_PROTOTYPES),
         ("template", text, _MOST_TEXT),
         ("template's parts", len(signature.template.parts), _MOST_PARTS),
+        ("template's times of one text", max(times.values(), default=0), _MOST_SAME),
         ("reasons", len(signature.reasons), _MOST_REASONS),
+        ("reasons' names", max((len(r.name) for r in signature.reasons), default=0), _MOST_WORDS),
         (
             "reasons' words",
             max((len(r.words) + len(r.phrase) for r in signature.reasons), default=0),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.made_signatures import CHANGED, STAMP, signature_of, stored
 from support.same_signatures import assert_same
@@ -20,6 +21,7 @@ from support.small_traffic import done, failed, objects
 from fingerprint.domain.errors import InputError, StampMismatch
 from fingerprint.domain.signature import DayCount, Reason, Signature, Slot, Template
 from fingerprint.domain.signature_json import from_json, to_json
+from fingerprint.matching.ngram_index import best_hits, index_ngrams
 from fingerprint.sharing import stix
 from fingerprint.sharing.imports import ImportFile, check, read_shared
 from fingerprint.sharing.phrases import phrases_of
@@ -130,6 +132,35 @@ HOSTILE: list[tuple[Callable[[Signature], Signature], str]] = [
         lambda s: replace(s, spread=replace(s.spread, per_day={"0001-01-01": DayCount(1, 1)})),
         r"spread\.per_day: a year from 2000 to 2100 expected, 1 found",
     ),
+    (
+        lambda s: replace(s, template=Template((*s.template.parts, Slot(10**18, 1, 20, "text")))),
+        r"template\[1\]\.distinct: a count from 0 to 2e\+09 expected, 1e\+18 found",
+    ),
+    (
+        lambda s: replace(s, template=Template((*s.template.parts, Slot(9, 30, 20, "text")))),
+        r"template\[1\]\.longest: a count from 30 to 2e\+09 expected, 20 found",
+    ),
+    (
+        lambda s: replace(s, template=Template(s.template.parts * 200)),
+        "template's times of one text: at most 10 expected, 200 found",
+    ),
+    (
+        lambda s: replace(s, spread=replace(s.spread, accounts=10**15, requests=10**15)),
+        r"spread\.requests: a count from 0 to 2e\+09 expected, 1e\+15 found",
+    ),
+    (
+        lambda s: replace(s, spread=replace(s.spread, accounts=s.spread.requests + 1)),
+        r"spread\.accounts: a count from 0 to \d+ expected",
+    ),
+    (
+        lambda s: replace(s, spread=replace(s.spread, per_day={"2026-03-02": DayCount(10**9, 1)})),
+        r"spread\.per_day\.2026-03-02\.requests: a count from 0 to \d+ expected, 1e\+09 found",
+    ),
+    (lambda s: replace(s, version=10**12), r"version: a count from 0 to 2e\+09 expected, 1e\+12 found"),
+    (
+        lambda s: replace(s, reasons=(Reason("x" * 2_001, 1.0, 1.0, "?"),)),
+        "reasons' names: at most 2000 expected, 2001 found",
+    ),
 ]
 
 
@@ -212,6 +243,76 @@ def test_refuses_any_other_json(value: object) -> None:
     for content in (value, bundle_of_json(value)):
         with pytest.raises(InputError):
             read_shared([ImportFile("a.json", json.dumps(content).encode())])
+
+
+def places_of(value: object) -> list[tuple[str | int, ...]]:
+    """Return the path of every value inside a JSON value."""
+    if isinstance(value, dict):
+        return [
+            path for key, inner in value.items() for path in ((key,), *((key, *p) for p in places_of(inner)))
+        ]
+    if isinstance(value, list):
+        return [
+            path for i, inner in enumerate(value) for path in ((i,), *((i, *p) for p in places_of(inner)))
+        ]
+    return []
+
+
+SLOTTED = to_json(replace(GOOD, template=Template((*GOOD.template.parts, Slot(9, 1, 20, "text")))))
+ODD = st.sampled_from(
+    [
+        math.nan,
+        math.inf,
+        -math.inf,
+        1e308,
+        -1,
+        -1e-9,
+        10**18,
+        2**63,
+        10**30,
+        0,
+        1,
+        True,
+        None,
+        "",
+        "\0",
+        "\ud800",
+        "f1",
+    ]
+) | st.sampled_from(
+    [[], {}, [[]], [{}], {"": {}}, "9" * 3_000, "2026-13-45", "99999-01-01T00:00:00Z", [1] * 5_000]
+)
+
+
+@settings(max_examples=50)
+@given(
+    place=st.sampled_from(places_of(SLOTTED)),
+    odd=ODD,
+    how=st.sampled_from(["replace", "remove", "twice", "nest"]),
+)
+def test_one_odd_value_anywhere_is_refused_or_does_no_harm(
+    place: tuple[str | int, ...], odd: object, how: str
+) -> None:
+    spoiled = copy.deepcopy(SLOTTED)
+    *path, last = place
+    inside: Any = spoiled
+    for step in path:
+        inside = inside[step]
+    if how == "remove":
+        del inside[last]
+    elif how == "twice" and isinstance(inside, list):
+        inside.append(copy.deepcopy(inside[last]))
+    else:
+        inside[last] = [inside[last]] * 2 if how == "nest" else odd
+    try:
+        signature = from_json(spoiled, edited=True)
+        check(signature)
+    except (InputError, StampMismatch):
+        return
+    assert_same(from_json(json.loads(json.dumps(to_json(signature)))), signature)
+    index = index_ngrams([signature])
+    assert np.isfinite(index.total).all()
+    assert best_hits(index, signature.grams, np.array([0, len(signature.grams)])).family[0] == 0
 
 
 def test_refused_ones_are_counted_and_named() -> None:
