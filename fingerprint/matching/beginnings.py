@@ -8,12 +8,14 @@ that to the whole, to the last bit.
 from __future__ import annotations
 
 import sys
+from bisect import bisect_right, insort
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
 
 import pyarrow as pa
 
+from fingerprint.base.keyed_hash import Beginning
 from fingerprint.base.strings import buffers
 from fingerprint.domain.schemas import TURN_END
 from fingerprint.matching.long_texts import Between, read_long
@@ -32,16 +34,14 @@ VERY_LONG = 131_072
 KEPT = 2_048
 """Texts that are remembered, about 12 KB each; those that were not asked for longest go first."""
 
-BLOCK = 16_384
-"""Characters hashed at once."""
-
 FIRST = 256
 """Characters that tell which conversations a text may go on with."""
 
 BRANCHES = 8
 """Lengths that are tried of texts that begin with the same FIRST characters, the longest first."""
 
-# a token that goes before new turns, lest one of nothing but signs be read as a text of nothing but signs
+# a token that goes before new turns, lest one of nothing but signs be read as a text of nothing but signs; they begin with a
+# separator, over which nothing is folded or masked together
 _WORD = "x"
 
 
@@ -62,9 +62,8 @@ def go_on() -> None:
 class Beginnings:
     """Reads texts for one index, and remembers what they held under a hash of each, and no text.
 
-    The hash is Python's own of texts, which is keyed with a secret of the process (SipHash, PEP 456): an adversary cannot
-    make one text be taken for another. Where PYTHONHASHSEED fixes that secret, nothing is remembered. Safe to use from
-    several threads.
+    The hash is keyed with secrets of the process (`base.keyed_hash`): an adversary cannot make one text be taken for
+    another. Where PYTHONHASHSEED fixes one of them, nothing is remembered. Safe to use from several threads.
     """
 
     def __init__(self, index: NgramIndex, kept: int = KEPT) -> None:
@@ -76,24 +75,26 @@ class Beginnings:
 
     def read(self, text: str, between: Between = go_on) -> Read:
         """Read a text, all of it or what it adds to one that is remembered; raises what `between` does (Between)."""
-        chain = _Chain(text)
+        beginning = Beginning(text)
         first = hash(text[:FIRST])
-        known, size = self._longest(text, chain, first)
+        known, size = self._longest(text, beginning, first)
         if size == len(text) and known is not None:
             return known
         read = None if known is None else self._continued(known, text[size:])
         if read is None:
             read = self._whole(text, between)
-        self._remember(first, len(text), chain.upto(len(text)), read)
+        self._remember(first, len(text), beginning.upto(len(text)), read)
         return read
 
-    def _longest(self, text: str, chain: _Chain, first: int) -> tuple[Read | None, int]:
+    def _longest(self, text: str, beginning: Beginning, first: int) -> tuple[Read | None, int]:
         with self._guard:
-            lengths = [n for n in self._lengths.get(first, ()) if n <= len(text)]
-        for size in sorted(lengths, reverse=True)[:BRANCHES]:
+            lengths = self._lengths.get(first, [])
+            within = bisect_right(lengths, len(text))
+            lengths = lengths[max(0, within - BRANCHES) : within]
+        for size in reversed(lengths):
             if size < len(text) and text[size] != TURN_END:
                 continue
-            key = (first, size, chain.upto(size))
+            key = (first, size, beginning.upto(size))
             with self._guard:
                 known = self._known.get(key)
                 if known is not None:
@@ -106,7 +107,7 @@ class Beginnings:
             if self._kept == 0:
                 return
             if (first, size, key) not in self._known:
-                self._lengths.setdefault(first, []).append(size)
+                insort(self._lengths.setdefault(first, []), size)
             self._known[first, size, key] = read
             while len(self._known) > self._kept:
                 (gone, length, _), _ = self._known.popitem(last=False)
@@ -133,27 +134,11 @@ class Beginnings:
         turns = known.turns + added.count(TURN_END)
         if not known.words or turns >= LAST_SECTION or len(added) > VERY_LONG:
             return None
-        folded = normalise(pa.array([added], pa.large_string()))
-        tokenised = tokens(pa.array([_WORD + folded[0].as_py()], pa.large_string()))
+        folded = normalise(pa.array([_WORD + added], pa.large_string()))
+        tokenised = tokens(folded)
         section, hashes = tokenised.section[1:], tokenised.hashes[1:]
         offsets = tokenised.row_offsets.copy()
         offsets[1] -= 1
         grams = shingle(hashes, section, offsets)
         overlap = held_with(self._index, known.held, grams.hashes)
-        return Read(overlap, known.ends.before(ends_of(buffers(folded)[0])), turns, True)
-
-
-class _Chain:
-    """Hashes of the beginnings of a text, each block of which is hashed once."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._blocks = [0]
-
-    def upto(self, size: int) -> int:
-        """Return the hash of the first `size` characters."""
-        blocks = size // BLOCK
-        for number in range(len(self._blocks) - 1, blocks):
-            block = self._text[number * BLOCK : (number + 1) * BLOCK]
-            self._blocks.append(hash((self._blocks[-1], hash(block))))
-        return hash((self._blocks[blocks], hash(self._text[blocks * BLOCK : size]), size))
+        return Read(overlap, known.ends.before(ends_of(buffers(folded)[0][len(_WORD) :])), turns, True)

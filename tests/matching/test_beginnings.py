@@ -108,7 +108,8 @@ def test_only_what_is_new_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     remembering.read(f"{text}{TURN_END}a second turn")
     remembering.read(f"{text}{TURN_END}another second turn")
     remembering.read(f"{text}{TURN_END}a second turn{TURN_END}a third")
-    assert read[1:] == [len("xa second turn"), len("xanother second turn"), len("xa third")]
+    # with the end of the turn before, and a word that stands for it
+    assert read[1:] == [len("x/a second turn"), len("x/another second turn"), len("x/a third")]
     # the same beginning, but no turn ends there
     remembering.read(f"{text}and more")
     # another text of the same length that begins alike
