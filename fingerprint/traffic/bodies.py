@@ -73,7 +73,11 @@ def said_in(body: Body, roles: Roles = NO_ROLES) -> Sent:
 
     roles: whose turns are read, too.
     """
-    system, prompt = texts(body.fields, roles)
+    fields = body.fields
+    if isinstance(fields.get("message"), str):
+        # what a client sends is a request, of Cohere's first API by this name; in a log it may be anything
+        fields = {"chat_history": None, **fields}
+    system, prompt = texts(fields, roles)
     if not system and not prompt:
         raise BadRow("no_text", "no text: neither user nor system text found")
     if body.undecodable and any(UNDECODABLE in text for text in (system or "", prompt)):
@@ -81,7 +85,7 @@ def said_in(body: Body, roles: Roles = NO_ROLES) -> Sent:
     said = None
     # what others say is marked
     if roles and SECTION_MARK in prompt:
-        _, said = texts(body.fields)
+        _, said = texts(fields)
         said = None if said == prompt or not (said or system) else said
     return Sent(prompt, system, sender(body.fields), said)
 

@@ -15,6 +15,7 @@ from fingerprint.traffic.formats import (
     anthropic,
     azure,
     bedrock,
+    cohere,
     collections,
     envelopes,
     gateways,
@@ -58,11 +59,14 @@ FORMATS = (
     azure.LLM_LOG,
     azure.DIAGNOSTICS,
     servers.SGLANG,
+    servers.SGLANG_CHAT,
+    servers.VLLM,
     collections.CONVERSATION,
     # what the providers take, whoever logs it
     openai.REQUEST,
     anthropic.REQUEST,
     gemini.REQUEST,
+    cohere.REQUEST,
     # whatever holds rows of any kind under a name that rows may use themselves
     envelopes.RECORDS,
     envelopes.PAGE,

@@ -14,6 +14,7 @@ TEXTS = frozenset(
     (
         *("messages", "input", "contents", "prompt", "prompts", "inputText", "inputs", "structured_messages"),
         *("system", "instructions", "systemInstruction", "system_instruction"),
+        *("message", "chat_history", "preamble", "preamble_override"),
     )
 )
 """Names of a request that hold what is said in it."""

@@ -24,12 +24,14 @@ from fingerprint.traffic.documents import Row, documents
 from fingerprint.traffic.facts import facts_column
 from fingerprint.traffic.inspection import Trace
 from fingerprint.traffic.jsonl import read_rows
-from fingerprint.traffic.lenient_json import UNDECODABLE, mend
+from fingerprint.traffic.lenient_json import UNDECODABLE
+from fingerprint.traffic.line_values import rows_of_faulty, with_exact_integers
 from fingerprint.traffic.log_formats import rows_in
 from fingerprint.traffic.plausibility import Plausibility
 from fingerprint.traffic.rejects import BadRow, Rejects, json_type
 from fingerprint.traffic.requests import Fields, Request, extract, native_fields
 from fingerprint.traffic.row_reading import RowReading
+from fingerprint.traffic.server_logs import ServerLog
 from fingerprint.traffic.sources import (
     LINE_BYTES,
     TEXT_BYTES,
@@ -55,9 +57,6 @@ from fingerprint.traffic.timestamps import EXPECTED, describe, utc_values
 
 ReadProgress = Callable[[int, int | None, int], None]
 """Called with bytes read, bytes in all (None when unknown) and rows read."""
-
-LARGE_INTEGER = 2.0**63
-"""From here on orjson may read an integer as a float, which is no id."""
 
 _TRIED = 8
 DOCUMENT_BYTES = 64 << 20
@@ -124,6 +123,7 @@ class TrafficReader:
         self._hash = ContentHash()
         self._plausibility = plausibility
         self._no_plain_rows = False
+        self._server_log = ServerLog(None, whole=False)
         self._rows_read = self._accepted = self._duplicates = 0
 
     @property
@@ -200,6 +200,7 @@ class TrafficReader:
         self._reading = self._reading.in_file(
             source.label if len(self._sources) > 1 else None, source.partitions
         )
+        self._server_log = ServerLog(source.changed, whole=source.format == "log")
         if source.format == "parquet":
             for block in read_parquet(
                 source, rows, self._options.columns if self._reading.is_plain else None
@@ -252,16 +253,12 @@ class TrafficReader:
             try:
                 value = orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                if line and not line.isspace():
-                    mended = mend(line)
-                    if mended is not None:
-                        yield Row(number, mended.value, _undecodable(line) if mended.undecodable else 0)
-                    elif (values := documents(line)) is not None:
-                        yield from (Row(number, value) for value in values)
-                    else:
-                        self._reject(label, number, _unparsable(line, error))
+                try:
+                    yield from rows_of_faulty(number, line, error, self._server_log)
+                except BadRow as bad:
+                    self._reject(label, number, bad)
             else:
-                yield Row(number, _with_exact_integers(value, line))
+                yield Row(number, with_exact_integers(value, line))
 
     def _from_table(self, label: str, block: TableBlock) -> pa.RecordBatch:
         for number, bad in block.bad:
@@ -369,28 +366,3 @@ def _document(stream: ByteStream) -> list[Any] | None:
     if not data.strip():
         return []
     return documents(bytes(data))
-
-
-def _with_exact_integers(value: Any, line: bytes) -> Any:
-    """Return what a line holds, with its integers to the last digit where a float stands for one: it may be an id."""
-    if isinstance(value, dict):
-        for field in value.values():
-            if type(field) is float and abs(field) >= LARGE_INTEGER:
-                mended = mend(line)
-                return value if mended is None else mended.value
-    return value
-
-
-def _unparsable(line: bytes, error: orjson.JSONDecodeError) -> BadRow:
-    if at := _undecodable(line):
-        return BadRow("invalid_utf8", f"not valid UTF-8 at byte {at}")
-    return BadRow("not_json", f"not JSON: {error.msg} at character {error.colno}")
-
-
-def _undecodable(line: bytes) -> int:
-    """Return the place of the first byte that is no UTF-8, from 1 on; 0 for none."""
-    try:
-        line.decode()
-    except UnicodeDecodeError as error:
-        return error.start + 1
-    return 0

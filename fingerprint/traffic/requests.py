@@ -15,9 +15,9 @@ import orjson
 from fingerprint.domain.schemas import SECTION_MARK, TURN_END
 from fingerprint.traffic.content import NO_ROLES, Roles, plain_text, wrong_type
 from fingerprint.traffic.facts import KEYS, NO_FACTS, Facts, keys_of_facts, read_facts
-from fingerprint.traffic.field_paths import META_FIELDS, Json, Steps, value_at
+from fingerprint.traffic.field_paths import META_FIELDS, Json, value_at
 from fingerprint.traffic.located import Located, find, locate
-from fingerprint.traffic.log_formats import FORMATS
+from fingerprint.traffic.log_formats import FORMATS, FORMATS_BY_NAME
 from fingerprint.traffic.messages import (
     items_in,
     loaded_json,
@@ -117,7 +117,7 @@ def extract(row: Json, reading: RowReading = _AS_IT_IS) -> Request:
     account_id = reading.account or _account(located)
     time = reading.time or find("timestamp", located)
     if time is None or time == "":
-        raise _missing("timestamp", reading.mapping)
+        raise _missing("timestamp", located)
     model = find("model", located)
     if model is not None and not isinstance(model, str):
         raise wrong_type("model", "text", model)
@@ -164,7 +164,7 @@ def _account(located: Located) -> str:
 def _required(name: str, located: Located) -> str:
     value = find(name, located)
     if value is None or value == "":
-        raise _missing(name, located.reading.mapping)
+        raise _missing(name, located)
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE:
@@ -174,7 +174,12 @@ def _required(name: str, located: Located) -> str:
     raise wrong_type(name, "text or a whole number", value)
 
 
-def _missing(name: str, mapping: dict[str, Steps]) -> BadRow:
+_GIVEN = {"account_id": "--account", "timestamp": "--time"}
+"""The options that say of all rows what a kind of log lacks."""
+
+
+def _missing(name: str, located: Located) -> BadRow:
+    mapping = located.reading.mapping
     kinds: dict[str, RejectKind] = {
         "request_id": "missing_request_id",
         "account_id": "missing_account_id",
@@ -185,6 +190,10 @@ def _missing(name: str, mapping: dict[str, Steps]) -> BadRow:
         if name in mapping
         else None
     )
+    if mapped_path is None and located.name is not None and name in FORMATS_BY_NAME[located.name].lacks:
+        return BadRow(
+            kinds[name], f"no {name}: no {located.name} has one; {_GIVEN[name]} gives it to all rows"
+        )
     return BadRow(kinds[name], f"no {name}: looked for {mapped_path or ', '.join(PATHS[name])}")
 
 

@@ -78,7 +78,7 @@ def _known_keys() -> tuple[frozenset[str], frozenset[str]]:
     """Return the keys of rows that mean something here, and those of their metadata."""
     places = [path for paths in (PATHS, *_KNOWN_PATHS.values()) for of in paths.values() for path in of]
     places += [path for table in FORMATS for path in (*table.wrappers, *table.parameters)]
-    keys = {key for table in FORMATS for key in (*table.texts, *table.systems, *table.tools)}
+    keys = {key for table in FORMATS for key in (*table.texts, *table.systems, *table.tools, *table.beside)}
     keys |= {key for path in places for key in _prefixes(path)} | KEYS.keys()
     inner = [path.removeprefix("metadata.") for path in places if path.startswith("metadata.")]
     return frozenset(keys), frozenset(key for path in inner for key in _prefixes(path))
@@ -118,7 +118,11 @@ def _plan(
     """Return the plan of rows that have these keys; inside: those of their metadata, None where that is no object."""
     own = () if log_format is None else (FORMATS_BY_NAME[log_format],)
     paths = PATHS if log_format is None else _KNOWN_PATHS[log_format]
-    public = [table for table in FORMATS if not table.private]
+    public = [
+        table
+        for table in FORMATS
+        if not table.private and (not table.beside or not has.isdisjoint(table.beside))
+    ]
 
     def places(of: Iterable[str]) -> tuple[Place, ...]:
         found = (_place(_steps(path), has, inside) for path in of)

@@ -29,7 +29,7 @@ from fingerprint.traffic.packing import (
 )
 from fingerprint.traffic.remote import BUFFER_BYTES, FAILURES, RemoteFile, remote_file
 
-FileFormat = Literal["lines", "json", "csv", "parquet"]
+FileFormat = Literal["lines", "log", "json", "csv", "parquet"]
 
 # endings of file names; all but Parquet may be packed, which the first bytes tell, whatever the ending
 FILE_FORMATS: dict[str, FileFormat] = {
@@ -41,6 +41,9 @@ FILE_FORMATS: dict[str, FileFormat] = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+
+SERVER_LOG = ".log"
+"""The ending of servers' logs, which are read where they are named: in a directory they may be any program's."""
 
 LINE_BYTES = 32 << 20
 """Of a line, with the pictures and files that it holds."""
@@ -133,9 +136,13 @@ def passed_over(names: Sequence[str | Path]) -> list[str]:
 
 def format_of(path: PurePath) -> FileFormat | None:
     """Tell a file's format by the ending of its name; None if it is not one of FORMATS."""
+    return FILE_FORMATS.get(_ending_of(path))
+
+
+def _ending_of(path: PurePath) -> str:
     name = path.name.lower()
-    ending = next((e for e in ENDINGS if name.endswith(e)), "")
-    return FILE_FORMATS.get(Path(name.removesuffix(ending)).suffix)
+    packed = next((e for e in ENDINGS if name.endswith(e)), "")
+    return Path(name.removesuffix(packed)).suffix
 
 
 def _in_directory(folder: Path) -> list[Source]:
@@ -168,6 +175,8 @@ def _file(path: Path) -> Source:
 
 def _known_format(label: str, path: PurePath) -> FileFormat:
     kind = format_of(path)
+    if kind is None and _ending_of(path) == SERVER_LOG:
+        return "log"
     if kind is None:
         raise InputError(f"{label}: {_endings()} expected, '{path.name}' found")
     return kind

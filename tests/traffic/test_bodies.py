@@ -86,6 +86,43 @@ def test_why_nothing_is_read(raw: bytes, kind: str) -> None:
     assert caught.value.kind == kind
 
 
+HISTORY = [
+    {"role": "USER", "message": "Which tree?"},
+    {"role": "CHATBOT", "message": "A pear."},
+    {"role": "SYSTEM", "message": "Be brief."},
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "system", "prompt"),
+    [
+        ({"model": "m", "message": "Prune it."}, None, "Prune it."),
+        (
+            {"message": "Prune it.", "chat_history": HISTORY, "preamble": "You garden."},
+            "You garden.\nBe brief.",
+            f"Which tree?{TURN_END}Prune it.",
+        ),
+        (
+            {
+                "input": {"inputBodyJson": {"message": "Prune it.", "chat_history": HISTORY}},
+                "modelId": "m",
+                "requestId": "r",
+            },
+            "Be brief.",
+            f"Which tree?{TURN_END}Prune it.",
+        ),
+        (
+            {"Message": "Prune it.", "messages": [{"role": "user", "content": "a decoy"}]},
+            None,
+            f"a decoy{TURN_END}Prune it.",
+        ),
+    ],
+)
+def test_chats_of_cohere(body: dict[str, Any], system: str | None, prompt: str) -> None:
+    sent = said_in(parsed(json.dumps(body).encode()))
+    assert (sent.system, sent.prompt) == (system, prompt)
+
+
 def test_what_nobody_reads_hides_no_text() -> None:
     odd = b'{"user": "a-7", "o": "\xff", "p": NaN, "q": "\\ud800", "messages": [{"role": "user", "content": "hi"}]}'
     sent = said_in(parsed(odd))

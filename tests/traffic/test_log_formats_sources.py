@@ -49,6 +49,13 @@ def test_request_below_two_wrappers() -> None:
     assert (got.system, got.prompt) == ("Be brief.\nBe kind.", f"first{TURN_END}second")
 
 
+def test_a_message_in_a_log_is_a_text_only_beside_what_cohere_has() -> None:
+    with pytest.raises(BadRow, match=r"no text"):
+        fields({**GATEWAY, "level": "info", "message": "rate limit reached"})
+    got = fields({**GATEWAY, "message": "Prune it.", "chat_history": [], "preamble": "Be brief."})
+    assert (got.system, got.prompt) == ("Be brief.", "Prune it.")
+
+
 def test_openai_batch_line_with_mapping() -> None:
     line = {
         "custom_id": "c-1",
@@ -56,7 +63,7 @@ def test_openai_batch_line_with_mapping() -> None:
         "url": "/v1/chat/completions",
         "body": {"model": "g", "messages": CHAT},
     }
-    with pytest.raises(BadRow, match=r"no account_id: looked for account_id, account, .*safety_identifier"):
+    with pytest.raises(BadRow, match=r"no account_id: no OpenAI batch file has one; --account gives it"):
         fields(line)
     line["body"] |= {"org": ["o-7"], "at": 1767225600}
     got = fields(line, account_id="body.org[0]", timestamp="body.at")

@@ -32,6 +32,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "Azure APIM LLM log": {"CorrelationId": "c", "RequestMessages": CHAT},
     "Azure diagnostics": {"category": "GatewayLogs", "properties": {}},
     "SGLang request log": {"rid": "r-1", "obj": {"text": "x"}},
+    "SGLang log of chats": {"line": "line 7", "timestamp": "2026-03-02 10:00:00", "obj": {"messages": CHAT}},
+    "vLLM request log": {"received_request": "cmpl-1", "prompt": "x"},
     "collection of conversations": {"conversation_hash": "h", "conversation": CHAT},
     "exported records": {"records": []},
     "page of an API": {"data": [], "meta": {}},

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fingerprint.traffic.bodies import parsed, said_in
-from fingerprint.traffic.formats import anthropic, gemini, openai
+from fingerprint.traffic.formats import anthropic, cohere, gemini, openai
 from fingerprint.traffic.json_names import names_in
 from fingerprint.traffic.read_names import EVERY_NAME, as_read, folded
 from fingerprint.traffic.rejects import BadRow
@@ -25,7 +25,7 @@ CHAT = {
 
 
 def test_what_providers_call_their_texts_is_among_the_names() -> None:
-    for table in (openai.REQUEST, anthropic.REQUEST, gemini.REQUEST):
+    for table in (openai.REQUEST, anthropic.REQUEST, gemini.REQUEST, cohere.REQUEST):
         assert EVERY_NAME.issuperset((*table.texts, *table.systems, *table.tools)), table.name
 
 

@@ -22,6 +22,7 @@ BATCH_LINE = LogFormat(
     known_by=(("custom_id", "params"),),
     wrappers=("params",),
     request_id=("custom_id",),
+    lacks=("account_id", "timestamp"),
     file_ids=True,
 )
 

@@ -30,10 +30,12 @@ class LogFormat:
     wrappers: where the provider's request lies if the row is not itself one: an object, or the JSON of one.
     texts, systems: keys, in the row or in what it wraps, of what users and what the system say; all of them are read.
     private: the keys of `texts` mean something else in other logs, and are looked for in rows of this kind alone.
+    beside: the keys of `texts` and `systems` mean something else in other rows, and are read where one of these is, too.
     tools, parameters: keys of tool definitions, and of objects that hold a model's parameters.
     request_id: where the id stands; file_ids: it is unique in its file only.
     account_id: who answers for the request, an organisation before a team before a key.
     end_user: whom the sender names as its own user; the account of a request that has no other.
+    lacks: which of account_id and timestamp such logs never have, so that whoever reads them must say.
     metadata: paths of the fields that the evidence uses (field_paths.META_FIELDS).
     """
 
@@ -45,6 +47,7 @@ class LogFormat:
     texts: tuple[str, ...] = ()
     systems: tuple[str, ...] = ()
     private: bool = False
+    beside: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
     request_id: Paths = ()
@@ -52,5 +55,6 @@ class LogFormat:
     account_id: Paths = ()
     end_user: Paths = ()
     timestamp: Paths = ()
+    lacks: tuple[str, ...] = ()
     model: Paths = ()
     metadata: Mapping[str, Paths] = field(default_factory=dict)

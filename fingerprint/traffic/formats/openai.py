@@ -7,6 +7,7 @@ BATCH_LINE = LogFormat(
     known_by=(("custom_id", "body"),),
     wrappers=("body",),
     request_id=("custom_id",),
+    lacks=("account_id", "timestamp"),
     file_ids=True,
 )
 
