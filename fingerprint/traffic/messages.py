@@ -146,6 +146,9 @@ def _message(message: object, said: Turns, depth: int) -> None:
         said.users.append(own_text(message))
     elif isinstance(message, list) and depth and all(isinstance(m, dict | str) for m in message):
         _read(message, said, depth - 1)
+    elif said.name in ("prompt", "input") and _are_tokens(message):
+        if not said.bad:
+            said.bad.append(BadRow("no_text", f"no text: {said.name} holds token ids"))
     elif not isinstance(message, dict):
         said.spoilt(f"an item of {said.name}", "a message", message)
     else:
@@ -157,6 +160,12 @@ def _message(message: object, said: Turns, depth: int) -> None:
         except BadRow as bad:
             if not said.bad:
                 said.bad.append(bad)
+
+
+def _are_tokens(value: object) -> bool:
+    """Tell whether a client sends numbers in the place of text, which only the model's own tokeniser can read."""
+    numbers = value if isinstance(value, list) else [value]
+    return bool(numbers) and all(type(number) is int for number in numbers)
 
 
 def _role_and_content(message: dict[str, object]) -> tuple[str | None, object]:

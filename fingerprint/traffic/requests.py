@@ -22,6 +22,7 @@ from fingerprint.traffic.messages import (
     items_in,
     loaded_json,
     read_turns,
+    request_in,
     turns,
     without_separators,
 )
@@ -208,8 +209,13 @@ def _texts(located: Located, parameters: list[Json]) -> tuple[str | None, str]:
     tools = [marked("tools", own_text(tool_text(value))) for value in _tools(located, parameters)]
     users: list[str] = []
     if "prompt" in mapping:
-        said, users = turns("prompt", value_at(row, mapping["prompt"]), reading.roles)
-        systems += said
+        value = value_at(row, mapping["prompt"])
+        if isinstance(value, dict) and (inner := request_in(value)) is not None:
+            by_system, by_user = texts(inner, reading.roles)
+            systems, users = [*systems, by_system or ""], by_user.split(TURN_END)
+        else:
+            said, users = turns("prompt", value, reading.roles)
+            systems += said
     else:
         _read_fields(holder, plan, systems, users, reading.roles)
     system = joined((*tools, *systems), "system")

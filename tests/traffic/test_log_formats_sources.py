@@ -49,6 +49,15 @@ def test_request_below_two_wrappers() -> None:
     assert (got.system, got.prompt) == ("Be brief.\nBe kind.", f"first{TURN_END}second")
 
 
+def test_a_mapped_prompt_may_be_a_whole_request() -> None:
+    body = {
+        "systemInstruction": {"parts": [{"text": "Be brief."}]},
+        "contents": [{"parts": [{"text": "Hello"}]}, {"role": "user", "parts": [{"text": "Prune it."}]}],
+    }
+    got = fields({**GATEWAY, "req": body}, prompt="req")
+    assert (got.system, got.prompt) == ("Be brief.", f"Hello{TURN_END}Prune it.")
+
+
 def test_a_message_in_a_log_is_a_text_only_beside_what_cohere_has() -> None:
     with pytest.raises(BadRow, match=r"no text"):
         fields({**GATEWAY, "level": "info", "message": "rate limit reached"})

@@ -29,6 +29,16 @@ def test_turns_are_those_of_system_and_user() -> None:
     assert turns("messages", {"messages": messages[:1]}) == (developer, [])
     assert turns("prompt", "a") == ([], ["a"])
     assert turns("messages", None) == turns("messages", "redacted-by-litellm") == ([], [])
+    assert turns("messages", [{"role": "user", "content": "default-message-value"}]) == ([], [])
+
+
+@pytest.mark.parametrize("prompt", [[1, 2, 3], [[1, 2, 3], [4, 5]]])
+def test_token_ids_are_no_text(prompt: list[object]) -> None:
+    with pytest.raises(BadRow, match=r"no text: prompt holds token ids") as bad:
+        turns("prompt", prompt)
+    assert bad.value.kind == "no_text"
+    with pytest.raises(BadRow, match=r"a message expected, null found"):
+        turns("prompt", [None, 1])
 
 
 def test_a_prompt_that_is_json_is_what_was_said_and_messages_that_are_json_are_read() -> None:
