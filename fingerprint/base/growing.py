@@ -13,5 +13,6 @@ from numba import njit
 def widened(column: npt.NDArray[Any], room: int) -> npt.NDArray[Any]:
     """Return an array (room,) of the same type that begins with a column (n,), n at most `room`; the rest is anything."""
     wider = np.empty(room, column.dtype)
-    wider[: len(column)] = column
+    for i in range(len(column)):  # compiles sooner than an assignment to a slice, which checks shapes
+        wider[i] = column[i]
     return wider

@@ -82,8 +82,10 @@ def strings(data: Bytes, offsets: IntArray) -> pa.LargeStringArray:
 def gather(data: Bytes, begins: IntArray, ends: IntArray) -> tuple[Bytes, IntArray]:
     """Copy parts (m,) of some bytes one behind the other; also return where each begins, (m + 1,)."""
     offsets = np.zeros(len(begins) + 1, dtype=np.int64)
-    offsets[1:] = np.cumsum(ends - begins)
+    for n in range(len(begins)):
+        offsets[n + 1] = offsets[n] + ends[n] - begins[n]
     out = np.empty(offsets[-1], dtype=np.uint8)
     for n in range(len(begins)):
-        out[offsets[n] : offsets[n + 1]] = data[begins[n] : ends[n]]
+        for i in range(begins[n], ends[n]):
+            out[offsets[n] + i - begins[n]] = data[i]
     return out, offsets

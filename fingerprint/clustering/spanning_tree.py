@@ -95,7 +95,10 @@ def find_root(parent: IntArray, i: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _roots(parent: IntArray) -> IntArray:
-    return np.array([find_root(parent, i) for i in range(parent.shape[0])], dtype=np.int64)
+    out = np.empty(len(parent), dtype=np.int64)
+    for i in range(len(parent)):
+        out[i] = find_root(parent, i)
+    return out
 
 
 @kernel
@@ -149,7 +152,7 @@ def _offer_beyond(
             _offer(best, shortest, group[j], i, j, horizon[i])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _merge(
     parent: IntArray, best: IntArray, shortest: Doubles, ends: IntArray, length: Doubles, count: int
 ) -> int:
@@ -159,7 +162,7 @@ def _merge(
             a, b = find_root(parent, best[g, 0]), find_root(parent, best[g, 1])
             if a != b:
                 parent[max(a, b)] = min(a, b)
-                ends[count] = best[g]
+                ends[count, 0], ends[count, 1] = best[g, 0], best[g, 1]
                 length[count] = shortest[g]
                 count += 1
     return count

@@ -92,7 +92,8 @@ def _followers(ids: Ids, joined: Bools, offsets: IntArray, support: IntArray) ->
     for i in range(len(ids) - 1):
         if _may_follow(ids, joined, support, i):
             at[ids[i] + 1] += 1
-    at = np.cumsum(at)
+    for gram in range(len(support)):
+        at[gram + 1] += at[gram]
     # the places of each gram together, in the order of the prompts
     right, prompt = np.empty(at[-1], dtype=np.int32), np.empty(at[-1], dtype=np.int32)
     free = at[:-1].copy()

@@ -87,7 +87,8 @@ def _postings(ids: Ids, offsets: IntArray, grams: int) -> tuple[Ids, Ids]:
             if ids[i] >= 0 and seen_in[ids[i]] != row:
                 seen_in[ids[i]] = row
                 ends[ids[i] + 1] += 1
-    ends = np.cumsum(ends).astype(np.int32)
+    for gram in range(grams):
+        ends[gram + 1] += ends[gram]
     free = ends[:-1].copy()
     holders = np.empty(ends[-1], dtype=np.int32)
     seen_in[:] = -1

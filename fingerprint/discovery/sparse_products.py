@@ -16,6 +16,7 @@ from scipy import sparse
 
 from fingerprint.base.growing import widened
 from fingerprint.base.parallel import workers
+from fingerprint.base.sorting import sort_up
 from fingerprint.base.types import FloatArray, Ids, IntArray
 
 MIN_TERMS = 1 << 16
@@ -102,7 +103,7 @@ def _count_from(
             if count[touched[t]] >= least[row]:
                 out[place] = touched[t]
                 place += 1
-        out[written:place].sort()
+        sort_up(out[written:place])
         for p in range(written, place):
             data[p] = count[out[p]]
         for t in range(met):

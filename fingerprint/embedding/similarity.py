@@ -61,7 +61,8 @@ def _highest(cosines: FloatArray, offsets: IntArray) -> FloatArray:
     out = np.empty((len(offsets) - 1, cosines.shape[1]), dtype=np.float32)
     for group in range(len(out)):
         best = out[group]
-        best[:] = cosines[offsets[group]]
+        for c in range(len(best)):
+            best[c] = cosines[offsets[group], c]
         for row in range(offsets[group] + 1, offsets[group + 1]):
             for c in range(len(best)):
                 best[c] = max(best[c], cosines[row, c])

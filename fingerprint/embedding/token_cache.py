@@ -222,7 +222,8 @@ def _read(
             slot = _place(known, key, data, begin, i)
             if known.slots[slot] == nothing:
                 known.ends[count + 1] = known.ends[count] + i - begin
-                known.spelled[known.ends[count] : known.ends[count + 1]] = data[begin:i]
+                for b in range(begin, i):
+                    known.spelled[known.ends[count] + b - begin] = data[b]
                 known.keys[count] = key
                 count += 1
                 known.slots[slot] = count
@@ -235,8 +236,9 @@ def _read(
 
 @njit(cache=True, nogil=True)
 def _rehash(old: _KnownWords, new: _KnownWords, count: int) -> None:
-    new.ends[: count + 1] = old.ends[: count + 1]
-    new.spelled[: old.ends[count]] = old.spelled[: old.ends[count]]
-    new.keys[:count] = old.keys[:count]
+    for b in range(old.ends[count]):
+        new.spelled[b] = old.spelled[b]
+    new.ends[0] = old.ends[0]
     for number in range(count):
+        new.ends[number + 1], new.keys[number] = old.ends[number + 1], old.keys[number]
         new.slots[free_slot(new.slots, old.keys[number])] = number + 1

@@ -21,7 +21,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numba import njit
 from scipy import sparse
 
 from fingerprint.base import stats
@@ -118,7 +117,7 @@ def unsynchronised(rows: sparse.csr_matrix, account: Ids, second: Doubles) -> In
     """
     ranks = time_ranks(second)
     time = ranks.place[rows.indices] / max(len(second), 1)
-    return _isolated(rows.indptr, rows.indices, account, time, _window(WINDOWS_SECONDS[1], ranks))
+    return _isolated(rows, account, time, _window(WINDOWS_SECONDS[1], ranks))
 
 
 def isolated(rows: sparse.csr_matrix, account: Ids, second: Doubles, *, within_seconds: float) -> IntArray:
@@ -126,7 +125,14 @@ def isolated(rows: sparse.csr_matrix, account: Ids, second: Doubles, *, within_s
 
     Arguments as of `behaviour`. Unlike `unsynchronised` it needs no batch around the families.
     """
-    return _isolated(rows.indptr, rows.indices, account, second[rows.indices], within_seconds)
+    return _isolated(rows, account, second[rows.indices], within_seconds)
+
+
+def _isolated(rows: sparse.csr_matrix, account: Ids, when: Doubles, window: float) -> IntArray:
+    order = _by_time(rows, when)
+    out = np.zeros(rows.shape[0], dtype=np.int64)
+    _count_isolated(rows.indptr, account[rows.indices[order]], when[order], window, out)
+    return out
 
 
 def close_to_others(
@@ -138,8 +144,13 @@ def close_to_others(
     entry for each stored one of pool.
     """
     window = _window(WINDOWS_SECONDS[1], ranks)
-    time = _among_others(rows.indptr, rows.indices, ranks.place)
-    pairs = _pairs_of_members(rows.indptr, rows.indices, account, time, window)
+    time = _among_others(rows, ranks.place)
+    by_time, (by_sender, sender_at) = _by_time(rows, time), _by_sender(rows, account, time)
+    ordered, close, own = (np.empty(n, dtype=np.int64) for n in (len(time), len(time), len(sender_at) - 1))
+    _close_requests(rows.indptr, time[by_time], window, ordered)
+    close[by_time] = ordered
+    _own_pairs(sender_at, time[by_sender], window, own)
+    pairs = np.add.reduceat(close[by_sender], sender_at[:-1]) - 2 * own if len(own) else own
     others = np.diff(rows.indptr)[family_of(pool)] - pool.data
     return pairs.astype(np.float64), pool.data * others * 2 * window
 
@@ -167,8 +178,10 @@ def _synchrony(
     """
     size = 1 / OVERDISPERSION**2
     windows = np.array([_window(seconds, ranks) for seconds in WINDOWS_SECONDS])
-    time = _among_others(rows.indptr, rows.indices, ranks.place)
-    pairs = _close_pairs(rows.indptr, rows.indices, account, time, windows)
+    time = _among_others(rows, ranks.place)
+    by_sender, sender_at = _by_sender(rows, account, time)
+    pairs = np.zeros((len(windows), rows.shape[0]), dtype=np.int64)
+    _close_pairs(rows.indptr, time[_by_time(rows, time)], sender_at, time[by_sender], windows, pairs)
     expected = np.maximum(pairs_of_two * 2 * windows[:, None], MIN_EXPECTED_PAIRS)
     p_value = stats.negative_binomial(pairs, size, expected)
     best = np.argmin(p_value, axis=0)
@@ -206,114 +219,114 @@ def _miss_probability(volume: Doubles, total: Doubles, draws: Doubles | IntArray
     return np.asarray(np.exp(draws * np.log1p(-np.minimum(volume / total, 1 - 1e-9))))
 
 
-@njit(cache=True, nogil=True)
-def _among_others(indptr: Ids, indices: Ids, place: IntArray) -> Doubles:
-    """Return where each family's requests stand among those that are not the family's, 0 to 1, in the order of `indices`.
+def _among_others(rows: sparse.csr_matrix, place: IntArray) -> Doubles:
+    """Return where each family's requests stand among those that are not the family's, 0 to 1, of each entry of `rows` (m,).
 
     place: (r,) of all requests in the order of time. Those between the same two others are spread evenly between them.
     """
-    out = np.empty(len(indices), dtype=np.float64)
-    for family in range(len(indptr) - 1):
-        begin, end = indptr[family], indptr[family + 1]
-        members = place[indices[begin:end]]
-        order = np.argsort(members)
-        others = len(place) - len(members)
-        first = 0
-        for k in range(1, len(order) + 1):
-            gap = members[order[first]] - first
-            if k < len(order) and members[order[k]] - k == gap:
-                continue
-            for j in range(first, k):
-                out[begin + order[j]] = (gap + (j - first + 0.5) / (k - first)) / (others + 1)
-            first = k
+    out = np.empty(rows.nnz, dtype=np.float64)
+    places = place[rows.indices]
+    order = _by_time(rows, places)
+    _spread(rows.indptr, order, places[order], len(place), out)
     return out
-
-
-@njit(cache=True, nogil=True)
-def _close_pairs(indptr: Ids, indices: Ids, account: Ids, when: Doubles, windows: Doubles) -> IntArray:
-    """Count each family's pairs of requests by two accounts within each window, (windows, f) int64.
-
-    when: time of each of `indices`, and windows in the same unit.
-    """
-    out = np.zeros((len(windows), len(indptr) - 1), dtype=np.int64)
-    for family in range(len(indptr) - 1):
-        members = indices[indptr[family] : indptr[family + 1]]
-        time = when[indptr[family] : indptr[family + 1]]
-        times = np.sort(time)
-        for w in range(len(windows)):
-            out[w, family] += _pairs_within(times, windows[w])
-        sender = account[members]
-        order = np.argsort(sender)  # pairs by one account are taken away again
-        begin = 0
-        for end in range(1, len(order) + 1):
-            if end == len(order) or sender[order[end]] != sender[order[begin]]:
-                if end - begin > 1:
-                    times = np.sort(time[order[begin:end]])
-                    for w in range(len(windows)):
-                        out[w, family] -= _pairs_within(times, windows[w])
-                begin = end
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _pairs_of_members(indptr: Ids, indices: Ids, account: Ids, when: Doubles, window: float) -> IntArray:
-    """Count each member's pairs of an own request and another account's within the window; when: time of each of `indices`.
-
-    One entry for each account of each family, in the order of families and then of account numbers.
-    """
-    out = np.zeros(len(indices), dtype=np.int64)
-    entry = 0
-    for family in range(len(indptr) - 1):
-        time = when[indptr[family] : indptr[family + 1]]
-        order = np.argsort(time)
-        members = indices[indptr[family] : indptr[family + 1]][order]
-        times, sender = time[order], account[members]
-        close = np.zeros(len(members), dtype=np.int64)
-        first = last = 0
-        for i in range(len(members)):
-            while times[i] - times[first] > window:
-                first += 1
-            while last < len(members) and times[last] - times[i] <= window:
-                last += 1
-            close[i] = last - first - 1
-        order = np.argsort(sender, kind="mergesort")
-        begin = 0
-        for end in range(1, len(order) + 1):
-            if end == len(order) or sender[order[end]] != sender[order[begin]]:
-                own = order[begin:end]
-                out[entry] = close[own].sum() - 2 * _pairs_within(times[own], window)
-                entry += 1
-                begin = end
-    return out[:entry]
 
 
 @kernel
-def _pairs_within(times: Doubles, window: float) -> int:
+def _spread(indptr: Ids, order: IntArray, places: IntArray, requests: int, out: Doubles) -> None:
+    """Write to out[order] (m,) where requests stand among others; places: (m,) of each family, ascending."""
+    for family in range(len(indptr) - 1):
+        begin, end = indptr[family], indptr[family + 1]
+        others = requests - (end - begin)
+        first = begin
+        for k in range(begin + 1, end + 1):
+            gap = places[first] - (first - begin)
+            if k < end and places[k] - (k - begin) == gap:
+                continue
+            for j in range(first, k):
+                out[order[j]] = (gap + (j - first + 0.5) / (k - first)) / (others + 1)
+            first = k
+
+
+def _by_time(rows: sparse.csr_matrix, when: Doubles | IntArray) -> IntArray:
+    """Return the entries of a CSR matrix (m,), row by row, each row's by time; when: (m,) of each of them."""
+    return np.lexsort((when, family_of(rows)))
+
+
+def _by_sender(rows: sparse.csr_matrix, account: Ids, when: Doubles) -> tuple[IntArray, IntArray]:
+    """Return the entries of a CSR matrix (m,), row by row, then by sender, then by time; and where each sender's begin.
+
+    The ends are (s + 1,) for s pairs of a row and a sender.
+    """
+    family, sender = family_of(rows), account[rows.indices]
+    order = np.lexsort((when, sender, family))
+    family, sender = family[order], sender[order]
+    first = np.flatnonzero((np.diff(family, prepend=-1) != 0) | (np.diff(sender, prepend=-1) != 0))
+    return order, np.append(first, len(order))
+
+
+@kernel
+def _close_pairs(
+    indptr: Ids, times: Doubles, sender_at: IntArray, sender_times: Doubles, windows: Doubles, out: IntArray
+) -> None:
+    """Count each family's pairs of requests by two accounts within each window, added to out (windows, f) int64.
+
+    times: (m,) of each family, ascending, and windows in the same unit. sender_times: the same times, of each
+    family's senders, ascending; those of one family's sender begin at sender_at (s + 1,).
+    """
+    family = 0
+    for w in range(len(windows)):
+        for f in range(len(indptr) - 1):
+            out[w, f] += _pairs_within(times, indptr[f], indptr[f + 1], windows[w])
+    for s in range(len(sender_at) - 1):  # pairs by one account are taken away again
+        while sender_at[s] >= indptr[family + 1]:
+            family += 1
+        for w in range(len(windows)):
+            out[w, family] -= _pairs_within(sender_times, sender_at[s], sender_at[s + 1], windows[w])
+
+
+@kernel
+def _close_requests(indptr: Ids, times: Doubles, window: float, out: IntArray) -> None:
+    """Count for each request of a family its others within the window, into out (m,); times as in `_close_pairs`."""
+    for family in range(len(indptr) - 1):
+        first = last = indptr[family]
+        for i in range(indptr[family], indptr[family + 1]):
+            while times[i] - times[first] > window:
+                first += 1
+            while last < indptr[family + 1] and times[last] - times[i] <= window:
+                last += 1
+            out[i] = last - first - 1
+
+
+@kernel
+def _own_pairs(sender_at: IntArray, sender_times: Doubles, window: float, out: IntArray) -> None:
+    """Count each sender's pairs of own requests within the window, into out (s,)."""
+    for s in range(len(out)):
+        out[s] = _pairs_within(sender_times, sender_at[s], sender_at[s + 1], window)
+
+
+@kernel
+def _pairs_within(times: Doubles, first: int, end: int, window: float) -> int:
     pairs = 0
-    begin = 0
-    for i in range(len(times)):
+    begin = first
+    for i in range(first, end):
         while times[i] - times[begin] > window:
             begin += 1
         pairs += i - begin
     return pairs
 
 
-@njit(cache=True, nogil=True)
-def _isolated(indptr: Ids, indices: Ids, account: Ids, when: Doubles, window: float) -> IntArray:
-    out = np.zeros(len(indptr) - 1, dtype=np.int64)
+@kernel
+def _count_isolated(indptr: Ids, sender: Ids, times: Doubles, window: float, out: IntArray) -> None:
+    """Count each family's requests that no other account's is close to, into out (f,); sender, times: (m,) by time."""
     for family in range(len(indptr) - 1):
-        time = when[indptr[family] : indptr[family + 1]]
-        order = np.argsort(time)
-        sender = account[indices[indptr[family] : indptr[family + 1]][order]]
-        time = time[order]
-        for i in range(len(time)):
+        begin, end = indptr[family], indptr[family + 1]
+        for i in range(begin, end):
             close = False
             for step in (-1, 1):
                 j = i + step
-                while 0 <= j < len(time) and abs(time[j] - time[i]) <= window:
+                while begin <= j < end and abs(times[j] - times[i]) <= window:
                     if sender[j] != sender[i]:
                         close = True
                         break
                     j += step
             out[family] += not close
-    return out

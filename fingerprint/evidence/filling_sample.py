@@ -15,6 +15,7 @@ from numba import njit
 from scipy import sparse
 
 from fingerprint.base.hashing import GOLDEN, mix
+from fingerprint.base.sorting import holds
 from fingerprint.base.sparse import family_of
 from fingerprint.base.strings import buffers, cuts, strings
 from fingerprint.base.types import Bytes, Embed, FloatArray, HashArray, Ids, IntArray, TextsOfPrompts
@@ -160,8 +161,7 @@ def _beside_grams(
         begin, end = token_offsets[row[p]], token_offsets[row[p] + 1]
         fixed = np.zeros(end - begin, dtype=np.bool_)
         for g in range(gram_offsets[row[p]], gram_offsets[row[p] + 1]):
-            at = np.searchsorted(known, hashes[g])
-            if at < len(known) and known[at] == hashes[g]:
+            if holds(known, hashes[g]):
                 fixed[first[g] - begin : last[g] - begin] = True
         for i in range(end - begin):
             if fixed[i]:

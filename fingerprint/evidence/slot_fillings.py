@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from fingerprint.base.hashing import mix
+from fingerprint.base.sorting import holds
 from fingerprint.base.types import HashArray, Ids, IntArray
 from fingerprint.text.ngrams import Shingles
 
@@ -87,8 +88,7 @@ def _hash_fillings(
         begin = offsets[row]
         fixed = np.zeros(offsets[row + 1] - begin, dtype=np.bool_)
         for g in range(prompt_gram_offsets[row], prompt_gram_offsets[row + 1]):
-            at = np.searchsorted(template, prompt_grams[g])
-            if at < len(template) and template[at] == prompt_grams[g]:
+            if holds(template, prompt_grams[g]):
                 fixed[first[g] - begin : last[g] - begin] = True
         slot = 0
         run = np.uint64(0)

@@ -16,6 +16,7 @@ from numba import njit
 
 from fingerprint.base.growing import widened
 from fingerprint.base.hashing import find_slot, free_slot, xmx_mix
+from fingerprint.base.sorting import sort_up
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 
 
@@ -148,7 +149,7 @@ def _claims(
                     touched[met] = family[e]
                     met += 1
                 overlap[family[e]] += 1
-        touched[:met].sort()
+        sort_up(touched[:met])
         if count + met > room:
             room = 2 * room + met
             out_prompt, out_family = widened(out_prompt, room), widened(out_family, room)

@@ -51,17 +51,19 @@ def _signs(texts: SpelledText, at: int, token: int) -> tuple[int, int]:
     return (begin, end) if b - a <= MOST_SIGNS else (-1, -1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _append(out: Bytes, size: int, data: Bytes, begin: int, end: int) -> int:
-    out[size : size + end - begin] = data[begin:end]
-    return size + end - begin
+    for b in range(begin, end):
+        out[size] = data[b]
+        size += 1
+    return size
 
 
 @njit(cache=True, nogil=True)
 def _spelled(texts: SpelledText, row: int, first: int, last: int) -> Bytes:
     at = texts.text_at[row]
     out = np.empty(texts.ends[last - 1] - texts.starts[first] + last - first, dtype=np.uint8)
-    size = 0
+    size = int(np.int64(0))
     for token in range(first, last):
         if token > first:
             begin, end = _signs(texts, at, token)
@@ -79,6 +81,16 @@ def spelled(texts: SpelledText, row: int, first: int, last: int) -> str:
     return bytes(_spelled(texts, row, first, last)).decode()
 
 
+@kernel
+def _same(a: Bytes, b: Bytes) -> bool:
+    if len(a) != len(b):
+        return False
+    for i in range(len(a)):  # noqa: SIM110
+        if a[i] != b[i]:
+            return False
+    return True
+
+
 @njit(cache=True, nogil=True)
 def spellings(texts: SpelledText, rows: IntArray, first: IntArray, count: int) -> Ids:
     """Group texts (m,) that spell `count` tokens alike, each from its token `first` on; (m,), in order of appearance."""
@@ -88,7 +100,7 @@ def spellings(texts: SpelledText, rows: IntArray, first: IntArray, count: int) -
         mine = _spelled(texts, rows[r], first[r], first[r] + count)
         group[r] = len(known)
         for g in range(len(known)):
-            if len(known[g]) == len(mine) and (known[g] == mine).all():
+            if _same(known[g], mine):
                 group[r] = g
                 break
         if group[r] == len(known):

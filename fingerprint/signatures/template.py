@@ -137,11 +137,17 @@ class _Sample:
 
 @njit(cache=True, nogil=True)
 def _senders(sent_at: Ids, senders_of: Ids, rows: IntArray) -> int:
-    seen = set([np.int32(-1)])  # noqa: C405
+    most = 0
     for row in rows:
         for i in range(sent_at[row], sent_at[row + 1]):
-            seen.add(np.int32(senders_of[i]))
-    return len(seen) - 1
+            most = max(most, senders_of[i] + 1)
+    seen = np.zeros(most, dtype=np.bool_)
+    count = 0
+    for row in rows:
+        for i in range(sent_at[row], sent_at[row + 1]):
+            count += not seen[senders_of[i]]
+            seen[senders_of[i]] = True
+    return count
 
 
 def _most_covered(ids: Ids, offsets: IntArray, prompts: Ids, in_core: Bools) -> int:
@@ -229,15 +235,15 @@ def _locate(
     begin = np.full((len(prompts), len(grams)), -1, dtype=np.int32)
     end = np.full((len(prompts), len(grams)), -1, dtype=np.int32)
     for row in range(len(prompts)):
-        places = np.arange(offsets[prompts[row]], offsets[prompts[row] + 1])
+        start = offsets[prompts[row]]
         counts = np.zeros(len(grams), dtype=np.int64)
-        for place in places:
+        for place in range(start, offsets[prompts[row] + 1]):
             run = run_of[ids[place]] if ids[place] >= 0 else -1
             if run >= 0:
                 counts[run] += 1
                 if begin[row, run] < 0:
-                    begin[row, run] = first[place] - first[places[0]]
-                end[row, run] = last[place] - first[places[0]]
+                    begin[row, run] = first[place] - first[start]
+                end[row, run] = last[place] - first[start]
         for run in range(len(grams)):
             if counts[run] < 0.7 * grams[run]:
                 begin[row, run] = -1

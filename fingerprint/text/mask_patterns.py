@@ -123,7 +123,7 @@ def token(data: Bytes, i: int, j: int, end: int, bits: int) -> tuple[int, int]:
         if run >= _MIN_DIGITS:
             if k == i:
                 return k + run, NUMBER
-            inner = 0
+            inner = int(np.int64(0))
             for m in range(i, k):
                 inner |= KIND[data[m]]
             return k, (HEX if _is_hex(data, i, k, inner) else 0)

@@ -144,7 +144,7 @@ def mask_part(data: Bytes, start: int, last: int, o: int, value: np.uint64) -> t
     Returns where it ends, and `value`, a hash that begins with NO_VALUE, with what was masked added to it.
     """
     i, end, at_sign = start, last, start
-    resume = -1  # inside a URL's host, which ends at `end`: where its path ends
+    resume = int(np.int64(-1))  # inside a URL's host, which ends at `end`: where its path ends
     while i < end or resume >= 0:
         if i >= end:
             if resume > end and resume < last and data[resume] >= 0x80:

@@ -15,6 +15,7 @@ from fingerprint.base.growing import widened
 from fingerprint.base.hashing import find_slot, xmx_mix
 from fingerprint.base.jit import kernel
 from fingerprint.base.parallel import in_order, workers
+from fingerprint.base.sorting import sort_up
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 
 PART = 1 << 15
@@ -82,7 +83,9 @@ def _begins(hashes: HashArray, bits: int) -> IntArray:
     at = np.zeros((1 << bits) + 1, dtype=np.int64)
     for gram in hashes:
         at[_part(gram, bits) + 1] += 1
-    return np.cumsum(at)
+    for part in range(1 << bits):
+        at[part + 1] += at[part]
+    return at
 
 
 @njit(cache=True, nogil=True)
@@ -120,7 +123,9 @@ def _count_parts(
 ) -> HashArray:
     """Find the shared grams of some parts, sorted; also write which of them stands at each place of these into ids."""
     first, end = parts
-    most = int((np.diff(at[first : end + 1]) + np.diff(known_at[first : end + 1])).max())
+    most = 0
+    for part in range(first, end):
+        most = max(most, at[part + 1] - at[part] + known_at[part + 1] - known_at[part])
     keys, entry = np.empty(_room(most), dtype=np.uint64), np.empty(_room(most), dtype=np.int32)
     own, count = np.empty(most, dtype=np.uint64), np.empty(most, dtype=np.int64)
     last, rank = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int32)
@@ -145,14 +150,16 @@ def _count_parts(
             last[gram_number] = row_of[j]
             number[j - at[part]] = gram_number
         rank[:some] = -1
-        kept = np.flatnonzero(count[:some] >= least)
-        kept = kept[np.argsort(own[kept])]
-        if total + len(kept) > len(shared):
-            shared = widened(shared, 2 * (total + len(kept)))
-        for one in kept:
-            shared[total] = own[one]
-            rank[one] = total
-            total += 1
+        if total + some > len(shared):
+            shared = widened(shared, 2 * (total + some))
+        begin = total
+        for one in range(some):
+            if count[one] >= least:
+                shared[total] = own[one]
+                total += 1
+        sort_up(shared[begin:total])
+        for place in range(begin, total):
+            rank[entry[find_slot(table, shared[place], xmx_mix(shared[place]))]] = place
         for j in range(at[part], at[part + 1]):
             ids[order[j]] = rank[number[j - at[part]]]
     return shared[:total].copy()

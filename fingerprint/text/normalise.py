@@ -163,12 +163,15 @@ def _clean(
         room += offsets[r + 1] - offsets[r]
     out, ends = np.empty(_GROWTH * room, np.uint8), np.zeros(len(rows) + 1, np.int64)
     needs_nfkc = np.zeros(len(rows), np.bool_)
-    o = 0
+    o, normal = (
+        int(np.int64(0)),
+        bool(np.bool_(True)),
+    )  # a constant would have a type, and a compiled form, of its own
     for n in range(len(rows)):
         begin, end = offsets[rows[n]], offsets[rows[n] + 1]
-        written, hard = _cleaned(data, begin, end, table, out, o, True)
+        written, hard = _cleaned(data, begin, end, table, out, o, normal)
         if hard:
-            written, _ = _cleaned(data, begin, end, table, out, o, False)
+            written, _ = _cleaned(data, begin, end, table, out, o, not normal)
         needs_nfkc[n] = hard
         o = written
         ends[n + 1] = o
@@ -222,7 +225,7 @@ def _fold_rows(
 ) -> None:
     """Fold every row into `target`: ASCII rows from `source`, wide ones from `cleaned`, which has no others."""
     out, ends = target
-    o, n = 0, 0
+    o, n = int(np.int64(0)), 0
     for r in range(len(wide)):
         if wide[r]:
             o = _fold_wide(cleaned[0], cleaned[1][n], cleaned[1][n + 1], table, out, o)

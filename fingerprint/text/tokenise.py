@@ -198,7 +198,7 @@ def _scan(data: Bytes, offsets: IntArray, kinds: Bytes) -> tuple[Any, ...]:
     hashes, section = np.empty(room, np.uint64), np.empty(room, np.uint8)
     starts, ends = np.empty(room, np.int32), np.empty(room, np.int32)
     first = _first_bytes(kinds)
-    t = 0
+    t = int(np.int64(0))
     for r in range(len(offsets) - 1):
         start, end = offsets[r], offsets[r + 1]
         if t + end - start > room:  # no row has more tokens than bytes
