@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from fingerprint.casework import case_moves
 from fingerprint.casework.actions import Actions, checked_name, checked_note, listed_ids
-from fingerprint.casework.steps import Step
 from fingerprint.domain.casework import ActionRow, CaseAction, CaseRow, CaseWord, NoteRow
 from fingerprint.domain.errors import Conflict, NotFound, UsageError
 from fingerprint.domain.vocabulary import BENIGN, CAMPAIGN
 from fingerprint.store import tables
 from fingerprint.store.database import Database
-from fingerprint.store.labels import labels_of
 from fingerprint.store.rows import CAMPAIGN as CAMPAIGN_OF
 from fingerprint.store.rows import LISTED, select_families
 from fingerprint.store.sql import chunks
@@ -67,14 +66,17 @@ class Cases:
             )
         return _DOES[action.do](self, campaign_id, members, action, by)
 
+    def id_of(self, typed: str) -> str | None:
+        """Return the campaign that somebody means by an id or a name; None where there is none, UsageError for several."""
+        with self._database.reading() as connection:
+            return case_moves.id_of(connection, typed.strip())
+
     def _label(self, campaign_id: str, members: list[str], action: CaseAction, by: str) -> ActionRow:
-        label, campaign = (CAMPAIGN, campaign_id) if action.do == "confirm" else (BENIGN, None)
+        label = CAMPAIGN if action.do == "confirm" else BENIGN
         if label == BENIGN and not action.reason:
             raise UsageError("a reason expected, none found: what is benign should say why")
-        steps: list[Step] = [
-            {"do": "label", "family": f, "label": label, "campaign": campaign, "reason": action.reason}
-            for f in members
-        ]
+        steps = case_moves.labels(members, label, campaign_id, action.reason)
+        steps.append(case_moves.line(campaign_id, action.do, families=members, reason=action.reason))
         said = f"{campaign_id} confirmed" if label == CAMPAIGN else f"{campaign_id} is benign"
         words = f"{said}: {listed_ids(members)}{f' ({action.reason})' if action.reason else ''}"
         return self._actions.act("label", dict.fromkeys(members), steps, words, by)
@@ -100,13 +102,19 @@ class Cases:
         return self._actions.act("close", {}, [step], words, by)
 
     def _merge(self, campaign_id: str, members: list[str], action: CaseAction, by: str) -> ActionRow:
-        """Move a campaign's families into another one."""
-        if not action.into or action.into == campaign_id:
-            raise UsageError("the id of another campaign to merge into expected")
+        """Move a campaign's families into another one, which keeps its id and name; notes come along."""
         with self._database.reading() as connection:
-            if not _members(connection, action.into):
+            into = case_moves.id_of(connection, action.into.strip()) if action.into else campaign_id
+            if into == campaign_id:
+                raise UsageError("the id or name of another campaign to merge into expected")
+            if into is None or not _members(connection, into):
                 raise NotFound(f"no campaign {action.into}")
-        return self._moved("merge", members, action.into, f"merged {campaign_id} into {action.into}", by)
+            steps = case_moves.moves(connection, members, into)
+            steps += case_moves.belongings(connection, campaign_id, into)
+            origin, target = (case_moves.named(connection, name) for name in (campaign_id, into))
+        detail = {"from": campaign_id, "into": into, "families": members}
+        steps += [case_moves.line(name, "merge", **detail) for name in (campaign_id, into)]
+        return self._actions.act("merge", dict.fromkeys(members), steps, f"merged {origin} into {target}", by)
 
     def _split(self, campaign_id: str, members: list[str], action: CaseAction, by: str) -> ActionRow:
         """Move some of a campaign's families into another one, made when new; without a name a new one."""
@@ -116,39 +124,17 @@ class Cases:
             raise UsageError(f"families of {campaign_id} expected, {', '.join(wrong) or 'none'} found")
         if len(chosen) == len(members) and action.do == "split":
             raise UsageError(f"not all families of {campaign_id} expected: one must stay")
-        into = checked_name(action.into) if action.into else f"c-{secrets.token_hex(4)}"
-        if into == campaign_id:
-            raise UsageError("another campaign expected, this one found")
-        return self._moved(
-            action.do, chosen, into, f"moved {listed_ids(chosen)} from {campaign_id} to {into}", by
-        )
-
-    def _moved(self, kind: str, families: Sequence[str], into: str, words: str, by: str) -> ActionRow:
-        steps: list[Step] = []
+        typed = checked_name(action.into) if action.into else f"c-{secrets.token_hex(4)}"
         with self._database.reading() as connection:
-            pins = _pins(connection, families)
-            for family in families:
-                steps.append(
-                    {
-                        "do": "move",
-                        "family": family,
-                        "campaign": into,
-                        "pinned": sorted({*pins[family], "campaign"}),
-                    }
-                )
-                said = labels_of(connection, family)
-                if said and said[-1].campaign_id is not None and said[-1].label is not None:
-                    word = said[-1]
-                    steps.append(
-                        {
-                            "do": "label",
-                            "family": family,
-                            "label": word.label,
-                            "campaign": into,
-                            "reason": word.reason,
-                        }
-                    )
-        return self._actions.act(kind, dict.fromkeys(families), steps, words, by)
+            into = case_moves.id_of(connection, typed) or typed
+            if into == campaign_id:
+                raise UsageError("another campaign expected, this one found")
+            steps = case_moves.moves(connection, chosen, into)
+            origin, target = (case_moves.named(connection, name) for name in (campaign_id, into))
+        detail = {"from": campaign_id, "into": into, "families": chosen}
+        steps += [case_moves.line(name, action.do, **detail) for name in (campaign_id, into)]
+        words = f"moved {listed_ids(chosen)} from {origin} to {target}"
+        return self._actions.act(action.do, dict.fromkeys(chosen), steps, words, by)
 
 
 _DOES: dict[CaseWord, Callable[[Cases, str, list[str], CaseAction, str], ActionRow]] = {
@@ -168,14 +154,6 @@ _DOES: dict[CaseWord, Callable[[Cases, str, list[str], CaseAction, str], ActionR
 def _members(connection: sa.Connection, campaign_id: str) -> list[str]:
     members = select_families(_FAMILY.family_id).where(LISTED, CAMPAIGN_OF.in_([campaign_id]))
     return sorted(connection.scalars(members.with_only_columns(_FAMILY.family_id)))
-
-
-def _pins(connection: sa.Connection, families: Sequence[str]) -> dict[str, list[str]]:
-    pins: dict[str, list[str]] = {}
-    for ids in chunks(families):
-        chosen = sa.select(_FAMILY.family_id, _FAMILY.pinned).where(_FAMILY.family_id.in_(ids))
-        pins |= {row.family_id: list(row.pinned) for row in connection.execute(chosen)}
-    return pins
 
 
 def _revision(connection: sa.Connection, campaign_id: str, members: Iterable[str]) -> int:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from fingerprint.domain.casework import CasePage, QueueCase, QueuePage, QueueQuery, QueueRow, QueueSort
+from fingerprint.domain.word_pairs import made_name
 from fingerprint.store import tables
 from fingerprint.store.cursors import Cursor
 from fingerprint.store.database import Database
@@ -150,13 +151,13 @@ class Queue:
             row_of: dict[str, Any] = {row.family_id: row for row in connection.execute(chosen)}
             return _rows(connection, [row_of[f] for f in family_ids if f in row_of], newest)
 
-    def campaigns(self) -> list[str]:
-        """List the ids of all campaigns, those with families first seen last."""
+    def campaigns(self) -> dict[str, str]:
+        """Return the names of all campaigns by their ids, those with families first seen last."""
+        t = tables.campaigns.c
+        every = sa.select(t.campaign_id, t.name).order_by(t.created.desc(), t.campaign_id)
         with self._database.reading() as connection:
-            t = tables.campaigns.c
-            return list(
-                connection.scalars(sa.select(t.campaign_id).order_by(t.created.desc(), t.campaign_id))
-            )
+            rows = connection.execute(every).all()
+        return {row.campaign_id: row.name or made_name(row.campaign_id) for row in rows}
 
 
 def _cases(

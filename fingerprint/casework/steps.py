@@ -53,6 +53,8 @@ def touched(step: Step, inverse: Step) -> set[tuple[str, str]]:
         return {(f"view/{step['name']}", do)}
     if do == "case_note":
         return {(f"campaign/{step['campaign']}", f"note/{inverse['note']}")}
+    if do == "case_line":
+        return {(f"campaign/{step['campaign']}", f"line/{inverse['at']}")}
     if do in ("rename", "assign", "close"):
         return {(f"campaign/{step['campaign']}", do)}
     family = step["family"]
@@ -158,6 +160,15 @@ def _close(context: StepContext, step: Step) -> Step:
     }
 
 
+def _case_line(context: StepContext, step: Step) -> Step:
+    """Write into a campaign's history what was done to its families; at: tells one such line from another."""
+    undone = step.get("undone", False)
+    _campaign(context, step["campaign"])
+    detail = step["detail"] | ({"undone": True} if undone else {})
+    context.audit(f"desk.{step['action']}", f"campaign/{step['campaign']}", detail)
+    return step | {"undone": not undone, "at": context.at.isoformat()}
+
+
 def _case(context: StepContext, campaign: str, values: Step) -> sa.Row[Any] | None:
     """Write what is said of a case; returns its row of before, None where there was none."""
     _campaign(context, campaign)
@@ -247,6 +258,7 @@ _STEPS: dict[str, Callable[[StepContext, Step], Step]] = {
     "assign": _assign,
     "close": _close,
     "case_note": _case_note,
+    "case_line": _case_line,
     "move": _move,
     "variant": _variant,
     "signature": _signature,

@@ -169,3 +169,52 @@ def test_a_closed_case_is_out_of_the_queue_until_something_new_comes(store: Stor
     assert [r.family.family_id for r in again.rows] == ["f6"]
     cases.do("c1", CaseAction(do="reopen"), by="ann")
     assert [len(c.rows) for c in queue.cases(QueueQuery(assignee="bob")).cases] == [4]
+
+
+def test_a_merge_takes_notes_along_and_who_has_the_case(store: Store, cases: Cases) -> None:
+    cases.do("c1", CaseAction(do="note", text="ask the customer"), by="bob")
+    cases.do("c1", CaseAction(do="assign", to="bob"), by="ann")
+    cases.do("c2", CaseAction(do="rename", name="graders of May"), by="ann")
+    did = cases.do("c1", CaseAction(do="merge", into="Graders of May"), by="ann")
+    assert did.words == "merged c1 into graders of May (c2)"
+    merged = cases.case("c2")
+    assert [note.text.partition("\n")[0] for note in merged.notes] == ["ask the customer"]
+    assert "bob" in merged.notes[0].text
+    assert merged.assignee == "bob"
+    assert store.campaign("c2").name == "graders of May"
+    # both have it in their history and the audit log, and either page can undo it
+    actions = Actions(store.database)
+    for campaign in ("c1", "c2"):
+        assert actions.history(f"campaign/{campaign}", limit=1) == [did]
+        written = store.access.audit(subject=f"campaign/{campaign}", limit=9)
+        assert [a.detail for a in written if a.action == "desk.merge"] == [
+            {"from": "c1", "into": "c2", "families": ["f1", "f2", "f3"]}
+        ]
+    undo = actions.undo(did.id, by="ann")
+    assert (cases.case("c2").notes, cases.case("c2").assignee) == ((), None)
+    assert [note.text for note in cases.case("c1").notes] == ["ask the customer"]
+    # another one in between stands in the way of neither
+    other = cases.do("c2", CaseAction(do="confirm"), by="ann")
+    actions.undo(other.id, by="ann")
+    actions.undo(undo.id, by="ann")
+    assert members(store, "c2") == ["f1", "f2", "f3", "f4"]
+
+
+def test_what_nobody_looked_at_opens_a_closed_case(store: Store, cases: Cases) -> None:
+    cases.do("c2", CaseAction(do="close", reason="suspended"), by="ann")
+    did = cases.do("c1", CaseAction(do="move", families=("f1",), into="c2"), by="ann")
+    assert cases.case("c2").closed is None
+    Actions(store.database).undo(did.id, by="ann")
+    assert cases.case("c2").closed is not None
+    cases.do("c1", CaseAction(do="confirm"), by="ann")
+    cases.do("c1", CaseAction(do="merge", into="c2"), by="ann")
+    assert cases.case("c2").closed is not None
+
+
+def test_a_name_of_several_campaigns_is_none_of_them(store: Store, cases: Cases) -> None:
+    save(store, "n2", {"c3": ("f5",)}, "f5")
+    for campaign in ("c2", "c3"):
+        cases.do(campaign, CaseAction(do="rename", name="graders"), by="ann")
+    with pytest.raises(UsageError, match="the name of 2 campaigns: give one of c2, c3"):
+        cases.do("c1", CaseAction(do="merge", into="graders"), by="ann")
+    assert cases.id_of("nobody's") is None

@@ -133,7 +133,7 @@ def test_filters(store: Store, queue: Queue) -> None:
     assert found(queue, state="labelled") == ["f1", "f0"]
     assert found(queue, state="all", label="benign") == ["f0"]
     assert found(queue, state="all", campaign="c1") == ["f1"]
-    assert queue.campaigns() == ["c1"]
+    assert list(queue.campaigns()) == ["c1"]
 
 
 def test_the_snoozed_sleep_until_their_time(store: Store, queue: Queue) -> None:

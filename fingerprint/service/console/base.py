@@ -93,6 +93,7 @@ class Visit:
             "benign_reasons": BENIGN_REASONS,
             "path": self.request.url.path,
             "did": self._did() if not self.partial else None,
+            "led_to": self.request.query_params.get("led_to"),
         }
         return TEMPLATES.TemplateResponse(self.request, name, {**common, **values}, status_code=status)
 

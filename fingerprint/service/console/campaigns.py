@@ -56,10 +56,15 @@ def campaign(visit: Reader, campaign_id: str) -> Response:
     try:
         row = visit.store.campaign(campaign_id)
     except NotFound:
-        if campaign_id not in visit.queue.campaigns():
+        title = visit.queue.campaigns().get(campaign_id)
+        if title is None:
             raise
         return visit.render(
-            "campaign_empty.html", campaign_id=campaign_id, actions=_history(visit, campaign_id)
+            "campaign_empty.html",
+            campaign_id=campaign_id,
+            title=title,
+            case=visit.cases.case(campaign_id),
+            actions=_history(visit, campaign_id),
         )
     shown = row.families[:MAX_CHARTED]
     pools = visit.queries.pools(shown)
@@ -123,8 +128,11 @@ def act(
     )
     did = visit.cases.do(campaign_id, action, by=visit.who.name, expected=expected)
     visit.service.changed()
-    where = action.into if what == "merge" else campaign_id
-    return visit.back(f"/campaigns/{quote(where or campaign_id, safe='')}", did.id)
+    where, here = visit.store.signature(did.families[0]).campaign_id if did.families else None, campaign_id
+    if what == "merge" and where is not None:
+        here, where = where, None
+    led_to = f"?led_to={quote(where, safe='')}" if where not in (None, here) else ""
+    return visit.back(f"/campaigns/{quote(here, safe='')}{led_to}", did.id)
 
 
 def _history(visit: Visit, campaign_id: str) -> list[ActionRow]:

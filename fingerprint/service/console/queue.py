@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, get_args
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Form
 from starlette.responses import Response
@@ -63,7 +63,7 @@ def act(
         did = perform(visit, what, read, {"campaign": campaign, "reason": reason, "days": days})
     except Conflict as error:
         return conflict(visit, read, error)
-    return visit.back(local(back), did.id)
+    return visit.back(_after(visit, what, local(back), did), did.id)
 
 
 @router.post("/undo")
@@ -98,7 +98,8 @@ def perform(visit: Visit, what: str, read: Mapping[str, int | None], values: Map
     """
     actions, by, reason = visit.actions, visit.who.name, values["reason"].strip() or None
     if what == "campaign":
-        campaign = values["campaign"].strip() or None
+        typed = values["campaign"].strip()
+        campaign = visit.cases.id_of(typed) or typed or None
         return actions.label(read, "campaign", by=by, campaign=campaign or _own(visit, read), reason=reason)
     if what == "benign":
         return actions.label(read, "benign", by=by, reason=reason)
@@ -111,6 +112,14 @@ def perform(visit: Visit, what: str, read: Mapping[str, int | None], values: Map
     if what == "merge":
         return actions.merge(next(iter(read)), read, by=by)
     raise UsageError(f"one of campaign, benign, clear, snooze, merge expected, {what} found")
+
+
+def _after(visit: Visit, what: str, back: str, did: ActionRow) -> str:
+    """Return the page to go to: from a campaign's page to the one that its families are confirmed as now."""
+    if what != "campaign" or not back.startswith("/campaigns/") or not did.families:
+        return back
+    campaign = visit.store.signature(did.families[0]).campaign_id
+    return back if campaign is None else f"/campaigns/{quote(campaign, safe='')}"
 
 
 def _own(visit: Visit, families: Iterable[str]) -> str | None:

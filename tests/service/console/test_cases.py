@@ -19,7 +19,7 @@ def in_one_campaign(site: Site, name: str = "graders") -> list[str]:
     return both
 
 
-def test_from_the_queue_by_campaign_to_the_list_of_accounts(page: Page, site: Site) -> None:
+def test_from_the_queue_by_campaign_to_the_list_of_accounts_and_the_report(page: Page, site: Site) -> None:
     both = in_one_campaign(site)
     page.goto("/?state=all")
     expect(page.locator("#found")).to_have_text("2 families in 1 case")
@@ -35,9 +35,10 @@ def test_from_the_queue_by_campaign_to_the_list_of_accounts(page: Page, site: Si
     expect(name).to_have_value("tutors")
     page.keyboard.press("Enter")
     told(page, "Campaign tutors")
+    page.wait_for_url("**/campaigns/tutors")  # where they are now
     assert {site.store.signature(f).campaign_id for f in both} == {"tutors"}
-    expect(page.locator("main")).to_contain_text("No family is of this campaign now")
-    page.goto("/campaigns/tutors")
+    expect(page.locator("#families .tag.bad")).to_have_count(2)
+    assert violations(page) == []
     page.click("text=All accounts")
     expect(page.locator("main")).to_contain_text("12 accounts")
     page.click("thead >> text=account >> nth=0")
@@ -53,6 +54,17 @@ def test_from_the_queue_by_campaign_to_the_list_of_accounts(page: Page, site: Si
         page.click("text=All of them as CSV")
     rows = list(csv.DictReader(Path(file.value.path()).read_text().splitlines()))
     assert sorted(row["account_id"] for row in rows) == sorted(f"pool{n}" for n in range(12))
+    page.keyboard.press("g")
+    page.keyboard.press("n")
+    page.wait_for_url("**/last-night")
+    expect(page.locator("main")).to_contain_text("pool1")
+    expect(page.locator("main a", has_text="tutors").first).to_have_attribute("href", "/campaigns/tutors")
+    assert violations(page) == []
+    with page.expect_download() as report:
+        page.click("a[download]")
+    mailed = Path(report.value.path()).read_text()
+    assert "tutors" in mailed
+    assert len(mailed) < 1_000_000
     assert page.complaints == []  # type: ignore[attr-defined]
 
 
@@ -89,6 +101,7 @@ def test_a_family_is_moved_and_the_rest_stays_together(page: Page, site: Site) -
     page.fill("#families input[name=into]", "tutors")
     page.click("#families button >> text=Move")
     told(page, "Moved")
+    expect(page.locator("[data-toast] a")).to_have_attribute("href", "/campaigns/tutors")
     assert site.store.campaign("graders").families == (both[0],)
     assert site.store.campaign("tutors").families == (both[1],)
     page.fill("#case input[name=into]", "tutors")
@@ -96,6 +109,12 @@ def test_a_family_is_moved_and_the_rest_stays_together(page: Page, site: Site) -
     told(page, "Merged graders into tutors")
     page.wait_for_url("**/campaigns/tutors*")
     assert sorted(site.store.campaign("tutors").families) == sorted(both)
+    expect(page.locator("[aria-labelledby=h-history]")).to_contain_text("merged graders into tutors")
+    page.goto("/campaigns/graders")
+    expect(page.locator("main")).to_contain_text("merged graders into tutors")
+    page.locator(".history li").first.get_by_role("button").click()
+    told(page, "Undone: merged graders into tutors")
+    assert site.store.campaign("graders").families == (both[0],)
 
 
 def test_all_of_a_case_is_benign_for_a_reason(page: Page, site: Site) -> None:

@@ -155,6 +155,7 @@
   function undid(search) {
     const params = new URLSearchParams(search);
     params.delete("did");
+    params.delete("led_to");
     return params.size ? `?${params}` : "";
   }
 
