@@ -111,14 +111,16 @@ class ServerLog:
         fields = _fields(text, begun.start("kind"))
         told = {key: _literal(fields[key]) for key in _WANTED if key in fields}
         names = told.get("rid")
-        name = next(iter(names), None) if isinstance(names, list) else names
+        name = names[0] if isinstance(names, list) and names else names
+        if not isinstance(name, str):
+            raise BadRow("wrong_type", "rid: text expected")
         if name in self._seen or (self._raw_chats and begun["what"] == "Finish"):
             return NO_REQUEST
         if not told.get("text"):
             if "text" not in fields and not self._raw_chats and begun["what"] == "Receive":
                 raise BadRow("no_text", "no text: SGLang writes texts at --log-requests-level 2 and 3 only")
             return NO_REQUEST
-        self._remember(str(name))
+        self._remember(name)
         return {"rid": name, "timestamp": time, "obj": told}
 
     def _remember(self, name: str) -> None:
