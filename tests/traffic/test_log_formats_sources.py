@@ -8,7 +8,7 @@ import pytest
 from support.logged_rows import CHAT, GATEWAY, PICTURE, fields, metadata
 
 from fingerprint.domain.schemas import TURN_END
-from fingerprint.traffic.log_formats import expand
+from fingerprint.traffic.log_formats import expand, format_of
 from fingerprint.traffic.rejects import BadRow
 
 ANTHROPIC = {
@@ -170,6 +170,20 @@ def test_litellm_spend_log_without_stored_prompts() -> None:
     assert fields(row | {"proxy_server_request": stored}).prompt == "first"
     with pytest.raises(BadRow, match="no text"):
         fields(LITELLM | {"messages": [{"role": "user", "content": "redacted-by-litellm"}]})
+
+
+@pytest.mark.parametrize("kind", ["embedding", "aembedding", "arerank", "moderation", "atranscription"])
+def test_what_asks_a_litellm_for_no_text_is_no_request(kind: str) -> None:
+    spend_log = {"request_id": "r", "api_key": "h", "startTime": "2026-03-02 00:00:00+00", "messages": CHAT}
+    for row in (LITELLM, spend_log):
+        assert len(expand(row)) == 1
+        assert expand({**row, "call_type": kind}) == []
+
+
+def test_an_access_log_with_bodies_is_not_helicones() -> None:
+    row = {**GATEWAY, "request_body": {"messages": CHAT}}
+    assert format_of(row) is None
+    assert fields(row).prompt.startswith("first")
 
 
 def test_helicone() -> None:

@@ -15,7 +15,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "CloudWatch subscription": {"messageType": "DATA_MESSAGE", "logEvents": []},
     "CloudWatch Logs Insights": {"@timestamp": "2026-03-02 00:00:00.000", "@message": "{}"},
     "OpenAI batch file": {"custom_id": "c-1", "method": "POST", "body": {"messages": CHAT}},
-    "Helicone export": {"request_id": "r1", "request_body": {"messages": CHAT}},
+    "Helicone export": {"request_created_at": "2026-03-02T00:00:00Z", "request_body": {"messages": CHAT}},
     "Anthropic batch line": {"custom_id": "c1", "params": {"messages": CHAT}},
     "LiteLLM payload": {"id": "chatcmpl-1", "call_type": "acompletion", "startTime": 1767225600.25},
     "Kong log": {"client_ip": "203.0.113.9", "started_at": 1767225600250, "request": {}},

@@ -1,6 +1,8 @@
 """What LiteLLM's proxy writes: StandardLoggingPayload (callbacks, S3, GCS), rows of LiteLLM_SpendLogs, older GCS objects."""
 
-from fingerprint.traffic.field_paths import META_FIELDS
+from __future__ import annotations
+
+from fingerprint.traffic.field_paths import META_FIELDS, Json
 from fingerprint.traffic.formats.log_format import LogFormat
 
 _KEY_OWNER = ("metadata.user_api_key_org_id", "metadata.user_api_key_team_id", "metadata.user_api_key_hash")
@@ -10,9 +12,19 @@ _ELSEWHERE = {
     for name in META_FIELDS
 }
 
+_NO_CHAT = frozenset(("embedding", "rerank", "moderation", "speech", "transcription"))
+
+
+def _is_chat(row: Json) -> bool:
+    """Tell whether a model was asked for text or a picture; the names of asynchronous calls begin with an a."""
+    kind = row.get("call_type")
+    return not isinstance(kind, str) or (kind not in _NO_CHAT and kind.removeprefix("a") not in _NO_CHAT)
+
+
 PAYLOAD = LogFormat(
     name="LiteLLM payload",
     known_by=(("litellm_call_id", "id"), ("call_type", "id", "startTime")),
+    is_request=_is_chat,
     wrappers=("proxy_server_request",),
     texts=("messages",),
     parameters=("model_parameters",),
@@ -25,6 +37,7 @@ PAYLOAD = LogFormat(
 SPEND_LOGS = LogFormat(
     name="LiteLLM spend logs",
     known_by=(("api_key", "request_id", "startTime"), ("call_type", "request_id", "startTime")),
+    is_request=_is_chat,
     wrappers=("proxy_server_request",),
     texts=("messages",),
     request_id=("request_id",),
