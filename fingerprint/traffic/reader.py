@@ -211,7 +211,7 @@ class TrafficReader:
         if source.format == "csv":
             for block in read_csv(source, stream, rows, limit):
                 yield self._from_table(source.label, block), stream.consumed
-        elif source.format == "json" and (items := _document(stream)) is not None:
+        elif _may_be_document(source) and (items := _document(stream)) is not None:
             rows_of = (Row(number, item) for number, item in enumerate(items, 1))
             yield self._from_items(source.label, rows_of), stream.consumed
         else:
@@ -354,6 +354,10 @@ class TrafficReader:
     def _reject(self, label: str, number: int, bad: BadRow) -> None:
         self._rows_read += 1
         self._rejects.add(label, number, bad)
+
+
+def _may_be_document(source: Source) -> bool:
+    return source.format == "json" or (source.format == "lines" and source.begins_over_lines())
 
 
 def _document(stream: ByteStream) -> list[Any] | None:

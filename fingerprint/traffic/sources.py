@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -54,6 +55,7 @@ TEXT_BYTES = 4 << 20
 LARGE_BLOCK = 4 << 20
 """Bytes of a block of lines where reading them takes longer than all that a block costs."""
 
+_BRACKET = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{][ \t\r]*\n")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _BOM = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -91,6 +93,16 @@ class Source:
             self.size,
             self.changed,
         )
+
+    def begins_over_lines(self) -> bool:
+        """Tell whether the file's first line is a bracket alone, as in JSON that is written for people to read."""
+        if self.path is None:
+            return False
+        try:
+            with self.open() as stream:
+                return _BRACKET.match(stream.read(64)) is not None
+        except FAILURES:
+            return False  # whoever reads it says so
 
     def open(self) -> Any:
         """Open the file for reading bytes; raises one of FAILURES."""

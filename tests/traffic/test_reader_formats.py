@@ -108,6 +108,18 @@ class TestFormats:
         assert table.column("request_id").to_pylist() == ["c0", "c1", "c2"]
         assert report.rows_read == 3
 
+    def test_lines_that_are_a_document(self, tmp_path: Path, night: Path) -> None:
+        path = tmp_path / "doc.jsonl"
+        rows = [row(n) for n in range(20)]
+        pretty = [orjson.dumps(r, option=orjson.OPT_INDENT_2) for r in rows]
+        for data in (orjson.dumps(rows, option=orjson.OPT_INDENT_2), b"\n".join(pretty)):
+            path.write_bytes(b"\xef\xbb\xbf" + data)
+            assert read(path)[0] == read(night)[0]
+        path.write_bytes(b"{\n" + lines(rows))
+        table, report = read(path)
+        assert table == read(night)[0]
+        assert report.reasons == {"not_json": 1}
+
     @pytest.mark.parametrize("pack", [bytes, gzip.compress])
     def test_stdin(self, night: Path, pack: Any) -> None:
         assert read("-", stdin=io.BytesIO(pack(night.read_bytes())))[0] == read(night)[0]
