@@ -10,16 +10,19 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right, insort
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
+import numpy as np
 import pyarrow as pa
 
 from fingerprint.base.keyed_hash import Beginning
 from fingerprint.base.strings import buffers
+from fingerprint.base.types import HashArray
 from fingerprint.domain.schemas import TURN_END
 from fingerprint.matching.long_texts import Between, read_long
 from fingerprint.matching.ngram_index import NOTHING_HELD, Held, NgramIndex, held_with
+from fingerprint.matching.scattered import MOST_SCATTERED, filter_of, scattered_in_one
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.normalise import normalise
 from fingerprint.text.sentences import Ends, ends_of
@@ -43,16 +46,21 @@ BRANCHES = 8
 # a token that goes before new turns, lest one of nothing but signs be read as a text of nothing but signs; they begin with a
 # separator, over which nothing is folded or masked together
 _WORD = "x"
+_NONE = np.empty(0, np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What was read of a text: what it holds of the signatures, its ends, its turns, and whether it has a word."""
+    """What was read of a text: what it holds of the signatures, its ends, its turns, and whether it has a word.
+
+    more: its `scattered` n-grams, each once.
+    """
 
     held: Held
     ends: Ends
     turns: int
     words: bool
+    more: HashArray
 
 
 def go_on() -> None:
@@ -68,6 +76,7 @@ class Beginnings:
 
     def __init__(self, index: NgramIndex, kept: int = KEPT) -> None:
         self._index = index
+        self.filter = filter_of(index.grams)
         self._kept = kept if sys.flags.hash_randomization else 0
         self._known: OrderedDict[tuple[int, int, int], Read] = OrderedDict()
         self._lengths: dict[int, list[int]] = {}
@@ -118,7 +127,7 @@ class Beginnings:
     def _whole(self, text: str, between: Between) -> Read:
         if len(text) > VERY_LONG:
             held, ends, words = read_long(self._index, text, between)
-            return Read(held, ends, text.count(TURN_END), words)
+            return Read(held, ends, text.count(TURN_END), words, _NONE)
         folded = normalise(pa.array([text], pa.large_string()))
         tokenised = tokens(folded)
         grams = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
@@ -127,7 +136,8 @@ class Beginnings:
         words = len(tokenised.hashes) > 0 and makes_token(
             data[tokenised.starts[0] :][:4].tobytes().decode(errors="ignore")[0]
         )
-        return Read(overlap, ends_of(data), text.count(TURN_END), words)
+        more = scattered_in_one(self._index.grams, self.filter, tokenised)[:MOST_SCATTERED]
+        return Read(overlap, ends_of(data), text.count(TURN_END), words, more)
 
     def _continued(self, known: Read, added: str) -> Read | None:
         """Read what a text adds to a known one; None where only the whole tells."""
@@ -141,4 +151,10 @@ class Beginnings:
         offsets[1] -= 1
         grams = shingle(hashes, section, offsets)
         overlap = held_with(self._index, known.held, grams.hashes)
-        return Read(overlap, known.ends.before(ends_of(buffers(folded)[0][len(_WORD) :])), turns, True)
+        more = scattered_in_one(
+            self._index.grams,
+            self.filter,
+            replace(tokenised, hashes=hashes, section=section, row_offsets=offsets),
+        )
+        ends = known.ends.before(ends_of(buffers(folded)[0][len(_WORD) :]))
+        return Read(overlap, ends, turns, True, np.union1d(known.more, more)[:MOST_SCATTERED])

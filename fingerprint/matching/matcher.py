@@ -10,13 +10,13 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.base.types import Bools, Doubles, FloatArray, Ids, IntArray
+from fingerprint.base.types import Bools, Doubles, FloatArray, HashArray, Ids, IntArray
 from fingerprint.domain.errors import StampMismatch
 from fingerprint.domain.results import FamilyScore, Match
 from fingerprint.domain.signature_json import stamp_from_json
 from fingerprint.embedding.embedder import Embedder, stamp_of
 from fingerprint.embedding.similarity import held_of
-from fingerprint.matching import ngram_index
+from fingerprint.matching import ngram_index, scattered
 from fingerprint.matching.beginnings import LONG, Beginnings, go_on
 from fingerprint.matching.explain import explain
 from fingerprint.matching.known_senders import known
@@ -97,6 +97,12 @@ class Matcher:
         words = tokens(texts)
         grams = shingle(words.hashes, words.section, words.row_offsets)
         hits = ngram_index.best_hits(self._index, grams.hashes, grams.offsets)
+        rows, more = scattered.scattered(
+            self._index.grams, self._beginnings.filter, words, self._without_campaign(hits)
+        )
+        own = [grams.hashes[grams.offsets[row] : grams.offsets[row + 1]] for row in rows]
+        held = [ngram_index.held_with(self._index, ngram_index.NOTHING_HELD, hashes) for hashes in own]
+        hits = self._loosened(hits, rows, held, more)
         return self._nearest_of(hits, texts if said is None else said, accounts)
 
     def find_raw(
@@ -117,12 +123,42 @@ class Matcher:
             return self.find(folded, accounts, meant)
         every = [self._beginnings.read(text, between) for text in texts]
         hits = ngram_index.best_of(self._index, [read.held for read in every])
+        rows = np.array(
+            [row for row in self._without_campaign(hits) if len(every[row].more) >= scattered.LEAST], np.int64
+        )
+        own, more = [every[row].held for row in rows], [every[row].more for row in rows]
+        hits = self._loosened(hits, rows, own, more)
         meant = [
             read if part == whole else self._beginnings.read(part, between)
             for read, part, whole in zip(every, said, texts, strict=True)
         ]
         ends = pa.array([read.ends.as_text() for read in meant], pa.large_string())
         return self._nearest_of(hits, ends, accounts)
+
+    def _without_campaign(self, hits: ngram_index.Hits) -> IntArray:
+        """Return the texts whose own n-grams match no campaign."""
+        campaign = self._index.campaign
+        if not len(campaign):
+            return np.empty(0, np.int64)
+        return np.flatnonzero(~(self._reach(hits.family, hits.score) & campaign[hits.family]))
+
+    def _loosened(
+        self,
+        hits: ngram_index.Hits,
+        rows: IntArray,
+        held: Sequence[ngram_index.Held],
+        more: Sequence[HashArray],
+    ) -> ngram_index.Hits:
+        """Return hits where what some texts (r,) hold with their scattered n-grams goes before, if that is nearly a template."""
+        if not len(rows):
+            return hits
+        both = [ngram_index.held_with(self._index, own, found) for own, found in zip(held, more, strict=True)]
+        loose = ngram_index.best_of(self._index, both)
+        good = self._reach(loose.family, loose.score) & (loose.coverage >= scattered.WHOLE)
+        family, score, coverage = hits.family.copy(), hits.score.copy(), hits.coverage.copy()
+        family[rows[good]], score[rows[good]] = loose.family[good], loose.score[good]
+        coverage[rows[good]] = loose.coverage[good]
+        return replace(hits, family=family, score=score, coverage=coverage)
 
     def embed(self, texts: pa.Array) -> FloatArray:
         """Embed texts as the snapshot's prototypes were, (q, d) unit rows."""

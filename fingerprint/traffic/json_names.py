@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fingerprint.base.jit import kernel
+from fingerprint.base.sorting import holds
 from fingerprint.base.types import Bytes, HashArray
 from fingerprint.traffic.json_characters import code_unit
 from fingerprint.traffic.read_names import EVERY_NAME, folded
@@ -77,14 +78,8 @@ def _names(
             if end < len(data) and data[end] == _COLON and 0 < depth <= len(stack):
                 hashes[count] = (text ^ (stack[depth - 1] * np.uint64(0x9E3779B97F4A7C15))) * _FNV_PRIME
                 count += 1
-                other_case = other_case or (_among(in_small, small) and not _among(as_read, text))
+                other_case = other_case or (holds(in_small, small) and not holds(as_read, text))
     return count, other_case
-
-
-@kernel
-def _among(hashes: HashArray, one: np.uint64) -> bool:
-    place = np.searchsorted(hashes, one)
-    return bool(place < len(hashes) and hashes[place] == one)
 
 
 @kernel

@@ -14,6 +14,7 @@ from fingerprint.domain.schemas import SYSTEM_END, TURN_END
 from fingerprint.matching import beginnings
 from fingerprint.matching.beginnings import Beginnings, Read
 from fingerprint.matching.ngram_index import Hits, NgramIndex, best_hits, best_of, index_ngrams
+from fingerprint.matching.scattered import scattered_in_one
 from fingerprint.text.ngrams import Shingles, shingle
 from fingerprint.text.normalise import normalise
 from fingerprint.text.sentences import HEAD, TAIL, ends_of, heads, split_sentences
@@ -89,7 +90,10 @@ def test_turn_by_turn_gives_what_the_whole_gives(turns: list[str], system: str |
     index = index_of(*texts)
     remembering = Beginnings(index)
     for text in [*texts, *texts]:
-        assert alike(remembering.read(text), text, index)
+        read = remembering.read(text)
+        assert alike(read, text, index)
+        words = tokens(normalise(pa.array([text], pa.large_string())))
+        assert read.more.tolist() == scattered_in_one(index.grams, remembering.filter, words).tolist()
 
 
 def test_only_what_is_new_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long_texts, "PIECE", 60)
 
 
+NONE = np.empty(0, np.uint64)
+
+
 @pytest.mark.usefixtures("short")
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(PROSE) | PIECES | st.just(TURN_END), min_size=8, max_size=60), st.booleans())
@@ -46,7 +49,7 @@ def test_pieces_that_end_between_words_give_what_the_whole_gives(parts: list[str
         for piece, spaced in pieces(text)
     )
     # cut in the middle of a run, a text may be normalised to another; else everything is the same
-    assert alike(Read(held, ends, text.count(TURN_END), words), text, index) or whole != apart
+    assert alike(Read(held, ends, text.count(TURN_END), words, NONE), text, index) or whole != apart
 
 
 @pytest.mark.usefixtures("short")
@@ -59,7 +62,7 @@ def test_prose_of_many_turns_gives_what_the_whole_gives(turns: int) -> None:
     assert len(list(pieces(text))) > 1 or turns == 1
     held, ends, words = read_long(index, text, never)
     assert words
-    assert alike(Read(held, ends, turns - 1, words), text, index)
+    assert alike(Read(held, ends, turns - 1, words, NONE), text, index)
 
 
 @pytest.mark.usefixtures("short")

@@ -224,15 +224,26 @@ def test_a_tools_description_is_looked_up(service: Running, route: str) -> None:
     assert asked(service, route, body) == asked(service, route, json.dumps(ROUTES[route]).encode())
 
 
-@pytest.mark.parametrize(("every", "blocked"), [(8, True), (2, False)])
-def test_words_between_the_words_hide_a_template_only_if_they_are_many(
-    service: Running, every: int, blocked: bool
+def with_words_between(every: int, count: int) -> str:
+    """Return the prompt with so many words after every few of its own."""
+    return " ".join(word + " zz" * count * (i % every == every - 1) for i, word in enumerate(PROMPT.split()))
+
+
+@pytest.mark.parametrize(("every", "count"), [(8, 1), (3, 1), (3, 2), (2, 1), (2, 2), (1, 1)])
+@pytest.mark.parametrize("route", ROUTES)
+def test_words_between_the_words_hide_no_template(
+    service: Running, route: str, every: int, count: int
 ) -> None:
-    words = [f"{word} zz" if i % every == every - 1 else word for i, word in enumerate(PROMPT.split())]
-    decision, _ = asked(
-        service, "/v1/lookup", with_messages("/v1/lookup", [{"role": "user", "content": " ".join(words)}])
+    body = with_messages(route, [{"role": "user", "content": with_words_between(every, count)}])
+    assert asked(service, route, body) == asked(service, route, json.dumps(ROUTES[route]).encode())
+
+
+def test_a_harmless_template_beside_it_hides_none_either(service: Running) -> None:
+    content = f"{TEMPLATES[1].format('a b c d e f')} {with_words_between(3, 1)}"
+    assert (
+        asked(service, "/v1/lookup", with_messages("/v1/lookup", [{"role": "user", "content": content}]))[0]
+        == "block"
     )
-    assert decision == ("block" if blocked else "observe")
 
 
 def test_names_that_only_look_repeated_are_read(service: Running) -> None:

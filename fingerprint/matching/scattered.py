@@ -1,0 +1,107 @@
+"""N-grams of signatures whose words a text has in their order, with others between them.
+
+A client that puts a word of its own after every few of a template leaves no n-gram of it whole. What is found here counts only
+where nearly all of a template is in the text (WHOLE): a few of its words in this order are in many an honest text (D-243).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from fingerprint.base.growing import widened
+from fingerprint.base.sorting import holds
+from fingerprint.base.types import HashArray, IntArray
+from fingerprint.text.ngrams import GRAM, MULTIPLIER
+from fingerprint.text.tokenise import Tokens
+
+STEP, SPAN = 3, 7
+"""How far from a word of the n-gram the next one may stand, 1 being beside it, and how far from the first the last: so up to two
+others between any two, and four in all."""
+
+LEAST = 8
+"""N-grams with words between them that a text needs: a shorter template may be held by chance."""
+
+MOST_SCATTERED = 4_096
+"""N-grams of them that are remembered of a long text: more than a template has."""
+
+WHOLE = 0.75
+"""Share of a signature's weight that the text must hold of it."""
+
+_SHIFT, _ONE = np.uint64(29), np.uint64(1)
+
+
+def filter_of(grams: HashArray) -> HashArray:
+    """Return a set of bits that tells of most n-grams that they are in no signature: 8 bits each, in (2^b,) words."""
+    bits = max(12, int(8 * len(grams)).bit_length())
+    words = np.zeros(1 << (bits - 6), np.uint64)
+    places = grams >> np.uint64(64 - bits)
+    np.bitwise_or.at(words, (places >> np.uint64(6)).astype(np.int64), _ONE << (places & np.uint64(63)))
+    return words
+
+
+def scattered(
+    grams: HashArray, kept: HashArray, words: Tokens, rows: IntArray
+) -> tuple[IntArray, list[HashArray]]:
+    """Find n-grams of signatures with words between theirs in some of the texts.
+
+    grams: (g,) uint64, sorted, those of the index; kept: `filter_of` them. rows: (r,) which texts. Returns those of them that
+    have LEAST or more, and the hashes of each, ascending.
+    """
+    every, ends = _scattered(grams, kept, words.hashes, words.section, words.row_offsets, rows)
+    several = np.flatnonzero(np.diff(ends) >= LEAST)
+    distinct = [np.unique(every[ends[n] : ends[n + 1]]) for n in several]
+    enough_of = [n for n, found in enumerate(distinct) if len(found) >= LEAST]
+    return rows[several[enough_of]], [distinct[n] for n in enough_of]
+
+
+def scattered_in_one(grams: HashArray, kept: HashArray, words: Tokens) -> HashArray:
+    """Find them in the one text of `words`, however few; returns their hashes, ascending."""
+    every, _ = _scattered(grams, kept, words.hashes, words.section, words.row_offsets, np.zeros(1, np.int64))
+    return np.unique(every)
+
+
+@njit(cache=True, nogil=True)
+def _scattered(
+    grams: HashArray,
+    kept: HashArray,
+    hashes: HashArray,
+    section: np.ndarray,
+    offsets: IntArray,
+    rows: IntArray,
+) -> tuple[HashArray, IntArray]:
+    bits = 6
+    while (1 << (bits - 6)) < len(kept):
+        bits += 1
+    shift = np.uint64(64 - bits)
+    out, n = np.empty(64, np.uint64), 0
+    ends = np.zeros(len(rows) + 1, np.int64)
+    for r in range(len(rows)):
+        end = offsets[rows[r] + 1]
+        for i in range(offsets[rows[r]], end):
+            one = _mixed(np.uint64(GRAM), hashes[i])
+            for j in range(i + 1, min(i + STEP, end - 1) + 1):
+                two = _mixed(one, hashes[j])
+                for k in range(j + 1, min(j + STEP, end - 1) + 1):
+                    three = _mixed(two, hashes[k])
+                    for m in range(k + 1, min(k + STEP, i + SPAN, end - 1) + 1):
+                        if m == i + GRAM - 1 or section[m] != section[i]:
+                            continue
+                        gram = max(_mixed(three, hashes[m]), _ONE)
+                        place = gram >> shift
+                        if kept[place >> np.uint64(6)] >> (place & np.uint64(63)) & _ONE == 0:
+                            continue
+                        if not holds(grams, gram):
+                            continue
+                        if n == len(out):
+                            out = widened(out, 2 * n)
+                        out[n] = gram
+                        n += 1
+        ends[r + 1] = n
+    return out[:n], ends
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _mixed(state: np.uint64, token: np.uint64) -> np.uint64:
+    mixed = (state ^ token) * MULTIPLIER
+    return mixed ^ (mixed >> _SHIFT)
