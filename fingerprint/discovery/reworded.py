@@ -103,7 +103,7 @@ def beside_text(families: Reworded, label: Ids) -> Reworded:
     whose prompts say what a reworded one says is a wording of it, and loses them. All others keep what they have.
     """
     text = label[families.prompts]
-    sizes = np.bincount(label[label >= 0])
+    sizes = np.bincount(label[label >= 0], minlength=1)
     out, kept = families.label.copy(), []
     for row, known in enumerate(families.known.tolist()):
         mine = np.flatnonzero(families.label == row)

@@ -21,6 +21,7 @@ from fingerprint.clustering import faiss_index
 from fingerprint.clustering.hdbscan_graph import cluster
 from fingerprint.clustering.knn import Neighbours, knn_graph
 from fingerprint.discovery.batch import Batch
+from fingerprint.text.scattered import without_scattered
 from fingerprint.text.sentences import is_prose, split_sentences
 
 MOST_SENTENCES = 98_304
@@ -90,7 +91,7 @@ class SentenceGroups:
 
 def read_sentences(batch: Batch, prompts: IntArray, embed: Embed) -> Sentences:
     """Cut prompts (p,), ascending, into sentences, and embed those that are prose; of too many, of some prompts."""
-    flat, offsets = split_sentences(batch.texts_of(prompts))
+    flat, offsets = split_sentences(without_scattered(batch.texts_of(prompts)))
     kept = np.flatnonzero(is_prose(flat))
     kept = kept[_at_an_edge(np.searchsorted(kept, offsets))]
     distinct = len(flat.take(pa.array(kept)).unique())

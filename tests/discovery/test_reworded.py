@@ -74,6 +74,28 @@ def test_wordings_far_apart_are_one_template_of_the_pool_that_sends_both(
     assert (result.label[:32] == families - 1).mean() > 0.9
 
 
+def test_a_template_with_ids_scattered_between_its_words_is_a_family(embedder: Embedder) -> None:
+    random = np.random.default_rng(12)
+
+    def scattered(text: str) -> str:
+        ids = random.integers(10**9, 10**10, len(text))
+        noise = [random.choice([f" [{n}]", f" ref {n}", f" (id {n})", "", "", ""]) for n in ids]
+        return " ".join(f"{word}{extra}" for word, extra in zip(text.split(), noise, strict=False))
+
+    text = ". ".join(wordings[0] for wordings in THINGS)
+    pool = [
+        Sent(scattered(f"{text}. {words(random, 12)}"), f"pool{n % 12}", float(random.uniform(0, 86_400)))
+        for n in range(60)
+    ]
+    result = night([*pool, *passers_by(random, 400)], embedder)
+    (signature,) = result.signatures
+    assert signature.kind == "reworded"
+    assert (result.label[:60] == 0).mean() > 0.95
+    assert (result.label[60:] < 0).all()
+    assert THINGS[0][0] in str(signature.template)
+    assert "ref" not in str(signature.template)
+
+
 def test_what_people_ask_once_is_no_family_however_alike(embedder: Embedder) -> None:
     random = np.random.default_rng(1)
     families = found([*asked_once(random, 120), *passers_by(random, 400)], embedder)

@@ -1,0 +1,183 @@
+"""Takes volatile words out of lines in which they are scattered: ids, hashes and times between the words of a sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME
+from fingerprint.base.jit import kernel
+from fingerprint.base.strings import buffers, strings
+from fingerprint.base.types import Bools, Bytes, HashArray, IntArray
+from fingerprint.domain.schemas import SYSTEM_END, TURN_END
+
+FEWEST_MASKED, MASKED_SHARE = 3, 0.12
+"""Words of a line that hold a mask, and their share of its words, from which on they are scattered: a sentence that was
+sent has an id or a date, but seldom two (D-255)."""
+
+FEWEST_BEFORE, BEFORE_SHARE = 8, 0.8
+"""A word names what stands behind it, as ref does, if it stands so often in such lines, and before a volatile word in
+this share of its places; a word of a sentence that has one after every second word does so in half of them."""
+
+_SECTION, _TURN = ord(SYSTEM_END), ord(TURN_END)
+_SPACE, _LINE = b" \n"
+_NOTHING, _VOLATILE, _WORD = range(3)
+
+
+def without_scattered(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
+    """Return normalised texts (n,) without the masks that are scattered over a line, and what is written to them.
+
+    In such a line every word goes that holds a mask or a digit, that has no letter, as the brackets of a comment around
+    a hash, or that names what stands behind it. All other lines stay as they are.
+    """
+    data, offsets = buffers(texts)
+    lines = _scattered_lines(data, offsets)
+    if not len(lines[0]):
+        return strings(data[offsets[0] : offsets[-1]], offsets - offsets[0])
+    return strings(*_thinned(data, offsets, *lines, _names(data, *lines)))
+
+
+@njit(cache=True, nogil=True)
+def _scattered_lines(data: Bytes, offsets: IntArray) -> tuple[IntArray, IntArray]:
+    """Return where the lines begin and end, (l,) each, over which masks are scattered."""
+    begins, ends = [np.int64(0)], [np.int64(0)]
+    for row in range(len(offsets) - 1):
+        begin = offsets[row]
+        while begin < offsets[row + 1]:
+            end = begin
+            masks = 0
+            while end < offsets[row + 1] and data[end] not in (_LINE, _SECTION, _TURN):
+                masks += data[end] == 0xEE
+                end += 1
+            if masks >= FEWEST_MASKED and _is_scattered(data, begin, end):
+                begins.append(begin)
+                ends.append(end)
+            begin = end + 1
+    return np.array(begins)[1:], np.array(ends)[1:]
+
+
+def _names(data: Bytes, begins: IntArray, ends: IntArray) -> HashArray:
+    """Return the hashes of the words that name what stands behind them in most of their places in some lines, sorted."""
+    words, before = _places(data, begins, ends)
+    hashes, of, count = np.unique(words, return_inverse=True, return_counts=True)
+    volatile = np.bincount(of, before, minlength=len(hashes))
+    return hashes[(count >= FEWEST_BEFORE) & (volatile >= BEFORE_SHARE * count)]
+
+
+@njit(cache=True, nogil=True)
+def _places(data: Bytes, begins: IntArray, ends: IntArray) -> tuple[HashArray, Bools]:
+    """Return the hash of every word in some lines, and whether a volatile one follows, (w,) each."""
+    most = 0
+    for line in range(len(begins)):
+        most += (ends[line] - begins[line] + 2) // 2
+    words, before = np.empty(most, np.uint64), np.zeros(most, np.bool_)
+    count = 0
+    for line in range(len(begins)):
+        i, last = begins[line], -1
+        while i < ends[line]:
+            stop = _word_end(data, i, ends[line])
+            kind = _kind(data, i, stop)
+            if kind == _WORD:
+                words[count], last = _hash(data, i, stop), count
+                count += 1
+            elif kind == _VOLATILE:
+                if last >= 0:
+                    before[last] = True
+                last = -1
+            i = stop + 1
+    return words[:count], before[:count]
+
+
+@njit(cache=True, nogil=True)
+def _thinned(
+    data: Bytes, offsets: IntArray, begins: IntArray, ends: IntArray, names: HashArray
+) -> tuple[Bytes, IntArray]:
+    """Copy texts without what is scattered over these lines, ascending; names: hashes of words that go, too."""
+    out = np.empty(offsets[-1] - offsets[0], dtype=np.uint8)
+    bounds = np.zeros(len(offsets), dtype=np.int64)
+    size, line = 0, 0
+    for row in range(len(offsets) - 1):
+        i = offsets[row]
+        while i < offsets[row + 1]:
+            if line == len(begins) or i < begins[line]:
+                out[size] = data[i]
+                size += 1
+                i += 1
+                continue
+            first = size
+            while i < ends[line]:
+                stop = _word_end(data, i, ends[line])
+                if _kind(data, i, stop) == _WORD and not _is_among(_hash(data, i, stop), names):
+                    if size > first:
+                        out[size] = _SPACE
+                        size += 1
+                    for k in range(i, stop):
+                        out[size] = data[k]
+                        size += 1
+                i = stop + 1
+            i = ends[line]
+            line += 1
+        bounds[row + 1] = size
+    return out[:size].copy(), bounds
+
+
+@kernel
+def _is_scattered(data: Bytes, begin: int, end: int) -> bool:
+    words, masked, i = 0, 0, begin
+    while i < end:
+        stop = _word_end(data, i, end)
+        words += stop > i
+        masked += _holds_mask(data, i, stop)
+        i = stop + 1
+    return masked >= FEWEST_MASKED and masked >= MASKED_SHARE * words
+
+
+@kernel
+def _word_end(data: Bytes, i: int, end: int) -> int:
+    while i < end and data[i] != _SPACE:
+        i += 1
+    return i
+
+
+@kernel
+def _holds_mask(data: Bytes, begin: int, end: int) -> bool:
+    """Tell whether a word holds one of the masks, U+E001 to U+E03F."""
+    masks = 0
+    for i in range(begin, end - 2):
+        masks += data[i] == 0xEE and data[i + 1] == 0x80
+    return masks > 0
+
+
+@kernel
+def _kind(data: Bytes, begin: int, end: int) -> int:
+    """Tell whether a word is volatile, with a mask or a digit, or one with letters."""
+    letters = False
+    for i in range(begin, end):
+        c = data[i]
+        if 48 <= c <= 57:
+            return _VOLATILE
+        letters |= c >= 0x80 or 97 <= c <= 122
+    if not letters:
+        return _NOTHING
+    return _VOLATILE if _holds_mask(data, begin, end) else _WORD
+
+
+@kernel
+def _hash(data: Bytes, begin: int, end: int) -> np.uint64:
+    value = np.uint64(FNV_OFFSET)
+    for i in range(begin, end):
+        value = (value ^ np.uint64(data[i])) * np.uint64(FNV_PRIME)
+    return value
+
+
+@kernel
+def _is_among(value: np.uint64, ascending: HashArray) -> bool:
+    low, high = 0, len(ascending)
+    while low < high:
+        middle = (low + high) // 2
+        if ascending[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low < len(ascending) and ascending[low] == value
