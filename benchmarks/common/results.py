@@ -25,6 +25,11 @@ def read(name: str) -> Run:
     return run
 
 
+def was_measured(name: str) -> bool:
+    """Tell whether results/<name>.json is there; what was never measured has no words on the page."""
+    return (RESULTS / f"{name}.json").exists()
+
+
 def section(title: str, *parts: str) -> str:
     """Write a section: its title, then paragraphs, tables and subsections."""
     return "\n".join([f"## {title}\n", *parts])

@@ -207,6 +207,21 @@ def campaigns(truth: Truth, predicted: Names, flags: pa.Table) -> CampaignScores
     )
 
 
+def shares_found(truth: Truth, predicted: Names) -> dict[str, dict[str, float]]:
+    """Return each campaign's requests and the share of them that is in families that are mostly its own."""
+    keep = truth.strong
+    of, family = truth.campaign.of, predicted.of
+    mostly = majority(family, of, len(predicted.names))
+    own = (family >= 0) & (mostly[family] == of)
+    return {
+        truth.campaign.names[c]: {
+            "requests": int((keep & (of == c)).sum()),
+            "found": float(own[keep & (of == c)].mean()),
+        }
+        for c in np.unique(of[keep])
+    }
+
+
 def accounts(truth: Truth, flags: pa.Table) -> AccountScores:
     """Score flags (account_id, score, flagged) on accounts; positive: it sent a campaign request.
 

@@ -68,6 +68,7 @@ class Result:
     """What one tool made of the traffic; without scores where it did not finish.
 
     seconds, cpu_seconds: reading of files and start of the program included. embedding_seconds are part of both.
+    campaigns_found: those of which half of the requests are in groups that are mostly the campaign's.
     finished: False where it was stopped; `note` says after how long, or what was extrapolated from what.
     """
 
@@ -80,6 +81,8 @@ class Result:
     macro_f1: float | None = None
     unrepeated_background: float | None = None
     groups: int | None = None
+    campaigns: int | None = None
+    campaigns_found: int | None = None
     embedding_seconds: float = 0.0
     finished: bool = True
     note: str = ""
@@ -208,6 +211,7 @@ def _changed(result: Result, **values: Any) -> Result:
 
 def _scored(work: Work, tool: str, setting: str, ran: machine.Run, predicted: Names) -> Result:
     score = scores.families(work.truth, predicted)
+    each = scores.shares_found(work.truth, predicted)
     return Result(
         tool,
         setting,
@@ -218,6 +222,8 @@ def _scored(work: Work, tool: str, setting: str, ran: machine.Run, predicted: Na
         score.macro_f1_over_families,
         score.background_unrepeated_in_families,
         score.predicted_families,
+        len(each),
+        sum(one["found"] >= 0.5 for one in each.values()),
     )
 
 
@@ -285,13 +291,14 @@ def _as_text(results: list[Result]) -> str:
             _figure(r.micro_f1),
             _figure(r.macro_f1),
             _figure(r.unrepeated_background),
+            "–" if r.campaigns is None else f"{r.campaigns_found} of {r.campaigns}",
             f"{r.seconds:,.0f}" if r.finished else r.note,
             f"{r.cpu_seconds:,.0f}",
             f"{r.peak_mb:,.0f}",
         ]
         for r in results
     ]
-    head = ["tool", "micro F1", "macro F1", "background", "seconds", "CPU s", "MB"]
+    head = ["tool", "micro F1", "macro F1", "background", "campaigns", "seconds", "CPU s", "MB"]
     return title("Families by other tools") + table(head, rows)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.common.results import Run, number, paragraph, read, section, table
+from benchmarks.common.results import Run, number, paragraph, read, section, table, was_measured
 from benchmarks.peers.peers import WORDS
 
 FASTER = 5
@@ -30,7 +30,19 @@ def other_tools() -> str:
         paragraph(f"""{simulated["requests"]:,} simulated requests, each tool with the setting that was best above and
             a limit on its time:"""),
         _tools(simulated),
+        *_lifelike(),
     )
+
+
+def _lifelike() -> list[str]:
+    if not was_measured("peers-lifelike-day1"):
+        return []
+    run = read("peers-lifelike-day1")
+    return [
+        paragraph(f"""The first labelled lifelike day ({run["requests"]:,} requests, 2 % of them campaigns'); a campaign
+            counts as found if half of its requests are in groups that are mostly its own:"""),
+        _tools(run),
+    ]
 
 
 def _rivals(run: Run) -> list[str]:
@@ -46,17 +58,24 @@ def _times(slower: dict[str, float]) -> str:
 
 def _tools(run: Run) -> str:
     ordered = sorted(run["results"], key=lambda r: -(r["micro_f1"] if r["micro_f1"] is not None else -1))
+    counted = any(r.get("campaigns") is not None for r in ordered)
+    figures = ["micro F1", "macro F1", "unrepeated background in families"]
     return table(
-        ["tool", "micro F1", "macro F1", "unrepeated background in families", "seconds", "peak MB"],
+        ["tool", *figures, *(["campaigns found"] if counted else []), "seconds", "peak MB"],
         [
             [
                 "`fingerprint nightly`, its defaults"
                 if r["tool"] == "fingerprint"
                 else WORDS[r["tool"]].format(r["setting"]),
                 *(number(r[figure]) for figure in ("micro_f1", "macro_f1", "unrepeated_background")),
+                *([_found(r)] if counted else []),
                 f"{r['seconds']:,.0f}" if r["finished"] else r["note"],
                 f"{r['peak_mb']:,.0f}" if r["finished"] else "–",
             ]
             for r in ordered
         ],
     )
+
+
+def _found(result: Run) -> str:
+    return f"{result['campaigns_found']} of {result['campaigns']}" if result["campaigns"] is not None else "–"

@@ -6,7 +6,17 @@ import re
 import statistics
 from collections.abc import Iterable
 
-from benchmarks.common.results import Run, number, paragraph, percent, points, read, section, table
+from benchmarks.common.results import (
+    Run,
+    number,
+    paragraph,
+    percent,
+    points,
+    read,
+    section,
+    table,
+    was_measured,
+)
 
 SCALE_STAGES = {
     "read": ("read",),
@@ -112,20 +122,13 @@ def scale() -> str:
     nights = run["nights"]
     simulated, labelled = run["text"]["simulated"], run["text"]["day1.jsonl.gz"]
     rows = [
-        ["seconds", *(f"{night['seconds']:,.0f}" for night in nights)],
-        ["processor seconds", *(f"{night['cpu_seconds']:,.0f}" for night in nights)],
-        ["rows/s", *(f"{night['rows'] / night['seconds']:,.0f}" for night in nights)],
-        ["peak MB", *(f"{night['peak_mb']:,.0f}" for night in nights)],
-        ["disk over input", *(f"{night['disk_bytes'] / night['input_bytes']:.2f}" for night in nights)],
+        *_costs(nights),
         *([name, *(number(night[key]) for night in nights)] for name, key in _SCORES.items()),
         [
             f"campaigns of 0.01 % found, of {nights[0]['small_campaigns']['campaigns']}",
             *(percent(night["small_campaigns"]["share_found"]) for night in nights),
         ],
-        *(
-            [f"seconds: {name}", *(_short(_stages(night["stages"], stages, "seconds")) for night in nights)]
-            for name, stages in SCALE_STAGES.items()
-        ),
+        *_scale_stages(nights),
     ]
     return section(
         "Nights of growing size",
@@ -149,7 +152,43 @@ def scale() -> str:
             simulated background shares less of its wording than life.""",
         ),
         "![Cost against size](../benchmarks/results/scale.svg)\n",
+        *_lifelike_scale(),
     )
+
+
+def _lifelike_scale() -> list[str]:
+    if not was_measured("scale-lifelike"):
+        return []
+    run = read("scale-lifelike")
+    nights = run["nights"]
+    rows = [
+        ["bytes of text a request", *(f"{night['text_bytes'] / night['rows']:,.0f}" for night in nights)],
+        *_costs(nights),
+        *([name, *(number(night[key]) for night in nights)] for name, key in _SCORES.items()),
+        *_scale_stages(nights),
+    ]
+    return [
+        paragraph(f"""The same of the preset `lifelike` (`--preset lifelike`), with chats, long texts and much honest
+            software; the exponent is {run["exponent"]:.2f}:"""),
+        table(["requests", *(f"{night['rows']:,}" for night in nights)], rows),
+    ]
+
+
+def _costs(nights: list[Run]) -> list[list[str]]:
+    return [
+        ["seconds", *(f"{night['seconds']:,.0f}" for night in nights)],
+        ["processor seconds", *(f"{night['cpu_seconds']:,.0f}" for night in nights)],
+        ["rows/s", *(f"{night['rows'] / night['seconds']:,.0f}" for night in nights)],
+        ["peak MB", *(f"{night['peak_mb']:,.0f}" for night in nights)],
+        ["disk over input", *(f"{night['disk_bytes'] / night['input_bytes']:.2f}" for night in nights)],
+    ]
+
+
+def _scale_stages(nights: list[Run]) -> list[list[str]]:
+    return [
+        [f"seconds: {name}", *(_short(_stages(night["stages"], stages, "seconds")) for night in nights)]
+        for name, stages in SCALE_STAGES.items()
+    ]
 
 
 _SCORES = {

@@ -2,6 +2,7 @@
 
     python -m benchmarks.speed.scale --rows 100000 1000000 --json benchmarks/results/scale.json --plot scale.png
     python -m benchmarks.speed.scale --rows 16000000 --memory 12
+    python -m benchmarks.speed.scale --preset lifelike --rows 1000000 4000000    # chats and long texts of a lifelike world
     python -m benchmarks.speed.scale --small 1000000      # 60 campaigns of 0.01 % of the traffic each, and none larger
     python -m benchmarks.speed.scale --statistics TRAFFIC TRUTH     # what the text is like, beside the simulated one
 
@@ -19,19 +20,22 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from benchmarks.common import machine, scores
-from benchmarks.common.labelled import ASSIGNMENTS, Names, Truth, assigned, read, read_truth
-from benchmarks.common.measures import majority
+from benchmarks.common.labelled import ASSIGNMENTS, assigned, read, read_truth
 from benchmarks.common.tables import table, title
 from benchmarks.common.textstats import comparison_text, statistics
 from benchmarks.quality.bars import Bar, as_text
 from fingerprint import simulate
 
 WORKER = "benchmarks.speed.scale_worker"
+Preset = Literal["scale", "lifelike"]
+
 SMALL = 0.0001
 """Share of the traffic of a small campaign."""
 
@@ -49,19 +53,23 @@ def main() -> None:
                 options.statistics[0].name: statistics(*options.statistics),
             }
             print(comparison_text(figures["text"]))
-        nights = [night(rows, options.memory, work, made=options.traffic) for rows in sorted(options.rows)]
+        nights = [
+            night(rows, options.memory, work, preset=options.preset, made=options.traffic)
+            for rows in sorted(options.rows)
+        ]
         for one in nights:
             one["machine"] = before
             print(_as_text(one))
         nights = sorted([*nights, *_earlier(options.add)], key=lambda one: int(one["rows"]))
         if nights:
             figures |= {
+                "preset": options.preset,
                 "nights": nights,
                 "exponent": exponent(nights),
-                "bars": [asdict(b) for b in bars(nights)],
+                "bars": [asdict(b) for b in bars(nights, options.preset)],
             }
             print(title("Bars"))
-            print(as_text(bars(nights)))
+            print(as_text(bars(nights, options.preset)))
         if options.small:
             figures["small_campaigns"] = small(options.small, options.memory, work)
             print(title(f"60 campaigns of 0.01 % each in {options.small:,} requests"))
@@ -73,13 +81,19 @@ def main() -> None:
 
 
 def night(
-    rows: int, memory_gb: float, work: Path, *, made: Path | None = None, **changes: Any
+    rows: int,
+    memory_gb: float,
+    work: Path,
+    *,
+    preset: Preset = "scale",
+    made: Path | None = None,
+    **changes: Any,
 ) -> dict[str, Any]:
     """Simulate a night of so many requests, work it, and score what was found; made: where simulations are kept."""
-    place = work if made is None else made / str(rows)
+    place = work if made is None else made / (str(rows) if preset == "scale" else f"{preset}-{rows}")
     if not (place / "truth.parquet").exists():
         place.mkdir(parents=True, exist_ok=True)
-        _simulated(rows, place, **changes)
+        _simulated(rows, place, preset, **changes)
     traffic, truth = place / "traffic.parquet", place / "truth.parquet"
     command = [sys.executable, "-m", WORKER, str(traffic), str(work / "home"), str(memory_gb)]
     ran = machine.run(command, work)
@@ -87,10 +101,10 @@ def night(
     known, given = read_truth(truth), read(work / "home.parquet", ASSIGNMENTS)
     result = assigned(known, given)
     shutil.rmtree(work / "home")
-    size = traffic.stat().st_size
+    size, texts = traffic.stat().st_size, text_bytes(traffic)
     for file in (work / "home.parquet", *((traffic, truth) if made is None else ())):
         file.unlink()
-    quality, each = scores.families(known, result), campaigns(known, result)
+    quality, each = scores.families(known, result), scores.shares_found(known, result)
     return {
         "rows": rows,
         "seconds": ran.seconds,
@@ -98,6 +112,7 @@ def night(
         # the worker forgets the peak after each stage
         "peak_mb": max(ran.peak_mb, *(stage["peak_mb"] for stage in measured["stages"].values())),
         "input_bytes": size,
+        "text_bytes": texts,
         "disk_bytes": measured.pop("disk_bytes"),
         **measured,
         "micro_f1": quality.overall.f1,
@@ -111,19 +126,10 @@ def night(
     }
 
 
-def campaigns(truth: Truth, predicted: Names) -> dict[str, dict[str, float]]:
-    """Return each campaign's requests and the share of them that is in families that are mostly its own."""
-    keep = truth.strong
-    of, family = truth.campaign.of, predicted.of
-    mostly = majority(family, of, len(predicted.names))
-    own = (family >= 0) & (mostly[family] == of)
-    return {
-        truth.campaign.names[c]: {
-            "requests": int((keep & (of == c)).sum()),
-            "found": float(own[keep & (of == c)].mean()),
-        }
-        for c in np.unique(of[keep])
-    }
+def text_bytes(traffic: Path) -> int:
+    """Return the bytes of all texts, of system prompts and user turns, in a Parquet file of traffic."""
+    parts = pq.ParquetFile(traffic).iter_batches(columns=["system", "prompt"])
+    return sum(pc.sum(pc.binary_length(column)).as_py() or 0 for part in parts for column in part.columns)
 
 
 def share_found(each: dict[str, dict[str, float]], most: float) -> dict[str, float]:
@@ -146,17 +152,17 @@ def exponent(nights: Sequence[dict[str, Any]], cost: str = "cpu_seconds") -> flo
     return float(np.polyfit(x, y, 1)[0])
 
 
-def bars(nights: Sequence[dict[str, Any]]) -> list[Bar]:
-    """List the bars that these nights can be held against."""
+def bars(nights: Sequence[dict[str, Any]], preset: Preset = "scale") -> list[Bar]:
+    """List the bars that these nights can be held against; those of single sizes are for the preset `scale`."""
     out = []
     for one in nights:
         rows = one["rows"]
-        if rows == 1_000_000:
+        if preset == "scale" and rows == 1_000_000:
             out += [
                 Bar("1 million: minutes", one["seconds"] / 60, 2.5, 2.5, most=True),
                 Bar("1 million: micro F1", one["micro_f1"], 0.98, 0.98),
             ]
-        if rows == 16_000_000:
+        if preset == "scale" and rows == 16_000_000:
             out += [
                 Bar("16 million: minutes", one["seconds"] / 60, 45.0, 45.0, most=True),
                 Bar("16 million: peak GB", one["peak_mb"] / 1e3, 16.0, 16.0, most=True),
@@ -194,8 +200,8 @@ def _earlier(file: Path | None) -> list[dict[str, Any]]:
     return [] if file is None else list(json.loads(file.read_text())["nights"])
 
 
-def _simulated(rows: int, work: Path, **changes: Any) -> tuple[Path, Path]:
-    config = simulate.preset("scale", rows=rows, **changes)
+def _simulated(rows: int, work: Path, preset: Preset = "scale", **changes: Any) -> tuple[Path, Path]:
+    config = simulate.preset(preset, rows=rows, days=1, **changes)
     truth = work / "truth.parquet"
     return simulate.write(config, work / "traffic.parquet", truth=truth)[0], truth
 
@@ -223,7 +229,7 @@ def _as_text(one: dict[str, Any]) -> str:
     )
     head = title(
         f"{rows:,} requests, {one['families']} families: micro F1 {one['micro_f1']:.4f}, macro {one['macro_f1']:.4f}, "
-        f"disk {one['disk_bytes'] / one['input_bytes']:.2f} × input"
+        f"disk {one['disk_bytes'] / one['input_bytes']:.2f} × input, {one['text_bytes'] / rows:,.0f} bytes a request"
     )
     return f"{head}\n{table(['', 'seconds', 'cpu', 'rows/s', 'peak MB'], lines)}"
 
@@ -233,6 +239,7 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", type=int, nargs="+", default=[], help="requests of each night")
+    parser.add_argument("--preset", choices=get_args(Preset), default="scale", help="what is simulated")
     parser.add_argument("--small", type=int, metavar="ROWS", help="a night with small campaigns only")
     parser.add_argument("--memory", type=float, default=12.0, help="GB that a night may take")
     parser.add_argument("--statistics", type=Path, nargs=2, metavar=("TRAFFIC", "TRUTH"))

@@ -18,7 +18,7 @@ VARIABLE = "NUMBA_CACHE_DIR"
 
 def choose(package: Path) -> None:
     """Name a folder for this process's kernels where numba would find none; `package`: the folder of all modules."""
-    if VARIABLE in os.environ or _writable(package / "base") or _writable(_users()):
+    if VARIABLE in os.environ or writable(package / "base") or writable(users()):
         return
     try:
         folder = tempfile.mkdtemp(prefix="fingerprint-kernels-")
@@ -28,7 +28,8 @@ def choose(package: Path) -> None:
     atexit.register(_end, folder, os.getpid())
 
 
-def _users() -> Path:
+def users() -> Path:
+    """Return this user's cache folder, an empty path where nobody knows one."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) if _has_home() else Path()
 
 
@@ -39,7 +40,7 @@ def _has_home() -> bool:
         return False
 
 
-def _writable(folder: Path) -> bool:
+def writable(folder: Path) -> bool:
     """Tell whether a folder, or the nearest one above it that is there, can be written."""
     if not folder.is_absolute():
         return False

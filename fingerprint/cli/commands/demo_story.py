@@ -19,6 +19,7 @@ from fingerprint.cli.output.progress import Progress, reporter
 from fingerprint.cli.output.terminal import plain
 from fingerprint.domain.rows import FamilyRow
 from fingerprint.domain.settings import Home
+from fingerprint.jobs import first_use
 from fingerprint.jobs import lookup as lookup_job
 from fingerprint.jobs import nightly as nightly_job
 from fingerprint.store.store import Store
@@ -44,9 +45,8 @@ def run(home: Home, *, rows: int, seed: int, temporary: bool) -> None:
         f"templates, and {config.campaigns} extraction campaigns, disguised from day {config.evasion_from} on.\n"
     )
     truth = folder / "truth.parquet"
-    if not any(Path(__file__).parents[2].rglob("*.nbi")):
-        click.echo("(The first run compiles the numeric kernels, which takes about half a minute.)\n")
     with _bars() as progress:
+        first_use.compile_all(progress)
         days = simulate.write(
             config,
             folder / "traffic",

@@ -163,6 +163,7 @@ def nightly(
     progress as JSON lines on stderr.
     """
     from fingerprint.cli.output import printing
+    from fingerprint.jobs import first_use
     from fingerprint.jobs import nightly as nightly_job
 
     home = home_of(path, database)
@@ -170,6 +171,7 @@ def nightly(
         reporting(quiet=quiet, as_json=as_json) as progress,
         explain_stop(lambda: _nightly_stopped(progress.stage)),
     ):
+        first_use.compile_all(progress)
         report = nightly_job.nightly(
             traffic,
             home,

@@ -12,6 +12,7 @@ from fingerprint.base.quantities import bytes_words
 from fingerprint.cli.output.terminal import json_line, plain
 
 UNITS = {
+    "compile": "kernels",
     "read": "rows",
     "lookup": "rows",
     "hunt": "B",
