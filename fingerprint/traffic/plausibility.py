@@ -75,7 +75,8 @@ class Plausibility:
                 TrafficWarning("files_passed_over", f"{words}{f' and {more:,} more' if more > 0 else ''}")
             )
         if self.left_out:
-            words = f"{self.left_out:,} rows are no requests to a model, such as a tracer's other spans: not counted as read"
+            kinds = "a tracer's other spans or a server's other lines"
+            words = f"{self.left_out:,} rows are no requests to a model, such as {kinds}: not counted as read"
             found.append(TrafficWarning("rows_left_out", words))
         if self._rows < FEWEST:
             return tuple(found)
