@@ -6,12 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from fingerprint.assessment.features import INTENT, SCORE_FEATURES
 from fingerprint.domain.signature import Reason, Signature
+from fingerprint.domain.vocabulary import ASKS_FOR, INTENT
 from fingerprint.domain.word_pairs import made_name
 
-_WORDS = next(feature.words for feature in SCORE_FEATURES if feature.name == INTENT)
-_ASKS_FOR = re.compile(re.escape(_WORDS).replace(r"\{name\}", "(.+)").replace(r"\{value\}", ".+"))
+_ASKS_FOR = re.compile(re.escape(ASKS_FOR).replace(r"\{name\}", "(.+)").replace(r"\{value\}", ".+"))
 
 
 def asks_for(reasons: Iterable[Reason]) -> str | None:

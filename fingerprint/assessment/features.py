@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from fingerprint.domain.vocabulary import ASKS_FOR, INTENT
 from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.observations import Observations, Statistic
 from fingerprint.evidence.statistics import (
@@ -74,7 +75,7 @@ def base_rate(data: Observations) -> Trait:
     return Trait(unknown, unknown, np.ones(data.families))
 
 
-PRIOR, RETURNING, INTENT, CUSTOMER = "prior", "returning", "intent", "customer"
+PRIOR, RETURNING, CUSTOMER = "prior", "returning", "customer"
 """Features that verdicts, names and the fit of weights ask for by name."""
 
 SCORE_FEATURES: Features = (
@@ -320,7 +321,7 @@ SCORE_FEATURES: Features = (
     Feature(
         INTENT,
         intent.intent,
-        "asks for {name}: likeness {value} to known wordings",
+        ASKS_FOR,
         weight=1.0,
         cap=1.0,
         is_test=False,

@@ -11,7 +11,6 @@ import numpy as np
 import sqlalchemy as sa
 
 from fingerprint.assessment.campaign_names import family_name
-from fingerprint.base import stats
 from fingerprint.casework import night_traffic
 from fingerprint.casework.night_choice import number_of, warnings_of
 from fingerprint.casework.night_traffic import NightSent
@@ -147,6 +146,8 @@ class _Reading:
     def _grew(self, campaign: ReportedCampaign) -> bool:
         if not campaign.usual or campaign.tonight < GROWN * campaign.usual:
             return False
+        from fingerprint.base import stats  # loads numba, for the few that reach this
+
         accepted = max(self._night.ingest.accepted, 1)
         chance = min(campaign.usual / accepted, 1.0)
         seen, trials = np.array([campaign.tonight]), np.array([accepted])

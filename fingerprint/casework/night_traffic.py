@@ -130,9 +130,8 @@ def senders(connection: sa.Connection, members: Members, batch_id: str) -> dict[
     out: dict[str, Sender] = defaultdict(Sender)
     for ids in chunks(list(members)):
         chosen = sa.select(_SENT.account_id, _SENT.family_id, _SENT.requests)
-        for account, family, requests in connection.execute(
-            chosen.where(_SENT.batch_id == batch_id, _SENT.family_id.in_(ids))
-        ):
+        sent = chosen.where(_SENT.batch_id == batch_id, _SENT.family_id.in_(ids))
+        for account, family, requests in connection.execute(sent).all():
             sender, member = out[account], members[family]
             sender.requests += requests
             sender.families.add(member.owner)
@@ -145,7 +144,7 @@ def senders_before(connection: sa.Connection, members: Members, nights: Sequence
     out: set[str] = set()
     for ids in chunks(list(members)):
         chosen = sa.select(_SENT.account_id).where(_SENT.batch_id.in_(nights), _SENT.family_id.in_(ids))
-        out.update(connection.scalars(chosen.distinct()))
+        out.update(connection.scalars(chosen.distinct()).all())
     return out
 
 

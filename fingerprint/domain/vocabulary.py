@@ -63,3 +63,9 @@ MODELS = {
     "minilm": "all-MiniLM-L6-v2",
 }
 """What `--model` calls the models that it knows, and what their stamps do."""
+
+INTENT = "intent"
+"""The reason that says what a family asks for."""
+
+ASKS_FOR = "asks for {name}: likeness {value} to known wordings"
+"""Its words, off which names are made."""

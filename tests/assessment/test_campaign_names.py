@@ -5,8 +5,9 @@ from dataclasses import replace
 from support.made_signatures import signature_of
 
 from fingerprint.assessment.campaign_names import asks_for, campaign_name, family_name
-from fingerprint.assessment.features import INTENT, SCORE_FEATURES
+from fingerprint.assessment.features import SCORE_FEATURES
 from fingerprint.domain.signature import Reason, Signature
+from fingerprint.domain.vocabulary import INTENT
 from fingerprint.domain.word_pairs import word_pair
 from fingerprint.evidence.intents import catalogue
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from support.stored_nights import NOON, TODAY, make_night, make_signature, table
 
-from fingerprint.assessment.features import INTENT
 from fingerprint.casework.actions import Actions
 from fingerprint.casework.morning_report import MOST_ACCOUNTS, MOST_NAMED, morning_report
 from fingerprint.domain.morning_report import MorningReport
@@ -18,6 +17,7 @@ from fingerprint.domain.rows import CampaignRow, Event
 from fingerprint.domain.schemas import ACTIVITY_SCHEMA, SPREAD_SCHEMA
 from fingerprint.domain.settings import Home
 from fingerprint.domain.signature import Reason, Signature
+from fingerprint.domain.vocabulary import INTENT
 from fingerprint.domain.word_pairs import word_pair
 from fingerprint.service.console.last_night import report_file
 from fingerprint.store.store import Store
