@@ -1,5 +1,5 @@
 LITELLM := .venv-litellm
-.PHONY: audit sbom demo test ready browser litellm lint check format docs clean
+.PHONY: image audit sbom demo test ready browser litellm lint check format docs clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,6 +39,13 @@ audit: $(VENV)/.installed-dev
 sbom: $(VENV)/.installed-dev
 	mkdir -p build
 	$(BIN)/uv tool run --from cyclonedx-bom cyclonedx-py environment $(BIN)/python --of JSON -o build/sbom.cdx.json
+
+# a builder is rarely at hand where tests run, so `check` does without
+image:
+	@if docker info > /dev/null 2>&1; then docker build -f deploy/Dockerfile -t fingerprint .; \
+	elif command -v podman > /dev/null; then podman build -f deploy/Dockerfile -t fingerprint .; \
+	elif command -v buildah > /dev/null; then buildah build -f deploy/Dockerfile -t fingerprint .; \
+	else echo "no builder here (a running docker, podman or buildah): the image is not built"; fi
 
 check: lint test
 

@@ -115,6 +115,28 @@ def test_the_image_is_made_of_what_is_here() -> None:
     assert asked == (str(config.port), "/livez")
 
 
+def test_the_image_is_installed_from_what_is_copied_into_it(tmp_path: Path) -> None:
+    for line in instructions("COPY"):
+        if "--from=" not in line:
+            for source in line.split()[:-1]:
+                (tmp_path / source).symlink_to(ROOT / source)
+    wheel = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        ".",
+        "--no-deps",
+        "--no-build-isolation",
+        "-q",
+        "-w",
+        "out",
+    ]
+    built = subprocess.run(wheel, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    assert [path.suffix for path in (tmp_path / "out").iterdir()] == [".whl"]
+
+
 def test_the_dockerfile_has_no_known_fault() -> None:
     found = subprocess.run(
         [HADOLINT, "--no-color", DEPLOY / "Dockerfile"], capture_output=True, text=True, check=False
