@@ -16,6 +16,9 @@ from fingerprint.traffic.read_names import as_read
 from fingerprint.traffic.rejects import BadRow, json_type
 from fingerprint.traffic.requests import sender, texts
 
+LONGEST_ACCOUNT = 1_024
+"""Characters of an account's name; a longer one is no name, but takes as long to look for as megabytes of text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Body:
@@ -87,7 +90,10 @@ def said_in(body: Body, roles: Roles = NO_ROLES) -> Sent:
     if roles and SECTION_MARK in prompt:
         _, said = texts(fields)
         said = None if said == prompt or not (said or system) else said
-    return Sent(prompt, system, sender(body.fields), said)
+    account = sender(body.fields)
+    if account is not None and len(account) > LONGEST_ACCOUNT:
+        account = None
+    return Sent(prompt, system, account, said)
 
 
 def _name_the_speaker(value: Any) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint.domain.schemas import TURN_END
-from fingerprint.traffic.bodies import Body, parsed, said_in
+from fingerprint.traffic.bodies import LONGEST_ACCOUNT, Body, parsed, said_in
 from fingerprint.traffic.rejects import BadRow
 
 JSON = st.recursive(
@@ -127,3 +127,9 @@ def test_what_nobody_reads_hides_no_text() -> None:
     odd = b'{"user": "a-7", "o": "\xff", "p": NaN, "q": "\\ud800", "messages": [{"role": "user", "content": "hi"}]}'
     sent = said_in(parsed(odd))
     assert (sent.prompt, sent.account) == ("hi", "a-7")
+
+
+def test_a_name_of_megabytes_is_nobodys() -> None:
+    for size, named in ((LONGEST_ACCOUNT, True), (LONGEST_ACCOUNT + 1, False), (1_000_000, False)):
+        body = json.dumps({"prompt": "a", "user": "u" * size}).encode()
+        assert said_in(parsed(body)).account == ("u" * size if named else None)

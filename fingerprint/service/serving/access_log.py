@@ -6,7 +6,8 @@ import logging
 import secrets
 import sys
 import time
-from typing import Any
+from contextlib import suppress
+from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
@@ -21,6 +22,24 @@ _QUIET = {"/livez", "/readyz", "/metrics"}
 _log = structlog.get_logger()
 
 
+class _Lossy:
+    """A file where what cannot be written, on a full disk or to a reader that has gone, is lost, and not the request it tells of."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, line: bytes) -> int:
+        """Write a line, if that is possible."""
+        with suppress(OSError):
+            return self._file.write(line)
+        return 0
+
+    def flush(self) -> None:
+        """Let it reach its reader, if that is possible."""
+        with suppress(OSError):
+            self._file.flush()
+
+
 def set_up_logging() -> None:
     """Write JSON lines to stderr: this program's, and those of the libraries from warnings on."""
     structlog.configure(
@@ -31,7 +50,7 @@ def set_up_logging() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(serializer=_dumps),
         ],
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", _Lossy(sys.stderr.buffer))),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler()
