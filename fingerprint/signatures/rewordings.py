@@ -13,13 +13,14 @@ from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, HashArray, Ids, TextsOfPrompts
 from fingerprint.discovery.batch import Batch, behaviour_of
 from fingerprint.discovery.families import members_of
+from fingerprint.discovery.filling_kinds import filling_discrepancy
 from fingerprint.discovery.reworded import FEWEST_SAID, MOSTLY, things_said
 from fingerprint.discovery.same_fillings import same_fillings
 from fingerprint.domain.signature import Signature, Template
 from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.signatures.adoption import adopt, owned_by, owners
 from fingerprint.signatures.describe import Described
-from fingerprint.signatures.siblings import siblings
+from fingerprint.signatures.siblings import OnePool, of_one_pool, siblings
 from fingerprint.signatures.spread import spreads
 from fingerprint.signatures.variants import MIN_SHARED_POOL, Wording, originals
 from fingerprint.text.normalise import normalise
@@ -54,11 +55,12 @@ class NightFamilies:
 class Alike:
     """Which families are one by what their prompts hold beside their templates, (f, f) symmetric CSR each.
 
-    spoken: as `said_by_others` returns it; filled: as `same_fillings`.
+    spoken: as `said_by_others` returns it; filled: as `same_fillings`. pairs: families of one pool.
     """
 
     spoken: sparse.csr_matrix
     filled: sparse.csr_matrix
+    pairs: OnePool
 
 
 def rewordings(
@@ -72,7 +74,11 @@ def rewordings(
     families = len(described.signatures)
     members = members_of(described.assignment.label, families)
     spoken = said_by_others(batch.senders(), texts, described.signatures, members, embed)
-    alike = Alike(spoken, same_fillings(texts, members))
+    # a stored variant's prompts count for its original
+    whole = members_of(owned_by(described.assignment.label, owners(described.signatures)), families)
+    one, other = of_one_pool(whole, batch.senders())
+    unlike = filling_discrepancy(texts, whole, one, other, embed)
+    alike = Alike(spoken, same_fillings(texts, members), OnePool(one, other, unlike))
     wordings, owner = with_variants(
         batch.senders(), described.signatures, members, described.born, common, alike
     )
@@ -122,7 +128,7 @@ def with_variants(
     familiar[[s.kind == "reworded" for s in signatures]] = 1.0
     wording = Wording(sentences, (join @ members).tocsr(), familiar, rare, length, least)
     original = originals(wording, born, senders, spoken=alike.spoken)
-    original = siblings(wording, born, senders, original, alike.filled)
+    original = siblings(wording, born, original, alike.filled, alike.pairs)
     out = [
         replace(s, variant_of=signatures[original[f]].family_id) if original[f] >= 0 else s
         for f, s in enumerate(signatures)

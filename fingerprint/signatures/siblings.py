@@ -1,18 +1,20 @@
-"""Puts families together that are of one size, so that none is a small variant of another: frames of one question, languages.
+"""Puts families together that are of one size, so that none is a small variant of another: frames, languages, wordings, parts.
 
-`variants` asks for a small rewording of a large original. A campaign that deals its requests over several frames or
-languages evenly has none: its families are told by what fills them (`same_fillings`), or by a pool that sends in languages
-foreign to each other (D-160, D-161).
+`variants` asks for a small rewording of a large original. A campaign that deals its requests over several frames,
+languages or wordings evenly has none: its families are told by what fills them (`same_fillings`), or by a pool that sends
+in languages foreign to each other (D-160, D-161), or families that say the same (D-256), or parts of it (D-257).
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from fingerprint.base import stats
 from fingerprint.base.sparse import components
-from fingerprint.base.types import Bools, Ids, IntArray
+from fingerprint.base.types import Bools, Doubles, Ids, IntArray
 from fingerprint.evidence.null_models import POOL_OVERLAP_P
 from fingerprint.signatures.variants import MAX_FOREIGN_SHARE, Wording
 
@@ -25,6 +27,13 @@ LARGER_POOL = 3
 LONGER = 2.0
 """A translation is at most so many times longer or shorter."""
 
+FEWEST_SAID = 2
+"""Sentences of a template from which on two that say the same are one: single ones are alike by chance (D-256)."""
+
+PART_MEANING, WORDING_MEANING, PART_UNLIKE, FEWEST_PARTS = -0.15, -0.1, 0.03, 3
+"""Parts of one template are no more than so much less alike than wordings of it must be, of one sentence or of several,
+and filled no more unlike each other (`filling_discrepancy`); two may be two templates, but so many are parts of one (D-257)."""
+
 MIN_WORDS = 10
 """Rarer words of a template from which on they tell a language."""
 
@@ -32,23 +41,31 @@ COMMON_RARE_SHARE = 0.2
 """Templates in two languages share less than this part of the rarer words of either."""
 
 
-def siblings(
-    wording: Wording, born: Bools, senders: sparse.csr_matrix, original: Ids, filled: sparse.csr_matrix
-) -> Ids:
+@dataclass(frozen=True, slots=True)
+class OnePool:
+    """Pairs (p,) of families that one pool sends, and how unlike they are filled, (p,), NaN where that is unknown."""
+
+    one: IntArray
+    other: IntArray
+    unlike: Doubles
+
+
+def siblings(wording: Wording, born: Bools, original: Ids, filled: sparse.csr_matrix, pairs: OnePool) -> Ids:
     """Return which family each new one is a variant of, (f,) int32, -1 = none, with siblings put together.
 
-    original: (f,) as `variants.originals` returns them. senders: (n, a) CSR. filled: (f, f) CSR, families that are filled
-    alike. Stored families are nobody's variants; among new ones the largest is the original.
+    original: (f,) as `variants.originals` returns them. filled: (f, f) CSR, families that are filled alike. Stored families are nobody's variants; among new ones the largest is the original.
     """
     count = len(born)
     if not count:
         return original
-    foreign = _foreign(wording, senders)
     prompts = np.diff(wording.members.indptr)
-    pairs = _of_like_size(filled, prompts)
+    alike = _of_like_size(filled, prompts)
     known = np.flatnonzero(original >= 0)
-    one = np.concatenate([pairs.row, foreign[0], known]).astype(np.int64)
-    other = np.concatenate([pairs.col, foreign[1], original[known]]).astype(np.int64)
+    same = _foreign(wording, pairs.one, pairs.other) | _one_template(
+        wording, pairs.one, pairs.other, pairs.unlike
+    )
+    one = np.concatenate([alike.row, pairs.one[same], known]).astype(np.int64)
+    other = np.concatenate([alike.col, pairs.other[same], original[known]]).astype(np.int64)
     joined = born[one] | born[other]
     group = components(one[joined], other[joined], count)
     out = original.copy()
@@ -68,21 +85,48 @@ def _of_like_size(filled: sparse.csr_matrix, prompts: Ids) -> sparse.coo_matrix:
     return sparse.coo_matrix((pairs.data[near], (pairs.row[near], pairs.col[near])), shape=filled.shape)
 
 
-def _foreign(wording: Wording, senders: sparse.csr_matrix) -> tuple[IntArray, IntArray]:
-    """Return the pairs of families that one pool sends in two languages."""
-    pool = (wording.members @ senders).sign().tocsr()
+def of_one_pool(members: sparse.csr_matrix, senders: sparse.csr_matrix) -> tuple[IntArray, IntArray]:
+    """Return the pairs (p,) of families (f, n) whose pools are one and of like size; senders: (n, a) CSR."""
+    pool = (members @ senders).sign().tocsr()
     size = np.diff(pool.indptr)
     shared = sparse.triu(pool @ pool.T, k=1).tocoo()
-    one, other, both = shared.row, shared.col, shared.data.astype(np.int64)
-    smaller, larger = np.minimum(size[one], size[other]), np.maximum(size[one], size[other])
+    both = shared.data.astype(np.int64)
+    smaller, larger = (
+        np.minimum(size[shared.row], size[shared.col]),
+        np.maximum(size[shared.row], size[shared.col]),
+    )
     near = (both >= FEWEST_SHARED) & (both >= SHARED_POOL * smaller) & (larger <= LARGER_POOL * smaller)
     near &= stats.hypergeometric(both, senders.shape[1], larger, smaller) < POOL_OVERLAP_P
+    return shared.row[near].astype(np.int64), shared.col[near].astype(np.int64)
+
+
+def _foreign(wording: Wording, one: IntArray, other: IntArray) -> Bools:
+    """Tell which pairs (p,) of families of one pool are in two languages."""
     length = np.maximum(wording.length, 1)
-    near &= np.abs(np.log(length[one] / length[other])) <= np.log(LONGER)
-    pairs = [
-        (i, j) for i, j in zip(one[near].tolist(), other[near].tolist(), strict=True) if _apart(wording, i, j)
+    near = np.abs(np.log(length[one] / length[other])) <= np.log(LONGER)
+    near[near] = [
+        _apart(wording, i, j) for i, j in zip(one[near].tolist(), other[near].tolist(), strict=True)
     ]
-    return np.array([i for i, _ in pairs], dtype=np.int64), np.array([j for _, j in pairs], dtype=np.int64)
+    return np.asarray(near)
+
+
+def _one_template(wording: Wording, one: IntArray, other: IntArray, unlike: Doubles) -> Bools:
+    """Tell which pairs (p,) of families of one pool are of one template; unlike: how unlike they are filled, NaN unknown.
+
+    Wordings of it say the same, in two sentences at least. Parts of it are filled with one kind of thing, and say
+    something alike; two such families are two templates, but three are parts of one.
+    """
+    meaning = np.array(
+        [wording.similarity(i, np.array([j]))[0] for i, j in zip(one.tolist(), other.tolist(), strict=True)]
+    ).reshape(len(one))
+    sentences = np.array([len(s) for s in wording.sentences], dtype=np.int64)
+    same = (meaning >= 0) & (np.maximum(sentences[one], sentences[other]) >= FEWEST_SAID)
+    least = np.where(
+        np.minimum(sentences[one], sentences[other]) >= FEWEST_SAID, WORDING_MEANING, PART_MEANING
+    )
+    parts = same | (meaning >= 0) | ((meaning >= least) & (unlike <= PART_UNLIKE))
+    group = components(one[parts], other[parts], len(sentences))
+    return np.asarray(same | (parts & (np.bincount(group)[group[one]] >= FEWEST_PARTS)))
 
 
 def _apart(wording: Wording, one: int, other: int) -> bool:
