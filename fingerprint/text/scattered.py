@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME
 from fingerprint.base.jit import kernel
@@ -32,51 +31,56 @@ def without_scattered(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     a hash, or that names what stands behind it. All other lines stay as they are.
     """
     data, offsets = buffers(texts)
-    lines = _scattered_lines(data, offsets)
-    if not len(lines[0]):
+    lines = np.empty((2, _scattered_lines(data, offsets, np.empty((2, 0), dtype=np.int64))), dtype=np.int64)
+    if not lines.size:
         return strings(data[offsets[0] : offsets[-1]], offsets - offsets[0])
-    return strings(*_thinned(data, offsets, *lines, _names(data, *lines)))
+    _scattered_lines(data, offsets, lines)
+    out = np.empty(offsets[-1] - offsets[0], dtype=np.uint8)
+    bounds = np.zeros(len(offsets), dtype=np.int64)
+    _thin(data, offsets, lines, _names(data, lines), out, bounds)
+    return strings(out[: bounds[-1]].copy(), bounds)
 
 
-@njit(cache=True, nogil=True)
-def _scattered_lines(data: Bytes, offsets: IntArray) -> tuple[IntArray, IntArray]:
-    """Return where the lines begin and end, (l,) each, over which masks are scattered."""
-    begins, ends = [np.int64(0)], [np.int64(0)]
+@kernel
+def _scattered_lines(data: Bytes, offsets: IntArray, lines: IntArray) -> int:
+    """Find the lines over which masks are scattered: where each begins and ends, into lines (2, l).
+
+    Returns how many there are; those beyond l are only counted.
+    """
+    count = 0
     for row in range(len(offsets) - 1):
         begin = offsets[row]
         while begin < offsets[row + 1]:
-            end = begin
-            masks = 0
+            end, masks = begin, 0
             while end < offsets[row + 1] and data[end] not in (_LINE, _SECTION, _TURN):
                 masks += data[end] == 0xEE
                 end += 1
             if masks >= FEWEST_MASKED and _is_scattered(data, begin, end):
-                begins.append(begin)
-                ends.append(end)
+                if count < lines.shape[1]:
+                    lines[0, count], lines[1, count] = begin, end
+                count += 1
             begin = end + 1
-    return np.array(begins)[1:], np.array(ends)[1:]
+    return count
 
 
-def _names(data: Bytes, begins: IntArray, ends: IntArray) -> HashArray:
-    """Return the hashes of the words that name what stands behind them in most of their places in some lines, sorted."""
-    words, before = _places(data, begins, ends)
-    hashes, of, count = np.unique(words, return_inverse=True, return_counts=True)
-    volatile = np.bincount(of, before, minlength=len(hashes))
-    return hashes[(count >= FEWEST_BEFORE) & (volatile >= BEFORE_SHARE * count)]
-
-
-@njit(cache=True, nogil=True)
-def _places(data: Bytes, begins: IntArray, ends: IntArray) -> tuple[HashArray, Bools]:
-    """Return the hash of every word in some lines, and whether a volatile one follows, (w,) each."""
-    most = 0
-    for line in range(len(begins)):
-        most += (ends[line] - begins[line] + 2) // 2
+def _names(data: Bytes, lines: IntArray) -> HashArray:
+    """Return the hashes of the words that name what stands behind them in most of their places in these lines, sorted."""
+    most = int((lines[1] - lines[0] + 1).sum() + 1) // 2 + lines.shape[1]
     words, before = np.empty(most, np.uint64), np.zeros(most, np.bool_)
+    count = _places(data, lines, words, before)
+    hashes, of, places = np.unique(words[:count], return_inverse=True, return_counts=True)
+    volatile = np.bincount(of, before[:count], minlength=len(hashes))
+    return hashes[(places >= FEWEST_BEFORE) & (volatile >= BEFORE_SHARE * places)]
+
+
+@kernel
+def _places(data: Bytes, lines: IntArray, words: HashArray, before: Bools) -> int:
+    """Fill in the hash of every word in some lines, and whether a volatile one follows; returns how many there are."""
     count = 0
-    for line in range(len(begins)):
-        i, last = begins[line], -1
-        while i < ends[line]:
-            stop = _word_end(data, i, ends[line])
+    for line in range(lines.shape[1]):
+        i, last = lines[0, line], -1
+        while i < lines[1, line]:
+            stop = _word_end(data, i, lines[1, line])
             kind = _kind(data, i, stop)
             if kind == _WORD:
                 words[count], last = _hash(data, i, stop), count
@@ -86,28 +90,29 @@ def _places(data: Bytes, begins: IntArray, ends: IntArray) -> tuple[HashArray, B
                     before[last] = True
                 last = -1
             i = stop + 1
-    return words[:count], before[:count]
+    return count
 
 
-@njit(cache=True, nogil=True)
-def _thinned(
-    data: Bytes, offsets: IntArray, begins: IntArray, ends: IntArray, names: HashArray
-) -> tuple[Bytes, IntArray]:
-    """Copy texts without what is scattered over these lines, ascending; names: hashes of words that go, too."""
-    out = np.empty(offsets[-1] - offsets[0], dtype=np.uint8)
-    bounds = np.zeros(len(offsets), dtype=np.int64)
+@kernel
+def _thin(
+    data: Bytes, offsets: IntArray, lines: IntArray, names: HashArray, out: Bytes, bounds: IntArray
+) -> None:
+    """Copy texts without what is scattered over these lines, ascending, and where each ends, into `out` and `bounds`.
+
+    names: hashes of words that go, too, sorted.
+    """
     size, line = 0, 0
     for row in range(len(offsets) - 1):
         i = offsets[row]
         while i < offsets[row + 1]:
-            if line == len(begins) or i < begins[line]:
+            if line == lines.shape[1] or i < lines[0, line]:
                 out[size] = data[i]
                 size += 1
                 i += 1
                 continue
-            first = size
-            while i < ends[line]:
-                stop = _word_end(data, i, ends[line])
+            first, end = size, lines[1, line]
+            while i < end:
+                stop = _word_end(data, i, end)
                 if _kind(data, i, stop) == _WORD and not _is_among(_hash(data, i, stop), names):
                     if size > first:
                         out[size] = _SPACE
@@ -116,10 +121,9 @@ def _thinned(
                         out[size] = data[k]
                         size += 1
                 i = stop + 1
-            i = ends[line]
+            i = end
             line += 1
         bounds[row + 1] = size
-    return out[:size].copy(), bounds
 
 
 @kernel
