@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from fingerprint.assessment.campaign_names import family_name
 from fingerprint.domain.casework import PoolQuery
 from fingerprint.domain.vocabulary import POOL_SORTS
 from fingerprint.service.console.base import PageRoute, Reader, Visit
@@ -55,6 +56,7 @@ def _page(visit: Visit, kind: str, subject: str) -> Response:
         "account_list.html",
         kind=kind,
         subject=subject,
+        title=_title(visit, kind, subject),
         page=page,
         asked=values,
         sorted_by=sorted_by,
@@ -62,3 +64,10 @@ def _page(visit: Visit, kind: str, subject: str) -> Response:
         more=address(after=page.after) if page.after else None,
         first=address() if params.get("after") else None,
     )
+
+
+def _title(visit: Visit, kind: str, subject: str) -> str:
+    """Name the family or campaign as its own page does."""
+    if kind == "families":
+        return family_name(visit.store.signature(subject))
+    return visit.queue.campaigns().get(subject, subject)
