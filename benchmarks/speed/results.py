@@ -168,8 +168,8 @@ def _lifelike_scale() -> list[str]:
         *_scale_stages(nights),
     ]
     return [
-        paragraph(f"""The same of the preset `lifelike` (`--preset lifelike`), with chats, long texts and much honest
-            software; the exponent is {run["exponent"]:.2f}:"""),
+        paragraph(f"""The same of the preset `lifelike` with as many turns of growing chats (`--preset lifelike`), much honest
+            software, and long texts; the exponent is {run["exponent"]:.2f}:"""),
         table(["requests", *(f"{night['rows']:,}" for night in nights)], rows),
     ]
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.scale --rows 100000 1000000 --json benchmarks/results/scale.json --plot scale.png
     python -m benchmarks.speed.scale --rows 16000000 --memory 12
-    python -m benchmarks.speed.scale --preset lifelike --rows 1000000 4000000    # chats and long texts of a lifelike world
+    python -m benchmarks.speed.scale --preset lifelike --rows 1000000 4000000    # half of it chats: 4 KB a request
     python -m benchmarks.speed.scale --small 1000000      # 60 campaigns of 0.01 % of the traffic each, and none larger
     python -m benchmarks.speed.scale --statistics TRAFFIC TRUTH     # what the text is like, beside the simulated one
 
@@ -18,7 +18,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -32,9 +32,16 @@ from benchmarks.common.tables import table, title
 from benchmarks.common.textstats import comparison_text, statistics
 from benchmarks.quality.bars import Bar, as_text
 from fingerprint import simulate
+from fingerprint.simulate.config import Config
 
 WORKER = "benchmarks.speed.scale_worker"
 Preset = Literal["scale", "lifelike"]
+
+CHATS = 0.55
+"""Share of the requests of a lifelike night that are turns of growing chats; with them a request has 4 KB on average."""
+
+CHAT_TURNS_EACH = 13
+"""Turns that an account of chats sends a day, about."""
 
 SMALL = 0.0001
 """Share of the traffic of a small campaign."""
@@ -91,19 +98,21 @@ def night(
 ) -> dict[str, Any]:
     """Simulate a night of so many requests, work it, and score what was found; made: where simulations are kept."""
     place = work if made is None else made / (str(rows) if preset == "scale" else f"{preset}-{rows}")
-    if not (place / "truth.parquet").exists():
+    if not ((place / "truth.parquet").exists() and (place / "traffic").exists()):
         place.mkdir(parents=True, exist_ok=True)
         _simulated(rows, place, preset, **changes)
-    traffic, truth = place / "traffic.parquet", place / "truth.parquet"
+    traffic, truth = place / "traffic", place / "truth.parquet"
     command = [sys.executable, "-m", WORKER, str(traffic), str(work / "home"), str(memory_gb)]
     ran = machine.run(command, work)
     measured: dict[str, Any] = json.loads(ran.output)
     known, given = read_truth(truth), read(work / "home.parquet", ASSIGNMENTS)
     result = assigned(known, given)
     shutil.rmtree(work / "home")
-    size, texts = traffic.stat().st_size, text_bytes(traffic)
-    for file in (work / "home.parquet", *((traffic, truth) if made is None else ())):
-        file.unlink()
+    size, texts = sum(file.stat().st_size for file in traffic.iterdir()), text_bytes(traffic)
+    (work / "home.parquet").unlink()
+    if made is None:
+        shutil.rmtree(traffic)
+        truth.unlink()
     quality, each = scores.families(known, result), scores.shares_found(known, result)
     return {
         "rows": rows,
@@ -127,9 +136,13 @@ def night(
 
 
 def text_bytes(traffic: Path) -> int:
-    """Return the bytes of all texts, of system prompts and user turns, in a Parquet file of traffic."""
-    parts = pq.ParquetFile(traffic).iter_batches(columns=["system", "prompt"])
-    return sum(pc.sum(pc.binary_length(column)).as_py() or 0 for part in parts for column in part.columns)
+    """Return the bytes of all texts, of system prompts and user turns, in a folder of Parquet files."""
+    return sum(
+        pc.sum(pc.binary_length(column)).as_py() or 0
+        for file in sorted(traffic.iterdir())
+        for part in pq.ParquetFile(file).iter_batches(columns=["system", "prompt"])
+        for column in part.columns
+    )
 
 
 def share_found(each: dict[str, dict[str, float]], most: float) -> dict[str, float]:
@@ -201,9 +214,21 @@ def _earlier(file: Path | None) -> list[dict[str, Any]]:
 
 
 def _simulated(rows: int, work: Path, preset: Preset = "scale", **changes: Any) -> tuple[Path, Path]:
-    config = simulate.preset(preset, rows=rows, days=1, **changes)
-    truth = work / "truth.parquet"
-    return simulate.write(config, work / "traffic.parquet", truth=truth)[0], truth
+    """Write traffic/*.parquet and truth.parquet; return the largest of the first, and the second."""
+    truth, folder = work / "truth.parquet", work / "traffic"
+    configs: list[Config] = [simulate.preset(preset, rows=rows, days=1, **changes)]
+    if preset == "lifelike":
+        turns = round(CHATS * rows)
+        chats = {"rows": turns, "seed": configs[0].seed + 1, "accounts": max(20, turns // CHAT_TURNS_EACH)}
+        configs = [replace(configs[0], rows=rows - turns), simulate.preset("chats", **chats)]
+    truths = [work / f"truth{number}.parquet" for number in range(len(configs))]
+    for number, config in enumerate(configs):
+        simulate.write(config, folder / f"part{number}.parquet", truth=truths[number])
+    with pq.ParquetWriter(truth, pq.read_schema(truths[0])) as whole:
+        for part in truths:
+            whole.write_table(pq.read_table(part))
+            part.unlink()
+    return folder / "part0.parquet", truth
 
 
 def _as_text(one: dict[str, Any]) -> str:
