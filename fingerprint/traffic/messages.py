@@ -93,6 +93,8 @@ def read_turns(name: str, value: object, also: Roles = NO_ROLES) -> Turns:
     said = Turns(name, also)
     if isinstance(value, str):
         said.users.append(own_text(value))
+    elif name in ("prompt", "input") and isinstance(value, list) and value and all(map(_are_tokens, value)):
+        said.bad.append(BadRow("no_text", f"no text: {name} holds token ids"))
     elif isinstance(value, dict | list):
         _read(value, said, 4)
     elif value is not None:
@@ -146,9 +148,6 @@ def _message(message: object, said: Turns, depth: int) -> None:
         said.users.append(own_text(message))
     elif isinstance(message, list) and depth and all(isinstance(m, dict | str) for m in message):
         _read(message, said, depth - 1)
-    elif said.name in ("prompt", "input") and _are_tokens(message):
-        if not said.bad:
-            said.bad.append(BadRow("no_text", f"no text: {said.name} holds token ids"))
     elif not isinstance(message, dict):
         said.spoilt(f"an item of {said.name}", "a message", message)
     else:
