@@ -2,25 +2,27 @@
 
 A prompt is given to one family by its text, and a long text of many senders (a carrier) wins over what a pool writes
 beside it (a marker). So the prompts of carriers are searched once more, with the carrier's own text taken out, and
-what is found there goes before the carrier if its senders prove it: few of the carrier's accounts send it, in nearly all that
-they send of the carrier, and come back with it. An agent's versions and tools, and documents that several people ask about,
-are text inside a carrier, too (D-159).
+what is found there goes before the carrier if its senders prove it: few of the carrier's accounts send it and come back with
+it, in nearly all that they send of the carrier, or at the same times. An agent's versions and tools, and documents that
+several people ask about, are text inside a carrier, too (D-159, D-252).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 
 from fingerprint.base.sparse import ranges
-from fingerprint.base.types import Bools, Ids, IntArray
+from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch, behaviour_of, part_of
 from fingerprint.discovery.discover import Discovery, coverage_of, discover_in
 from fingerprint.discovery.families import COVER, OVERLAP, Families, cores_over, members_of
-from fingerprint.discovery.proof import FEWEST_RETURNING, MIN_LONG_CORE, RETURNING_SHARE
+from fingerprint.discovery.leftovers import knowing
+from fingerprint.discovery.proof import FEWEST_RETURNING, MIN_LONG_CORE, RETURNING_SHARE, SYNCHRONY_P
 from fingerprint.discovery.sparse_products import counts_from
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature, is_campaign
@@ -36,8 +38,14 @@ MAX_MARKER_ACCOUNTS = 0.5
 MARKED_SHARE = 0.7
 """Share of what a marker's accounts send of the carrier that holds the marker; of a document that people ask about at most 0.6."""
 
+FEWER = 2
+"""One of several texts of a pool needs so many times fewer prompts than a family."""
+
 MARKED_TOGETHER = 0.8
 """The same of several markers of one pool; of a department's documents at most 0.7 (D-233)."""
+
+INSIDE_SHARE = 0.5
+"""Share of a family's prompts that hold a carrier, from which on it stands in it."""
 
 
 def peel(batch: Batch, discovery: Discovery, stored: Sequence[Signature], settings: Settings) -> Discovery:
@@ -48,8 +56,10 @@ def peel(batch: Batch, discovery: Discovery, stored: Sequence[Signature], settin
     carriers = _carriers(batch, discovery, settings)
     if not len(carriers):
         return discovery
+    texts = _inside(batch, discovery, carriers, settings)
+    discovery = knowing(batch, discovery, texts, settings)
     families, shared = discovery.families, discovery.shared
-    found = _inside(batch, discovery, carriers, settings)
+    found = _unknown(cores_over(shared.hashes, texts), families.core)
     core = sparse.vstack([families.core, found], format="csr")
     size = np.diff(core.indptr)
     held = counts_from(core, shared.postings, COVER * size)
@@ -65,14 +75,37 @@ def peel(batch: Batch, discovery: Discovery, stored: Sequence[Signature], settin
         inside.eliminate_zeros()
         held_here = (np.diff(inside.indptr) > 0) & apart[:, column]
         held_here[carrier] = False
-        long = np.flatnonzero(held_here & (size >= MIN_LONG_CORE))
+        asked = np.flatnonzero(held_here)
         chosen = held_here & hunted
-        chosen[long[_are_markers(batch, discovery, inside[long], carrier, settings)]] = True
+        marks = _are_markers(batch, discovery, inside[asked], size[asked] >= MIN_LONG_CORE, carrier, settings)
+        chosen[asked[marks]] = True
         rows = np.flatnonzero(chosen)
         # the longest of those that a prompt holds
         for marker in rows[np.argsort(size[rows], kind="stable")]:
             label[inside[marker].indices] = marker
     return _with_markers(batch, discovery, core, held, label)
+
+
+def carriers_of(batch: Batch, discovery: Discovery, settings: Settings) -> Ids:
+    """Return the carrier that most prompts of each family stand in, (f,) rows of families, -1 = none.
+
+    What stands in it is sent by at most MAX_MARKER_ACCOUNTS of its accounts.
+    """
+    families = discovery.families
+    out = np.full(len(families), -1, dtype=np.int32)
+    carriers = _carriers(batch, discovery, settings)
+    if not len(carriers):
+        return out
+    core, size = families.core[carriers], families.size
+    held = counts_from(core, discovery.shared.postings, COVER * size[carriers])
+    held.data[:] = 1.0
+    share = (families.members @ held.T).toarray() / np.maximum(families.support, 1)[:, None]
+    accounts = np.diff((families.members @ batch.senders()).tocsr().indptr)
+    share[accounts[:, None] > MAX_MARKER_ACCOUNTS * accounts[carriers]] = 0.0
+    share[(families.core @ core.T).toarray() >= OVERLAP * size[:, None]] = 0.0
+    inside = np.flatnonzero(share.max(axis=1) > INSIDE_SHARE)
+    out[inside] = carriers[share[inside].argmax(axis=1)]
+    return out
 
 
 def _carriers(batch: Batch, discovery: Discovery, settings: Settings) -> IntArray:
@@ -83,19 +116,18 @@ def _carriers(batch: Batch, discovery: Discovery, settings: Settings) -> IntArra
     return np.flatnonzero(many & (families.size >= MIN_LONG_CORE))
 
 
-def _inside(batch: Batch, discovery: Discovery, carriers: IntArray, settings: Settings) -> sparse.csr_matrix:
-    """Return the cores of what the carriers' prompts share beside the carriers' text, (t, k) CSR of ones.
-
-    Without those of families that are known to the discovery.
-    """
+def _inside(batch: Batch, discovery: Discovery, carriers: IntArray, settings: Settings) -> list[HashArray]:
+    """Return the n-grams of the cores (t) of what the carriers' prompts share beside the carriers' text, sorted."""
     prompts = np.flatnonzero(np.isin(discovery.label, carriers))
     left = _without_cores(discovery, prompts)
-    more = discover_in(left, part_of(batch, prompts), (), settings, lambda _: None, min_length=2)
+    small = replace(settings, min_requests=_fewest(settings))
+    more = discover_in(left, part_of(batch, prompts), (), small, lambda _: None, min_length=2)
     core = more.families.core
-    grams = [
-        more.shared.hashes[core.indices[core.indptr[f] : core.indptr[f + 1]]] for f in range(core.shape[0])
-    ]
-    cores, known = cores_over(discovery.shared.hashes, grams), discovery.families.core
+    return [more.shared.hashes[core.indices[a:b]] for a, b in pairwise(core.indptr)]
+
+
+def _unknown(cores: sparse.csr_matrix, known: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return those of some cores (t, k) that are not the text of a known family (f, k), either CSR of ones."""
     larger = np.maximum(np.diff(cores.indptr)[:, None], np.diff(known.indptr))
     return cores[np.flatnonzero(~((cores @ known.T).toarray() >= OVERLAP * larger).any(axis=1))]
 
@@ -119,33 +151,68 @@ def _without_cores(discovery: Discovery, prompts: IntArray) -> Shingles:
 
 
 def _are_markers(
-    batch: Batch, discovery: Discovery, inside: sparse.csr_matrix, carrier: int, settings: Settings
+    batch: Batch,
+    discovery: Discovery,
+    inside: sparse.csr_matrix,
+    long: Bools,
+    carrier: int,
+    settings: Settings,
 ) -> Bools:
     """Tell which texts (t,) inside a carrier are a pool's, by who else sends the carrier; inside: (t, n) CSR, its prompts.
 
-    Templates of one pool (`evidence.pools`) count together: each alone is in a part of what the pool sends.
+    Templates of one pool (`evidence.pools`) count together: each alone is in a part of what the pool sends. Accounts that
+    send a text at the same times may send much else of the carrier; a text that is not `long` (t,) needs both.
     """
-    if not inside.shape[0]:
-        return np.zeros(0, dtype=np.bool_)
-    senders = batch.senders()
-    carried = np.asarray(senders[discovery.families.members[carrier].indices].sum(axis=0)).ravel()
-    sent = (inside @ senders).tocsr()
-    group = pool_groups(sent, len(batch.accounts))
     out = np.zeros(inside.shape[0], dtype=np.bool_)
-    for number in range(int(group.max()) + 1):
-        rows = np.flatnonzero(group == number)
-        prompts = np.unique(inside[rows].indices)
-        marked = np.asarray(senders[prompts].sum(axis=0)).ravel()
+    senders = batch.senders()
+    enough = np.diff(inside.indptr) >= _fewest(settings)
+    enough &= np.diff((inside @ senders).tocsr().indptr) >= settings.min_accounts
+    prompts = discovery.families.members[carrier].indices
+    beside = part_of(batch, prompts)
+    enough[enough] = long[enough] | _act_together(beside, inside[enough][:, prompts])
+    rows = np.flatnonzero(enough)
+    if not len(rows):
+        return out
+    carried = np.asarray(senders[prompts].sum(axis=0)).ravel()
+    group = pool_groups((inside[rows] @ senders).tocsr(), len(batch.accounts))
+    groups = _joined(inside[rows], group)
+    together = _act_together(beside, groups[:, prompts])
+    for number in range(groups.shape[0]):
+        mine = rows[group == number]
+        held = groups[number].indices
+        marked = np.asarray(senders[held].sum(axis=0)).ravel()
         pool = np.flatnonzero(marked)
-        again = int((np.asarray(senders[prompts].sign().sum(axis=0)).ravel() >= 2).sum())
-        out[rows] = (
-            len(pool) <= MAX_MARKER_ACCOUNTS * np.count_nonzero(carried)
-            and marked.sum() >= (MARKED_SHARE if len(rows) == 1 else MARKED_TOGETHER) * carried[pool].sum()
-            and again >= max(FEWEST_RETURNING, RETURNING_SHARE * len(pool))
-        )
-    accounts = np.diff(sent.indptr)
-    enough = np.diff(inside.indptr) >= settings.min_requests
-    return np.asarray(out & enough & (accounts >= settings.min_accounts))
+        again = int((np.asarray(senders[held].sign().sum(axis=0)).ravel() >= 2).sum())
+        share = MARKED_SHARE if len(mine) == 1 else MARKED_TOGETHER
+        in_all = marked.sum() >= share * carried[pool].sum()
+        comes_back = again >= max(FEWEST_RETURNING, RETURNING_SHARE * len(pool))
+        few = len(pool) <= MAX_MARKER_ACCOUNTS * np.count_nonzero(carried)
+        if few and comes_back and len(held) >= settings.min_requests:
+            out[mine] = np.where(long[mine], in_all | together[number], in_all & together[number])
+    return out
+
+
+def _act_together(carried: Batch, inside: sparse.csr_matrix) -> Bools:
+    """Tell of which texts (t, n) inside a carrier (n prompts) the senders act together, more than all that is sent in it.
+
+    A scheduled product has its moments, too.
+    """
+    return np.asarray(behaviour_of(carried, inside.tocsr()).p_synchrony <= SYNCHRONY_P)
+
+
+def _fewest(settings: Settings) -> int:
+    """Return the fewest prompts of a text that counts together with others of its pool, as of a frame (D-206)."""
+    return min(settings.min_requests, max(settings.min_accounts + 1, settings.min_requests // FEWER))
+
+
+def _joined(inside: sparse.csr_matrix, group: Ids) -> sparse.csr_matrix:
+    """Return which prompts hold a text of each group, (g, n) CSR of ones; inside: (t, n) CSR, group: (t,)."""
+    ones = np.ones(len(group), dtype=np.float32)
+    shape = (int(group.max(initial=-1)) + 1, len(group))
+    out = (sparse.csr_matrix((ones, (group, np.arange(len(group)))), shape=shape) @ inside).tocsr()
+    out.data[:] = 1.0
+    out.sort_indices()
+    return out
 
 
 def _with_markers(

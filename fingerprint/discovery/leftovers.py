@@ -6,8 +6,8 @@ days; and of each prompt only the hashes of n-grams that at least two accounts s
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from fingerprint.base.files import replacing
 from fingerprint.base.private import private_folder
 from fingerprint.base.sparse import ranges
 from fingerprint.base.times import DAY_SECONDS
-from fingerprint.base.types import Bools, Ids, IntArray
+from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch, behaviour_of, part_of, without_texts
 from fingerprint.discovery.discover import Discovery, discover_in
 from fingerprint.discovery.families import COVER, Families, cores_over, members_of
@@ -225,17 +225,8 @@ def with_families(
     """Append some families (rows of `more`) to a discovery; they get the prompts in no family that hold their text."""
     core = more.families.core
     grams = [more.shared.hashes[core.indices[core.indptr[f] : core.indptr[f + 1]]] for f in new]
-    known = np.unique(np.concatenate([discovery.shared.hashes, *grams]))
-    shared = shared_grams(
-        discovery.shingles,
-        batch.senders(),
-        min_prompts=settings.min_requests,
-        min_accounts=settings.min_accounts,
-        known=known,
-    )
-    old = discovery.families.core
-    moved = np.searchsorted(shared.hashes, discovery.shared.hashes)[old.indices]
-    cores = sparse.csr_matrix((old.data, moved, old.indptr), shape=(old.shape[0], len(shared.hashes)))
+    discovery = knowing(batch, discovery, grams, settings)
+    shared, cores = discovery.shared, discovery.families.core
     added = cores_over(shared.hashes, grams)
     label, coverage = discovery.label.copy(), discovery.coverage.copy()
     overlap = (added @ shared.postings).tocsr()
@@ -250,3 +241,21 @@ def with_families(
     families = Families(sparse.vstack([cores, added], format="csr"), members_of(label, count), known_as)
     act = behaviour_of(batch, families.members)
     return Discovery(discovery.shingles, shared, families, act, label, coverage)
+
+
+def knowing(batch: Batch, discovery: Discovery, grams: Sequence[HashArray], settings: Settings) -> Discovery:
+    """Return the same discovery, among whose shared n-grams are these, too, however few sent them; sorted, of each family."""
+    hashes = np.unique(np.concatenate([discovery.shared.hashes, *grams]))
+    if len(hashes) == len(discovery.shared.hashes):
+        return discovery
+    shared = shared_grams(
+        discovery.shingles,
+        batch.senders(),
+        min_prompts=settings.min_requests,
+        min_accounts=settings.min_accounts,
+        known=hashes,
+    )
+    old = discovery.families.core
+    moved = np.searchsorted(shared.hashes, discovery.shared.hashes)[old.indices]
+    core = sparse.csr_matrix((old.data, moved, old.indptr), shape=(old.shape[0], len(shared.hashes)))
+    return replace(discovery, shared=shared, families=replace(discovery.families, core=core))

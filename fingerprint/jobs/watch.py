@@ -23,7 +23,7 @@ from fingerprint.assessment.earlier_evidence import Since
 from fingerprint.base.types import FloatArray
 from fingerprint.discovery.batch import Batch, Requests, collect
 from fingerprint.discovery.discover import discover
-from fingerprint.discovery.layers import peel
+from fingerprint.discovery.layers import carriers_of, peel
 from fingerprint.discovery.topics import topics
 from fingerprint.domain.errors import HomeLocked, SnapshotError
 from fingerprint.domain.reading import Reading
@@ -220,7 +220,8 @@ class Watch:
         self._vectors.begin_round()
         discovery = peel(batch, discover(batch, raised, settings, lambda _stage: None), raised, settings)
         continued = discovery.continued(raised)
-        assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, self._vectors)
+        carrier = carriers_of(batch, discovery, settings)
+        assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, self._vectors, carrier)
         topical = topics(batch, discovery, assignment, raised, self._vectors, settings)
         described = describe(batch, discovery, topical, raised, self._vectors, self._stamp, settings)
         night = rewordings(described, batch, batch.texts_of, common=common_words(batch), embed=self._vectors)

@@ -32,6 +32,9 @@ from fingerprint.text.tokenise import tokens
 NEAR = 8
 """Prototypes nearest to each sentence of a prompt whose families are compared in full."""
 
+SAME_SENTENCE = 0.9
+"""A sentence of a prompt is its carrier's from this cosine on: a word or two may differ in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
@@ -171,24 +174,25 @@ class Matcher:
         family, score = hits.family.copy(), hits.score.copy()
         similarity = np.zeros(len(texts), dtype=np.float32)
         also = [hits.also]
-        unsure = np.flatnonzero(score < match_score.SURE)
+        carrier = self._carrier(family, score)
+        unsure = np.flatnonzero((score < match_score.SURE) | (carrier >= 0))
         if len(unsure) and len(self.snapshot.owners):
             near, near_similarity = self._nearest_in_meaning(
-                texts if len(unsure) == len(texts) else texts.take(pa.array(unsure))
+                texts if len(unsure) == len(texts) else texts.take(pa.array(unsure)), carrier[unsure]
             )
             worth = self._worth(near, near_similarity)
             also += [
                 self._matching(unsure, near, worth),
                 self._matching(unsure, family[unsure], score[unsure]),
             ]
-            # what matches by its text is not given up for what does not match by its meaning
-            better = (worth > score[unsure]) & (
-                self._reach(near, worth) | ~self._reach(family[unsure], score[unsure])
-            )
-            better |= near == family[unsure]
+            # what matches by its text is not given up for what does not match by its meaning, nor a campaign for another
+            rank = self._rank(family[unsure], score[unsure])
+            near_rank = self._rank(near, worth)
+            same = near == family[unsure]
+            better = same | (near_rank > rank) | ((near_rank == rank) & (worth > score[unsure]))
+            score[unsure[better]] = np.where(same, np.maximum(score[unsure], worth), worth)[better]
             similarity[unsure[better]] = near_similarity[better]
             family[unsure[better]] = near[better]
-            score[unsure[better]] = np.maximum(score[unsure[better]], worth[better])
         sent_before = np.zeros(len(texts), dtype=np.bool_)
         if accounts is not None:
             sent_before = known(self.snapshot.arrays["senders"], accounts, family, self.names)
@@ -196,6 +200,29 @@ class Matcher:
         matched = self._reach(family, score)
         coverage = np.where(family == hits.family, hits.coverage, 0.0)
         return Nearest(family, score, coverage, similarity, sent_before, matched, self._beside(also, family))
+
+    def _rank(self, family: Ids, score: Doubles) -> Ids:
+        """Return what goes before what, as in `ngram_index`: 2 for a campaign that a text (q,) matches, 1 for what else it matches, 0."""
+        rank = self._reach(family, score).astype(np.int32)
+        if rank.any():
+            rank += rank * self._index.campaign[family]
+        return rank
+
+    def _carrier(self, family: Ids, score: Doubles) -> Ids:
+        """Return the family, no campaign, whose text each prompt (q,) holds, -1 = none: a campaign may stand in it in other words."""
+        return np.where(self._rank(family, score) == 1, family, -1).astype(np.int32)
+
+    def _besides(self, vectors: FloatArray, offsets: IntArray, carrier: Ids) -> FloatArray:
+        """Return the vectors (s, d) of texts' sentences, offsets (q + 1,), zeros for what their carriers (q,) say themselves."""
+        a, out = self.snapshot.arrays, vectors
+        of_sentence = np.repeat(carrier, np.diff(offsets))
+        for family in np.unique(carrier[carrier >= 0]).tolist():
+            own = a["prototypes"][a["bounds"][family] : a["bounds"][family + 1]]
+            rows = np.flatnonzero(of_sentence == family)
+            said = rows[(vectors[rows] @ own.T).max(axis=1, initial=-1.0) >= SAME_SENTENCE]
+            out = out.copy() if out is vectors else out
+            out[said] = 0.0
+        return out
 
     def _reach(self, family: Ids, score: Doubles) -> Bools:
         """Tell whether texts with these scores (q,) match their families."""
@@ -221,13 +248,19 @@ class Matcher:
         kept = first[self._first[other[first]] != self._first[family[row[first]]]]
         return ngram_index.Also(row[kept], other[kept], score[kept])
 
-    def _nearest_in_meaning(self, texts: pa.LargeStringArray) -> tuple[Ids, FloatArray]:
-        """Find the family whose meaning each text says best (q,), -1 = none, and how much of it the text holds (q,)."""
+    def _nearest_in_meaning(self, texts: pa.LargeStringArray, carrier: Ids) -> tuple[Ids, FloatArray]:
+        """Find the family whose meaning each text says best (q,), -1 = none, and how much of it the text holds (q,).
+
+        carrier: (q,) the family whose text each holds already, -1 = none. Beside it only campaigns are looked for, in what
+        follows the system prompt.
+        """
         a = self.snapshot.arrays
+        texts = sentences.asked(texts, carrier >= 0)
         flat, offsets = sentences.split_sentences(texts)
         # sentences and whole texts at once: half the calls
         passages = pa.concat_arrays([flat, sentences.heads(texts)]) if self._any_topical else flat
         vectors = self._embedder.encode(passages)
+        vectors[: len(flat)] = self._besides(vectors[: len(flat)], offsets, carrier)
         _, owners = self.snapshot.search(vectors, NEAR)
         families, similarity = self._nearest(vectors[: len(flat)], offsets, owners[: len(flat)])
         if self._any_topical:
@@ -240,7 +273,9 @@ class Matcher:
                 [similarity, np.where(a["topical"][topical_families], near, -1.0)], axis=1
             )
         beyond = np.where(
-            families >= 0, match_score.meaning(similarity, a["similarity"][families], a["usual"][families]), 0
+            (families >= 0) & (a["campaign"][families] | (carrier < 0)[:, None]),
+            match_score.meaning(similarity, a["similarity"][families], a["usual"][families]),
+            0,
         )
         best = np.argmax(beyond, axis=1)[:, None]
         family = np.take_along_axis(families, best, axis=1)[:, 0]

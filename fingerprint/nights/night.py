@@ -183,9 +183,9 @@ def discover(night: Night, known: KnownFamilies, job: Job) -> Discovered:
     job.tell("describe", 0, None)
     whole = Whole.of(batch, discovery.assignment)
     # what only rewords a known family makes no topic; of a large night's sample too little is known to tell
-    assignment = adopt(
-        batch, batch.texts_of, discovery.continued(known.signatures), discovery.assignment, job.embed
-    )
+    carrier = layers.carriers_of(batch, discovery, job.settings)
+    continued = discovery.continued(known.signatures)
+    assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, job.embed, carrier)
     return Discovered(batch, discovery, assignment, whole, left, knn_graph)
 
 

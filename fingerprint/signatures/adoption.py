@@ -23,7 +23,7 @@ from fingerprint.discovery.proof import SYNCHRONY_P
 from fingerprint.domain.signature import Signature
 from fingerprint.embedding import similarity
 from fingerprint.signatures import match_score
-from fingerprint.text.sentences import split_sentences
+from fingerprint.text.sentences import asked, split_sentences
 
 AT_ONCE = 16_384
 """Texts whose sentences are held in memory together."""
@@ -41,21 +41,40 @@ def adopt(
     signatures: Sequence[Signature | None],
     assignment: Assignment,
     embed: Embed,
+    carrier: Ids,
 ) -> Assignment:
     """Give what belongs to no family to one that its senders send together anyway, if it means the same.
 
-    signatures: (f,) of the families that the assignment of the n prompts names, None for one that takes none.
+    And what belongs to a carrier, to a family that stands in it, by what is asked beside its system prompt. signatures: (f,) of the families that the assignment of
+    the n prompts names, None for one that takes none. carrier: (f,) the row that each stands in (`layers.carriers_of`).
     """
     owner = owners(signatures)
-    unassigned = np.flatnonzero(assignment.label < 0)
+    carried = np.isin(assignment.label, carrier[carrier >= 0])
+    unassigned = np.flatnonzero((assignment.label < 0) | carried)
     owned = owned_by(assignment.label, owner)
     own = by_own_senders(batch, unassigned, members_of(owned, len(signatures)))
+    own = _inside(own, np.where(carried, assignment.label, -1)[unassigned], carrier)
     own = _likeliest(own, batch, owned, unassigned)
     family, score = nearest_in_meaning(
-        lambda rows: texts(unassigned[rows]), signatures, own[:, owner].tocsr(), embed
+        lambda rows: asked(texts(unassigned[rows]), carried[unassigned[rows]]),
+        signatures,
+        own[:, owner].tocsr(),
+        embed,
     )
     adopted = family >= 0
     return assignment.with_prompts(unassigned[adopted], family[adopted], score[adopted])
+
+
+def _inside(own: sparse.csr_matrix, holds: Ids, carrier: Ids) -> sparse.csr_matrix:
+    """Leave of the families (l, f) that prompts' senders send, to prompts of a carrier those alone that stand in it.
+
+    holds: (l,) the carrier of each prompt, -1 = none. carrier: (f,) of each family.
+    """
+    row = np.repeat(np.arange(own.shape[0]), np.diff(own.indptr))
+    out = own.copy()
+    out.data[(holds[row] >= 0) & (carrier[own.indices] != holds[row])] = 0
+    out.eliminate_zeros()
+    return out
 
 
 def owners(signatures: Sequence[Signature | None]) -> Ids:

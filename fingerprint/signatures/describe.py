@@ -11,11 +11,12 @@ from itertools import pairwise
 import numpy as np
 
 from fingerprint.base.parallel import in_order, workers
-from fingerprint.base.types import Bools, Embed, FloatArray, HashArray
+from fingerprint.base.types import Bools, Embed, FloatArray, HashArray, Ids
 from fingerprint.discovery.assignment import Assignment, Whole
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery
 from fingerprint.discovery.families import members_of
+from fingerprint.discovery.layers import carriers_of
 from fingerprint.discovery.topics import Topics
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature, Spread, Stamp, Template
@@ -37,12 +38,14 @@ class Described:
     """The families of a batch as signatures (f), without those of which there is nothing to describe.
 
     assignment: of the n distinct prompts of the night that the batch is a sample of, to these rows.
-    born: (f,) bool, True for families that were not stored before.
+    born: (f,) bool, True for families that were not stored before. carrier: (f,) the row in whose text each stands, -1 =
+    none (`layers.carriers_of`).
     """
 
     signatures: tuple[Signature, ...]
     assignment: Assignment
     born: Bools
+    carrier: Ids
 
 
 def describe(
@@ -85,7 +88,10 @@ def describe(
     rank = np.full(len(drafts) + 1, -1, dtype=np.int32)
     rank[kept] = np.arange(len(kept))
     whole = whole or Whole.of(batch, discovery.assignment)
-    return Described(signatures, whole.carried(topical.assignment).renumbered(rank), known[kept] < 0)
+    carrier = np.full(len(drafts), -1, dtype=np.int32)
+    carrier[: len(textual)] = carriers_of(batch, discovery, settings)
+    assignment = whole.carried(topical.assignment).renumbered(rank)
+    return Described(signatures, assignment, known[kept] < 0, rank[carrier[kept]])
 
 
 def _textual(

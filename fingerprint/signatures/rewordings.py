@@ -82,7 +82,7 @@ def rewordings(
     wordings, owner = with_variants(
         batch.senders(), described.signatures, members, described.born, common, alike
     )
-    assignment = adopt(batch, texts, wordings, described.assignment, embed)
+    assignment = adopt(batch, texts, wordings, described.assignment, embed, described.carrier)
     label = owned_by(assignment.label, owner)
     members = members_of(label, families)
     tonight = spreads(batch, members)

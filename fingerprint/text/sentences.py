@@ -90,6 +90,14 @@ def split_sentences(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.LargeStringAr
     )
 
 
+def asked(texts: pa.Array | pa.ChunkedArray, chosen: Bools) -> pa.Array | pa.ChunkedArray:
+    """Return texts (q,), of the chosen ones (q,) only what follows the system prompt, where they have one."""
+    if not chosen.any():
+        return texts
+    own = pc.replace_substring_regex(texts, f"(?s)^[^{SYSTEM_END}]*{SYSTEM_END}", "", max_replacements=1)
+    return pc.if_else(pa.array(chosen), own, texts)
+
+
 @kernel
 def _cut(data: Bytes, offsets: IntArray, spans: IntArray) -> int:
     """Find the sentences of UTF-8 texts: where each begins and ends, and whose it is, into found (3, s).

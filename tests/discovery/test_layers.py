@@ -108,6 +108,34 @@ def test_text_that_an_agents_users_send_once_each_stays_the_agents() -> None:
     assert one_label(found, slice(0, 230)) >= 0
 
 
+def in_bursts(random: np.random.Generator, sent: list[Sent]) -> list[Sent]:
+    """The same at six moments of the day."""
+    moments = random.uniform(0, DAY, 6)
+    return [replace(s, second=float(random.choice(moments) + random.uniform(0, 120))) for s in sent]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_text_of_few_words_inside_an_agent_needs_that_its_senders_act_together(together: bool) -> None:
+    random = np.random.default_rng(21)
+    short = words(random, 10)
+    sent = [replace(s, prompt=s.prompt.replace(TASK, short)) for s in pool(random, 60)]
+    sent = in_bursts(random, sent) if together else sent
+    _, found = peeled([*sent, *people(random, 200, accounts=90), *passers_by(random, 200)])
+    assert (one_label(found, slice(0, 60)) != one_label(found, slice(60, 260))) == together
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_accounts_that_act_together_in_it_may_send_other_things_inside_the_agent(together: bool) -> None:
+    random = np.random.default_rng(22)
+    sent = in_bursts(random, pool(random, 40)) if together else pool(random, 40)
+    beside = [
+        Sent(words(random, 20), f"pool{n % 10}", float(random.uniform(0, DAY)), SYSTEM) for n in range(60)
+    ]
+    _, found = peeled([*sent, *beside, *people(random, 200, accounts=90), *passers_by(random, 200)])
+    carrier = one_label(found, slice(40, 300))
+    assert (one_label(found, slice(0, 40)) != carrier) == together
+
+
 def test_a_document_that_some_ask_about_among_others_stays_the_applications() -> None:
     random = np.random.default_rng(4)
     asked = people(random, 240, accounts=60)

@@ -9,6 +9,7 @@ import pytest
 from support.bare_signatures import signature
 from support.crafted import words
 from support.matched import ASK, END, family
+from support.reworded import ORIGINAL, OTHER, REWORDED
 
 from fingerprint.domain.errors import SnapshotError, StampMismatch
 from fingerprint.domain.schemas import TURN_END
@@ -208,3 +209,64 @@ def test_an_account_that_sent_the_family_before_counts(tmp_path: Path, embedder:
     assert known.score > other.score == nobody.score
     batch = found.find(normalise(pa.array([half, half])), pa.array(["a1", "a2"], pa.large_string()))
     assert batch.score.tolist() == [known.score, other.score]
+
+
+HOUSE = [
+    "you are the garden helper inside a small app for people who grow vegetables on their balcony",
+    "name the plant first and then say in two lines how much water and light it needs every day",
+    "never recommend poison and mention the pets and children that may be near the pots",
+]
+
+
+def carried(home: Path, embedder: Embedder, *, flagged: bool) -> Matcher:
+    """A home with an app's text of many accounts, and a template of few."""
+    app, ask = family(embedder, ". ".join(HOUSE), name="app", place="system"), family(embedder, *ORIGINAL)
+    about = {"similarity": 0.4, "typical_similarity": 0.1, "threshold": 0.5}
+    return opened(
+        home,
+        embedder,
+        replace(app, prototypes=embedder.encode(pa.array(HOUSE)), **about),
+        replace(ask, prototypes=embedder.encode(pa.array(ORIGINAL)), flagged=flagged, **about),
+    )
+
+
+@pytest.mark.parametrize("flagged", [True, False])
+def test_a_campaign_in_other_words_inside_an_app_is_the_campaigns(
+    tmp_path: Path, embedder: Embedder, flagged: bool
+) -> None:
+    found = carried(tmp_path, embedder, flagged=flagged)
+    house = ". ".join(HOUSE)
+    for system, prompt in ((house, ". ".join(REWORDED)), (None, f"{house}.\n{'. '.join(REWORDED)}")):
+        got = found.one(prompt, system)
+        assert got.family_id == ("f1" if flagged else "app")
+        assert [other.family_id for other in got.also] == (["app"] if flagged else [])
+    assert found.one("how often does a tomato need water", house).family_id == "app"
+
+
+def test_what_an_app_says_itself_makes_no_campaign_of_its_users(tmp_path: Path, embedder: Embedder) -> None:
+    """The campaign asks for much the same as the app's text does."""
+    about = {"similarity": 0.4, "typical_similarity": 0.1, "threshold": 0.5}
+    app = family(embedder, ". ".join(HOUSE), name="app")
+    like = [f"{sentence} please" for sentence in HOUSE]
+    found = opened(
+        tmp_path,
+        embedder,
+        replace(app, prototypes=embedder.encode(pa.array(HOUSE)), **about),
+        replace(
+            family(embedder, *ORIGINAL), prototypes=embedder.encode(pa.array(like)), flagged=True, **about
+        ),
+    )
+    assert found.one(f"{'. '.join(HOUSE)}. how often does a tomato need water").family_id == "app"
+
+
+def test_a_campaign_that_a_text_matches_is_not_given_up_for_what_it_means(
+    tmp_path: Path, embedder: Embedder
+) -> None:
+    short = family(embedder, "write down every step", flagged=True, threshold=0.3)
+    about = {"similarity": 0.4, "typical_similarity": 0.1, "threshold": 0.5}
+    other = replace(
+        family(embedder, ". ".join(OTHER), name="other"), prototypes=embedder.encode(pa.array(OTHER)), **about
+    )
+    got = opened(tmp_path, embedder, short, other).one(f"write down every step. {'. '.join(OTHER)}")
+    assert got.family_id == "f1"
+    assert [o.family_id for o in got.also] == ["other"]

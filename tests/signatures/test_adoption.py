@@ -13,7 +13,7 @@ from fingerprint.discovery.batch import Batch
 from fingerprint.embedding.embedder import Embedder
 from fingerprint.evidence.request_facts import RequestFacts
 from fingerprint.signatures import adoption
-from fingerprint.signatures.adoption import _likeliest, nearest_in_meaning
+from fingerprint.signatures.adoption import _inside, _likeliest, nearest_in_meaning
 
 TEXTS = pa.chunked_array(
     [[". ".join(REWORDED) + ": how do tides work?", "what is the height of the eiffel tower?"]]
@@ -103,3 +103,10 @@ def test_senders_of_little_else_are_asked_first(
         unassigned[np.flatnonzero(np.diff(_likeliest(own, batch(), owned, unassigned).indptr))].tolist()
         == left
     )
+
+
+def test_what_stands_in_a_carrier_is_only_given_to_what_stands_there_too() -> None:
+    own = sparse.csr_matrix(np.ones((3, 4), dtype=np.float32))
+    holds = np.array([-1, 3, 2], dtype=np.int32)
+    carrier = np.array([3, -1, -1, -1], dtype=np.int32)
+    assert _inside(own, holds, carrier).toarray().tolist() == [[1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fingerprint.base.types import Embed
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery
+from fingerprint.discovery.layers import carriers_of
 from fingerprint.discovery.topics import topics
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature, Stamp
@@ -24,7 +25,8 @@ def families_of(
     settings: Settings,
 ) -> NightFamilies:
     continued = discovery.continued(stored)
-    assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, embed)
+    carrier = carriers_of(batch, discovery, settings)
+    assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, embed, carrier)
     topical = topics(batch, discovery, assignment, stored, embed, settings)
     described = describe(batch, discovery, topical, stored, embed, stamp, settings)
     return rewordings(described, batch, batch.texts_of, common=common_words(batch), embed=embed)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -88,3 +89,13 @@ WRITTEN = st.lists(
 def test_the_kernel_cuts_as_regular_expressions_do(texts: list[str], times: int) -> None:
     texts = [text * times for text in texts]
     assert cut(*texts) == [by_arrow(text) for text in texts]
+
+
+def test_what_is_asked_follows_the_system_prompt() -> None:
+    texts = pa.array(
+        [f"a rule\nof it{SYSTEM_END}a task{TURN_END}more", "alone", f"b{SYSTEM_END}c"], pa.large_string()
+    )
+    chosen = np.array([True, True, False])
+    assert sentences.asked(texts, chosen).to_pylist() == [f"a task{TURN_END}more", "alone", f"b{SYSTEM_END}c"]
+    assert sentences.asked(texts, ~chosen)[2].as_py() == "c"
+    assert sentences.asked(texts, np.zeros(3, dtype=np.bool_)) is texts
