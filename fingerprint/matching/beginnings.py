@@ -74,9 +74,9 @@ class Beginnings:
     another. Where PYTHONHASHSEED fixes one of them, nothing is remembered. Safe to use from several threads.
     """
 
-    def __init__(self, index: NgramIndex, kept: int = KEPT) -> None:
+    def __init__(self, index: NgramIndex, kept: int = KEPT, filter_: HashArray | None = None) -> None:
         self._index = index
-        self.filter = filter_of(index.grams)
+        self.filter = filter_of(index.grams, []) if filter_ is None else filter_
         self._kept = kept if sys.flags.hash_randomization else 0
         self._known: OrderedDict[tuple[int, int, int], Read] = OrderedDict()
         self._lengths: dict[int, list[int]] = {}

@@ -132,7 +132,8 @@ class Live:
             # in a new process the first body of each kind loads, or compiles for seconds, what reads it
             for words, more in (("a", ""), ("a", ', "n": NaN'), ("a" * MOST_VALUES, "")):
                 said_in(parsed(f'{{"prompt": "{words}", "account_id": "b"{more}}}'.encode()))
-        matcher = Matcher(mapped if facts is None else with_facts(mapped, facts), self._embedder)
+        before = None if self.serving is None else self.serving.matcher
+        matcher = Matcher(mapped if facts is None else with_facts(mapped, facts), self._embedder, before)
         # the first lookups of a snapshot read its pages, and in a new process load the kernels
         short = "the first lookup of a snapshot reads its pages"
         long = f"{short}. " * (VERY_LONG // len(short))

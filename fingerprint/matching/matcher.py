@@ -56,7 +56,8 @@ class Nearest:
 class Matcher:
     """A snapshot and the model that reads new prompts as the snapshot's signatures were read."""
 
-    def __init__(self, snapshot: Snapshot, embedder: Embedder) -> None:
+    def __init__(self, snapshot: Snapshot, embedder: Embedder, before: Matcher | None = None) -> None:
+        """Match against a snapshot; before: a matcher of the same one, with other facts, whose work is used again."""
         stamp = stamp_from_json(snapshot.meta["stamp"])
         if stamp != stamp_of(embedder):
             raise StampMismatch(
@@ -71,7 +72,12 @@ class Matcher:
         self._embedder = embedder
         a = snapshot.arrays
         self._index = ngram_index.NgramIndex(*(a[name] for name in ngram_index.NgramIndex._fields))
-        self._beginnings = Beginnings(self._index)
+        if before is not None and before.snapshot.id == snapshot.id:
+            self.filter: HashArray = before.filter
+        else:
+            templates = [segment for facts in self.families for segment in facts["segments"]]
+            self.filter = scattered.filter_of(self._index.grams, templates)
+        self._beginnings = Beginnings(self._index, filter_=self.filter)
         self._any_topical = bool(a["topical"].any())
 
     @classmethod
@@ -100,9 +106,7 @@ class Matcher:
         words = tokens(texts)
         grams = shingle(words.hashes, words.section, words.row_offsets)
         hits = ngram_index.best_hits(self._index, grams.hashes, grams.offsets)
-        rows, more = scattered.scattered(
-            self._index.grams, self._beginnings.filter, words, self._without_campaign(hits)
-        )
+        rows, more = scattered.scattered(self._index.grams, self.filter, words, self._without_campaign(hits))
         own = [grams.hashes[grams.offsets[row] : grams.offsets[row + 1]] for row in rows]
         held = [ngram_index.held_with(self._index, ngram_index.NOTHING_HELD, hashes) for hashes in own]
         hits = self._loosened(hits, rows, held, more)

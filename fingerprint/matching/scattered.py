@@ -6,14 +6,19 @@ where nearly all of a template is in the text (WHOLE): a few of its words in thi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import pyarrow as pa
 from numba import njit
 
 from fingerprint.base.growing import widened
 from fingerprint.base.sorting import holds
 from fingerprint.base.types import HashArray, IntArray
-from fingerprint.text.ngrams import GRAM, MULTIPLIER
-from fingerprint.text.tokenise import Tokens
+from fingerprint.text.masking import remask
+from fingerprint.text.ngrams import GRAM, MULTIPLIER, shingle
+from fingerprint.text.normalise import normalise
+from fingerprint.text.tokenise import Tokens, tokens
 
 STEP, SPAN = 3, 7
 """How far from a word of the n-gram the next one may stand, 1 being beside it, and how far from the first the last: so up to two
@@ -29,15 +34,42 @@ WHOLE = 0.75
 """Share of a signature's weight that the text must hold of it."""
 
 _SHIFT, _ONE = np.uint64(29), np.uint64(1)
+_BLOCK = 8  # words of 64 bits: a line of the cache
 
 
-def filter_of(grams: HashArray) -> HashArray:
-    """Return a set of bits that tells of most n-grams that they are in no signature: 8 bits each, in (2^b,) words."""
-    bits = max(12, int(8 * len(grams)).bit_length())
-    words = np.zeros(1 << (bits - 6), np.uint64)
-    places = grams >> np.uint64(64 - bits)
-    np.bitwise_or.at(words, (places >> np.uint64(6)).astype(np.int64), _ONE << (places & np.uint64(63)))
-    return words
+def filter_of(grams: HashArray, templates: Sequence[str]) -> HashArray:
+    """Return a set of bits that tells of most n-grams that they are in no template (`_BLOCK` words for each of 2^b blocks).
+
+    Bits of n-grams that begin with the same two words lie in one block, so that a text's words with whatever stands before others
+    are looked up in few lines of the processor's cache. grams: (g,) uint64, sorted, those that count. templates: segments as they
+    are shown.
+    """
+    folded = normalise(pa.array(templates, pa.large_string())).to_pylist()
+    words = tokens(pa.array([remask(text) for text in folded], pa.large_string()))
+    every = shingle(words.hashes, words.section, words.row_offsets)
+    # those with a mark of a beginning or an end have fewer words
+    kept = np.flatnonzero((every.last - every.first == GRAM) & np.isin(every.hashes, grams))
+    first, known = every.first[kept], every.hashes[kept]
+    pair = _mixed_all(
+        _mixed_all(np.full(len(first), GRAM, np.uint64), words.hashes[first]), words.hashes[first + 1]
+    )
+    bits = max(4, int(len(known) // 16).bit_length())
+    out = np.zeros(_BLOCK << bits, np.uint64)
+    place = (pair >> np.uint64(64 - bits)) * np.uint64(_BLOCK) + (known & np.uint64(_BLOCK - 1))
+    _set_bits(out, place, known >> np.uint64(3) & np.uint64(63))
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _set_bits(words: HashArray, place: HashArray, bit: HashArray) -> None:
+    for i in range(len(place)):
+        words[place[i]] |= _ONE << bit[i]
+
+
+def _mixed_all(state: HashArray, token: HashArray) -> HashArray:
+    """Mix (n,) words into hashes of n-grams, as `shingle` does."""
+    mixed = (state ^ token) * MULTIPLIER
+    return np.asarray(mixed ^ (mixed >> _SHIFT))
 
 
 def scattered(
@@ -70,8 +102,8 @@ def _scattered(
     offsets: IntArray,
     rows: IntArray,
 ) -> tuple[HashArray, IntArray]:
-    bits = 6
-    while (1 << (bits - 6)) < len(kept):
+    bits = 0
+    while (_BLOCK << bits) < len(kept):
         bits += 1
     shift = np.uint64(64 - bits)
     out, n = np.empty(64, np.uint64), 0
@@ -82,14 +114,15 @@ def _scattered(
             one = _mixed(np.uint64(GRAM), hashes[i])
             for j in range(i + 1, min(i + STEP, end - 1) + 1):
                 two = _mixed(one, hashes[j])
+                block = (two >> shift) * np.uint64(_BLOCK)
                 for k in range(j + 1, min(j + STEP, end - 1) + 1):
                     three = _mixed(two, hashes[k])
                     for m in range(k + 1, min(k + STEP, i + SPAN, end - 1) + 1):
                         if m == i + GRAM - 1 or section[m] != section[i]:
                             continue
                         gram = max(_mixed(three, hashes[m]), _ONE)
-                        place = gram >> shift
-                        if kept[place >> np.uint64(6)] >> (place & np.uint64(63)) & _ONE == 0:
+                        word = kept[block + (gram & np.uint64(_BLOCK - 1))]
+                        if word >> (gram >> np.uint64(3) & np.uint64(63)) & _ONE == 0:
                             continue
                         if not holds(grams, gram):
                             continue

@@ -14,7 +14,7 @@ from fingerprint.domain.schemas import SYSTEM_END, TURN_END
 from fingerprint.matching import beginnings
 from fingerprint.matching.beginnings import Beginnings, Read
 from fingerprint.matching.ngram_index import Hits, NgramIndex, best_hits, best_of, index_ngrams
-from fingerprint.matching.scattered import scattered_in_one
+from fingerprint.matching.scattered import filter_of, scattered_in_one
 from fingerprint.text.ngrams import Shingles, shingle
 from fingerprint.text.normalise import normalise
 from fingerprint.text.sentences import HEAD, TAIL, ends_of, heads, split_sentences
@@ -88,7 +88,7 @@ def test_turn_by_turn_gives_what_the_whole_gives(turns: list[str], system: str |
     turns = [turn * (40 if n == repeated else 1) for n, turn in enumerate(turns)]
     texts = [begin + TURN_END.join(turns[:size]) for size in range(1, len(turns) + 1)]
     index = index_of(*texts)
-    remembering = Beginnings(index)
+    remembering = Beginnings(index, filter_=filter_of(index.grams, texts))
     for text in [*texts, *texts]:
         read = remembering.read(text)
         assert alike(read, text, index)
