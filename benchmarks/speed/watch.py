@@ -76,10 +76,10 @@ class Timed(Watch):
         self.seconds: list[float] = []
         self.largest = 0
 
-    def round(self, end: Position) -> None:
+    def round(self, end: Position, *, last: bool = False) -> None:
         """Time a round."""
         began = time.process_time()
-        super().round(end)
+        super().round(end, last=last)
         self.seconds.append(time.process_time() - began)
         self.largest = max(self.largest, self.window_size)
 

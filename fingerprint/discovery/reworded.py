@@ -79,19 +79,26 @@ class Reworded:
 
 
 def reworded(
-    batch: Batch, prompts: IntArray, stored: Sequence[Signature], embed: Embed, settings: Settings
+    batch: Batch,
+    prompts: IntArray,
+    stored: Sequence[Signature],
+    embed: Embed,
+    settings: Settings,
+    *,
+    fresh: bool = True,
 ) -> Reworded:
-    """Find reworded families among prompts (p,), ascending, that share no text with any; stored ones first."""
+    """Find reworded families among prompts (p,), ascending, that share no text with any: stored ones, then new ones if `fresh`."""
     said = read_sentences(batch, prompts, embed)
     old = [number for number, s in enumerate(stored) if s.kind == "reworded"]
     continued = _claim(said, [stored[number].prototypes for number in old])
     seen, again = np.unique(continued[continued >= 0], return_inverse=True)
     label = np.full(len(said.prompts), -1, dtype=np.int32)
     label[continued >= 0] = again
-    free = np.flatnonzero(continued < 0)
-    rest = said.only(continued < 0)
-    fresh, wordings = _discover(batch, rest, settings)
-    label[free] = np.where(fresh >= 0, len(seen) + fresh, -1)
+    wordings: tuple[tuple[Wordings, ...], ...] = ()
+    if fresh:
+        free = np.flatnonzero(continued < 0)
+        new, wordings = _discover(batch, said.only(continued < 0), settings)
+        label[free] = np.where(new >= 0, len(seen) + new, -1)
     known = np.concatenate([np.array(old, dtype=np.int64)[seen], np.full(len(wordings), -1)])
     return Reworded(said.prompts, label, known.astype(np.int64), (*(() for _ in seen), *wordings))
 

@@ -73,8 +73,9 @@ def topics(
     settings: Settings,
     *,
     graph: Graph = knn_graph,
+    fresh: bool = True,
 ) -> Topics:
-    """Find families of meaning among the prompts that no family holds, stored ones first.
+    """Find families of meaning among the prompts that no family holds, stored ones first; others only if `fresh`.
 
     Those of new families with a short core are looked at, too: a wording that comes back now and then makes one.
     assignment: of the batch's prompts to the families of the discovery. graph: finds neighbours, as `knn.knn_graph`.
@@ -83,7 +84,7 @@ def topics(
     prompts = prompts[assignment.label[prompts] < 0]
     fragments = np.flatnonzero((discovery.families.known < 0) & (discovery.families.size < MIN_LONG_CORE))
     open_to = np.union1d(prompts, np.flatnonzero(np.isin(discovery.label, fragments)))
-    said = beside_text(reworded(batch, open_to, stored, embed, settings), discovery.label)
+    said = beside_text(reworded(batch, open_to, stored, embed, settings, fresh=fresh), discovery.label)
     worded = said.label >= 0
     assignment = assignment.with_prompts(
         said.prompts[worded], len(discovery.families) + said.label[worded], strength=1.0
@@ -92,8 +93,8 @@ def topics(
     prompts = prompts[assignment.label[prompts] < 0]
     unassigned = Unassigned(prompts, embed_heads(batch, prompts, embed))
     continues = _continued(unassigned, stored)
-    free = np.flatnonzero(continues < 0)
-    fresh = cluster_by_meaning(
+    free = np.flatnonzero((continues < 0) & fresh)
+    label = cluster_by_meaning(
         unassigned.vectors[free],
         batch.conversations()[unassigned.prompts[free]],
         batch.account,
@@ -107,10 +108,10 @@ def topics(
     seen, topic = np.unique(continues[continues >= 0], return_inverse=True)
     number = np.full(len(continues), -1, dtype=np.int64)
     number[continues >= 0] = topic
-    number[free] = np.where(fresh >= 0, len(seen) + fresh, -1)
+    number[free] = np.where(label >= 0, len(seen) + label, -1)
     taken = number >= 0
     after = assignment.with_prompts(unassigned.prompts[taken], first + number[taken], strength=1.0)
-    subjects = np.concatenate([seen, np.full(int(fresh.max(initial=-1)) + 1, -1)]).astype(np.int64)
+    subjects = np.concatenate([seen, np.full(int(label.max(initial=-1)) + 1, -1)]).astype(np.int64)
     wordings = (*said.wordings, *(() for _ in subjects))
     known = np.concatenate([said.known, subjects]).astype(np.int64)
     return Topics(after, known, wordings, unassigned.still(after.label))

@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 
 from fingerprint.assessment.assess import EarlierNights, assess, meanings
 from fingerprint.assessment.earlier_evidence import Since
-from fingerprint.base.types import FloatArray
 from fingerprint.discovery.batch import Batch, Requests, collect
 from fingerprint.discovery.discover import discover
 from fingerprint.discovery.layers import carriers_of, peel
@@ -30,10 +29,10 @@ from fingerprint.domain.reading import Reading
 from fingerprint.domain.settings import Home, Settings
 from fingerprint.domain.signature import Signature
 from fingerprint.embedding.embedder import Embedder, stamp_of
-from fingerprint.embedding.vector_cache import content_keys
 from fingerprint.evidence.intents import catalogue
 from fingerprint.jobs import watch_state
 from fingerprint.jobs.publish import publish_snapshot
+from fingerprint.jobs.round_vectors import RoundVectors
 from fingerprint.jobs.watch_state import EventRecord, WatchState
 from fingerprint.matching.live import Live
 from fingerprint.nights.night import fill_batch
@@ -54,6 +53,9 @@ EXAMPLES = 10
 RECENT_CHUNKS = 64
 """Chunks in which a request is looked for that the stream may repeat."""
 
+MEANING_GROWTH = 0.5
+"""Families of meaning take most of a round's time, so new ones are looked for after the window grew by this share."""
+
 MAX_RAISED = 1_000
 """Families that are continued; beyond them those that were seen longest ago are forgotten."""
 
@@ -63,7 +65,9 @@ class WatchOptions:
     """How a stream is watched.
 
     every_minutes, every_rows: families are looked for after so much of the stream's time, if at least least_rows
-    requests came in it that no family of the home explains, and at the latest after so many of these.
+    requests came in it that no family of the home explains, and they are a share `growth` of those that there were; at
+    the latest after so many of these. So a round costs more the fuller the window, and all rounds of a day little more
+    than a few nights.
     window_hours, window_rows: how old and how many such requests are kept. store: a flagged family is stored in the
     home at once, so that lookups match it.
     """
@@ -72,8 +76,9 @@ class WatchOptions:
     every_minutes: float = 10.0
     every_rows: int = 5_000
     least_rows: int = 100
-    window_hours: float = 6.0
-    window_rows: int = 30_000
+    growth: float = 0.2
+    window_hours: float = 24.0
+    window_rows: int = 60_000
     store: bool = False
     reading: Reading = field(default_factory=Reading)
 
@@ -96,7 +101,7 @@ class Watch:
         self.state = state
         self._embedder = Embedder.load(options.settings.model)
         self._stamp = stamp_of(self._embedder)
-        self._vectors = _RoundVectors(self._embedder)
+        self._vectors = RoundVectors(self._embedder)
         self._window: list[_Buffered] = []
         self._fresh = 0
         self._live: Live | None = None
@@ -117,7 +122,7 @@ class Watch:
                 self.round(chunk.end)
                 if save is not None:
                     save(self.state)
-        self.round(self.state.seen)
+        self.round(self.state.seen, last=True)
         if save is not None:
             save(self.state)
 
@@ -182,16 +187,28 @@ class Watch:
         if self.state.latest is None or self.state.last_round is None:
             return False
         waited = self.state.latest - self.state.last_round >= timedelta(minutes=self._options.every_minutes)
-        return (waited and self._fresh >= self._options.least_rows) or self._fresh >= self._options.every_rows
+        grown = self._fresh >= self._options.growth * (self.window_size - self._fresh)
+        enough = waited and grown and self._fresh >= self._options.least_rows
+        return enough or self._fresh >= self._options.every_rows
 
-    def round(self, end: Position) -> None:
-        """Look for families in the window, and tell what is new; `end` is the position reached."""
+    def _meaning_due(self, last: bool) -> bool:
+        """Tell whether enough has come since families of meaning were looked for, or nothing more will; count it if not."""
+        self.state.since_meaning += self._fresh
+        earlier = self.window_size - self.state.since_meaning
+        if self.state.since_meaning < MEANING_GROWTH * earlier and not last:
+            return False
+        self.state.since_meaning = 0
+        return True
+
+    def round(self, end: Position, *, last: bool = False) -> None:
+        """Look for families in the window, and tell what is new; `end` is the position reached, last: of the stream."""
         self._refresh()
         self._evict()
         if self._fresh and self._window:
             hours = self._options.settings.conversation_hours
-            rows, requests = in_memory(list(turns((part.rows for part in self._window), hours)))
-            self._search(collect([rows]), requests)
+            whole = pa.Table.from_batches([part.rows for part in self._window]).combine_chunks()
+            rows, requests = in_memory(list(turns(whole.to_batches(), hours)))
+            self._search(collect([rows]), requests, meaning=self._meaning_due(last))
         self._fresh = 0
         self.state.last_round = self.state.latest
         self.state.done = dict(end)
@@ -214,15 +231,18 @@ class Watch:
             kept.append(replace(part, rows=rows))
         self._window = kept[::-1]
 
-    def _search(self, batch: Batch, requests: Requests) -> None:
-        """Find families in the window by the steps of a night, continuing those raised before, and tell what is new."""
+    def _search(self, batch: Batch, requests: Requests, *, meaning: bool) -> None:
+        """Find families in the window by the steps of a night, continuing those raised before, and tell what is new.
+
+        meaning: look for new families of meaning, too, which takes most of the time.
+        """
         settings, raised = self._options.settings, list(self.state.raised.values())
         self._vectors.begin_round()
         discovery = peel(batch, discover(batch, raised, settings, lambda _stage: None), raised, settings)
         continued = discovery.continued(raised)
         carrier = carriers_of(batch, discovery, settings)
         assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, self._vectors, carrier)
-        topical = topics(batch, discovery, assignment, raised, self._vectors, settings)
+        topical = topics(batch, discovery, assignment, raised, self._vectors, settings, fresh=meaning)
         described = describe(batch, discovery, topical, raised, self._vectors, self._stamp, settings)
         night = rewordings(described, batch, batch.texts_of, common=common_words(batch), embed=self._vectors)
         stored = [*self._store.signatures(), *raised]
@@ -353,31 +373,6 @@ def watch(
 
     Watch(home, options, state, emit).run(feed, save)
     return state
-
-
-class _RoundVectors:
-    """Embeds texts, remembering this round's vectors and the last one's: most of the window is the same."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
-        self._last: dict[bytes, FloatArray] = {}
-        self._now: dict[bytes, FloatArray] = {}
-
-    def begin_round(self) -> None:
-        """Begin a round."""
-        self._last, self._now = self._now, {}
-
-    def __call__(self, texts: pa.Array | pa.ChunkedArray) -> FloatArray:
-        keys = [key.tobytes() for key in content_keys(texts)]
-        flat = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-        for key in keys:
-            if key not in self._now and key in self._last:
-                self._now[key] = self._last[key]
-        missing = [place for place, key in enumerate(keys) if key not in self._now]
-        fresh = self._embedder.encode(flat.take(pa.array(missing, pa.int64())))
-        self._now.update(zip((keys[place] for place in missing), fresh, strict=True))
-        rows = np.array([self._now[key] for key in keys], np.float32)
-        return rows.reshape(len(keys), self._embedder.dimension)
 
 
 def _latest(signatures: Sequence[Signature]) -> dict[str, Signature]:

@@ -18,7 +18,7 @@ from fingerprint.domain.signature import Signature, Stamp
 from fingerprint.domain.signature_json import from_json, stamp_from_json, stamp_to_json, to_json
 from fingerprint.traffic.feeds import Position
 
-FORMAT = "fingerprint-watch/1"
+FORMAT = "fingerprint-watch/2"
 
 EventRecord = dict[str, Any]
 """An event, as one JSON object."""
@@ -42,6 +42,7 @@ class WatchState:
     raised: dict[str, Signature] = field(default_factory=dict)
     flagged: list[str] = field(default_factory=list)
     active: dict[str, str] = field(default_factory=dict)
+    since_meaning: int = 0
     rows: int = 0
     rejected: int = 0
     told_bytes: int = 0
@@ -71,6 +72,7 @@ def load(path: Path | None, source: str, stamp: Stamp) -> WatchState:
             raised={s["family_id"]: from_json(s) for s in content["raised"]},
             flagged=content["flagged"],
             active=content["active"],
+            since_meaning=content["since_meaning"],
             rows=content["rows"],
             rejected=content["rejected"],
             told_bytes=content["told_bytes"],
@@ -93,6 +95,7 @@ def save(state: WatchState, path: Path, source: str, stamp: Stamp) -> None:
             "raised": [to_json(s) for s in state.raised.values()],
             "flagged": state.flagged,
             "active": state.active,
+            "since_meaning": state.since_meaning,
             "rows": state.rows,
             "rejected": state.rejected,
             "told_bytes": state.told_bytes,

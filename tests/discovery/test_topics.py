@@ -190,6 +190,9 @@ def test_a_stored_topic_goes_on_and_others_are_found_beside_it() -> None:
     assert found.assignment.strength.tolist() == [1] * 60 + [0] * 300
     assert found.unassigned.prompts.tolist() == list(range(60, 360))
     assert (before.label == -1).all()
+    known_only = topics(batch, discovery, before, stored, embed, Settings(), fresh=False)
+    assert known_only.known.tolist() == [1]
+    assert known_only.assignment.label.tolist() == [-1] * 30 + [len(discovery.families)] * 30 + [-1] * 300
 
 
 def test_prompts_that_were_adopted_are_in_no_topic() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from fingerprint.jobs.watch import Watch, WatchFiles, WatchOptions, watch
 from fingerprint.jobs.watch_state import EventLog, WatchState
 from fingerprint.traffic.feeds import Chunk, File
 
-OFTEN = WatchOptions(every_minutes=60)
+OFTEN = WatchOptions(every_minutes=60, growth=0)
 
 
 def events(path: Path) -> list[Row]:
@@ -75,7 +76,7 @@ def test_a_watch_that_is_killed_tells_each_event_once(
         "--events",
         tmp_path / "events",
     )
-    command = (*command, "--every-minutes", 60)
+    command = (*command, "--every-minutes", 60, "--growth", 0)
     process = start(*command)
     until = time.monotonic() + 200
     told = tmp_path / "events"
@@ -136,7 +137,7 @@ def test_families_of_the_home_are_told_at_once_and_leave_the_window(
 
 
 def test_the_window_is_bounded(stream: Path, tmp_path: Path) -> None:
-    options = WatchOptions(every_minutes=30, least_rows=10, window_hours=2, window_rows=60)
+    options = WatchOptions(every_minutes=30, least_rows=10, growth=0, window_hours=2, window_rows=60)
     told: list[dict[str, object]] = []
     watching = Watch(Home(tmp_path), options, WatchState(), told.append)
     sizes = []
@@ -153,9 +154,22 @@ def test_the_window_is_bounded(stream: Path, tmp_path: Path) -> None:
     assert max(sizes) == 60
 
 
+def test_a_full_window_is_looked_through_less_often(stream: Path, tmp_path: Path) -> None:
+    options = WatchOptions(every_minutes=1, least_rows=10, growth=0.5)
+    watching = Watch(Home(tmp_path), options, WatchState(), lambda event: None)
+    sizes = []
+    for number, line in enumerate(stream.read_bytes().splitlines(keepends=True)):
+        watching.take(Chunk(line, {"bytes": number}, {"bytes": number + 1}))
+        if watching._due():
+            sizes.append(watching.window_size)
+            watching._fresh, watching.state.last_round = 0, watching.state.latest
+    assert len(sizes) > 4
+    assert all(later >= 1.5 * earlier for earlier, later in pairwise(sizes))
+
+
 def test_a_flagged_family_is_stored_and_matched(stream: Path, tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
-    options = WatchOptions(every_minutes=60, store=True)
+    options = WatchOptions(every_minutes=60, growth=0, store=True)
     state = watch(File(stream), home, WatchFiles("s", None, tmp_path / "events"), options)
     flagged = {str(e["family_id"]) for e in events(tmp_path / "events") if e["event"] == "flagged"}
     assert flagged == set(state.flagged)

@@ -66,9 +66,17 @@ if TYPE_CHECKING:
     help="Look earlier if N requests in no family have come since.",
 )
 @click.option(
+    "--growth",
+    type=click.FloatRange(min=0),
+    default=0.2,
+    show_default=True,
+    metavar="SHARE",
+    help="But look only if they are a share SHARE of those that were kept already.",
+)
+@click.option(
     "--window-hours",
     type=click.FloatRange(min=0, min_open=True),
-    default=6.0,
+    default=24.0,
     show_default=True,
     metavar="H",
     help="Keep requests in no family for H hours.",
@@ -76,7 +84,7 @@ if TYPE_CHECKING:
 @click.option(
     "--window-rows",
     type=click.IntRange(min=100),
-    default=30_000,
+    default=60_000,
     show_default=True,
     metavar="N",
     help="Keep at most N of them.",
