@@ -1,4 +1,4 @@
-"""Writes fingerprint/jobs/kernels.jsonl: which kernels nights, lookups and hunts call from Python, with which types.
+"""Writes fingerprint/jobs/kernels.jsonl: which kernels nights and lookups call from Python, with which types.
 
 It runs some of each, twice: once all of them are compiled, only those are loaded that Python calls.
 """
@@ -48,7 +48,7 @@ def written(of: Any) -> first_use.Type:
 
 
 def work(folder: Path) -> None:
-    """Run nights of several forms of logs, lookups and a hunt, in this process."""
+    """Run nights of several forms of logs, and lookups, in this process."""
     from fingerprint.cli.main import cli
 
     def run(*words: object) -> None:
@@ -66,13 +66,6 @@ def work(folder: Path) -> None:
     run("lookup", other, "--home", folder / "second", "--quiet", "--output", folder / "found.jsonl")
     run("lookup", logs / "day4.parquet", "--home", home, "--quiet", "--output", folder / "found.parquet")
     run("try", "tell me something", "--home", home)
-    found = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "fingerprint", "families", "--home", home, "--limit", "1", "--json"],
-        capture_output=True,
-        check=True,
-    )
-    family = json.loads(found.stdout.splitlines()[0])["family_id"]
-    run("hunt", family, logs / "day4.parquet", "--home", home, "--quiet")
 
 
 def main() -> None:
