@@ -30,6 +30,10 @@ LONGER = 2.0
 FEWEST_SAID = 2
 """Sentences of a template from which on two that say the same are one: single ones are alike by chance (D-256)."""
 
+SMALL = 24
+"""Prompts from which on a family stays apart from others that say the same: a pool's large templates are often alike, but
+each stands for itself (D-256)."""
+
 PART_MEANING, WORDING_MEANING, PART_UNLIKE, FEWEST_PARTS = -0.15, -0.1, 0.03, 3
 """Parts of one template are no more than so much less alike than wordings of it must be, of one sentence or of several,
 and filled no more unlike each other (`filling_discrepancy`); two may be two templates, but so many are parts of one (D-257)."""
@@ -113,18 +117,20 @@ def _foreign(wording: Wording, one: IntArray, other: IntArray) -> Bools:
 def _one_template(wording: Wording, one: IntArray, other: IntArray, unlike: Doubles) -> Bools:
     """Tell which pairs (p,) of families of one pool are of one template; unlike: how unlike they are filled, NaN unknown.
 
-    Wordings of it say the same, in two sentences at least. Parts of it are filled with one kind of thing, and say
-    something alike; two such families are two templates, but three are parts of one.
+    Wordings of it are small, and say the same, in two sentences at least. Parts of it are filled with one kind of thing,
+    and say something alike, in a sentence each or small; two such families are two templates, but three are parts of one.
     """
+    prompts = np.diff(wording.members.indptr)
+    small = np.maximum(prompts[one], prompts[other]) < SMALL
     meaning = np.array(
         [wording.similarity(i, np.array([j]))[0] for i, j in zip(one.tolist(), other.tolist(), strict=True)]
     ).reshape(len(one))
     sentences = np.array([len(s) for s in wording.sentences], dtype=np.int64)
-    same = (meaning >= 0) & (np.maximum(sentences[one], sentences[other]) >= FEWEST_SAID)
-    least = np.where(
-        np.minimum(sentences[one], sentences[other]) >= FEWEST_SAID, WORDING_MEANING, PART_MEANING
-    )
-    parts = same | (meaning >= 0) | ((meaning >= least) & (unlike <= PART_UNLIKE))
+    same = small & (meaning >= 0) & (np.maximum(sentences[one], sentences[other]) >= FEWEST_SAID)
+    several = np.minimum(sentences[one], sentences[other]) >= FEWEST_SAID
+    least = np.where(several, WORDING_MEANING, PART_MEANING)
+    alike = (meaning >= 0) | ((meaning >= least) & (unlike <= PART_UNLIKE))
+    parts = same | (alike & (small | ~several))
     group = components(one[parts], other[parts], len(sentences))
     return np.asarray(same | (parts & (np.bincount(group)[group[one]] >= FEWEST_PARTS)))
 

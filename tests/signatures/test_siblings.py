@@ -115,6 +115,11 @@ def test_wordings_that_a_pool_deals_evenly_are_one_family() -> None:
     assert joined(*pools, familiar=ONE_LANGUAGE, sentences=2, cosine=0.4) == [-1, -1, -1]
 
 
+def test_large_templates_of_one_pool_that_say_the_same_stay_apart() -> None:
+    pools = (range(30), range(2, 34), range(100, 108))
+    assert joined(*pools, familiar=ONE_LANGUAGE, sentences=2, cosine=0.9, unlike=0.0) == [-1, -1, -1]
+
+
 def test_single_sentences_of_two_families_are_alike_by_chance() -> None:
     pools = (range(8), range(2, 13), range(100, 108))
     assert joined(*pools, familiar=ONE_LANGUAGE, sentences=1, cosine=0.5, unlike=0.0) == [-1, -1, -1]
