@@ -11,10 +11,17 @@ import numpy as np
 from safetensors.numpy import save
 
 
-def write_folder(folder: Path, table: np.ndarray, tokenizer: str, licence: Path) -> None:
-    """Write rows (v, d), a tokenizers file, what the library needs to load them, the licence and SHA256SUMS."""
+def write_folder(
+    folder: Path, table: np.ndarray, tokenizer: str, licence: Path, words: np.ndarray | None = None
+) -> None:
+    """Write rows (v, d), a tokenizers file, what the library needs to load them, the licence and SHA256SUMS.
+
+    words: the table of other languages' words, if there is one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.safetensors").write_bytes(save({"embedding.weight": table}))
+    if words is not None:
+        np.save(folder / "words.npy", words)
     (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
     modules = [
         {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.StaticEmbedding"},

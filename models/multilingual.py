@@ -12,7 +12,8 @@ where they are from). English text keeps its tokens and their vectors; what is a
 3. what all these vectors have in common is taken out (the first step of Arora, Liang & Ma, "A Simple but Tough-to-Beat
    Baseline for Sentence Embeddings", ICLR 2017, section 3, with the mean for the first axis);
 4. words of like vectors share a row (k-means in two levels), so that the file is small;
-5. words that would change how an English word is cut are left out.
+5. `words.npy` has each word's row, and how much oftener other languages use it than English does, by which texts that
+   are not English are told (`fingerprint/embedding/languages.py`).
 
 A sentence is the mean of its words' rows: rows of words with many or common meanings are short, so they count for less.
 """
@@ -24,10 +25,10 @@ import gzip
 import os
 import re
 import sysconfig
+import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = (
     "1"  # sums depend on the number of threads
@@ -38,13 +39,22 @@ import numpy as np
 import pyarrow as pa
 import snowballstemmer
 from model_folder import write_folder
-from multilingual_tokenizer import SPACELESS, english_json, key_of, tokenizer_json
 from safetensors.numpy import load_file
 from scipy import sparse
 from tokenizers import Tokenizer
 from wordfreq import get_frequency_dict
 
+from fingerprint.embedding.languages import MOST_EVIDENCE, packed
 from fingerprint.text.normalise import normalise
+
+Words = tuple[list[str], np.ndarray, np.ndarray]
+"""Words (n,), their vectors (n, d) and frequencies (n,)."""
+
+SPACELESS = ("zh", "ja", "th")
+"""Languages that put no spaces between words."""
+
+LONGEST = 64
+"""Characters of the longest word."""
 
 COMMON_WORDS = Path(__file__).parent / "common-words.txt"
 STEMMERS = {
@@ -58,23 +68,32 @@ PREFIXES = {"he": ("ו", "ה", "ב", "ל", "כ", "מ", "ש"), "ar": ("و", "ال
 CORPUS = {"no": "nb"}
 """The language whose frequencies are taken, where it goes by another name."""
 
-LEMMAS, FORMS = 16_000, 22_000
+LEMMAS, FORMS = 16_000, 40_000
 """Most frequent listed words of a language, and other frequent ones."""
 
-LEAST = 2e-6
+LEAST = 1e-6
 """Frequency of the rarest word that is taken, in a language of which frequencies are known."""
 
-RARE, BY_HAND = 1e-8, 1e-4
+RARE, BY_HAND = 1e-8, 1e-5
 """Frequency of words that no list has, and of those of `common-words.txt`."""
 
 SENSE, WORD = 0.5, 0.5
 """Powers of the frequencies by which the synsets of a word, and the words of a synset, are weighted."""
 
 MIN_BEGINNING, BEGINNING_SHARE, MOST_ALIKE, MOST_LONGER = 4, 0.6, 12, 3
-ROWS = 24_000
+ROWS = 32_000
 COARSE_STEPS, FINE_STEPS = 10, 8
-ENGLISH_WORDS = 25_000
-"""Frequent English words whose tokens must stay, beside those of the lexicon and of programs."""
+LEAST_ENGLISH = 3e-7
+"""Frequency of the rarest English word that tells a text to be English."""
+
+MOSTLY_ENGLISH = 30
+"""A word that English uses so many times oftener than any other language is English in their texts, too."""
+
+MOST_OF_LENGTH = {1: 0, 2: 16, 3: 24}
+"""Evidence that words of so many ASCII letters give at most: they stand for anything in programs."""
+
+MOST_OF_ASCII = 32
+"""Evidence that a longer word of ASCII letters gives at most, for either side."""
 
 MIN_IN_CODE, OF_CODE = 3, 1e-5
 """Times that the standard library must hold a word of programs, and the frequency that it counts with."""
@@ -128,8 +147,13 @@ def read_english(lexicon: Path, folder: Path) -> English:
 
 
 def keys_of(words: list[str]) -> list[str]:
-    """What the tokenizer sees of each word in normalised text; "" for what it would not take as one."""
-    return [key_of(text) for text in normalise(pa.array(words, pa.large_string())).to_pylist()]
+    """Each word as normalised texts have it; "" for what is read as no word or as several."""
+    return [_key(text) for text in normalise(pa.array(words, pa.large_string())).to_pylist()]
+
+
+def _key(text: str) -> str:
+    apart = any(unicodedata.category(c)[0] in "PZSC" for c in text)
+    return "" if apart or not any(c.isalpha() for c in text) or len(text) > LONGEST else text
 
 
 def common_words() -> dict[str, list[tuple[str, str]]]:
@@ -150,12 +174,22 @@ def frequencies(language: str) -> dict[str, float]:
         listed = get_frequency_dict(CORPUS.get(language, language), "best")
     except LookupError:
         return {}
-    words = list(listed)[:120_000]
+    words = list(listed)[:200_000]
     out: dict[str, float] = defaultdict(float)
     for word, key in zip(words, keys_of(words), strict=True):
         if key:
             out[key] += listed[word]
     return dict(out)
+
+
+def without_meaning(known: set[str], frequency: list[dict[str, float]]) -> dict[str, float]:
+    """Frequent words of other languages that have no vector, and how frequent they are: they tell a text's language."""
+    out: dict[str, float] = {}
+    for listed in frequency:
+        for key, p in listed.items():
+            if p >= LEAST and key not in known:
+                out[key] = max(out.get(key, 0.0), p)
+    return out
 
 
 def relatives(language: str, keys: list[str], listed: list[str]) -> dict[str, list[str]]:
@@ -165,29 +199,31 @@ def relatives(language: str, keys: list[str], listed: list[str]) -> dict[str, li
     by_stem, by_beginning = defaultdict(list), defaultdict(list)
     for word in listed:
         by_stem[stem(word)].append(word)
-        for n in range(MIN_BEGINNING, len(word) + 1):
-            by_beginning[word[:n]].append(word)
+        letters = unicodedata.normalize("NFD", word)  # endings of Korean words change within a syllable
+        for n in range(MIN_BEGINNING, len(letters) + 1):
+            by_beginning[letters[:n]].append(word)
 
-    def alike(key: str) -> list[str]:
-        if stem(key) in by_stem:
-            return by_stem[stem(key)]
+    def alike(word: str) -> list[str]:
+        key = unicodedata.normalize("NFD", word)
+        if stem(word) in by_stem:
+            return by_stem[stem(word)]
         for prefix in PREFIXES.get(language, ()):
-            rest = key.removeprefix(prefix)
-            if rest != key and len(rest) > 1 and (found := [rest] if rest in known else alike(rest)):
+            rest = word.removeprefix(prefix)
+            if rest != word and len(rest) > 1 and (found := [rest] if rest in known else alike(rest)):
                 return found
         for n in range(len(key), max(MIN_BEGINNING, int(BEGINNING_SHARE * len(key) + 0.99)) - 1, -1):
-            found = [w for w in by_beginning.get(key[:n], ()) if len(w) <= len(key) + MOST_LONGER]
+            found = [w for w in by_beginning.get(key[:n], ()) if len(w) <= len(word) + MOST_LONGER]
             if 0 < len(found) <= MOST_ALIKE:
                 return found
         return []
 
     known = set(listed)
-    return {key: found for key in keys if len(key) > 2 and (found := alike(key))}
+    least = 1 if language == "ko" else 2
+    return {key: found for key in keys if len(key) > least and (found := alike(key))}
 
 
-def words_of(lexicon: Path, language: str, english: English) -> tuple[list[str], np.ndarray, np.ndarray]:
+def words_of(lexicon: Path, language: str, frequency: dict[str, float], english: English) -> Words:
     """Keys (n,) of a language, their vectors (n, d) and frequencies (n,)."""
-    frequency = frequencies(language)
     listed: dict[str, set[int]] = defaultdict(set)
     entries = [(w, s) for w, s in lemmas(lexicon, language) if " " not in w]
     for key, (_, synsets) in zip(keys_of([w for w, _ in entries]), entries, strict=True):
@@ -218,9 +254,7 @@ def words_of(lexicon: Path, language: str, english: English) -> tuple[list[str],
     )
 
 
-def join(
-    languages: list[tuple[list[str], np.ndarray, np.ndarray]],
-) -> tuple[list[str], np.ndarray, np.ndarray]:
+def join(languages: list[Words]) -> Words:
     """Put the words of all languages together; what several spell alike is their mean, by frequency."""
     place: dict[str, int] = {}
     owner = np.array([place.setdefault(key, len(place)) for keys, _, _ in languages for key in keys])
@@ -241,16 +275,19 @@ def code_words() -> list[str]:
     return sorted(word for word, times in count.items() if times >= MIN_IN_CODE)
 
 
-def english_words(english: English, lexicon: Path) -> dict[str, float]:
-    """English words and those of programs, with their frequencies; one that another language uses more is none."""
-    words = [*list(english.frequency)[:ENGLISH_WORDS], *(w for w, _ in lemmas(lexicon, "en"))]
-    out = {key: english.frequency.get(key, RARE) for key in keys_of(words) if key}
+def english_words(english: English) -> dict[str, float]:
+    """English words and those of programs, with their frequencies."""
+    words = [word for word, p in english.frequency.items() if p >= LEAST_ENGLISH]
+    out: dict[str, float] = {}
+    for key, word in zip(keys_of(words), words, strict=True):
+        if key:
+            out[key] = out.get(key, 0.0) + english.frequency[word]
     return out | {key: max(out.get(key, 0.0), OF_CODE) for key in keys_of(code_words()) if key}
 
 
 def with_common_words(
-    words: tuple[list[str], np.ndarray, np.ndarray], pairs: list[tuple[str, str]], english: English
-) -> tuple[list[str], np.ndarray, np.ndarray]:
+    words: Words, pairs: list[tuple[str, str]], frequency: dict[str, float], english: English
+) -> Words:
     """Give the words that are listed by hand the vectors of their English words, whatever a lexicon says of them."""
     forms: dict[str, list[str]] = defaultdict(list)
     for key, (_, word) in zip(keys_of([form for form, _ in pairs]), pairs, strict=True):
@@ -259,8 +296,12 @@ def with_common_words(
     keys, vectors, p = words
     others = [n for n, key in enumerate(keys) if key not in forms]
     own = np.array([sums(english.tokenizer, english.rows, w).mean(axis=0) for w in forms.values()])
-    frequency = np.concatenate([p[others], np.full(len(forms), BY_HAND)])
-    return [*(keys[n] for n in others), *forms], np.concatenate([vectors[others], own]), frequency
+    p_own = np.array([max(frequency.get(key, 0.0), BY_HAND) for key in forms])
+    return (
+        [*(keys[n] for n in others), *forms],
+        np.concatenate([vectors[others], own]),
+        np.concatenate([p[others], p_own]),
+    )
 
 
 def without_common_direction(vectors: np.ndarray) -> np.ndarray:
@@ -298,25 +339,31 @@ def share_rows(vectors: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return place, np.concatenate(rows)
 
 
-def without_clashes(
-    words: dict[str, int], english: English, facts: dict[str, Any], own: list[str]
-) -> dict[str, int]:
-    """Leave out words until every English word is cut as before."""
-    before = [e.ids for e in english.tokenizer.encode_batch(own, add_special_tokens=False)]
-    while True:
-        tokenizer = Tokenizer.from_str(tokenizer_json(facts, words))
-        after = tokenizer.encode_batch(own, add_special_tokens=False)
-        clashing = {
-            piece
-            for was, now in zip(before, after, strict=True)
-            if was != now.ids
-            for piece in now.tokens
-            if piece in words
-        }
-        if not clashing:
-            return words
-        print(f"{len(clashing)} words left out, for English ones begin with them", flush=True)
-        words = {key: number for key, number in words.items() if key not in clashing}
+def evidence_of(keys: list[str], p: np.ndarray, english: dict[str, float]) -> np.ndarray:
+    """How much oftener another language uses each word than English does, (n,) int64 in eighths of a nat."""
+    most = np.array(
+        [MOST_OF_LENGTH.get(len(k), MOST_OF_ASCII) if k.isascii() else MOST_EVIDENCE for k in keys]
+    )
+    p_english = np.array([english.get(key, RARE) for key in keys])
+    evidence = np.clip(np.rint(8 * np.log(p / p_english)), -most, most).astype(np.int64)
+    # English has no words of other letters but those in its list
+    never = np.array([not key.isascii() and key not in english for key in keys])
+    return np.where(never, MOST_EVIDENCE, evidence)
+
+
+def table_of(
+    keys: list[str], place: np.ndarray, p: np.ndarray, others: dict[str, float], english: dict[str, float]
+) -> np.ndarray:
+    """The words that a text is read by: those of other languages, and those that only tell which language it is in."""
+    p_english = np.array([english.get(key, 0.0) for key in keys])
+    rows = np.where(p_english <= MOSTLY_ENGLISH * p, place, -1)
+    known = {*keys, *others}
+    rest = [*others, *(key for key in english if key not in known)]
+    every, p_rest = [*keys, *rest], np.array([others.get(key, RARE) for key in rest])
+    evidence = evidence_of(every, np.concatenate([p, p_rest]), english)
+    rows = np.concatenate([rows, np.full(len(rest), -1)])
+    kept = np.flatnonzero((rows >= 0) | (evidence != 0))
+    return packed([every[n] for n in kept], rows[kept], evidence[kept])
 
 
 def main() -> None:
@@ -327,32 +374,24 @@ def main() -> None:
     given = parser.parse_args()
     faiss.omp_set_num_threads(1)
     english = read_english(given.lexicon, given.english)
-    facts = english_json(given.english)
-    by_hand, languages = common_words(), []
+    by_hand, languages, listed = common_words(), [], []
     for path in sorted(given.lexicon.glob("*.tsv.gz")):
         language = path.name.removesuffix(".tsv.gz")
         if language != "en":
-            words = words_of(given.lexicon, language, english)
-            languages.append(with_common_words(words, by_hand[language], english))
+            frequency = frequencies(language)
+            words = words_of(given.lexicon, language, frequency, english)
+            languages.append(with_common_words(words, by_hand[language], frequency, english))
+            listed.append(frequency)
             print(f"{language}: {len(languages[-1][0])} words", flush=True)
     keys, vectors, p = join(languages)
-    known = english_words(english, given.lexicon)
-    taken = facts["model"]["vocab"]
-    free = [
-        n
-        for n, key in enumerate(keys)
-        if not (key.isascii() and key in taken) and known.get(key, 0.0) <= p[n]
-    ]
-    keys, vectors, p = [keys[n] for n in free], without_common_direction(vectors[free]), p[free]
-    place, rows = share_rows(vectors, p)
-    first = len(english.rows)
-    numbers = dict(zip(keys, (first + place).tolist(), strict=True))
-    numbers = without_clashes(numbers, english, facts, sorted(known.keys() - set(keys)))
+    place, rows = share_rows(without_common_direction(vectors), p)
     table = np.concatenate(
         [load_file(given.english / "model.safetensors")["embedding.weight"], rows.astype(np.float16)]
     )
-    write_folder(given.folder, table, tokenizer_json(facts, numbers), LICENCE)
-    print(f"{len(numbers)} words of {len(languages)} languages in {len(rows)} rows", flush=True)
+    words_table = table_of(keys, place, p, without_meaning(set(keys), listed), english_words(english))
+    tokenizer = (given.english / "tokenizer.json").read_text("utf-8")
+    write_folder(given.folder, table, tokenizer, LICENCE, words_table)
+    print(f"{len(keys)} words of {len(languages)} languages in {len(rows)} rows", flush=True)
 
 
 if __name__ == "__main__":

@@ -69,3 +69,6 @@ INTENT = "intent"
 
 ASKS_FOR = "asks for {name}: likeness {value} to known wordings"
 """Its words, off which names are made."""
+
+DEFAULT_MODEL = "static"
+"""Of a new home."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -13,11 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fingerprint.base.parallel import in_order
-from fingerprint.base.types import Embed, FloatArray, HashArray, IntArray
+from fingerprint.base.types import Embed, FloatArray, HashArray, Ids, IntArray
 from fingerprint.domain.errors import ModelError
 from fingerprint.domain.signature import Stamp
-from fingerprint.domain.vocabulary import MODELS
-from fingerprint.embedding.model_files import module_types, resolve_model, verified_revision
+from fingerprint.domain.vocabulary import DEFAULT_MODEL, MODELS
+from fingerprint.embedding.languages import FOREIGN, NEVER
+from fingerprint.embedding.model_files import WORDS, module_types, resolve_model, verified_revision
 from fingerprint.embedding.static_model import StaticModel, matrix_in, read_word_pieces, token_batches
 from fingerprint.embedding.vector_cache import (
     RecentVectors,
@@ -69,7 +71,7 @@ class Embedder:
     @classmethod
     def load(
         cls,
-        model: str = "static",
+        model: str = DEFAULT_MODEL,
         *,
         device: str | None = None,
         threads: int | None = None,
@@ -90,8 +92,7 @@ class Embedder:
 
         A stamp of none takes the default model: comparing the stamps says then what was expected. Raises as `load`.
         """
-        made_by = next((keyword for keyword, name in MODELS.items() if name == stamp.model), "static")
-        return cls.load(model or made_by, light=True)
+        return cls.load(model or model_of(stamp), light=True)
 
     @property
     def is_static(self) -> bool:
@@ -151,9 +152,18 @@ class Embedder:
         read = tokenizer.encode_batch_fast(strings.to_pylist(), add_special_tokens=False)
         counts = [len(e.ids) for e in read]
         rows = np.empty((len(strings), self.dimension), dtype=np.float32)
-        self._raw(strings, rows)
+        self._raw(strings, rows, foreign=NEVER)
         rows *= np.array(counts, np.float32)[:, None]
         return rows
+
+    def evidence(self, texts: TextSequence) -> IntArray:
+        """(n,) int64, the evidence of each text that it is not English: above FOREIGN `encode` reads it by other words.
+
+        That of a text is the sum of its parts', where these end at spaces or ASCII punctuation; 0 of a model without a
+        table of other languages.
+        """
+        words = self._other_words
+        return np.zeros(len(texts), np.int64) if words is None else words.evidence(as_strings(texts))
 
     def pieces(self) -> tuple[WordPieces, FloatArray] | None:
         """Return how ASCII words are cut and the vectors of the pieces (v, d), for sums without the tokenizer.
@@ -165,7 +175,7 @@ class Embedder:
         model = self._model()
         if not isinstance(model, StaticModel):
             return read_word_pieces(self.folder)
-        return None if model.pieces is None else (model.pieces, model.vectors)
+        return None if model.pieces is None else (model.pieces, model.own_vectors)
 
     def _encode_chunk(self, texts: pa.LargeStringArray, rows: FloatArray) -> None:
         self._raw(texts, rows)
@@ -175,17 +185,27 @@ class Embedder:
             some /= np.where(norms > 0, norms, 1)
         rows[pc.equal(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False)] = 0
 
-    def _raw(self, strings: pa.LargeStringArray, rows: FloatArray) -> None:
+    def _raw(self, strings: pa.LargeStringArray, rows: FloatArray, foreign: int = FOREIGN) -> None:
         """Write each text's vector, of whatever length, into rows (n, d)."""
         model = self._model()
         if isinstance(model, StaticModel):
-            model.means(strings, rows, threads=self.threads or 1)
-            return
-        rows[:] = self._by_library(model, strings.to_pylist())
+            model.means(strings, rows, threads=self.threads or 1, foreign=foreign)
+        elif self._other_words is not None:
+            rows[:] = _token_means(model, self._other_words.numbers(strings, foreign))
+        else:
+            rows[:] = self._by_library(model, strings.to_pylist())
+
+    @cached_property
+    def _other_words(self) -> StaticModel | None:
+        """What reads texts in other languages, of a model with a table of their words."""
+        if not self.is_static or not (self.folder / WORDS).is_file():
+            return None
+        model = self._model()
+        return model if isinstance(model, StaticModel) else StaticModel(self.folder)
 
     def _by_library(self, model: Any, texts: list[str]) -> FloatArray:
         if self.is_static:
-            return _token_means(model, texts)
+            return _token_means(model, token_batches(model[0].tokenizer, texts))
         batch = 32 if model.device.type == "cpu" else 256
         # encode sorts by length, so that a batch holds texts of like length
         rows = model.encode(texts, batch_size=batch, show_progress_bar=False, convert_to_numpy=True)
@@ -203,14 +223,16 @@ class Embedder:
             return self._loaded
 
 
-def _token_means(model: SentenceTransformer, texts: list[str]) -> FloatArray:
-    """Run the StaticEmbedding module as `encode` would, without its per-call and per-text overhead."""
+def _token_means(
+    model: SentenceTransformer, numbered: Iterable[tuple[IntArray | Ids, IntArray]]
+) -> FloatArray:
+    """Run the StaticEmbedding module on numbered tokens (`token_batches`) as `encode` would, without its overhead."""
     import torch
 
     static: Any = model[0]
     rows = []
     with torch.inference_mode():
-        for ids, offsets in token_batches(static.tokenizer, texts):
+        for ids, offsets in numbered:
             tokens, places = (torch.from_numpy(x).to(model.device) for x in (ids, offsets[:-1]))
             rows.append(static.embedding(tokens, places).cpu().numpy())
     return np.concatenate(rows)
@@ -274,6 +296,12 @@ def cached_encoder(embedder: Embedder, folder: Path) -> Embed:
             return encode_cached(embedder, cache, texts)
 
     return encode
+
+
+def model_of(stamp: Stamp | None) -> str:
+    """Name the one of the known models that made what carries this stamp; the default model for any other, and for None."""
+    known = {name: keyword for keyword, name in MODELS.items()}
+    return DEFAULT_MODEL if stamp is None else known.get(stamp.model, DEFAULT_MODEL)
 
 
 def stamp_of(embedder: Embedder) -> Stamp:

@@ -14,6 +14,9 @@ from fingerprint.base.files import sha256
 from fingerprint.domain.errors import ModelError
 from fingerprint.domain.vocabulary import MODELS
 
+WORDS = "words.npy"
+"""The table of other languages' words, beside a model's weights (`languages`)."""
+
 MODELS_ENV = "FINGERPRINT_MODELS"
 SHIPPED = ("static", "multilingual")
 """Models whose files come with this program."""
@@ -85,7 +88,7 @@ def module_types(folder: Path) -> list[str]:
 
 
 def verified_revision(folder: Path) -> str:
-    """SHA-256 of the weights, once every file in SHA256SUMS (if there is one) has been checked."""
+    """SHA-256 of the weights and words, once every file in SHA256SUMS (if there is one) has been checked."""
     weights = sorted(folder.rglob("*.safetensors"))
     pickles = [
         p for p in folder.rglob("pytorch_model*.bin") if not any(w.parent == p.parent for w in weights)
@@ -101,5 +104,5 @@ def verified_revision(folder: Path) -> str:
         actual = sha256(folder / name) if (folder / name).is_file() else "no file"
         if actual != digest:
             raise ModelError(f"{folder / name}: SHA-256 {digest} expected, found {actual}")
-    digests = [sha256(path) for path in weights]
+    digests = [sha256(path) for path in [*weights, *sorted(folder.rglob(WORDS))]]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()

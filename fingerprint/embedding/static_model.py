@@ -20,9 +20,10 @@ import pyarrow as pa
 
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import buffers
-from fingerprint.base.types import FloatArray, IntArray
+from fingerprint.base.types import FloatArray, Ids, IntArray
 from fingerprint.domain.errors import ModelError
-from fingerprint.embedding.token_cache import NumberedWords, TokenCache
+from fingerprint.embedding.languages import FOREIGN, Languages, read_languages
+from fingerprint.embedding.token_cache import NumberedWords, Readings, TokenCache
 from fingerprint.embedding.wordpiece import WordPieces, read_pieces, word_rules
 
 BATCH_CHARS = 1 << 20
@@ -46,7 +47,8 @@ class Matrix:
 class StaticModel:
     """Token vectors (v, d) and the tokenizer that numbers them; raises ModelError when either cannot be read.
 
-    pieces: how ASCII words are cut, None where the tokenizer cuts them in another way than BERT's.
+    pieces: how ASCII words are cut, None where the tokenizer cuts them in another way than BERT's. languages: the words of
+    other languages, None where the model has no table of them.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,23 +63,57 @@ class StaticModel:
         self.tokenizer.no_padding()
         facts = json.loads((place / "tokenizer.json").read_bytes())
         rules, self.pieces = word_rules(facts), read_pieces(facts)
-        self._words = None if rules is None else TokenCache(self.tokenizer, rules, self.pieces)
+        self.languages = None
+        if self.pieces is not None:
+            self.pieces, self.languages = _with_languages(self.pieces, place, len(self.vectors))
+        self._words = (
+            None if rules is None else TokenCache(self.tokenizer, rules, self.pieces, self.languages)
+        )
 
-    def means(self, texts: pa.LargeStringArray, rows: FloatArray, *, threads: int = 1) -> None:
-        """Write each text's mean token vector into rows (n, d), zeros for a text without a known token."""
+    @property
+    def own_vectors(self) -> FloatArray:
+        """The vectors of the tokenizer's own tokens, (v, d)."""
+        return self.vectors if self.languages is None else self.vectors[: self.languages.first]
+
+    def means(
+        self, texts: pa.LargeStringArray, rows: FloatArray, *, threads: int = 1, foreign: int = FOREIGN
+    ) -> None:
+        """Write each text's mean token vector into rows (n, d), zeros for a text without a known token.
+
+        foreign: evidence above which a text is read as one of another language than English.
+        """
         for begin, part in self._parts(texts):
             out = rows[begin : begin + len(part.offsets) - 1]
             if threads <= 1 or len(out) < FEW:
-                _means(self.vectors, part, out, 0)
+                _means(self.vectors, part, out, 0, foreign)
                 continue
             with ThreadPoolExecutor(threads) as pool:
                 step = -(-len(out) // threads)
                 jobs = [
-                    pool.submit(_means, self.vectors, part, out[at : at + step], at)
+                    pool.submit(_means, self.vectors, part, out[at : at + step], at, foreign)
                     for at in range(0, len(out), step)
                 ]
             for job in jobs:
                 job.result()
+
+    def numbers(self, texts: pa.LargeStringArray, foreign: int = FOREIGN) -> Iterator[tuple[Ids, IntArray]]:
+        """Yield the rows of some texts' tokens at a time, in one array, and where each text's begin, (m + 1,)."""
+        for _, part in self._parts(texts):
+            sizes = np.empty(len(part.offsets), np.int64)
+            _ids(part, foreign, np.empty(0, np.int32), sizes)
+            offsets = np.cumsum(sizes)
+            ids = np.empty(offsets[-1], np.int32)
+            _ids(part, foreign, ids, sizes)
+            yield ids, offsets
+
+    def evidence(self, texts: pa.LargeStringArray) -> IntArray:
+        """Sum up the evidence of each text (n,) that it is not English."""
+        sums = [
+            np.add.reduceat(np.append(part.evidence[part.word], 0), part.offsets[:-1], dtype=np.int64)
+            * (np.diff(part.offsets) > 0)
+            for _, part in self._parts(texts)
+        ]
+        return np.concatenate([np.zeros(0, np.int64), *sums])
 
     def _parts(self, texts: pa.LargeStringArray) -> Iterator[tuple[int, NumberedWords]]:
         """Yield the tokens of some texts at a time, and the number of their first one."""
@@ -89,7 +125,8 @@ class StaticModel:
             return
         for ids, offsets in token_batches(self.tokenizer, texts.to_pylist()):
             every = np.arange(len(ids) + 1, dtype=np.int64)
-            yield begin, NumberedWords(every[:-1].astype(np.int32), offsets, ids.astype(np.int32), every)
+            read, nothing = Readings(ids.astype(np.int32), every), np.zeros(len(ids), np.int32)
+            yield begin, NumberedWords(every[:-1].astype(np.int32), offsets, read, read, nothing)
             begin += len(offsets) - 1
 
 
@@ -97,7 +134,19 @@ def read_word_pieces(folder: Path) -> tuple[WordPieces, FloatArray] | None:
     """Read how a model cuts ASCII words, and its token vectors (v, d); None where its words are not cut as BERT's."""
     place = folder / _first_module(folder)
     pieces = read_pieces(json.loads((place / "tokenizer.json").read_bytes()))
-    return None if pieces is None else (pieces, _map_matrix(place / "model.safetensors"))
+    if pieces is None:
+        return None
+    vectors = _map_matrix(place / "model.safetensors")
+    pieces, languages = _with_languages(pieces, place, len(vectors))
+    return pieces, vectors if languages is None else vectors[: languages.first]
+
+
+def _with_languages(pieces: WordPieces, place: Path, rows: int) -> tuple[WordPieces, Languages | None]:
+    languages = read_languages(place, rows)
+    if languages is None:
+        return pieces, None
+    # a word of another language may have several Chinese characters
+    return pieces._replace(parts_han=False, told=languages.entries), languages
 
 
 def token_batches(tokenizer: Any, texts: Sequence[str]) -> Iterator[tuple[IntArray, IntArray]]:
@@ -111,21 +160,49 @@ def token_batches(tokenizer: Any, texts: Sequence[str]) -> Iterator[tuple[IntArr
 
 
 @kernel
-def _means(vectors: FloatArray, tokens: NumberedWords, out: FloatArray, first: int) -> None:
+def _means(vectors: FloatArray, tokens: NumberedWords, out: FloatArray, first: int, foreign: int) -> None:
     """Write the means of the texts from number `first` on."""
     for row in range(len(out)):
         mean = out[row]
         mean[:] = 0
+        begin, end = tokens.offsets[first + row], tokens.offsets[first + row + 1]
+        ids, ends = _reading(tokens, begin, end, foreign)
         count = 0
-        for w in range(tokens.offsets[first + row], tokens.offsets[first + row + 1]):
-            for t in range(tokens.ends[tokens.word[w]], tokens.ends[tokens.word[w] + 1]):
-                vector = vectors[tokens.ids[t]]
+        for w in range(begin, end):
+            for t in range(ends[tokens.word[w]], ends[tokens.word[w] + 1]):
+                vector = vectors[ids[t]]
                 for c in range(len(mean)):
                     mean[c] += vector[c]
                 count += 1
         if count:
             for c in range(len(mean)):
                 mean[c] /= np.float32(count)
+
+
+@kernel
+def _reading(tokens: NumberedWords, begin: int, end: int, foreign: int) -> Readings:
+    """Choose how the words from `begin` to `end` are read: by the evidence of all of them."""
+    evidence = 0
+    for w in range(begin, end):
+        evidence += tokens.evidence[tokens.word[w]]
+    return tokens.foreign if evidence > foreign else tokens.own
+
+
+@kernel
+def _ids(tokens: NumberedWords, foreign: int, out: Ids, sizes: IntArray) -> None:
+    """Write the rows of the tokens of n texts, where there is room, and how many each has behind a 0, (n + 1,)."""
+    o = 0
+    sizes[0] = 0
+    for row in range(len(sizes) - 1):
+        begin, end = tokens.offsets[row], tokens.offsets[row + 1]
+        ids, ends = _reading(tokens, begin, end, foreign)
+        first = o
+        for w in range(begin, end):
+            for t in range(ends[tokens.word[w]], ends[tokens.word[w] + 1]):
+                if len(out):
+                    out[o] = ids[t]
+                o += 1
+        sizes[row + 1] = o - first
 
 
 def matrix_in(path: Path) -> Matrix:

@@ -20,6 +20,7 @@ from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, free_slot, xmx_mix
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import strings
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
+from fingerprint.embedding.languages import Languages, read_words
 from fingerprint.embedding.wordpiece import WordPieces, WordRules, cut_words
 
 MOST_WORDS = 1 << 19
@@ -29,16 +30,25 @@ _FIRST_ROOM = 1 << 14
 _SPACE, _TAB, _LINE, _RETURN = 32, 9, 10, 13
 
 
+class Readings(NamedTuple):
+    """Tokens of the known words, one after the other: ids (t,) int32, and where each word's begin, ends (k + 1,) int64."""
+
+    ids: Ids
+    ends: IntArray
+
+
 class NumberedWords(NamedTuple):
     """The words of n texts: word (w,) int32, which of the known ones each is, and offsets (n + 1,) where texts begin.
 
-    ids (t,) int32 and ends (k + 1,) int64: the tokens of the known words, one after the other.
+    own: the known words as the tokenizer reads them. foreign: as words of another language, and evidence (k,) int32 for
+    that; without a table of languages, the same as `own`, and 0.
     """
 
     word: Ids
     offsets: IntArray
-    ids: Ids
-    ends: IntArray
+    own: Readings
+    foreign: Readings
+    evidence: Ids
 
 
 class _KnownWords(NamedTuple):
@@ -54,13 +64,20 @@ class TokenCache:
     """The words that a tokenizer has read; safe to use from several threads.
 
     rules: what it takes for a word. pieces: how it cuts ASCII words, so that it need not be asked for these, which takes
-    100 times as long.
+    100 times as long. languages: words of other languages, for which pieces are needed, too.
     """
 
     def __init__(
-        self, tokenizer: Any, rules: WordRules, pieces: WordPieces | None = None, *, most: int = MOST_WORDS
+        self,
+        tokenizer: Any,
+        rules: WordRules,
+        pieces: WordPieces | None = None,
+        languages: Languages | None = None,
+        *,
+        most: int = MOST_WORDS,
     ) -> None:
-        self._tokenizer, self._rules, self._pieces, self._most = tokenizer, rules, pieces, most
+        self._tokenizer, self._pieces, self._languages, self._most = tokenizer, pieces, languages, most
+        self._parts_han = rules.parts_han if pieces is None else pieces.parts_han
         self._guard = Lock()
         self._forget(_FIRST_ROOM)
 
@@ -72,7 +89,9 @@ class TokenCache:
             np.zeros(room + 1, np.int64),
         )
         self._count = 0
-        self._ids, self._ends = np.zeros(room, np.int32), np.zeros(room + 1, np.int64)
+        self._own = _no_readings(room)
+        self._foreign = self._own if self._languages is None else _no_readings(room)
+        self._evidence = np.zeros(room, np.int32)
 
     def of(self, data: Bytes, offsets: IntArray) -> list[NumberedWords]:
         """Return the words of n texts (their bytes, offsets (n + 1,)) in parts that follow each other."""
@@ -82,12 +101,16 @@ class TokenCache:
                 self._make_room(int(offsets[row + 1] - offsets[row]))
                 word = np.empty(int(offsets[-1] - offsets[row]) // 2 + len(offsets) - row, np.int32)
                 at = np.zeros(len(offsets) - row, np.int64)
-                done, count = _read(
-                    data, offsets, row, self._rules.parts_han, self._known, self._count, word, at
-                )
+                done, count = _read(data, offsets, row, self._parts_han, self._known, self._count, word, at)
                 self._learn(count)
                 parts.append(
-                    NumberedWords(word[: at[done - row]], at[: done - row + 1], self._ids, self._ends)
+                    NumberedWords(
+                        word[: at[done - row]],
+                        at[: done - row + 1],
+                        self._own,
+                        self._foreign,
+                        self._evidence,
+                    )
                 )
                 row = done
         return parts
@@ -122,13 +145,25 @@ class TokenCache:
         known = self._known
         begin, end = known.ends[self._count], known.ends[count]
         spelled, ends = known.spelled[begin:end].copy(), known.ends[self._count : count + 1] - begin
-        ids, id_ends = self._tokenise(spelled, ends)
-        id_ends += self._ends[self._count]
-        self._ids, self._ends = _with_room(self._ids, int(id_ends[-1])), _with_room(self._ends, count + 1)
-        # what was handed out lies before this, and stays
-        self._ids[id_ends[0] : id_ends[-1]] = ids
-        self._ends[self._count + 1 : count + 1] = id_ends[1:]
+        own = _after(self._own, self._count, *self._tokenise(spelled, ends))
+        if self._languages is None:
+            self._own = self._foreign = own
+            self._evidence = _with_room(self._evidence, count)
+        else:
+            self._foreign, self._evidence = self._in_other_languages(spelled, ends, count)
+            self._own = own
         self._count = count
+
+    def _in_other_languages(self, spelled: Bytes, ends: IntArray, count: int) -> tuple[Readings, Ids]:
+        """Return all known words, and now these, as words of other languages, and their evidence."""
+        assert self._languages is not None
+        assert self._pieces is not None
+        ids, id_ends = np.empty(len(spelled), np.int32), np.zeros(len(ends), np.int64)
+        evidence = _with_room(self._evidence, count)
+        told = np.empty(len(ends) - 1, np.int32)
+        read_words(self._languages, self._pieces, spelled, ends, ids, id_ends, told)
+        evidence[self._count : count] = told
+        return _after(self._foreign, self._count, ids[: id_ends[-1]], id_ends), evidence
 
     def _tokenise(self, spelled: Bytes, ends: IntArray) -> tuple[Ids, IntArray]:
         """Return the tokens of some words, and where each one's begin, (k + 1,)."""
@@ -145,6 +180,19 @@ class TokenCache:
         ids[of_cut] = cut[: cut_ends[-1]]
         ids[~of_cut] = np.fromiter(chain.from_iterable(read), np.int32)
         return ids, np.concatenate([[0], np.cumsum(sizes)])
+
+
+def _no_readings(room: int) -> Readings:
+    return Readings(np.zeros(room, np.int32), np.zeros(room + 1, np.int64))
+
+
+def _after(known: Readings, count: int, ids: Ids, ends: IntArray) -> Readings:
+    """Put the readings of further words behind those of the first `count`; what was handed out lies before, and stays."""
+    ends = ends + known.ends[count]
+    all_ids, all_ends = _with_room(known.ids, int(ends[-1])), _with_room(known.ends, count + len(ends))
+    all_ids[ends[0] : ends[-1]] = ids
+    all_ends[count + 1 : count + len(ends)] = ends[1:]
+    return Readings(all_ids, all_ends)
 
 
 def _with_room(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:

@@ -7,7 +7,6 @@ BERT). The tokenizers library takes some 10 µs for a word, this 0.1.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -29,16 +28,14 @@ _ROW = np.uint64((1 << 24) - 1)
 
 _FIRST, _LAST = 33, 126  # ASCII that is seen
 
-_RUN = re.compile(r"\[([^\x00-\x7f]|[^\x00-\x7f]-[^\x00-\x7f])+\](\{1,[0-9]+\})?")
-"""A pattern that ASCII never matches: letters, or runs of letters, above it."""
-
 
 class WordPieces(NamedTuple):
     """The ASCII pieces of a vocabulary in open addressing, for words of folded texts.
 
     entries (c,) uint64: the upper 40 bits of a piece's hash and 1 + its number, 0 where free; c is a power of two, and
     the lower bits of the hash say where it stands. unknown: the number for words that cannot be cut. longest: bytes of
-    a piece; most: of a word that is cut at all. parts_han: whether the tokenizer takes each Chinese character for a word.
+    a piece; most: of a word that is cut at all. parts_han: whether words are cut around each Chinese character. told:
+    words that tell the language of a text (`languages`); none of them, and one free entry, where nothing asks for it.
     """
 
     entries: HashArray
@@ -46,6 +43,7 @@ class WordPieces(NamedTuple):
     longest: int
     most: int
     parts_han: bool
+    told: HashArray
 
 
 class WordRules(NamedTuple):
@@ -59,22 +57,12 @@ def word_rules(facts: Mapping[str, Any]) -> WordRules | None:
 
     Where it does, words may be learnt one by one.
     """
-    kinds = [(facts.get(part) or {}).get("type") for part in ("normalizer", "model")]
+    kinds = [(facts.get(part) or {}).get("type") for part in ("normalizer", "pre_tokenizer", "model")]
     added = facts.get("added_tokens") or []
     across = any(token["lstrip"] or token["rstrip"] or " " in token["content"] for token in added)
-    if kinds != ["BertNormalizer", "WordPiece"] or across or not _cuts_as_bert(facts.get("pre_tokenizer")):
+    if kinds != ["BertNormalizer", "BertPreTokenizer", "WordPiece"] or across:
         return None
     return WordRules(bool(facts["normalizer"]["handle_chinese_chars"]))
-
-
-def _cuts_as_bert(cuts: Mapping[str, Any] | None) -> bool:
-    """Tell whether texts are cut at white space and punctuation, and then at most around runs of letters above ASCII."""
-    if cuts is None or cuts["type"] != "Sequence":
-        return cuts is not None and cuts["type"] == "BertPreTokenizer"
-    first, *others = cuts["pretokenizers"]
-    patterns = [other.get("pattern", {}).get("Regex", "a") for other in others if other["type"] == "Split"]
-    bare = all(_RUN.fullmatch(pattern) for pattern in patterns)
-    return first["type"] == "BertPreTokenizer" and len(patterns) == len(others) and bare
 
 
 def read_pieces(facts: Mapping[str, Any]) -> WordPieces | None:
@@ -99,6 +87,7 @@ def read_pieces(facts: Mapping[str, Any]) -> WordPieces | None:
         max(map(len, own), default=0),
         model["max_input_chars_per_word"],
         rules.parts_han,
+        np.zeros(1, np.uint64),
     )
     # a piece that goes on is written behind a prefix; the prefix alone, and what else it begins, is none
     inner = {name: number for name, number in own.items() if name.startswith(before)}

@@ -15,6 +15,7 @@ import numpy as np
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
 from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
+from fingerprint.embedding.languages import MOST_EVIDENCE, evidence_in
 from fingerprint.embedding.wordpiece import WordPieces, cut, piece
 from fingerprint.hunting.ascii_alphabet import (
     BLANK,
@@ -93,7 +94,7 @@ def reading_for(longest: int, pieces: WordPieces, words: WordTable) -> Reading:
     text = ReadText(
         np.empty(2 * longest + 16, np.uint64),
         np.empty(longest + 2, np.int64),
-        np.empty(longest + pieces.most + 2, np.int32),
+        np.empty(2 * longest + pieces.most + 2, np.int32),
         np.zeros(longest + 2, np.int64),
         np.empty((2, longest + 2), np.int64),
         np.empty(longest + 16, np.uint8),
@@ -190,6 +191,7 @@ def _add_marked_word(data: Bytes, k: int, reading: Reading, meaning: bool, place
     text.tokens[token] = finalise(plain_word_hash(data, begin, stop))
     if meaning:
         row = cut(pieces, data, (begin, stop), text.rows, row)
+        row = _add_evidence(reading, plain_word_hash(data, begin, stop), row)
     return int(row)
 
 
@@ -310,7 +312,7 @@ def _read_words(data: Bytes, i: int, end: int, reading: Reading, meaning: bool) 
                     h, own = (h ^ byte) * FNV_PRIME, (own ^ byte) * FNV_PRIME
                     i += 1
                 if meaning:
-                    _add_piece(text, pieces, data, (begins, i), own)
+                    _add_piece(reading, data, (begins, i), own)
                 joined = (
                     i + 1 < end and data[i] in (_QUOTE, _LINE) and kind[data[i + 1]] in (PLAIN_LETTER, DIGIT)
                 )
@@ -347,14 +349,27 @@ def _add_token(text: ReadText, h: np.uint64) -> None:
 
 
 @kernel_with(forceinline=True)
-def _add_piece(text: ReadText, pieces: WordPieces, data: Bytes, place: tuple[int, int], h: np.uint64) -> None:
+def _add_piece(reading: Reading, data: Bytes, place: tuple[int, int], h: np.uint64) -> None:
     """Add the pieces of a word; h: its FNV-1a."""
+    text, pieces = reading.text, reading.pieces
     number = piece(pieces.entries, h)
     if number >= 0:
         text.rows[text.counts[ROWS]] = number
         text.counts[ROWS] += 1
     else:
         text.counts[ROWS] = cut(pieces, data, place, text.rows, text.counts[ROWS])
+    text.counts[ROWS] = _add_evidence(reading, h, text.counts[ROWS])
+
+
+@kernel_with(forceinline=True)
+def _add_evidence(reading: Reading, h: np.uint64, row: int) -> int:
+    """Add the row of a word's evidence, if it has any; h: its FNV-1a. Returns how many rows there are then."""
+    told = evidence_in(reading.pieces.told, h)
+    if told != 0:
+        # these rows stand between the pieces' and the words'
+        reading.text.rows[row] = len(reading.words.sums) - MAX_WORDS - MOST_EVIDENCE - 1 + told
+        row += 1
+    return int(row)
 
 
 @kernel_with(forceinline=True)

@@ -11,6 +11,7 @@ text holds of a template (`embedding.similarity`) is bounded by the bounds of it
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +19,10 @@ import pyarrow as pa
 
 from fingerprint.base.strings import buffers, strings
 from fingerprint.base.types import Bools, Embed, FloatArray, IntArray
+from fingerprint.embedding.languages import MOST_EVIDENCE
 from fingerprint.embedding.wordpiece import WordPieces
 from fingerprint.hunting.sentence_bounds import (
+    EVIDENCE,
     KNOWN,
     WORDS,
     NewWords,
@@ -55,18 +58,19 @@ _MAX_PAIRS, _MAX_NEW_BYTES, _MAX_NEW_WORDS = 1 << 17, 1 << 20, 1 << 16
 _MAX_WAITING = 1 << 13  # sentences with new words, kept until these are known
 
 
-NO_PIECES = WordPieces(np.zeros(1, np.uint64), 0, 0, 0, False)
+NO_PIECES = WordPieces(np.zeros(1, np.uint64), 0, 0, 0, False, np.zeros(1, np.uint64))
 """Of a tokeniser that is asked for every word."""
 
 
 class MeaningModel(NamedTuple):
-    """What bounds need of a static model: texts to unit rows, and to the sums of their tokens' vectors.
+    """What bounds need of a static model: texts to unit rows, to the sums of their tokens' vectors, and to their evidence.
 
     pieces: how ASCII words are cut, and the pieces' vectors (v, d), or None where `sums` must be asked for each.
     """
 
     encode: Embed
     sums: Embed
+    evidence: Callable[[pa.LargeStringArray], IntArray]
     pieces: tuple[WordPieces, FloatArray] | None = None
 
 
@@ -74,7 +78,7 @@ class MeaningTargets(NamedTuple):
     """What is looked for by meaning, in texts of ASCII words; for one thread at a time.
 
     pieces: how words are cut. words: those that were met, and the vectors of pieces and words in the basis.
-    prototypes: (p, q) float32 in the basis, zeros from column p on. owners: (f + 1,) int64, where each template's begin.
+    prototypes: (p, q) float32 in the basis, zeros in the first column and from column p + 1 on. owners: (f + 1,) int64, where each template's begin.
     least: (f,) float32, how much of each matters, 0 to 1; inf for none.
     """
 
@@ -155,14 +159,16 @@ class MeaningBounds:
             first = normalise(texts.slice(0, SAMPLE))
             sample = heads(first) if self._whole else split_sentences(first)[0]
             self._basis = _basis(self._prototypes, self._model.encode(sample), self._dimensions)
-            own = self._basis[: len(self._prototypes)]
+            own = self._basis[1 : len(self._prototypes) + 1]
             # loops over a multiple of the processor's lanes have no rest
-            wide = -(-len(own) // LANES) * LANES
+            wide = -(-(len(own) + 1) // LANES) * LANES
             self._targets = np.zeros((len(own), min(wide, self._dimensions)), np.float32)
-            self._targets[:, : len(own)] = self._prototypes @ own.T
+            self._targets[:, 1 : len(own) + 1] = self._prototypes @ own.T
             if self._model.pieces is not None:
                 self._pieces, vectors = self._model.pieces
-                self._piece_sums = np.ascontiguousarray(vectors @ self._basis.T)
+                told = np.zeros((2 * MOST_EVIDENCE + 1, self._dimensions), np.float32)
+                told[:, EVIDENCE] = np.arange(-MOST_EVIDENCE, MOST_EVIDENCE + 1)
+                self._piece_sums = np.concatenate([vectors @ self._basis.T, told])
 
     def ascii_targets(self) -> MeaningTargets | None:
         """Return what is looked for in texts of ASCII words, once prepared, with room of its own for words.
@@ -171,7 +177,7 @@ class MeaningBounds:
         """
         if self._whole or not len(self._piece_sums):
             return None
-        few = len(self._prototypes) + MIN_SPARE <= NEAR_DIMENSIONS
+        few = len(self._prototypes) + 1 + MIN_SPARE <= NEAR_DIMENSIONS
         words = empty_table(self._piece_sums, NEAR_DIMENSIONS if few else self._dimensions)
         return MeaningTargets(self._pieces, words, self._targets, self._owners, self._least)
 
@@ -196,7 +202,9 @@ class MeaningBounds:
         if words:
             assert self._basis is not None
             texts = strings(new.data[: new.ends[words]], new.ends[: words + 1])
-            self._sums[self._word_count : self._word_count + words] = self._model.sums(texts) @ self._basis.T
+            rows = self._sums[self._word_count : self._word_count + words]
+            rows[:] = self._model.sums(texts) @ self._basis.T
+            rows[:, EVIDENCE] = self._model.evidence(texts)
         self._word_count += words
 
     def _grow(self) -> None:
@@ -211,14 +219,14 @@ class MeaningBounds:
 
 
 def _basis(prototypes: FloatArray, sample: FloatArray, dimensions: int) -> FloatArray:
-    """Return orthonormal rows, (dimensions, d) float32: the first p span the prototypes (p, d), all of them most of a sample.
+    """Return orthonormal rows behind a row of zeros, (dimensions, d) float32: p rows span the prototypes (p, d).
 
-    sample: (s, d) float32. Rows that are left over are zero.
+    All of them span most of a sample, (s, d) float32. Rows that are left over are zero.
     """
     own = np.linalg.qr(prototypes.T.astype(np.float64))[0].T
     rest = sample - (sample @ own.T) @ own
     main = np.linalg.eigh(rest.T @ rest)[1].T[::-1]
-    orthonormal = np.linalg.qr(np.concatenate([own, main])[:dimensions].T)[0].T
+    orthonormal = np.linalg.qr(np.concatenate([own, main])[: dimensions - 1].T)[0].T
     out = np.zeros((dimensions, prototypes.shape[1]), np.float32)
-    out[: len(orthonormal)] = orthonormal
+    out[1 : len(orthonormal) + 1] = orthonormal
     return out

@@ -65,7 +65,7 @@ class Prefilter:
             np.ones_like(similarity),
             threshold,
         )
-        model = MeaningModel(embedder.encode, embedder.sums, embedder.pieces())
+        model = MeaningModel(embedder.encode, embedder.sums, embedder.evidence, embedder.pieces())
         for whole in (False, True):
             chosen = [f for f in with_meaning if (signatures[f].kind == "topical") == whole]
             if chosen:

@@ -12,6 +12,7 @@ import numpy as np
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise, find_slot
 from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.types import Bytes, FloatArray, HashArray, Ids, IntArray
+from fingerprint.embedding.languages import FOREIGN, evidence_in
 from fingerprint.embedding.token_cache import is_han
 from fingerprint.embedding.wordpiece import WordPieces, cut, piece
 from fingerprint.text.sentences import EMBEDDED_CHARACTERS, FEWEST_WORDS, HEAD, TAIL
@@ -34,6 +35,9 @@ class SentenceWords(NamedTuple):
     keys: HashArray
     slots: Ids
 
+
+EVIDENCE = 0
+"""The column of sums that has the evidence that words are of another language, instead of a dimension."""
 
 PAIRS, SENTENCES, WORDS, KNOWN = range(4)
 """Places in NewWords.counts."""
@@ -251,7 +255,7 @@ def _add_pieces(
     room: Ids,
     y: FloatArray,
 ) -> None:
-    """Add the vectors of an ASCII word's pieces; key: its FNV-1a."""
+    """Add the vectors of an ASCII word's pieces, and its evidence; key: its FNV-1a."""
     count = 1
     room[0] = piece(pieces.entries, key)
     if room[0] < 0 or place[1] - place[0] > pieces.most:
@@ -260,6 +264,7 @@ def _add_pieces(
         row = room[n]
         for c in range(len(y)):
             y[c] += sums[row, c]
+    y[EVIDENCE] += np.float32(evidence_in(pieces.told, key))
 
 
 @kernel
@@ -272,8 +277,13 @@ def _is_stop(data: Bytes, i: int, end: int) -> bool:
 def bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
     """Raise the bounds of a text, best (p,), to those of one of its sentences.
 
-    y: (b,) float32, the first dimensions of the sentence's sum, b >= p. targets: (p, q) float32, the prototypes.
+    y: (b,) float32, the evidence of the sentence's words and the first dimensions of their sum, b > p; the evidence is
+    0 afterwards. targets: (p, q) float32, the prototypes.
     """
+    if y[EVIDENCE] > FOREIGN:
+        best[:] = 1  # other vectors than these count
+        return
+    y[EVIDENCE] = 0
     length = np.float32(0.0)
     for c in range(len(y)):
         length += y[c] * y[c]

@@ -15,7 +15,9 @@ from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
 from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.simd import aligned, eight
 from fingerprint.base.types import Bytes, FloatArray, HashArray, Ids, IntArray
+from fingerprint.embedding.languages import evidence_in
 from fingerprint.embedding.wordpiece import WordPieces, cut
+from fingerprint.hunting.sentence_bounds import EVIDENCE
 from fingerprint.hunting.word_bitmap import WordBitmap
 
 LONGEST = 15
@@ -40,7 +42,7 @@ class WordTable(NamedTuple):
     slots: (128 Ki,) uint16, 1 + the number of the word that stands there by open addressing, 0 where free.
     words: (MAX_WORDS + 1, 4) uint64, of each its first eight bytes, the others, and the hash of its token.
     sums: (v + MAX_WORDS, b) float32, the vectors of v pieces in some basis, and behind them the sum of each word's
-    pieces; near: (v + MAX_WORDS, q) float32, its first columns.
+    pieces, with its evidence in the column EVIDENCE; near: (v + MAX_WORDS, q) float32, its first columns.
     filled: (1,) int64, how many words are known.
     """
 
@@ -160,12 +162,14 @@ def _add_word(
     table.slots[at] = number + 1
     words, sums, near = table.words, table.sums, table.near
     words[number, _LOW], words[number, _HIGH] = letters
-    words[number, _TOKEN] = finalise(plain_word_hash(data, place[0], place[1]))
+    h = plain_word_hash(data, place[0], place[1])
+    words[number, _TOKEN] = finalise(h)
     if len(sums) > 0:
         row = len(sums) - MAX_WORDS + number
         for k in range(o, cut(pieces, data, place, room, o)):
             for c in range(sums.shape[1]):
                 sums[row, c] += sums[room[k], c]
+        sums[row, EVIDENCE] += np.float32(evidence_in(pieces.told, h))
         for c in range(near.shape[1]):
             near[row, c] = sums[row, c]
     return number

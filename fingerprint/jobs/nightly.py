@@ -31,7 +31,8 @@ from fingerprint.domain.results import NightReport
 from fingerprint.domain.rows import Event
 from fingerprint.domain.settings import Home, Settings
 from fingerprint.domain.signature import Signature
-from fingerprint.embedding.embedder import Embedder, cached_encoder, stamp_of
+from fingerprint.domain.vocabulary import DEFAULT_MODEL
+from fingerprint.embedding.embedder import Embedder, cached_encoder, model_of, stamp_of
 from fingerprint.embedding.vector_cache import forget_older
 from fingerprint.evidence.intents import catalogue
 from fingerprint.jobs.stage_clock import StageClock
@@ -82,9 +83,15 @@ def nightly(
     starting = choose_engine(settings, spill=home.spill, warm_up=spool.warm_up)
     request = NightRequest(sources, reading or Reading(), settings)
     threads = settings.threads or workers()
-    embedder = Embedder.load(settings.model, device=settings.device, light=True, threads=threads)
+    chosen = Embedder.load(
+        settings.model or DEFAULT_MODEL, device=settings.device, light=True, threads=threads
+    )
     with HomeLock(home.path), Store.open(home.path, home.database) as store, starting as engine:
         shutil.rmtree(home.spill, ignore_errors=True)  # of a job that was killed
+        embedder = chosen
+        if settings.model is None and model_of(store.stamp()) != DEFAULT_MODEL:
+            made_by = model_of(store.stamp())  # of an older home, which goes on with it
+            embedder = Embedder.load(made_by, device=settings.device, light=True, threads=threads)
         store.check_stamp(stamp_of(embedder))
         night = resume.stored_night(home.work, request.key, store.nights())
         if night is None:

@@ -28,7 +28,7 @@ from fingerprint.domain.errors import HomeLocked, SnapshotError
 from fingerprint.domain.reading import Reading
 from fingerprint.domain.settings import Home, Settings
 from fingerprint.domain.signature import Signature
-from fingerprint.embedding.embedder import Embedder, stamp_of
+from fingerprint.embedding.embedder import Embedder, model_of, stamp_of
 from fingerprint.evidence.intents import catalogue
 from fingerprint.jobs import watch_state
 from fingerprint.jobs.publish import publish_snapshot
@@ -99,13 +99,13 @@ class Watch:
     ) -> None:
         self._home, self._options, self._emit = home, options, emit
         self.state = state
-        self._embedder = Embedder.load(options.settings.model)
+        self._store = Store.open(home.path, home.database)
+        self._embedder = Embedder.load(options.settings.model or model_of(self._store.stamp()))
         self._stamp = stamp_of(self._embedder)
         self._vectors = RoundVectors(self._embedder)
         self._window: list[_Buffered] = []
         self._fresh = 0
         self._live: Live | None = None
-        self._store = Store.open(home.path, home.database)
         self._store.check_stamp(self._stamp)
         self._refresh()
 
@@ -357,7 +357,8 @@ def watch(
     notices: called with each event once it is written.
     """
     options = options or WatchOptions()
-    stamp = stamp_of(Embedder.load(options.settings.model))
+    with Store.open(home.path, home.database) as store:
+        stamp = stamp_of(Embedder.load(options.settings.model or model_of(store.stamp())))
     state = watch_state.load(place.state, place.source, stamp)
     events = watch_state.EventLog(place.events, state)
 

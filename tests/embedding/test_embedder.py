@@ -23,7 +23,7 @@ TEXTS = ["Write a poem about the sea.", "Compose a verse on the ocean.", "How do
 
 @pytest.fixture(scope="module")
 def static() -> Embedder:
-    return Embedder.load(device="cpu")
+    return Embedder.load("static", device="cpu")
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_stamp_names_the_published_weights(static: Embedder) -> None:
 
 
 def test_lookups_read_the_static_model_without_torch_to_the_same_vectors(static: Embedder) -> None:
-    light = Embedder.load(light=True)
+    light = Embedder.load("static", light=True)
     assert light.stamp == static.stamp
     texts = [*TEXTS, "", "word é " * 3000, "\U0001f600"]
     np.testing.assert_allclose(light.encode(texts), static.encode(texts), atol=1e-6)
@@ -172,8 +172,8 @@ def test_gpu_gives_the_same_vectors_and_its_absence_a_model_error(static: Embedd
 
     if torch.cuda.is_available():
         np.testing.assert_allclose(
-            Embedder.load(device="cuda").encode(TEXTS), static.encode(TEXTS), atol=1e-5
+            Embedder.load("static", device="cuda").encode(TEXTS), static.encode(TEXTS), atol=1e-5
         )
     else:
         with pytest.raises(ModelError, match="cannot load it on cuda"):
-            Embedder.load(device="cuda").encode(TEXTS)
+            Embedder.load("static", device="cuda").encode(TEXTS)

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 from support.stored_nights import FIRST_ACTIVITY, FIRST_SPREAD, make_night, make_signature
 
-from benchmarks.quality.translations import measure, vectors_of
+from benchmarks.quality.translations import measure
 from fingerprint.domain.errors import StampMismatch
-from fingerprint.embedding.embedder import Embedder, stamp_of
+from fingerprint.domain.vocabulary import DEFAULT_MODEL
+from fingerprint.embedding.embedder import Embedder, model_of, stamp_of
 from fingerprint.store.store import Store
 from fingerprint.text.normalise import normalise
 
@@ -24,20 +25,14 @@ def multilingual() -> Embedder:
 
 @pytest.fixture(scope="module")
 def english() -> Embedder:
-    return Embedder.load(light=True)
-
-
-def test_english_has_the_vectors_of_the_english_model(multilingual: Embedder, english: Embedder) -> None:
-    apart = np.abs(vectors_of(multilingual, "en") - vectors_of(english, "en")).max(axis=1)
-    # two hold words that several languages spell alike
-    assert (apart < 1e-6).sum() >= 98
+    return Embedder.load("static", light=True)
 
 
 def test_the_right_translation_is_nearest() -> None:
     shares = {r.language: r.into_english for r in measure("multilingual")}
     assert len(shares) == 12
-    assert min(shares.values()) >= 0.8
-    assert np.mean(list(shares.values())) >= 0.9
+    assert min(shares.values()) >= 0.9
+    assert np.mean(list(shares.values())) >= 0.94
     assert np.mean([r.into_english for r in measure("static")]) < 0.2
 
 
@@ -58,20 +53,23 @@ def test_scripts_that_the_english_model_cannot_read(
     assert own @ right > 0.6 > 0.3 > blind @ asked
 
 
-def test_letters_without_a_known_word_say_nothing(multilingual: Embedder) -> None:
-    assert not multilingual.encode(["ฃฅ", "々〆", "ж"]).any()
-
-
-def test_the_library_reads_it_to_the_same_vectors(multilingual: Embedder) -> None:
-    library = Embedder.load("multilingual", device="cpu")
-    texts = ["Explain the text", "解释这段文字 with a table", "объясни текст", "번역하세요", "แปลประโยคนี้", ""]
-    np.testing.assert_allclose(multilingual.encode(texts), library.encode(texts), atol=1e-6)
+@pytest.mark.parametrize("unknown", ["ฃฅ", "々〆", "щъыщъы"])
+def test_letters_without_a_known_word_add_nothing(multilingual: Embedder, unknown: str) -> None:
+    known = "объясни этот текст"
+    with_them, without = multilingual.encode(
+        normalise(pa.array([f"{known} {unknown}", known], pa.large_string()))
+    )
+    assert without.any()
+    np.testing.assert_allclose(with_them, without, atol=1e-6)
 
 
 def test_a_home_belongs_to_its_model(multilingual: Embedder, english: Embedder, tmp_path: Path) -> None:
     stamp = stamp_of(multilingual)
+    assert model_of(stamp) == "multilingual"
+    assert model_of(None) == DEFAULT_MODEL
     assert Embedder.for_stamp(stamp).stamp == multilingual.stamp
     assert Embedder.for_stamp(replace(stamp, model="of one's own")).stamp == english.stamp
+    assert Embedder.for_stamp(stamp_of(english)).stamp == english.stamp
     with Store.open(tmp_path) as store:
         store.save_night(
             make_night("n1"),

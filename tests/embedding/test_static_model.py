@@ -66,7 +66,7 @@ def test_a_tokenizer_of_another_kind_is_not_read_word_by_word(folder: Path) -> N
 
 
 def test_the_shipped_model_is_the_mean_of_what_its_tokenizer_says() -> None:
-    model = StaticModel(Embedder.load().folder)
+    model = StaticModel(Embedder.load("static").folder)
     texts = ["Rate the answer.", "unbelievable, 你好", "", "A b\tc\n#d"]
     ids = [e.ids for e in model.tokenizer.encode_batch(texts, add_special_tokens=False)]
     expected = [model.vectors[i].mean(axis=0) if i else np.zeros(model.vectors.shape[1]) for i in ids]

@@ -31,7 +31,7 @@ TEXTS = ["Write a poem about the sea.", "Compose a verse on the ocean.", "How do
 
 @pytest.fixture(scope="module")
 def static() -> Embedder:
-    return Embedder.load(device="cpu")
+    return Embedder.load("static", device="cpu")
 
 
 class Lengths(Embedder):

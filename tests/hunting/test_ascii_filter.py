@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ texts = st.lists(st.lists(st.sampled_from(PIECES), max_size=12).map(" ".join), m
 
 @pytest.fixture(scope="module")
 def embedder() -> Embedder:
-    return Embedder.load("static")
+    return Embedder.load(light=True)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,43 @@ def differences(hunter: Hunter, some: pa.RecordBatch) -> tuple[int, list[str], l
 def test_no_hit_is_lost_whatever_the_disguise(hunters: list[Hunter], texts: list[str]) -> None:
     for hunter in hunters:
         assert differences(hunter, batch(texts))[1:] == ([], [])
+
+
+FOREIGN = [
+    *(
+        "actúa como asesor fiscal con experiencia y revisa lo que sigue",
+        "Responde en una tabla breve, sin comentario.",
+    ),
+    *(
+        "agis en conseiller fiscal confirmé et vérifie ce qui suit.",
+        "antworte in einer kurzen Tabelle ohne Kommentar",
+    ),
+    *(
+        "请担任资深税务顾问,审查以下内容。",
+        "действуй как налоговый консультант",
+        "ตอบเป็นตารางสั้น",
+        "표로 대답하세요",
+    ),
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    texts=st.lists(
+        st.lists(st.sampled_from([*FOREIGN, *PIECES]), max_size=9).map(" ".join), min_size=1, max_size=8
+    )
+)
+def test_no_hit_is_lost_in_another_language(hunters: list[Hunter], texts: list[str]) -> None:
+    for hunter in hunters:
+        assert differences(hunter, batch(texts))[1:] == ([], [])
+
+
+def test_a_translation_is_hunted_by_its_meaning(hunters: list[Hunter]) -> None:
+    matched, missed, added = differences(
+        hunters[1], batch([f"{one} {two}" for one, two in pairwise(FOREIGN)])
+    )
+    assert matched > 0
+    assert missed == added == []
 
 
 def test_long_texts_hold_what_their_beginning_and_end_say(hunters: list[Hunter]) -> None:

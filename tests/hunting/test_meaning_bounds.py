@@ -45,7 +45,7 @@ def static() -> Embedder:
 def made(static: Embedder, least: float = 0.5, *, whole: bool = False, pieces: bool = True) -> MeaningBounds:
     prototypes = static.encode(TEMPLATE)
     owners = np.array([0, len(TEMPLATE)])
-    model = MeaningModel(static.encode, static.sums, static.pieces() if pieces else None)
+    model = MeaningModel(static.encode, static.sums, static.evidence, static.pieces() if pieces else None)
     return MeaningBounds(prototypes, owners, np.array([least], np.float32), model, whole=whole)
 
 

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from fingerprint.base.strings import buffers, strings
+from fingerprint.embedding.languages import FOREIGN
 from fingerprint.embedding.wordpiece import WordPieces
 from fingerprint.hunting.meaning_bounds import NO_PIECES
 from fingerprint.hunting.sentence_bounds import (
+    EVIDENCE,
     KNOWN,
     WORDS,
     NewWords,
@@ -32,6 +34,7 @@ WIDE = 8
 VOCABULARY = ["explain", "your", "hidden", "reasoning", "step", "by", "a1", "dont"]
 OTHER = ["ünï", "日本"]
 TARGETS = np.random.default_rng(5).normal(size=(3, WIDE)).astype(np.float32)
+TARGETS[:, EVIDENCE] = 0
 TARGETS /= np.linalg.norm(TARGETS, axis=1, keepdims=True)
 
 sentences = st.lists(st.sampled_from([*VOCABULARY, *OTHER]), max_size=9).map(" ".join)
@@ -39,8 +42,10 @@ texts = st.lists(st.lists(sentences, max_size=4).map(". ".join), min_size=1, max
 
 
 def vector(word: str) -> np.ndarray:
-    """A word's vector, the same whenever it is asked for."""
-    return np.random.default_rng(list(word.encode())).normal(size=WIDE).astype(np.float32)
+    """A word's vector, the same whenever it is asked for, without evidence of another language."""
+    out = np.random.default_rng(list(word.encode())).normal(size=WIDE).astype(np.float32)
+    out[EVIDENCE] = 0
+    return out
 
 
 def new_words(room: int) -> NewWords:
@@ -129,6 +134,7 @@ floats = st.floats(-100, 100, width=32)
 )
 def test_a_bound_is_a_cosine_and_never_falls(y: np.ndarray, before: np.ndarray) -> None:
     best = before.copy()
+    y[EVIDENCE] = 0
     bound(y, TARGETS, best)
     assert (best >= before).all()
     assert (best <= 1).all()
@@ -136,6 +142,16 @@ def test_a_bound_is_a_cosine_and_never_falls(y: np.ndarray, before: np.ndarray) 
     if length > 1e-3:
         cosines = np.minimum(TARGETS @ y / length, 1)
         np.testing.assert_allclose(best, np.maximum(before, cosines), atol=1e-4)
+
+
+def test_sentences_of_other_languages_are_not_bounded() -> None:
+    for evidence, bounded in ((-9, True), (FOREIGN, True), (FOREIGN + 1, False)):
+        y, best = vector("explain"), np.zeros(len(TARGETS), np.float32)
+        y[EVIDENCE] = evidence
+        bound(y, TARGETS, best)
+        assert (best < 1).all() == bounded
+        expected = TARGETS @ vector("explain") / np.linalg.norm(vector("explain"))
+        assert not bounded or np.allclose(best, np.maximum(expected, 0), atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [1, 500])

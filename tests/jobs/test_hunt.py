@@ -58,7 +58,7 @@ def test_hits_are_the_matches_of_a_lookup(
 def test_every_prompt_that_the_familys_own_matcher_matches_is_found(
     worked: Path, traffic: tuple[Path, Path]
 ) -> None:
-    embedder = Embedder.load("static")
+    embedder = Embedder.load()
     target = stored_target(Home(worked), families(worked)[0])
     low = replace(
         target,
@@ -157,9 +157,7 @@ def test_what_cannot_be_hunted(worked: Path, traffic: tuple[Path, Path], tmp_pat
     target = stored_target(Home(worked), family)
     other = replace(target.signatures[0].stamp, normaliser="0")
     with pytest.raises(StampMismatch, match="normaliser='0'"):
-        Hunter(
-            replace(target, signatures=(replace(target.signatures[0], stamp=other),)), Embedder.load("static")
-        )
+        Hunter(replace(target, signatures=(replace(target.signatures[0], stamp=other),)), Embedder.load())
     two = tmp_path / "two.jsonl"
     both = [to_json(target.signatures[0]), to_json(replace(target.signatures[0], family_id="f000000000000"))]
     two.write_text("\n".join(map(json.dumps, both)))
@@ -175,7 +173,7 @@ def test_text_alone_needs_no_model_of_the_signatures(
     one = replace(target.signatures[0], stamp=foreign, prototypes=np.zeros((0, 3), np.float32))
     changed = replace(target, signatures=(one,))
     with pytest.raises(StampMismatch, match="another"):
-        Hunter(changed, Embedder.load("static"))
+        Hunter(changed, Embedder.load())
     assert hunt(changed, [traffic[1]], TEXT_ONLY).hits >= 60
 
 

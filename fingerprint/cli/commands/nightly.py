@@ -45,10 +45,9 @@ EXIT_NEW = 9
 )
 @click.option(
     "--model",
-    default=_DEFAULTS.model,
-    show_default=True,
     metavar="M",
-    help="Embedding model: static, multilingual, minilm, or the folder of a sentence-transformers model.",
+    help="Embedding model: static, multilingual, minilm, or the folder of a sentence-transformers model; without it the "
+    "home's own, and static in a new one.",
 )
 @click.option(
     "--min-requests",

@@ -95,8 +95,6 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--model",
-    default=Settings().model,
-    show_default=True,
     metavar="M",
     help="Embedding model, as for `fingerprint nightly`.",
 )
@@ -111,7 +109,7 @@ def watch(
     follow: bool,
     until_end: bool,
     kafka_config: Path | None,
-    model: str,
+    model: str | None,
     conversation_hours: float,
     reading: Reading,
     webhook: Webhook | None,
