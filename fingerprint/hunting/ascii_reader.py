@@ -15,7 +15,6 @@ import numpy as np
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
 from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
-from fingerprint.embedding.languages import MOST_EVIDENCE, evidence_in
 from fingerprint.embedding.wordpiece import WordPieces, cut, piece
 from fingerprint.hunting.ascii_alphabet import (
     BLANK,
@@ -34,6 +33,7 @@ from fingerprint.hunting.word_table import (
     LONGEST,
     MAX_WORDS,
     WordTable,
+    add_evidence,
     look_up_words,
     plain_word_hash,
     token_hash,
@@ -191,7 +191,7 @@ def _add_marked_word(data: Bytes, k: int, reading: Reading, meaning: bool, place
     text.tokens[token] = finalise(plain_word_hash(data, begin, stop))
     if meaning:
         row = cut(pieces, data, (begin, stop), text.rows, row)
-        row = _add_evidence(reading, plain_word_hash(data, begin, stop), row)
+        row = add_evidence(words, pieces, plain_word_hash(data, begin, stop), text.rows, row)
     return int(row)
 
 
@@ -358,18 +358,7 @@ def _add_piece(reading: Reading, data: Bytes, place: tuple[int, int], h: np.uint
         text.counts[ROWS] += 1
     else:
         text.counts[ROWS] = cut(pieces, data, place, text.rows, text.counts[ROWS])
-    text.counts[ROWS] = _add_evidence(reading, h, text.counts[ROWS])
-
-
-@kernel_with(forceinline=True)
-def _add_evidence(reading: Reading, h: np.uint64, row: int) -> int:
-    """Add the row of a word's evidence, if it has any; h: its FNV-1a. Returns how many rows there are then."""
-    told = evidence_in(reading.pieces.told, h)
-    if told != 0:
-        # these rows stand between the pieces' and the words'
-        reading.text.rows[row] = len(reading.words.sums) - MAX_WORDS - MOST_EVIDENCE - 1 + told
-        row += 1
-    return int(row)
+    text.counts[ROWS] = add_evidence(reading.words, pieces, h, text.rows, text.counts[ROWS])
 
 
 @kernel_with(forceinline=True)

@@ -15,7 +15,7 @@ from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
 from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.simd import aligned, eight
 from fingerprint.base.types import Bytes, FloatArray, HashArray, Ids, IntArray
-from fingerprint.embedding.languages import evidence_in
+from fingerprint.embedding.languages import MOST_EVIDENCE, evidence_in
 from fingerprint.embedding.wordpiece import WordPieces, cut
 from fingerprint.hunting.sentence_bounds import EVIDENCE
 from fingerprint.hunting.word_bitmap import WordBitmap
@@ -141,6 +141,17 @@ def plain_word_hash(data: Bytes, begin: int, end: int) -> np.uint64:
     for i in range(begin, end):
         h = (h ^ np.uint64(data[i] | 0x20)) * FNV_PRIME
     return h
+
+
+@kernel_with(forceinline=True)
+def add_evidence(table: WordTable, pieces: WordPieces, h: np.uint64, rows: Ids, row: int) -> int:
+    """Add the row of a word's evidence, if it has any; h: its FNV-1a. Returns how many rows there are then."""
+    told = evidence_in(pieces.told, h)
+    if told != 0:
+        # these rows stand between the pieces' and the words'
+        rows[row] = len(table.sums) - MAX_WORDS - MOST_EVIDENCE - 1 + told
+        row += 1
+    return int(row)
 
 
 @kernel
