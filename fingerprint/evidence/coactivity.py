@@ -223,6 +223,8 @@ def _among_others(rows: sparse.csr_matrix, place: IntArray) -> Doubles:
     """Return where each family's requests stand among those that are not the family's, 0 to 1, of each entry of `rows` (m,).
 
     place: (r,) of all requests in the order of time. Those between the same two others are spread evenly between them.
+    Of a family that is more than half of the batch as many requests count among the others as make up the difference: few
+    others, who may have come in bursts of their own, are no clock for it.
     """
     out = np.empty(rows.nnz, dtype=np.float64)
     places = place[rows.indices]
@@ -237,13 +239,16 @@ def _spread(indptr: Ids, order: IntArray, places: IntArray, requests: int, out: 
     for family in range(len(indptr) - 1):
         begin, end = indptr[family], indptr[family + 1]
         others = requests - (end - begin)
+        own = max(0.0, 1 - others / (end - begin)) if end > begin else 0.0
+        whole = others + 1 + own * (end - begin)
         first = begin
         for k in range(begin + 1, end + 1):
             gap = places[first] - (first - begin)
             if k < end and places[k] - (k - begin) == gap:
                 continue
+            before, between = gap + own * (first - begin), 1 + own * (k - first)
             for j in range(first, k):
-                out[order[j]] = (gap + (j - first + 0.5) / (k - first)) / (others + 1)
+                out[order[j]] = (before + between * (j - first + 0.5) / (k - first)) / whole
             first = k
 
 

@@ -131,13 +131,24 @@ def test_pairs_are_those_of_a_plain_loop() -> None:
     assert act.pairs[0] == seen[round(act.expected_pairs[0], 6)]
 
 
-@pytest.mark.parametrize("others", [2000, 400, 100])
-def test_a_pool_does_not_hide_in_its_own_bursts_however_much_of_the_batch_it_is(others: int) -> None:
+@pytest.mark.parametrize("others", [2000, 800, 400])
+def test_a_pool_that_is_up_to_half_of_the_batch_does_not_hide_in_its_own_bursts(others: int) -> None:
     random = np.random.default_rng(12)
     starts = random.uniform(0, DAY, 8)
     when = random.choice(starts, 400) + random.uniform(0, 240, 400)
     who, times, rows = among_others((1000 + np.arange(400) % 60).astype(np.int32), when, others=others)
     assert behaviour(rows, who, times).p_synchrony[0] < 1e-6
+
+
+@pytest.mark.parametrize("others", [60, 150, 300])
+def test_others_who_come_in_bursts_are_no_clock_for_what_is_most_of_a_batch(others: int) -> None:
+    random = np.random.default_rng(14)
+    when = random.uniform(0, DAY, 700)
+    own = random.integers(1000, 1200, 700).astype(np.int32)
+    theirs = random.choice(random.uniform(0, DAY, 6), others) + random.uniform(0, 240, others)
+    who = np.concatenate([own, random.integers(0, 40, others).astype(np.int32)])
+    times = np.concatenate([when, theirs])
+    assert behaviour(rows_of([np.arange(700)], 700 + others), who, times).p_synchrony[0] > 1e-3
 
 
 @pytest.mark.parametrize("others", [3, 50, 400])
