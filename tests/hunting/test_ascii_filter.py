@@ -84,6 +84,15 @@ def embedder() -> Embedder:
 
 @pytest.fixture(scope="module")
 def hunters(embedder: Embedder) -> list[Hunter]:
+    return hunters_of(embedder)
+
+
+@pytest.fixture(scope="module")
+def multilingual_hunters() -> list[Hunter]:
+    return hunters_of(Embedder.load("multilingual", light=True))
+
+
+def hunters_of(embedder: Embedder) -> list[Hunter]:
     said = embedder.encode([ASK, END])
     loose = {"prototypes": said, "similarity": 0.3, "typical_similarity": 0.15}
     signatures = [
@@ -147,14 +156,14 @@ FOREIGN = [
         st.lists(st.sampled_from([*FOREIGN, *PIECES]), max_size=9).map(" ".join), min_size=1, max_size=8
     )
 )
-def test_no_hit_is_lost_in_another_language(hunters: list[Hunter], texts: list[str]) -> None:
-    for hunter in hunters:
+def test_no_hit_is_lost_in_another_language(multilingual_hunters: list[Hunter], texts: list[str]) -> None:
+    for hunter in multilingual_hunters:
         assert differences(hunter, batch(texts))[1:] == ([], [])
 
 
-def test_a_translation_is_hunted_by_its_meaning(hunters: list[Hunter]) -> None:
+def test_a_translation_is_hunted_by_its_meaning(multilingual_hunters: list[Hunter]) -> None:
     matched, missed, added = differences(
-        hunters[1], batch([f"{one} {two}" for one, two in pairwise(FOREIGN)])
+        multilingual_hunters[1], batch([f"{one} {two}" for one, two in pairwise(FOREIGN)])
     )
     assert matched > 0
     assert missed == added == []
