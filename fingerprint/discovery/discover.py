@@ -25,6 +25,7 @@ from fingerprint.discovery.sparse_products import counts_at
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
 from fingerprint.evidence.coactivity import Behaviour
+from fingerprint.text.licences import own_grams, without_licences
 from fingerprint.text.ngrams import Shingles, shingle
 
 SAME_PLACE = 0.2
@@ -80,7 +81,7 @@ def discover(
     neighbours.
     """
     stage("shingle")
-    shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
+    shingles = without_licences(shingle(batch.token_hashes, batch.section, batch.offsets))
     return discover_in(
         shingles, batch, stored, settings, stage, min_length=min_length, exact_up_to=exact_up_to, graph=graph
     )
@@ -99,7 +100,8 @@ def discover_in(
 ) -> Discovery:
     """Find families as `discover` does, among prompts whose n-grams are known; the batch needs no texts."""
     senders = batch.senders()
-    known = np.unique(np.concatenate([*(s.grams for s in stored), np.empty(0, dtype=np.uint64)]))
+    stored_cores = [own_grams(s.grams) for s in stored]
+    known = np.unique(np.concatenate([*stored_cores, np.empty(0, dtype=np.uint64)]))
     shared = shared_grams(
         shingles, senders, min_prompts=settings.min_requests, min_accounts=settings.min_accounts, known=known
     )
@@ -113,7 +115,7 @@ def discover_in(
     )
     clusters = cluster(near, segments.length, min_cluster_size=2, min_samples=1, epsilon=SAME_PLACE)
     stage("refine")
-    cores = cores_over(shared.hashes, [s.grams for s in stored])
+    cores = cores_over(shared.hashes, stored_cores)
     proposed = candidates(clusters.labels, segments, shared, cores, least=settings.min_requests)
     boundary = boundary_grams(shingles, shared)
     selection = select(

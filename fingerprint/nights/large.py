@@ -37,6 +37,7 @@ from fingerprint.nights.spool import (
 from fingerprint.nights.spool import fill as fill_spool
 from fingerprint.nights.turns import TurnFile, requests_in
 from fingerprint.signatures.rewordings import NightFamilies
+from fingerprint.text.licences import own_grams, without_licences
 from fingerprint.text.ngrams import shingle
 from fingerprint.traffic.conversations import Conversations
 from fingerprint.traffic.earlier_texts import SentTexts, newest
@@ -65,7 +66,7 @@ def read(
     read_facts, hours = facts(), job.settings.conversation_hours
     sent = newest(seen.end(), hours)
     going_on = GoingOn(over_midnight.read(job.conversations, but=str(read_facts["content_hash"])), hours)
-    table = core_table([s.grams for s in stored])
+    table = core_table([own_grams(s.grams) for s in stored])
     conversations = going_on.without_known(file.conversations(), file.first_sizes())
     arrays = write_spool(conversations, folder, table, share=COVER, engine=job.engine)
     arrays |= {"conversation": file.conversation, "request_second": file.second}
@@ -99,7 +100,7 @@ def discover(spool: Spool, stored: Sequence[Signature], job: Job) -> tuple[Batch
     """
     most = memory.sample(job.settings.memory_gb, len(spool.batch), spool.size)
     cores = RoundCores(
-        tuple(s.grams for s in stored),
+        tuple(own_grams(s.grams) for s in stored),
         np.ones(len(stored), dtype=np.bool_),
         np.arange(len(stored), dtype=np.int32),
     )
@@ -188,7 +189,7 @@ def with_members(size: Ids, sample: IntArray, members: IntArray, most: int) -> I
 
 def _only(discovery: LargeDiscovery, chosen: IntArray, batch: Batch) -> Discovery:
     """Return what was found of some prompts (m,) only, with the places of the cores' n-grams in their texts (batch)."""
-    shingles = shingle(batch.token_hashes, batch.section, batch.offsets)
+    shingles = without_licences(shingle(batch.token_hashes, batch.section, batch.offsets))
     shared = shared_grams(
         shingles, batch.senders(), min_prompts=NEVER, min_accounts=NEVER, known=discovery.hashes
     )
