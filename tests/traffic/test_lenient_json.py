@@ -155,6 +155,15 @@ def test_a_lone_surrogate_in_a_prompt_hides_nothing(tmp_path: Path) -> None:
     assert read(path)[0].column("prompt").to_pylist() == ["Say  it"]
 
 
+def test_of_one_name_twice_in_a_row_the_last_value_counts(tmp_path: Path) -> None:
+    path = tmp_path / "odd.jsonl"
+    path.write_bytes(orjson.dumps(row(1))[:-1] + b',"account_id":"later","prompt":"what the server reads"}\n')
+    table, report = read(path)
+    assert (report.accepted, report.rejected) == (1, 0)
+    assert table.column("account_id").to_pylist() == ["later"]
+    assert table.column("prompt").to_pylist() == ["what the server reads"]
+
+
 def test_ids_are_read_to_their_last_digit(tmp_path: Path) -> None:
     path = tmp_path / "odd.jsonl"
     ids = ["123456789012345678901234567890", "123456789012345678901234567891", "18446744073709551616"]

@@ -146,6 +146,7 @@ class TestRejects:
             "r3,a,1772409600,x,y",
             f"r4,a,1772409600,{'x' * 3000}",
             "r5,a,1772409600,x",
+            r'r6,a,1772409600,"quotes escaped \"as elsewhere\", not doubled"',
         ]
         path.write_text("request_id,account_id,timestamp,prompt\n" + "\n".join(rows))
         table, _ = read(path, rejects=tmp_path / "rejects.jsonl", line_bytes=2000)
@@ -154,6 +155,7 @@ class TestRejects:
             (2, "wrong_columns"),
             (3, "wrong_columns"),
             (4, "too_long"),
+            (6, "wrong_columns"),
         ]
         assert "4 cells expected, 3 found" in (tmp_path / "rejects.jsonl").read_text()
 
