@@ -140,11 +140,12 @@ def close_to_others(
 ) -> tuple[Doubles, Doubles]:
     """Count each pool member's pairs with requests of other accounts within the middle window, and what chance gives.
 
-    rows, account, ranks: as of `behaviour`. pool: (f, a) CSR of requests with sorted indices. Both results have one
+    Time is counted among all requests, the family's too: bursts of a few accounts take up time of their own then, and who
+    sends at random moments does not seem to be in them. rows, account, ranks: as of `behaviour`. pool: (f, a) CSR of requests with sorted indices. Both results have one
     entry for each stored one of pool.
     """
     window = _window(WINDOWS_SECONDS[1], ranks)
-    time = _among_others(rows, ranks.place)
+    time = ranks.place[rows.indices] / max(len(ranks.place), 1)
     by_time, (by_sender, sender_at) = _by_time(rows, time), _by_sender(rows, account, time)
     ordered, close, own = (np.empty(n, dtype=np.int64) for n in (len(time), len(time), len(sender_at) - 1))
     _close_requests(rows.indptr, time[by_time], window, ordered)

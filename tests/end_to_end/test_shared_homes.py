@@ -66,4 +66,5 @@ def test_a_home_comes_back_as_it_was(
         again = families(folder / format_)
         assert set(again) == set(made)
         for family_id, signature in made.items():
-            assert_same(again[family_id], signature)
+            # what one home saw last night is not shared
+            assert_same(again[family_id], replace(signature, profile=None))

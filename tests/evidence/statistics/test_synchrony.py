@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from support.observed import observed, with_pool, zipf
 
 from fingerprint.evidence.statistics.synchrony import synchrony
@@ -24,8 +25,9 @@ def test_pairs_hardly_more_than_chance_gives_are_none() -> None:
     assert synchrony(observed(account, second, families)).evidence.tolist() == [0]
 
 
-def test_some_accounts_in_step_make_no_pool_of_those_who_send_the_same() -> None:
-    random = np.random.default_rng(3)
+@pytest.mark.parametrize("seed", [3, 6, 8])
+def test_some_accounts_in_step_make_no_pool_of_those_who_send_the_same(seed: int) -> None:
+    random = np.random.default_rng(seed)
     people = np.repeat(np.arange(60), 6)
     bots = np.repeat(np.arange(100, 120), 10)
     bursts = np.tile(np.arange(10) * 8_000.0, 20) + random.uniform(0, 60, 200)
