@@ -38,10 +38,11 @@ _BLOCK = 8  # words of 64 bits: a line of the cache
 
 
 def filter_of(grams: HashArray, templates: Sequence[str]) -> HashArray:
-    """Return a set of bits that tells of most n-grams that they are in no template (`_BLOCK` words for each of 2^b blocks).
+    """Return a set of bits that tells of most n-grams that they are in no template (`_BLOCK` + 1 words for each of 2^b blocks).
 
     Bits of n-grams that begin with the same two words lie in one block, so that a text's words with whatever stands before others
-    are looked up in few lines of the processor's cache. grams: (g,) uint64, sorted, those that count. templates: segments as they
+    are looked up in few lines of the processor's cache. A word for each block comes after all blocks and tells of most pairs of
+    words that no n-gram begins with them, so that most of a text is never looked up in the blocks. grams: (g,) uint64, sorted, those that count. templates: segments as they
     are shown.
     """
     folded = normalise(pa.array(templates, pa.large_string())).to_pylist()
@@ -54,9 +55,14 @@ def filter_of(grams: HashArray, templates: Sequence[str]) -> HashArray:
         _mixed_all(np.full(len(first), GRAM, np.uint64), words.hashes[first]), words.hashes[first + 1]
     )
     bits = max(4, int(len(known) // 16).bit_length())
-    out = np.zeros(_BLOCK << bits, np.uint64)
-    place = (pair >> np.uint64(64 - bits)) * np.uint64(_BLOCK) + (known & np.uint64(_BLOCK - 1))
-    _set_bits(out, place, known >> np.uint64(3) & np.uint64(63))
+    out = np.zeros((_BLOCK + 1) << bits, np.uint64)
+    block = pair >> np.uint64(64 - bits)
+    _set_bits(
+        out,
+        block * np.uint64(_BLOCK) + (known & np.uint64(_BLOCK - 1)),
+        known >> np.uint64(3) & np.uint64(63),
+    )
+    _set_bits(out, block + np.uint64(_BLOCK << bits), pair & np.uint64(63))
     return out
 
 
@@ -103,9 +109,9 @@ def _scattered(
     rows: IntArray,
 ) -> tuple[HashArray, IntArray]:
     bits = 0
-    while (_BLOCK << bits) < len(kept):
+    while ((_BLOCK + 1) << bits) < len(kept):
         bits += 1
-    shift = np.uint64(64 - bits)
+    shift, pairs = np.uint64(64 - bits), np.uint64(_BLOCK << bits)
     out, n = np.empty(64, np.uint64), 0
     ends = np.zeros(len(rows) + 1, np.int64)
     for r in range(len(rows)):
@@ -114,7 +120,10 @@ def _scattered(
             one = _mixed(np.uint64(GRAM), hashes[i])
             for j in range(i + 1, min(i + STEP, end - 1) + 1):
                 two = _mixed(one, hashes[j])
-                block = (two >> shift) * np.uint64(_BLOCK)
+                block = two >> shift
+                if kept[pairs + block] >> (two & np.uint64(63)) & _ONE == 0:
+                    continue
+                block *= np.uint64(_BLOCK)
                 for k in range(j + 1, min(j + STEP, end - 1) + 1):
                     three = _mixed(two, hashes[k])
                     for m in range(k + 1, min(k + STEP, i + SPAN, end - 1) + 1):
