@@ -231,9 +231,9 @@ def watches() -> str:
     return section(
         "Watching a stream",
         paragraph("""A day is replayed by its own times to a `watch` that knows no family and looks for new ones every
-            ten minutes, among the requests of the last six hours (`python -m benchmarks.speed.watch --growth 0
-            --window-hours 6`), as measured on 2026-11-26: since then a watch keeps a day and looks when that has grown by a
-            fifth. Minutes count from a campaign's first request."""),
+            ten minutes, among the requests of the last six hours (`python -m benchmarks.speed.watch`), as
+            a watch did on 2026-11-26: since then it keeps a day and looks when that has grown by a fifth. Minutes count from a
+            campaign's first request."""),
         table(["", *runs], [[name, *(column[name] for column in columns)] for name in columns[0]]),
         paragraph(f"""The campaigns that were raised and not flagged sent few requests that day:
             {_unflagged(runs.values())}. The longest round of a new installation includes compiling the kernels."""),
