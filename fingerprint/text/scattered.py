@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME
 from fingerprint.base.jit import kernel
+from fingerprint.base.sorting import holds
 from fingerprint.base.strings import buffers, strings
 from fingerprint.base.types import Bools, Bytes, HashArray, IntArray
 from fingerprint.domain.schemas import SYSTEM_END, TURN_END
@@ -113,7 +114,7 @@ def _thin(
             first, end = size, lines[1, line]
             while i < end:
                 stop = _word_end(data, i, end)
-                if _kind(data, i, stop) == _WORD and not _is_among(_hash(data, i, stop), names):
+                if _kind(data, i, stop) == _WORD and not holds(names, _hash(data, i, stop)):
                     if size > first:
                         out[size] = _SPACE
                         size += 1
@@ -173,15 +174,3 @@ def _hash(data: Bytes, begin: int, end: int) -> np.uint64:
     for i in range(begin, end):
         value = (value ^ np.uint64(data[i])) * np.uint64(FNV_PRIME)
     return value
-
-
-@kernel
-def _is_among(value: np.uint64, ascending: HashArray) -> bool:
-    low, high = 0, len(ascending)
-    while low < high:
-        middle = (low + high) // 2
-        if ascending[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low < len(ascending) and ascending[low] == value

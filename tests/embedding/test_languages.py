@@ -26,16 +26,6 @@ MODULES = ("argparse", "ast", "calendar", "csv", "datetime", "decimal", "difflib
            "textwrap", "threading", "turtle", "typing", "unittest/mock", "urllib/request", "zipfile/__init__")  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def multilingual() -> Embedder:
-    return Embedder.load("multilingual", light=True)
-
-
-@pytest.fixture(scope="module")
-def english() -> Embedder:
-    return Embedder.load("static", light=True)
-
-
 def normalised(texts: list[str]) -> pa.LargeStringArray:
     return normalise(pa.array(texts, pa.large_string()))
 

@@ -18,16 +18,6 @@ from fingerprint.store.store import Store
 from fingerprint.text.normalise import normalise
 
 
-@pytest.fixture(scope="module")
-def multilingual() -> Embedder:
-    return Embedder.load("multilingual", light=True)
-
-
-@pytest.fixture(scope="module")
-def english() -> Embedder:
-    return Embedder.load("static", light=True)
-
-
 def test_the_right_translation_is_nearest() -> None:
     shares = {r.language: r.into_english for r in measure("multilingual")}
     assert len(shares) == 12

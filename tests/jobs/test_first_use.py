@@ -66,6 +66,7 @@ def test_one_processor_compiles_each_kernel_when_it_is_called(
 ) -> None:
     monkeypatch.setattr(first_use, "workers", lambda: 1)
     first_use.compile_all(lambda *step: pytest.fail(str(step)))
+    assert not list(cache.rglob("*.nbi"))
 
 
 def test_where_nothing_can_be_kept_nothing_is_compiled_ahead(
@@ -73,6 +74,7 @@ def test_where_nothing_can_be_kept_nothing_is_compiled_ahead(
 ) -> None:
     monkeypatch.setattr(first_use, "writable", lambda folder: False)
     first_use.compile_all(lambda *step: pytest.fail(str(step)))
+    assert not list(cache.rglob("*.nbi"))
 
 
 def test_every_line_names_a_kernel_and_its_types() -> None:

@@ -61,4 +61,9 @@ def test_what_is_deeper_than_anybody_nests_is_left() -> None:
     deep: object = "x"
     for _ in range(900):
         deep = {"Content": [deep]}
-    as_read({"Messages": deep})
+    read = as_read({"Messages": deep})
+    assert list(read) == ["messages"]
+    inner = read["messages"]
+    while isinstance(inner, dict):
+        [(name, (inner,))] = inner.items()
+    assert (name, inner) == ("Content", "x")
