@@ -193,6 +193,8 @@ class Matcher:
             rank = self._rank(family[unsure], score[unsure])
             near_rank = self._rank(near, worth)
             same = near == family[unsure]
+            # honest software may say what a campaign says, too: only what is sure takes a request out of its carrier
+            near_rank[(carrier[unsure] >= 0) & ~same & (worth < match_score.SURE)] = 0
             better = same | (near_rank > rank) | ((near_rank == rank) & (worth > score[unsure]))
             score[unsure[better]] = np.where(same, np.maximum(score[unsure], worth), worth)[better]
             similarity[unsure[better]] = near_similarity[better]
