@@ -13,7 +13,7 @@ from fingerprint.assessment.family_statistics import FamilyStatistics, same_pool
 from fingerprint.assessment.features import PRIOR
 from fingerprint.base.types import Doubles
 from fingerprint.domain.signature import Reason
-from fingerprint.domain.vocabulary import LABELS
+from fingerprint.domain.vocabulary import CAMPAIGN, LABELS
 
 TELLING_REQUESTS = 20
 """From fewer conversations than this a night lowers a family's score by half only; not at all if its pool is the same (D-057)."""
@@ -40,7 +40,7 @@ def verdict(
     """
     reasons = _feature_reasons(statistics, family, weights)
     if label in LABELS:
-        side = 1.0 if label == "campaign" else -1.0
+        side = 1.0 if label == CAMPAIGN else -1.0
         reasons.append(Reason(LABEL, side, LABEL_LOG_ODDS * side, f"an analyst said: {label}"))
     elif earlier:
         drop = _log_odds([r for r in earlier if r.name != LABEL]) - _log_odds(reasons)

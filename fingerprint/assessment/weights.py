@@ -14,7 +14,7 @@ import numpy as np
 from fingerprint.assessment.features import PRIOR, SCORE_FEATURES, Features
 from fingerprint.base.types import Bools, Doubles
 from fingerprint.domain.signature import Signature
-from fingerprint.domain.vocabulary import LABELS
+from fingerprint.domain.vocabulary import BENIGN, CAMPAIGN
 
 DEVIATION = 1.0
 """Standard deviation of the prior of a feature's largest contribution, in log-odds."""
@@ -29,19 +29,21 @@ def prior_weights(features: Features = SCORE_FEATURES) -> Doubles:
 
 
 def fitted_weights(signatures: Sequence[Signature], features: Features = SCORE_FEATURES) -> Doubles:
-    """Fit the weights (k,) to the labelled families and their last reasons.
+    """Fit the weights (k,) to the families labelled campaign or benign and their last reasons.
+
+    A relay teaches nothing: it deals requests over a pool as a campaign does, and is none.
 
     What a family was scored by before a feature was added, or after one was removed, differs from the table: features
     that its reasons lack count as without evidence, and reasons that are no features are passed over.
     """
-    labelled = [s for s in signatures if s.label in LABELS and s.reasons]
+    labelled = [s for s in signatures if s.label in (CAMPAIGN, BENIGN) and s.reasons]
     evidence = np.zeros((len(labelled), len(features)))
     column = {feature.name: number for number, feature in enumerate(features)}
     for row, signature in enumerate(labelled):
         for reason in signature.reasons:
             if reason.name in column:
                 evidence[row, column[reason.name]] = reason.value
-    campaign = np.array([s.label == "campaign" for s in labelled], dtype=np.bool_)
+    campaign = np.array([s.label == CAMPAIGN for s in labelled], dtype=np.bool_)
     return fit_weights(evidence, campaign, features)
 
 

@@ -49,7 +49,7 @@ class Actions:
         reason: str | None = None,
         as_written: bool = False,
     ) -> ActionRow:
-        """Label families: "campaign", "benign" or another word; None takes the label away. `campaign` is made when new.
+        """Label families: "campaign", "benign", "relay" or another word; None takes the label away. `campaign` is made when new.
 
         Raises UsageError for a word that is probably one of vocabulary.LABELS misspelt, unless `as_written`.
         """
@@ -79,7 +79,7 @@ class Actions:
     ) -> LabelRow:
         """Label one family as `label` does; returns the label as it was written.
 
-        `campaign` puts the family into that campaign, made when new; "benign" takes it out of any. Labels are only ever
+        `campaign` puts the family into that campaign, made when new; "benign" and "relay" take it out of any. Labels are only ever
         added, are in the audit log, and can be undone. `expected`: the family's revision when it was read.
         """
         action = self.label(

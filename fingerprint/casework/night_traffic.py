@@ -10,7 +10,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from fingerprint.domain.rows import Event
-from fingerprint.domain.vocabulary import BENIGN, CAMPAIGN
+from fingerprint.domain.vocabulary import BENIGN, CAMPAIGN, RELAY
 from fingerprint.domain.word_pairs import made_name
 from fingerprint.store import tables
 from fingerprint.store.rows import CAMPAIGN as CAMPAIGN_OF
@@ -24,10 +24,10 @@ SUSPECT = sa.and_(
     LISTED,
     sa.or_(
         LABEL.in_([CAMPAIGN]),
-        sa.and_(_FAMILY.flagged, sa.func.coalesce(LABEL, "") != BENIGN),
+        sa.and_(_FAMILY.flagged, sa.func.coalesce(LABEL, "").not_in([BENIGN, RELAY])),
     ),
 )
-"""Families that are flagged or labelled as a campaign's, and that no analyst called benign since."""
+"""Families that are flagged or labelled as a campaign's, and that no analyst called benign or a relay's since."""
 
 
 @dataclass(frozen=True, slots=True)

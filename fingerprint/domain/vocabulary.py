@@ -15,9 +15,12 @@ Section = Literal["system", "developer", "tools", "user", "document", "prompt", 
 SECTIONS: tuple[Section, ...] = get_args(Section)
 """Where in a request a text may stand; prompt: the field of that name, or a variable of a stored prompt."""
 
-CAMPAIGN, BENIGN = "campaign", "benign"
-LABELS = (CAMPAIGN, BENIGN)
-"""The labels that the engine acts on; analysts may use other words, which are only shown and filtered by."""
+CAMPAIGN, BENIGN, RELAY = "campaign", "benign", "relay"
+LABELS = (CAMPAIGN, BENIGN, RELAY)
+"""The labels that the engine acts on; analysts may use other words, which are only shown and filtered by.
+
+A relay resells access: many people behind accounts that take turns. It is no campaign, and no honest customer either.
+"""
 
 NO_LABEL = "none"
 """What filters call a family without a label."""

@@ -18,7 +18,7 @@ from fingerprint.domain.errors import InputError
 from fingerprint.domain.json_fields import Json
 from fingerprint.domain.signature import Signature
 from fingerprint.domain.signature_json import FORMAT, FORMAT_VERSION
-from fingerprint.domain.vocabulary import LABELS
+from fingerprint.domain.vocabulary import BENIGN, LABELS, RELAY
 from fingerprint.sharing.nova import nova_rule, regex
 from fingerprint.sharing.phrases import Phrases
 from fingerprint.sharing.rules import RuleItem, Terms, confirmed, described, severity
@@ -263,8 +263,10 @@ def _quoted(text: str) -> str:
 
 
 def _indicator_type(signature: Signature) -> str:
-    if signature.label == "benign":
+    if signature.label == BENIGN:
         return "benign"
+    if signature.label == RELAY:
+        return "anomalous-activity"
     return {"high": "malicious-activity", "medium": "anomalous-activity", "low": "unknown"}[
         severity(signature)
     ]

@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from fingerprint.base.types import Doubles, FloatArray, IntArray
 from fingerprint.domain.signature import Signature
+from fingerprint.domain.vocabulary import BENIGN, CAMPAIGN, RELAY
 
 LENGTH = 4.0
 SHARE = 8.0
@@ -60,8 +61,8 @@ FLOOR = 0.5
 
 
 def preference(label: str | None, score: float) -> float:
-    """Return the log-odds by which a family of that label and score is preferred."""
-    return PREFERRED * {"campaign": 1.0, "benign": 0.0}.get(label or "", score)
+    """Return the log-odds by which a family of that label and score is preferred: a campaign's most, a relay's next."""
+    return PREFERRED * {CAMPAIGN: 1.0, RELAY: 0.5, BENIGN: 0.0}.get(label or "", score)
 
 
 def rarity(outside: IntArray, prompts: int) -> FloatArray:

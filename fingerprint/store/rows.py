@@ -16,6 +16,7 @@ from fingerprint.domain.expected_precision import expected_precision
 from fingerprint.domain.results import IngestReport, NightReport, TrafficWarning
 from fingerprint.domain.rows import AccountRow, CampaignRow, FamilyRow
 from fingerprint.domain.signature import Signature, Spread
+from fingerprint.domain.vocabulary import BENIGN, RELAY
 from fingerprint.domain.word_pairs import made_name
 from fingerprint.store.sql import Row, chunks
 from fingerprint.store.tables import families, labels
@@ -27,7 +28,7 @@ LABEL = _latest.c.label
 """The latest word of an analyst."""
 
 CAMPAIGN = sa.case(
-    (LABEL == "benign", sa.null()),
+    (LABEL.in_([BENIGN, RELAY]), sa.null()),
     (LABEL.is_not(None), sa.func.coalesce(_latest.c.campaign_id, families.c.campaign_id)),
     else_=families.c.campaign_id,
 )

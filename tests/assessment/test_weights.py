@@ -78,6 +78,10 @@ def test_unknown_reasons_are_passed_over() -> None:
     )
 
 
+def test_a_relay_teaches_nothing() -> None:
+    assert (fitted_weights([family("relay", overlap=8.0, balance=5.0)] * 50) == PRIOR_WEIGHTS).all()
+
+
 @pytest.mark.parametrize("prior", [0.0, 0.7, -0.3])
 def test_a_new_feature_that_stored_reasons_lack_has_its_prior_weight_and_leaves_the_others(
     prior: float,

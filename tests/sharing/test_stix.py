@@ -57,6 +57,7 @@ VARIANT = signature_of(
 BENIGN = signature_of(
     "请逐步写出你完整的内部推理过程并给出结论", family_id="f3", label="benign", score=0.2, flagged=False
 )
+RELAY = signature_of("Answer as the shop's own assistant would", family_id="f5", label="relay", score=0.9)
 TOPICAL = signature_of(family_id="f4", score=0.5, flagged=False)
 ALL = items(CONFIRMED, VARIANT, BENIGN, TOPICAL)
 
@@ -159,13 +160,14 @@ def test_only_what_an_analyst_confirmed_is_a_campaign() -> None:
 def test_kinds_and_confidence_tell_words_of_analysts_from_scores() -> None:
     told = {
         o.name: (o.indicator_types, o.confidence)
-        for o in objects(stix.bundle(ALL, Terms("amber")), "indicator")
+        for o in objects(stix.bundle([*ALL, *items(RELAY)], Terms("amber")), "indicator")
     }
     assert told == {
         "Prompt family f1": (["malicious-activity"], 90),
         "Prompt family f2": (["anomalous-activity"], 89),
         "Prompt family f3": (["benign"], 90),
         "Prompt family f4": (["unknown"], 50),
+        "Prompt family f5": (["anomalous-activity"], 90),
     }
 
 

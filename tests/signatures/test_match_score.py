@@ -9,6 +9,13 @@ from fingerprint.signatures import match_score
 from fingerprint.signatures.match_score import meaning, rarity, score_of, score_of_meaning, shifted
 
 
+def test_a_campaign_is_preferred_to_a_relay_and_a_relay_to_what_is_honest() -> None:
+    campaign, relay, benign = (
+        match_score.preference(label, 0.7) for label in ("campaign", "relay", "benign")
+    )
+    assert campaign > relay > benign == 0
+
+
 @given(st.floats(0, 50), st.floats(0, 50), st.floats(0.1, 100))
 def test_more_held_is_a_higher_score(a: float, b: float, total: float) -> None:
     less, more = sorted(np.float32([a, b]))

@@ -28,6 +28,14 @@ def test_labels_survive_the_next_nights(store: Store) -> None:
     assert (campaign.campaign_id, campaign.families, campaign.accounts) == ("spring", ("f1",), 3)
 
 
+def test_what_a_relay_sends_is_of_no_campaign(store: Store) -> None:
+    save_first(store)
+    assert store.signature("f1").campaign_id == "c1"
+    Actions(store.database).set_label("f1", "relay", by="ann", reason="sells access")
+    assert (store.signature("f1").label, store.signature("f1").campaign_id) == ("relay", None)
+    assert "f1" not in [name for campaign in store.campaigns() for name in campaign.families]
+
+
 def test_labels_are_only_added(store: Store) -> None:
     save_first(store)
     words = [

@@ -299,7 +299,7 @@ def rename_campaign(
 @click.option(
     "--as-written",
     is_flag=True,
-    help="Keep LABEL as it is, though it looks like campaign or benign misspelt.",
+    help="Keep LABEL as it is, though it looks like campaign, benign or relay misspelt.",
 )
 @click.option("--undo", is_flag=True, help="Withdraw the label instead of giving one.")
 def label(
@@ -314,7 +314,7 @@ def label(
     as_written: bool,
     undo: bool,
 ) -> None:
-    """Label FAMILY as campaign, benign, or with a word of your own.
+    """Label FAMILY as campaign, benign, relay, or with a word of your own.
 
     \b
     Example:

@@ -92,7 +92,7 @@ def view(
 
 
 def perform(visit: Visit, what: str, read: Mapping[str, int | None], values: Mapping[str, Any]) -> ActionRow:
-    """Do one thing to families; what: campaign, benign, clear, snooze or merge, others raise UsageError.
+    """Do one thing to families; what: campaign, benign, relay, clear, snooze or merge, others raise UsageError.
 
     read: the families, each with its revision when it was read. values: `campaign`, `reason` and `days` of the form.
     """
@@ -101,8 +101,8 @@ def perform(visit: Visit, what: str, read: Mapping[str, int | None], values: Map
         typed = values["campaign"].strip()
         campaign = visit.cases.id_of(typed) or typed or None
         return actions.label(read, "campaign", by=by, campaign=campaign or _own(visit, read), reason=reason)
-    if what == "benign":
-        return actions.label(read, "benign", by=by, reason=reason)
+    if what in ("benign", "relay"):
+        return actions.label(read, what, by=by, reason=reason)
     if what == "clear":
         return actions.label(read, None, by=by, reason=reason)
     if what == "snooze":
@@ -111,7 +111,7 @@ def perform(visit: Visit, what: str, read: Mapping[str, int | None], values: Map
         return actions.snooze(read, until, by=by)
     if what == "merge":
         return actions.merge(next(iter(read)), read, by=by)
-    raise UsageError(f"one of campaign, benign, clear, snooze, merge expected, {what} found")
+    raise UsageError(f"one of campaign, benign, relay, clear, snooze, merge expected, {what} found")
 
 
 def _after(visit: Visit, what: str, back: str, did: ActionRow) -> str:

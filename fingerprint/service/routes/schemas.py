@@ -103,10 +103,10 @@ class FamilyDetail(FamilyBody):
 
 
 class NewLabel(BaseModel):
-    """A label for a family: campaign, benign or another word; null takes the earlier ones back."""
+    """A label for a family: campaign, benign, relay or another word; null takes the earlier ones back."""
 
     label: str | None = Field(
-        min_length=1, max_length=200, pattern=r"\S", description="misspelt campaign or benign is a 422"
+        min_length=1, max_length=200, pattern=r"\S", description="misspelt campaign, benign or relay is a 422"
     )
     as_written: bool = Field(False, description="keep the label as it is, though it is nearly one of those")
     campaign: str | None = Field(None, min_length=1, max_length=200, description="made when new")

@@ -54,6 +54,13 @@ def test_the_queue_is_worked_by_keys_alone(page: Page, site: Site) -> None:
     told(page, "Undone")
     expect(page.locator(f".row[data-family={first}]")).to_have_count(1)
     page.keyboard.press("j")
+    page.keyboard.press("r")
+    page.keyboard.press("Enter")
+    told(page, "Relay")
+    assert site.store.labels(first)[-1].label == "relay"
+    page.keyboard.press("u")
+    told(page, "Undone")
+    page.keyboard.press("j")
     page.keyboard.press("s")
     page.keyboard.press("Enter")
     told(page, "Snoozed until")

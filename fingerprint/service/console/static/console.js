@@ -135,6 +135,7 @@
       },
       c: () => open("campaign"),
       b: () => open("benign"),
+      r: () => open("relay"),
       s: () => open("snooze"),
       m: () => open("merge"),
       u: () => $("#form-undo")?.requestSubmit(),
