@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from fingerprint.assessment.campaigns import AllNights, accounts, campaigns
 from fingerprint.assessment.departures import AccountFeatures, with_departures
 from fingerprint.assessment.lifecycle import events
+from fingerprint.assessment.turn_taking import with_turn_takers
 from fingerprint.domain.rows import AccountRow, CampaignRow, Event
 from fingerprint.domain.signature import Signature
 from fingerprint.signatures.rewordings import NightFamilies
@@ -43,7 +44,9 @@ def group_campaigns(
             replace(
                 row, requests=history.requests.get(row.account_id, row.requests), conversations=row.requests
             )
-            for row in with_departures(assessed, features, history.totals)
+            for row in with_turn_takers(
+                with_departures(assessed, features, history.totals), features, history.totals
+            )
         ],
         events=events(
             signatures,

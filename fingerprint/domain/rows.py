@@ -56,7 +56,8 @@ class AccountRow:
 
     departure: how far its requests in no family are from honest traffic (MMD²), departure_q: q-value of that and of how
     strange they are, departure_rank: share of honest-looking accounts of like volume that depart as far; None where
-    unknown. departed: the q-value is so small that the account is listed for it.
+    unknown. departed: the q-value is so small that the account is listed for it. relay: it takes turns with others, and many
+    people or one list stand behind them.
     """
 
     account_id: str
@@ -70,6 +71,7 @@ class AccountRow:
     departure_rank: float | None = None
     departed: bool = False
     conversations: int = 0
+    relay: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,14 +75,17 @@ def list_accounts(
     flagged: bool | None = None,
     min_score: float | None = None,
     departed: bool = False,
+    relay: bool = False,
     prefix: str = "",
     sort: AccountSort = "score",
     limit: int | None = None,
     after: Cursor | None = None,
 ) -> list[AccountRow]:
-    """List assessed accounts, the highest first; departed: only those unlike honest traffic; prefix: of their ids."""
+    """List assessed accounts, the highest first; departed: only those unlike honest traffic; relay: that take turns; prefix: of their ids."""
     table = tables.accounts
     chosen = sa.select(table).where(table.c.departed) if departed else sa.select(table)
+    if relay:
+        chosen = chosen.where(table.c.relay)
     if prefix:
         chosen = chosen.where(sa.func.substr(table.c.account_id, 1, len(prefix)) == prefix)
     ranked = _ranked(chosen, table, table.c.account_id, flagged, min_score, None)

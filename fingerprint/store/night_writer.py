@@ -325,6 +325,7 @@ def save_accounts(connection: sa.Connection, rows: Sequence[AccountRow], now: da
                 "departure_q": row.departure_q,
                 "departure_rank": row.departure_rank,
                 "departed": row.departed,
+                "relay": row.relay,
             }
             for row in rows
         ],

@@ -163,6 +163,7 @@ def to_account(row: sa.Row[Any]) -> AccountRow:
         departure_q=row.departure_q,
         departure_rank=row.departure_rank,
         departed=row.departed,
+        relay=row.relay,
         conversations=row.conversations,
     )
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-REVISION = "0012_profiles"
+REVISION = "0013_relays"
 """The last of the migrations, after which a database has these tables."""
 
 
@@ -199,6 +199,7 @@ accounts = sa.Table(
     sa.Column("departure_q", sa.Double),
     sa.Column("departure_rank", sa.Double),
     sa.Column("departed", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("relay", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 labels = sa.Table(

@@ -117,6 +117,11 @@ def show_family(family: str, path: Path | None, database: str | None, as_json: b
     is_flag=True,
     help="List only accounts whose requests in no family are unlike honest traffic: a weak sign, and no flag.",
 )
+@click.option(
+    "--relays",
+    is_flag=True,
+    help="List only accounts that take turns, with many people or one list behind them, as a relay's do: no flag.",
+)
 @click.option("--campaign", metavar="C", help="List all accounts that sent any family of this campaign.")
 @click.option("--family", metavar="F", help="List all accounts that sent this family.")
 @click.option("--prefix", metavar="P", help="With one of these two: only accounts whose ids begin with P.")
@@ -138,6 +143,7 @@ def accounts(
     min_score: float | None,
     limit: int | None,
     departed: bool,
+    relays: bool,
     campaign: str | None,
     family: str | None,
     prefix: str | None,
@@ -161,8 +167,8 @@ def accounts(
     if context.invoked_subcommand is not None:
         return
     if campaign is not None or family is not None:
-        if departed or min_score is not None:
-            raise UsageError("--departed and --min-score go with neither --campaign nor --family")
+        if departed or relays or min_score is not None:
+            raise UsageError("--departed, --relays and --min-score go with neither --campaign nor --family")
         from fingerprint.cli.output import account_lists
         from fingerprint.domain.casework import PoolQuery
 
@@ -181,7 +187,9 @@ def accounts(
     from fingerprint.cli.output import printing
 
     with _stored(worked_home_of(path, database)) as store:
-        rows = store.accounts(flagged=flagged or None, min_score=min_score, limit=limit, departed=departed)
+        rows = store.accounts(
+            flagged=flagged or None, min_score=min_score, limit=limit, departed=departed, relay=relays
+        )
     printing.result(rows, lambda: printing.accounts(rows), as_json=as_json)
 
 

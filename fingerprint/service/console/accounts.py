@@ -29,6 +29,7 @@ def accounts(visit: Reader) -> Response:
     rows = visit.store.accounts(
         flagged=only == "flagged" or None,
         departed=only == "departed",
+        relay=only == "relay",
         prefix=typed,
         sort=sort,
         limit=MAX_ROWS + 1,
