@@ -20,6 +20,17 @@ def mix(x: HashArray) -> HashArray:
     return x ^ (x >> np.uint64(31))
 
 
+_LISTED = 1_024
+
+
+def _words_for(places: IntArray) -> HashArray:
+    """Make the random word of each place (b,)."""
+    return mix((places + 1).astype(np.uint64) * GOLDEN)
+
+
+_FIRST_WORDS = _words_for(np.arange(_LISTED))
+
+
 def hash_strings(strings: pa.LargeStringArray) -> HashArray:
     """Hash each string to 64 bits, the same on every machine and in every run.
 
@@ -29,7 +40,8 @@ def hash_strings(strings: pa.LargeStringArray) -> HashArray:
     if not len(strings):
         return np.empty(0, np.uint64)
     data, offsets = buffers(strings)
-    words = mix(np.arange(1, np.diff(offsets).max() + 1, dtype=np.uint64) * GOLDEN)
+    longest = int(np.diff(offsets).max())
+    words = _FIRST_WORDS if longest <= _LISTED else _words_for(np.arange(longest))
     return mix(_sums(data, offsets, words))
 
 

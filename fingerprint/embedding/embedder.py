@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fingerprint.base.parallel import in_order
+from fingerprint.base.strings import buffers
 from fingerprint.base.types import Embed, FloatArray, HashArray, Ids, IntArray
 from fingerprint.domain.errors import ModelError
 from fingerprint.domain.signature import Stamp
@@ -123,11 +123,19 @@ class Embedder:
         return self._encode_all(strings)
 
     def remember(self, rows: int) -> None:
-        """Keep so many of the last vectors in memory, for a process that answers request by request."""
-        self._memory = RecentVectors(rows, self.dimension)
+        """Keep so many of the last vectors in memory, for a process that answers request by request.
+
+        None are kept of a model that reads words by a kernel: a vector is made sooner than its text is hashed.
+        """
+        model = self._model()
+        if not (isinstance(model, StaticModel) and model.reads_words):
+            self._memory = RecentVectors(rows, self.dimension)
 
     def _encode_all(self, strings: pa.LargeStringArray) -> FloatArray:
         rows = np.empty((len(strings), self.dimension), dtype=np.float32)
+        if len(strings) <= CHUNK:
+            self._encode_chunk(strings, rows)
+            return rows
 
         def encode(start: int) -> None:
             self._encode_chunk(strings.slice(start, CHUNK), rows[start : start + CHUNK])
@@ -180,10 +188,13 @@ class Embedder:
     def _encode_chunk(self, texts: pa.LargeStringArray, rows: FloatArray) -> None:
         self._raw(texts, rows)
         # a few rows at a time, which stay in the processor's cache
-        for some in np.split(rows, range(NORMALISED, len(rows), NORMALISED)):
+        for begin in range(0, len(rows), NORMALISED):
+            some = rows[begin : begin + NORMALISED]
             norms = np.linalg.norm(some, axis=1, keepdims=True)
-            some /= np.where(norms > 0, norms, 1)
-        rows[pc.equal(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False)] = 0
+            norms[norms == 0] = 1
+            some /= norms
+        _, offsets = buffers(texts)
+        rows[offsets[1:] == offsets[:-1]] = 0
 
     def _raw(self, strings: pa.LargeStringArray, rows: FloatArray, foreign: int = FOREIGN) -> None:
         """Write each text's vector, of whatever length, into rows (n, d)."""

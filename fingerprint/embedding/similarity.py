@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from fingerprint.base.jit import kernel_with
+from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.types import FloatArray, Ids, IntArray
 from fingerprint.text.sentences import MOST_SENTENCES
@@ -81,14 +81,23 @@ def held_of(
             f = candidates[r, c]
             if f < 0 or offsets[r] == offsets[r + 1]:
                 continue
-            total = np.float32(0.0)
-            for p in range(owners[f], owners[f + 1]):
-                nearest = np.float32(-1.0)
-                for s in range(offsets[r], offsets[r + 1]):
-                    nearest = max(nearest, _cosine(vectors, s, prototypes, p))
-                total += nearest
-            out[r, c] = total / np.float32(max(owners[f + 1] - owners[f], 1))
+            span = offsets[r], offsets[r + 1]
+            out[r, c] = held_by(vectors, span, prototypes, (owners[f], owners[f + 1]))
     return out
+
+
+@kernel
+def held_by(
+    vectors: FloatArray, span: tuple[int, int], prototypes: FloatArray, own: tuple[int, int]
+) -> np.float32:
+    """As `held_similarity`, of the template with prototypes (p, d) from own[0] to own[1] and one prompt, whose vectors (s, d) are in `span`."""
+    total = np.float32(0.0)
+    for p in range(own[0], own[1]):
+        nearest = np.float32(-1.0)
+        for s in range(span[0], span[1]):
+            nearest = max(nearest, _cosine(vectors, s, prototypes, p))
+        total += nearest
+    return np.float32(total / np.float32(max(own[1] - own[0], 1)))
 
 
 # the sum may be taken in any order, so in vector registers; a call of BLAS takes longer than such a short product

@@ -71,6 +71,11 @@ class StaticModel:
         )
 
     @property
+    def reads_words(self) -> bool:
+        """True where texts are cut into words by a kernel, and the tokenizer reads each word once."""
+        return self._words is not None
+
+    @property
     def own_vectors(self) -> FloatArray:
         """The vectors of the tokenizer's own tokens, (v, d)."""
         return self.vectors if self.languages is None else self.vectors[: self.languages.first]

@@ -172,6 +172,8 @@ class TokenCache:
             cut_words(self._pieces, spelled, ends, cut, cut_ends)
         sizes = np.diff(cut_ends)
         is_cut = sizes > 0
+        if is_cut.all():
+            return cut[: cut_ends[-1]], cut_ends
         unread = strings(spelled, ends).filter(pa.array(~is_cut)).to_pylist()
         read = [e.ids for e in self._tokenizer.encode_batch_fast(unread, add_special_tokens=False)]
         sizes[~is_cut] = np.fromiter(map(len, read), np.int64, len(read))

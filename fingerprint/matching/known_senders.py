@@ -23,18 +23,16 @@ def sender_keys(accounts: pa.Array | pa.ChunkedArray, families: pa.Array | pa.Ch
     return hash_strings(pairs.combine_chunks() if isinstance(pairs, pa.ChunkedArray) else pairs)
 
 
-def known(keys: HashArray, accounts: pa.Array, family: Ids, names: Sequence[str]) -> Bools:
+def known(keys: HashArray, accounts: Sequence[str | None], family: Ids, names: Sequence[str]) -> Bools:
     """Tell which of q requests come from an account that sent their nearest family before, (q,).
 
-    keys: sorted, as sender_keys makes them. family: (q,) numbers into names, -1 for none.
+    keys: sorted, as sender_keys makes them. accounts: (q,), None where nobody knows. family: (q,) numbers into names, -1 for none.
     """
     out = np.zeros(len(family), dtype=np.bool_)
-    rows = np.flatnonzero(family >= 0)
-    if not len(rows) or not len(keys):
+    rows = [row for row, f in enumerate(family.tolist()) if f >= 0 and accounts[row] is not None]
+    if not rows or not len(keys):
         return out
-    # a few strings are joined sooner here than by Arrow
-    senders = accounts.take(pa.array(rows)).to_pylist()
-    pairs = [f"{a}{_BETWEEN}{names[f]}" for a, f in zip(senders, family[rows].tolist(), strict=True)]
+    pairs = [f"{accounts[row]}{_BETWEEN}{names[family[row]]}" for row in rows]
     pair_hashes = hash_strings(pa.array(pairs, pa.large_string()))
     at = np.minimum(np.searchsorted(keys, pair_hashes), len(keys) - 1)
     out[rows] = keys[at] == pair_hashes

@@ -11,8 +11,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from fingerprint.clustering.faiss_index import set_threads
 from fingerprint.domain.errors import SnapshotError, StoreError
 from fingerprint.domain.results import Match
@@ -32,7 +30,7 @@ from fingerprint.traffic.content import NO_ROLES, Roles
 from fingerprint.traffic.lenient_json import MOST_VALUES
 
 REMEMBERED = 16_384
-"""Sentences whose vectors a process that answers keeps, 16 MB: system prompts and earlier turns come again and again."""
+"""Sentences whose vectors a process that answers keeps where a model takes long for one: system prompts and earlier turns come again."""
 
 
 def one_thread() -> None:
@@ -161,10 +159,9 @@ def answers(matcher: Matcher, requests: Sequence[LookupRequest], between: Betwee
     Raises what `between` does, which is called while very long texts are read.
     """
     texts = [compose_one(a.system, a.prompt) for a in requests]
-    # no stored account is empty
-    accounts = pa.array([a.account or "" for a in requests], pa.large_string())
+    accounts = [a.account for a in requests]
     said = [
         text if a.said is None else compose_one(a.system, a.said)
         for text, a in zip(texts, requests, strict=True)
     ]
-    return matcher.matches(matcher.find_raw(texts, accounts, between, said), [a.account for a in requests])
+    return matcher.matches(matcher.find_raw(texts, accounts, between, said), accounts)

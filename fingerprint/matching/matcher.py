@@ -15,8 +15,7 @@ from fingerprint.domain.errors import StampMismatch
 from fingerprint.domain.results import FamilyScore, Match
 from fingerprint.domain.signature_json import stamp_from_json
 from fingerprint.embedding.embedder import Embedder, stamp_of
-from fingerprint.embedding.similarity import held_of
-from fingerprint.matching import ngram_index, scattered
+from fingerprint.matching import meanings, ngram_index, scattered
 from fingerprint.matching.beginnings import LONG, Beginnings, go_on
 from fingerprint.matching.explain import explain
 from fingerprint.matching.known_senders import known
@@ -28,6 +27,8 @@ from fingerprint.text import sentences
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.normalise import compose_one, normalise
 from fingerprint.text.tokenise import tokens
+
+Senders = Sequence[str | None]
 
 NEAR = 8
 """Prototypes nearest to each sentence of a prompt whose families are compared in full."""
@@ -78,6 +79,7 @@ class Matcher:
             templates = [segment for facts in self.families for segment in facts["segments"]]
             self.filter = scattered.filter_of(self._index.grams, templates)
         self._beginnings = Beginnings(self._index, filter_=self.filter)
+        self._meanings = meanings.Meanings(*(a[name] for name in meanings.Meanings._fields))
         self._any_topical = bool(a["topical"].any())
 
     @classmethod
@@ -90,7 +92,7 @@ class Matcher:
         return cls(snapshot, embedder_of(snapshot, model))
 
     def remember(self, rows: int) -> None:
-        """Keep so many of the last vectors in memory."""
+        """Keep so many of the last vectors in memory, of a model that takes long to make one."""
         self._embedder.remember(rows)
 
     def find(
@@ -103,6 +105,11 @@ class Matcher:
 
         accounts: (q,) who sent them, if known. said: (q,) what counts of them by its meaning; None: all of each.
         """
+        return self._found(texts, None if accounts is None else accounts.to_pylist(), said)
+
+    def _found(
+        self, texts: pa.LargeStringArray, accounts: Senders | None, said: pa.LargeStringArray | None
+    ) -> Nearest:
         words = tokens(texts)
         grams = shingle(words.hashes, words.section, words.row_offsets)
         hits = ngram_index.best_hits(self._index, grams.hashes, grams.offsets)
@@ -115,19 +122,19 @@ class Matcher:
     def find_raw(
         self,
         texts: Sequence[str],
-        accounts: pa.Array | None = None,
+        accounts: Senders | None = None,
         between: Between = go_on,
         said: Sequence[str] | None = None,
     ) -> Nearest:
         """Find the nearest family of each text (q,) as it came; of a long one that goes on with another, what it adds is read.
 
-        said: (q,), as for `find`. Raises what `between` does, which is called while very long texts are read.
+        accounts: (q,), None for whom nobody knows. said: (q,), as for `find`. Raises what `between` does, which is called while very long texts are read.
         """
         said = texts if said is None else said
         if all(len(text) < LONG for text in texts):
             folded = normalise(pa.array(texts, pa.large_string()))
             meant = folded if said == texts else normalise(pa.array(said, pa.large_string()))
-            return self.find(folded, accounts, meant)
+            return self._found(folded, accounts, meant)
         every = [self._beginnings.read(text, between) for text in texts]
         hits = ngram_index.best_of(self._index, [read.held for read in every])
         rows = np.array(
@@ -172,7 +179,7 @@ class Matcher:
         return self._embedder.encode(texts)
 
     def _nearest_of(
-        self, hits: ngram_index.Hits, texts: pa.LargeStringArray, accounts: pa.Array | None
+        self, hits: ngram_index.Hits, texts: pa.LargeStringArray, accounts: Senders | None
     ) -> Nearest:
         """Weigh what texts (q,) hold of the signatures against what they mean; of long texts only the ends are read."""
         family, score = hits.family.copy(), hits.score.copy()
@@ -202,7 +209,8 @@ class Matcher:
         sent_before = np.zeros(len(texts), dtype=np.bool_)
         if accounts is not None:
             sent_before = known(self.snapshot.arrays["senders"], accounts, family, self.names)
-            score = np.where(sent_before, match_score.from_known_sender(score), score)
+            if sent_before.any():
+                score = np.where(sent_before, match_score.from_known_sender(score), score)
         matched = self._reach(family, score)
         coverage = np.where(family == hits.family, hits.coverage, 0.0)
         return Nearest(family, score, coverage, similarity, sent_before, matched, self._beside(also, family))
@@ -244,9 +252,10 @@ class Matcher:
 
     def _beside(self, parts: Sequence[ngram_index.Also], family: Ids) -> ngram_index.Also:
         """Put other matches together: of each family the best, none of that which a prompt is given to (q,)."""
-        row, other, score = (np.concatenate(column) for column in zip(*parts, strict=True))
-        if not len(row):
-            return ngram_index.Also(row, other, score)
+        several = [part for part in parts if len(part.row)]
+        if not several:
+            return parts[0]
+        row, other, score = (np.concatenate(column) for column in zip(*several, strict=True))
         order = np.lexsort((other, -score, row))
         row, other, score = row[order], other[order], score[order]
         _, first = np.unique(row * len(self._first) + self._first[other], return_index=True)
@@ -260,47 +269,15 @@ class Matcher:
         carrier: (q,) the family whose text each holds already, -1 = none. Beside it only campaigns are looked for, in what
         follows the system prompt.
         """
-        a = self.snapshot.arrays
         texts = sentences.asked(texts, carrier >= 0)
         flat, offsets = sentences.split_sentences(texts)
         # sentences and whole texts at once: half the calls
         passages = pa.concat_arrays([flat, sentences.heads(texts)]) if self._any_topical else flat
         vectors = self._embedder.encode(passages)
-        vectors[: len(flat)] = self._besides(vectors[: len(flat)], offsets, carrier)
+        if (carrier >= 0).any():
+            vectors[: len(flat)] = self._besides(vectors[: len(flat)], offsets, carrier)
         _, owners = self.snapshot.search(vectors, NEAR)
-        families, similarity = self._nearest(vectors[: len(flat)], offsets, owners[: len(flat)])
-        if self._any_topical:
-            one_each = np.arange(len(texts) + 1)
-            topical_families, near = self._nearest(vectors[len(flat) :], one_each, owners[len(flat) :])
-            families = np.concatenate(
-                [np.where(a["topical"][families], -1, families), topical_families], axis=1
-            )
-            similarity = np.concatenate(
-                [similarity, np.where(a["topical"][topical_families], near, -1.0)], axis=1
-            )
-        beyond = np.where(
-            (families >= 0) & (a["campaign"][families] | (carrier < 0)[:, None]),
-            match_score.meaning(similarity, a["similarity"][families], a["usual"][families]),
-            0,
-        )
-        best = np.argmax(beyond, axis=1)[:, None]
-        family = np.take_along_axis(families, best, axis=1)[:, 0]
-        similarity = np.take_along_axis(similarity, best, axis=1)[:, 0]
-        return np.where(beyond.max(axis=1) > 0, family, -1).astype(np.int32), similarity
-
-    def _nearest(self, vectors: FloatArray, offsets: IntArray, owner: Ids) -> tuple[Ids, FloatArray]:
-        """Families one of whose prototypes is near to a part of each text (q, c), -1 = none, and what texts hold of them.
-
-        vectors: (s, d) of all parts, offsets (q + 1,); owner: (s, NEAR) whose prototypes are nearest to each.
-        """
-        candidates = np.full((len(offsets) - 1, NEAR * int(np.diff(offsets).max(initial=1))), -1, np.int32)
-        for_text = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-        place = (np.arange(len(vectors)) - offsets[for_text])[:, None] * NEAR + np.arange(NEAR)
-        candidates[for_text[:, None], place] = owner
-        candidates.sort(axis=1)
-        candidates[:, 1:][candidates[:, 1:] == candidates[:, :-1]] = -1
-        a = self.snapshot.arrays
-        return candidates, held_of(vectors, offsets, a["prototypes"], a["bounds"], candidates)
+        return meanings.best_meaning(self._meanings, vectors, offsets, owners, carrier)
 
     def _worth(self, family: Ids, similarity: FloatArray) -> Doubles:
         """Score texts by the meaning that they hold of a family each, (q,); 0 for none."""
@@ -328,9 +305,8 @@ class Matcher:
         Raises what `between` does, as `find_raw`.
         """
         text = compose_one(system, prompt)
-        accounts = None if account is None else pa.array([account], pa.large_string())
         meant = text if said is None else compose_one(system, said)
-        nearest = self.find_raw([text], accounts, between, [meant])
+        nearest = self.find_raw([text], None if account is None else [account], between, [meant])
         match = self.matches(nearest, [account])[0]
         if not explained or match.candidate_id is None:
             return match

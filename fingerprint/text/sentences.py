@@ -79,15 +79,21 @@ def split_sentences(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.LargeStringAr
     Of a text of more than HEAD + TAIL characters only these are read, and of many sentences MOST_SENTENCES are kept.
     """
     data, offsets = buffers(texts)
-    spans = np.empty((3, _cut(data, offsets, np.empty((3, 0), dtype=np.int64))), dtype=np.int64)
-    _cut(data, offsets, spans)
-    begins, ends, owner = spans
-    kept = _first_and_last(owner, len(offsets) - 1)
-    counts = np.bincount(owner[kept], minlength=len(offsets) - 1)
-    return (
-        strings(*gather(data, begins[kept], ends[kept])),
-        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-    )
+    room = 2 * MOST_SENTENCES * (len(offsets) - 1)
+    spans = np.empty((3, room), dtype=np.int64)
+    count = _cut(data, offsets, spans)
+    if count > room:
+        spans = np.empty((3, count), dtype=np.int64)
+        _cut(data, offsets, spans)
+    begins, ends, owner = spans[:, :count]
+    counts = np.bincount(owner, minlength=len(offsets) - 1)
+    if counts.max(initial=0) > MOST_SENTENCES:
+        kept = _first_and_last(owner, counts)
+        begins, ends = begins[kept], ends[kept]
+        counts = np.minimum(counts, MOST_SENTENCES)
+    bounds = np.zeros(len(offsets), dtype=np.int64)
+    np.cumsum(counts, out=bounds[1:])
+    return strings(*gather(data, begins, ends)), bounds
 
 
 def asked(texts: pa.Array | pa.ChunkedArray, chosen: Bools) -> pa.Array | pa.ChunkedArray:
@@ -201,9 +207,11 @@ def _are_prose(data: Bytes, offsets: IntArray) -> Bools:
     return out
 
 
-def _first_and_last(owner: IntArray, texts: int) -> Bools:
-    """Tell which sentences stay where a text has too many: its first ones, and at the end its last ones."""
-    count = np.bincount(owner, minlength=texts)
+def _first_and_last(owner: IntArray, count: IntArray) -> Bools:
+    """Tell which sentences (s,) stay where a text has too many: its first ones, and at the end its last ones.
+
+    owner: (s,) whose each is, count: (q,) how many each text has.
+    """
     first = np.cumsum(count) - count
     place = np.arange(len(owner)) - first[owner]
     last = MOST_SENTENCES // 4
