@@ -29,12 +29,16 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) -s audit || { test ! -e build/audit.json && echo "advisories cannot be reached: what is installed is not audited"; }
 
-# known faults of what is installed, and a list of it; both need the network
+# known faults of what is installed, and a list of it; both need the network. Where advisories cannot be reached there is no
+# build/audit.json, and `lint` goes on
 audit: $(VENV)/.installed-dev
 	mkdir -p build
+	rm -f build/audit.json
 	$(BIN)/uv pip freeze --quiet --python $(BIN)/python --exclude-editable > build/installed.txt
-	$(BIN)/uv tool run pip-audit --strict --no-deps --disable-pip --requirement build/installed.txt
+	$(BIN)/uv tool run pip-audit --strict --no-deps --disable-pip --format json --output build/audit.json \
+	--requirement build/installed.txt
 
 sbom: $(VENV)/.installed-dev
 	mkdir -p build

@@ -14,7 +14,8 @@ class Settings:
     """How a night is worked; the defaults are the measured ones.
 
     min_requests: distinct prompts that a new family needs at least.
-    min_accounts: k of k-anonymity: text that fewer accounts sent is in no template and makes no family.
+    min_accounts: k of k-anonymity: text that fewer accounts sent is in no template and makes no family;
+    in templates, four accounts with one payment hash count as one.
     false_positive_rate: share of a batch's other prompts that may pass a family's threshold.
     discovery_rate: share of families with short templates that may be chance findings (Benjamini-Hochberg).
     precision: share of the flagged families that are to be campaigns', 0.9 to 0.99; what is flagged depends on it, not scores.

@@ -24,6 +24,7 @@ from fingerprint.signatures import calibrate, match_score
 from fingerprint.signatures.prototypes import with_prototypes
 from fingerprint.signatures.spread import with_spread_and_reliability
 from fingerprint.signatures.template import Corpus, write_template
+from fingerprint.signatures.witnesses import witnesses
 from fingerprint.signatures.wordings import centres_of, write_wordings
 from fingerprint.text.masking import unmask
 from fingerprint.text.normalise import normalise
@@ -110,12 +111,12 @@ def _textual(
         discovery.shared,
         batch.texts,
         batch.shown,
-        batch.senders(),
+        witnesses(batch),
         tokens,
         normalise,
         unmask,
     )
-    weights = calibrate.weights(discovery, corpus.senders)
+    weights = calibrate.weights(discovery, batch.senders())
     thresholds = calibrate.thresholds(discovery, weights, settings.false_positive_rate)
     rows = [slice(a, b) for a, b in pairwise(weights.indptr)]
 
@@ -150,7 +151,7 @@ def _by_meaning(
 
     Of the reworded ones with prototypes, of the others without, and all without spread.
     """
-    out, names = [], {s.family_id for s in stored}
+    out, names, senders = [], {s.family_id for s in stored}, witnesses(batch)
     nothing = np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.float32)
     for row, (known, said) in enumerate(zip(topical.known.tolist(), topical.wordings, strict=True), first):
         if known >= 0:
@@ -159,7 +160,7 @@ def _by_meaning(
         members = np.flatnonzero(topical.assignment.label == row)
         name = _name(str(batch.texts[int(members[0])]).encode(), names)
         names.add(name)
-        template = write_wordings(said, batch, members, accounts=settings.min_accounts)
+        template = write_wordings(said, senders, members, accounts=settings.min_accounts)
         draft = _bare(
             name, template, stamp, grams=nothing[0], weights=nothing[1], threshold=match_score.FLOOR
         )

@@ -50,7 +50,7 @@ class TokeniseFn(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What templates are written from: n prompts, their grams, their senders (n, a), and how to tokenise them.
+    """What templates are written from: n prompts, their grams, who counts as their senders (n, w), and how to tokenise them.
 
     texts: (n,) normalised; shown: (n,) the same prompts with their own letters and case. fold makes the first
     from the second.

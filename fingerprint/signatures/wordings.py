@@ -12,7 +12,6 @@ import numpy as np
 from scipy import sparse
 
 from fingerprint.base.types import FloatArray, IntArray
-from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.reworded import Wordings
 from fingerprint.domain.signature import Segment, Slot, Template
 from fingerprint.text.masking import unmask
@@ -25,13 +24,12 @@ MOST_TEXTS = 64
 
 
 def write_wordings(
-    wordings: Sequence[Wordings], batch: Batch, members: IntArray, *, accounts: int
+    wordings: Sequence[Wordings], senders: sparse.csr_matrix, members: IntArray, *, accounts: int
 ) -> Template:
-    """Write the template of a family of these prompts (m,); accounts: how many must have sent what is shown.
+    """Write the template of a family of these prompts (m,); accounts: how many of the senders (n, w) must have sent what is shown.
 
     What most prompts say comes first; what no wording may show is left out.
     """
-    senders = batch.senders()
     parts: list[Segment | Slot] = []
     shown: set[str] = set()
     # others say some of it, too

@@ -22,7 +22,7 @@ def template(members: np.ndarray) -> Template:
         prompt=np.arange(12),
         text=np.array([int(n % 4 == 3) for n in range(12)]),
     )
-    return write_wordings([said], batch, members, accounts=3)
+    return write_wordings([said], batch.senders(), members, accounts=3)
 
 
 def test_the_central_wording_that_enough_accounts_sent_is_shown() -> None:

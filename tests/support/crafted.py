@@ -33,6 +33,7 @@ class Sent:
     account: str = "a0"
     second: float = 0.0
     system: str | None = None
+    metadata: str | None = None
 
 
 def record_batch(sent: Sequence[Sent], *, first: int = 0) -> pa.RecordBatch:
@@ -44,7 +45,7 @@ def record_batch(sent: Sequence[Sent], *, first: int = 0) -> pa.RecordBatch:
             "system": s.system,
             "prompt": s.prompt,
             "model": None,
-            "metadata": None,
+            "metadata": s.metadata,
         }
         for n, s in enumerate(sent)
     ]
