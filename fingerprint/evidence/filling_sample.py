@@ -18,7 +18,8 @@ from fingerprint.base.hashing import GOLDEN, mix
 from fingerprint.base.sorting import holds
 from fingerprint.base.sparse import family_of
 from fingerprint.base.strings import buffers, cuts, strings
-from fingerprint.base.types import Bytes, Embed, FloatArray, HashArray, Ids, IntArray, TextsOfPrompts
+from fingerprint.base.types import Bytes, Doubles, Embed, FloatArray, HashArray, Ids, IntArray, TextsOfPrompts
+from fingerprint.evidence.shared_runs import of_families, runs_of, share_in_common, wordings
 from fingerprint.text.masking import UUID
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.tokenise import tokens
@@ -48,13 +49,15 @@ class FillingSample:
     """The fillings of m requests, ordered by family.
 
     family: (m,) int64. request: (m,) int64, numbers in the batch. length: (m,) int32, tokens of the whole filling, or UNREAD.
-    vectors: (m, d) float32 unit rows, zeros for a filling of less than MIN_TOKENS.
+    vectors: (m, d) float32 unit rows, zeros for a filling of less than MIN_TOKENS. common: (m,), share of the filling's runs
+    that another account's filling has beside the same wording, NaN for no filling (`shared_runs`); None: nobody looked.
     """
 
     family: IntArray
     request: IntArray
     length: Ids
     vectors: FloatArray
+    common: Doubles | None = None
 
 
 def filling_sample(
@@ -78,21 +81,30 @@ def filling_sample(
     distinct, place = np.unique(pair[1], return_inverse=True)
     length = np.zeros(pair.shape[1], dtype=np.int32)
     vectors: FloatArray | None = None
+    runs, owners = [np.empty(0, dtype=np.uint64)], [np.empty(0, dtype=np.int64)]
+    known = of_families(list(grams))
     order = np.argsort(place, kind="stable")
     for begin, end in cuts(sizes[distinct], CHUNK):
         some = order[np.searchsorted(place[order], begin) : np.searchsorted(place[order], end)]
         read = texts(distinct[begin:end])
-        fillings, count = _fillings(
+        fillings, count, wording = _fillings(
             pa.chunked_array(read).combine_chunks() if isinstance(read, pa.ChunkedArray) else read,
             place[some] - begin,
+            pair[0, some],
             shared,
+            known,
         )
         length[some] = count
+        run, owner = runs_of(fillings, wording)
+        runs.append(run)
+        owners.append(some[owner])
         part = embed(fillings)
         vectors = np.zeros((pair.shape[1], part.shape[1]), dtype=np.float32) if vectors is None else vectors
         vectors[some] = np.where((count >= MIN_TOKENS)[:, None], part, 0.0)
     every = np.zeros((0, 0), dtype=np.float32) if vectors is None else vectors
-    return FillingSample(family, request, length[at.ravel()], every[at.ravel()])
+    at = at.ravel()
+    common = _in_common(np.concatenate(runs), np.concatenate(owners), at, account[request])
+    return FillingSample(family, request, length[at], every[at], common)
 
 
 def chosen_requests(
@@ -123,10 +135,27 @@ def chosen_requests(
     return family[chosen], request[chosen]
 
 
+def _in_common(run: HashArray, pair: IntArray, at: IntArray, sender: Ids) -> Doubles:
+    """Return the share of its runs that each request (m,) has in common with other accounts.
+
+    run, pair: (k,) of pairs of a family and a prompt. at, sender: (m,) the pair and the account of each request.
+    """
+    order = np.argsort(pair, kind="stable")
+    bounds = np.searchsorted(pair[order], np.arange(int(at.max(initial=-1)) + 2))
+    count = np.diff(bounds)[at]
+    request = np.repeat(np.arange(len(at)), count)
+    first = np.cumsum(count) - count
+    taken = order[np.arange(len(request)) + np.repeat(bounds[at] - first, count)]
+    return share_in_common(run[taken], request, sender, len(at))
+
+
 def _fillings(
-    texts: pa.LargeStringArray, row: IntArray, shared: HashArray
-) -> tuple[pa.LargeStringArray, Ids]:
-    """Return what texts, by their rows (p,), hold beside the shared grams (sorted), and how many tokens it is."""
+    texts: pa.LargeStringArray, row: IntArray, family: IntArray, shared: HashArray, known: HashArray
+) -> tuple[pa.LargeStringArray, Ids, HashArray]:
+    """Return what texts, by their rows (p,), hold beside the shared grams (sorted), how many tokens it is, and the wording.
+
+    family: (p,) whose template each is filled into. known: the grams of families, as `of_families` returns them.
+    """
     words = tokens(texts)
     shingles = shingle(words.hashes, words.section, words.row_offsets)
     data, offsets = buffers(texts)
@@ -137,7 +166,7 @@ def _fillings(
         row,
         shared,
     )
-    return strings(out, out_offsets), count
+    return strings(out, out_offsets), count, wordings(shingles, row, family, known)
 
 
 @njit(cache=True, nogil=True)

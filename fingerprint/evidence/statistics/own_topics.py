@@ -7,7 +7,7 @@ family, for a campaign's templates are filled from one list.
 The evidence is the log10 of a likelihood ratio of the excess of likeness (`evidence.permutation`): 0 where fillings are
 dealt, against the excesses of pools whose accounts have topics of their own (`OWN_TOPICS`). Few pairs of requests of one
 account have a large deviation and so say little either way. Fillings that are all about the same thing, as records of
-one shape are, have no topics to show, so nothing is concluded from them.
+one shape are, have no topics to show, so nothing is concluded from them. Nor is it where several accounts ask the same.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from fingerprint.base.types import Doubles
 from fingerprint.evidence.null_models import Trait
 from fingerprint.evidence.observations import Observations, once
 from fingerprint.evidence.permutation import Likeness, likeness
+from fingerprint.evidence.statistics.copied_prompts import asked_alone
 from fingerprint.evidence.statistics.harvest import median_length
 from fingerprint.evidence.statistics.pool_overlap import pool_overlaps
 
@@ -76,6 +77,7 @@ def _topics(data: Observations) -> Trait:
     compared = (_share_with_two(data) - FEW_COMPARED) / (MOST_COMPARED - FEW_COMPARED)
     subject = (np.nan_to_num(median_length(data)) - SHORT_TOKENS) / (LONG_TOKENS - SHORT_TOKENS)
     counts = np.clip(diverse, 0.0, 1.0) * np.clip(compared, 0.0, 1.0) * np.clip(subject, 0.0, 1.0)
+    counts *= asked_alone(data)
     return replace(trait, evidence=np.where(trait.evidence > 0, counts, 1.0) * trait.evidence)
 
 

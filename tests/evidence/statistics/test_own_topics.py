@@ -100,3 +100,12 @@ def test_what_a_few_accounts_send_twice_says_nothing_of_those_who_send_once() ->
         account, random.uniform(0, 86_400, len(account)), [np.arange(len(account))], sample=sample
     )
     assert dealt_fillings(data).evidence[0] == 0
+
+
+def test_accounts_that_ask_the_same_are_dealt_nothing() -> None:
+    dealt = family(False)
+    sample = dealt.sample
+    assert sample is not None
+    news = replace(dealt, sample=replace(sample, common=np.ones(len(sample.request))))
+    assert dealt_fillings(dealt).evidence[0] > 0.5
+    assert dealt_fillings(news).evidence[0] == 0

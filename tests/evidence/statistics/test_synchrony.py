@@ -38,3 +38,13 @@ def test_some_accounts_in_step_make_no_pool_of_those_who_send_the_same(seed: int
     trait = synchrony(observed(account, second, [both, alone]))
     assert trait.evidence[0] == 0
     assert trait.evidence[1] > 10
+
+
+def test_what_comes_to_all_at_once_is_asked_at_once() -> None:
+    random = np.random.default_rng(5)
+    account, second, families = with_pool(random, np.tile(np.arange(20), 10))
+    second[:200] = np.repeat(np.arange(10) * 8_000.0, 20) + random.uniform(0, 60, 200)
+    prompt = np.arange(len(account), dtype=np.int32)
+    assert synchrony(observed(account, second, families, prompt=prompt)).evidence[0] > 10
+    prompt[:200] = np.repeat(np.arange(10), 20)
+    assert synchrony(observed(account, second, families, prompt=prompt)).evidence[0] == 0
