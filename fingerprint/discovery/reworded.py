@@ -16,10 +16,18 @@ from scipy import sparse
 
 from fingerprint.base import stats
 from fingerprint.base.sparse import components
+from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Bools, Embed, FloatArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch, behaviour_of
 from fingerprint.discovery.proof import is_pools
-from fingerprint.discovery.sentence_groups import SentenceGroups, Sentences, group_sentences, read_sentences
+from fingerprint.discovery.sentence_groups import (
+    FEWEST_NEIGHBOURS,
+    SAME_MEANING,
+    SentenceGroups,
+    Sentences,
+    group_sentences,
+    read_sentences,
+)
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
 from fingerprint.evidence.null_models import POOL_OVERLAP_P
@@ -44,8 +52,11 @@ of the fewer senders, and so many, send both beyond chance, and something that b
 MOSTLY = 0.7
 """Two families are one if this share of one's prompts is of the other, too."""
 
-MOST_GROUPS = 32
-"""Groups that describe a family: those that most of its prompts hold."""
+MOST_THINGS = 32
+"""Things that describe a family: those that most of its prompts say."""
+
+MOST_READ = 256
+"""Prompts of a family that are read once more for what else they say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,14 @@ class Wordings:
     texts: pa.LargeStringArray
     prompt: IntArray
     text: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Things:
+    """What a family says: the sentences that say each of c things, and the mean of each, (c, d) float32 unit rows."""
+
+    sentences: tuple[IntArray, ...]
+    centres: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +160,19 @@ def _discover(
     rank = np.full(members.shape[0] + 1, -1, dtype=np.int64)
     rank[kept] = np.arange(len(kept))
     of_group = rank[template]
-    # every family's things, and which of the prompts say them
-    centres = [
-        _centres(said, groups, np.flatnonzero(of_group == f), members[kept[f]]) for f in range(len(kept))
+    # every family's things, then what else its prompts say, and which of the prompts say them
+    things = [
+        _things(said, groups, np.flatnonzero(of_group == f), members[kept[f]]) for f in range(len(kept))
     ]
-    label = _claim(said, [c for _, c in centres])
+    label = _claim(said, [t.centres for t in things])
+    things = [_with_more(said, t, senders, np.flatnonzero(label == f)) for f, t in enumerate(things)]
+    label = _claim(said, [t.centres for t in things])
     wordings = tuple(
         tuple(
-            _wordings(said, np.flatnonzero(groups.of_sentence == group), centre, np.flatnonzero(label == f))
-            for group, centre in zip(numbers, vectors, strict=True)
+            _wordings(said, sentences, centre, np.flatnonzero(label == f))
+            for sentences, centre in zip(t.sentences, t.centres, strict=True)
         )
-        for f, (numbers, vectors) in enumerate(centres)
+        for f, t in enumerate(things)
     )
     return label, wordings
 
@@ -225,8 +246,13 @@ def _says_alike(said: Sentences, groups: SentenceGroups, one: IntArray, other: I
 
 def _means(said: Sentences, groups: SentenceGroups, numbers: IntArray) -> FloatArray:
     """Return the centres of some groups of sentences, (c, d) unit rows."""
-    means = [said.vectors[groups.of_sentence == group].mean(axis=0) for group in numbers]
-    centres = np.array(means, dtype=np.float32).reshape(len(numbers), said.vectors.shape[1])
+    return _centres(said, [np.flatnonzero(groups.of_sentence == group) for group in numbers])
+
+
+def _centres(said: Sentences, sentences: Sequence[IntArray]) -> FloatArray:
+    """Return the mean of each of some sets of sentences, (c, d) unit rows."""
+    means = [said.vectors[own].mean(axis=0) for own in sentences]
+    centres = np.array(means, dtype=np.float32).reshape(len(sentences), said.vectors.shape[1])
     centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
     return centres
 
@@ -243,13 +269,49 @@ def _proven(batch: Batch, said: Sentences, members: sparse.csr_matrix, settings:
     return out
 
 
-def _centres(
+def _things(
     said: Sentences, groups: SentenceGroups, numbers: IntArray, members: sparse.csr_matrix
-) -> tuple[IntArray, FloatArray]:
-    """Return which of a template's groups describe it, and the centre of each, (c, d); members: (1, m) CSR."""
+) -> _Things:
+    """Return what those of a template's groups say that describe it; members: (1, m) CSR."""
     support = np.asarray((members @ groups.held).todense()).ravel()[numbers]
-    chosen = np.sort(numbers[np.argsort(-support, kind="stable")[:MOST_GROUPS]])
-    return chosen, _means(said, groups, chosen)
+    chosen = np.sort(numbers[np.argsort(-support, kind="stable")[:MOST_THINGS]])
+    sentences = tuple(np.flatnonzero(groups.of_sentence == group) for group in chosen)
+    return _Things(sentences, _centres(said, sentences))
+
+
+def _with_more(said: Sentences, things: _Things, senders: sparse.csr_matrix, members: IntArray) -> _Things:
+    """Add to a family's things what else its members (p,) say, as cores are derived anew from members (D-290).
+
+    Which sentences are dense among all depends on what others say tonight; among the members alone all are compared.
+    What is not said by the family's prompts mostly is none of its things.
+    """
+    own = said.held[pick_evenly(members, MOST_READ)]
+    free = np.unique(own.indices)
+    free = free[(said.vectors[free] @ things.centres.T).max(axis=1, initial=-1.0) < CLAIMED]
+    sent = (own[:, free].T @ senders[said.prompts[pick_evenly(members, MOST_READ)]]).sign().tocsr()
+    vectors = said.vectors[free]
+    near = vectors @ vectors.T >= SAME_MEANING
+    more: list[IntArray] = []
+    while len(things.sentences) + len(more) < MOST_THINGS:
+        accounts = np.diff((sparse.csr_matrix(near.astype(np.float32)) @ sent).indptr)
+        if accounts.max(initial=0) <= FEWEST_NEIGHBOURS:
+            break
+        alike = near[np.argmax(accounts)].copy()
+        near[:, alike] = False
+        near[alike] = False
+        sentences = free[alike]
+        if _is_own(said, sentences, members):
+            more.append(sentences)
+    if not more:
+        return things
+    return _Things((*things.sentences, *more), np.concatenate([things.centres, _centres(said, more)]))
+
+
+def _is_own(said: Sentences, sentences: IntArray, members: IntArray) -> bool:
+    """Tell whether of the prompts that say what some sentences say at least OWN_SHARE are members."""
+    near = (said.vectors @ _centres(said, [sentences])[0] >= CLAIMED).astype(np.float32)
+    holders = np.asarray(said.held @ near) > 0
+    return bool(holders[members].sum() >= OWN_SHARE * holders.sum())
 
 
 def _claim(said: Sentences, centres: Sequence[FloatArray]) -> Ids:

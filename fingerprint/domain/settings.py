@@ -20,7 +20,7 @@ class Settings:
     discovery_rate: share of families with short templates that may be chance findings (Benjamini-Hochberg).
     precision: share of the flagged families that are to be campaigns', 0.9 to 0.99; what is flagged depends on it, not scores.
     model: static, multilingual, minilm, or the folder of a sentence-transformers model; None: that of the home, and
-    static in a new one.
+    multilingual in a new one.
     neighbours: nearest neighbours of a segment in the graph that is clustered. seed: of every random choice.
     conversation_hours: a request continues an earlier one of its account, with whose text its own begins, if that came so
     many hours before or less; families count conversations. 0: every request counts by itself.

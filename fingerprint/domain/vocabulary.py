@@ -73,5 +73,5 @@ INTENT = "intent"
 ASKS_FOR = "asks for {name}: likeness {value} to known wordings"
 """Its words, off which names are made."""
 
-DEFAULT_MODEL = "static"
+DEFAULT_MODEL = "multilingual"
 """Of a new home."""

@@ -208,3 +208,17 @@ def test_hardly_any_prompts(count: int, embedder: Embedder) -> None:
 )
 def test_prose(text: str, prose: bool) -> None:
     assert is_prose(pa.array([text], pa.large_string())).tolist() == [prose]
+
+
+def test_what_only_a_small_familys_own_prompts_show_is_one_of_its_things(embedder: Embedder) -> None:
+    """Of sixteen prompts too few word the chef's complaints nearly alike for these to be dense among all sentences."""
+    random = np.random.default_rng(0)
+    pool = sent_by_a_pool(random, 16)
+    complaints = ". ".join(["the head chef grumbles about three steps", THINGS[0][0], words(random, 12)])
+    (things,) = found([*pool, *passers_by(random, 400)], embedder).wordings
+    assert any("head chef" in text for said in things[1:] for text in said.texts.to_pylist())
+    of_anybody = [Sent(complaints, f"chef{n}", 900.0 * n) for n in range(2)]
+    texts = [f"{THINGS[1][n % 8]}. {words(random, 12)}" for n in range(40)]
+    of_anybody += [Sent(text, f"person{n}", 900.0 * n) for n, text in enumerate(texts)]
+    (things,) = found([*pool, *of_anybody, *passers_by(random, 400)], embedder).wordings
+    assert not any("head chef" in said.texts[0].as_py() for said in things)

@@ -47,7 +47,7 @@ EXIT_NEW = 9
     "--model",
     metavar="M",
     help="Embedding model: static, multilingual, minilm, or the folder of a sentence-transformers model; without it the "
-    "home's own, and static in a new one.",
+    "home's own, and multilingual in a new one.",
 )
 @click.option(
     "--min-requests",
