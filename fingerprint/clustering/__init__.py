@@ -2,6 +2,7 @@
 
 In: (n, d) float32 unit rows. Out: each row's nearest others (`Neighbours`), and clusters of them (`Clusters`).
 
-Read `knn.py` first, then `hdbscan_graph.py`, which needs `spanning_tree.py`. `faiss_index.py` is the one door to FAISS;
-`knn_gpu.py` and `knn_shards.py` find candidates in its place, on a device or on many machines.
+Read `knn.py` first, then `hdbscan_graph.py`, which needs `spanning_tree.py`. Candidates are found by `all_pairs.py`, of many
+points by `faiss_index.py`, the one door to FAISS; `knn_gpu.py` and `knn_shards.py` find them in the place of both, on a
+device or on many machines.
 """

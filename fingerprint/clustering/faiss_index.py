@@ -40,6 +40,22 @@ def search(points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Iterat
         yield index.search(points[start : start + BATCH], wide)[1]
 
 
+def search_lists(
+    points: FloatArray, wide: int, seed: int, exact_up_to: int, probes: int
+) -> Iterator[IntArray]:
+    """Search as `search` does, of more than `exact_up_to` points and with so many probes, all points for lists once only.
+
+    What is read of the lists is held for all points: 12 bytes a point and probe.
+    """
+    index = _empty(points, "SQ8", seed, exact_up_to, probes)
+    nearness, lists = index.quantizer.search(points, probes)
+    own = np.ascontiguousarray(lists[:, 0])
+    index.add_core(len(points), faiss.swig_ptr(points), None, faiss.swig_ptr(own))
+    for start in range(0, len(points), BATCH):
+        part = slice(start, start + BATCH)
+        yield index.search_preassigned(points[part], wide, lists[part], nearness[part])[1]
+
+
 def train(points: FloatArray, seed: int, exact_up_to: int) -> Bytes:
     """Return the index of `search` without its points, which is what its parts have in common.
 

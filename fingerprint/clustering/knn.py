@@ -15,6 +15,7 @@ from numba import njit
 
 from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.types import Doubles, FloatArray, Ids, IntArray
+from fingerprint.clustering.all_pairs import nearest
 from fingerprint.clustering.faiss_index import BATCH, EXACT_UP_TO, limit_threads, norms_of
 from fingerprint.clustering.faiss_index import search as search_faiss
 from fingerprint.domain.errors import UsageError
@@ -33,7 +34,7 @@ class Neighbours:
 
 
 SPARE = 8
-"""Candidates fetched beyond k, so that rounding in FAISS does not decide who is the k-th neighbour."""
+"""Candidates fetched beyond k, so that rounding in products does not decide who is the k-th neighbour."""
 
 LANDMARKS = 8_192
 """Vectors that `OutsideSearch` compares with; labels of 16,000 items agree with all landmarks' at an ARI of 0.999."""
@@ -59,9 +60,9 @@ def knn_graph(
     """Find the k nearest others of every vector: exactly up to so many vectors, then through inverted lists.
 
     vectors: (n, d) float32, unit rows; a row of zeros neither has nor is a neighbour.
-    threads: None for all cores. search: in the place of `faiss_index.search`, for an index in parts. The similarities are
-    computed again from the vectors in a fixed order of summation, so they are symmetric and do not depend on threads
-    or batches; FAISS chooses the candidates.
+    threads: None for all cores. search: in the place of `all_pairs.nearest` and `faiss_index.search`, which choose the
+    candidates. The similarities are computed again from the vectors in a fixed order of summation, so they are symmetric and
+    do not depend on threads or batches.
     Raises UsageError on another shape, dtype or length.
     """
     norms = norms_of(vectors)
@@ -74,7 +75,11 @@ def knn_graph(
         return Neighbours(ids, similarity)
     with limit_threads(threads) as workers, ThreadPoolExecutor(workers) as pool:
         points = vectors if len(live) == len(vectors) else vectors[live]
-        each = (search or search_faiss)(points, min(k + 1 + SPARE, len(live)), seed, exact_up_to)
+        wide = min(k + 1 + SPARE, len(live))
+        if search is None and len(live) <= exact_up_to:
+            each = _in_batches(nearest(points, wide, pool=pool))
+        else:
+            each = (search or search_faiss)(points, wide, seed, exact_up_to)
         for start, hits in zip(range(0, len(live), BATCH), each, strict=True):
             rows = live[start : start + BATCH]
             candidates = np.where(hits >= 0, live[hits], -1)
@@ -87,6 +92,11 @@ def knn_graph(
             if on_progress is not None:
                 on_progress(min(start + BATCH, len(live)), len(live))
     return Neighbours(ids, similarity)
+
+
+def _in_batches(candidates: Ids) -> Iterator[IntArray]:
+    for start in range(0, len(candidates), BATCH):
+        yield candidates[start : start + BATCH].astype(np.int64)
 
 
 @kernel_with(fastmath={"reassoc", "contract"})

@@ -56,7 +56,7 @@ def add_frames(batch: Batch, discovery: Discovery, settings: Settings) -> Discov
         (members.data, prompts[members.indices], members.indptr), shape=(len(new), batch.distinct)
     )
     kept = new[_has_company(batch, discovery, members, settings)]
-    return with_families(batch, discovery, more, kept, settings) if len(kept) else discovery
+    return with_families(batch, discovery, more, kept) if len(kept) else discovery
 
 
 def _with_shared_text(batch: Batch, discovery: Discovery, least: int, settings: Settings) -> IntArray:

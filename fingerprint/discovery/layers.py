@@ -57,7 +57,7 @@ def peel(batch: Batch, discovery: Discovery, stored: Sequence[Signature], settin
     if not len(carriers):
         return discovery
     texts = _inside(batch, discovery, carriers, settings)
-    discovery = knowing(batch, discovery, texts, settings)
+    discovery = knowing(batch, discovery, texts)
     families, shared = discovery.families, discovery.shared
     found = _unknown(cores_over(shared.hashes, texts), families.core)
     core = sparse.vstack([families.core, found], format="csr")

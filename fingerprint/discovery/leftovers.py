@@ -25,7 +25,7 @@ from fingerprint.discovery.batch import Batch, behaviour_of, part_of, without_te
 from fingerprint.discovery.discover import Discovery, discover_in
 from fingerprint.discovery.families import COVER, Families, cores_over, members_of
 from fingerprint.discovery.proof import is_ordinary
-from fingerprint.discovery.shared_ngrams import shared_grams
+from fingerprint.discovery.shared_ngrams import shared_grams, with_grams
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.settings import Settings
 from fingerprint.evidence.coactivity import WINDOWS_SECONDS, isolated
@@ -174,7 +174,7 @@ def extend(batch: Batch, discovery: Discovery, left: Leftovers, settings: Settin
     new = np.flatnonzero((own >= 2) & (own < more.families.support) & together)
     tonights = _tonight(more.families.take(new), left.prompts[likely[tonight]], batch)
     new = new[~is_ordinary(tonights, behaviour_of(batch, tonights.members))]
-    return with_families(batch, discovery, more, new, settings) if len(new) else discovery
+    return with_families(batch, discovery, more, new) if len(new) else discovery
 
 
 def _tonight(families: Families, prompts: IntArray, batch: Batch) -> Families:
@@ -219,13 +219,11 @@ def _requests(batch: Batch, prompts: IntArray, earlier: pa.Table) -> Batch:
     )
 
 
-def with_families(
-    batch: Batch, discovery: Discovery, more: Discovery, new: IntArray, settings: Settings
-) -> Discovery:
+def with_families(batch: Batch, discovery: Discovery, more: Discovery, new: IntArray) -> Discovery:
     """Append some families (rows of `more`) to a discovery; they get the prompts in no family that hold their text."""
     core = more.families.core
     grams = [more.shared.hashes[core.indices[core.indptr[f] : core.indptr[f + 1]]] for f in new]
-    discovery = knowing(batch, discovery, grams, settings)
+    discovery = knowing(batch, discovery, grams)
     shared, cores = discovery.shared, discovery.families.core
     added = cores_over(shared.hashes, grams)
     label, coverage = discovery.label.copy(), discovery.coverage.copy()
@@ -243,18 +241,11 @@ def with_families(
     return Discovery(discovery.shingles, shared, families, act, label, coverage)
 
 
-def knowing(batch: Batch, discovery: Discovery, grams: Sequence[HashArray], settings: Settings) -> Discovery:
+def knowing(batch: Batch, discovery: Discovery, grams: Sequence[HashArray]) -> Discovery:
     """Return the same discovery, among whose shared n-grams are these, too, however few sent them; sorted, of each family."""
-    hashes = np.unique(np.concatenate([discovery.shared.hashes, *grams]))
-    if len(hashes) == len(discovery.shared.hashes):
+    shared = with_grams(discovery.shared, discovery.shingles, batch.senders(), np.concatenate([*grams]))
+    if shared is discovery.shared:
         return discovery
-    shared = shared_grams(
-        discovery.shingles,
-        batch.senders(),
-        min_prompts=settings.min_requests,
-        min_accounts=settings.min_accounts,
-        known=hashes,
-    )
     old = discovery.families.core
     moved = np.searchsorted(shared.hashes, discovery.shared.hashes)[old.indices]
     core = sparse.csr_matrix((old.data, moved, old.indptr), shape=(old.shape[0], len(shared.hashes)))

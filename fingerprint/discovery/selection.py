@@ -100,8 +100,12 @@ class _Trial:
 
     def assign(self, families: Families, number: IntArray) -> Ids:
         """Give every prompt (n,) to its strongest family, -1 = none."""
-        # what an account's behaviour proves, it proves of all prompts that hold the text, and of no part of them
-        families = proof.without_fragments(families, self.proves(families, self.test(families), number))
         act = self.test(families)
-        worth = strength(families, act, self.proves(families, act, number))
-        return assign(families, worth, least=self._settings.min_requests)
+        proven = self.proves(families, act, number)
+        # what an account's behaviour proves, it proves of all prompts that hold the text, and of no part of them
+        left = proof.without_fragments(families, proven)
+        changed = np.flatnonzero(left.support < families.support)
+        if len(changed):
+            act = act.replaced(changed, self.test(left.take(changed)))
+            proven = self.proves(left, act, number)
+        return assign(left, strength(left, act, proven), least=self._settings.min_requests)

@@ -94,14 +94,14 @@ def read_sentences(batch: Batch, prompts: IntArray, embed: Embed) -> Sentences:
     flat, offsets = split_sentences(without_scattered(batch.texts_of(prompts)))
     kept = np.flatnonzero(is_prose(flat))
     kept = kept[_at_an_edge(np.searchsorted(kept, offsets))]
-    distinct = len(flat.take(pa.array(kept)).unique())
-    if distinct > MOST_SENTENCES:
-        chosen = pick_evenly(np.arange(len(prompts)), len(prompts) * MOST_SENTENCES // distinct)
-        places, _ = ranges(np.searchsorted(kept, offsets), chosen)
+    coded = flat.take(pa.array(kept)).dictionary_encode()
+    if len(coded.dictionary) > MOST_SENTENCES:
+        some = len(prompts) * MOST_SENTENCES // len(coded.dictionary)
+        places, _ = ranges(np.searchsorted(kept, offsets), pick_evenly(np.arange(len(prompts)), some))
         kept = kept[places]
+        coded = flat.take(pa.array(kept)).dictionary_encode()
     prompt = np.searchsorted(offsets, kept, side="right") - 1
     saying, row = np.unique(prompt, return_inverse=True)
-    coded = flat.take(pa.array(kept)).dictionary_encode()
     at = coded.indices.to_numpy().astype(np.int64)
     shape = (len(saying), len(coded.dictionary))
     held = sparse.csr_matrix((np.ones(len(at), dtype=np.float32), (row, at)), shape=shape)
@@ -121,7 +121,9 @@ def group_sentences(said: Sentences, senders: sparse.csr_matrix, *, seed: int) -
     """Group sentences that other accounts say in other words; senders: (n, a) CSR, who sent each prompt of the batch."""
     count = len(said.texts)
     of_sentence = np.full(count, -1, dtype=np.int32)
-    near = knn_graph(said.vectors, NEIGHBOURS, seed=seed, search=_search)
+    near = knn_graph(
+        said.vectors, NEIGHBOURS, seed=seed, search=_search if count > faiss_index.EXACT_UP_TO else None
+    )
     sent = (said.held.T @ senders[said.prompts]).tocsr()
     accounts = np.diff(sent.indptr)
     first = sent.indices[sent.indptr[:-1]]
@@ -146,13 +148,8 @@ def group_sentences(said: Sentences, senders: sparse.csr_matrix, *, seed: int) -
 
 def _search(points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Iterator[IntArray]:
     """Search as `faiss_index.search` does, in fewer directions and lists."""
-    if len(points) <= exact_up_to:
-        yield from faiss_index.search(points, wide, seed, exact_up_to)
-        return
     main = _main_directions(points)
-    index = faiss_index.make_index(main, "SQ8", seed, exact_up_to=exact_up_to, probes=PROBES)
-    for start in range(0, len(main), faiss_index.BATCH):
-        yield index.search(main[start : start + faiss_index.BATCH], wide)[1]
+    yield from faiss_index.search_lists(main, wide, seed, exact_up_to, PROBES)
 
 
 def _main_directions(points: FloatArray) -> FloatArray:

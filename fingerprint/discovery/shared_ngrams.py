@@ -10,7 +10,7 @@ from numba import njit
 from scipy import sparse
 
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
-from fingerprint.text.ngram_table import find_shared, is_member
+from fingerprint.text.ngram_table import find_places, find_shared, is_member
 from fingerprint.text.ngrams import Shingles
 
 
@@ -50,18 +50,47 @@ def shared_grams(
     """
     known = np.empty(0, dtype=np.uint64) if known is None else known
     hashes, ids = find_shared(shingles.hashes, shingles.offsets, known, min_prompts)
+    every = _counted(hashes, ids, shingles, senders)
+    enough = (np.diff(every.postings.indptr) >= min_prompts) & (every.accounts >= min_accounts)
+    kept = np.flatnonzero(enough | is_member(hashes, known))
+    rank = np.full(len(hashes) + 1, -1, dtype=np.int32)
+    rank[kept] = np.arange(len(kept))
+    return SharedGrams(hashes[kept], every.accounts[kept], rank[ids], every.postings[kept])
+
+
+def _counted(hashes: HashArray, ids: Ids, shingles: Shingles, senders: sparse.csr_matrix) -> SharedGrams:
+    """Find out which prompts and how many accounts sent each of some n-grams."""
     ends, holders = _postings(ids, shingles.offsets, len(hashes))
     ones = np.ones(len(holders), dtype=np.float32)
     postings = sparse.csr_matrix((ones, holders, ends), shape=(len(hashes), shingles.prompts))
     accounts = _distinct_accounts(
         postings.indptr, postings.indices, senders.indptr, senders.indices, senders.shape[1]
     )
-    enough = (np.diff(postings.indptr) >= min_prompts) & (accounts >= min_accounts)
-    kept = np.flatnonzero(enough | is_member(hashes, known))
-    rank = np.full(len(hashes) + 1, -1, dtype=np.int32)
-    rank[kept] = np.arange(len(kept))
-    ids = rank[ids]
-    return SharedGrams(hashes[kept], accounts[kept], ids, postings[kept])
+    return SharedGrams(hashes, accounts, ids, postings)
+
+
+def with_grams(
+    shared: SharedGrams, shingles: Shingles, senders: sparse.csr_matrix, grams: HashArray
+) -> SharedGrams:
+    """Return the same n-grams and some more (m,) uint64, however few prompts hold these; the same value if all are there.
+
+    Arguments otherwise as of `shared_grams`, which `shared` was made by.
+    """
+    more = np.setdiff1d(grams, shared.hashes)
+    if not len(more):
+        return shared
+    ids = find_places(shingles.hashes, more)
+    fresh = _counted(more, ids, shingles, senders)
+    hashes = np.concatenate([shared.hashes, more])
+    order = np.argsort(hashes)
+    rank = np.full(len(order) + 1, -1, dtype=np.int32)
+    rank[order] = np.arange(len(order))
+    return SharedGrams(
+        hashes[order],
+        np.concatenate([shared.accounts, fresh.accounts])[order],
+        rank[np.where(ids >= 0, ids + len(shared.hashes), shared.ids)],
+        sparse.vstack([shared.postings, fresh.postings], format="csr")[order],
+    )
 
 
 def boundary_grams(shingles: Shingles, shared: SharedGrams) -> Bools:

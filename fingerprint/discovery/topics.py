@@ -7,6 +7,7 @@ that acts together.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,14 +85,15 @@ def topics(
     prompts = prompts[assignment.label[prompts] < 0]
     fragments = np.flatnonzero((discovery.families.known < 0) & (discovery.families.size < MIN_LONG_CORE))
     open_to = np.union1d(prompts, np.flatnonzero(np.isin(discovery.label, fragments)))
-    said = beside_text(reworded(batch, open_to, stored, embed, settings, fresh=fresh), discovery.label)
+    with ThreadPoolExecutor(1) as aside:
+        embedded = aside.submit(embed_heads, batch, prompts, embed)
+        said = beside_text(reworded(batch, open_to, stored, embed, settings, fresh=fresh), discovery.label)
     worded = said.label >= 0
     assignment = assignment.with_prompts(
         said.prompts[worded], len(discovery.families) + said.label[worded], strength=1.0
     )
     first = len(discovery.families) + len(said.known)
-    prompts = prompts[assignment.label[prompts] < 0]
-    unassigned = Unassigned(prompts, embed_heads(batch, prompts, embed))
+    unassigned = Unassigned(prompts, embedded.result()).still(assignment.label)
     continues = _continued(unassigned, stored)
     free = np.flatnonzero((continues < 0) & fresh)
     label = cluster_by_meaning(

@@ -52,6 +52,13 @@ class Behaviour:
         """Return the behaviour of some families, in this order."""
         return Behaviour(*(getattr(self, column.name)[rows] for column in fields(self)))
 
+    def replaced(self, rows: IntArray, fresh: Behaviour) -> Behaviour:
+        """Return the same with the behaviour of some families (m,) in the place of what it was; fresh: (m,)."""
+        columns = {column.name: getattr(self, column.name).copy() for column in fields(self)}
+        for name, values in columns.items():
+            values[rows] = getattr(fresh, name)
+        return Behaviour(**columns)
+
 
 MAX_WINDOW = 0.05
 """Longest window, as a share of the batch: of a batch that lasts minutes anything is within minutes."""

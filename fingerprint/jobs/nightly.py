@@ -46,7 +46,7 @@ from fingerprint.nights.over_midnight import given
 from fingerprint.nights.profiles import with_profiles
 from fingerprint.nights.resume import StoredNight
 from fingerprint.nights.rhythm import rhythm_of
-from fingerprint.signatures.describe import describe
+from fingerprint.signatures.describe import describe, text_families
 from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
 from fingerprint.signatures.spread import account_days, family_days, with_requests
 from fingerprint.store.home_size import home_sizes
@@ -55,6 +55,9 @@ from fingerprint.store.store import Store
 from fingerprint.traffic.plausibility import fewer_rows, refuse_doubtful
 from fingerprint.traffic.reader import TrafficReader, read_traffic
 from fingerprint.traffic.writer import check_extension, write_table
+
+BATCH_ROWS = 16_384
+"""Rows that are read at a time, while those before them are put into their conversations."""
 
 
 def nightly(
@@ -214,6 +217,15 @@ def _find(
 ) -> tuple[NightFamilies, pa.Table, Unassigned | None]:
     """Find and describe the families of a night; aside: does what waits for nothing."""
     discovered = discover(night=night, known=known, job=job)
+    textual = aside.submit(
+        text_families,
+        discovered.batch,
+        discovered.discovery,
+        known.signatures,
+        known.stamp,
+        job.settings,
+        whole=discovered.whole,
+    )
     common = aside.submit(common_words, discovered.batch)
     topical = topics(
         batch=discovered.batch,
@@ -227,6 +239,7 @@ def _find(
     described = describe(
         batch=discovered.batch,
         discovery=discovered.discovery,
+        textual=textual.result(),
         topical=topical,
         stored=known.signatures,
         embed=job.embed,
@@ -254,6 +267,7 @@ def _reader(request: NightRequest, home: Home, clock: StageClock) -> TrafficRead
         rejects=home.rejects / f"{clock.started:%Y%m%dT%H%M%S}.jsonl",
         max_rejects=request.settings.max_rejects,
         reading=request.reading,
+        batch_rows=BATCH_ROWS,
         on_progress=clock.reading,
     )
 

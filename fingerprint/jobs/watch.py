@@ -38,7 +38,7 @@ from fingerprint.matching.live import Live
 from fingerprint.nights.night import fill_batch
 from fingerprint.nights.turns import in_memory, turns
 from fingerprint.signatures.adoption import adopt
-from fingerprint.signatures.describe import describe
+from fingerprint.signatures.describe import describe, text_families
 from fingerprint.signatures.rewordings import common_words, rewordings
 from fingerprint.signatures.spread import with_requests
 from fingerprint.store.lock import HomeLock
@@ -243,7 +243,8 @@ class Watch:
         carrier = carriers_of(batch, discovery, settings)
         assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, self._vectors, carrier)
         topical = topics(batch, discovery, assignment, raised, self._vectors, settings, fresh=meaning)
-        described = describe(batch, discovery, topical, raised, self._vectors, self._stamp, settings)
+        textual = text_families(batch, discovery, raised, self._stamp, settings)
+        described = describe(batch, discovery, textual, topical, raised, self._vectors, self._stamp, settings)
         night = rewordings(described, batch, batch.texts_of, common=common_words(batch), embed=self._vectors)
         stored = [*self._store.signatures(), *raised]
         before = EarlierNights(self._store.family_accounts(), self._store.account_totals())

@@ -13,7 +13,7 @@ from itertools import chain
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.base.parallel import workers
+from fingerprint.base.parallel import prefetch, workers
 from fingerprint.base.sparse import ranges
 from fingerprint.base.types import Ids, IntArray
 from fingerprint.clustering.knn import knn_graph
@@ -113,7 +113,9 @@ def read(reader: TrafficReader, known: KnownFamilies, job: Job) -> Night:
     if not job.work.has("read"):
         seen = Conversations(job.settings.conversation_hours)
         most = 0 if job.engine.spreads else memory.whole(job.settings.memory_gb)
-        head, rest = _read_head(turns(reader, job.settings.conversation_hours, seen), most)
+        # a pipe may be silent for hours, and a thread that waits for it cannot be stopped
+        batches = iter(reader) if reader.is_pipe else prefetch(iter(reader))
+        head, rest = _read_head(turns(batches, job.settings.conversation_hours, seen), most)
         if rest is None:
             return _in_memory(reader, head, seen, job)
         large.read(

@@ -52,6 +52,7 @@ class Described:
 def describe(
     batch: Batch,
     discovery: Discovery,
+    textual: Sequence[Signature],
     topical: Topics,
     stored: Sequence[Signature],
     embed: Embed,
@@ -60,12 +61,10 @@ def describe(
     *,
     whole: Whole | None = None,
 ) -> Described:
-    """Describe the families that share text, then those that only share meaning, continuing the stored ones.
+    """Describe the families that share text, as `text_families` has them, then those that only share meaning.
 
-    whole: the night that `batch` is a sample of; None where it is all of one. Texts are the batch's.
+    Stored families go on. whole: the night that `batch` is a sample of; None where it is all of one. Texts are the batch's.
     """
-    sampled = whole is not None and len(whole.sampled) < len(whole.assignment.label)
-    textual = _textual(batch, discovery, stored, stamp, settings, sampled=sampled)
     drafts = [*textual, *_by_meaning(batch, len(textual), topical, stored, stamp, settings)]
     known = np.concatenate([discovery.families.known, topical.known])
     members = members_of(topical.assignment.label, len(drafts))
@@ -95,16 +94,17 @@ def describe(
     return Described(signatures, assignment, known[kept] < 0, rank[carrier[kept]])
 
 
-def _textual(
+def text_families(
     batch: Batch,
     discovery: Discovery,
     stored: Sequence[Signature],
     stamp: Stamp,
     settings: Settings,
     *,
-    sampled: bool,
+    whole: Whole | None = None,
 ) -> list[Signature]:
-    """Signatures of the families that share text, without prototypes and spread; sampled: the night has more prompts."""
+    """Return signatures of the families that share text, without prototypes and spread; arguments as of `describe`."""
+    sampled = whole is not None and len(whole.sampled) < len(whole.assignment.label)
     families = discovery.families
     corpus = Corpus(
         discovery.shingles,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,12 +74,14 @@ def rewordings(
     """
     families = len(described.signatures)
     members = members_of(described.assignment.label, families)
-    spoken = said_by_others(batch.senders(), texts, described.signatures, members, embed)
-    # a stored variant's prompts count for its original
-    whole = members_of(owned_by(described.assignment.label, owners(described.signatures)), families)
-    one, other = of_one_pool(whole, batch.senders())
-    unlike = filling_discrepancy(texts, whole, one, other, embed)
-    alike = Alike(spoken, same_fillings(texts, members), OnePool(one, other, unlike))
+    with ThreadPoolExecutor(1) as aside:
+        filled = aside.submit(same_fillings, texts, members)
+        spoken = said_by_others(batch.senders(), texts, described.signatures, members, embed)
+        # a stored variant's prompts count for its original
+        whole = members_of(owned_by(described.assignment.label, owners(described.signatures)), families)
+        one, other = of_one_pool(whole, batch.senders())
+        unlike = filling_discrepancy(texts, whole, one, other, embed)
+    alike = Alike(spoken, filled.result(), OnePool(one, other, unlike))
     wordings, owner = with_variants(
         batch.senders(), described.signatures, members, described.born, common, alike
     )

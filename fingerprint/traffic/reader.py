@@ -132,6 +132,11 @@ class TrafficReader:
         return ", ".join(source.label for source in self._sources)
 
     @property
+    def is_pipe(self) -> bool:
+        """Whether any source is one of which nobody knows when more comes."""
+        return any(source.path is None for source in self._sources)
+
+    @property
     def content_hash(self) -> str:
         """A hash of id, account and time of all accepted rows; neither file names nor the order matter.
 

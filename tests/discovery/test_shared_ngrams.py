@@ -10,7 +10,7 @@ from scipy import sparse
 from support.crafted import Sent, batch_of, grams_of, words
 from support.ngram_prompts import PROMPTS, naive_grams, shingled
 
-from fingerprint.discovery.shared_ngrams import SharedGrams, shared_grams
+from fingerprint.discovery.shared_ngrams import SharedGrams, shared_grams, with_grams
 from fingerprint.text.ngrams import GRAM
 
 
@@ -110,3 +110,23 @@ def test_the_same_input_gives_the_same_bytes() -> None:
                 assert (one != two).nnz == 0
             else:
                 assert one.tobytes() == two.tobytes()
+
+
+@settings(max_examples=50)
+@given(PROMPTS, st.data())
+def test_more_grams_are_as_if_they_had_been_known_at_first(
+    prompts: list[list[list[int]]], data: st.DataObject
+) -> None:
+    found, who = shingled(prompts), senders([{p % 3} for p in range(len(prompts))], 3)
+    every = np.unique(np.append(found.hashes, np.uint64(7)))
+    more = every[data.draw(st.lists(st.sampled_from(range(len(every))), unique=True))]
+    first = shared_grams(found, who, min_prompts=2, min_accounts=2)
+    expected = shared_grams(found, who, min_prompts=2, min_accounts=2, known=np.union1d(first.hashes, more))
+
+    extended = with_grams(first, found, who, more)
+
+    assert as_dict(extended) == as_dict(expected)
+    for name in ("hashes", "accounts", "ids"):
+        np.testing.assert_array_equal(getattr(extended, name), getattr(expected, name))
+        assert getattr(extended, name).dtype == getattr(expected, name).dtype
+    assert with_grams(extended, found, who, more) is extended

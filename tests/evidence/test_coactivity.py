@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -65,6 +67,22 @@ def among_others(
 def of_one(account: np.ndarray, second: np.ndarray) -> Behaviour:
     who, when, rows = among_others(account, second)
     return behaviour(rows, who, when)
+
+
+def test_some_families_tested_anew_take_the_place_of_what_was_known() -> None:
+    random = np.random.default_rng(2)
+    account, second = planted(random, 90, pool=12, bursts=3)
+    who, when, _ = among_others(account, second)
+    before = rows_of([np.arange(60), np.arange(90, 140)], len(who))
+    after = rows_of([np.arange(30, 90), np.arange(90, 140)], len(who))
+    changed = np.array([0])
+
+    mixed = behaviour(before, who, when).replaced(changed, behaviour(after[changed], who, when))
+
+    for field in fields(Behaviour):
+        np.testing.assert_array_equal(
+            getattr(mixed, field.name), getattr(behaviour(after, who, when), field.name)
+        )
 
 
 def test_a_pool_that_acts_together_stands_out() -> None:

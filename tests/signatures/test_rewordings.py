@@ -13,7 +13,7 @@ from fingerprint.discovery.topics import topics
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
 from fingerprint.embedding.embedder import Embedder, stamp_of
-from fingerprint.signatures.describe import describe
+from fingerprint.signatures.describe import describe, text_families
 from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
 
 SETTINGS = Settings()
@@ -46,7 +46,8 @@ def night(embedder: Embedder, stored: list[Signature], reworded: int) -> tuple[A
     discovery = discover(batch, stored, SETTINGS, lambda stage: None)
     topical = topics(batch, discovery, discovery.assignment, stored, embedder.encode, SETTINGS)
     stamp = stamp_of(embedder)
-    described = describe(batch, discovery, topical, stored, embedder.encode, stamp, SETTINGS)
+    textual = text_families(batch, discovery, stored, stamp, SETTINGS)
+    described = describe(batch, discovery, textual, topical, stored, embedder.encode, stamp, SETTINGS)
     before = described.assignment.label.copy()
     found = rewordings(described, batch, batch.texts_of, common=common_words(batch), embed=embedder.encode)
     assert described.assignment.label.tolist() == before.tolist()

@@ -12,7 +12,7 @@ from fingerprint.discovery.topics import topics
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature, Stamp
 from fingerprint.signatures.adoption import adopt
-from fingerprint.signatures.describe import describe
+from fingerprint.signatures.describe import describe, text_families
 from fingerprint.signatures.rewordings import NightFamilies, common_words, rewordings
 
 
@@ -28,5 +28,6 @@ def families_of(
     carrier = carriers_of(batch, discovery, settings)
     assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, embed, carrier)
     topical = topics(batch, discovery, assignment, stored, embed, settings)
-    described = describe(batch, discovery, topical, stored, embed, stamp, settings)
+    textual = text_families(batch, discovery, stored, stamp, settings)
+    described = describe(batch, discovery, textual, topical, stored, embed, stamp, settings)
     return rewordings(described, batch, batch.texts_of, common=common_words(batch), embed=embed)
