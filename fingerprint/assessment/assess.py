@@ -125,4 +125,5 @@ def observations(
         sample=meanings.sample,
         intents=meanings.intents,
         facts=batch.facts,
+        carrier=night.carrier,
     )

@@ -41,7 +41,8 @@ class Observations:
     history: what earlier nights hold of these families and accounts; None: nobody looked. fillings: what stands in the
     slots of each distinct prompt (n,); None: nobody looked. sample: what some requests of each family are filled with, as
     vectors; None: nobody looked. intents: how near each template is to what campaigns ask for; None: nobody looked.
-    facts: what each request asks for beside its text, (r,); None: nobody looked.
+    facts: what each request asks for beside its text, (r,); None: nobody looked. carrier: (f,) the family in whose text each
+    stands, -1 = none; None: nobody looked.
 
     What many statistics need is a property here, computed when it is first asked for. What only the statistics of one
     file share is a function there, decorated with `once`.
@@ -59,6 +60,7 @@ class Observations:
     sample: FillingSample | None = None
     intents: IntentLikeness | None = None
     facts: RequestFacts | None = None
+    carrier: Ids | None = None
     _results: dict[object, object] = field(default_factory=dict, init=False, repr=False)
 
     @property

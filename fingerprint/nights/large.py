@@ -146,6 +146,7 @@ def keep(families: NightFamilies, unexplained: pa.Table, work: Checkpoints) -> N
         strength=families.strength,
         born=families.born,
         joined=families.joined,
+        carrier=families.carrier,
         **columns,
     )
 
@@ -162,6 +163,7 @@ def finished(work: Checkpoints) -> tuple[NightFamilies, pa.Table] | None:
         behaviour=Behaviour(*(arrays[f"behaviour_{name}"] for name in Behaviour.__slots__)),
         born=arrays["born"],
         joined=arrays["joined"],
+        carrier=arrays["carrier"],
     )
     unexplained = (work.path("described") / "loose.arrow").read_bytes()
     return families, pa.ipc.open_file(unexplained).read_all()

@@ -41,7 +41,8 @@ class NightFamilies:
 
     label: (n,) int32, the row of each prompt's family, -1 = none; a variant's prompts are its original's.
     strength: (n,) float32, how surely a prompt belongs to its family, 0 to 1.
-    born: (f,) bool, families that were not stored before; joined: (f,) bool, new wordings of stored ones.
+    born: (f,) bool, families that were not stored before; joined: (f,) bool, new wordings of stored ones. carrier: (f,) the
+    row in whose text each stands, -1 = none (`layers.carriers_of`).
     """
 
     signatures: tuple[Signature, ...]
@@ -50,6 +51,7 @@ class NightFamilies:
     behaviour: Behaviour
     born: Bools
     joined: Bools
+    carrier: Ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def rewordings(
         behaviour_of(batch, members),
         born=described.born & original,
         joined=described.born & ~original,
+        carrier=owned_by(described.carrier, owner),
     )
 
 

@@ -43,6 +43,7 @@ def families(batch: Batch) -> NightFamilies:
         behaviour_of(batch, members_of(label, 4)),
         born=flags,
         joined=flags,
+        carrier=np.full(4, -1, np.int32),
     )
 
 

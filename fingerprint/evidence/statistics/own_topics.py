@@ -7,7 +7,9 @@ family, for a campaign's templates are filled from one list.
 The evidence is the log10 of a likelihood ratio of the excess of likeness (`evidence.permutation`): 0 where fillings are
 dealt, against the excesses of pools whose accounts have topics of their own (`OWN_TOPICS`). Few pairs of requests of one
 account have a large deviation and so say little either way. Fillings that are all about the same thing, as records of
-one shape are, have no topics to show, so nothing is concluded from them. Nor is it where several accounts ask the same.
+one shape are, have no topics to show, so nothing is concluded from them. Nor is it where several accounts ask the same. And a
+text inside an application's template that some of its users share, as a document that several ask about, is a topic
+itself: within it there are none.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from scipy import sparse, special
 
 from fingerprint.base.sparse import sum_of
 from fingerprint.base.types import Doubles
-from fingerprint.evidence.null_models import Trait
+from fingerprint.evidence.null_models import Trait, counting_share
 from fingerprint.evidence.observations import Observations, once
 from fingerprint.evidence.permutation import Likeness, likeness
 from fingerprint.evidence.statistics.copied_prompts import asked_alone
@@ -53,6 +55,9 @@ FEW_COMPARED, MOST_COMPARED = 0.25, 0.4
 SHORT_TOKENS, LONG_TOKENS = 4, 12
 """Median tokens of a filling: a few words have hardly a subject that could be somebody's own."""
 
+CARRIER_TOPICS = 1.0
+"""Evidence, log10, from which on the accounts of a carrier have topics of their own."""
+
 MIN_DEVIATION = 0.005
 """Of an excess: fillings are related by more than their subject."""
 
@@ -77,8 +82,26 @@ def _topics(data: Observations) -> Trait:
     compared = (_share_with_two(data) - FEW_COMPARED) / (MOST_COMPARED - FEW_COMPARED)
     subject = (np.nan_to_num(median_length(data)) - SHORT_TOKENS) / (LONG_TOKENS - SHORT_TOKENS)
     counts = np.clip(diverse, 0.0, 1.0) * np.clip(compared, 0.0, 1.0) * np.clip(subject, 0.0, 1.0)
-    counts *= asked_alone(data)
+    counts *= asked_alone(data) * (1.0 - _topic_of_carrier(data, trait.evidence))
     return replace(trait, evidence=np.where(trait.evidence > 0, counts, 1.0) * trait.evidence)
+
+
+def _topic_of_carrier(data: Observations, ratio: Doubles) -> Doubles:
+    """How far each family is one of the topics of the family in whose text it stands, 0 to 1 (f,).
+
+    ratio: (f,) log10 likelihood ratio of dealt fillings. The users of a carrier whose accounts have topics of their own send
+    it without this text, too; who puts a template of his own into it does not (D-302).
+    """
+    out = np.zeros(data.families)
+    if data.carrier is None:
+        return out
+    inside = np.flatnonzero(data.carrier >= 0)
+    inside = inside[ratio[data.carrier[inside]] <= -CARRIER_TOPICS]
+    sent = data.pool.sign()
+    for family in inside.tolist():
+        both = sent[family].multiply(sent[int(data.carrier[family])])
+        out[family] = both.sum() / max(int(data.accounts[family]), 1)
+    return counting_share(out)
 
 
 def _share_with_two(data: Observations) -> Doubles:

@@ -74,6 +74,35 @@ def test_fillings_of_one_shape_show_nothing() -> None:
     assert dealt_fillings(dealt).evidence[0] > 1
 
 
+def document(*, users: bool, topics: bool = True) -> Observations:
+    """An application, and a text inside its template whose senders use it otherwise, too (`users`), or do not."""
+    application, inside = family(topics, accounts=40), family(False, seed=1)
+    senders = inside.account if users else inside.account + 40
+    sample, other = application.sample, inside.sample
+    assert sample is not None
+    assert other is not None
+    requests = len(application.account)
+    both = FillingSample(
+        np.repeat([0, 1], [len(sample.request), len(other.request)]),
+        np.concatenate([sample.request, requests + other.request]),
+        np.concatenate([sample.length, other.length]),
+        np.concatenate([sample.vectors, other.vectors]),
+    )
+    account = np.concatenate([application.account, senders])
+    rows = [np.arange(requests), np.arange(requests, len(account))]
+    seconds = np.random.default_rng(2).uniform(0, 86_400, len(account))
+    return observed(account, seconds, rows, sample=both, carrier=np.array([-1, 0], np.int32))
+
+
+def test_a_document_that_users_of_an_application_share_is_a_topic_and_no_list() -> None:
+    assert dealt_fillings(document(users=True)).evidence[1] == 0
+    # a template that others put into the application's, and an application without topics, acquit nobody
+    assert dealt_fillings(document(users=False)).evidence[1] > 0.5
+    assert dealt_fillings(document(users=True, topics=False)).evidence[1] > 0.5
+    alone = replace(document(users=True), carrier=None)
+    assert dealt_fillings(alone).evidence[1] > 0.5
+
+
 def test_the_ratio_is_that_of_the_integral() -> None:
     grid = np.linspace(1e-6, 1.2, 300_001)
     density = grid**2 * np.exp(-grid / 0.1) / (2 * 0.1**3)
