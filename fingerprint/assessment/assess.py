@@ -13,18 +13,22 @@ from fingerprint.assessment.earlier_evidence import Since, with_earlier_evidence
 from fingerprint.assessment.family_statistics import measure
 from fingerprint.assessment.features import SCORE_FEATURES, Features
 from fingerprint.assessment.flagging import flag_threshold
+from fingerprint.assessment.outsiders import insiders, without
 from fingerprint.assessment.verdict import verdict
 from fingerprint.assessment.weights import fitted_weights
 from fingerprint.base.types import Embed, Ids, IntArray, TextsOfPrompts
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.families import members_of
-from fingerprint.domain.signature import Signature
+from fingerprint.domain.signature import Reason, Signature
 from fingerprint.evidence.filling_sample import FillingSample, filling_sample
 from fingerprint.evidence.history import history_of
 from fingerprint.evidence.intents import Intent, IntentLikeness, intent_likeness
 from fingerprint.evidence.observations import Observations
 from fingerprint.evidence.slot_fillings import Fillings
 from fingerprint.signatures.rewordings import NightFamilies
+
+OUTSIDERS = "judged without {accounts} accounts that send another flagged family together"
+"""What is told of a family whose other accounts are judged by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +89,30 @@ def assess(
     data = observations(batch, night, fillings, meanings, earlier)
     last_reasons = {s.family_id: s.reasons for s in stored}
     signatures = list(night.signatures)
-    statistics = with_earlier_evidence(
-        measure(data, features), [last_reasons.get(s.family_id, ()) for s in signatures], since
-    )
     weights = fitted_weights(stored, features)
-    for f in np.flatnonzero(night.behaviour.requests):
-        signature = signatures[f]
-        score, reasons = verdict(
-            statistics,
-            int(f),
-            weights,
-            label=signature.label,
-            earlier=last_reasons.get(signature.family_id, ()),
-        )
-        signatures[f] = replace(signature, score=score, flagged=score >= flag_from, reasons=reasons)
+
+    def judged(seen: Observations, families: IntArray) -> list[tuple[float, tuple[Reason, ...]]]:
+        last = [last_reasons.get(s.family_id, ()) for s in signatures]
+        statistics = with_earlier_evidence(measure(seen, features), last, since)
+        return [
+            verdict(statistics, f, weights, label=signatures[f].label, earlier=last[f])
+            for f in families.tolist()
+        ]
+
+    tonight = np.flatnonzero(night.behaviour.requests)
+    for f, (score, reasons) in zip(tonight.tolist(), judged(data, tonight), strict=True):
+        signatures[f] = replace(signatures[f], score=score, flagged=score >= flag_from, reasons=reasons)
+    left_out = insiders(data.pool, np.array([s.flagged for s in signatures], dtype=np.bool_))
+    unlabelled = np.array([s.label is None for s in signatures], dtype=np.bool_)
+    mixed = np.flatnonzero(unlabelled & (np.diff(left_out.indptr) > 0))
+    if len(mixed):
+        for f, (score, reasons) in zip(mixed.tolist(), judged(without(data, left_out), mixed), strict=True):
+            if score < signatures[f].score:
+                words = OUTSIDERS.format(accounts=left_out[f].nnz)
+                reasons = (*reasons, Reason("outsiders", 0.0, 0.0, words))
+                signatures[f] = replace(
+                    signatures[f], score=score, flagged=score >= flag_from, reasons=reasons
+                )
     return signatures
 
 
