@@ -184,13 +184,13 @@ def accounts(
         return
     if prefix is not None or as_csv:
         raise UsageError("--prefix and --csv go with --campaign or --family")
-    from fingerprint.cli.output import printing
+    from fingerprint.cli.output import account_lists, printing
 
     with _stored(worked_home_of(path, database)) as store:
         rows = store.accounts(
             flagged=flagged or None, min_score=min_score, limit=limit, departed=departed, relay=relays
         )
-    printing.result(rows, lambda: printing.accounts(rows), as_json=as_json)
+    printing.result(rows, lambda: account_lists.assessed(rows), as_json=as_json)
 
 
 @accounts.command(name="show")

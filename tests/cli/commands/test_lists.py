@@ -13,7 +13,9 @@ def test_accounts_and_campaigns(worked: Path) -> None:
     [first, *_] = accounts
     assert first["flagged"] is True
     assert {"name", "value", "contribution", "words", "phrase"} == first["evidence"][0].keys()  # type: ignore[index]
-    assert "pool" in done("accounts", "--home", worked, "--limit", 3)
+    table = done("accounts", "--home", worked, "--limit", 3)
+    assert "pool" in table
+    assert "3 of these are flagged; about 0." in table
     campaigns = objects("campaigns", "--home", worked, "--format", "jsonl")
     assert sum(len(c["families"]) for c in campaigns) == 2  # type: ignore[arg-type,misc]
     assert "largest template" in done("campaigns", "--home", worked)
