@@ -59,13 +59,8 @@ def without(data: Observations, left_out: sparse.csr_matrix) -> Observations:
     rows.eliminate_zeros()
     sample = data.sample
     if sample is not None:
-        kept = ~np.isin(_keys(sample.family, data.account[sample.request], out.shape[1]), known)
-        sample = replace(
-            sample,
-            family=sample.family[kept],
-            request=sample.request[kept],
-            length=sample.length[kept],
-            vectors=sample.vectors[kept],
+        sample = sample.only(
+            ~np.isin(_keys(sample.family, data.account[sample.request], out.shape[1]), known)
         )
     seen = behaviour(rows, data.account, data.second, ranks=data.ranks)
     return replace(data, rows=rows, behaviour=seen, sample=sample)

@@ -18,7 +18,17 @@ from fingerprint.base.hashing import GOLDEN, mix
 from fingerprint.base.sorting import holds
 from fingerprint.base.sparse import family_of
 from fingerprint.base.strings import buffers, cuts, strings
-from fingerprint.base.types import Bytes, Doubles, Embed, FloatArray, HashArray, Ids, IntArray, TextsOfPrompts
+from fingerprint.base.types import (
+    Bools,
+    Bytes,
+    Doubles,
+    Embed,
+    FloatArray,
+    HashArray,
+    Ids,
+    IntArray,
+    TextsOfPrompts,
+)
 from fingerprint.evidence.shared_runs import of_families, runs_of, share_in_common, wordings
 from fingerprint.text.masking import UUID
 from fingerprint.text.ngrams import shingle
@@ -58,6 +68,13 @@ class FillingSample:
     length: Ids
     vectors: FloatArray
     common: Doubles | None = None
+
+    def only(self, kept: Bools) -> FillingSample:
+        """Return those of the fillings that are kept, (m,)."""
+        common = None if self.common is None else self.common[kept]
+        return FillingSample(
+            self.family[kept], self.request[kept], self.length[kept], self.vectors[kept], common
+        )
 
 
 def filling_sample(

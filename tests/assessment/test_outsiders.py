@@ -55,6 +55,7 @@ def test_what_is_seen_without_them_is_what_the_others_sent() -> None:
         request,
         np.full(len(request), 9, dtype=np.int32),
         random.normal(size=(len(request), 4)).astype(np.float32),
+        common=request / 1_000,
     )
     data = observed(account, random.uniform(0, 86_400, len(account)), families, sample=sample)
     assert data.accounts.tolist() == [CAMPAIGN, 90]
@@ -65,4 +66,6 @@ def test_what_is_seen_without_them_is_what_the_others_sent() -> None:
     assert seen.sample is not None
     assert set(account[seen.sample.request[seen.sample.family == 1]]) == set(range(CAMPAIGN, 90))
     assert (seen.sample.family == 0).sum() == len(own)
+    assert seen.sample.common is not None
+    assert np.array_equal(seen.sample.common, seen.sample.request / 1_000)
     assert data.accounts.tolist() == [CAMPAIGN, 90]
