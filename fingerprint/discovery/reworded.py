@@ -107,9 +107,9 @@ def reworded(
     fresh: bool = True,
 ) -> Reworded:
     """Find reworded families among prompts (p,), ascending, that share no text with any: stored ones, then new ones if `fresh`."""
-    said = read_sentences(batch, prompts, embed)
+    said = read_sentences(batch.texts_of, prompts, embed)
     old = [number for number, s in enumerate(stored) if s.kind == "reworded"]
-    continued = _claim(said, [stored[number].prototypes for number in old])
+    continued = most_said(said, [stored[number].prototypes for number in old])
     seen, again = np.unique(continued[continued >= 0], return_inverse=True)
     label = np.full(len(said.prompts), -1, dtype=np.int32)
     label[continued >= 0] = again
@@ -164,9 +164,9 @@ def _discover(
     things = [
         _things(said, groups, np.flatnonzero(of_group == f), members[kept[f]]) for f in range(len(kept))
     ]
-    label = _claim(said, [t.centres for t in things])
+    label = most_said(said, [t.centres for t in things])
     things = [_with_more(said, t, senders, np.flatnonzero(label == f)) for f, t in enumerate(things)]
-    label = _claim(said, [t.centres for t in things])
+    label = most_said(said, [t.centres for t in things])
     wordings = tuple(
         tuple(
             _wordings(said, sentences, centre, np.flatnonzero(label == f))
@@ -314,7 +314,7 @@ def _is_own(said: Sentences, sentences: IntArray, members: IntArray) -> bool:
     return bool(holders[members].sum() >= OWN_SHARE * holders.sum())
 
 
-def _claim(said: Sentences, centres: Sequence[FloatArray]) -> Ids:
+def most_said(said: Sentences, centres: Sequence[FloatArray]) -> Ids:
     """Return the family of which each prompt (m,) says most, and at least FEWEST_SAID things, -1 = none.
 
     centres: of each family, (c, d) unit rows.

@@ -16,11 +16,10 @@ from scipy import sparse
 
 from fingerprint.base.sparse import ranges
 from fingerprint.base.stats import pick_evenly
-from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, Ids, IntArray
+from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, Ids, IntArray, TextsOfPrompts
 from fingerprint.clustering import faiss_index
 from fingerprint.clustering.hdbscan_graph import cluster
 from fingerprint.clustering.knn import Neighbours, knn_graph
-from fingerprint.discovery.batch import Batch
 from fingerprint.text.scattered import without_scattered
 from fingerprint.text.sentences import is_prose, split_sentences
 
@@ -89,9 +88,9 @@ class SentenceGroups:
     held: sparse.csr_matrix
 
 
-def read_sentences(batch: Batch, prompts: IntArray, embed: Embed) -> Sentences:
+def read_sentences(texts: TextsOfPrompts, prompts: IntArray, embed: Embed) -> Sentences:
     """Cut prompts (p,), ascending, into sentences, and embed those that are prose; of too many, of some prompts."""
-    flat, offsets = split_sentences(without_scattered(batch.texts_of(prompts)))
+    flat, offsets = split_sentences(without_scattered(texts(prompts)))
     kept = np.flatnonzero(is_prose(flat))
     kept = kept[_at_an_edge(np.searchsorted(kept, offsets))]
     coded = flat.take(pa.array(kept)).dictionary_encode()

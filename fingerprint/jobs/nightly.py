@@ -38,6 +38,7 @@ from fingerprint.evidence.intents import catalogue
 from fingerprint.jobs.stage_clock import StageClock
 from fingerprint.matching import snapshot_build
 from fingerprint.nights import large, over_midnight, resume, spool
+from fingerprint.nights.beyond import by_meaning
 from fingerprint.nights.checkpoint import Checkpoints
 from fingerprint.nights.engine import Engine, choose_engine
 from fingerprint.nights.job import Job, KnownFamilies, NightRequest, job_key
@@ -236,6 +237,9 @@ def _find(
         settings=job.settings,
         graph=discovered.graph,
     )
+    whole = discovered.whole
+    if night.spool is not None:
+        whole = by_meaning(night.batch, whole, discovered.discovery, topical, known.signatures, job.embed)
     described = describe(
         batch=discovered.batch,
         discovery=discovered.discovery,
@@ -245,7 +249,7 @@ def _find(
         embed=job.embed,
         stamp=known.stamp,
         settings=job.settings,
-        whole=discovered.whole,
+        whole=whole,
     )
     families = rewordings(
         described=described,

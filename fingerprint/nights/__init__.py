@@ -5,5 +5,6 @@ what is `Discovered` in it, which `jobs.nightly` hands on to the steps that foll
 
 Read `night.py` first. A night that fits in memory needs no other module; a larger one goes through `large`, which spools
 texts (`spool`, `spool_files`), searches samples (`sampling`) and claims prompts (`claims`). `engine` and `ray_engine` do
-the work, `memory` says how much may be held, `checkpoint` and `resume` survive a kill, `rhythm` is kept for analysts.
+the work, `beyond` claims what only a sample shows, `memory` says how much may be held, `checkpoint` and `resume` survive
+a kill, `rhythm` is kept for analysts.
 """

@@ -27,7 +27,7 @@ from fingerprint.discovery.leftovers import Leftovers
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.results import IngestReport
 from fingerprint.evidence.slot_fillings import Fillings, fillings, told_apart
-from fingerprint.nights import large, memory, over_midnight
+from fingerprint.nights import beyond, large, memory, over_midnight
 from fingerprint.nights.claims import Claims, besides, core_table, find_claims
 from fingerprint.nights.job import Job, KnownFamilies
 from fingerprint.nights.over_midnight import Continued, GoingOn
@@ -173,6 +173,7 @@ def discover(night: Night, known: KnownFamilies, job: Job) -> Discovered:
         discovery = leftovers.extend(batch, discovery, left, job.settings)
         discovery = layers.peel(batch, discovery, known.signatures, job.settings)
         discovery = frames.add_frames(batch, discovery, job.settings)
+        whole = beyond.by_text(night.spool, whole, discovery, job)
         return Discovered(batch, discovery, discovery.assignment, whole, left, job.engine.graph)
     batch = night.batch
     discovery = discovery_stage.discover(

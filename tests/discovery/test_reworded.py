@@ -182,7 +182,7 @@ def test_words_that_no_three_accounts_share_are_not_shown(embedder: Embedder) ->
 def test_sentences_are_read_from_both_ends_and_each_counts_once(embedder: Embedder) -> None:
     lines = [f"we all look at the old house {chr(97 + n) * 3}" for n in range(26)]
     batch = batch_of([Sent(". ".join([*lines, lines[-1]]), "a"), Sent("no prose", "b")])
-    said = read_sentences(batch, np.arange(batch.distinct), embedder.encode)
+    said = read_sentences(batch.texts_of, np.arange(batch.distinct), embedder.encode)
     assert said.prompts.tolist() == [0]
     assert said.texts.to_pylist() == [*lines[:EDGE], *lines[-EDGE + 1 :]]
     assert said.held.toarray().tolist() == [[1.0] * (2 * EDGE - 1)]
