@@ -20,17 +20,6 @@ def mix(x: HashArray) -> HashArray:
     return x ^ (x >> np.uint64(31))
 
 
-_LISTED = 1_024
-
-
-def _words_for(places: IntArray) -> HashArray:
-    """Make the random word of each place (b,)."""
-    return mix((places + 1).astype(np.uint64) * GOLDEN)
-
-
-_FIRST_WORDS = _words_for(np.arange(_LISTED))
-
-
 def hash_strings(strings: pa.LargeStringArray) -> HashArray:
     """Hash each string to 64 bits, the same on every machine and in every run.
 
@@ -40,8 +29,7 @@ def hash_strings(strings: pa.LargeStringArray) -> HashArray:
     if not len(strings):
         return np.empty(0, np.uint64)
     data, offsets = buffers(strings)
-    longest = int(np.diff(offsets).max())
-    words = _FIRST_WORDS if longest <= _LISTED else _words_for(np.arange(longest))
+    words = mix(np.arange(1, np.diff(offsets).max() + 1, dtype=np.uint64) * GOLDEN)
     return mix(_sums(data, offsets, words))
 
 
@@ -55,6 +43,24 @@ def _sums(data: Bytes, offsets: IntArray, words: HashArray) -> HashArray:
             h += words[i - first] * (np.uint64(data[i]) + np.uint64(1))
         out[row] = h
     return out
+
+
+@kernel
+def string_hash(data: Bytes, first: int, end: int) -> np.uint64:
+    """Hash the string data[first:end] as `hash_strings` does, (b,) uint8."""
+    h = np.uint64(end - first) * GOLDEN
+    for i in range(first, end):
+        word = _mixed(np.uint64(i - first + 1) * GOLDEN)
+        h += word * (np.uint64(data[i]) + np.uint64(1))
+    return _mixed(h)
+
+
+@kernel
+def _mixed(x: np.uint64) -> np.uint64:
+    """As `mix`."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
 
 
 class SeenIds:

@@ -27,22 +27,26 @@ MOST_PROCESSES = 4
 """More would mostly compile the same small kernels again, which others are made of."""
 
 LIST = Path(__file__).with_name("kernels.jsonl")
+OF_LOOKUPS = "fingerprint.matching."
+"""How the names of kernels begin that no night calls."""
+
 _PACKAGE = Path(__file__).parents[1]
 
 Type = str | dict[str, Any]
 """uint8[:], float64[:,:] A readonly, int64, or a tuple: the types in it, and its class if it has one."""
 
 
-def compile_all(on_progress: Callable[[str, int, int], None]) -> None:
+def compile_all(on_progress: Callable[[str, int, int], None], *, lookups: bool) -> None:
     """Compile what is not compiled yet, where it can be kept and there are processors for it.
 
-    Costs a few milliseconds where that was done before. No error: what stays uncompiled is compiled when it is called.
+    lookups: also what only lookups call. Costs a few milliseconds where that was done before. No error: what stays uncompiled is compiled when it is called.
     """
-    done = mark()
+    done = mark(lookups=lookups)
     processes = min(workers(), MOST_PROCESSES)
     if done is None or done.exists() or processes < 2:
         return
-    if _shared_out(processes, kernels(), on_progress):
+    wanted = [n for n, (name, _) in enumerate(kernels()) if lookups or not name.startswith(OF_LOOKUPS)]
+    if _shared_out(processes, wanted, on_progress):
         with contextlib.suppress(OSError):
             done.parent.mkdir(parents=True, exist_ok=True)
             done.touch()
@@ -73,9 +77,9 @@ def _numba_type(written: Type) -> Any:
     return types.Array(scalar, dims.count(":"), flags.split()[0] if flags else "C", "readonly" in flags)
 
 
-def mark() -> Path | None:
+def mark(*, lookups: bool) -> Path | None:
     """Return the file that says that the kernels of these very files were compiled, None where none can be kept."""
-    digest = hashlib.sha256(sys.version.encode() + LIST.read_bytes())
+    digest = hashlib.sha256(f"{sys.version} {lookups}".encode() + LIST.read_bytes())
     try:
         for module in sorted({name.partition(":")[0] for name, _ in kernels()}):
             source = _PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py").stat()
@@ -96,11 +100,14 @@ def _kept_in() -> Path | None:
     return folder if writable(folder) else None
 
 
-def _shared_out(processes: int, todo: Sequence[object], on_progress: Callable[[str, int, int], None]) -> bool:
-    """Let each process compile from one end of the list or the other, where kernels beside each other share parts."""
+def _shared_out(processes: int, todo: Sequence[int], on_progress: Callable[[str, int, int], None]) -> bool:
+    """Let each process compile from one end of `todo` or the other, where kernels beside each other share parts.
+
+    todo: lines of the list, by number.
+    """
     command = [sys.executable, "-m", __name__, str(LIST)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_PACKAGE.parent), *_python_path()])}
-    left, done = deque(range(len(todo))), 0
+    left, done = deque(todo), 0
     on_progress("compile", 0, len(todo))
     running = [
         subprocess.Popen(  # noqa: S603

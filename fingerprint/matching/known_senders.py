@@ -7,9 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numba import njit
 
-from fingerprint.base.hashing import hash_strings
-from fingerprint.base.types import Bools, HashArray, Ids
+from fingerprint.base.hashing import hash_strings, string_hash
+from fingerprint.base.sorting import holds
+from fingerprint.base.strings import buffers
+from fingerprint.base.types import Bools, Bytes, HashArray, Ids, IntArray
 
 _BETWEEN = "\x1f"
 
@@ -33,7 +36,15 @@ def known(keys: HashArray, accounts: Sequence[str | None], family: Ids, names: S
     if not rows or not len(keys):
         return out
     pairs = [f"{accounts[row]}{_BETWEEN}{names[family[row]]}" for row in rows]
-    pair_hashes = hash_strings(pa.array(pairs, pa.large_string()))
-    at = np.minimum(np.searchsorted(keys, pair_hashes), len(keys) - 1)
-    out[rows] = keys[at] == pair_hashes
+    data, offsets = buffers(pa.array(pairs, pa.large_string()))
+    out[rows] = _are_known(keys, data, offsets)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _are_known(keys: HashArray, data: Bytes, offsets: IntArray) -> Bools:
+    """Tell which strings (n,) hash to one of `keys`, ascending."""
+    out = np.empty(len(offsets) - 1, np.bool_)
+    for n in range(len(out)):
+        out[n] = holds(keys, string_hash(data, offsets[n], offsets[n + 1]))
     return out

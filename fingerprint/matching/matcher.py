@@ -15,7 +15,7 @@ from fingerprint.domain.errors import StampMismatch
 from fingerprint.domain.results import FamilyScore, Match
 from fingerprint.domain.signature_json import stamp_from_json
 from fingerprint.embedding.embedder import Embedder, stamp_of
-from fingerprint.matching import meanings, ngram_index, scattered
+from fingerprint.matching import meanings, ngram_index, reading, scattered
 from fingerprint.matching.beginnings import LONG, Beginnings, go_on
 from fingerprint.matching.explain import explain
 from fingerprint.matching.known_senders import known
@@ -24,7 +24,6 @@ from fingerprint.matching.snapshot import Snapshot, open_snapshot
 from fingerprint.matching.snapshot_build import embedder_of
 from fingerprint.signatures import match_score
 from fingerprint.text import sentences
-from fingerprint.text.ngrams import shingle
 from fingerprint.text.normalise import compose_one, normalise
 from fingerprint.text.tokenise import tokens
 
@@ -110,13 +109,9 @@ class Matcher:
     def _found(
         self, texts: pa.LargeStringArray, accounts: Senders | None, said: pa.LargeStringArray | None
     ) -> Nearest:
-        words = tokens(texts)
-        grams = shingle(words.hashes, words.section, words.row_offsets)
-        hits = ngram_index.best_hits(self._index, grams.hashes, grams.offsets)
-        rows, more = scattered.scattered(self._index.grams, self.filter, words, self._without_campaign(hits))
-        own = [grams.hashes[grams.offsets[row] : grams.offsets[row + 1]] for row in rows]
-        held = [ngram_index.held_with(self._index, ngram_index.NOTHING_HELD, hashes) for hashes in own]
-        hits = self._loosened(hits, rows, held, more)
+        read = reading.read(texts, self._index, self.filter)
+        held = [ngram_index.held_with(self._index, ngram_index.NOTHING_HELD, hashes) for hashes in read.own]
+        hits = self._loosened(read.hits, read.rows, held, read.more)
         return self._nearest_of(hits, texts if said is None else said, accounts)
 
     def find_raw(
@@ -191,21 +186,16 @@ class Matcher:
             near, near_similarity = self._nearest_in_meaning(
                 texts if len(unsure) == len(texts) else texts.take(pa.array(unsure)), carrier[unsure]
             )
-            worth = self._worth(near, near_similarity)
-            also += [
-                self._matching(unsure, near, worth),
-                self._matching(unsure, family[unsure], score[unsure]),
-            ]
-            # what matches by its text is not given up for what does not match by its meaning, nor a campaign for another
-            rank = self._rank(family[unsure], score[unsure])
-            near_rank = self._rank(near, worth)
-            same = near == family[unsure]
-            # honest software may say what a campaign says, too: only what is sure takes a request out of its carrier
-            near_rank[(carrier[unsure] >= 0) & ~same & (worth < match_score.SURE)] = 0
-            better = same | (near_rank > rank) | ((near_rank == rank) & (worth > score[unsure]))
-            score[unsure[better]] = np.where(same, np.maximum(score[unsure], worth), worth)[better]
-            similarity[unsure[better]] = near_similarity[better]
-            family[unsure[better]] = near[better]
+            if (near >= 0).any():
+                chosen = near >= 0
+                self._weigh(
+                    unsure[chosen],
+                    near[chosen],
+                    near_similarity[chosen],
+                    carrier,
+                    (family, score, similarity),
+                    also,
+                )
         sent_before = np.zeros(len(texts), dtype=np.bool_)
         if accounts is not None:
             sent_before = known(self.snapshot.arrays["senders"], accounts, family, self.names)
@@ -214,6 +204,33 @@ class Matcher:
         matched = self._reach(family, score)
         coverage = np.where(family == hits.family, hits.coverage, 0.0)
         return Nearest(family, score, coverage, similarity, sent_before, matched, self._beside(also, family))
+
+    def _weigh(
+        self,
+        rows: IntArray,
+        near: Ids,
+        held: FloatArray,
+        carrier: Ids,
+        answers: tuple[Ids, Doubles, FloatArray],
+        also: list[ngram_index.Also],
+    ) -> None:
+        """Give some prompts, rows (u,), to the family whose meaning each says (u,), where that is better; held: how much of it (u,).
+
+        answers: family, score and similarity of all, which are changed. also: other matches, which are added to.
+        """
+        family, score, similarity = answers
+        own, own_score = family[rows], score[rows]
+        worth = self._worth(near, held)
+        also += [self._matching(rows, near, worth), self._matching(rows, own, own_score)]
+        # what matches by its text is not given up for what does not match by its meaning, nor a campaign for another
+        rank, near_rank = self._rank(own, own_score), self._rank(near, worth)
+        same = near == own
+        # honest software may say what a campaign says, too: only what is sure takes a request out of its carrier
+        near_rank[(carrier[rows] >= 0) & ~same & (worth < match_score.SURE)] = 0
+        better = same | (near_rank > rank) | ((near_rank == rank) & (worth > own_score))
+        score[rows[better]] = np.where(same, np.maximum(own_score, worth), worth)[better]
+        similarity[rows[better]] = held[better]
+        family[rows[better]] = near[better]
 
     def _rank(self, family: Ids, score: Doubles) -> Ids:
         """Return what goes before what, as in `ngram_index`: 2 for a campaign that a text (q,) matches, 1 for what else it matches, 0."""
@@ -280,14 +297,12 @@ class Matcher:
         return meanings.best_meaning(self._meanings, vectors, offsets, owners, carrier)
 
     def _worth(self, family: Ids, similarity: FloatArray) -> Doubles:
-        """Score texts by the meaning that they hold of a family each, (q,); 0 for none."""
+        """Score texts by the meaning that they hold of a family each, (q,)."""
         a = self.snapshot.arrays
-        if not len(a["similarity"]):
-            return np.zeros(len(family))
         score = match_score.score_of_meaning(
             match_score.meaning(similarity, a["similarity"][family], a["usual"][family])
         )
-        return np.where(family >= 0, match_score.shifted(score, a["shift"][family].astype(np.float64)), 0.0)
+        return match_score.shifted(score, a["shift"][family].astype(np.float64))
 
     def one(
         self,

@@ -130,7 +130,7 @@ def best_hits(index: NgramIndex, hashes: HashArray, offsets: IntArray) -> Hits:
 
     hashes: uint64, the n-grams of prompt i from offsets[i] to offsets[i + 1]; offsets: (q + 1,) int64.
     """
-    family, score, coverage, row, other, its_score = _best_hits(hashes, offsets, index)
+    family, score, coverage, row, other, its_score = find_best(hashes, offsets, index)
     return Hits(family, score, coverage, Also(row, other, its_score))
 
 
@@ -155,9 +155,10 @@ def best_of(index: NgramIndex, held: Sequence[Held]) -> Hits:
 
 
 @njit(cache=True, nogil=True)
-def _best_hits(
+def find_best(
     hashes: HashArray, offsets: IntArray, index: NgramIndex
 ) -> tuple[Ids, Doubles, Doubles, IntArray, Ids, Doubles]:
+    """Return the columns of Hits and of its Also; arguments as those of `best_hits`."""
     rows = len(offsets) - 1
     out = np.full(rows, -1, dtype=np.int32)
     score = np.zeros(rows)

@@ -78,15 +78,11 @@ def _mixed_all(state: HashArray, token: HashArray) -> HashArray:
     return np.asarray(mixed ^ (mixed >> _SHIFT))
 
 
-def scattered(
-    grams: HashArray, kept: HashArray, words: Tokens, rows: IntArray
-) -> tuple[IntArray, list[HashArray]]:
-    """Find n-grams of signatures with words between theirs in some of the texts.
+def several_of(every: HashArray, ends: IntArray, rows: IntArray) -> tuple[IntArray, list[HashArray]]:
+    """Return those of some texts, rows (r,), that have LEAST or more of them, and the hashes of each, ascending.
 
-    grams: (g,) uint64, sorted, those of the index; kept: `filter_of` them. rows: (r,) which texts. Returns those of them that
-    have LEAST or more, and the hashes of each, ascending.
+    every: uint64, those of text rows[n] from ends[n] to ends[n + 1], as `find_scattered` returns them.
     """
-    every, ends = _scattered(grams, kept, words.hashes, words.section, words.row_offsets, rows)
     several = np.flatnonzero(np.diff(ends) >= LEAST)
     distinct = [np.unique(every[ends[n] : ends[n + 1]]) for n in several]
     enough_of = [n for n, found in enumerate(distinct) if len(found) >= LEAST]
@@ -95,12 +91,14 @@ def scattered(
 
 def scattered_in_one(grams: HashArray, kept: HashArray, words: Tokens) -> HashArray:
     """Find them in the one text of `words`, however few; returns their hashes, ascending."""
-    every, _ = _scattered(grams, kept, words.hashes, words.section, words.row_offsets, np.zeros(1, np.int64))
+    every, _ = find_scattered(
+        grams, kept, words.hashes, words.section, words.row_offsets, np.zeros(1, np.int64)
+    )
     return np.unique(every)
 
 
 @njit(cache=True, nogil=True)
-def _scattered(
+def find_scattered(
     grams: HashArray,
     kept: HashArray,
     hashes: HashArray,
@@ -108,6 +106,11 @@ def _scattered(
     offsets: IntArray,
     rows: IntArray,
 ) -> tuple[HashArray, IntArray]:
+    """Find n-grams of signatures with words between theirs in some texts; returns their hashes, and where each text's begin, (r + 1,).
+
+    grams: (g,) uint64, sorted, those of the index; kept: `filter_of` them. hashes, section, offsets: of all texts' tokens, as
+    in `Tokens`. rows: (r,) which texts.
+    """
     bits = 0
     while ((_BLOCK + 1) << bits) < len(kept):
         bits += 1

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from fingerprint.base.jit import kernel
 from fingerprint.base.sparse import ranges
 from fingerprint.base.types import Bools, HashArray, IntArray
 
@@ -63,29 +64,31 @@ def shingle(hashes: HashArray, section: npt.NDArray[Any], offsets: IntArray, *, 
     hashes: (t,) uint64 and section: (t,) uint8 of their tokens, offsets: (n + 1,) where each prompt's begin, as in
     `tokenise.Tokens`. gram: tokens in a gram; a section with fewer, its two marks included, is one gram.
     """
-    counts = _gram_counts(section, offsets, gram)
-    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return Shingles(*_fill(hashes, section, offsets, starts, gram), starts)
+    return Shingles(*hash_grams(hashes, section, offsets, gram))
 
 
-@njit(cache=True, nogil=True)
-def _gram_counts(section: npt.NDArray[Any], offsets: IntArray, gram: int) -> IntArray:
-    counts = np.zeros(len(offsets) - 1, dtype=np.int64)
+@kernel
+def _count_grams(section: npt.NDArray[Any], offsets: IntArray, gram: int, starts: IntArray) -> None:
+    """Write where each prompt's grams begin, (n + 1,)."""
+    starts[0] = 0
     for row in range(len(offsets) - 1):
+        starts[row + 1] = starts[row]
         i = offsets[row]
         while i < offsets[row + 1]:
             j = i
             while j < offsets[row + 1] and section[j] == section[i]:
                 j += 1
-            counts[row] += max(1, j - i + 2 - gram + 1)
+            starts[row + 1] += max(1, j - i + 2 - gram + 1)
             i = j
-    return counts
 
 
 @njit(cache=True, nogil=True)
-def _fill(
-    hashes: HashArray, section: npt.NDArray[Any], offsets: IntArray, starts: IntArray, gram: int
-) -> tuple[HashArray, Bools, IntArray, IntArray]:
+def hash_grams(
+    hashes: HashArray, section: npt.NDArray[Any], offsets: IntArray, gram: int
+) -> tuple[HashArray, Bools, IntArray, IntArray, IntArray]:
+    """Return the columns of Shingles; arguments as those of `shingle`."""
+    starts = np.empty(len(offsets), dtype=np.int64)
+    _count_grams(section, offsets, gram, starts)
     total = starts[-1]
     out = np.empty(total, dtype=np.uint64)
     joined = np.zeros(total, dtype=np.bool_)
@@ -112,4 +115,4 @@ def _fill(
                 joined[place] = begin < padded - width
                 place += 1
             i = j
-    return out, joined, first, last
+    return out, joined, first, last, starts

@@ -61,12 +61,12 @@ def tokens(normalised: pa.Array | pa.ChunkedArray) -> Tokens:
     written without spaces with its marks, one mask or one emoji. Punctuation makes no token, unless a text has nothing
     else: then each sign is one.
     """
-    return Tokens(*_scan(*buffers(normalised), _kinds()))
+    return Tokens(*scan(*buffers(normalised), token_kinds()))
 
 
 @cache
-def _kinds() -> Bytes:
-    """Return the class of each code, masks included."""
+def token_kinds() -> Bytes:
+    """Return the class of each code, masks included, for `scan`."""
     kinds = matching().kinds & np.uint8(CLASS)
     kinds[[ord(m) for m in MASKS]] = SINGLE
     return kinds
@@ -74,7 +74,7 @@ def _kinds() -> Bytes:
 
 def makes_token(character: str) -> bool:
     """Tell whether a character is, or begins, a token of any text, and not only of one that has nothing but signs."""
-    return int(_kinds()[ord(character)]) in (LETTER, MARK, SINGLE)
+    return int(token_kinds()[ord(character)]) in (LETTER, MARK, SINGLE)
 
 
 @kernel
@@ -191,8 +191,8 @@ def _scan_row(
 
 
 @njit(cache=True, nogil=True)
-def _scan(data: Bytes, offsets: IntArray, kinds: Bytes) -> tuple[Any, ...]:
-    """Return the columns of Tokens."""
+def scan(data: Bytes, offsets: IntArray, kinds: Bytes) -> tuple[Any, ...]:
+    """Return the columns of Tokens, of n texts: their bytes, offsets (n + 1,), and `token_kinds`."""
     rows = np.zeros(len(offsets), np.int64)
     room = (offsets[-1] - offsets[0]) // 4 + 64
     hashes, section = np.empty(room, np.uint64), np.empty(room, np.uint8)

@@ -23,6 +23,9 @@ _LONG_S, _KELVIN = 0x17F, 0x212A
 _DEEPEST = 1024
 """Objects within objects that orjson reads."""
 
+_FEW = 256
+"""Names of most requests; a set of so many takes less time than calls of NumPy do."""
+
 _FNV_START, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 """Fowler, Noll and Vo's hash, FNV-1a, of 64 bits."""
 
@@ -44,8 +47,10 @@ def names_in(data: bytes) -> Names:
     Names are compared by hashes: of 200,000 names, two that differ are taken for one with a probability of 1e-9.
     """
     source = np.frombuffer(data, np.uint8)
-    hashes = np.empty(np.count_nonzero(source == _COLON), np.uint64)
+    hashes = np.empty(data.count(b":"), np.uint64)
     count, other_case = _names(source, np.empty(_DEEPEST, np.uint64), hashes, _AS_READ, _FOLDED)
+    if count <= _FEW:
+        return Names(len(set(hashes[:count].tolist())) < count, other_case)
     names = np.sort(hashes[:count])
     return Names(bool((names[1:] == names[:-1]).any()), other_case)
 

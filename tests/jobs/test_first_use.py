@@ -47,25 +47,35 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_each_kernel_of_the_list_is_compiled_once(cache: Path) -> None:
     steps: list[tuple[str, int, int]] = []
 
-    first_use.compile_all(lambda *step: steps.append(step))
+    first_use.compile_all(lambda *step: steps.append(step), lookups=True)
 
     kept = sorted(path.name.partition("-")[0] for path in cache.rglob("*.nbi"))
     assert kept == ["hashing.finalise", "sorting._sink"]  # what cannot be compiled does not stop the others
     assert steps == [("compile", done, 3) for done in range(4)]
-    first_use.compile_all(lambda *step: pytest.fail(f"{step}: they were compiled before"))
+    first_use.compile_all(lambda *step: pytest.fail(f"{step}: they were compiled before"), lookups=True)
+
+
+def test_a_night_does_not_wait_for_kernels_of_lookups(cache: Path) -> None:
+    first_use.LIST.write_text('["fingerprint.matching.meanings:_holds", "int32[:]", "int64", "int64"]\n')
+    steps: list[tuple[str, int, int]] = []
+    first_use.compile_all(lambda *step: steps.append(step), lookups=False)
+    assert steps == [("compile", 0, 0)]
+    first_use.compile_all(lambda *step: steps.append(step), lookups=True)
+    assert steps[1:] == [("compile", done, 1) for done in range(2)]
+    assert [path.name.partition("-")[0] for path in cache.rglob("*.nbi")] == ["meanings._holds"]
 
 
 def test_a_changed_list_or_file_asks_again(cache: Path) -> None:
-    mark = first_use.mark()
+    mark = first_use.mark(lookups=True)
     first_use.LIST.write_text(json.dumps(FEW[0]) + "\n")
-    assert first_use.mark() != mark
+    assert first_use.mark(lookups=True) != mark
 
 
 def test_one_processor_compiles_each_kernel_when_it_is_called(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(first_use, "workers", lambda: 1)
-    first_use.compile_all(lambda *step: pytest.fail(str(step)))
+    first_use.compile_all(lambda *step: pytest.fail(str(step)), lookups=True)
     assert not list(cache.rglob("*.nbi"))
 
 
@@ -73,7 +83,7 @@ def test_where_nothing_can_be_kept_nothing_is_compiled_ahead(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(first_use, "writable", lambda folder: False)
-    first_use.compile_all(lambda *step: pytest.fail(str(step)))
+    first_use.compile_all(lambda *step: pytest.fail(str(step)), lookups=True)
     assert not list(cache.rglob("*.nbi"))
 
 
@@ -98,3 +108,4 @@ def test_the_list_has_what_a_night_calls(tmp_path: Path) -> None:
         if called <= listed:
             break
     assert called <= listed, "a kernel is new, or called with other types: run docs/make_kernels.py"
+    assert not any(first_use.OF_LOOKUPS in line for line in called), "nights do not wait for these"

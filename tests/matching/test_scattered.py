@@ -16,7 +16,15 @@ from fingerprint.domain.schemas import TURN_END
 from fingerprint.embedding.embedder import Embedder, stamp_of
 from fingerprint.matching.beginnings import LONG
 from fingerprint.matching.matcher import Matcher
-from fingerprint.matching.scattered import LEAST, SPAN, STEP, filter_of, scattered, scattered_in_one
+from fingerprint.matching.scattered import (
+    LEAST,
+    SPAN,
+    STEP,
+    filter_of,
+    find_scattered,
+    scattered_in_one,
+    several_of,
+)
 from fingerprint.matching.snapshot_build import publish
 from fingerprint.text.ngrams import GRAM, shingle
 from fingerprint.text.normalise import normalise
@@ -53,7 +61,9 @@ def test_it_finds_what_a_search_by_hand_finds(known: str, first: str, second: st
     text = first + TURN_END + second
     found = scattered_in_one(grams, filter_of(grams, [known]), read(text))
     assert set(found.tolist()) == by_hand(set(grams.tolist()), text)
-    rows, each = scattered(grams, filter_of(grams, [known]), read("x", text, text), np.array([0, 2]))
+    three, some = read("x", text, text), np.array([0, 2])
+    columns = three.hashes, three.section, three.row_offsets
+    rows, each = several_of(*find_scattered(grams, filter_of(grams, [known]), *columns, some), some)
     assert rows.tolist() == ([2] if len(found) >= LEAST else [])
     assert [one.tolist() for one in each] == ([found.tolist()] if len(found) >= LEAST else [])
 

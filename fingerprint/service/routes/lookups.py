@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request
@@ -26,7 +26,7 @@ from fingerprint.service.routes.answers import (
 )
 from fingerprint.service.serving import metrics
 from fingerprint.service.serving.access_log import note
-from fingerprint.service.serving.auth import Principal, Required
+from fingerprint.service.serving.auth import Required, who_asks
 from fingerprint.service.serving.context import Service, service_of
 from fingerprint.traffic.bodies import Body, parsed
 from fingerprint.traffic.content import Roles
@@ -35,20 +35,22 @@ from fingerprint.traffic.rejects import BadRow
 router = APIRouter(prefix="/v1", tags=["lookup"])
 SNAPSHOT = "x-snapshot-id"
 PATHS = ("/v1/lookup", "/v1/lookup/batch")
-"""Routes that read their bodies themselves."""
+"""Routes that read their bodies themselves, and which the gate calls (D-286)."""
 
-Asking = Annotated[Principal, Depends(Required("lookup"))]
+ASKING = [Depends(Required("lookup"))]
 
 
 @router.post(
     "/lookup",
     response_model=Answer,
     responses=problems(400, 401, 403, 413, 415, 422, 503),
+    dependencies=ASKING,
     openapi_extra=body_schema(LookupBody),
 )
-async def lookup(request: Request, who: Asking) -> Response:
+async def lookup(request: Request) -> Response:
     """Look one request up among the stored families, and decide by the operator's policy."""
-    service, key = service_of(request), who.key_id or ""
+    service, who = service_of(request), who_asks(request)
+    key = who.key_id or ""
     with service.in_flight.of(key) as take:
         raw = await json_bytes_of(request, service.config, take)
         until = deadline_of(request, service.config.deadline_ms)
@@ -79,11 +81,13 @@ async def lookup(request: Request, who: Asking) -> Response:
     "/lookup/batch",
     response_model=BatchAnswer,
     responses=problems(400, 401, 403, 413, 415, 422, 503),
+    dependencies=ASKING,
     openapi_extra=body_schema(BatchBody),
 )
-async def lookup_batch(request: Request, who: Asking) -> Response:
+async def lookup_batch(request: Request) -> Response:
     """Look up to 1,000 requests up, all in the same snapshot."""
-    service, key = service_of(request), who.key_id or ""
+    service, who = service_of(request), who_asks(request)
+    key = who.key_id or ""
     with service.in_flight.of(key) as take:
         raw = await json_bytes_of(request, service.config, take)
         until = deadline_of(request, service.config.batch_deadline_ms)

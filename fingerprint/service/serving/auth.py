@@ -81,8 +81,13 @@ class Required:
 
     async def __call__(self, request: Request) -> Principal:
         """Return whom the gate let in."""
-        who: Principal = request.scope[WHO]
-        return who
+        return who_asks(request)
+
+
+def who_asks(request: Request) -> Principal:
+    """Return whom the gate let in."""
+    who: Principal = request.scope[WHO]
+    return who
 
 
 async def permitted(request: HTTPConnection, scope: Scope) -> Principal:

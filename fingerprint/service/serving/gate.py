@@ -6,7 +6,7 @@ the application is made. So no route can be forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,25 +37,27 @@ FIELDS = 2_000
 """Fields of a form: the queue sends one for each of its families."""
 
 Refused = Callable[[Request, Problem], Response]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
     """How a route is entered.
 
-    scope: what its key must have; None: anybody. own: the route asks for its key and reads its body itself, both within
-    bounds. most: bytes of a body that any other may get. refused: what those see who are not let in.
+    scope: what its key must have; None: anybody. own: the route reads its body itself, within bounds, and asks for its key,
+    if `scope` does not. handler: of such a route, which is called without FastAPI's way to it (D-286). most: bytes of a body that any other may get. refused: what those see who are not let in.
     """
 
     route: BaseRoute
     scope: vocabulary.Scope | None
     own: bool
+    handler: Handler | None
     most: int
     refused: Refused
 
 
 def doors_of(routes: Iterable[BaseRoute], refused: Refused, *, own: frozenset[str]) -> list[Door]:
-    """Make the doors of some routes; own: paths of those that read their bodies themselves.
+    """Make the doors of some routes; own: paths of those that read their bodies themselves, and need but the request.
 
     Raises ValueError for a route of which nobody said who may use it.
     """
@@ -65,7 +67,8 @@ def doors_of(routes: Iterable[BaseRoute], refused: Refused, *, own: frozenset[st
         scope = _scope_of(route)
         if scope is None and path not in OPEN | own:
             raise ValueError(f"{path}: Depends(Required(scope)) expected, no scope found")
-        made.append(Door(route, scope, path in own, MOST_OF.get(path, MOST), refused))
+        handler = route.endpoint if path in own and isinstance(route, APIRoute) else None
+        made.append(Door(route, scope, path in own, handler, MOST_OF.get(path, MOST), refused))
     return made
 
 
@@ -102,18 +105,24 @@ class Gate:
             return
         try:
             receive = await _entered(door, scope, receive)
+            answer = None if door.handler is None else await _handled(door, door.handler, scope, receive)
         except (Problem, FingerprintError) as error:
             problem = error if isinstance(error, Problem) else problem_of(error)
             scope["route"] = door.route  # as the router would, for logs and metrics
             await door.refused(Request(scope, receive), problem)(scope, receive, send)
             return
-        await self.app(scope, receive, send)
+        await (self.app if answer is None else answer)(scope, receive, send)
 
     def _door(self, scope: Scope) -> Door | None:
         door = self._plain.get((scope["method"], scope["path"]))
         if door is not None:
             return door
         return next((d for d in self._doors if d.route.matches(scope)[0] is Match.FULL), None)
+
+
+async def _handled(door: Door, handler: Handler, scope: Scope, receive: Receive) -> Response:
+    scope["route"] = door.route  # as the router would, for logs and metrics
+    return await handler(Request(scope, receive))
 
 
 async def _entered(door: Door, scope: Scope, receive: Receive) -> Receive:
