@@ -243,6 +243,8 @@ def with_families(batch: Batch, discovery: Discovery, more: Discovery, new: IntA
 
 def knowing(batch: Batch, discovery: Discovery, grams: Sequence[HashArray]) -> Discovery:
     """Return the same discovery, among whose shared n-grams are these, too, however few sent them; sorted, of each family."""
+    if not grams:
+        return discovery
     shared = with_grams(discovery.shared, discovery.shingles, batch.senders(), np.concatenate([*grams]))
     if shared is discovery.shared:
         return discovery

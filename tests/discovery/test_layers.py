@@ -49,6 +49,13 @@ def one_label(discovery: Discovery, rows: slice) -> int:
     return int(label)
 
 
+def test_a_carrier_that_carries_nothing_is_left_as_it_is() -> None:
+    random = np.random.default_rng(20)
+    _, found = peeled([*people(random, 200, accounts=90), *passers_by(random, 200)])
+    assert len(found.families) == 1
+    assert one_label(found, slice(200)) == 0
+
+
 def test_a_pools_templates_inside_an_agents_system_prompt_count_together() -> None:
     random = np.random.default_rng(20)
     other = words(random, 30)
