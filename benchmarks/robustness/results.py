@@ -60,8 +60,9 @@ def card() -> str:
             rows,
         ),
         paragraph("""Ids scattered through every sentence hide a template of one sentence from a first night, and sentences
-            left out one of two. Where the template is known, lookups find all of these; with an English model they do
-            not find translations."""),
+            left out one of two. Where the template is known, lookups find all of these, and six in ten translations
+            with the default model; with an English model they find none. Rows of other mixtures with a translation
+            are of the English model."""),
         "![What is found against the strength of each evasion](../benchmarks/results/evasion.svg)\n",
         paragraph("""The other price is accounts. Templates as written, a pool as large as the load requires (mean of
             campaigns); *jitter*: how far bursts are blurred into the daily rhythm. Families are found all the same,
