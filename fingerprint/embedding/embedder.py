@@ -199,6 +199,8 @@ class Embedder:
     def _raw(self, strings: pa.LargeStringArray, rows: FloatArray, foreign: int = FOREIGN) -> None:
         """Write each text's vector, of whatever length, into rows (n, d)."""
         model = self._model()
+        if not len(strings):
+            return
         if isinstance(model, StaticModel):
             model.means(strings, rows, threads=self.threads or 1, foreign=foreign)
         elif self._other_words is not None:

@@ -125,6 +125,11 @@ def test_a_damaged_table_is_an_error(tmp_path: Path, damage: bytes) -> None:
         read_languages(tmp_path, 5)
 
 
+def test_no_texts_have_no_vectors(library: Embedder, multilingual: Embedder) -> None:
+    for embedder in (library, multilingual):
+        assert embedder.encode([]).shape == (0, embedder.dimension)
+
+
 def test_the_revision_tells_tables_apart(multilingual: Embedder, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(multilingual.folder, folder)
