@@ -61,7 +61,7 @@ def card() -> str:
         ),
         paragraph("""Ids scattered through every sentence hide a template of one sentence from a first night, and sentences
             left out one of two. Where the template is known, lookups find all of these, and six in ten translations
-            with the default model; with an English model they find none. Rows of other mixtures with a translation
+            with the default model; with an English model one in ten. Rows of other mixtures with a translation
             are of the English model."""),
         "![What is found against the strength of each evasion](../benchmarks/results/evasion.svg)\n",
         paragraph("""The other price is accounts. Templates as written, a pool as large as the load requires (mean of
