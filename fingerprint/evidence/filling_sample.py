@@ -1,7 +1,7 @@
 """A sample of what each family's requests are filled with, as vectors: what they are about, not what they say.
 
 In: which requests each family holds, their texts, and the families' grams. Out: for a bounded number of requests of
-each family the mean of the embedding of what stands in its slots. No text is kept.
+each family the embedding of what stands in its slots, and its words where the script is not Latin. No text is kept.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from fingerprint.base.types import (
     TextsOfPrompts,
 )
 from fingerprint.evidence.shared_runs import of_families, runs_of, share_in_common, wordings
+from fingerprint.evidence.word_vectors import in_other_script, word_vectors
 from fingerprint.text.masking import UUID
 from fingerprint.text.ngrams import shingle
 from fingerprint.text.tokenise import tokens
@@ -47,6 +48,9 @@ MIN_TOKENS = 3
 
 CHUNK = 4_096
 
+WORDS_WIDTH = 64
+"""Places of word vectors: only how far many of them lie from their mean is looked at."""
+
 UNREAD = -1
 """Length of a filling of which only masks show that it is there, as of a picture or a file."""
 
@@ -60,7 +64,8 @@ class FillingSample:
 
     family: (m,) int64. request: (m,) int64, numbers in the batch. length: (m,) int32, tokens of the whole filling, or UNREAD.
     vectors: (m, d) float32 unit rows, zeros for a filling of less than MIN_TOKENS. common: (m,), share of the filling's runs
-    that another account's filling has beside the same wording, NaN for no filling (`shared_runs`); None: nobody looked.
+    that another account's filling has beside the same wording, NaN for no filling (`shared_runs`). words: (m, w) float32 unit
+    rows, what fillings in another script than Latin say (`word_vectors`), zeros for others. None: nobody looked.
     """
 
     family: IntArray
@@ -68,12 +73,14 @@ class FillingSample:
     length: Ids
     vectors: FloatArray
     common: Doubles | None = None
+    words: FloatArray | None = None
 
     def only(self, kept: Bools) -> FillingSample:
         """Return those of the fillings that are kept, (m,)."""
         common = None if self.common is None else self.common[kept]
+        words = None if self.words is None else self.words[kept]
         return FillingSample(
-            self.family[kept], self.request[kept], self.length[kept], self.vectors[kept], common
+            self.family[kept], self.request[kept], self.length[kept], self.vectors[kept], common, words
         )
 
 
@@ -98,6 +105,7 @@ def filling_sample(
     distinct, place = np.unique(pair[1], return_inverse=True)
     length = np.zeros(pair.shape[1], dtype=np.int32)
     vectors: FloatArray | None = None
+    words = np.zeros((pair.shape[1], WORDS_WIDTH), dtype=np.float32)
     runs, owners = [np.empty(0, dtype=np.uint64)], [np.empty(0, dtype=np.int64)]
     known = of_families(list(grams))
     order = np.argsort(place, kind="stable")
@@ -118,10 +126,11 @@ def filling_sample(
         part = embed(fillings)
         vectors = np.zeros((pair.shape[1], part.shape[1]), dtype=np.float32) if vectors is None else vectors
         vectors[some] = np.where((count >= MIN_TOKENS)[:, None], part, 0.0)
+        words[some] = _foreign_words(fillings)
     every = np.zeros((0, 0), dtype=np.float32) if vectors is None else vectors
     at = at.ravel()
     common = _in_common(np.concatenate(runs), np.concatenate(owners), at, account[request])
-    return FillingSample(family, request, length[at], every[at], common)
+    return FillingSample(family, request, length[at], every[at], common, words[at])
 
 
 def chosen_requests(
@@ -150,6 +159,14 @@ def chosen_requests(
     begin = np.searchsorted(family[second], family[second])
     chosen = second[np.arange(len(second)) - begin < most]
     return family[chosen], request[chosen]
+
+
+def _foreign_words(fillings: pa.LargeStringArray) -> FloatArray:
+    """Return the words of the fillings (p,) whose script is not Latin, (p, WORDS_WIDTH); 0 for those of others."""
+    out = np.zeros((len(fillings), WORDS_WIDTH), dtype=np.float32)
+    foreign = in_other_script(fillings)
+    out[foreign] = word_vectors(fillings.filter(pa.array(foreign)), WORDS_WIDTH)
+    return out
 
 
 def _in_common(run: HashArray, pair: IntArray, at: IntArray, sender: Ids) -> Doubles:

@@ -100,3 +100,23 @@ def test_large_families_and_busy_accounts_are_cut_and_pairs_come_first() -> None
     assert (sent[3000:3020] == 2).all()
     assert len(np.unique(request[family == 0])) == MAX_REQUESTS
     assert sorted(request[family == 1]) == list(range(20)) or np.bincount(account[:20]).max() > 6
+
+
+def test_fillings_in_other_scripts_are_kept_as_words_too() -> None:
+    asked = [
+        f"{TEMPLATE} {s}" for s in (SUBJECTS[0], "почему кошки урчат ночью", "сколько лет луне на самом деле")
+    ]
+    texts = normalise(pa.array(asked, pa.large_string()))
+    three = np.arange(3, dtype=np.int32)
+    sample = filling_sample(
+        rows_of([np.arange(3)], 3),
+        three,
+        three,
+        [grams_of(TEMPLATE)],
+        lambda p: texts.take(pa.array(p)),
+        sizes_of(texts),
+        lambda fillings: np.ones((len(fillings), 2), dtype=np.float32),
+    )
+    assert sample.words is not None
+    assert sample.words[np.argsort(sample.request)].any(axis=1).tolist() == [False, True, True]
+    assert (sample.vectors == 1).all()

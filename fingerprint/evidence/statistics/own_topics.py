@@ -20,7 +20,7 @@ import numpy as np
 from scipy import sparse, special
 
 from fingerprint.base.sparse import sum_of
-from fingerprint.base.types import Doubles
+from fingerprint.base.types import Bools, Doubles, FloatArray, IntArray
 from fingerprint.evidence.null_models import Trait, counting_share
 from fingerprint.evidence.observations import Observations, once
 from fingerprint.evidence.permutation import Likeness, likeness
@@ -112,17 +112,29 @@ def _share_with_two(data: Observations) -> Doubles:
 
 
 def filling_spread(data: Observations) -> Doubles:
-    """Mean squared distance of the unit vectors of each family's fillings from their mean, (f,), 0 (all alike) to 1."""
-    sample, out = data.sample, np.zeros(data.families)
+    """Mean squared distance of the unit vectors of each family's fillings from their mean, (f,), 0 (all alike) to 1.
+
+    A model of English finds texts in another script all alike, so that these are compared by their words (D-312).
+    """
+    sample = data.sample
     if sample is None or not len(sample.request):
-        return out
-    full = np.flatnonzero(sample.vectors.any(axis=1))
-    of_family = sparse.csr_matrix(
-        (np.ones(len(full)), (sample.family[full], full)), shape=(data.families, len(sample.family))
-    )
-    count = np.diff(of_family.indptr)
-    mean = (of_family @ sample.vectors.astype(np.float64)) / np.maximum(count, 1)[:, None]
-    return np.where(count > 0, 1 - (mean * mean).sum(axis=1), out)
+        return np.zeros(data.families)
+    full = np.asarray(sample.vectors.any(axis=1))
+    foreign = full & False if sample.words is None else full & sample.words.any(axis=1)
+    spread, count = _spread(sample.vectors, sample.family, full & ~foreign, data.families)
+    if sample.words is None:
+        return spread
+    in_words, others = _spread(sample.words, sample.family, foreign, data.families)
+    return np.asarray((spread * count + in_words * others) / np.maximum(count + others, 1))
+
+
+def _spread(vectors: FloatArray, family: IntArray, which: Bools, families: int) -> tuple[Doubles, IntArray]:
+    """Return the spread of some of the rows in each family, 0 where there are none, and how many they are, both (f,)."""
+    rows = np.flatnonzero(which)
+    of_family = sparse.csr_matrix((np.ones(len(rows)), (family[rows], rows)), shape=(families, len(family)))
+    count = np.diff(of_family.indptr).astype(np.int64)
+    mean = (of_family @ vectors.astype(np.float64)) / np.maximum(count, 1)[:, None]
+    return np.where(count > 0, 1 - (mean * mean).sum(axis=1), 0.0), count
 
 
 @once

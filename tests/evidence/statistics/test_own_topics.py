@@ -138,3 +138,15 @@ def test_accounts_that_ask_the_same_are_dealt_nothing() -> None:
     news = replace(dealt, sample=replace(sample, common=np.ones(len(sample.request))))
     assert dealt_fillings(dealt).evidence[0] > 0.5
     assert dealt_fillings(news).evidence[0] == 0
+
+
+def test_what_a_model_finds_alike_is_compared_by_its_words() -> None:
+    dealt = family(False)
+    sample = dealt.sample
+    assert sample is not None
+    alike = 0.1 * sample.vectors + np.eye(1, WIDTH, dtype=np.float32)
+    alike /= np.linalg.norm(alike, axis=1, keepdims=True)
+    shape = np.tile(np.eye(1, WIDTH, dtype=np.float32), (len(alike), 1))
+    for words, counts in ((None, False), (shape, False), (sample.vectors, True)):
+        data = replace(dealt, sample=replace(sample, vectors=alike, words=words))
+        assert (dealt_fillings(data).evidence[0] > 0.5) == counts
