@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,15 +41,16 @@ def search(points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Iterat
         yield index.search(points[start : start + BATCH], wide)[1]
 
 
-def search_lists(
-    points: FloatArray, wide: int, seed: int, exact_up_to: int, probes: int
-) -> Iterator[IntArray]:
-    """Search as `search` does, of more than `exact_up_to` points and with so many probes, all points for lists once only.
+def search_lists(points: FloatArray, wide: int, seed: int, probes: int) -> Iterator[IntArray]:
+    """Search as `search` does through inverted lists, so many for each point, for which lists are looked up once only.
 
     What is read of the lists is held for all points: 12 bytes a point and probe.
     """
-    index = _empty(points, "SQ8", seed, exact_up_to, probes)
-    nearness, lists = index.quantizer.search(points, probes)
+    index = _empty(points, "SQ8", seed, 0, probes)
+    parts = [points[start : start + BATCH] for start in range(0, len(points), BATCH)]
+    with ThreadPoolExecutor(faiss.omp_get_max_threads()) as pool:  # its products use one thread (D-208)
+        probed = list(pool.map(lambda part: index.quantizer.search(part, probes), parts))
+    nearness, lists = (np.concatenate(column) for column in zip(*probed, strict=True))
     own = np.ascontiguousarray(lists[:, 0])
     index.add_core(len(points), faiss.swig_ptr(points), None, faiss.swig_ptr(own))
     for start in range(0, len(points), BATCH):
@@ -120,8 +122,22 @@ def _empty(points: FloatArray, codes: str, seed: int, exact_up_to: int, probes: 
         index.nprobe = probes
         wanted = min(len(points), 32 * lists)
         sample = np.random.default_rng(seed).choice(len(points), wanted, replace=False)
+        replicas = _replicas(points.shape[1])
+        index.clustering_index = replicas
         index.train(points[np.sort(sample)])
+        index.clustering_index = None
     return index
+
+
+def _replicas(dimension: int) -> Any:
+    """Return an index that shares queries out among threads, each of which makes its own products (D-208)."""
+    replicas: Any = faiss.IndexReplicas(dimension, True)
+    replicas.own_indices = True
+    for _ in range(faiss.omp_get_max_threads()):
+        flat: Any = faiss.IndexFlatIP(dimension)
+        flat.this.disown()
+        replicas.addIndex(flat)
+    return replicas
 
 
 def write_index(index: Any, path: Path) -> None:

@@ -8,7 +8,7 @@ needs (D-206).
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -36,17 +36,47 @@ FEWEST_SHARED = 3
 """Accounts that send two families of one pool."""
 
 
-def add_frames(batch: Batch, discovery: Discovery, settings: Settings) -> Discovery:
-    """Add to a night's families small ones that belong to each other, or to one of these; the batch has texts."""
+@dataclass(frozen=True, slots=True)
+class Small:
+    """Small families among the prompts of a batch in no family.
+
+    free: (l,) these prompts, ascending. prompts: (p,) those of them that share enough text. more: what these hold, None
+    where they are too few.
+    """
+
+    free: IntArray
+    prompts: IntArray
+    more: Discovery | None
+
+
+def find_small(batch: Batch, discovery: Discovery, settings: Settings) -> Small:
+    """Find families of fewer prompts among the prompts in no family."""
+    free = np.flatnonzero(discovery.label < 0)
     least = max(settings.min_accounts + 1, settings.min_requests // FEWER)
     if least >= settings.min_requests:
-        return discovery
-    prompts = _with_shared_text(batch, discovery, least, settings)
+        return Small(free, free[:0], None)
+    prompts = _with_shared_text(batch, discovery, free, least, settings)
     if len(prompts) < least:
-        return discovery
+        return Small(free, prompts, None)
     shingles = discovery.shingles.only(prompts)
-    small = replace(settings, min_requests=least)
-    more = discover_in(shingles, part_of(batch, prompts), (), small, lambda _: None, min_length=2)
+    fewer = replace(settings, min_requests=least)
+    return Small(
+        free,
+        prompts,
+        discover_in(shingles, part_of(batch, prompts), (), fewer, lambda _: None, min_length=2),
+    )
+
+
+def add_frames(batch: Batch, discovery: Discovery, small: Small, settings: Settings) -> Discovery:
+    """Add to a night's families small ones that belong to each other, or to one of these; the batch has texts.
+
+    small: as `find_small` finds them, looked for once more if other prompts are in no family since.
+    """
+    if not np.array_equal(small.free, np.flatnonzero(discovery.label < 0)):
+        small = find_small(batch, discovery, settings)
+    more, prompts = small.more, small.prompts
+    if more is None:
+        return discovery
     support = more.families.support
     new = np.flatnonzero((more.families.size >= MIN_LONG_CORE) & (support < settings.min_requests))
     if not len(new):
@@ -59,9 +89,10 @@ def add_frames(batch: Batch, discovery: Discovery, settings: Settings) -> Discov
     return with_families(batch, discovery, more, kept) if len(kept) else discovery
 
 
-def _with_shared_text(batch: Batch, discovery: Discovery, least: int, settings: Settings) -> IntArray:
-    """Return the prompts in no family that share enough text with others for a template of its own."""
-    free = np.flatnonzero(discovery.label < 0)
+def _with_shared_text(
+    batch: Batch, discovery: Discovery, free: IntArray, least: int, settings: Settings
+) -> IntArray:
+    """Return those of some prompts (l,) that share enough text with others of them for a template of its own."""
     grams = shared_grams(
         discovery.shingles.only(free),
         part_of(batch, free).senders(),

@@ -129,9 +129,22 @@ def gather(batch: Batch, discovery: Discovery, earlier: pa.Table) -> Leftovers:
     return Leftovers(prompts, sent, shingles, grams.ids >= 0, count)
 
 
+def rememberable(left: Leftovers) -> Leftovers:
+    """Return tonight's prompts that share enough text for `to_rows`, alone: the others may be most of a night."""
+    kept = np.flatnonzero(left.count[: left.tonight] >= MIN_SHARED)
+    places, _ = ranges(left.shingles.offsets, kept)
+    return Leftovers(
+        left.prompts[kept],
+        part_of(left.batch, kept),
+        left.shingles.only(kept),
+        left.shared[places],
+        left.count[kept],
+    )
+
+
 def to_rows(left: Leftovers, label: Ids) -> pa.Table:
-    """Return what to remember of tonight (_SCHEMA); label: (n,) of all its prompts, as they were described."""
-    free = np.flatnonzero((label[left.prompts] < 0) & (left.count[: left.tonight] >= MIN_SHARED))
+    """Return what to remember of tonight (_SCHEMA), of what is `rememberable`; label: (n,) of all its prompts, as they were described."""
+    free = np.flatnonzero(label[left.prompts] < 0)
     chosen = np.sort(free[np.argsort(-left.count[free], kind="stable")[:MAX_PROMPTS]])
     shingles, batch = left.shingles, left.batch
     places, ends = ranges(shingles.offsets, chosen)

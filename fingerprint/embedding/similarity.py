@@ -8,21 +8,46 @@ eq. 1). Whole-prompt vectors are mostly payload.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
+import pyarrow as pa
 from numba import njit
 
 from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.parallel import in_order, workers
-from fingerprint.base.types import FloatArray, Ids, IntArray
+from fingerprint.base.types import Embed, FloatArray, Ids, IntArray
 from fingerprint.text.sentences import MOST_SENTENCES
+
+
+class Rows(Protocol):
+    """Unit rows (s, d) float32, made when they are asked for, or an array of them."""
+
+    def __getitem__(self, rows: slice, /) -> FloatArray:
+        """Return some rows that follow each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """The vectors of s texts, embedded when they are asked for: those of a night's would take a tenth of its memory."""
+
+    texts: pa.LargeStringArray
+    embed: Embed
+
+    def __getitem__(self, rows: slice, /) -> FloatArray:
+        """Embed some texts that follow each other."""
+        return self.embed(self.texts[rows])
+
 
 MATRIX = 1 << 24
 """Cosines held at once while prompts are compared with all templates."""
 
+MOST_PROMPTS = 1_024
+"""Prompts whose sentences are compared at once."""
 
-def held_similarity(
-    vectors: FloatArray, offsets: IntArray, prototypes: FloatArray, owners: IntArray
-) -> FloatArray:
+
+def held_similarity(vectors: Rows, offsets: IntArray, prototypes: FloatArray, owners: IntArray) -> FloatArray:
     """How much of each of f templates each of q prompts holds, (q, f) float32; -1 for a prompt without sentences.
 
     vectors: (s, d) of the prompts' sentences, offsets (q + 1,). prototypes: (p, d) of the templates' sentences,
@@ -32,7 +57,7 @@ def held_similarity(
     with_sentences = np.flatnonzero(np.diff(offsets))
     # templates that a product or a campaign has several of share sentences
     distinct, which = _distinct(prototypes)
-    step = max(1, MATRIX // max(len(prototypes) * MOST_SENTENCES, 1))
+    step = max(1, min(MOST_PROMPTS, MATRIX // max(len(prototypes) * MOST_SENTENCES, 1)))
 
     def compare(rows: IntArray) -> None:
         first = offsets[rows[0]]

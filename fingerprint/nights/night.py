@@ -7,6 +7,7 @@ is a sample of everything.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 
@@ -169,20 +170,14 @@ def discover(night: Night, known: KnownFamilies, job: Job) -> Discovered:
     """Find the families that share text, continuing the known ones, with what earlier nights left beside tonight's."""
     if night.spool is not None:
         batch, discovery, whole = large.discover(night.spool, known.signatures, job)
-        left = _leftovers(night, batch, discovery, job)
-        discovery = leftovers.extend(batch, discovery, left, job.settings)
-        discovery = layers.peel(batch, discovery, known.signatures, job.settings)
-        discovery = frames.add_frames(batch, discovery, job.settings)
+        discovery, left = _extended(night, batch, discovery, known, job)
         whole = beyond.by_text(night.spool, whole, discovery, job)
         return Discovered(batch, discovery, discovery.assignment, whole, left, job.engine.graph)
     batch = night.batch
     discovery = discovery_stage.discover(
         batch, known.signatures, job.settings, lambda stage: job.tell(stage, 0, None)
     )
-    left = _leftovers(night, batch, discovery, job)
-    discovery = leftovers.extend(batch, discovery, left, job.settings)
-    discovery = layers.peel(batch, discovery, known.signatures, job.settings)
-    discovery = frames.add_frames(batch, discovery, job.settings)
+    discovery, left = _extended(night, batch, discovery, known, job)
     job.tell("describe", 0, None)
     whole = Whole.of(batch, discovery.assignment)
     # what only rewords a known family makes no topic; of a large night's sample too little is known to tell
@@ -190,6 +185,20 @@ def discover(night: Night, known: KnownFamilies, job: Job) -> Discovered:
     continued = discovery.continued(known.signatures)
     assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, job.embed, carrier)
     return Discovered(batch, discovery, assignment, whole, left, knn_graph)
+
+
+def _extended(
+    night: Night, batch: Batch, discovery: Discovery, known: KnownFamilies, job: Job
+) -> tuple[Discovery, Leftovers]:
+    """Add families that show beside earlier nights, inside others' texts and beside each other; also return what is left."""
+    left = _leftovers(night, batch, discovery, job)
+    discovery = leftovers.extend(batch, discovery, left, job.settings)
+    with ThreadPoolExecutor(1) as aside:
+        # what is inside families' texts seldom changes which prompts are in none
+        small = aside.submit(frames.find_small, batch, discovery, job.settings)
+        peeled = layers.peel(batch, discovery, known.signatures, job.settings)
+    discovery = frames.add_frames(batch, peeled, small.result(), job.settings)
+    return discovery, leftovers.rememberable(left)
 
 
 def _leftovers(night: Night, batch: Batch, discovery: Discovery, job: Job) -> Leftovers:

@@ -25,8 +25,8 @@ from fingerprint.embedding import similarity
 from fingerprint.signatures import match_score
 from fingerprint.text.sentences import asked, split_sentences
 
-AT_ONCE = 16_384
-"""Texts whose sentences are held in memory together."""
+AT_ONCE = 4_096
+"""Texts whose sentences are held in memory together, each with its vector."""
 
 PART = 1_024
 """Texts that one thread compares at a time."""

@@ -20,7 +20,7 @@ from fingerprint.discovery.discover import Discovery
 from fingerprint.discovery.families import COVER
 from fingerprint.discovery.sparse_products import counts_at
 from fingerprint.domain.signature import Signature
-from fingerprint.embedding.similarity import held_similarity
+from fingerprint.embedding.similarity import Rows, Sentences, held_similarity
 from fingerprint.signatures import match_score
 from fingerprint.signatures.public_text import known_public, public_grams
 from fingerprint.text import sentences
@@ -39,20 +39,20 @@ SENTENCE_PROMPTS = 16_384
 class NonMembers:
     """What n prompts in no family say, and who says it.
 
-    vectors: (s, d) of their sentences; offsets: (n + 1,) where each prompt's begin. own: (n, f) CSR, nonzero where a
+    vectors: (s, d) of their sentences, as `held_similarity` takes them; offsets: (n + 1,) where each prompt's begin. own: (n, f) CSR, nonzero where a
     prompt is by one of the accounts that send the family together: it may be a rewording and is no stranger's.
     """
 
-    vectors: FloatArray
+    vectors: Rows
     offsets: IntArray
     own: sparse.csr_matrix
 
     @classmethod
     def of(cls, texts: pa.ChunkedArray | pa.Array, own: sparse.csr_matrix, embed: Embed) -> NonMembers:
-        """Embed the sentences of at most SENTENCE_PROMPTS of these texts (n,), evenly chosen; own: (n, f)."""
+        """Take the sentences of at most SENTENCE_PROMPTS of these texts (n,), evenly chosen; own: (n, f)."""
         chosen = pick_evenly(np.arange(len(texts)), SENTENCE_PROMPTS)
         flat, offsets = sentences.split_sentences(texts.take(pa.array(chosen)))
-        return cls(embed(flat), offsets, own[chosen])
+        return cls(Sentences(flat, embed), offsets, own[chosen])
 
 
 def weights(discovery: Discovery, senders: sparse.csr_matrix) -> sparse.csr_matrix:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.crafted import Sent, batch_of, words
 from support.new_wordings import passers_by
 
 from fingerprint.discovery.discover import Discovery, discover
-from fingerprint.discovery.frames import add_frames
+from fingerprint.discovery.frames import add_frames, find_small
 from fingerprint.domain.settings import Settings
 
 SETTINGS = Settings()
@@ -39,7 +41,7 @@ def questions(random: np.random.Generator, count: int) -> list[str]:
 def night(sent: list[Sent], settings: Settings = SETTINGS) -> Discovery:
     batch = batch_of(sent)
     found = discover(batch, [], settings, lambda stage: None)
-    return add_frames(batch, found, settings)
+    return add_frames(batch, found, find_small(batch, found, settings), settings)
 
 
 def labels(found: Discovery, frames: int, prompts: int) -> list[set[int]]:
@@ -97,3 +99,19 @@ def test_nothing_is_looked_for_where_a_frame_would_be_a_family() -> None:
     sent = in_frames(random, frames=3, prompts=4, questions=asked)
     assert night(sent, Settings(min_requests=4)).families.support.tolist() == [4, 4, 4]
     assert not len(night([]).families)
+
+
+def test_prompts_that_got_a_family_meanwhile_are_in_no_frame() -> None:
+    random = np.random.default_rng(6)
+    large = in_frames(random, frames=1, prompts=12, pool=5)
+    frames = in_frames(random, frames=4, prompts=6, questions=questions(random, 6))
+    batch = batch_of([*large, *frames, *passers_by(random, 300)])
+    found = discover(batch, [], SETTINGS, lambda stage: None)
+    small = find_small(batch, found, SETTINGS)
+    assert len(add_frames(batch, found, small, SETTINGS).families) == 5
+    label = found.label.copy()
+    label[12:15] = 0
+    since = replace(found, label=label)
+    later = add_frames(batch, since, small, SETTINGS)
+    assert len(later.families) == 4  # half of a frame is none
+    assert later.label[12:15].tolist() == [0, 0, 0]

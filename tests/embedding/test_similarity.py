@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from fingerprint.base.types import FloatArray
 from fingerprint.embedding import similarity
 
 
@@ -36,3 +38,20 @@ def test_held_does_not_depend_on_how_much_is_compared_at_once(monkeypatch: pytes
     whole = similarity.held_similarity(said, offsets, templates, bounds)
     monkeypatch.setattr(similarity, "MATRIX", 1)
     np.testing.assert_allclose(similarity.held_similarity(said, offsets, templates, bounds), whole, rtol=1e-6)
+
+
+def test_sentences_are_embedded_as_they_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(similarity, "MOST_PROMPTS", 4)
+    random = np.random.default_rng(2)
+    said, templates = unit(random, 30), unit(random, 5)
+    offsets, bounds = np.arange(0, 31, 3), np.array([0, 2, 5])
+    at_once: list[int] = []
+
+    def embed(texts: pa.Array | pa.ChunkedArray) -> FloatArray:
+        at_once.append(len(texts))
+        return np.asarray(said[[int(text) for text in texts.to_pylist()]])
+
+    lazy = similarity.Sentences(pa.array([str(n) for n in range(30)], pa.large_string()), embed)
+    found = similarity.held_similarity(lazy, offsets, templates, bounds)
+    np.testing.assert_array_equal(found, similarity.held_similarity(said, offsets, templates, bounds))
+    assert sorted(at_once) == [6, 12, 12]
