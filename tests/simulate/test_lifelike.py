@@ -21,7 +21,8 @@ from fingerprint.simulate.lifelike.wordings import TEXTS
 
 HONEST_KINDS = {
     "scheduler", "helper", "extension", "search", "mail", "game", "agency", "retry", "batch", "agent", "class",
-    "viral", "tutorial", "benchmark",
+    "viral", "tutorial", "benchmark", "automation", "versions", "letters", "strings", "alttext", "reviewbot", "widget",
+    "kiosk", "news", "tutor", "crowdwork",
 }  # fmt: skip
 
 
@@ -184,6 +185,55 @@ def test_schedulers_fire_at_the_full_hour_or_a_quarter(life: pa.Table) -> None:
         assert np.median(late) < 30
         payments = {orjson.loads(text).get("payment_hash") for text in one["metadata"].to_pylist()}
         assert len(payments) > 0.8 * len(pc.unique(one["account_id"]))
+
+
+def test_all_subscribers_of_a_news_service_get_a_story_within_minutes(life: pa.Table) -> None:
+    told = defaultdict(list)
+    for row in only(life, "kind", "news").to_pylist():
+        told[row["prompt"].split("\n")[-1]].append(row)
+    assert len(told) == 28
+    for rows in told.values():
+        assert len({row["account_id"] for row in rows}) == len(rows) == len({row["prompt"] for row in rows})
+        stamps = [row["timestamp"].timestamp() for row in rows]
+        assert max(stamps) - min(stamps) < 30 * 60
+
+
+def test_pupils_get_the_same_questions_in_orders_of_their_own(life: pa.Table) -> None:
+    first = [row for row in only(life, "kind", "tutor").to_pylist() if row["day"] == "day1"]
+    begun = {(row["account_id"], row["session"] or row["request_id"]): row for row in reversed(first)}
+    asked = Counter(row["prompt"] for row in begun.values())
+    assert len(asked) == 7
+    assert min(asked.values()) >= 3
+    order = defaultdict(list)
+    for row in sorted(begun.values(), key=lambda row: row["timestamp"]):
+        order[row["account_id"]].append(row["prompt"])
+    assert len({tuple(prompts) for prompts in order.values()}) > 0.8 * len(order)
+
+
+def test_an_applicant_sends_one_cv_with_one_advert_after_another(life: pa.Table) -> None:
+    cvs, adverts = defaultdict(set), set()
+    rows = only(life, "kind", "letters").to_pylist()
+    for row in rows:
+        cv, advert = row["prompt"].split("My CV:\n")[1].split("\n\nAdvert:\n")
+        cvs[row["account_id"]].add(cv[:120])
+        adverts.add(advert)
+    assert {len(texts) for texts in cvs.values()} == {1}
+    assert len(adverts) == len(rows) > len(cvs)
+
+
+def test_customers_of_automation_come_at_minutes_of_their_own(life: pa.Table) -> None:
+    minute = defaultdict(set)
+    for row in only(life, "kind", "automation").to_pylist():
+        minute[row["account_id"]].add(row["timestamp"].minute)
+    often = [minutes for minutes in minute.values() if len(minutes) > 1]
+    assert np.median([max(minutes) - min(minutes) for minutes in often]) <= 2
+    assert len(set().union(*minute.values())) > 10
+
+
+def test_nobody_knows_how_visitors_of_a_shop_pay(life: pa.Table) -> None:
+    known = [orjson.loads(text) for text in only(life, "kind", "widget")["metadata"].to_pylist()]
+    assert known
+    assert not any("payment_hash" in row for row in known)
 
 
 def test_classes_paste_within_ninety_minutes_with_edits(life: pa.Table) -> None:

@@ -156,6 +156,10 @@ class Register:
         """Let these accounts pay as the first of them does."""
         self._set("payment", accounts, int(accounts[0]))
 
+    def hide_payment(self, accounts: IntArray) -> None:
+        """Let nobody know how these accounts pay."""
+        self._set("payment", accounts, -1)
+
     def share_address(self, accounts: IntArray) -> None:
         """Let these accounts connect from one prefix."""
         self._set("address", accounts, int(self._random.integers(0, 200 * 256 * 256)))

@@ -18,8 +18,8 @@ from fingerprint.simulate.render import NONE
 from fingerprint.simulate.world import RULE_FILES, popular_rules
 
 WORDS = ("words.txt", "topics.txt")
-LIFE_FILES = ("people.txt", "software.txt")
-CLAUSES = ("clauses.txt", "lifelike.txt", "agents.txt")
+LIFE_FILES = ("people.txt", "software.txt", "customers.txt")
+CLAUSES = ("clauses.txt", "lifelike.txt", "agents.txt", "services.txt")
 DOCUMENTS = 200
 """Texts that are passed around a lot."""
 

@@ -23,6 +23,7 @@ from fingerprint.simulate.lifelike.chats import growing_chats
 from fingerprint.simulate.lifelike.config import ChatsConfig, LifelikeConfig
 from fingerprint.simulate.lifelike.crowds import crowds
 from fingerprint.simulate.lifelike.people import Accounts
+from fingerprint.simulate.lifelike.services import services
 from fingerprint.simulate.lifelike.setup import Setup
 from fingerprint.simulate.lifelike.software import software
 from fingerprint.simulate.lifelike.turns import Labels, Turns, together
@@ -85,6 +86,7 @@ def lifelike_world(config: LifelikeConfig) -> World:
         *agents.sources(),
         *crowds(setup, background, config.days),
         *campaigns(setup, config, agents, background),
+        *services(setup),
     ]
 
     def day(number: int) -> Turns:
