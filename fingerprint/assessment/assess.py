@@ -95,7 +95,7 @@ def assess(
         last = [last_reasons.get(s.family_id, ()) for s in signatures]
         statistics = with_earlier_evidence(measure(seen, features), last, since)
         return [
-            verdict(statistics, f, weights, label=signatures[f].label, earlier=last[f])
+            verdict(statistics, f, weights, label=signatures[f].label, earlier=last[f], since=since)
             for f in families.tolist()
         ]
 

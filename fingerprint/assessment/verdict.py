@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fingerprint.assessment.earlier_evidence import Since
 from fingerprint.assessment.family_statistics import FamilyStatistics, same_pool
 from fingerprint.assessment.features import PRIOR
 from fingerprint.base.types import Doubles
@@ -32,16 +33,19 @@ def verdict(
     *,
     label: str | None = None,
     earlier: Sequence[Reason] = (),
+    since: Since = Since.BEFORE,
 ) -> tuple[float, tuple[Reason, ...]]:
     """Score family number `family`: probability 0 to 1, and what it is made of, strongest first.
 
     weights: (k,) log-odds for each feature's evidence. A reason's value is the evidence, its contribution that times
-    the weight. label: what an analyst said. earlier: the reasons of the family's last score.
+    the weight. label: what an analyst said. earlier: the reasons of the family's last score. since: what these are of.
     """
     reasons = _feature_reasons(statistics, family, weights)
     if label in LABELS:
         side = 1.0 if label == CAMPAIGN else -1.0
         reasons.append(Reason(LABEL, side, LABEL_LOG_ODDS * side, f"an analyst said: {label}"))
+    elif since is Since.SAME:
+        reasons += [reason for reason in earlier if reason.name == EARLIER]
     elif earlier:
         drop = _log_odds([r for r in earlier if r.name != LABEL]) - _log_odds(reasons)
         share = _share_kept(statistics, family)

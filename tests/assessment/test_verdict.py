@@ -7,6 +7,7 @@ import orjson
 import pytest
 from support.observed import observed
 
+from fingerprint.assessment.earlier_evidence import Since
 from fingerprint.assessment.family_statistics import FamilyStatistics, family_statistics
 from fingerprint.assessment.features import (
     PRIOR,
@@ -211,6 +212,16 @@ def test_few_requests_hardly_lower_a_score_and_not_at_all_from_the_same_pool(
     assert verdict(found, 0, weights, earlier=taken_back)[0] == score
     lower = (Reason("prior", 1.0, -9.0, "last night"),)
     assert verdict(found, 0, weights, earlier=lower) == verdict(found, 0, weights)
+
+
+@pytest.mark.parametrize("returning", [5.0, 0.5])
+def test_a_night_that_is_worked_again_keeps_of_earlier_nights_just_what_it_kept(returning: float) -> None:
+    changes = {**HARNESS, "p_pool": 0.5, "requests": 6}
+    found, weights = of_one_family(changes, {RETURNING: trait(returning)}), prior_weights()
+    earlier = (Reason("synchrony", 12.0, 4.0, "last night"),)
+    once = verdict(found, 0, weights, earlier=earlier)
+    assert "earlier" in [reason.name for reason in once[1]]
+    assert verdict(found, 0, weights, earlier=once[1], since=Since.SAME) == once
 
 
 def test_numbers_that_are_zero() -> None:
