@@ -13,6 +13,7 @@ import faiss
 import numpy as np
 
 from fingerprint.base.types import Bytes, FloatArray, IntArray
+from fingerprint.clustering.centroids import nearest_centroids
 from fingerprint.domain.errors import UsageError
 
 EXACT_UP_TO = 50_000
@@ -22,6 +23,9 @@ PROBES = 32
 """Inverted lists read per query; recall at k = 41 over 200,000 clustered 128-d vectors: 0.96."""
 
 BATCH = 8_192
+
+FEW = 256
+"""Queries up to which FAISS need not choose the inverted lists: of more it uses several threads."""
 
 
 def set_threads(count: int) -> None:
@@ -138,6 +142,27 @@ def _replicas(dimension: int) -> Any:
         flat.this.disown()
         replicas.addIndex(flat)
     return replicas
+
+
+def centroids_of(index: Any) -> FloatArray:
+    """Return the centroids of an index's inverted lists, (c, d) float32; none of an index without lists."""
+    if not hasattr(index, "nlist"):
+        return np.empty((0, index.d), np.float32)
+    return np.asarray(index.quantizer.reconstruct_n(0, index.nlist))
+
+
+def nearest(index: Any, centroids: FloatArray, queries: FloatArray, k: int) -> tuple[FloatArray, IntArray]:
+    """Return the inner products with the k vectors nearest to each query, (q, k), descending, and their numbers, -1 = none.
+
+    centroids: those of the index. queries: (q, d) float32; of few of them the lists are chosen here (`centroids.py`).
+    """
+    queries = np.ascontiguousarray(queries, dtype=np.float32)
+    if not len(centroids) or len(centroids) < index.nprobe or len(queries) > FEW:
+        products, numbers = index.search(queries, k)
+    else:
+        lists, near = nearest_centroids(queries, centroids, index.nprobe)
+        products, numbers = index.search_preassigned(queries, k, lists, near)
+    return products, numbers
 
 
 def write_index(index: Any, path: Path) -> None:

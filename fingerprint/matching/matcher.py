@@ -180,7 +180,8 @@ class Matcher:
         family, score = hits.family.copy(), hits.score.copy()
         similarity = np.zeros(len(texts), dtype=np.float32)
         also = [hits.also]
-        carrier = self._carrier(family, score)
+        # a campaign may stand in it, in other words
+        carrier = ngram_index.carriers(family, score, self._index.threshold, self._index.campaign)
         unsure = np.flatnonzero((score < match_score.SURE) | (carrier >= 0))
         if len(unsure) and len(self.snapshot.owners):
             near, near_similarity = self._nearest_in_meaning(
@@ -238,10 +239,6 @@ class Matcher:
         if rank.any():
             rank += rank * self._index.campaign[family]
         return rank
-
-    def _carrier(self, family: Ids, score: Doubles) -> Ids:
-        """Return the family, no campaign, whose text each prompt (q,) holds, -1 = none: a campaign may stand in it in other words."""
-        return np.where(self._rank(family, score) == 1, family, -1).astype(np.int32)
 
     def _besides(self, vectors: FloatArray, offsets: IntArray, carrier: Ids) -> FloatArray:
         """Return the vectors (s, d) of texts' sentences, offsets (q + 1,), zeros for what their carriers (q,) say themselves."""

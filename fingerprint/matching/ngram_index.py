@@ -134,6 +134,19 @@ def best_hits(index: NgramIndex, hashes: HashArray, offsets: IntArray) -> Hits:
     return Hits(family, score, coverage, Also(row, other, its_score))
 
 
+@njit(cache=True, nogil=True)
+def carriers(family: Ids, score: Doubles, threshold: Doubles, campaign: Bools) -> Ids:
+    """Return the family that each text (q,) is given to, where it matches and is no campaign, -1 elsewhere.
+
+    family, score: (q,), as in `Hits`. threshold, campaign: those of the index.
+    """
+    out = np.empty(len(family), np.int32)
+    for n in range(len(family)):
+        f = family[n]
+        out[n] = f if f >= 0 and score[n] >= threshold[f] and not campaign[f] else np.int32(-1)
+    return out
+
+
 def held_with(index: NgramIndex, held: Held, hashes: HashArray) -> Held:
     """Add the n-grams (n,) of more text to what a text holds; the order of additions is that of the whole text."""
     return Held(*_held_with(index, held.places, held.family, held.weight, hashes))

@@ -15,7 +15,14 @@ import numpy.typing as npt
 
 from fingerprint.base.private import private_file, private_folder
 from fingerprint.base.types import FloatArray, Ids
-from fingerprint.clustering.faiss_index import make_index, map_index, norms_of, write_index
+from fingerprint.clustering.faiss_index import (
+    centroids_of,
+    make_index,
+    map_index,
+    nearest,
+    norms_of,
+    write_index,
+)
 from fingerprint.domain.errors import SnapshotError, UsageError
 from fingerprint.domain.settings import Home
 from fingerprint.matching.snapshot_files import (
@@ -47,6 +54,7 @@ class Snapshot:
     meta: Mapping[str, Any]
     owners: Ids
     _index: Any
+    _centroids: FloatArray
 
     def search(self, queries: FloatArray, k: int) -> tuple[FloatArray, Ids]:
         """Find the k prototypes nearest to each query.
@@ -57,7 +65,7 @@ class Snapshot:
         """
         if queries.ndim != 2 or queries.shape[1] != self._index.d:
             raise UsageError(f"queries (q, {self._index.d}) expected, {queries.shape} given")
-        similarity, hits = self._index.search(np.ascontiguousarray(queries, dtype=np.float32), k)
+        similarity, hits = nearest(self._index, self._centroids, queries, k)
         if not len(self.owners):
             return np.full(hits.shape, -1, np.float32), np.full(hits.shape, -1, np.int32)
         none = hits < 0
@@ -136,4 +144,4 @@ def open_snapshot(home: Path, *, verify: bool = True) -> Snapshot:
         }
     except (OSError, RuntimeError, ValueError) as error:
         raise SnapshotError(f"snapshot {folder} cannot be mapped: {error}") from error
-    return Snapshot(name, arrays, manifest["meta"], arrays.pop("owners"), index)
+    return Snapshot(name, arrays, manifest["meta"], arrays.pop("owners"), index, centroids_of(index))

@@ -23,6 +23,8 @@ FEWEST_WORDS = 3
 MOST_SENTENCES = 32
 """Sentences of a text that are compared: its first ones, and its last ones as the last quarter."""
 
+_LAST = MOST_SENTENCES // 4
+
 EMBEDDED_CHARACTERS = 2000
 """Of a prompt embedded as a whole only the beginning is read: a long payload would drown what is asked."""
 
@@ -79,21 +81,32 @@ def split_sentences(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.LargeStringAr
     Of a text of more than HEAD + TAIL characters only these are read, and of many sentences MOST_SENTENCES are kept.
     """
     data, offsets = buffers(texts)
-    room = 2 * MOST_SENTENCES * (len(offsets) - 1)
-    spans = np.empty((3, room), dtype=np.int64)
+    flat, ends, bounds = _sentences(data, offsets)
+    return strings(flat, ends), bounds
+
+
+@njit(cache=True, nogil=True)
+def _sentences(data: Bytes, offsets: IntArray) -> tuple[Bytes, IntArray, IntArray]:
+    """Return the bytes of the sentences, where each begins, (s + 1,), and which are the first of each text, (q + 1,)."""
+    spans = np.empty((3, 2 * MOST_SENTENCES * (len(offsets) - 1)), dtype=np.int64)
     count = _cut(data, offsets, spans)
-    if count > room:
+    if count > spans.shape[1]:
         spans = np.empty((3, count), dtype=np.int64)
         _cut(data, offsets, spans)
-    begins, ends, owner = spans[:, :count]
-    counts = np.bincount(owner, minlength=len(offsets) - 1)
-    if counts.max(initial=0) > MOST_SENTENCES:
-        kept = _first_and_last(owner, counts)
-        begins, ends = begins[kept], ends[kept]
-        counts = np.minimum(counts, MOST_SENTENCES)
     bounds = np.zeros(len(offsets), dtype=np.int64)
-    np.cumsum(counts, out=bounds[1:])
-    return strings(*gather(data, begins, ends)), bounds
+    i, kept = 0, 0
+    for row in range(len(offsets) - 1):
+        first = i
+        while i < count and spans[2, i] == row:
+            i += 1
+        # of too many the first ones stay, and at the end the last ones
+        for k in range(first, i):
+            if k - first < MOST_SENTENCES - _LAST or k >= i - _LAST:
+                spans[0, kept], spans[1, kept] = spans[0, k], spans[1, k]
+                kept += 1
+        bounds[row + 1] = kept
+    flat, ends = gather(data, spans[0, :kept], spans[1, :kept])
+    return flat, ends, bounds
 
 
 def asked(texts: pa.Array | pa.ChunkedArray, chosen: Bools) -> pa.Array | pa.ChunkedArray:
@@ -205,14 +218,3 @@ def _are_prose(data: Bytes, offsets: IntArray) -> Bools:
             letters += c == 32 or c >= 0x80 or 97 <= c <= 122 or 65 <= c <= 90
         out[row] = (wide or words >= FEWEST_PROSE_WORDS) and letters >= LETTERS_SHARE * size
     return out
-
-
-def _first_and_last(owner: IntArray, count: IntArray) -> Bools:
-    """Tell which sentences (s,) stay where a text has too many: its first ones, and at the end its last ones.
-
-    owner: (s,) whose each is, count: (q,) how many each text has.
-    """
-    first = np.cumsum(count) - count
-    place = np.arange(len(owner)) - first[owner]
-    last = MOST_SENTENCES // 4
-    return (place < MOST_SENTENCES - last) | (place >= count[owner] - last)
