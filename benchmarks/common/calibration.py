@@ -100,6 +100,46 @@ def _shifted(share: float, counted: float, wanted: float) -> float:
     return up / (up + down)
 
 
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """Flags of a thousand families of which a share `base_rate` is campaigns': as expected, and as observed.
+
+    honest_low, honest_high: interval of the observed honest ones at CONFIDENCE. counted: campaigns' and honest families
+    that were flagged, as simulated.
+    """
+
+    base_rate: float
+    campaigns_expected: float
+    campaigns_observed: float
+    honest_expected: float
+    honest_observed: float
+    honest_low: float
+    honest_high: float
+    counted: tuple[int, int]
+
+
+def flags_at(precision: Floats, flagged: Mask, campaign: Mask, stated: float, base_rate: float) -> Flags:
+    """Compare expected with observed flags at a base rate.
+
+    precision: (n,) expected of each family, where a share `stated` of families are campaigns'. flagged, campaign: (n,).
+    """
+    shift = float(special.logit(base_rate) - special.logit(stated))
+    expected = special.expit(special.logit(np.clip(precision, 1e-12, 1 - 1e-12)) + shift)
+    weight = 1000 * np.where(campaign, base_rate / campaign.sum(), (1 - base_rate) / (~campaign).sum())
+    rate = exact_rate(int((flagged & ~campaign).sum()), int((~campaign).sum()))
+    honest = 1000 * (1 - base_rate)
+    return Flags(
+        base_rate,
+        campaigns_expected=float((weight * expected)[flagged].sum()),
+        campaigns_observed=float(weight[flagged & campaign].sum()),
+        honest_expected=float((weight * (1 - expected))[flagged].sum()),
+        honest_observed=honest * rate.rate,
+        honest_low=honest * rate.low,
+        honest_high=honest * rate.high,
+        counted=(int((flagged & campaign).sum()), rate.happened),
+    )
+
+
 def platt(score: Floats, campaign: Mask) -> tuple[float, float]:
     """Fit probability = sigmoid(a · logit(score) + b) by maximum likelihood (Platt 1999); returns a, b."""
     margin = logit(score)

@@ -14,7 +14,7 @@ from fingerprint.domain.settings import Home, Settings
 from fingerprint.jobs.nightly import nightly
 
 
-def generate(config: simulate.SimulationConfig) -> pa.Table:
+def generate(config: simulate.Config) -> pa.Table:
     """Make all traffic of a simulation, with its truth."""
     return pa.concat_tables(simulate.simulate(config)).combine_chunks()
 

@@ -26,14 +26,16 @@ import pyarrow.parquet as pq
 from scipy import special
 
 from benchmarks.common import machine
-from benchmarks.common.calibration import Curve, curve, exact_rate, mapped, platt
+from benchmarks.common.calibration import Curve, curve, exact_rate, flags_at, mapped, platt
 from benchmarks.common.labelled import Floats, Mask
 from benchmarks.common.simulated import generate, run_night
 from benchmarks.quality.holding import templates_of, thresholds
 from benchmarks.quality.reliability_report import plotted, scores_text, thresholds_text
 from fingerprint import simulate
 from fingerprint.assessment.features import PRIOR, SCORE_FEATURES
-from fingerprint.domain.settings import Home
+from fingerprint.assessment.flagging import flag_threshold
+from fingerprint.domain.expected_precision import expected_precision
+from fingerprint.domain.settings import Home, Settings
 from fingerprint.store.store import Store
 
 BASE_RATE = float(special.expit(next(f.weight for f in SCORE_FEATURES if f.name == PRIOR)))
@@ -41,8 +43,13 @@ BASE_RATE = float(special.expit(next(f.weight for f in SCORE_FEATURES if f.name 
 
 FIRST_SEED = 1_000
 
-FLAGGED = 0.9
+FLAG_FROM = flag_threshold(Settings().precision)
 """The score from which on a family is flagged."""
+
+FLAG_BASE_RATES = (0.01, 0.05)
+"""Shares of the families that are campaigns', at which expected flags are compared with those that there are."""
+
+LIFELIKE = "lifelike"
 
 KINDS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -51,6 +58,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "bare": {"evasion": "mix", "jitter": 0.8, "metadata": False},
     "half": {"jitter": 0.4, "payment": "none", "load": 4},
     "quiet": {"campaigns": 0, "honest_share": 0.3, "honest_templates": 90},
+    LIFELIKE: {},
 }
 """Kinds of traffic that scores are tried on: like the presets of that name, and two between and beside them."""
 
@@ -98,15 +106,19 @@ def _scored(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         **_by_kind(scored),
     }
     again = refitted(scored)
-    above = scored.score >= FLAGGED
+    above = scored.score >= FLAG_FROM
     flagged = exact_rate(int(scored.campaign[above].sum()), int(above.sum()))
-    print(scores_text(curves, flagged, again))
+    precision = np.array([expected_precision(score) for score in scored.score])
+    flags = [flags_at(precision, above, scored.campaign, BASE_RATE, rate) for rate in FLAG_BASE_RATES]
+    print(scores_text(curves, (FLAG_FROM, flagged), flags, again))
     if options.json:
-        plotted(curves, list(KINDS), options.json.with_suffix(".svg"))
+        plotted(curves, list(KINDS), FLAG_FROM, options.json.with_suffix(".svg"))
     return {
         "run": {"seeds": len(np.unique(scored.seed)), "rows": options.rows},
         "curves": {name: asdict(one) for name, one in curves.items()},
+        "flag_from": FLAG_FROM,
         "flagged": asdict(flagged),
+        "flags": [asdict(one) for one in flags],
         "refitted": again,
     }
 
@@ -125,10 +137,7 @@ def score_nights(work: Path, seeds: range, rows: int, earlier: Scored | None = N
         scored = list(zip(*(list(column) for column in asdict(earlier).values()), strict=True))
     for seed in seeds:
         for kind, changes in KINDS.items():
-            config = simulate.SimulationConfig(
-                rows=2 * rows, days=2, seed=seed, accounts=rows // 5, campaigns=10, honest_templates=40
-            )
-            whole = generate(replace(config, **changes))
+            whole = generate(_config(kind, seed, rows, changes))
             home = Home(work / "scored")
             shutil.rmtree(home.path, ignore_errors=True)
             for night, day in enumerate(("day1", "day2")):
@@ -139,6 +148,15 @@ def score_nights(work: Path, seeds: range, rows: int, earlier: Scored | None = N
     return Scored(
         kinds, np.array(seeds_of), np.array(nights), np.array(score, dtype=np.float64), np.array(campaign)
     )
+
+
+def _config(kind: str, seed: int, rows: int, changes: dict[str, Any]) -> simulate.Config:
+    if kind == LIFELIKE:
+        return simulate.LifelikeConfig(rows=2 * rows, days=2, seed=seed)
+    config = simulate.SimulationConfig(
+        rows=2 * rows, days=2, seed=seed, accounts=rows // 5, campaigns=10, honest_templates=40
+    )
+    return replace(config, **changes)
 
 
 def _scores(home: Home, sent: pa.Table, assigned: pa.Table) -> Iterator[tuple[float, bool]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.calibration import Curve, Rate
+from benchmarks.common.calibration import Curve, Flags, Rate
 from benchmarks.common.tables import table, title
 from benchmarks.quality.holding import ThresholdCheck
 
@@ -43,8 +43,11 @@ def thresholds_text(checks: Sequence[ThresholdCheck]) -> str:
     return f"{title(words)}\n{table(head, rows)}"
 
 
-def scores_text(curves: Mapping[str, Curve], flagged: Rate, again: Mapping[str, Any]) -> str:
-    """Lay out predicted and observed shares of campaigns."""
+def scores_text(
+    curves: Mapping[str, Curve], flagged: tuple[float, Rate], flags: Sequence[Flags], again: Mapping[str, Any]
+) -> str:
+    """Lay out predicted and observed shares of campaigns; flagged: from which score on, and how many are campaigns'."""
+    flag_from, rate = flagged
     whole = curves["all"]
     cells = [
         (
@@ -74,8 +77,14 @@ def scores_text(curves: Mapping[str, Curve], flagged: Rate, again: Mapping[str, 
     names = ("traffic", "families", "campaigns", "base rate", "Brier", "calibration error", "log loss")
     parts += ["", table(names, cells)]
     parts.append(
-        f"\n  flagged (score 0.9 and more): {flagged.trials}, of which campaigns {flagged.rate:.3f} ({flagged.low:.3f} to {flagged.high:.3f})"
+        f"\n  flagged (score {flag_from:g} and more): {rate.trials}, of which campaigns {rate.rate:.3f} ({rate.low:.3f} to {rate.high:.3f})"
     )
+    parts += [
+        f"  of 1,000 families, {one.base_rate:.0%} campaigns': flags of campaigns {one.campaigns_expected:.2f} expected, "
+        f"{one.campaigns_observed:.2f} observed; of honest families {one.honest_expected:.2f} expected, "
+        f"{one.honest_observed:.2f} observed ({one.honest_low:.2f} to {one.honest_high:.2f})"
+        for one in flags
+    ]
     before, after = (
         ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in again[when].items())
         for when in ("before", "after")
@@ -87,7 +96,7 @@ def scores_text(curves: Mapping[str, Curve], flagged: Rate, again: Mapping[str, 
     return "\n".join(parts)
 
 
-def plotted(curves: Mapping[str, Curve], kinds: Sequence[str], out: Path) -> None:
+def plotted(curves: Mapping[str, Curve], kinds: Sequence[str], flag_from: float, out: Path) -> None:
     """Draw the reliability curve, with intervals, and how many families each bin has."""
     import matplotlib as mpl
 
@@ -111,8 +120,8 @@ def plotted(curves: Mapping[str, Curve], kinds: Sequence[str], out: Path) -> Non
             top.plot(
                 [b.predicted for b in few], [b.observed.rate for b in few], marker=".", alpha=0.6, label=name
             )
-    top.axvline(0.9, color="0.5", linewidth=0.8)
-    top.annotate("flagged", (0.905, 0.03), fontsize=8, color="0.4")
+    top.axvline(flag_from, color="0.5", linewidth=0.8)
+    top.annotate("flagged", (flag_from + 0.005, 0.03), fontsize=8, color="0.4")
     top.set_ylabel("observed share of campaigns")
     top.legend(frameon=False, fontsize=8)
     bottom.bar(at, [b.observed.trials for b in bins], width=0.02)

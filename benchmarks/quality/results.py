@@ -164,8 +164,9 @@ def mixed_accounts() -> str:
             [["account score", *_recalls(long, "account_score")], *_two_sample(long)],
         ),
         paragraph(f"""1,500 are fifteen nights of 100 into one home, one simulation ({_accounts(long)}): at 0.3 % of so
-            few no honest account may score higher. With blurred bursts the account score at 100 requests lies below
-            the published figure at 25 %: small pools with a single template and nothing else in common."""),
+            few no honest account may score higher. With blurred bursts {percent(blurred["windows"][-1]["flagged_honest"], 1)} of the honest
+            accounts are flagged: the people of this simulation have no subjects of their own, so a small
+            honest tool's users look like a pool that works through one list."""),
     )
 
 
@@ -204,10 +205,11 @@ def calibration() -> str:
         points(
             f"""{run["thresholds"][0]["families_raised"]} of the {run["thresholds"][0]["families"]} families have a
             threshold above the lowest (0.5); the rates hold for these alone, too.""",
-            f"""Of {flagged["trials"]} families that scored 0.9 or more {flagged["happened"]} were campaigns'
+            f"""Of {flagged["trials"]} families that scored {run["flag_from"]:g} or more {flagged["happened"]} were campaigns'
             ({percent(flagged["rate"], 1)}, at 95 % between {percent(flagged["low"], 1)} and {percent(flagged["high"], 1)}). Brier score
             {every["brier"]:.3f}, calibration error {every["error"]:.3f}, at the base rate that the score starts from
             ({percent(every["base_rate"], 1)}), over {every["families"]} families.""",
+            *(_flags(one) for one in run["flags"]),
             f"""Scores from 0.1 to 0.35 say {_range([b["predicted"] for b in too_sure])}, and
             {_range([b["share"] for b in too_sure])} are campaigns': there the score is too sure.""",
             f"""Scores were measured at commit `{run["machine"]["commit"][:10]}`, thresholds at
@@ -215,6 +217,12 @@ def calibration() -> str:
         ),
         "![Reliability of scores](../benchmarks/results/reliability.svg)\n",
     )
+
+
+def _flags(run: Run) -> str:
+    return f"""Were {percent(run["base_rate"])} of the families campaigns', scores would have {run["campaigns_expected"]:.1f} of their
+        families and {run["honest_expected"]:.1f} honest ones of 1,000 flagged; {run["campaigns_observed"]:.1f} and
+        {run["honest_observed"]:.1f} are (of the honest, at 95 %, up to {run["honest_high"]:.0f})."""
 
 
 def _two_sample(run: Run) -> list[list[str]]:

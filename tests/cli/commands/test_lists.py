@@ -16,6 +16,8 @@ def test_accounts_and_campaigns(worked: Path) -> None:
     table = done("accounts", "--home", worked, "--limit", 3)
     assert "pool" in table
     assert "3 of these are flagged; about 0." in table
+    assert done("accounts", "--home", worked, "--relays").strip() == "no assessed accounts"
+    assert "--relays" in failed(2, "accounts", "--home", worked, "--relays", "--family", "f1")
     campaigns = objects("campaigns", "--home", worked, "--format", "jsonl")
     assert sum(len(c["families"]) for c in campaigns) == 2  # type: ignore[arg-type,misc]
     assert "largest template" in done("campaigns", "--home", worked)
