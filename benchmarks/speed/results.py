@@ -231,7 +231,7 @@ def watches() -> str:
             settings, in a home that knows no family (`python -m benchmarks.speed.watch`). Minutes count from a campaign's
             first request; most of these campaigns spread theirs over the day."""),
         table(["", ""], rows),
-        paragraph(f"""The campaigns that were raised and not flagged sent few requests that day: {_unflagged([run])}. The longest
+        paragraph(f"""Campaigns that were raised and not flagged sent few requests that day: {_unflagged([run])}. The longest
             round of a new installation includes compiling the kernels."""),
     )
 
