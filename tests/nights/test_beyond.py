@@ -28,7 +28,7 @@ def day(random: np.random.Generator) -> list[Sent]:
     return [*pool, *users, *sent_by_a_pool(random, 200), *passers_by(random, 200)]
 
 
-def test_a_sample_of_two_fifths_finds_what_stands_in_a_carrier_and_what_is_reworded_everywhere(
+def test_a_sample_of_a_third_finds_what_stands_in_a_carrier_and_what_is_reworded_everywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = record_batch(day(np.random.default_rng(5))).to_pylist()
