@@ -95,7 +95,7 @@ def prepare(rows: int, sample: int, work: Path) -> Nights:
     began = time.monotonic()
     done = subprocess.run(command(second, reference, sample), check=True, capture_output=True, text=True)
     seconds = time.monotonic() - began
-    return Nights(home, second, sample, stored(home), stored(reference), done.stdout.split(), seconds)
+    return Nights(home, second, sample, stored(home), stored(reference), done.stdout.splitlines(), seconds)
 
 
 def again(nights: Nights, home: Path) -> str:

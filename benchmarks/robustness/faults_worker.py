@@ -58,7 +58,7 @@ def main(traffic: Path, home: Path, assignments: Path, sample: int, full: str) -
     except FingerprintError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code
-    print(" ".join(stages))
+    print("\n".join(stages))
     return 0
 
 

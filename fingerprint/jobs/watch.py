@@ -100,7 +100,7 @@ class Watch:
         self._home, self._options, self._emit = home, options, emit
         self.state = state
         self._store = Store.open(home.path, home.database)
-        self._embedder = Embedder.load(options.settings.model or model_of(self._store.stamp()))
+        self._embedder = Embedder.load(options.settings.model or model_of(self._store.stamp()), light=True)
         self._stamp = stamp_of(self._embedder)
         self._vectors = RoundVectors(self._embedder)
         self._window: list[_Buffered] = []
@@ -359,7 +359,7 @@ def watch(
     """
     options = options or WatchOptions()
     with Store.open(home.path, home.database) as store:
-        stamp = stamp_of(Embedder.load(options.settings.model or model_of(store.stamp())))
+        stamp = stamp_of(Embedder.load(options.settings.model or model_of(store.stamp()), light=True))
     state = watch_state.load(place.state, place.source, stamp)
     events = watch_state.EventLog(place.events, state)
 

@@ -35,6 +35,7 @@ from fingerprint.nights.spool import (
     write_spool,
 )
 from fingerprint.nights.spool import fill as fill_spool
+from fingerprint.nights.spool_files import refusals
 from fingerprint.nights.turns import TurnFile, requests_in
 from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.licences import own_grams, without_licences
@@ -136,7 +137,8 @@ def fill(spool: Spool, label: Ids, grams: Sequence[HashArray], job: Job) -> tupl
 def keep(families: NightFamilies, unexplained: pa.Table, work: Checkpoints) -> None:
     """Keep the described families, and what of the night to remember, for a process that goes on from there."""
     folder = work.begin("described")
-    with pa.ipc.new_file(str(private_file(folder / "loose.arrow")), unexplained.schema) as file:
+    loose = folder / "loose.arrow"
+    with refusals(folder), pa.ipc.new_file(str(private_file(loose)), unexplained.schema) as file:
         file.write_table(unexplained)
     columns = {f"behaviour_{name}": getattr(families.behaviour, name) for name in Behaviour.__slots__}
     work.finish(
