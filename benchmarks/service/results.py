@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from benchmarks.common.results import Run, paragraph, percent, read, section, table
+from benchmarks.common.results import Run, paragraph, read, section, table
 
 
 def service() -> str:
     """Write lookups over HTTP, the console's pages, and whether HTTP and the command line agree."""
     run, pages, compared = read("serve"), read("console"), read("agree")
+    soaked, fuzzed = read("soak")["soak"], read("fuzz")["fuzz"]
     return section(
         "The service",
         paragraph(f"""{run["setup"]["families"]:,} families (simulated), {run["setup"]["workers"]} workers and the load
-            generator on the same cores (`python -m benchmarks.service.serve`, `console`, `agree`):"""),
+            generator on the same cores (`python -m benchmarks.service.serve`,
+            `abuse`, `console`, `agree`):"""),
         table(
             ["", ""],
             [
                 *_lookups(run),
-                *_swaps(run["swaps"]),
+                *_soaked(soaked),
+                *_fuzzed(fuzzed),
             ],
         ),
         paragraph("Pages of the console, server time:"),
@@ -46,17 +49,32 @@ def _lookups(run: Run) -> list[list[str]]:
     ]
 
 
-def _swaps(swaps: Run) -> list[list[str]]:
-    failed = sum(swaps["failures"].values()) + swaps["requests"] - swaps["statuses"].get("200", 0)
-    memory = swaps["rss_mb_over_time"]
-    growth = max(end / begin for begin, end in zip(memory[len(memory) // 3], memory[-1], strict=True)) - 1
+def _soaked(soak: Run) -> list[list[str]]:
+    failed = sum(soak["failures"].values()) + soak["requests"] - soak["statuses"].get("200", 0)
+    labels = soak["labels"]
     return [
         [
-            f"{swaps['seconds'] / 60:.0f} minutes at {swaps['requests_per_second']:.0f} requests/s, "
-            f"{swaps['snapshots_published']} new snapshots, PostgreSQL stopped and started {len(swaps['database_away_seconds'])} times",
-            f"{failed} of {swaps['requests']:,} failed",
+            f"{soak['seconds'] / 60:.0f} minutes at {soak['requests_per_second']:.0f} requests/s; three times the database and the "
+            "snapshots are taken away, and the disk is full",
+            f"{failed} of {soak['requests']:,} failed; median {soak['p50_ms']:.1f} ms, p99 {soak['p99_ms']:.0f} ms",
         ],
-        ["… median, p99", f"{swaps['p50_ms']:.1f} ms, {swaps['p99_ms']:.0f} ms"],
-        ["… p99 around new snapshots", f"{swaps['p99_ms_around_swaps']:.0f} ms"],
-        ["… growth of a worker's memory from a third of the time to the end", percent(growth, 1)],
+        [
+            "… labels given meanwhile",
+            f"{labels.get('201', 0)} kept, {labels.get('503 announced', 0)} answered 503 with a time to come again",
+        ],
+        ["… growth of the worker's memory", f"{soak['growth_mb']:.0f} MB"],
+    ]
+
+
+def _fuzzed(fuzz: Run) -> list[list[str]]:
+    return [
+        [
+            f"{fuzz['bodies']:,} bodies that nobody should send, over all routes, {fuzz['bodies_per_second']:.0f} a second",
+            f"{len(fuzz['unannounced'])} statuses of 500 and more but 503 with a time to come again",
+        ],
+        [
+            "… a client that asks for a small prompt 20 times a second",
+            f"p99 {fuzz['light_p99_ms']:.0f} ms, slowest {fuzz['light_max_ms']:.0f} ms",
+        ],
+        ["… growth of the worker's memory", f"{fuzz['growth_mb']:.0f} MB"],
     ]
