@@ -107,10 +107,11 @@ class Gate:
             receive = await _entered(door, scope, receive)
             answer = None if door.handler is None else await _handled(door, door.handler, scope, receive)
         except (Problem, FingerprintError) as error:
-            problem = error if isinstance(error, Problem) else problem_of(error)
             scope["route"] = door.route  # as the router would, for logs and metrics
-            await door.refused(Request(scope, receive), problem)(scope, receive, send)
-            return
+            # no name is left for the error: with its traceback it would keep this frame, and the body, until a collection
+            answer = door.refused(
+                Request(scope, receive), error if isinstance(error, Problem) else problem_of(error)
+            )
         await (self.app if answer is None else answer)(scope, receive, send)
 
     def _door(self, scope: Scope) -> Door | None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from support.routes import all_routes
 from support.service_client import Running, running
 
-from fingerprint.service.http.problems import response
-from fingerprint.service.serving.gate import FIELDS, MOST, MOST_OF, OPEN, doors_of
+from fingerprint.service.http.problems import Problem, response
+from fingerprint.service.serving.gate import FIELDS, MOST, MOST_OF, OPEN, Door, Gate, doors_of
 from fingerprint.service.serving.sessions import COOKIE
 
 
@@ -163,3 +166,28 @@ def test_log_in_leads_to_local_pages_only(closed: Running, where: str) -> None:
     key = closed.key("read")["x-api-key"]
     got = closed.client.post("/login", data={"key": key, "next": where})
     assert got.headers["location"] == "/"
+
+
+def test_what_a_refused_request_held_is_free_at_once() -> None:
+    class Large:
+        pass
+
+    kept: list[weakref.ref[Large]] = []
+
+    async def handler(request: Request) -> Response:
+        read = Large()
+        kept.append(weakref.ref(read))
+        raise Problem(422, "the body is not as expected")
+
+    async def nothing(*_: Any) -> Any:
+        return {"type": "http.request", "body": b""}
+
+    route = APIRoute("/v1/lookup", handler, methods=["POST"])
+    door = Door(route, None, True, handler, 0, lambda _, problem: Response(status_code=problem.status))
+    scope = {"type": "http", "method": "POST", "path": "/v1/lookup", "headers": []}
+    gc.disable()
+    try:
+        asyncio.run(Gate(nothing, [door])(scope, nothing, nothing))
+    finally:
+        gc.enable()
+    assert [reference() for reference in kept] == [None]
