@@ -45,7 +45,8 @@ class Door:
     """How a route is entered.
 
     scope: what its key must have; None: anybody. own: the route reads its body itself, within bounds, and asks for its key,
-    if `scope` does not. handler: of such a route, which is called without FastAPI's way to it (D-286). most: bytes of a body that any other may get. refused: what those see who are not let in.
+    if `scope` does not. handler: of such a route, which is called without FastAPI's way to it (D-286). most: bytes of a
+    body that any other may get. refused: what those see who are not let in.
     """
 
     route: BaseRoute
