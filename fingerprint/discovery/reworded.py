@@ -125,8 +125,9 @@ def reworded(
 def beside_text(families: Reworded, label: Ids) -> Reworded:
     """Settle which prompts are of reworded families and which of those that share text; label: (n,) these, -1 = none.
 
-    A new reworded family most of whose prompts share a text is that text's, and goes. A family of shared text most of
-    whose prompts say what a reworded one says is a wording of it, and loses them. All others keep what they have.
+    A new reworded family most of whose prompts share a text is that text's, and goes, as does one that several texts
+    leave nothing. A family of shared text most of whose prompts say what a reworded one says is a wording of it, and
+    loses them. All others keep what they have.
     """
     text = label[families.prompts]
     sizes = np.bincount(label[label >= 0], minlength=1)
@@ -138,8 +139,11 @@ def beside_text(families: Reworded, label: Ids) -> Reworded:
             out[mine] = -1
             continue
         whole = shared >= MOSTLY * np.maximum(sizes, 1)
-        out[mine[(text[mine] >= 0) & ~whole[text[mine]]]] = -1
-        kept.append(row)
+        theirs = (text[mine] >= 0) & ~whole[text[mine]]
+        out[mine[theirs]] = -1
+        # its prompts may be divided among several texts
+        if known >= 0 or not theirs.all():
+            kept.append(row)
     rank = np.full(len(families.known) + 1, -1, dtype=np.int32)
     rank[kept] = np.arange(len(kept))
     wordings = tuple(families.wordings[row] for row in kept)

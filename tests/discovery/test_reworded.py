@@ -17,7 +17,7 @@ from support.new_wordings import (
 from support.night_families import families_of
 
 from fingerprint.discovery.discover import discover
-from fingerprint.discovery.reworded import Reworded, reworded
+from fingerprint.discovery.reworded import Reworded, beside_text, reworded
 from fingerprint.discovery.sentence_groups import EDGE, read_sentences
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
@@ -222,3 +222,12 @@ def test_what_only_a_small_familys_own_prompts_show_is_one_of_its_things(embedde
     of_anybody += [Sent(text, f"person{n}", 900.0 * n) for n, text in enumerate(texts)]
     (things,) = found([*pool, *of_anybody, *passers_by(random, 400)], embedder).wordings
     assert not any("head chef" in said.texts[0].as_py() for said in things)
+
+
+def test_a_family_whose_prompts_are_divided_among_several_texts_is_none() -> None:
+    # both texts have more prompts elsewhere, and neither has most of the family's
+    text = np.repeat([0, 1, 0, 1], [12, 10, 20, 20]).astype(np.int32)
+    families = Reworded(np.arange(22), np.zeros(22, np.int32), np.array([-1]), ((),))
+    settled = beside_text(families, text)
+    assert (settled.label == -1).all()
+    assert len(settled.known) == len(settled.wordings) == 0
