@@ -15,12 +15,12 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.base.types import Embed, FloatArray, HashArray
+from fingerprint.base.types import Embed, HashArray
 from fingerprint.domain.casework import HeldPattern, grams_digest
 from fingerprint.domain.errors import UsageError
 from fingerprint.domain.signature import Segment, Signature, Slot, Template
 from fingerprint.signatures import match_score
-from fingerprint.text import sentences
+from fingerprint.signatures.prototypes import embed_sentences
 from fingerprint.text.masking import remask
 from fingerprint.text.ngrams import GRAM, shingle
 from fingerprint.text.normalise import normalise
@@ -181,16 +181,10 @@ def _with_grams(old: Signature, template: Template, grams: HashArray, embed: Emb
     weights = np.where(known, old.weights[at] if len(old.weights) else largest, largest).astype(np.float32)
     prototypes = old.prototypes
     if embed is not None and template.segments:
-        prototypes = _sentences(template, embed)
+        prototypes = embed_sentences([template], embed)[0]
     return replace(
         old, kind="template", template=template, grams=grams, weights=weights, prototypes=prototypes
     )
-
-
-def _sentences(template: Template, embed: Embed) -> FloatArray:
-    texts = normalise(pa.array([s.text for s in template.segments], pa.large_string()))
-    vectors = embed(sentences.split_sentences(texts)[0])[: sentences.MOST_SENTENCES]
-    return np.asarray(vectors[np.linalg.norm(vectors, axis=1) > 0], dtype=np.float32)
 
 
 def _template(old: Template, texts: Sequence[str | None]) -> Template:

@@ -14,6 +14,7 @@ from fingerprint.base.types import FloatArray, Ids
 from fingerprint.clustering.faiss_index import EXACT_UP_TO
 from fingerprint.clustering.hdbscan_graph import cluster
 from fingerprint.clustering.knn import Neighbours, knn_graph
+from fingerprint.discovery.asked import stored_cores
 from fingerprint.discovery.assignment import Assignment
 from fingerprint.discovery.batch import Batch, behaviour_of
 from fingerprint.discovery.families import Families, candidates, cores_over, renew
@@ -25,7 +26,7 @@ from fingerprint.discovery.sparse_products import counts_at
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
 from fingerprint.evidence.coactivity import Behaviour
-from fingerprint.text.licences import own_grams, without_licences
+from fingerprint.text.licences import without_licences
 from fingerprint.text.ngrams import Shingles, shingle
 
 SAME_PLACE = 0.2
@@ -100,8 +101,8 @@ def discover_in(
 ) -> Discovery:
     """Find families as `discover` does, among prompts whose n-grams are known; the batch needs no texts."""
     senders = batch.senders()
-    stored_cores = [own_grams(s.grams) for s in stored]
-    known = np.unique(np.concatenate([*stored_cores, np.empty(0, dtype=np.uint64)]))
+    own = stored_cores(stored)
+    known = np.unique(np.concatenate([*own, np.empty(0, dtype=np.uint64)]))
     shared = shared_grams(
         shingles, senders, min_prompts=settings.min_requests, min_accounts=settings.min_accounts, known=known
     )
@@ -115,7 +116,7 @@ def discover_in(
     )
     clusters = cluster(near, segments.length, min_cluster_size=2, min_samples=1, epsilon=SAME_PLACE)
     stage("refine")
-    cores = cores_over(shared.hashes, stored_cores)
+    cores = cores_over(shared.hashes, own)
     proposed = candidates(clusters.labels, segments, shared, cores, least=settings.min_requests)
     boundary = boundary_grams(shingles, shared)
     selection = select(

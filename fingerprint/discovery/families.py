@@ -6,7 +6,7 @@ whose core it covers and whose evidence is strongest. Which families stay is dec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +75,7 @@ def cores_over(hashes: HashArray, cores: Sequence[HashArray]) -> sparse.csr_matr
 CORE_SHARE = 0.7
 """An n-gram is in the core if this share of the members hold it."""
 
-OWN_SHARE = 0.5
+OWN_SHARE = 0.9
 """An n-gram that is new to a stored family's core must have this share of its prompts in the family."""
 
 COVER = 0.6
@@ -83,6 +83,9 @@ COVER = 0.6
 
 OVERLAP = 0.5
 """Families merge if their cores share this part of the larger core, and at least two n-grams."""
+
+SAME_PROMPTS = 0.9
+"""A stored family goes on as a new one whose core holds this share of its own, if they have this share of all their prompts in common."""
 
 MERGE_ROUNDS = 2
 """Times that cores are derived anew and merged: a merged family's core is another than its parts'."""
@@ -114,9 +117,9 @@ def candidates(
     known = np.concatenate([np.full(fresh.shape[0], -1), np.arange(stored.shape[0])]).astype(np.int32)
     families, _ = _covering(sparse.vstack([fresh, stored], format="csr"), known, shared, least)
     for _ in range(MERGE_ROUNDS):
-        families = _merge(_recore(families, shared, least))
+        families = _merge(_recore(families, shared, least), _overlapping)
         families, _ = _covering(_recore(families, shared, least).core, families.known, shared, least)
-    return families
+    return _merge(families, _going_on)
 
 
 def renew(
@@ -197,7 +200,7 @@ def _recore(families: Families, shared: SharedGrams, least: int) -> Families:
     )
     core = core.tocsr()
     core.eliminate_zeros()
-    core.sort_indices()  # sums of sparse matrices come unsorted; signatures keep their n-grams sorted
+    core.sort_indices()
     return Families(core, families.members, families.known)
 
 
@@ -208,22 +211,46 @@ def _held_before(core: sparse.csr_matrix, row: IntArray, column: Ids) -> Bools:
     return np.asarray(np.isin(row.astype(np.int64) * width + column, cells))
 
 
-def _merge(families: Families) -> Families:
-    """Join families whose cores overlap; two stored families never become one."""
+def _merge(families: Families, alike: Callable[[Families, sparse.coo_matrix], Bools]) -> Families:
+    """Join families whose cores are alike; two stored families never become one.
+
+    alike: which pairs of families are, (e,) bool, given how many n-grams their cores have in common, (f, f) of e pairs.
+    """
     f = len(families)
-    overlap = (families.core @ families.core.T).tocoo()
-    larger = np.maximum(families.size[overlap.row], families.size[overlap.col])
-    same = (overlap.row < overlap.col) & (overlap.data >= np.maximum(OVERLAP * larger, 2))
-    row, column, shares = overlap.row[same], overlap.col[same], overlap.data[same] / larger[same]
+    overlap = sparse.triu(families.core @ families.core.T, k=1, format="coo")
+    same = np.flatnonzero(alike(families, overlap))
+    row, column = overlap.row[same], overlap.col[same]
+    shares = overlap.data[same] / np.maximum(families.size[row], families.size[column])
     group = _apart(components(row, column, f), families.known, row, column, shares)
     _, first, group = np.unique(group, return_index=True, return_inverse=True)
     known = np.full(len(first), -1, dtype=np.int32)
     np.maximum.at(known, group, families.known)
     join = sparse.csr_matrix((np.ones(f, dtype=np.float32), (group, np.arange(f))), shape=(len(first), f))
     members, core = (join @ families.members).tocsr(), (join @ families.core).tocsr()
-    members.data[:] = 1.0
-    core.data[:] = 1.0
+    for matrix in (members, core):
+        matrix.data[:] = 1.0
+        matrix.sort_indices()  # sums of sparse matrices come unsorted; signatures keep their n-grams sorted
     return Families(core, members, known)
+
+
+def _overlapping(families: Families, overlap: sparse.coo_matrix) -> Bools:
+    larger = np.maximum(families.size[overlap.row], families.size[overlap.col])
+    return np.asarray(overlap.data >= np.maximum(OVERLAP * larger, 2))
+
+
+def _going_on(families: Families, overlap: sparse.coo_matrix) -> Bools:
+    """Tell which pairs are a stored family and a new one of the same prompts whose core holds the stored one's and more.
+
+    What is stored of a template may be less than its text (`asked`).
+    """
+    row, column, known = overlap.row, overlap.col, families.known
+    held = overlap.data >= np.maximum(SAME_PROMPTS * np.minimum(families.size[row], families.size[column]), 2)
+    pairs = np.flatnonzero(held & ((known[row] >= 0) != (known[column] >= 0)))
+    row, column = row[pairs], column[pairs]
+    both = np.asarray(families.members[row].multiply(families.members[column]).sum(axis=1)).ravel()
+    out = np.zeros(overlap.nnz, dtype=np.bool_)
+    out[pairs] = both >= SAME_PROMPTS * (families.support[row] + families.support[column] - both)
+    return out
 
 
 def _apart(group: Ids, known: Ids, row: Ids, column: Ids, shares: FloatArray) -> IntArray:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint.base.stats import pick_evenly
-from fingerprint.base.types import Doubles, Embed, FloatArray, IntArray
+from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, IntArray
 from fingerprint.discovery.discover import Discovery
 from fingerprint.discovery.families import COVER
 from fingerprint.discovery.sparse_products import counts_at
@@ -30,6 +30,9 @@ MARGIN = 1e-6
 
 HIGHEST = 0.9999
 """No threshold is higher, or a family could not be matched at all."""
+
+SYSTEM_ALONE = 0.38
+"""What a request scores at most that holds nothing but the system prompt of a template that asks for more."""
 
 SENTENCE_PROMPTS = 16_384
 """Prompts in no family whose sentences are embedded, to see what people say anyway."""
@@ -68,6 +71,17 @@ def weights(discovery: Discovery, senders: sparse.csr_matrix) -> sparse.csr_matr
     out.data = match_score.rarity(outside, postings.shape[1])
     out.data[public_grams(discovery, out, outside, senders)] = 0.0
     return out
+
+
+def without_system_prompts(weight: FloatArray, system: Bools) -> FloatArray:
+    """Return weights (g,) of a template by whose system prompt alone no stranger's request matches.
+
+    system: (g,) bool, its n-grams that stand in no user's turn (`asked`). Any words of the user's part beside them, or that the account sent the
+    family before, suffice.
+    """
+    own, rest = weight[~system].sum(), weight[system].sum(keepdims=True)
+    most = match_score.least_reaching(lambda held: match_score.score_of(held, held + own), rest, SYSTEM_ALONE)
+    return np.where(system, weight * (most / np.maximum(rest, 1e-9)), weight).astype(np.float32)
 
 
 def thresholds(discovery: Discovery, weight: sparse.csr_matrix, rate: float) -> Doubles:

@@ -12,6 +12,7 @@ import numpy as np
 
 from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.types import Bools, Embed, FloatArray, HashArray, Ids
+from fingerprint.discovery.asked import only_in_system_prompts
 from fingerprint.discovery.assignment import Assignment, Whole
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery
@@ -117,7 +118,6 @@ def text_families(
         unmask,
     )
     weights = calibrate.weights(discovery, batch.senders())
-    thresholds = calibrate.thresholds(discovery, weights, settings.false_positive_rate)
     rows = [slice(a, b) for a, b in pairwise(weights.indptr)]
 
     def template_of(f: int) -> Template:
@@ -126,10 +126,14 @@ def text_families(
             corpus, weights.indices[rows[f]], members, accounts=settings.min_accounts, sampled=sampled
         )
 
-    templates = in_order(template_of, range(len(families)), threads=workers())
+    templates = list(in_order(template_of, range(len(families)), threads=workers()))
+    grams_of = [discovery.shared.hashes[weights.indices[row]] for row in rows]
+    for row, system in zip(rows, only_in_system_prompts(templates, grams_of), strict=True):
+        if system.any():
+            weights.data[row] = calibrate.without_system_prompts(weights.data[row], system)
+    thresholds = calibrate.thresholds(discovery, weights, settings.false_positive_rate)
     out, names = [], {s.family_id for s in stored}
-    for f, (row, template) in enumerate(zip(rows, templates, strict=True)):
-        grams = discovery.shared.hashes[weights.indices[row]]
+    for f, (row, grams, template) in enumerate(zip(rows, grams_of, templates, strict=True)):
         old = stored[families.known[f]] if families.known[f] >= 0 else None
         name = old.family_id if old else _name(grams.tobytes(), names)
         names.add(name)

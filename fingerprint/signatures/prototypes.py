@@ -12,6 +12,7 @@ from scipy import sparse
 
 from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Embed, FloatArray, Ids
+from fingerprint.discovery.asked import telling
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.topics import Unassigned, embed_heads
 from fingerprint.domain.settings import Settings
@@ -76,10 +77,11 @@ def centre(batch: Batch, members: Ids, embed: Embed) -> FloatArray:
 
 
 def embed_sentences(templates: Sequence[Template], embed: Embed) -> list[FloatArray]:
-    """Embed the sentences of each template's fixed text, (p, d) float32 unit rows for each, at most MOST_SENTENCES."""
-    texts = pa.array([s.text for t in templates for s in t.segments], pa.large_string())
+    """Embed the sentences of what tells each template (`asked`), (p, d) float32 unit rows for each, at most MOST_SENTENCES."""
+    told = telling(templates)
+    texts = pa.array([s.text for segments in told for s in segments], pa.large_string())
     flat, offsets = sentences.split_sentences(normalise(texts))
-    bounds = offsets[np.cumsum([0, *(len(t.segments) for t in templates)])]
+    bounds = offsets[np.cumsum([0, *map(len, told)])]
     vectors = embed(flat)
     parts = [vectors[a:b] for a, b in pairwise(bounds)]
     return [part[np.linalg.norm(part, axis=1) > 0][: sentences.MOST_SENTENCES] for part in parts]

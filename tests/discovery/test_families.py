@@ -119,6 +119,19 @@ def test_a_stored_family_goes_on_with_what_was_found() -> None:
     assert found.support.tolist() == [30]
 
 
+def test_a_stored_part_of_a_template_goes_on_as_the_whole_where_the_prompts_are_the_same() -> None:
+    # of 40 n-grams of an application's system prompt and 10 of users' turns only those of the turns are stored
+    stored = np.zeros((1, 50), dtype=np.float32)
+    stored[0, 40:] = 1
+    alone = block(slice(0, 50), slice(0, 30), (50, 60))
+    found, _ = candidates(alone, [0] * 50, stored)
+    assert found.known.tolist() == [0]
+    assert cores_of(found) == [list(range(50))]
+    shared_by_others = alone + block(slice(0, 40), slice(30, 60), (50, 60))
+    found, _ = candidates(shared_by_others, [0] * 40 + [1] * 10, stored)
+    assert sorted(zip(found.known.tolist(), found.support.tolist(), strict=True)) == [(-1, 60), (0, 30)]
+
+
 @pytest.mark.parametrize("members", [0, 1, LEAST - 1])
 def test_a_stored_family_with_few_members_keeps_its_core(members: int) -> None:
     shape = (10, 30)

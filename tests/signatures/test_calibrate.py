@@ -129,3 +129,19 @@ def test_no_night_lowers_a_threshold() -> None:
     assert (raised.similarity, raised.typical_similarity) == (0.6, 0.3)
     never = with_reliability(signature({1: 1.0}, threshold=0.7), 50, 0)
     assert stricter(never, lower).similarity == 0.4
+
+
+def test_a_system_prompt_alone_never_reaches_a_threshold_and_a_few_words_more_do() -> None:
+    for count in (8, 120, 3_000):
+        weights = np.ones(count + 20, np.float32)
+        system = np.arange(len(weights)) < count
+        lighter = calibrate.without_system_prompts(weights, system)
+        total = np.asarray(lighter.sum(), np.float32)
+        alone = match_score.score_of(lighter[system].sum(keepdims=True), total)
+        assert alone[0] < match_score.FLOOR
+        assert match_score.from_known_sender(alone)[0] >= match_score.FLOOR
+        assert match_score.score_of(lighter[: count + 3].sum(keepdims=True), total)[0] >= match_score.FLOOR
+        assert match_score.score_of(lighter[~system].sum(keepdims=True), total)[0] >= match_score.FLOOR
+        assert np.array_equal(lighter[~system], weights[~system])
+    short = np.ones(25, np.float32)
+    assert np.array_equal(calibrate.without_system_prompts(short, np.arange(25) < 2), short)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fingerprint.assessment.campaign_names import asks_for
+from fingerprint.discovery.asked import telling
 from fingerprint.domain.profile import merged
 from fingerprint.domain.signature import Signature, Slot
 
@@ -16,7 +17,6 @@ MAX_SCRIPTS, MOST_NAMED = 3, 5
 def facts_of(signatures: Sequence[Signature]) -> list[tuple[str, str]]:
     """Return names and words: what families ask for, how they are written, what their slots are filled with."""
     wanted = Counter(filter(None, (asks_for(s.reasons) for s in signatures)))
-    kinds = Counter(s.kind for s in signatures)
     profile = merged([s.profile for s in signatures if s.profile is not None], MOST_NAMED)
     beside = dict(profile.facts()) if profile is not None else {}
     facts = [
@@ -27,7 +27,7 @@ def facts_of(signatures: Sequence[Signature]) -> list[tuple[str, str]]:
         ("written in", beside.pop("languages", "") or _scripts(signatures)),
         *beside.items(),
         ("filled with", _slots([p for s in signatures for p in s.template.parts if isinstance(p, Slot)])),
-        ("matched by", ", ".join(_matched(kind) for kind in kinds)),
+        ("matched by", ", ".join(Counter(_matched(signatures)))),
     ]
     return [(name, words) for name, words in facts if words]
 
@@ -56,5 +56,12 @@ def _slots(slots: Sequence[Slot]) -> str:
     return f"{listed} slot{'s' if len(slots) > 1 else ''} of {shortest:,} to {longest:,} characters, up to {most.count} different values"
 
 
-def _matched(kind: str) -> str:
-    return {"template": "its text", "reworded": "its meaning, in any words", "topical": "its subject"}[kind]
+def _matched(signatures: Sequence[Signature]) -> list[str]:
+    told = telling([s.template for s in signatures])
+    words = {"template": "its text", "reworded": "its meaning, in any words", "topical": "its subject"}
+    return [
+        words[s.kind]
+        if len(segments) == len(s.template.segments)
+        else "its text in users' turns, not by its system prompt alone"
+        for s, segments in zip(signatures, told, strict=True)
+    ]
