@@ -121,12 +121,15 @@ def with_facts(snapshot: Snapshot, facts: Sequence[FamilyFacts]) -> Snapshot:
             if owner is None
             else {**row, "family_id": owner.family_id, "label": owner.label, "campaign_id": owner.campaign_id}
         )
-    arrays = {
-        **snapshot.arrays,
+    own_facts = {
         "prior": np.array(prior, dtype=np.float32),
         "campaign": np.array(campaign, dtype=np.bool_),
         "threshold": np.array(threshold, dtype=np.float64),
     }
+    for array in own_facts.values():
+        # as those of the file are, or all kernels would be compiled a second time
+        array.flags.writeable = False
+    arrays = {**snapshot.arrays, **own_facts}
     return replace(snapshot, arrays=arrays, meta={**snapshot.meta, "families": families})
 
 

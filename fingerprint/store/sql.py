@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 Row = dict[str, Any]
 _Item = TypeVar("_Item")
@@ -30,7 +30,7 @@ def upsert(
     """
     if not rows:
         return
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    insert = _insert(connection, table)
     new = insert.excluded
     changed = {name: new[name] for name in rows[0] if name not in {*keep, *table.primary_key.columns.keys()}}
     if widen:
@@ -43,6 +43,14 @@ def upsert(
         statement = insert.on_conflict_do_nothing()
     for chunk in chunks(rows):
         connection.execute(statement, chunk)
+
+
+def _insert(connection: sa.Connection, table: sa.Table) -> Any:
+    if connection.dialect.name != "postgresql":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # a home on SQLite starts without it
+
+    return postgresql.insert(table)
 
 
 def arrow_rows(table: pa.Table, schema: pa.Schema) -> Iterator[list[Row]]:

@@ -74,7 +74,7 @@ class Conversations:
     """
 
     def __init__(self, hours: float = CONVERSATION_HOURS) -> None:
-        self._seconds = hours * HOUR_SECONDS
+        self._seconds = float(hours * HOUR_SECONDS)
         self._state: list[Any] = [
             no_texts(_FIRST_ROOM),
             _no_endings(_FIRST_ROOM),

@@ -66,7 +66,7 @@ class EarlierTexts:
     def __init__(self, key: HashArray, second: Doubles, ways: Ids, hours: float) -> None:
         room = 1 << max(4, int(2 * len(key)).bit_length())
         self._texts = _filled(no_texts(room), key, second, ways)
-        self._seconds = hours * HOUR_SECONDS
+        self._seconds = float(hours * HOUR_SECONDS)
 
     def follow(
         self, accounts: HashArray, second: Doubles, texts: pa.LargeStringArray, first: IntArray

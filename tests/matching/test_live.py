@@ -106,6 +106,8 @@ def test_facts_decide_owner_label_threshold_and_preference(worked: Path) -> None
     assert over.arrays["campaign"][:2].tolist() == [True, True]
     assert all(threshold > 1 for threshold in over.arrays["threshold"][2:])
     assert snapshot.meta["families"][1]["family_id"] == second
+    # a kernel is compiled anew for arrays that may be written
+    assert not any(array.flags.writeable for array in (*snapshot.arrays.values(), *over.arrays.values()))
 
 
 def test_a_damaged_snapshot_leaves_the_last_one_in_use(home: Path) -> None:

@@ -68,6 +68,13 @@ def test_conversations_are_those_of_a_plain_loop(rows: list[Row], cut: int) -> N
     assert seen.count == len({number for number, _ in found})
 
 
+def test_whole_hours_are_read_by_the_same_compiled_form() -> None:
+    follow(Conversations(24.0), [("anna", 0.0, "a text")])
+    forms = list(conversations._follow.signatures)  # type: ignore[attr-defined]
+    follow(Conversations(24), [("anna", 0.0, "a text")])
+    assert conversations._follow.signatures == forms  # type: ignore[attr-defined]
+
+
 def test_a_growing_chat_is_one_conversation_whatever_stands_between() -> None:
     turns = [f"turn {n} says something" for n in range(40)]
     rows = []

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from fingerprint.base.shipped import shipped_folder
 from fingerprint.cli.commands.options import output_options
 from fingerprint.domain.errors import FingerprintError, UsageError
 
@@ -30,6 +29,7 @@ def deploy_files(folder: Path, as_json: bool) -> None:
 
     The output is the list of the files.
     """
+    from fingerprint.base.shipped import shipped_folder
     from fingerprint.cli.output import printing
 
     written: list[Path] = []
