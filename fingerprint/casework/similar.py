@@ -68,7 +68,7 @@ def _meaning(snapshot: Snapshot, signature: Signature, most: int) -> np.ndarray:
     if not len(signature.prototypes) or not len(snapshot.owners):
         return out
     sentences = np.ascontiguousarray(signature.prototypes)
-    owner = snapshot.search(sentences, most)[1]
+    owner = snapshot.search(sentences, most)
     families = np.unique(owner[owner >= 0]).astype(np.int32)
     a = snapshot.arrays
     ends = np.array([0, len(sentences)], np.int64)

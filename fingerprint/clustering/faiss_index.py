@@ -6,14 +6,12 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
 
 from fingerprint.base.types import Bytes, FloatArray, IntArray
-from fingerprint.clustering.centroids import nearest_centroids
 from fingerprint.domain.errors import UsageError
 
 EXACT_UP_TO = 50_000
@@ -23,9 +21,6 @@ PROBES = 32
 """Inverted lists read per query; recall at k = 41 over 200,000 clustered 128-d vectors: 0.96."""
 
 BATCH = 8_192
-
-FEW = 256
-"""Queries up to which FAISS need not choose the inverted lists: of more it uses several threads."""
 
 
 def set_threads(count: int) -> None:
@@ -102,15 +97,13 @@ def limit_threads(count: int | None) -> Iterator[int]:
         set_threads(before)
 
 
-def make_index(
-    points: FloatArray, codes: str, seed: int, *, exact_up_to: int = EXACT_UP_TO, probes: int = PROBES
-) -> Any:
+def make_index(points: FloatArray, codes: str, seed: int, *, exact_up_to: int = EXACT_UP_TO) -> Any:
     """Index points: flat, or above `exact_up_to` inverted lists of `codes` (HNSW differs from build to build).
 
     points: (n, d) float32 unit rows; their inner products are cosines. codes: FAISS's name of how lists store points.
     """
     points = np.ascontiguousarray(points)
-    index = _empty(points, codes, seed, exact_up_to, probes)
+    index = _empty(points, codes, seed, exact_up_to, PROBES)
     index.add(points)
     return index
 
@@ -144,34 +137,14 @@ def _replicas(dimension: int) -> Any:
     return replicas
 
 
-def centroids_of(index: Any) -> FloatArray:
-    """Return the centroids of an index's inverted lists, (c, d) float32; none of an index without lists."""
-    if not hasattr(index, "nlist"):
-        return np.empty((0, index.d), np.float32)
-    return np.asarray(index.quantizer.reconstruct_n(0, index.nlist))
+def lists_of(points: FloatArray, seed: int, exact_up_to: int) -> tuple[FloatArray, IntArray]:
+    """Return centroids of inverted lists, (c, d) float32, and the list of each point, (n,) int64; up to `exact_up_to` in one.
 
-
-def nearest(index: Any, centroids: FloatArray, queries: FloatArray, k: int) -> tuple[FloatArray, IntArray]:
-    """Return the inner products with the k vectors nearest to each query, (q, k), descending, and their numbers, -1 = none.
-
-    centroids: those of the index. queries: (q, d) float32; of few of them the lists are chosen here (`centroids.py`).
+    points: (n, d) float32 unit rows.
     """
-    queries = np.ascontiguousarray(queries, dtype=np.float32)
-    if not len(centroids) or len(centroids) < index.nprobe or len(queries) > FEW:
-        products, numbers = index.search(queries, k)
-    else:
-        lists, near = nearest_centroids(queries, centroids, index.nprobe)
-        products, numbers = index.search_preassigned(queries, k, lists, near)
-    return products, numbers
-
-
-def write_index(index: Any, path: Path) -> None:
-    """Write an index to a file; OSError where the disk is full."""
-    # faiss.write_index does not tell of a disk that fills up on its last page
-    path.write_bytes(faiss.serialize_index(index).data)
-
-
-def map_index(path: Path) -> Any:
-    """Map an index that `write_index` wrote into memory; RuntimeError where FAISS cannot read it."""
-    # this flag alone maps every index type used here; IO_FLAG_MMAP maps only inverted lists
-    return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    if len(points) <= exact_up_to:
+        return np.zeros((1, points.shape[1]), np.float32), np.zeros(len(points), np.int64)
+    points = np.ascontiguousarray(points)
+    index = _empty(points, "Flat", seed, exact_up_to, PROBES)
+    centroids = np.asarray(index.quantizer.reconstruct_n(0, index.nlist))
+    return centroids, index.quantizer.search(points, 1)[1][:, 0]

@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.base.types import Bools
-from fingerprint.clustering.faiss_index import set_threads
 from fingerprint.domain.errors import StampMismatch
 from fingerprint.domain.signature import Signature
 from fingerprint.embedding.embedder import Embedder, stamp_of
@@ -78,7 +77,6 @@ class Hunter:
         with tempfile.TemporaryDirectory(prefix="fingerprint-hunt-") as folder:
             # mapped files stay readable once their names are gone
             publish(Path(folder), signatures, here, night=None, senders=target.senders)
-            set_threads(1)
             self._matcher = Matcher(open_snapshot(Path(folder)), embedder)
 
     def find(self, batch: pa.RecordBatch) -> pa.Table:

@@ -27,7 +27,7 @@ MOST_PROCESSES = 4
 """More would mostly compile the same small kernels again, which others are made of."""
 
 LIST = Path(__file__).with_name("kernels.jsonl")
-OF_LOOKUPS = ("fingerprint.matching.", "fingerprint.clustering.centroids:")
+OF_LOOKUPS = ("fingerprint.matching.",)
 """How the names of kernels begin that no night calls."""
 
 _PACKAGE = Path(__file__).parents[1]

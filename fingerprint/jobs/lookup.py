@@ -99,7 +99,7 @@ def lookup(
 def open_matcher(home: Home, model: str | None = None) -> Matcher:
     """Open a home's lookup snapshot for a process that answers request by request; an old one is made anew.
 
-    Lookups use one thread each from here on, FAISS's too, and the last vectors of a slow model are remembered. Raises SnapshotError for a
+    The tokenizer uses one thread from here on, and the last vectors of a slow model are remembered. Raises SnapshotError for a
     home that no night has worked on, StampMismatch if the model is not the home's.
     """
     one_thread()

@@ -11,7 +11,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fingerprint.clustering.faiss_index import set_threads
 from fingerprint.domain.errors import SnapshotError, StoreError
 from fingerprint.domain.results import Match
 from fingerprint.domain.schemas import TURN_END
@@ -34,9 +33,8 @@ REMEMBERED = 16_384
 
 
 def one_thread() -> None:
-    """Let lookups of this process use one thread: a server runs a process a core, and threads would fight."""
+    """Let the tokenizer use one thread in this process: a server runs a process a core, and threads would fight."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    set_threads(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,7 +290,7 @@ class Matcher:
         vectors = self._embedder.encode(passages)
         if (carrier >= 0).any():
             vectors[: len(flat)] = self._besides(vectors[: len(flat)], offsets, carrier)
-        _, owners = self.snapshot.search(vectors, NEAR)
+        owners = self.snapshot.search(vectors, NEAR)
         return meanings.best_meaning(self._meanings, vectors, offsets, owners, carrier)
 
     def _worth(self, family: Ids, similarity: FloatArray) -> Doubles:

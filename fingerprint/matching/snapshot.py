@@ -12,17 +12,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
+from numpy.lib import format as npy
 
+from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.private import private_file, private_folder
 from fingerprint.base.types import FloatArray, Ids
-from fingerprint.clustering.faiss_index import (
-    centroids_of,
-    make_index,
-    map_index,
-    nearest,
-    norms_of,
-    write_index,
-)
+from fingerprint.clustering.byte_lists import ByteLists, make_lists, nearest
+from fingerprint.clustering.faiss_index import norms_of
 from fingerprint.domain.errors import SnapshotError, UsageError
 from fingerprint.domain.settings import Home
 from fingerprint.matching.snapshot_files import (
@@ -39,38 +36,54 @@ LOOKUP_PROBES = 8
 """Prototypes that are searched one by one, and the inverted lists that a search reads of more: fewer than for a night's
 neighbour graph, for a prompt looked up has many sentences, and a millisecond (D-053)."""
 
-INDEX_FILE = "prototypes.faiss"
+TOGETHER = 1_024
+"""Queries that one thread searches for at once: those of a lookup, or of several together, are fewer."""
+
+_OWN = frozenset(("owners", "prototypes", *(f"near_{name}" for name in ByteLists._fields)))
+"""Arrays that are made here."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """What lookups read, memory-mapped; workers of one machine share the pages, and nothing here is written.
 
-    arrays: by the names that `write_snapshot` was given. meta: the JSON object that it was given.
+    arrays: by the names that `write_snapshot` was given, and prototypes, (p, d). meta: the JSON object that it was given.
     """
 
     id: str
     arrays: Mapping[str, npt.NDArray[Any]]
     meta: Mapping[str, Any]
     owners: Ids
-    _index: Any
-    _centroids: FloatArray
+    _lists: ByteLists
 
-    def search(self, queries: FloatArray, k: int) -> tuple[FloatArray, Ids]:
-        """Find the k prototypes nearest to each query.
+    def search(self, queries: FloatArray, k: int) -> Ids:
+        """Find the k prototypes nearest to each query: returns their owners (q, k) int32, the nearest first, -1 where there are fewer.
 
-        queries: (q, d) float32 unit rows. Returns similarity (q, k) float32, descending, and owners (q, k)
-        int32; where there are fewer prototypes, -1 and -1. One owner may stand more than once.
-        Raises UsageError on another dimension.
+        queries: (q, d) float32 unit rows, or zeros, to which none is near. One owner may stand more than once. Raises
+        UsageError on another dimension.
         """
-        if queries.ndim != 2 or queries.shape[1] != self._index.d:
-            raise UsageError(f"queries (q, {self._index.d}) expected, {queries.shape} given")
-        similarity, hits = nearest(self._index, self._centroids, queries, k)
-        if not len(self.owners):
-            return np.full(hits.shape, -1, np.float32), np.full(hits.shape, -1, np.int32)
-        none = hits < 0
-        similarity[none] = -1.0
-        return np.minimum(similarity, 1.0), np.where(none, -1, self.owners[hits]).astype(np.int32)
+        dimension = self._lists.code.shape[1]
+        if queries.ndim != 2 or queries.shape[1] != dimension:
+            raise UsageError(f"queries (q, {dimension}) expected, {queries.shape} given")
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+
+        def of(part: FloatArray) -> Ids:
+            return _nearest_owners(self._lists, self.owners, part, LOOKUP_PROBES, k)
+
+        if len(queries) <= TOGETHER:
+            return of(queries)
+        parts = (queries[begin : begin + TOGETHER] for begin in range(0, len(queries), TOGETHER))
+        return np.concatenate(list(in_order(of, parts, threads=workers())))
+
+
+@njit(cache=True, nogil=True)
+def _nearest_owners(lists: ByteLists, owners: Ids, queries: FloatArray, probes: int, k: int) -> Ids:
+    near = nearest(lists, queries, probes, k)
+    for row in range(len(near)):
+        for n in range(k):
+            if near[row, n] >= 0:
+                near[row, n] = owners[near[row, n]]
+    return near
 
 
 def write_snapshot(
@@ -90,30 +103,36 @@ def write_snapshot(
     norms_of(vectors)
     if owners.shape != (len(vectors),):
         raise UsageError(f"{len(vectors)} owners expected, one a prototype, {owners.shape} given")
-    bad = [name for name in arrays if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "owners"]
+    bad = [name for name in arrays if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in _OWN]
     if bad:
-        raise UsageError(f"an array is named in [a-z0-9_] and not 'owners', {bad[0]!r} given")
+        raise UsageError(f"an array is named in [a-z0-9_] and not as one made here, {bad[0]!r} given")
     aside = Home(home).snapshots / ".writing"
     try:
         shutil.rmtree(aside, ignore_errors=True)
         private_folder(Home(home).snapshots)
         private_folder(aside)
         try:
-            return make_live(home, aside, _fill(aside, vectors, {**arrays, "owners": owners}, meta))
+            lists = make_lists(vectors, 0, LOOKUP_EXACT_UP_TO)._asdict()
+            own = {
+                "owners": owners,
+                "prototypes": vectors,
+                **{f"near_{name}": a for name, a in lists.items()},
+            }
+            return make_live(home, aside, _fill(aside, {**arrays, **own}, meta))
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         raise SnapshotError(f"snapshot cannot be written under {home}: {error}") from error
 
 
-def _fill(
-    aside: Path, vectors: FloatArray, arrays: Mapping[str, npt.NDArray[Any]], meta: Mapping[str, Any]
-) -> bytes:
-    """Write the index and the arrays, and return the manifest that lists them."""
-    index = make_index(vectors, "Flat", 0, exact_up_to=LOOKUP_EXACT_UP_TO, probes=LOOKUP_PROBES)
-    write_index(index, private_file(aside / INDEX_FILE))
+def _fill(aside: Path, arrays: Mapping[str, npt.NDArray[Any]], meta: Mapping[str, Any]) -> bytes:
+    """Write the arrays, and return the manifest that lists them."""
     for name, array in arrays.items():
-        np.save(private_file(aside / f"{name}.npy"), np.ascontiguousarray(array), allow_pickle=False)
+        array = np.ascontiguousarray(array)
+        # np.save does not tell of a disk that fills up on an array's last page
+        with private_file(aside / f"{name}.npy").open("wb") as file:
+            npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
+            file.write(array.data)
     files = {path.name: sha256(path) for path in sorted(aside.iterdir())}
     return json.dumps(
         {"format": FORMAT, "files": files, "meta": dict(meta)}, sort_keys=True, indent=1
@@ -135,13 +154,13 @@ def open_snapshot(home: Path, *, verify: bool = True) -> Snapshot:
         elif not (folder / file).is_file():
             raise SnapshotError(f"{folder / file} is missing")
     try:
-        index = map_index(folder / INDEX_FILE)
         arrays = {
             # a plain view: every slice of a memmap makes a memmap
             Path(file).stem: np.asarray(np.load(folder / file, mmap_mode="r", allow_pickle=False))
             for file in manifest["files"]
             if file.endswith(".npy")
         }
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise SnapshotError(f"snapshot {folder} cannot be mapped: {error}") from error
-    return Snapshot(name, arrays, manifest["meta"], arrays.pop("owners"), index, centroids_of(index))
+    lists = ByteLists(*(arrays.pop(f"near_{field}") for field in ByteLists._fields))
+    return Snapshot(name, arrays, manifest["meta"], arrays.pop("owners"), lists)

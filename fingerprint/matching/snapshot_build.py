@@ -52,7 +52,7 @@ def publish(
         home,
         vectors=vectors,
         owners=np.repeat(np.arange(len(signatures), dtype=np.int32), counts),
-        arrays={**_arrays(signatures, senders), "prototypes": vectors, "bounds": bounds},
+        arrays={**_arrays(signatures, senders), "bounds": bounds},
         meta={
             "stamp": stamp_to_json(stamp),
             "night": night,
