@@ -59,6 +59,13 @@ def test_an_id_typed_in_full_opens_its_page(service: Running, account: str) -> N
     assert service.client.get(got.headers["location"]).status_code == 200
 
 
+@pytest.mark.parametrize(("only", "words"), [("departed", "unlike honest traffic"), ("relay", "take turns")])
+def test_an_empty_list_says_of_what(service: Running, only: str, words: str) -> None:
+    empty = re.search(r'<div class="empty"><p>(.*?)</p>', service.client.get(f"/accounts?only={only}").text)
+    assert empty is not None
+    assert words in empty[1]
+
+
 def test_links_of_earlier_reports_lead_to_the_page(service: Running) -> None:
     got = service.client.get("/accounts/acc%2Fslash%3Fx%3D1%23f")
     assert got.headers["location"] == "/account?id=acc%2Fslash%3Fx%3D1%23f"
