@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fingerprint.jobs import first_use
 
 LIST = Path(first_use.__file__).with_name("kernels.jsonl")
@@ -50,6 +52,12 @@ def written(of: Any) -> first_use.Type:
 def work(folder: Path) -> None:
     """Run nights of several forms of logs, and lookups, in this process."""
     from fingerprint.cli.main import cli
+    from fingerprint.clustering.inverted_lists import ListSearch
+
+    # nights as small as these compare all pairs
+    points = np.eye(32, dtype=np.float32)
+    for _ in ListSearch(probes=2, directions=16)(points, 4, 0, 0):
+        pass
 
     def run(*words: object) -> None:
         try:

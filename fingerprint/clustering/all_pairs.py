@@ -73,12 +73,12 @@ def _keep(near: FloatArray, one: int, other: int, least: FloatArray, products: F
                 continue
             for c in range(begin, end):
                 if near[r, c] > -np.inf:
-                    _offer(near[r, c], i, other + c, least, products, ids)
-                    _offer(near[r, c], other + c, i, least, products, ids)
+                    offer(near[r, c], i, other + c, least, products, ids)
+                    offer(near[r, c], other + c, i, least, products, ids)
 
 
 @kernel
-def _offer(
+def offer(
     product: np.float32, to: int, point: int, least: FloatArray, products: FloatArray, ids: Ids
 ) -> None:
     """Give a point a place among the nearest of another if it is nearer than the last one, or as near and before it."""

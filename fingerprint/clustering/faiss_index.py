@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,23 +37,6 @@ def search(points: FloatArray, wide: int, seed: int, exact_up_to: int) -> Iterat
     index = make_index(points, "SQ8", seed, exact_up_to=exact_up_to)
     for start in range(0, len(points), BATCH):
         yield index.search(points[start : start + BATCH], wide)[1]
-
-
-def search_lists(points: FloatArray, wide: int, seed: int, probes: int) -> Iterator[IntArray]:
-    """Search as `search` does through inverted lists, so many for each point, for which lists are looked up once only.
-
-    What is read of the lists is held for all points: 12 bytes a point and probe.
-    """
-    index = _empty(points, "SQ8", seed, 0, probes)
-    parts = [points[start : start + BATCH] for start in range(0, len(points), BATCH)]
-    with ThreadPoolExecutor(faiss.omp_get_max_threads()) as pool:  # its products use one thread (D-208)
-        probed = list(pool.map(lambda part: index.quantizer.search(part, probes), parts))
-    nearness, lists = (np.concatenate(column) for column in zip(*probed, strict=True))
-    own = np.ascontiguousarray(lists[:, 0])
-    index.add_core(len(points), faiss.swig_ptr(points), None, faiss.swig_ptr(own))
-    for start in range(0, len(points), BATCH):
-        part = slice(start, start + BATCH)
-        yield index.search_preassigned(points[part], wide, lists[part], nearness[part])[1]
 
 
 def train(points: FloatArray, seed: int, exact_up_to: int) -> Bytes:

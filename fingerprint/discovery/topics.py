@@ -16,7 +16,8 @@ from scipy import sparse
 from fingerprint.base.stats import pick_evenly, q_values
 from fingerprint.base.types import Doubles, Embed, FloatArray, Ids, IntArray
 from fingerprint.clustering.hdbscan_graph import cluster
-from fingerprint.clustering.knn import knn_graph
+from fingerprint.clustering.inverted_lists import ListSearch
+from fingerprint.clustering.knn import Neighbours, knn_graph
 from fingerprint.discovery.assignment import Assignment
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery, Graph
@@ -30,8 +31,11 @@ from fingerprint.text.sentences import heads
 MAX_UNASSIGNED = 32_768
 """Prompts in no family that are embedded, to find families of meaning among them."""
 
-EXACT_UP_TO = 16_384
-"""Prompts above this number are compared through inverted lists."""
+EXACT_UP_TO = 8_192
+"""Prompts above this number are compared through inverted lists (D-328)."""
+
+SEARCH = ListSearch(probes=32, directions=128)
+"""Finds candidates among so many."""
 
 MIN_SAMPLES = 5
 """HDBSCAN's: the neighbour whose distance tells how dense it is around a prompt."""
@@ -65,6 +69,14 @@ class Topics:
     unassigned: Unassigned
 
 
+def graph_of_meaning(
+    vectors: FloatArray, k: int, *, seed: int = 0, exact_up_to: int = EXACT_UP_TO
+) -> Neighbours:
+    """Find neighbours as `knn.knn_graph` does, of many vectors by SEARCH."""
+    search = SEARCH if len(vectors) > exact_up_to else None
+    return knn_graph(vectors, k, seed=seed, exact_up_to=exact_up_to, search=search)
+
+
 def topics(
     batch: Batch,
     discovery: Discovery,
@@ -73,7 +85,7 @@ def topics(
     embed: Embed,
     settings: Settings,
     *,
-    graph: Graph = knn_graph,
+    graph: Graph = graph_of_meaning,
     fresh: bool = True,
 ) -> Topics:
     """Find families of meaning among the prompts that no family holds, stored ones first; others only if `fresh`.
@@ -144,7 +156,7 @@ def cluster_by_meaning(
     accounts: int,
     neighbours: int,
     rate: float,
-    graph: Graph = knn_graph,
+    graph: Graph = graph_of_meaning,
 ) -> Ids:
     """Cluster prompts by meaning, (m,) int32 labels, -1 = none; only clusters whose senders act together stay.
 

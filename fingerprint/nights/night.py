@@ -17,7 +17,6 @@ import pyarrow as pa
 from fingerprint.base.parallel import prefetch, workers
 from fingerprint.base.sparse import ranges
 from fingerprint.base.types import Ids, IntArray
-from fingerprint.clustering.knn import knn_graph
 from fingerprint.discovery import discover as discovery_stage
 from fingerprint.discovery import frames, layers, leftovers
 from fingerprint.discovery.assignment import Assignment, Whole
@@ -25,6 +24,7 @@ from fingerprint.discovery.batch import Batch, Requests, collect
 from fingerprint.discovery.discover import Discovery, Graph
 from fingerprint.discovery.families import COVER
 from fingerprint.discovery.leftovers import Leftovers
+from fingerprint.discovery.topics import graph_of_meaning
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.results import IngestReport
 from fingerprint.evidence.slot_fillings import Fillings, fillings, told_apart
@@ -184,7 +184,7 @@ def discover(night: Night, known: KnownFamilies, job: Job) -> Discovered:
     carrier = layers.carriers_of(batch, discovery, job.settings)
     continued = discovery.continued(known.signatures)
     assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, job.embed, carrier)
-    return Discovered(batch, discovery, assignment, whole, left, knn_graph)
+    return Discovered(batch, discovery, assignment, whole, left, graph_of_meaning)
 
 
 def _extended(

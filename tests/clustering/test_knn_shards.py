@@ -44,13 +44,6 @@ def test_shards_find_what_one_index_finds(exact_up_to: int, monkeypatch: pytest.
     assert np.array_equal(one.similarity, parts.similarity)
 
 
-def test_points_that_are_looked_up_among_the_lists_once_find_the_same() -> None:
-    x = unit(3_000)
-    twice = np.concatenate(list(faiss_index.search(x, 10, 0, 1_000)))
-    once = np.concatenate(list(faiss_index.search_lists(x, 10, 0, faiss_index.PROBES)))
-    assert (twice == once).mean() > 0.999
-
-
 def test_equal_points_come_by_number_and_missing_ones_last() -> None:
     similarity = np.array([[0.9, 0.5, -1.0]], dtype=np.float32)
     left, right = np.array([[4, 1, -1]]), np.array([[0, 2, -1]])
