@@ -41,6 +41,14 @@ def create_app(config: Config, telemetry: Telemetry | None = None) -> FastAPI:
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
         openapi_url="/v1/openapi.json",
+        # ours is told what to send (D-220); theirs would send messages of errors, and asks at every request
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
     )
     app.state.service, app.state.telemetry = Service(config), telemetry
     problems.install(app)

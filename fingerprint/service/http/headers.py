@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = "; ".join(
@@ -29,6 +28,7 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 _RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+_NOT_KEPT = (b"cache-control", b"no-store")
 
 
 class SecurityHeaders:
@@ -45,11 +45,9 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                cached = "cache-control" in headers
-                message["headers"] = [*message["headers"], *_RAW]
-                if not cached:
-                    message["headers"].append((b"cache-control", b"no-store"))
+                own = message["headers"]
+                cached = any(name == b"cache-control" for name, _ in own)
+                message["headers"] = [*own, *_RAW] if cached else [*own, *_RAW, _NOT_KEPT]
             await send(message)
 
         await self.app(scope, receive, with_headers)
