@@ -1,15 +1,16 @@
-"""How unlike the things are that two families are filled with, by meaning: parts of one template are filled alike (D-257)."""
+"""What the prompts of families of one pool show of each other: how unlike they are filled, and whether they mix (D-257, D-320)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 from scipy import sparse
 
 from fingerprint.base.stats import pick_evenly
-from fingerprint.base.types import Doubles, Embed, FloatArray, IntArray, TextsOfPrompts
+from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, IntArray, TextsOfPrompts
+from fingerprint.discovery.reworded import CLAIMED
 from fingerprint.discovery.same_fillings import OWN_SHARE
 from fingerprint.text.sentences import split_sentences
 
@@ -19,20 +20,87 @@ SAMPLE = 48
 FEWEST_FILLED = 4
 """Prompts with a filling from which on what fills a family is known."""
 
+IN_PART = 0.8
+"""A prompt holds a sentence of another family's template if one of its own has this cosine with it."""
 
-def filling_discrepancy(
-    texts: TextsOfPrompts, members: sparse.csr_matrix, one: IntArray, other: IntArray, embed: Embed
-) -> Doubles:
-    """Return how unlike the fillings of pairs of families are, (p,) float64, about 0 for those of one kind, NaN unknown.
+FEWEST_MIXED = 3
+"""Prompts of a family that hold what another's template says from which on this is no chance."""
 
-    The unbiased squared maximum mean discrepancy (Gretton et al. 2012, JMLR 13, eq. 3) between the mean vectors of what
-    each prompt says beside its family's text, with their cosine as kernel. texts: of the n prompts. members: (f, n) CSR.
-    one, other: (p,) rows of families.
+
+@dataclass(frozen=True, slots=True)
+class Resemblance:
+    """What the prompts of pairs (p,) of families show of each other.
+
+    unlike: how unlike they are filled, about 0 for those of one kind, NaN where that is unknown. mixed: the larger share of
+    one's prompts, 0 to 1, that hold a sentence which the other's template says, and their own does not.
+    """
+
+    unlike: Doubles
+    mixed: Doubles
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Sentences of some prompts of a family: vectors (s, d), unit rows; prompt (s,), of `prompts`; filling (s,), which are not the family's own."""
+
+    vectors: FloatArray
+    prompt: IntArray
+    filling: Bools
+    prompts: int
+
+
+def resemblance(
+    texts: TextsOfPrompts,
+    members: sparse.csr_matrix,
+    said: Sequence[FloatArray],
+    one: IntArray,
+    other: IntArray,
+    embed: Embed,
+) -> Resemblance:
+    """Compare the prompts of pairs of families.
+
+    How unlike they are filled is the unbiased squared maximum mean discrepancy (Gretton et al. 2012, JMLR 13, eq. 3)
+    between the mean vectors of what each prompt says beside its family's text, with their cosine as kernel. texts: of the
+    n prompts. members: (f, n) CSR. said: (f) what each family's template says, (c, d) unit rows. one, other: (p,) rows of
+    families.
     """
     rows, place = np.unique(np.concatenate([one, other]), return_inverse=True)
-    vectors = [_fillings(texts, members[row].indices, embed) for row in rows.tolist()]
+    read = [_read(texts, members[row].indices, said[row], embed) for row in rows.tolist()]
     first, second = place[: len(one)].tolist(), place[len(one) :].tolist()
-    return _discrepancies(vectors, first, second)
+    mixed = [
+        max(
+            _mixed(read[i], said[rows[i]], said[rows[j]]),
+            _mixed(read[j], said[rows[j]], said[rows[i]]),
+        )
+        for i, j in zip(first, second, strict=True)
+    ]
+    unlike = _discrepancies([_fillings(family) for family in read], first, second)
+    return Resemblance(unlike, np.array(mixed, dtype=np.float64))
+
+
+def _read(texts: TextsOfPrompts, prompts: IntArray, said: FloatArray, embed: Embed) -> _Read:
+    chosen = pick_evenly(np.sort(prompts), SAMPLE).astype(np.int64)
+    flat, offsets = split_sentences(texts(chosen))
+    vectors = embed(flat)
+    code = flat.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    own = np.bincount(code)[code] > max(OWN_SHARE * len(chosen), 1.0) if len(code) else np.zeros(0, np.bool_)
+    # a wording that few of them have is no filling, either
+    own |= _nearest(vectors, said) >= CLAIMED
+    return _Read(vectors, np.repeat(np.arange(len(chosen)), np.diff(offsets)), ~own, len(chosen))
+
+
+def _nearest(vectors: FloatArray, said: FloatArray) -> FloatArray:
+    """Return the cosine of each sentence (s,) with the nearest of what is said (c, d), -1 where that is nothing."""
+    if not len(said) or not len(vectors):
+        return np.full(len(vectors), -1.0, dtype=np.float32)
+    return np.asarray((vectors @ said.T).max(axis=1))
+
+
+def _mixed(read: _Read, own: FloatArray, others: FloatArray) -> float:
+    """Return the share of some prompts that hold what others' template says (c, d) and their own (o, d) does not."""
+    foreign = others[_nearest(others, own) < CLAIMED]
+    prompts = len(np.unique(read.prompt[_nearest(read.vectors, foreign) >= IN_PART]))
+    return prompts / read.prompts if prompts >= FEWEST_MIXED else 0.0
 
 
 def _discrepancies(vectors: Sequence[FloatArray], one: Sequence[int], other: Sequence[int]) -> Doubles:
@@ -49,18 +117,10 @@ def _discrepancies(vectors: Sequence[FloatArray], one: Sequence[int], other: Seq
     return out
 
 
-def _fillings(texts: TextsOfPrompts, prompts: IntArray, embed: Embed) -> FloatArray:
-    """Return the mean vector of the sentences of each prompt that are not the family's own, (m, d) unit rows."""
-    chosen = pick_evenly(np.sort(prompts), SAMPLE).astype(np.int64)
-    flat, offsets = split_sentences(texts(chosen))
-    code = flat.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    filled = (
-        np.flatnonzero(np.bincount(code)[code] <= max(OWN_SHARE * len(chosen), 1.0)) if len(code) else code
-    )
-    vectors = embed(flat.take(pa.array(filled)))
-    prompt = np.repeat(np.arange(len(chosen)), np.diff(offsets))[filled]
-    means = np.zeros((len(chosen), vectors.shape[1]), dtype=np.float32)
-    np.add.at(means, prompt, vectors)
+def _fillings(read: _Read) -> FloatArray:
+    """Return the mean vector of what fills each prompt that is filled, (m, d) unit rows."""
+    means = np.zeros((read.prompts, read.vectors.shape[1]), dtype=np.float32)
+    np.add.at(means, read.prompt[read.filling], read.vectors[read.filling])
     length = np.linalg.norm(means, axis=1)
     known = length > 0
     return np.asarray(means[known] / length[known, None], dtype=np.float32)

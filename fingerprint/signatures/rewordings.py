@@ -14,7 +14,7 @@ from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, HashArray, Ids, TextsOfPrompts
 from fingerprint.discovery.batch import Batch, behaviour_of
 from fingerprint.discovery.families import members_of
-from fingerprint.discovery.filling_kinds import filling_discrepancy
+from fingerprint.discovery.filling_kinds import resemblance
 from fingerprint.discovery.reworded import FEWEST_SAID, MOSTLY, things_said
 from fingerprint.discovery.same_fillings import same_fillings
 from fingerprint.domain.signature import Signature, Template
@@ -82,8 +82,8 @@ def rewordings(
         # a stored variant's prompts count for its original
         whole = members_of(owned_by(described.assignment.label, owners(described.signatures)), families)
         one, other = of_one_pool(whole, batch.senders())
-        unlike = filling_discrepancy(texts, whole, one, other, embed)
-    alike = Alike(spoken, filled.result(), OnePool(one, other, unlike))
+        prompts = resemblance(texts, whole, _said(described.signatures), one, other, embed)
+    alike = Alike(spoken, filled.result(), OnePool(one, other, prompts))
     wordings, owner = with_variants(
         batch.senders(), described.signatures, members, described.born, common, alike
     )
@@ -118,12 +118,6 @@ def with_variants(
     """
     owner = owners(signatures)
     templates = [s.template for s in signatures]
-    own = [s.prototypes for s in signatures]
-    # a stored variant's prompts and sentences count for its original
-    sentences = [
-        np.concatenate([own[v] for v in np.flatnonzero(owner == f) if len(own[v])] or [own[f]])
-        for f in range(len(owner))
-    ]
     length = np.array([len(str(t)) for t in templates], dtype=np.int64)
     join = sparse.csr_matrix(
         (np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), shape=(len(owner),) * 2
@@ -132,7 +126,7 @@ def with_variants(
     familiar, rare = _words(common, templates)
     # parts of sentences, as a reworded family shows, do not tell a language
     familiar[[s.kind == "reworded" for s in signatures]] = 1.0
-    wording = Wording(sentences, (join @ members).tocsr(), familiar, rare, length, least)
+    wording = Wording(_said(signatures), (join @ members).tocsr(), familiar, rare, length, least)
     original = originals(wording, born, senders, spoken=alike.spoken)
     original = siblings(wording, born, original, alike.filled, alike.pairs)
     out = [
@@ -140,6 +134,15 @@ def with_variants(
         for f, s in enumerate(signatures)
     ]
     return out, np.where(original >= 0, original, owner).astype(np.int32)
+
+
+def _said(signatures: Sequence[Signature]) -> list[FloatArray]:
+    """Return what each family's template says, (c, d) unit rows; a stored variant's sentences count for its original."""
+    owner, own = owners(signatures), [s.prototypes for s in signatures]
+    return [
+        np.concatenate([own[v] for v in np.flatnonzero(owner == f) if len(own[v])] or [own[f]])
+        for f in range(len(owner))
+    ]
 
 
 def said_by_others(

@@ -2,7 +2,7 @@
 
 `variants` asks for a small rewording of a large original. A campaign that deals its requests over several frames,
 languages or wordings evenly has none: its families are told by what fills them (`same_fillings`), or by a pool that sends
-in languages foreign to each other (D-160, D-161), or families that say the same (D-256), or parts of it (D-257).
+in languages foreign to each other (D-160, D-161), or families that say the same (D-320), or parts of it (D-257, D-321).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from scipy import sparse
 
 from fingerprint.base import stats
 from fingerprint.base.sparse import components
-from fingerprint.base.types import Bools, Doubles, Ids, IntArray
+from fingerprint.base.types import Bools, FloatArray, Ids, IntArray
+from fingerprint.discovery.filling_kinds import Resemblance
 from fingerprint.evidence.null_models import POOL_OVERLAP_P
 from fingerprint.signatures.variants import MAX_FOREIGN_SHARE, Wording
 
@@ -27,16 +28,26 @@ LARGER_POOL = 3
 LONGER = 2.0
 """A translation is at most so many times longer or shorter."""
 
-FEWEST_SAID = 2
-"""Sentences of a template from which on two that say the same are one: single ones are alike by chance (D-256)."""
+FEWEST_SAID, SURELY_SAID = 2, 0.2
+"""Sentences of a template from which on two that say the same are one; single ones are alike by chance, and must say it by
+so much more than wordings must (D-256, D-320)."""
 
-SMALL = 24
-"""Prompts from which on a family stays apart from others that say the same: a pool's large templates are often alike, but
-each stands for itself (D-256)."""
+WORDING_UNLIKE = 0.1
+"""Wordings of a template are dealt over what fills it, and so are filled no more unlike each other than this
+(`Resemblance.unlike`), however many prompts they have; a pool's templates that are alike do other work (D-320)."""
 
-PART_MEANING, WORDING_MEANING, PART_UNLIKE, FEWEST_PARTS = -0.15, -0.1, 0.03, 3
-"""Parts of one template are no more than so much less alike than wordings of it must be, of one sentence or of several,
-and filled no more unlike each other (`filling_discrepancy`); two may be two templates, but so many are parts of one (D-257)."""
+VERBATIM, MOSTLY_VERBATIM, SAME_STEP = 0.97, 0.5, 0.36
+"""Templates that share so much of their sentences as good as word for word differ in their other ones, and if these are less
+alike than that (mean of both directions), they are templates for different steps (D-320)."""
+
+MIXED_SHARE, MIXED_UNLIKE = 0.1, 0.05
+"""Two families are parts of one template if this share of one's prompts also holds what the other's template says, and they
+are filled no more unlike each other than that (D-321)."""
+
+WORDING_MEANING, PART_MEANING, PART_UNLIKE, FEWEST_PARTS, PART_SENTENCES = -0.05, -0.15, 0.03, 3, 2
+"""Three families and more hang together as wordings or parts of one template that are no more than so much less alike than
+wordings of it must be, parts having no more than so many sentences, and filled no more unlike each other; two may be two
+templates (D-257, D-320)."""
 
 MIN_WORDS = 10
 """Rarer words of a template from which on they tell a language."""
@@ -47,11 +58,11 @@ COMMON_RARE_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class OnePool:
-    """Pairs (p,) of families that one pool sends, and how unlike they are filled, (p,), NaN where that is unknown."""
+    """Pairs (p,) of families that one pool sends, and what their prompts show of each other."""
 
     one: IntArray
     other: IntArray
-    unlike: Doubles
+    prompts: Resemblance
 
 
 def siblings(wording: Wording, born: Bools, original: Ids, filled: sparse.csr_matrix, pairs: OnePool) -> Ids:
@@ -65,9 +76,7 @@ def siblings(wording: Wording, born: Bools, original: Ids, filled: sparse.csr_ma
     prompts = np.diff(wording.members.indptr)
     alike = _of_like_size(filled, prompts)
     known = np.flatnonzero(original >= 0)
-    same = _foreign(wording, pairs.one, pairs.other) | _one_template(
-        wording, pairs.one, pairs.other, pairs.unlike
-    )
+    same = _foreign(wording, pairs.one, pairs.other) | _one_template(wording, pairs)
     one = np.concatenate([alike.row, pairs.one[same], known]).astype(np.int64)
     other = np.concatenate([alike.col, pairs.other[same], original[known]]).astype(np.int64)
     joined = born[one] | born[other]
@@ -114,25 +123,38 @@ def _foreign(wording: Wording, one: IntArray, other: IntArray) -> Bools:
     return np.asarray(near)
 
 
-def _one_template(wording: Wording, one: IntArray, other: IntArray, unlike: Doubles) -> Bools:
-    """Tell which pairs (p,) of families of one pool are of one template; unlike: how unlike they are filled, NaN unknown.
+def _one_template(wording: Wording, pairs: OnePool) -> Bools:
+    """Tell which pairs (p,) of families of one pool are of one template.
 
-    Wordings of it are small, and say the same, in two sentences at least. Parts of it are filled with one kind of thing,
-    and say something alike, in a sentence each or small; two such families are two templates, but three are parts of one.
+    Wordings of it say the same, and are filled alike. Parts of it stand together in some prompts; or they are short, and
+    say something alike, and are filled alike: two such families are two templates, but three are parts of one.
     """
-    prompts = np.diff(wording.members.indptr)
-    small = np.maximum(prompts[one], prompts[other]) < SMALL
-    meaning = np.array(
-        [wording.similarity(i, np.array([j]))[0] for i, j in zip(one.tolist(), other.tolist(), strict=True)]
-    ).reshape(len(one))
+    listed = list(zip(pairs.one.tolist(), pairs.other.tolist(), strict=True))
+    meaning = np.array([wording.similarity(i, np.array([j]))[0] for i, j in listed]).reshape(len(listed))
     sentences = np.array([len(s) for s in wording.sentences], dtype=np.int64)
-    same = small & (meaning >= 0) & (np.maximum(sentences[one], sentences[other]) >= FEWEST_SAID)
-    several = np.minimum(sentences[one], sentences[other]) >= FEWEST_SAID
-    least = np.where(several, WORDING_MEANING, PART_MEANING)
-    alike = (meaning >= 0) | ((meaning >= least) & (unlike <= PART_UNLIKE))
-    parts = same | (alike & (small | ~several))
-    group = components(one[parts], other[parts], len(sentences))
-    return np.asarray(same | (parts & (np.bincount(group)[group[one]] >= FEWEST_PARTS)))
+    longer = np.maximum(sentences[pairs.one], sentences[pairs.other])
+    unlike = pairs.prompts.unlike
+    same = (meaning >= np.where(longer >= FEWEST_SAID, 0.0, SURELY_SAID)) & ~(unlike > WORDING_UNLIKE)
+    same[same] = [
+        not _other_steps(wording.sentences[i], wording.sentences[j])
+        for (i, j), likely in zip(listed, same, strict=True)
+        if likely
+    ]
+    same |= (pairs.prompts.mixed >= MIXED_SHARE) & (unlike <= MIXED_UNLIKE)
+    least = np.where(longer <= PART_SENTENCES, PART_MEANING, WORDING_MEANING)
+    parts = (meaning >= least) & (unlike <= PART_UNLIKE)
+    group = components(pairs.one[same | parts], pairs.other[same | parts], len(sentences))
+    return np.asarray(same | (parts & (np.bincount(group)[group[pairs.one]] >= FEWEST_PARTS)))
+
+
+def _other_steps(one: FloatArray, other: FloatArray) -> bool:
+    """Tell whether two templates share most sentences, (c, d) unit rows, and mean something else by the rest."""
+    cosine = one @ other.T
+    ours, theirs = cosine.max(axis=1, initial=-1.0) < VERBATIM, cosine.max(axis=0, initial=-1.0) < VERBATIM
+    if max(ours.mean(), theirs.mean()) > 1 - MOSTLY_VERBATIM or not (ours.any() and theirs.any()):
+        return False
+    rest = cosine[np.ix_(ours, theirs)]
+    return bool((rest.max(axis=1).mean() + rest.max(axis=0).mean()) / 2 < SAME_STEP)
 
 
 def _apart(wording: Wording, one: int, other: int) -> bool:

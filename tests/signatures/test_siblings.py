@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import sparse
 from support.crafted import Sent, batch_of, words
 
 from fingerprint.base.types import FloatArray
-from fingerprint.discovery.filling_kinds import filling_discrepancy
+from fingerprint.discovery.filling_kinds import Resemblance, resemblance
 from fingerprint.discovery.same_fillings import same_fillings
 from fingerprint.embedding.embedder import Embedder
-from fingerprint.signatures.siblings import PART_UNLIKE, OnePool, of_one_pool, siblings
+from fingerprint.signatures.siblings import PART_UNLIKE, WORDING_UNLIKE, OnePool, of_one_pool, siblings
 from fingerprint.signatures.variants import Wording
 
 ACCOUNTS = 2_000
@@ -26,10 +29,10 @@ def pools(*accounts: range) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     return members, sparse.csr_matrix((np.ones(len(rows)), (rows, sender)), shape=(len(rows), ACCOUNTS))
 
 
-def alike(family: int, sentences: int, cosine: float) -> FloatArray:
-    """So many orthogonal sentences, each of that cosine with its like in another family."""
-    out = np.zeros((sentences, 4 * max(sentences, 1)), dtype=np.float32)
-    for n in range(sentences):
+def alike(family: int, cosines: Sequence[float]) -> FloatArray:
+    """Orthogonal sentences, each of that cosine with its like in another family."""
+    out = np.zeros((len(cosines), 4 * max(len(cosines), 1)), dtype=np.float32)
+    for n, cosine in enumerate(cosines):
         out[n, 4 * n], out[n, 4 * n + 1 + family] = np.sqrt(cosine), np.sqrt(1 - cosine)
     return out
 
@@ -43,15 +46,15 @@ def joined(
     filled: sparse.csr_matrix = NOTHING,
     same_words: bool = False,
     words: int = 12,
-    sentences: int = 0,
-    cosine: float = 0.0,
+    cosines: Sequence[float] = (),
     unlike: float = np.nan,
+    mixed: float = 0.0,
 ) -> list[int]:
-    """Which family each of three is put to; cosine: of each sentence of one and its like in another."""
+    """Which family each of three is put to; cosines: of each sentence of one and its like in another."""
     members, senders = pools(*accounts)
     rare = np.ones((3, 3 * words)) if same_words else np.kron(np.eye(3), np.ones(words))
     wording = Wording(
-        [alike(family, sentences, cosine) for family in range(3)],
+        [alike(family, cosines) for family in range(3)],
         members,
         np.array(familiar),
         sparse.csr_matrix(rare),
@@ -59,7 +62,7 @@ def joined(
         np.ones(3),
     )
     one, other = of_one_pool(members, senders)
-    pairs = OnePool(one, other, np.full(len(one), unlike))
+    pairs = OnePool(one, other, Resemblance(np.full(len(one), unlike), np.full(len(one), mixed)))
     return siblings(wording, np.array(born), np.array(original, np.int32), filled, pairs).tolist()
 
 
@@ -111,23 +114,39 @@ ONE_LANGUAGE = (0.6, 0.6, 0.6)
 
 def test_wordings_that_a_pool_deals_evenly_are_one_family() -> None:
     pools = (range(8), range(2, 13), range(100, 108))
-    assert joined(*pools, familiar=ONE_LANGUAGE, sentences=2, cosine=0.5) == [1, -1, -1]
-    assert joined(*pools, familiar=ONE_LANGUAGE, sentences=2, cosine=0.4) == [-1, -1, -1]
+    assert joined(*pools, familiar=ONE_LANGUAGE, cosines=[0.5, 0.5]) == [1, -1, -1]
+    assert joined(*pools, familiar=ONE_LANGUAGE, cosines=[0.4, 0.4]) == [-1, -1, -1]
 
 
-def test_large_templates_of_one_pool_that_say_the_same_stay_apart() -> None:
-    pools = (range(30), range(2, 34), range(100, 108))
-    assert joined(*pools, familiar=ONE_LANGUAGE, sentences=2, cosine=0.9, unlike=0.0) == [-1, -1, -1]
+def test_so_are_large_ones_where_they_are_filled_alike() -> None:
+    pools = (range(300), range(2, 340), range(1_000, 1_008))
+    assert joined(*pools, familiar=ONE_LANGUAGE, cosines=[0.9, 0.9], unlike=0.05) == [1, -1, -1]
 
 
-def test_single_sentences_of_two_families_are_alike_by_chance() -> None:
+def test_templates_of_one_pool_that_say_the_same_of_other_things_stay_apart() -> None:
+    pools = (range(300), range(2, 340), range(1_000, 1_008))
+    assert joined(*pools, familiar=ONE_LANGUAGE, cosines=[0.9, 0.9], unlike=0.2) == [-1, -1, -1]
+
+
+@pytest.mark.parametrize(("left", "whole"), [((0.1, 0.1), False), ((0.6, 0.6), True), ((1.0, 1.0), True)])
+def test_templates_that_share_most_sentences_are_one_if_the_others_mean_the_same(
+    left: tuple[float, ...], whole: bool
+) -> None:
+    pools = (range(300), range(2, 340), range(1_000, 1_008))
+    result = joined(*pools, familiar=ONE_LANGUAGE, cosines=[1.0, 1.0, 1.0, *left], unlike=0.0)
+    assert result == ([1, -1, -1] if whole else [-1, -1, -1])
+
+
+@pytest.mark.parametrize(("cosine", "whole"), [(0.5, False), (0.65, False), (0.75, True)])
+def test_single_sentences_of_two_families_are_somewhat_alike_by_chance(cosine: float, whole: bool) -> None:
     pools = (range(8), range(2, 13), range(100, 108))
-    assert joined(*pools, familiar=ONE_LANGUAGE, sentences=1, cosine=0.5, unlike=0.0) == [-1, -1, -1]
+    result = joined(*pools, familiar=ONE_LANGUAGE, cosines=[cosine], unlike=0.0)
+    assert result == ([1, -1, -1] if whole else [-1, -1, -1])
 
 
 def test_strangers_who_say_the_same_stay_apart() -> None:
     pools = (range(8), range(20, 31), range(40, 48))
-    assert joined(*pools, familiar=ONE_LANGUAGE, sentences=3, cosine=0.9, unlike=0.0) == [-1, -1, -1]
+    assert joined(*pools, familiar=ONE_LANGUAGE, cosines=[0.9] * 3, unlike=0.0, mixed=1.0) == [-1, -1, -1]
 
 
 @pytest.mark.parametrize(
@@ -138,21 +157,41 @@ def test_three_parts_that_a_pool_fills_alike_are_one_template(
     cosine: float, unlike: float, whole: bool
 ) -> None:
     pools = (range(8), range(2, 13), range(4, 12))
-    result = joined(*pools, familiar=ONE_LANGUAGE, sentences=1, cosine=cosine, unlike=unlike)
+    result = joined(*pools, familiar=ONE_LANGUAGE, cosines=[cosine], unlike=unlike)
     assert result == ([1, -1, 1] if whole else [-1, -1, -1])
 
 
-def filled(kinds: list[list[str]], embedder: Embedder) -> list[float]:
-    """How unlike the first kind of filling is to each other one, every one in a frame of its own."""
-    frames = ["answer what follows in one line", "say what you think of this", "read it, and reply to it"]
-    sent = [Sent(f"{frame}. {x}", "a") for frame, kind in zip(frames, kinds, strict=False) for x in kind]
+@pytest.mark.parametrize(
+    ("mixed", "unlike", "whole"),
+    [(0.2, 0.0, True), (0.05, 0.0, False), (0.2, 0.1, False), (0.2, np.nan, False)],
+)
+def test_parts_that_stand_together_in_some_prompts_are_one_template_whatever_they_say(
+    mixed: float, unlike: float, whole: bool
+) -> None:
+    pools = (range(300), range(2, 340), range(1_000, 1_008))
+    result = joined(*pools, familiar=ONE_LANGUAGE, cosines=[0.0] * 4, unlike=unlike, mixed=mixed)
+    assert result == ([1, -1, -1] if whole else [-1, -1, -1])
+
+
+FRAMES = ["answer what follows in one line", "say what you think of this", "read it, and reply to it"]
+
+
+def compared(kinds: list[list[str]], said: list[list[str]], embedder: Embedder) -> Resemblance:
+    """The first family beside each other one, every one in a frame of its own; said: their templates' sentences."""
+    sent = [Sent(f"{frame}. {x}", "a") for frame, kind in zip(FRAMES, kinds, strict=False) for x in kind]
     batch = batch_of(sent)
     family = np.repeat(np.arange(len(kinds)), [len(kind) for kind in kinds])
     rows = np.arange(len(sent))
     members = sparse.csr_matrix((np.ones(len(rows)), (family, rows)), shape=(len(kinds), len(rows)))
     others = np.arange(1, len(kinds))
     first = np.zeros(len(others), dtype=np.int64)
-    return filling_discrepancy(batch.texts_of, members, first, others, embedder.encode).tolist()
+    vectors = [embedder.encode(pa.array(texts, pa.large_string())) for texts in said]
+    return resemblance(batch.texts_of, members, vectors, first, others, embedder.encode)
+
+
+def filled(kinds: list[list[str]], embedder: Embedder) -> list[float]:
+    """How unlike the first kind of filling is to each other one."""
+    return compared(kinds, [[frame] for frame in FRAMES[: len(kinds)]], embedder).unlike.tolist()
 
 
 def test_fillings_of_one_kind_are_less_unlike_than_those_of_two() -> None:
@@ -169,6 +208,34 @@ def test_fillings_of_one_kind_are_less_unlike_than_those_of_two() -> None:
     assert same < PART_UNLIKE
     assert unlike > 3 * PART_UNLIKE
     assert np.isnan(filled([kind(*pets, 20), kind(*pets, 3)], Embedder.load("static"))).all()
+
+
+def test_what_says_what_the_template_says_in_other_words_is_no_filling() -> None:
+    pets = [f"where can one wash the {['dog', 'cat', 'parrot'][n % 3]} {n}" for n in range(24)]
+    reply = "please give your answer to all that follows in a single line"
+    one, other = pets[:12], [f"{pet}. {reply}" for pet in pets[12:]]
+    # a sentence that comes once in every way of writing it
+    other = [f"{x}{' now' * n}" for n, x in enumerate(other)]
+    embedder = Embedder.load("static")
+    known = compared([one, other], [[FRAMES[0]], [FRAMES[1], reply]], embedder).unlike
+    unknown = compared([one, other], [[FRAMES[0]], [FRAMES[1]]], embedder).unlike
+    assert known[0] < WORDING_UNLIKE < unknown[0]
+
+
+def test_families_mix_where_prompts_of_one_hold_what_the_others_template_says() -> None:
+    embedder = Embedder.load("static")
+    rule = "never name a price before the customer does"
+    alone = [f"where can one buy a lamp number {n}" for n in range(20)]
+    some = [f"{x}. {rule}" if n < 5 else x for n, x in enumerate(alone)]
+    few = [f"{x}. {rule}" if n < 2 else x for n, x in enumerate(alone)]
+
+    def mixed(kinds: list[list[str]], other: list[str]) -> float:
+        return float(compared(kinds, [[FRAMES[0]], other], embedder).mixed[0])
+
+    assert mixed([some, alone], [FRAMES[1], rule]) == 0.25
+    assert mixed([few, alone], [FRAMES[1], rule]) == 0
+    assert mixed([alone, alone], [FRAMES[1], rule]) == 0
+    assert mixed([some, alone], []) == 0
 
 
 def test_variants_of_a_family_that_joins_another_go_with_it() -> None:
@@ -206,9 +273,8 @@ def test_no_families() -> None:
     nothing = sparse.csr_matrix((0, 0))
     empty = Wording([], nothing, np.empty(0), nothing, np.empty(0, dtype=np.int64), np.empty(0))
     none = np.empty(0, dtype=np.int64)
-    pairs = OnePool(none, none, np.empty(0))
+    pairs = OnePool(none, none, Resemblance(np.empty(0), np.empty(0)))
     assert not len(siblings(empty, np.empty(0, np.bool_), np.empty(0, np.int32), nothing, pairs))
-    assert not len(
-        filling_discrepancy(batch_of([]).texts_of, nothing, none, none, Embedder.load("static").encode)
-    )
+    embed = Embedder.load("static").encode
+    assert not len(resemblance(batch_of([]).texts_of, nothing, [], none, none, embed).unlike)
     assert same_fillings(batch_of([]).texts_of, nothing).shape == (0, 0)
