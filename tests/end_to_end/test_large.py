@@ -24,10 +24,22 @@ SAMPLE = 1_200_000
 """Bytes of a sample, about a quarter of the traffic."""
 
 
+SMALL_SAMPLE = 300_000
+"""The same of a small day."""
+
+
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = simulate.preset("default", rows=6_000, accounts=700, campaigns=6, honest_templates=12)
     folder = tmp_path_factory.mktemp("simulated")
+    return simulate.write(config, folder / "day.parquet", truth=folder / "truth.parquet")[0]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A day of three samples, for nights that are worked often."""
+    config = simulate.preset("default", rows=1_500, accounts=200, campaigns=3, honest_templates=5)
+    folder = tmp_path_factory.mktemp("small")
     return simulate.write(config, folder / "day.parquet", truth=folder / "truth.parquet")[0]
 
 
@@ -103,16 +115,18 @@ for before, stage in zip([None, *stages], stages):
 
 
 def test_killed_in_any_stage_it_goes_on_there(
-    simulated: Path, sampled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_disk(monkeypatch, SAMPLE)
-    command = [sys.executable, "-c", DRIVER, str(SAMPLE), str(simulated), str(tmp_path), *STAGES]
-    ended = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    assert ended == [str(int(signal.SIGKILL))] * len(STAGES)
+    by_disk(monkeypatch, SMALL_SAMPLE)
+    whole = tmp_path / "whole"
+    assert worked(small, whole).newly_flagged
+    command = [sys.executable, "-c", DRIVER, str(SMALL_SAMPLE), str(small), str(tmp_path), *STAGES]
+    job = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert job.stdout.split() == [str(int(signal.SIGKILL))] * len(STAGES), job.stderr
     for at in STAGES:
-        begun = stages_of(simulated, tmp_path / at)
-        same(tmp_path / at, sampled)
-        assert families(tmp_path / at) == families(sampled), at
+        begun = stages_of(small, tmp_path / at)
+        same(tmp_path / at, whole)
+        assert families(tmp_path / at) == families(whole), at
         finished = [stage for stage in KEPT if STAGES.index(stage) < STAGES.index(at)]
         assert not set(finished) & set(begun), at
 
