@@ -113,8 +113,19 @@ def asked(texts: pa.Array | pa.ChunkedArray, chosen: Bools) -> pa.Array | pa.Chu
     """Return texts (q,), of the chosen ones (q,) only what follows the system prompt, where they have one."""
     if not chosen.any():
         return texts
-    own = pc.replace_substring_regex(texts, f"(?s)^[^{SYSTEM_END}]*{SYSTEM_END}", "", max_replacements=1)
-    return pc.if_else(pa.array(chosen), own, texts)
+    return strings(*_after_system(*buffers(texts), chosen))
+
+
+@njit(cache=True, nogil=True)
+def _after_system(data: Bytes, offsets: IntArray, chosen: Bools) -> tuple[Bytes, IntArray]:
+    begins = offsets[:-1].copy()
+    for row in range(len(begins)):
+        if chosen[row]:
+            for i in range(offsets[row], offsets[row + 1]):
+                if data[i] == SECTION:
+                    begins[row] = i + 1
+                    break
+    return gather(data, begins, offsets[1:])
 
 
 @kernel

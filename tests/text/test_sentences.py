@@ -99,3 +99,17 @@ def test_what_is_asked_follows_the_system_prompt() -> None:
     assert sentences.asked(texts, chosen).to_pylist() == [f"a task{TURN_END}more", "alone", f"b{SYSTEM_END}c"]
     assert sentences.asked(texts, ~chosen)[2].as_py() == "c"
     assert sentences.asked(texts, np.zeros(3, dtype=np.bool_)) is texts
+
+
+def test_of_chosen_texts_what_follows_the_system_prompt_is_asked() -> None:
+    texts = [
+        f"rules{SYSTEM_END}ask{SYSTEM_END}more",
+        "no rules",
+        f"é{SYSTEM_END}",
+        f"rules{SYSTEM_END}kept",
+        "",
+    ]
+    chosen = np.array([True, True, True, False, True])
+    left = sentences.asked(pa.array(["before", *texts], pa.large_string()).slice(1), chosen)
+    assert left.to_pylist() == [f"ask{SYSTEM_END}more", "no rules", "", texts[3], ""]
+    assert sentences.asked(pa.array(texts), np.zeros(5, np.bool_)).to_pylist() == texts
