@@ -144,8 +144,6 @@ def _without_cores(discovery: Discovery, prompts: IntArray) -> Shingles:
     return Shingles(
         shingles.hashes[places[kept]],
         joined[kept],
-        shingles.first[places[kept]],
-        shingles.last[places[kept]],
         np.append(0, np.cumsum(kept))[ends].astype(np.int64),
     )
 

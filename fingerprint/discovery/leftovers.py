@@ -201,16 +201,13 @@ def _tonight(families: Families, prompts: IntArray, batch: Batch) -> Families:
 
 
 def _shingles(tonight: Shingles, earlier: pa.Table) -> Shingles:
-    """Put the n-grams of earlier nights' prompts behind tonight's; where they stood in a text is not known."""
+    """Put the n-grams of earlier nights' prompts behind tonight's."""
     grams, joined = (earlier.column(name).combine_chunks() for name in ("grams", "joined"))
     lengths = pc.list_value_length(grams).to_numpy(zero_copy_only=False).astype(np.int64)
     hashes = grams.flatten().to_numpy(zero_copy_only=False)
-    nothing = np.zeros(len(hashes), dtype=np.int64)
     return Shingles(
         np.concatenate([tonight.hashes, hashes]),
         np.concatenate([tonight.joined, joined.flatten().to_numpy(zero_copy_only=False)]),
-        np.concatenate([tonight.first, nothing]),
-        np.concatenate([tonight.last, nothing]),
         np.concatenate([tonight.offsets, tonight.offsets[-1] + np.cumsum(lengths)]).astype(np.int64),
     )
 

@@ -32,7 +32,7 @@ from fingerprint.base.types import (
 from fingerprint.evidence.shared_runs import of_families, runs_of, share_in_common, wordings
 from fingerprint.evidence.word_vectors import in_other_script, word_vectors
 from fingerprint.text.masking import UUID
-from fingerprint.text.ngrams import shingle
+from fingerprint.text.ngrams import shingle, spans
 from fingerprint.text.tokenise import tokens
 
 MAX_REQUESTS = 300
@@ -192,11 +192,12 @@ def _fillings(
     """
     words = tokens(texts)
     shingles = shingle(words.hashes, words.section, words.row_offsets)
+    covered = spans(words.section, words.row_offsets)
     data, offsets = buffers(texts)
     out, out_offsets, count = _beside_grams(
         (data, offsets),
         (words.row_offsets, words.starts, words.ends),
-        (shingles.hashes, shingles.first, shingles.last, shingles.offsets),
+        (shingles.hashes, covered.first, covered.last, shingles.offsets),
         row,
         shared,
     )

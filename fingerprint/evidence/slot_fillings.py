@@ -15,7 +15,7 @@ from numba import njit
 from fingerprint.base.hashing import mix
 from fingerprint.base.sorting import holds
 from fingerprint.base.types import HashArray, Ids, IntArray
-from fingerprint.text.ngrams import Shingles
+from fingerprint.text.ngrams import Shingles, Spans
 
 MAX_SLOT_TOKENS = 8
 """Tokens of a slot up to which its value is kept: longer ones are taken from no list."""
@@ -33,18 +33,23 @@ class Fillings:
 
 
 def fillings(
-    shingles: Shingles, token_hashes: HashArray, offsets: IntArray, label: Ids, grams: Sequence[HashArray]
+    shingles: Shingles,
+    covered: Spans,
+    token_hashes: HashArray,
+    offsets: IntArray,
+    label: Ids,
+    grams: Sequence[HashArray],
 ) -> Fillings:
     """Take the grams of its family from each of n prompts.
 
-    shingles: of these prompts. token_hashes: (t,) uint64, of which prompt i has offsets[i] to offsets[i + 1]; offsets
+    shingles, covered: of these prompts. token_hashes: (t,) uint64, of which prompt i has offsets[i] to offsets[i + 1]; offsets
     (n + 1,). label: (n,) int32, each prompt's family, -1 = none. grams: the sorted grams of each family.
     """
     gram_offsets = np.cumsum([0, *(len(g) for g in grams)]).astype(np.int64)
     whole, slots = _hash_fillings(
         shingles.hashes,
-        shingles.first,
-        shingles.last,
+        covered.first,
+        covered.last,
         shingles.offsets,
         token_hashes,
         offsets,

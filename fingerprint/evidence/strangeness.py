@@ -17,8 +17,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from fingerprint.base.jit import kernel
+from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.types import Bools, Doubles, FloatArray, IntArray
-from fingerprint.clustering.faiss_index import make_index
 
 Projection: TypeAlias = Callable[[FloatArray], FloatArray]
 """Vectors (n, d) into unit rows (n, d) float32."""
@@ -32,11 +33,11 @@ REFERENCE = 2_048
 NEAREST = 3
 """Accounts whose nearest prompt counts; their mean distance is how far a prompt lies from others."""
 
-CANDIDATES = (16, 128, 1_024)
-"""Nearest reference prompts that are looked up to find one each of NEAREST accounts; more where fewer are not enough."""
+CHUNK = 512
+"""Prompts that are compared with the reference at once."""
 
-CHUNK = 16_384
-"""Prompts compared at once."""
+TOGETHER = 16
+"""Cosines that are looked at together: mostly none of them is near enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,35 +88,62 @@ def surprise(prompts: Prompts, reference: IntArray) -> Doubles:
 
 def _distances(prompts: Prompts, reference: IntArray, project: Projection) -> Doubles:
     """Return how far each prompt lies from others' nearest, (m,): the mean over NEAREST accounts of 1 - cosine."""
-    index = make_index(project(prompts.vectors[reference]), "Flat", 0)
+    points, owner = project(prompts.vectors[reference]), prompts.owner[reference]
     out = np.empty(len(prompts.owner))
-    for start in range(0, len(out), CHUNK):
-        rows = np.arange(start, min(start + CHUNK, len(out)))
-        for wide in CANDIDATES:
-            similarity, neighbours = index.search(project(prompts.vectors[rows]), min(wide, len(reference)))
-            neighbours = reference[neighbours]
-            usable = (neighbours != rows[:, None]) & (prompts.owner[neighbours] != prompts.owner[rows, None])
-            mean, missing = _of_different_accounts(similarity, prompts.owner[neighbours], usable)
-            out[rows] = 1 - mean
-            rows = rows[missing]
-            if not len(rows) or wide >= len(reference):
-                break
-    return out
+
+    def compare(rows: slice) -> None:
+        nearest, account = np.empty(NEAREST, dtype=np.float32), np.empty(NEAREST, dtype=np.int64)
+        cosines = project(prompts.vectors[rows]) @ points.T
+        _mean_of_nearest(cosines, prompts.owner[rows], owner, nearest, account, out[rows])
+
+    parts = (slice(begin, begin + CHUNK) for begin in range(0, len(out), CHUNK))
+    for _ in in_order(compare, parts, threads=workers()):
+        pass
+    return 1 - out
 
 
-def _of_different_accounts(similarity: FloatArray, account: IntArray, usable: Bools) -> tuple[Doubles, Bools]:
-    """Return the mean similarity (q,) of the nearest usable candidates (q, c) of NEAREST accounts, one of each.
+@kernel
+def _mean_of_nearest(
+    cosines: FloatArray, own: IntArray, owner: IntArray, nearest: FloatArray, account: IntArray, out: Doubles
+) -> None:
+    """Write the mean cosine of each prompt (m,) with the nearest prompt of each of the NEAREST accounts nearest to it.
 
-    Also tell where there are fewer (q,); those missing count as near as the last candidate, and are no nearer.
+    cosines: (m, r) with prompts of owners (r,); none of its own account counts. Where there are fewer accounts the missing
+    ones count as near as the farthest prompt. nearest, account: (NEAREST,) to work in.
     """
-    row, left = np.arange(len(usable)), usable.copy()
-    total, missing = np.zeros(len(row)), np.zeros(len(row), dtype=np.bool_)
-    for _ in range(NEAREST):
-        first, some = left.argmax(axis=1), left.any(axis=1)
-        total += np.where(some, similarity[row, first], similarity[:, -1])
-        missing |= ~some
-        left &= account != account[row, first][:, None]
-    return total / NEAREST, missing
+    last = NEAREST - 1
+    for row in range(len(own)):
+        nearest[:], account[:] = np.float32(-np.inf), -1
+        for begin in range(0, len(owner), TOGETHER):
+            end, enough = min(begin + TOGETHER, len(owner)), 0
+            for c in range(begin, end):
+                enough += cosines[row, c] > nearest[last]
+            if enough == 0:
+                continue
+            for c in range(begin, end):
+                if cosines[row, c] > nearest[last] and owner[c] != own[row]:
+                    _insert(nearest, account, cosines[row, c], owner[c])
+        farthest, total = np.float32(np.inf), 0.0
+        if account[last] < 0:
+            for c in range(len(owner)):
+                farthest = min(farthest, cosines[row, c])
+        for n in range(NEAREST):
+            total += float(nearest[n] if account[n] >= 0 else farthest)
+        out[row] = total / NEAREST
+
+
+@kernel
+def _insert(nearest: FloatArray, account: IntArray, cosine: np.float32, owner: int) -> None:
+    """Keep a cosine that is higher than the lowest among the nearest, in descending order, each account's highest."""
+    at = 0
+    while at < len(account) - 1 and account[at] != owner:
+        at += 1
+    if account[at] == owner and nearest[at] >= cosine:
+        return
+    while at > 0 and nearest[at - 1] < cosine:
+        nearest[at], account[at] = nearest[at - 1], account[at - 1]
+        at -= 1
+    nearest[at], account[at] = cosine, owner
 
 
 def _as_they_are(vectors: FloatArray) -> FloatArray:

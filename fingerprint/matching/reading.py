@@ -60,7 +60,7 @@ def _read(
     IntArray,
 ]:
     token_offsets, hashes, _, _, section = scan(data, offsets, kinds)
-    grams, _, _, _, starts = hash_grams(hashes, section, token_offsets, GRAM)
+    grams, _, starts = hash_grams(hashes, section, token_offsets, GRAM)
     family, score, coverage, row, other, its_score = find_best(grams, starts, index)
     rows = np.empty(len(family), np.int64)
     count = 0

@@ -16,7 +16,7 @@ from fingerprint.base.growing import widened
 from fingerprint.base.sorting import holds
 from fingerprint.base.types import HashArray, IntArray
 from fingerprint.text.masking import remask
-from fingerprint.text.ngrams import GRAM, MULTIPLIER, shingle
+from fingerprint.text.ngrams import GRAM, MULTIPLIER, shingle, spans
 from fingerprint.text.normalise import normalise
 from fingerprint.text.tokenise import Tokens, tokens
 
@@ -49,8 +49,9 @@ def filter_of(grams: HashArray, templates: Sequence[str]) -> HashArray:
     words = tokens(pa.array([remask(text) for text in folded], pa.large_string()))
     every = shingle(words.hashes, words.section, words.row_offsets)
     # those with a mark of a beginning or an end have fewer words
-    kept = np.flatnonzero((every.last - every.first == GRAM) & np.isin(every.hashes, grams))
-    first, known = every.first[kept], every.hashes[kept]
+    covered = spans(words.section, words.row_offsets)
+    kept = np.flatnonzero((covered.last - covered.first == GRAM) & np.isin(every.hashes, grams))
+    first, known = covered.first[kept], every.hashes[kept]
     pair = _mixed_all(
         _mixed_all(np.full(len(first), GRAM, np.uint64), words.hashes[first]), words.hashes[first + 1]
     )

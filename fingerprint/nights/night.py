@@ -36,7 +36,7 @@ from fingerprint.nights.spool import Spool, texts_of
 from fingerprint.nights.turns import first_sizes, in_memory, turns
 from fingerprint.signatures.adoption import adopt
 from fingerprint.signatures.rewordings import NightFamilies
-from fingerprint.text.ngrams import shingle
+from fingerprint.text.ngrams import shingle, spans
 from fingerprint.traffic.conversations import Conversations
 from fingerprint.traffic.earlier_texts import SentTexts, newest
 from fingerprint.traffic.reader import TrafficReader
@@ -223,9 +223,10 @@ def fill_batch(batch: Batch, families: NightFamilies) -> tuple[Fillings, Claims]
     members = np.flatnonzero(families.label >= 0)
     places, offsets = ranges(batch.offsets, members)
     hashes = batch.token_hashes[places]
-    shingles, label = shingle(hashes, batch.section[places], offsets), families.label[members]
+    section, label = batch.section[places], families.label[members]
+    shingles = shingle(hashes, section, offsets)
     grams = [s.grams for s in families.signatures]
-    member_fillings = fillings(shingles, hashes, offsets, label, grams)
+    member_fillings = fillings(shingles, spans(section, offsets), hashes, offsets, label, grams)
     also = besides(find_claims(core_table(grams), shingles.hashes, shingles.offsets, share=COVER), label)
     whole = np.zeros(batch.distinct, dtype=np.uint64)
     slots = np.zeros((batch.distinct, member_fillings.slots.shape[1]), dtype=np.uint64)

@@ -28,7 +28,7 @@ from fingerprint.evidence.slot_fillings import MAX_SLOTS, Fillings, fillings
 from fingerprint.nights.claims import Claims, CoreTable, besides, core_table, find_claims, join_claims
 from fingerprint.nights.engine import Engine
 from fingerprint.nights.spool_files import SpoolFiles, read_rows, read_table
-from fingerprint.text.ngrams import shingle
+from fingerprint.text.ngrams import shingle, spans
 from fingerprint.text.normalise import compose, display, normalise_with_values
 from fingerprint.text.tokenise import tokens
 
@@ -264,7 +264,14 @@ def fillings_of(
     tokenised = tokens(part.texts().take(pa.array(rows)))
     shingles = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
     claims = besides(find_claims(cores, shingles.hashes, shingles.offsets, share=share), label[rows])
-    filled = fillings(shingles, tokenised.hashes, tokenised.row_offsets, label[rows], grams)
+    filled = fillings(
+        shingles,
+        spans(tokenised.section, tokenised.row_offsets),
+        tokenised.hashes,
+        tokenised.row_offsets,
+        label[rows],
+        grams,
+    )
     return part.first + rows, filled, Claims(rows[claims.prompt], claims.family, claims.grams)
 
 

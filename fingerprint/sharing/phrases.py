@@ -20,7 +20,7 @@ from fingerprint.signatures import match_score
 from fingerprint.signatures.match_score import base_threshold
 from fingerprint.signatures.spelling import MOST_SIGNS
 from fingerprint.text.masking import MASKS, remask
-from fingerprint.text.ngrams import GRAM, Shingles, shingle
+from fingerprint.text.ngrams import GRAM, Shingles, shingle, spans
 from fingerprint.text.normalise import display, normalise
 from fingerprint.text.tokenise import Tokens, tokens
 
@@ -91,10 +91,10 @@ def _windows(text: str, weights: dict[int, float]) -> Iterator[Phrase]:
     """Cut a segment into phrases; takes each gram out of `weights`, so that it counts once."""
     folded = _TokenisedText.read(normalise(_column(text))[0].as_py())
     words = _as_shown(folded, _TokenisedText.read(display(_column(text))[0].as_py()))
-    grams = _shingled(folded.tokens)
-    whole = grams.last - grams.first == GRAM  # holds no mark of a prompt's start or end
+    grams, covered = _shingled(folded.tokens), spans(folded.tokens.section, folded.tokens.row_offsets)
+    whole = covered.last - covered.first == GRAM  # holds no mark of a prompt's start or end
     weight_at = np.zeros(len(words) + GRAM)
-    for gram, first in zip(grams.hashes[whole].tolist(), grams.first[whole].tolist(), strict=True):
+    for gram, first in zip(grams.hashes[whole].tolist(), covered.first[whole].tolist(), strict=True):
         weight_at[first] = weights.pop(gram, 0.0)
     for left, right in _runs(words):
         for begin in range(left, right - GRAM + 1, WINDOW - GRAM + 1):

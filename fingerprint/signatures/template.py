@@ -23,7 +23,7 @@ from fingerprint.domain.signature import Segment, SegmentPlace, Slot, Template
 from fingerprint.signatures.segment_sections import sections_of
 from fingerprint.signatures.slots import slot
 from fingerprint.signatures.spelling import SpelledText, find, spelled, spellings
-from fingerprint.text.ngrams import Shingles
+from fingerprint.text.ngrams import Shingles, Spans, spans
 
 SAMPLE = 200
 """Members that are looked at for a template; chosen evenly, so the same batch gives the same ones."""
@@ -83,10 +83,10 @@ def write_template(
     offsets = corpus.shingles.offsets
     model = chosen[_most_covered(corpus.shared.ids, offsets, chosen, in_core)]
     sample = _Sample.of(corpus, chosen)
-    runs = _runs(corpus, model, in_core)
+    runs = _runs(sample, model, in_core)
     base = int(sample.tokens.row_offsets[sample.row_of(model)])
     runs = [part for run in runs for part in _anonymous(sample, base, run, accounts)]
-    runs, run_of = _own_grams(corpus, model, runs, in_core)
+    runs, run_of = _own_grams(sample, model, runs, in_core)
     if not runs:
         return Template(())
     template = _assemble(sample, model, runs, run_of, accounts)
@@ -103,11 +103,12 @@ def _looked_at(offsets: IntArray, members: Ids, accounts: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """Some prompts of a corpus: texts and shown with their tokens, and who sent them (CSR: sent_at, senders_of)."""
+    """Some prompts of a corpus: texts and shown with their tokens, what their grams cover, and who sent them (CSR: sent_at, senders_of)."""
 
     corpus: Corpus
     prompts: Ids
     tokens: TokeniseFn
+    spans: Spans
     texts: SpelledText
     shown: SpelledText
     sent_at: Ids
@@ -125,10 +126,18 @@ class _Sample:
             columns.append((tokenised, spelled_text))
         (tokenised, texts), (_, shown) = columns
         senders = corpus.senders[prompts]
-        return cls(corpus, prompts, tokenised, texts, shown, senders.indptr, senders.indices)
+        covered = spans(tokenised.section, tokenised.row_offsets)
+        return cls(corpus, prompts, tokenised, covered, texts, shown, senders.indptr, senders.indices)
 
     def row_of(self, prompt: int) -> int:
         return int(np.flatnonzero(self.prompts == prompt)[0])
+
+    def covered_in(self, prompt: int) -> tuple[IntArray, IntArray]:
+        """Where each gram of a prompt begins and ends, in tokens from the prompt's first."""
+        row = self.row_of(prompt)
+        grams = slice(int(self.spans.offsets[row]), int(self.spans.offsets[row + 1]))
+        origin = self.tokens.row_offsets[row]
+        return self.spans.first[grams] - origin, self.spans.last[grams] - origin
 
     def senders(self, rows: IntArray) -> int:
         """How many accounts sent any of these rows of the sample."""
@@ -170,41 +179,42 @@ def _covered(ids: Ids, offsets: IntArray, prompts: Ids, in_core: Bools) -> IntAr
     return out
 
 
-def _runs(corpus: Corpus, prompt: int, in_core: Bools) -> list[tuple[int, int]]:
+def _runs(sample: _Sample, prompt: int, in_core: Bools) -> list[tuple[int, int]]:
     """Token ranges of a prompt, from its own first token, that core grams cover without a break in one section."""
-    shingles = corpus.shingles
-    places = np.arange(shingles.offsets[prompt], shingles.offsets[prompt + 1])
-    origin = int(shingles.first[places[0]])
-    ids = corpus.shared.ids[places]
+    shingles = sample.corpus.shingles
+    places = slice(int(shingles.offsets[prompt]), int(shingles.offsets[prompt + 1]))
+    ids, joined = sample.corpus.shared.ids[places], shingles.joined[places]
+    first, last = sample.covered_in(prompt)
     runs: list[tuple[int, int]] = []
     section_end = True
-    for place, fixed in zip(places, (ids >= 0) & in_core[ids], strict=True):
+    for place, fixed in enumerate((ids >= 0) & in_core[ids]):
         if fixed:
-            begin, end = int(shingles.first[place]) - origin, int(shingles.last[place]) - origin
+            begin, end = int(first[place]), int(last[place])
             # runs that only touch are two: between them is a slot that is empty in this prompt
             if runs and not section_end and begin < runs[-1][1]:
                 runs[-1] = (runs[-1][0], max(runs[-1][1], end))
             elif end > begin:
                 runs.append((begin, end))
             section_end = False
-        if not shingles.joined[place]:
+        if not joined[place]:
             section_end = True
     return runs
 
 
 def _own_grams(
-    corpus: Corpus, prompt: int, runs: Sequence[tuple[int, int]], in_core: Bools
+    sample: _Sample, prompt: int, runs: Sequence[tuple[int, int]], in_core: Bools
 ) -> tuple[list[tuple[int, int]], Ids]:
     """Return the runs that have grams of their own, and each gram's run (k,), -1 for none.
 
     Text that comes again in a template stands in it once, where it comes first.
     """
-    places = slice(int(corpus.shingles.offsets[prompt]), int(corpus.shingles.offsets[prompt + 1]))
-    ids, first, last = corpus.shared.ids[places], corpus.shingles.first[places], corpus.shingles.last[places]
+    offsets = sample.corpus.shingles.offsets
+    ids = sample.corpus.shared.ids[int(offsets[prompt]) : int(offsets[prompt + 1])]
+    first, last = sample.covered_in(prompt)
     run_of = np.full(len(in_core), -1, dtype=np.int32)
     own_runs: list[tuple[int, int]] = []
     for begin, end in runs:
-        inside = (ids >= 0) & in_core[ids] & (first - first[0] >= begin) & (last - first[0] <= end)
+        inside = (ids >= 0) & in_core[ids] & (first >= begin) & (last <= end)
         own = ids[inside & (run_of[ids] < 0)]
         if len(own):
             run_of[own] = len(own_runs)
@@ -229,9 +239,18 @@ def _anonymous(sample: _Sample, base: int, run: tuple[int, int], accounts: int) 
 
 @njit(cache=True, nogil=True)
 def _locate(
-    ids: Ids, first: IntArray, last: IntArray, offsets: IntArray, prompts: Ids, run_of: Ids, grams: IntArray
+    ids: Ids,
+    offsets: IntArray,
+    prompts: Ids,
+    covered: tuple[IntArray, IntArray, IntArray],
+    run_of: Ids,
+    grams: IntArray,
 ) -> tuple[Ids, Ids]:
-    """Where each run's grams begin and end in each prompt, in tokens from its first; -1 where under 70 % are held."""
+    """Where each run's grams begin and end in each prompt, in tokens from its first; -1 where under 70 % are held.
+
+    ids, offsets: of the corpus's grams. covered: the columns of the prompts' own Spans.
+    """
+    first, last, at = covered
     begin = np.full((len(prompts), len(grams)), -1, dtype=np.int32)
     end = np.full((len(prompts), len(grams)), -1, dtype=np.int32)
     for row in range(len(prompts)):
@@ -242,8 +261,8 @@ def _locate(
             if run >= 0:
                 counts[run] += 1
                 if begin[row, run] < 0:
-                    begin[row, run] = first[place] - first[start]
-                end[row, run] = last[place] - first[start]
+                    begin[row, run] = first[at[row] + place - start] - first[at[row]]
+                end[row, run] = last[at[row] + place - start] - first[at[row]]
         for run in range(len(grams)):
             if counts[run] < 0.7 * grams[run]:
                 begin[row, run] = -1
@@ -254,14 +273,13 @@ def _locate(
 def _assemble(
     sample: _Sample, model: int, runs: Sequence[tuple[int, int]], run_of: Ids, accounts: int
 ) -> Template:
-    shingles, tokens = sample.corpus.shingles, sample.tokens
+    tokens, covered = sample.tokens, sample.spans
     grams = np.bincount(run_of[run_of >= 0], minlength=len(runs)).astype(np.int64)
     begin, end = _locate(
         sample.corpus.shared.ids,
-        shingles.first,
-        shingles.last,
-        shingles.offsets,
+        sample.corpus.shingles.offsets,
         sample.prompts,
+        (covered.first, covered.last, covered.offsets),
         run_of,
         grams,
     )

@@ -25,15 +25,11 @@ class Shingles:
 
     hashes: (p,) uint64, never 0.
     joined: (p,) bool, True where gram i + 1 continues gram i in the same section.
-    first: (p,) int64, index of the first token a gram covers.
-    last: (p,) int64, index after the last token a gram covers.
     offsets: (n + 1,) int64, where each prompt's grams start.
     """
 
     hashes: HashArray
     joined: Bools
-    first: IntArray
-    last: IntArray
     offsets: IntArray
 
     @property
@@ -42,9 +38,23 @@ class Shingles:
         return len(self.offsets) - 1
 
     def only(self, prompts: npt.NDArray[np.integer]) -> Shingles:
-        """Return the grams of some prompts (q,) only; first and last stay indices into all tokens."""
+        """Return the grams of some prompts (q,) only."""
         at, offsets = ranges(self.offsets, prompts)
-        return Shingles(self.hashes[at], self.joined[at], self.first[at], self.last[at], offsets)
+        return Shingles(self.hashes[at], self.joined[at], offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Which tokens the grams of n prompts cover, in the order of `Shingles`; few are needed, and all would take a night's memory.
+
+    first: (p,) int64, index of the first token a gram covers.
+    last: (p,) int64, index after the last token a gram covers.
+    offsets: (n + 1,) int64, where each prompt's grams start.
+    """
+
+    first: IntArray
+    last: IntArray
+    offsets: IntArray
 
 
 GRAM = 4
@@ -67,6 +77,11 @@ def shingle(hashes: HashArray, section: npt.NDArray[Any], offsets: IntArray, *, 
     return Shingles(*hash_grams(hashes, section, offsets, gram))
 
 
+def spans(section: npt.NDArray[Any], offsets: IntArray, *, gram: int = GRAM) -> Spans:
+    """Return which tokens the grams cover that `shingle` makes of these sections and offsets."""
+    return Spans(*_spans(section, offsets, gram))
+
+
 @kernel
 def _count_grams(section: npt.NDArray[Any], offsets: IntArray, gram: int, starts: IntArray) -> None:
     """Write where each prompt's grams begin, (n + 1,)."""
@@ -85,15 +100,13 @@ def _count_grams(section: npt.NDArray[Any], offsets: IntArray, gram: int, starts
 @njit(cache=True, nogil=True)
 def hash_grams(
     hashes: HashArray, section: npt.NDArray[Any], offsets: IntArray, gram: int
-) -> tuple[HashArray, Bools, IntArray, IntArray, IntArray]:
+) -> tuple[HashArray, Bools, IntArray]:
     """Return the columns of Shingles; arguments as those of `shingle`."""
     starts = np.empty(len(offsets), dtype=np.int64)
     _count_grams(section, offsets, gram, starts)
     total = starts[-1]
     out = np.empty(total, dtype=np.uint64)
     joined = np.zeros(total, dtype=np.bool_)
-    first = np.empty(total, dtype=np.int64)
-    last = np.empty(total, dtype=np.int64)
     for row in range(len(offsets) - 1):
         place = starts[row]
         i = offsets[row]
@@ -110,9 +123,30 @@ def hash_grams(
                     mixed = (mixed ^ token) * MULTIPLIER
                     mixed ^= mixed >> np.uint64(29)
                 out[place] = max(mixed, np.uint64(1))
-                first[place] = i + max(begin - 1, 0)
-                last[place] = i + min(begin + width - 1, j - i)
                 joined[place] = begin < padded - width
                 place += 1
             i = j
-    return out, joined, first, last, starts
+    return out, joined, starts
+
+
+@njit(cache=True, nogil=True)
+def _spans(section: npt.NDArray[Any], offsets: IntArray, gram: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Return the columns of Spans."""
+    starts = np.empty(len(offsets), dtype=np.int64)
+    _count_grams(section, offsets, gram, starts)
+    first = np.empty(starts[-1], dtype=np.int64)
+    last = np.empty(starts[-1], dtype=np.int64)
+    for row in range(len(offsets) - 1):
+        place = starts[row]
+        i = offsets[row]
+        while i < offsets[row + 1]:
+            j = i
+            while j < offsets[row + 1] and section[j] == section[i]:
+                j += 1
+            width = min(gram, j - i + 2)
+            for begin in range(j - i + 2 - width + 1):
+                first[place] = i + max(begin - 1, 0)
+                last[place] = i + min(begin + width - 1, j - i)
+                place += 1
+            i = j
+    return first, last, starts

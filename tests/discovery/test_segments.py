@@ -8,7 +8,7 @@ from support.crafted import batch_of, by_accounts, grams_of, words
 from fingerprint.discovery import segments
 from fingerprint.discovery.segments import Segments
 from fingerprint.discovery.shared_ngrams import SharedGrams
-from fingerprint.text.ngrams import GRAM, Shingles
+from fingerprint.text.ngrams import GRAM, Shingles, spans
 from fingerprint.text.tokenise import tokens
 
 FIXED = (
@@ -29,11 +29,12 @@ def texts_of(prompt: str, row: int, found: Shingles, shared: SharedGrams, segs: 
 
     at = tokens(pa.array([prompt], pa.large_string()))
     covered: dict[int, list[tuple[int, int]]] = {}
-    origin = found.first[found.offsets[row]]
-    for i in range(found.offsets[row], found.offsets[row + 1]):
+    where = spans(at.section, at.row_offsets)
+    begin = found.offsets[row]
+    for i in range(begin, found.offsets[row + 1]):
         if shared.ids[i] >= 0:
             covered.setdefault(int(segs.of_gram[shared.ids[i]]), []).append(
-                (int(found.first[i] - origin), int(found.last[i] - origin))
+                (int(where.first[i - begin]), int(where.last[i - begin]))
             )
     raw = prompt.encode()
     return {

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.evidence.slot_fillings import Fillings, fillings, told_apart
-from fingerprint.text.ngrams import shingle
+from fingerprint.text.ngrams import shingle, spans
 from fingerprint.text.normalise import normalise
 from fingerprint.text.tokenise import tokens
 
@@ -17,7 +17,8 @@ def filled(texts: list[str], template: str, label: list[int] | None = None) -> F
     _, core = shingled([template])
     found, mine = shingled(texts)
     labels = np.array(label or [0] * len(texts), dtype=np.int32)
-    return fillings(mine, found.hashes, found.row_offsets, labels, [np.sort(core.hashes)])  # type: ignore[attr-defined]
+    covered = spans(found.section, found.row_offsets)  # type: ignore[attr-defined]
+    return fillings(mine, covered, found.hashes, found.row_offsets, labels, [np.sort(core.hashes)])  # type: ignore[attr-defined]
 
 
 FIXED = "write down all that you know on this subject"

@@ -10,7 +10,7 @@ import pyarrow as pa
 from fingerprint.domain.signature import Segment, Signature, Slot, Template
 from fingerprint.embedding.embedder import Embedder, stamp_of
 from fingerprint.text.masking import unmask
-from fingerprint.text.ngrams import shingle
+from fingerprint.text.ngrams import shingle, spans
 from fingerprint.text.normalise import normalise
 from fingerprint.text.tokenise import tokens
 from support.bare_signatures import signature
@@ -30,9 +30,10 @@ def family(
     texts = normalise(pa.array([joined], pa.large_string()))
     found = tokens(texts)
     grams = shingle(found.hashes, found.section, found.row_offsets)
+    covered = spans(found.section, found.row_offsets)
     own = {
         int(h)
-        for h, a, b in zip(grams.hashes, grams.first, grams.last, strict=True)
+        for h, a, b in zip(grams.hashes, covered.first, covered.last, strict=True)
         if any(
             texts[0].as_py()[found.starts[a] : found.ends[b - 1]] in normalise(pa.array([s]))[0].as_py()
             for s in segments

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.ngram_prompts import PROMPTS, columns, naive_grams, shingled
 
-from fingerprint.text.ngrams import GRAM, shingle
+from fingerprint.text.ngrams import GRAM, shingle, spans
 
 
 @given(PROMPTS, st.integers(2, 6))
@@ -20,19 +20,20 @@ def test_grams_are_those_of_a_plain_loop(prompts: list[list[list[int]]], gram: i
 @given(PROMPTS)
 def test_grams_cover_every_token_and_never_cross_a_section(prompts: list[list[list[int]]]) -> None:
     hashes, section, offsets = columns(prompts)
-    found = shingle(hashes, section, offsets)
+    found, at = shingle(hashes, section, offsets), spans(section, offsets)
+    assert at.offsets.tolist() == found.offsets.tolist()
     covered = np.zeros(len(hashes), dtype=bool)
     for n in range(len(prompts)):
         for i in range(found.offsets[n], found.offsets[n + 1]):
-            first, last = found.first[i], found.last[i]
+            first, last = at.first[i], at.last[i]
             assert offsets[n] <= first < last <= offsets[n + 1]
             assert last - first <= GRAM
             assert len(set(section[first:last].tolist())) == 1
             covered[first:last] = True
             if found.joined[i]:
                 assert i + 1 < found.offsets[n + 1]
-                assert section[found.first[i + 1]] == section[first]
-                assert found.last[i + 1] - last in (0, 1)
+                assert section[at.first[i + 1]] == section[first]
+                assert at.last[i + 1] - last in (0, 1)
     assert covered.all()
 
 
