@@ -3,9 +3,41 @@
 from __future__ import annotations
 
 from fingerprint.base.jit import kernel
+from fingerprint.base.simd import WIDE, lowest, within
 from fingerprint.base.types import Bytes
 
-_BACKSLASH, _U, _ZERO, _NINE = map(ord, "\\u09")
+_QUOTE, _BACKSLASH, _U, _ZERO, _NINE = map(ord, '"\\u09')
+
+
+@kernel
+def text_end(data: Bytes, i: int, end: int) -> int:
+    """Return where the quote stands that ends a text of which `i` is inside; `end` where there is none."""
+    while i < end:
+        if i + WIDE <= end:
+            marks = within(data, i, _QUOTE, _QUOTE) | within(data, i, _BACKSLASH, _BACKSLASH)
+            if marks == 0:
+                i += WIDE
+                continue
+            i += lowest(marks)
+        if data[i] == _QUOTE:
+            return i
+        i += 2 if data[i] == _BACKSLASH else 1
+    return end
+
+
+@kernel
+def plain_end(data: Bytes, i: int, end: int) -> int:
+    """Return where the next byte stands that is no character of ASCII by itself: a quote, a backslash, a control or another character; or `end`."""
+    while i + WIDE <= end:
+        plain = within(data, i, 32, _QUOTE - 1) | within(data, i, _QUOTE + 1, _BACKSLASH - 1)
+        plain |= within(data, i, _BACKSLASH + 1, 127)
+        size = lowest(~plain)
+        i += size
+        if size < WIDE:
+            return i
+    while i < end and 32 <= data[i] < 128 and data[i] != _QUOTE and data[i] != _BACKSLASH:
+        i += 1
+    return i
 
 
 @kernel

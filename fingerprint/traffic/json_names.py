@@ -12,7 +12,7 @@ import numpy as np
 from fingerprint.base.jit import kernel
 from fingerprint.base.sorting import holds
 from fingerprint.base.types import Bytes, HashArray
-from fingerprint.traffic.json_characters import code_unit
+from fingerprint.traffic.json_characters import code_unit, text_end
 from fingerprint.traffic.read_names import EVERY_NAME, folded
 
 _QUOTE, _BACKSLASH, _COLON, _BRACE, _END_BRACE = map(ord, '"\\:{}')
@@ -75,6 +75,8 @@ def _names(
             depth += 1
         elif c == _END_BRACE:
             depth -= 1
+        elif c == _COLON:
+            i = _behind_text(data, i)
         elif c == _QUOTE:
             end, text, small = _hashed(data, i)
             i = end
@@ -85,6 +87,17 @@ def _names(
                 count += 1
                 other_case = other_case or (holds(in_small, small) and not holds(as_read, text))
     return count, other_case
+
+
+@kernel
+def _behind_text(data: Bytes, i: int) -> int:
+    """Return where the text ends that is the value at `i`, space before it or not; `i` where it is no text."""
+    begin = i
+    while begin < len(data) and (data[begin] == 32 or 9 <= data[begin] <= 13):
+        begin += 1
+    if begin == len(data) or data[begin] != _QUOTE:
+        return i
+    return text_end(data, begin + 1, len(data)) + 1
 
 
 @kernel

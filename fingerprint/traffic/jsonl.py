@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.base.jit import kernel
+from fingerprint.base.simd import WIDE, copy, lowest, within
 from fingerprint.base.strings import strings
 from fingerprint.base.types import Bools, Bytes, IntArray
 from fingerprint.domain.schemas import FACTS, SECTION_MARK, SYSTEM_END, TRAFFIC_SCHEMA
 from fingerprint.text.characters import encode
-from fingerprint.traffic.json_characters import character, code_unit
+from fingerprint.traffic.json_characters import character, code_unit, plain_end
 from fingerprint.traffic.requests import READ_ELSEWHERE
 from fingerprint.traffic.sources import Lines
 from fingerprint.traffic.tabular import unusable
@@ -191,21 +192,21 @@ def _blank(data: Bytes, i: int, end: int) -> int:
 def _string(data: Bytes, i: int, end: int) -> tuple[int, bool]:
     """Return where the quote stands that ends a string, -1 for none, and whether the string holds escapes."""
     escapes = False
+    i = plain_end(data, i, end)
     while i < end:
         c = data[i]
         if c == _QUOTE:
             return i, escapes
         if c < 0x20:
             return -1, False
-        width = 1
         if c == _BACKSLASH:
             escapes = True
             width = _escape(data, i, end)[0]
-        elif c >= 0x80:
+        else:
             width = character(data, i, end)
         if width == 0:
             return -1, False
-        i += width
+        i = plain_end(data, i + width, end)
     return -1, False
 
 
@@ -314,15 +315,27 @@ def _copy(data: Bytes, spans: IntArray, escaped: Flags, compact: bool, out: Byte
                     o += 1
                 i += 1
         elif not escaped[n]:
-            for k in range(end - i):
-                out[o + k] = data[i + k]
+            copy(out, o, data, i, end - i)
             o += end - i
         else:
             while i < end:
-                if data[i] != _BACKSLASH:
-                    out[o] = data[i]
-                    i, o = i + 1, o + 1
-                    continue
-                width, code = _escape(data, i, end)
-                i, o = i + width, encode(code, out, o)
+                size = _until_escape(data, i, end) - i
+                copy(out, o, data, i, size)
+                i, o = i + size, o + size
+                if i < end:
+                    width, code = _escape(data, i, end)
+                    i, o = i + width, encode(code, out, o)
         offsets[n + 1] = o
+
+
+@kernel
+def _until_escape(data: Bytes, i: int, end: int) -> int:
+    """Return where the next backslash stands, or `end`."""
+    while i + WIDE <= end:
+        marks = within(data, i, _BACKSLASH, _BACKSLASH)
+        if marks != 0:
+            return i + int(lowest(marks))
+        i += WIDE
+    while i < end and data[i] != _BACKSLASH:
+        i += 1
+    return i

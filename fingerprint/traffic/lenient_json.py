@@ -16,7 +16,7 @@ import orjson
 
 from fingerprint.base.jit import kernel
 from fingerprint.base.types import Bytes
-from fingerprint.traffic.json_characters import character, code_unit
+from fingerprint.traffic.json_characters import character, code_unit, text_end
 from fingerprint.traffic.json_names import Names, names_in
 
 DEEPEST = 128
@@ -69,15 +69,11 @@ def has_more_values(data: bytes, most: int) -> bool:
 @kernel
 def _values(data: Bytes, most: int) -> int:
     """Count commas, colons and opening brackets outside of texts, up to one more than `most`."""
-    count, i, inside = 0, 0, False
+    count, i = 0, 0
     while i < len(data) and count <= most:
         c = data[i]
-        if inside:
-            if c == _BACKSLASH:
-                i += 1
-            inside = c != _QUOTE
-        elif c == _QUOTE:
-            inside = True
+        if c == _QUOTE:
+            i = text_end(data, i + 1, len(data))
         else:
             count += c in (_COMMA, _COLON, _BRACE, _BRACKET)
         i += 1

@@ -54,3 +54,11 @@ def test_escapes_and_blanks_make_no_other_name(again: str) -> None:
 
 def test_an_object_deeper_than_any_parser_reads_is_no_crash() -> None:
     assert not names_in(b'{"a":' * 3000 + b"1" + b"}" * 3000).repeated
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=200), min_size=1, max_size=4))
+def test_texts_of_any_length_are_passed_over(texts: list[str]) -> None:
+    body = json.dumps({f"n{k}": text for k, text in enumerate(texts)}, ensure_ascii=False)
+    assert not names_in(body.encode()).repeated
+    assert names_in(f'{body[:-1]}, "n0" : "{"x" * 70}"}}'.encode()).repeated
+    assert names_in(f'{{"n0":{json.dumps(texts[0])},{body[1:]}'.encode()).repeated
