@@ -20,7 +20,13 @@ from fingerprint.domain.signature import Stamp
 from fingerprint.domain.vocabulary import DEFAULT_MODEL, MODELS
 from fingerprint.embedding.languages import FOREIGN, NEVER
 from fingerprint.embedding.model_files import WORDS, module_types, resolve_model, verified_revision
-from fingerprint.embedding.static_model import StaticModel, matrix_in, read_word_pieces, token_batches
+from fingerprint.embedding.static_model import (
+    StaticModel,
+    matrix_in,
+    read_model,
+    read_word_pieces,
+    token_batches,
+)
 from fingerprint.embedding.vector_cache import (
     RecentVectors,
     TextSequence,
@@ -214,7 +220,7 @@ class Embedder:
         if not self.is_static or not (self.folder / WORDS).is_file():
             return None
         model = self._model()
-        return model if isinstance(model, StaticModel) else StaticModel(self.folder)
+        return model if isinstance(model, StaticModel) else read_model(self.folder, self.revision)
 
     def _by_library(self, model: Any, texts: list[str]) -> FloatArray:
         if self.is_static:
@@ -229,7 +235,7 @@ class Embedder:
             if self._loaded is None:
                 without_torch = self.light and self.is_static and self.device in (None, "cpu")
                 self._loaded = (
-                    StaticModel(self.folder)
+                    read_model(self.folder, self.revision)
                     if without_torch
                     else _load_offline(self.folder, self.device, self.threads)
                 )

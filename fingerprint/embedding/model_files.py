@@ -100,9 +100,11 @@ def verified_revision(folder: Path) -> str:
     expected = (
         dict(re.findall(r"^([0-9a-f]{64})  (.+)$", sums.read_text(), re.MULTILINE)) if sums.is_file() else {}
     )
+    actual: dict[Path, str] = {}
     for digest, name in expected.items():
-        actual = sha256(folder / name) if (folder / name).is_file() else "no file"
-        if actual != digest:
-            raise ModelError(f"{folder / name}: SHA-256 {digest} expected, found {actual}")
-    digests = [sha256(path) for path in [*weights, *sorted(folder.rglob(WORDS))]]
+        path = folder / name
+        actual[path] = sha256(path) if path.is_file() else "no file"
+        if actual[path] != digest:
+            raise ModelError(f"{path}: SHA-256 {digest} expected, found {actual[path]}")
+    digests = [actual.get(path) or sha256(path) for path in [*weights, *sorted(folder.rglob(WORDS))]]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()

@@ -13,7 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
+from threading import Lock
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pyarrow as pa
@@ -133,6 +135,19 @@ class StaticModel:
             read, nothing = Readings(ids.astype(np.int32), every), np.zeros(len(ids), np.int32)
             yield begin, NumberedWords(every[:-1].astype(np.int32), offsets, read, read, nothing)
             begin += len(offsets) - 1
+
+
+_IN_USE: WeakValueDictionary[tuple[Path, str], StaticModel] = WeakValueDictionary()
+_READING = Lock()
+
+
+def read_model(folder: Path, revision: str) -> StaticModel:
+    """Read a model, or take the one that this process has read of that folder and revision and still uses."""
+    with _READING:
+        model = _IN_USE.get((folder, revision))
+        if model is None:
+            model = _IN_USE[folder, revision] = StaticModel(folder)
+        return model
 
 
 def read_word_pieces(folder: Path) -> tuple[WordPieces, FloatArray] | None:

@@ -116,3 +116,15 @@ def test_a_damaged_tokenizer_is_refused(folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelError, match=r"tokenizer\.json: a tokenizer expected, found"):
         StaticModel(folder)
+
+
+def test_embedders_of_one_model_share_what_they_read(folder: Path) -> None:
+    write_matrix(folder / "model.safetensors", VECTORS)
+    first, second = (Embedder.load(str(folder), light=True) for _ in range(2))
+    before = first.encode(["ab"])
+    assert second._model() is first._model()
+    assert np.array_equal(second.encode(["ab"]), before)
+    write_matrix(folder / "model.safetensors", VECTORS[:, ::-1])
+    other = Embedder.load(str(folder), light=True)
+    assert other._model() is not first._model()
+    assert np.array_equal(other.encode(["ab"]), before[:, ::-1])
