@@ -23,7 +23,7 @@ CHUNK = 64
 
 
 def nearest(points: FloatArray, wide: int, *, pool: Executor) -> Ids:
-    """Return the numbers of the `wide` nearest other points to each, (n, wide) int32, in no order, -1 = none.
+    """Return the numbers of the `wide` nearest other points to each, (n, wide) int32, nearest first, -1 = none.
 
     points: (n, d) float32; nearest is what has the largest product, of equal ones the first. Rounding may decide between
     products that differ by 1e-6. pool: threads that share the work; how many there are changes nothing.
@@ -60,7 +60,7 @@ def _rounds(tiles: int) -> Iterator[list[tuple[int, int]]]:
 def _keep(near: FloatArray, one: int, other: int, least: FloatArray, products: FloatArray, ids: Ids) -> None:
     """Offer the products of points from `one` on with points from `other` on to both; -inf is none.
 
-    least: (n,) the product of the last place of each point, which is the root of its heap in products and ids (n, wide).
+    least: (n,) the last of the products (n, wide) of each point, which descend; ids: (n, wide) of which points they are.
     """
     rows, columns = near.shape
     for r in range(rows):
@@ -81,22 +81,13 @@ def _keep(near: FloatArray, one: int, other: int, least: FloatArray, products: F
 def offer(
     product: np.float32, to: int, point: int, least: FloatArray, products: FloatArray, ids: Ids
 ) -> None:
-    """Give a point a place among the nearest of another if it is nearer than the last one, or as near and before it."""
-    if product < least[to] or (product == least[to] and point > ids[to, 0]):
+    """Give a point its place among the nearest of another if it is nearer than the last one, or as near and before it."""
+    nearest, names = products[to], ids[to]
+    at = len(nearest) - 1
+    if product < least[to] or (product == least[to] and point > names[at]):
         return
-    heap, names = products[to], ids[to]
-    at, below = 0, 1
-    while below < len(heap):
-        if below + 1 < len(heap) and _comes_after(heap, names, below + 1, below):
-            below += 1
-        if heap[below] > product or (heap[below] == product and names[below] < point):
-            break
-        heap[at], names[at] = heap[below], names[below]
-        at, below = below, 2 * below + 1
-    heap[at], names[at] = product, point
-    least[to] = heap[0]
-
-
-@kernel
-def _comes_after(heap: FloatArray, names: Ids, one: int, other: int) -> bool:
-    return bool(heap[one] < heap[other] or (heap[one] == heap[other] and names[one] > names[other]))
+    while at > 0 and (nearest[at - 1] < product or (nearest[at - 1] == product and names[at - 1] > point)):
+        nearest[at], names[at] = nearest[at - 1], names[at - 1]
+        at -= 1
+    nearest[at], names[at] = product, point
+    least[to] = nearest[-1]

@@ -77,7 +77,7 @@ class _Lists:
 
 
 def nearest(points: FloatArray, wide: int, seed: int, probes: int, *, pool: Executor) -> Ids:
-    """Return the numbers of the `wide` nearest other points to each that its lists show, (n, wide) int32, in no order, -1 = none.
+    """Return the numbers of the `wide` nearest other points to each that its lists show, (n, wide) int32, nearest first, -1 = none.
 
     points: (n, d) float32 unit rows. probes: lists that each is compared with. Nearest is what has the largest product, of
     equal ones the first; rounding may decide between products that differ by 1e-6. pool: threads that share the work; how

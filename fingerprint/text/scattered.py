@@ -50,7 +50,10 @@ def _scattered_lines(data: Bytes, offsets: IntArray, lines: IntArray) -> int:
     """
     count = 0
     for row in range(len(offsets) - 1):
-        begin = offsets[row]
+        masks = 0  # most texts have too few for any line, and these are counted many bytes at a time
+        for i in range(offsets[row], offsets[row + 1]):
+            masks += data[i] == 0xEE
+        begin = offsets[row] if masks >= FEWEST_MASKED else offsets[row + 1]
         while begin < offsets[row + 1]:
             end, masks = begin, 0
             while end < offsets[row + 1] and data[end] not in (_LINE, _SECTION, _TURN):
@@ -106,11 +109,14 @@ def _thin(
     for row in range(len(offsets) - 1):
         i = offsets[row]
         while i < offsets[row + 1]:
-            if line == lines.shape[1] or i < lines[0, line]:
-                out[size] = data[i]
-                size += 1
-                i += 1
-                continue
+            stop = offsets[row + 1]
+            if line < lines.shape[1]:
+                stop = min(stop, lines[0, line])
+            for k in range(stop - i):
+                out[size + k] = data[i + k]
+            size, i = size + stop - i, stop
+            if i == offsets[row + 1]:
+                break
             first, end = size, lines[1, line]
             while i < end:
                 stop = _word_end(data, i, end)

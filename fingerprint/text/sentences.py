@@ -156,6 +156,8 @@ def _cut(data: Bytes, offsets: IntArray, spans: IntArray) -> int:
 @kernel
 def _middle(data: Bytes, first: int, last: int) -> tuple[int, int]:
     """Where the part of a long text that is not read begins and ends; a short one has none."""
+    if last - first <= HEAD + TAIL:
+        return last, last
     characters = 0
     for i in range(first, last):
         characters += (data[i] & 0xC0) != 0x80
