@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import numpy as np
+import numpy.typing as npt
 from numba import njit
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -25,3 +28,9 @@ def kernel(function: Function) -> Function:
     """
     compiled: Callable[[Function], Function] = kernel_with()
     return compiled(function)
+
+
+def read_only(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+    """Close an array to writing, as those of mapped files are: for one that is not, numba compiles all kernels anew."""
+    array.flags.writeable = False
+    return array

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from fingerprint.base.growing import widened
 from fingerprint.base.hashing import find_slot
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, read_only
 from fingerprint.base.types import Bools, Doubles, FloatArray, HashArray, Ids, IntArray
 from fingerprint.domain.signature import Signature, is_campaign
 from fingerprint.signatures.match_score import LENGTH, MIDDLE, SCALE, SHARE, preference, reliability
@@ -110,9 +111,9 @@ def index_ngrams(signatures: Sequence[Signature]) -> NgramIndex:
     accounts = np.array([s.spread.accounts for s in signatures], dtype=np.int32)
     threshold = np.array([s.threshold for s in signatures], dtype=np.float64)
     by_gram = family[order], weight[order].astype(np.float32)
-    return NgramIndex(
-        grams, _starts(grams), offsets, *by_gram, total, stand, prior, campaign, accounts, threshold
-    )
+    arrays: list[npt.NDArray[Any]] = [grams, _starts(grams), offsets, *by_gram, total]
+    arrays += [stand, prior, campaign, accounts, threshold]
+    return NgramIndex(*map(read_only, arrays))
 
 
 def _starts(grams: HashArray) -> Ids:

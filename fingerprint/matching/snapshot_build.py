@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from fingerprint.base.jit import read_only
 from fingerprint.domain.rows import FamilyFacts
 from fingerprint.domain.signature import Signature, Stamp, is_campaign
 from fingerprint.domain.signature_json import stamp_from_json, stamp_to_json
@@ -121,15 +122,12 @@ def with_facts(snapshot: Snapshot, facts: Sequence[FamilyFacts]) -> Snapshot:
             if owner is None
             else {**row, "family_id": owner.family_id, "label": owner.label, "campaign_id": owner.campaign_id}
         )
-    own_facts = {
-        "prior": np.array(prior, dtype=np.float32),
-        "campaign": np.array(campaign, dtype=np.bool_),
-        "threshold": np.array(threshold, dtype=np.float64),
+    arrays = {
+        **snapshot.arrays,
+        "prior": read_only(np.array(prior, dtype=np.float32)),
+        "campaign": read_only(np.array(campaign, dtype=np.bool_)),
+        "threshold": read_only(np.array(threshold, dtype=np.float64)),
     }
-    for array in own_facts.values():
-        # as those of the file are, or all kernels would be compiled a second time
-        array.flags.writeable = False
-    arrays = {**snapshot.arrays, **own_facts}
     return replace(snapshot, arrays=arrays, meta={**snapshot.meta, "families": families})
 
 

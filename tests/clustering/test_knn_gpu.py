@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fingerprint import simulate
-from fingerprint.clustering import knn_gpu
+from fingerprint.clustering import knn, knn_gpu
 from fingerprint.clustering.knn import knn_graph
 from fingerprint.clustering.knn_gpu import DeviceSearch
 from fingerprint.domain.errors import ModelError, UsageError
@@ -27,7 +27,9 @@ def unit(n: int, d: int = 32) -> np.ndarray:
 @pytest.mark.parametrize("columns", [16, 700, 1 << 16])
 def test_graph_is_that_of_faiss(monkeypatch: pytest.MonkeyPatch, device: str, columns: int) -> None:
     monkeypatch.setattr(knn_gpu, "BLOCK_COLUMNS", columns)
-    x = unit(9_000)
+    for module in (knn, knn_gpu):
+        monkeypatch.setattr(module, "BATCH", 1_000)
+    x = unit(2_500)
     x[11] = 0
     found, expected = knn_graph(x, 12, search=DeviceSearch(device)), knn_graph(x, 12)
     np.testing.assert_array_equal(found.ids, expected.ids)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
+from fingerprint.base.jit import read_only
 from fingerprint.base.types import FloatArray
 from fingerprint.matching.meanings import Meanings, best_meaning
 from fingerprint.signatures.match_score import meaning
@@ -17,11 +21,15 @@ def unit(rng: np.random.Generator, rows: int) -> FloatArray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+def made(*arrays: npt.NDArray[Any]) -> Meanings:
+    return Meanings(*map(read_only, arrays))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_best_of_all_that_are_near(seed: int) -> None:
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 4, FAMILIES)
-    meanings = Meanings(
+    meanings = made(
         unit(rng, sizes.sum()),
         np.append(0, np.cumsum(sizes)),
         rng.uniform(0.0, 0.4, FAMILIES).astype(np.float32),
@@ -67,9 +75,7 @@ def worth_of(
 
 def test_without_whole_texts_only_sentences_count() -> None:
     one = np.ones((1, 1), np.float32)
-    meanings = Meanings(
-        one, np.array([0, 1]), *np.zeros((2, 1), np.float32), np.array([True]), np.array([False])
-    )
+    meanings = made(one, np.array([0, 1]), *np.zeros((2, 1), np.float32), np.array([True]), np.array([False]))
     nobody = np.array([-1], np.int32)
     family, _ = best_meaning(meanings, one, np.array([0, 1]), np.zeros((1, 1), np.int32), nobody)
     assert family.tolist() == [-1]
