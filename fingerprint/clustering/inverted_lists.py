@@ -60,8 +60,11 @@ def main_directions(points: FloatArray, count: int) -> FloatArray:
     """Project points (n, d) on `count` main directions of theirs, as unit rows; as they are if they have no more."""
     if points.shape[1] <= count:
         return points
-    chosen = points[pick_evenly(np.arange(len(points)), LEARNT_FROM)].astype(np.float64)
-    _, vectors = np.linalg.eigh(chosen.T @ chosen)
+    moments = np.zeros((points.shape[1],) * 2)
+    for rows in np.array_split(pick_evenly(np.arange(len(points)), LEARNT_FROM), PARTS):
+        part = points[rows].astype(np.float64)
+        moments += part.T @ part
+    _, vectors = np.linalg.eigh(moments)
     main = points @ vectors[:, -count:].astype(np.float32)
     main /= np.maximum(np.linalg.norm(main, axis=1, keepdims=True), 1e-12)
     return np.asarray(main)

@@ -93,15 +93,7 @@ class SentenceGroups:
 
 def read_sentences(texts: TextsOfPrompts, prompts: IntArray, embed: Embed) -> Sentences:
     """Cut prompts (p,), ascending, into sentences, and embed those that are prose; of too many, of some prompts."""
-    flat, offsets = split_sentences(without_scattered(texts(prompts)))
-    kept = np.flatnonzero(is_prose(flat))
-    kept = kept[_at_an_edge(np.searchsorted(kept, offsets))]
-    coded = flat.take(pa.array(kept)).dictionary_encode()
-    if len(coded.dictionary) > MOST_SENTENCES:
-        some = len(prompts) * MOST_SENTENCES // len(coded.dictionary)
-        places, _ = ranges(np.searchsorted(kept, offsets), pick_evenly(np.arange(len(prompts)), some))
-        kept = kept[places]
-        coded = flat.take(pa.array(kept)).dictionary_encode()
+    coded, kept, offsets = _prose(texts(prompts))
     prompt = np.searchsorted(offsets, kept, side="right") - 1
     saying, row = np.unique(prompt, return_inverse=True)
     at = coded.indices.to_numpy().astype(np.int64)
@@ -110,6 +102,25 @@ def read_sentences(texts: TextsOfPrompts, prompts: IntArray, embed: Embed) -> Se
     held.data[:] = 1.0  # a sentence that comes again in a prompt counts once
     position = np.bincount(at, (kept - offsets[prompt]) / np.diff(offsets)[prompt]) / np.bincount(at)
     return Sentences(prompts[saying], coded.dictionary, embed(coded.dictionary), held, position)
+
+
+def _prose(
+    texts: pa.Array | pa.ChunkedArray,
+) -> tuple[pa.DictionaryArray, IntArray, IntArray]:
+    """Return the sentences of prose of texts (p,), at most MOST_SENTENCES distinct ones.
+
+    Also which of all sentences each is, and where each text's sentences begin, (p + 1,).
+    """
+    flat, offsets = split_sentences(without_scattered(texts))
+    kept = np.flatnonzero(is_prose(flat))
+    kept = kept[_at_an_edge(np.searchsorted(kept, offsets))]
+    coded = flat.take(pa.array(kept)).dictionary_encode()
+    if len(coded.dictionary) > MOST_SENTENCES:
+        some = len(texts) * MOST_SENTENCES // len(coded.dictionary)
+        places, _ = ranges(np.searchsorted(kept, offsets), pick_evenly(np.arange(len(texts)), some))
+        kept = kept[places]
+        coded = flat.take(pa.array(kept)).dictionary_encode()
+    return coded, kept, offsets
 
 
 def _at_an_edge(offsets: IntArray) -> Bools:
