@@ -52,12 +52,24 @@ _COUNTS = ("conversations", "requests")
 
 
 def _summed(tonight: pa.Table, earlier: pa.Table) -> pa.Table:
-    """Sum tonight's and earlier _COUNTS by everything but the day."""
+    """Sum tonight's and earlier _COUNTS by everything but the day, in the order in which keys first come.
+
+    Not by Arrow's `group_by`, whose first use loads an engine of queries, for 0.05 s and more.
+    """
     keys = [name for name in ("family_id", "account_id") if name in tonight.column_names]
     columns = [*keys, *_COUNTS]
     rows = pa.concat_tables([tonight.select(columns), earlier.select(columns)], promote_options="permissive")
-    summed = rows.group_by(keys, use_threads=False).aggregate([(count, "sum") for count in _COUNTS])
-    return summed.rename_columns(columns)
+    coded = [rows.column(name).combine_chunks().dictionary_encode() for name in keys]
+    number = np.zeros(len(rows), dtype=np.int64)
+    for column in coded:
+        number = number * max(len(column.dictionary), 1) + column.indices.to_numpy()
+    _, first, group = np.unique(number, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    summed = {name: rows.column(name).take(pa.array(first[order])) for name in keys}
+    for name in _COUNTS:
+        sums = np.bincount(group, rows.column(name).to_numpy(), minlength=len(first))
+        summed[name] = pa.array(sums[order].astype(np.int64))
+    return pa.table(summed)
 
 
 def pools(sent: pa.Table, families: Sequence[str]) -> tuple[sparse.csr_matrix, pa.Array]:
