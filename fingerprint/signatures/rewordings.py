@@ -23,6 +23,7 @@ from fingerprint.signatures.adoption import adopt, owned_by, owners
 from fingerprint.signatures.describe import Described
 from fingerprint.signatures.siblings import OnePool, of_one_pool, siblings
 from fingerprint.signatures.spread import spreads
+from fingerprint.signatures.translations import translations
 from fingerprint.signatures.variants import MIN_SHARED_POOL, Wording, originals
 from fingerprint.text.normalise import normalise
 from fingerprint.text.sentences import split_sentences
@@ -128,7 +129,11 @@ def with_variants(
     familiar[[s.kind == "reworded" for s in signatures]] = 1.0
     wording = Wording(_said(signatures), (join @ members).tocsr(), familiar, rare, length, least)
     original = originals(wording, born, senders, spoken=alike.spoken)
-    original = siblings(wording, born, original, alike.filled, alike.pairs)
+    worded = [
+        [signatures[v].prototypes for v in np.flatnonzero(owner == f).tolist()] for f in range(len(owner))
+    ]
+    translated = translations(wording, worded, senders)
+    original = siblings(wording, born, original, alike.filled, alike.pairs, translated)
     out = [
         replace(s, variant_of=signatures[original[f]].family_id) if original[f] >= 0 else s
         for f, s in enumerate(signatures)

@@ -17,16 +17,14 @@ from fingerprint.base.sparse import components
 from fingerprint.base.types import Bools, FloatArray, Ids, IntArray
 from fingerprint.discovery.filling_kinds import Resemblance
 from fingerprint.evidence.null_models import POOL_OVERLAP_P
-from fingerprint.signatures.variants import MAX_FOREIGN_SHARE, Wording
+from fingerprint.signatures.translations import FEWEST_SHARED, of_two_languages
+from fingerprint.signatures.variants import Wording
 
-SHARED_POOL, FEWEST_SHARED = 0.5, 3
-"""Languages are sent by one pool if at least this share of the smaller one's accounts, and so many, send both (D-161)."""
+SHARED_POOL = 0.5
+"""Families are sent by one pool if at least this share of the smaller one's accounts send both (D-161)."""
 
 LARGER_POOL = 3
 """... and one language has at most so many times the accounts of another: busy accounts are among the many senders of anything."""
-
-LONGER = 2.0
-"""A translation is at most so many times longer or shorter."""
 
 FEWEST_SAID, SURELY_SAID = 2, 0.2
 """Sentences of a template from which on two that say the same are one; single ones are alike by chance, and must say it by
@@ -49,12 +47,6 @@ WORDING_MEANING, PART_MEANING, PART_UNLIKE, FEWEST_PARTS, PART_SENTENCES = -0.05
 wordings of it must be, parts having no more than so many sentences, and filled no more unlike each other; two may be two
 templates (D-257, D-320)."""
 
-MIN_WORDS = 10
-"""Rarer words of a template from which on they tell a language."""
-
-COMMON_RARE_SHARE = 0.2
-"""Templates in two languages share less than this part of the rarer words of either."""
-
 
 @dataclass(frozen=True, slots=True)
 class OnePool:
@@ -65,10 +57,18 @@ class OnePool:
     prompts: Resemblance
 
 
-def siblings(wording: Wording, born: Bools, original: Ids, filled: sparse.csr_matrix, pairs: OnePool) -> Ids:
+def siblings(
+    wording: Wording,
+    born: Bools,
+    original: Ids,
+    filled: sparse.csr_matrix,
+    pairs: OnePool,
+    translated: tuple[IntArray, IntArray],
+) -> Ids:
     """Return which family each new one is a variant of, (f,) int32, -1 = none, with siblings put together.
 
-    original: (f,) as `variants.originals` returns them. filled: (f, f) CSR, families that are filled alike. Stored families are nobody's variants; among new ones the largest is the original.
+    original: (f,) as `variants.originals` returns them. filled: (f, f) CSR, families that are filled alike. translated: pairs,
+    (p,) each, as `translations` returns them. Stored families are nobody's variants; among new ones the largest is the original.
     """
     count = len(born)
     if not count:
@@ -76,9 +76,9 @@ def siblings(wording: Wording, born: Bools, original: Ids, filled: sparse.csr_ma
     prompts = np.diff(wording.members.indptr)
     alike = _of_like_size(filled, prompts)
     known = np.flatnonzero(original >= 0)
-    same = _foreign(wording, pairs.one, pairs.other) | _one_template(wording, pairs)
-    one = np.concatenate([alike.row, pairs.one[same], known]).astype(np.int64)
-    other = np.concatenate([alike.col, pairs.other[same], original[known]]).astype(np.int64)
+    same = of_two_languages(wording, pairs.one, pairs.other) | _one_template(wording, pairs)
+    one = np.concatenate([alike.row, pairs.one[same], translated[0], known]).astype(np.int64)
+    other = np.concatenate([alike.col, pairs.other[same], translated[1], original[known]]).astype(np.int64)
     joined = born[one] | born[other]
     group = components(one[joined], other[joined], count)
     out = original.copy()
@@ -113,16 +113,6 @@ def of_one_pool(members: sparse.csr_matrix, senders: sparse.csr_matrix) -> tuple
     return shared.row[near].astype(np.int64), shared.col[near].astype(np.int64)
 
 
-def _foreign(wording: Wording, one: IntArray, other: IntArray) -> Bools:
-    """Tell which pairs (p,) of families of one pool are in two languages."""
-    length = np.maximum(wording.length, 1)
-    near = np.abs(np.log(length[one] / length[other])) <= np.log(LONGER)
-    near[near] = [
-        _apart(wording, i, j) for i, j in zip(one[near].tolist(), other[near].tolist(), strict=True)
-    ]
-    return np.asarray(near)
-
-
 def _one_template(wording: Wording, pairs: OnePool) -> Bools:
     """Tell which pairs (p,) of families of one pool are of one template.
 
@@ -155,17 +145,3 @@ def _other_steps(one: FloatArray, other: FloatArray) -> bool:
         return False
     rest = cosine[np.ix_(ours, theirs)]
     return bool((rest.max(axis=1).mean() + rest.max(axis=0).mean()) / 2 < SAME_STEP)
-
-
-def _apart(wording: Wording, one: int, other: int) -> bool:
-    """Tell whether two templates are in two languages: one hardly uses the words common here, and they share few others."""
-    most = wording.familiar.max(initial=0.0)
-    ours, theirs = sorted((wording.familiar[one], wording.familiar[other]))
-    if ours >= MAX_FOREIGN_SHARE * most:
-        return False
-    rare = wording.rare[[one, other]].sign()
-    common = (rare[0] @ rare[1].T)[0, 0]
-    fewer = min(rare[0].nnz, rare[1].nnz)
-    if fewer < MIN_WORDS:
-        return False
-    return bool(ours < MAX_FOREIGN_SHARE * theirs or common <= COMMON_RARE_SHARE * fewer)

@@ -63,7 +63,10 @@ def joined(
     )
     one, other = of_one_pool(members, senders)
     pairs = OnePool(one, other, Resemblance(np.full(len(one), unlike), np.full(len(one), mixed)))
-    return siblings(wording, np.array(born), np.array(original, np.int32), filled, pairs).tolist()
+    none = np.empty(0, np.int64)
+    return siblings(
+        wording, np.array(born), np.array(original, np.int32), filled, pairs, (none, none)
+    ).tolist()
 
 
 def test_one_pools_languages_are_one_family_the_largest_being_the_original() -> None:
@@ -274,7 +277,9 @@ def test_no_families() -> None:
     empty = Wording([], nothing, np.empty(0), nothing, np.empty(0, dtype=np.int64), np.empty(0))
     none = np.empty(0, dtype=np.int64)
     pairs = OnePool(none, none, Resemblance(np.empty(0), np.empty(0)))
-    assert not len(siblings(empty, np.empty(0, np.bool_), np.empty(0, np.int32), nothing, pairs))
+    assert not len(
+        siblings(empty, np.empty(0, np.bool_), np.empty(0, np.int32), nothing, pairs, (none, none))
+    )
     embed = Embedder.load("static").encode
     assert not len(resemblance(batch_of([]).texts_of, nothing, [], none, none, embed).unlike)
     assert same_fillings(batch_of([]).texts_of, nothing).shape == (0, 0)
