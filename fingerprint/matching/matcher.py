@@ -20,6 +20,7 @@ from fingerprint.matching.beginnings import LONG, Beginnings, go_on
 from fingerprint.matching.explain import explain
 from fingerprint.matching.known_senders import known
 from fingerprint.matching.long_texts import Between
+from fingerprint.matching.met_vectors import MetVectors
 from fingerprint.matching.snapshot import Snapshot, open_snapshot
 from fingerprint.matching.snapshot_build import embedder_of
 from fingerprint.signatures import match_score
@@ -74,7 +75,9 @@ class Matcher:
         self._index = ngram_index.NgramIndex(*(a[name] for name in ngram_index.NgramIndex._fields))
         if before is not None and before.snapshot.id == snapshot.id:
             self.filter: HashArray = before.filter
+            self._met: MetVectors = before._met
         else:
+            self._met = MetVectors(lambda q: snapshot.search(q, NEAR), a["prototypes"].shape[1], NEAR)
             templates = [segment for facts in self.families for segment in facts["segments"]]
             self.filter = scattered.filter_of(self._index.grams, templates)
         self._beginnings = Beginnings(self._index, filter_=self.filter)
@@ -290,7 +293,7 @@ class Matcher:
         vectors = self._embedder.encode(passages)
         if (carrier >= 0).any():
             vectors[: len(flat)] = self._besides(vectors[: len(flat)], offsets, carrier)
-        owners = self.snapshot.search(vectors, NEAR)
+        owners = self._met.owners(vectors)
         return meanings.best_meaning(self._meanings, vectors, offsets, owners, carrier)
 
     def _worth(self, family: Ids, similarity: FloatArray) -> Doubles:
