@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,6 @@ from numba import njit
 
 from fingerprint.base.hashing import hash_strings, string_hash
 from fingerprint.base.sorting import holds
-from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bools, Bytes, HashArray, Ids, IntArray
 
 _BETWEEN = "\x1f"
@@ -35,9 +35,9 @@ def known(keys: HashArray, accounts: Sequence[str | None], family: Ids, names: S
     rows = [row for row, f in enumerate(family.tolist()) if f >= 0 and accounts[row] is not None]
     if not rows or not len(keys):
         return out
-    pairs = [f"{accounts[row]}{_BETWEEN}{names[family[row]]}" for row in rows]
-    data, offsets = buffers(pa.array(pairs, pa.large_string()))
-    out[rows] = _are_known(keys, data, offsets)
+    pairs = [f"{accounts[row]}{_BETWEEN}{names[family[row]]}".encode() for row in rows]
+    offsets = np.array([0, *accumulate(map(len, pairs))], np.int64)
+    out[rows] = _are_known(keys, np.frombuffer(b"".join(pairs), np.uint8), offsets)
     return out
 
 

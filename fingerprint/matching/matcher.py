@@ -21,6 +21,7 @@ from fingerprint.matching.explain import explain
 from fingerprint.matching.known_senders import known
 from fingerprint.matching.long_texts import Between
 from fingerprint.matching.met_vectors import MetVectors
+from fingerprint.matching.own_sentences import clear_own
 from fingerprint.matching.snapshot import Snapshot, open_snapshot
 from fingerprint.matching.snapshot_build import embedder_of
 from fingerprint.signatures import match_score
@@ -32,9 +33,6 @@ Senders = Sequence[str | None]
 
 NEAR = 8
 """Prototypes nearest to each sentence of a prompt whose families are compared in full."""
-
-SAME_SENTENCE = 0.9
-"""A sentence of a prompt is its carrier's from this cosine on: a word or two may differ in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,18 +241,6 @@ class Matcher:
             rank += rank * self._index.campaign[family]
         return rank
 
-    def _besides(self, vectors: FloatArray, offsets: IntArray, carrier: Ids) -> FloatArray:
-        """Return the vectors (s, d) of texts' sentences, offsets (q + 1,), zeros for what their carriers (q,) say themselves."""
-        a, out = self.snapshot.arrays, vectors
-        of_sentence = np.repeat(carrier, np.diff(offsets))
-        for family in np.unique(carrier[carrier >= 0]).tolist():
-            own = a["prototypes"][a["bounds"][family] : a["bounds"][family + 1]]
-            rows = np.flatnonzero(of_sentence == family)
-            said = rows[(vectors[rows] @ own.T).max(axis=1, initial=-1.0) >= SAME_SENTENCE]
-            out = out.copy() if out is vectors else out
-            out[said] = 0.0
-        return out
-
     def _reach(self, family: Ids, score: Doubles) -> Bools:
         """Tell whether texts with these scores (q,) match their families."""
         threshold = self.snapshot.arrays["threshold"]
@@ -292,7 +278,7 @@ class Matcher:
         passages = pa.concat_arrays([flat, sentences.heads(texts)]) if self._any_topical else flat
         vectors = self._embedder.encode(passages)
         if (carrier >= 0).any():
-            vectors[: len(flat)] = self._besides(vectors[: len(flat)], offsets, carrier)
+            clear_own(vectors, offsets, carrier, self._meanings.prototypes, self._meanings.bounds)
         owners = self._met.owners(vectors)
         return meanings.best_meaning(self._meanings, vectors, offsets, owners, carrier)
 
