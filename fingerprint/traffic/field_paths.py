@@ -37,7 +37,7 @@ def few_keys(row: Json) -> tuple[str, ...] | None:
     if len(row) > _FEW_KEYS:
         return None
     keys = tuple(row)
-    return keys if sum(map(len, keys)) <= _SHORT_KEYS else None
+    return keys if len("".join(keys)) <= _SHORT_KEYS else None
 
 
 def compile_path(text: str) -> Steps:

@@ -311,7 +311,7 @@ class TrafficReader:
         return batch, np.array(numbers, dtype=np.int64)[good]
 
     def _requests(self, label: str, row: Row) -> Iterator[Request]:
-        items = list(rows_in(row.value))
+        items, limit = list(rows_in(row.value)), self._text_bytes
         self._plausibility.left_out += not items
         for item in items:
             try:
@@ -320,8 +320,8 @@ class TrafficReader:
                 request = extract(item, self._reading)
                 if row.undecodable and any(isinstance(v, str) and UNDECODABLE in v for v in request):
                     raise BadRow("invalid_utf8", f"not valid UTF-8 at byte {row.undecodable}")
-                if len(request.prompt) + len(request.system or "") > self._text_bytes:
-                    raise BadRow("too_long", f"over {self._text_bytes:,} characters of text")
+                if len(request.prompt) + len(request.system or "") > limit:
+                    raise BadRow("too_long", f"over {limit:,} characters of text")
             except BadRow as bad:
                 self._reject(label, row.number, bad)
             else:
