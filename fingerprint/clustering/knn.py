@@ -56,12 +56,13 @@ def knn_graph(
     exact_up_to: int = EXACT_UP_TO,
     on_progress: RowProgress | None = None,
     search: Search | None = None,
+    lists: Search = search_faiss,
 ) -> Neighbours:
     """Find the k nearest others of every vector: exactly up to so many vectors, then through inverted lists.
 
     vectors: (n, d) float32, unit rows; a row of zeros neither has nor is a neighbour.
-    threads: None for all cores. search: in the place of `all_pairs.nearest` and `faiss_index.search`, which choose the
-    candidates. The similarities are computed again from the vectors in a fixed order of summation, so they are symmetric and
+    threads: None for all cores. search: in the place of `all_pairs.nearest` and `lists`, which choose the candidates up to
+    `exact_up_to` vectors and beyond. The similarities are computed again from the vectors in a fixed order of summation, so they are symmetric and
     do not depend on threads or batches.
     Raises UsageError on another shape, dtype or length.
     """
@@ -79,7 +80,7 @@ def knn_graph(
         if search is None and len(live) <= exact_up_to:
             each = _in_batches(nearest(points, wide, pool=pool))
         else:
-            each = (search or search_faiss)(points, wide, seed, exact_up_to)
+            each = (search or lists)(points, wide, seed, exact_up_to)
         for start, hits in zip(range(0, len(live), BATCH), each, strict=True):
             rows = live[start : start + BATCH]
             candidates = np.where(hits >= 0, live[hits], -1)

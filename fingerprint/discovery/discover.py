@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from fingerprint.base.types import FloatArray, Ids
-from fingerprint.clustering.faiss_index import EXACT_UP_TO
 from fingerprint.clustering.hdbscan_graph import cluster
+from fingerprint.clustering.inverted_lists import ListSearch
 from fingerprint.clustering.knn import Neighbours, knn_graph
 from fingerprint.discovery.asked import stored_cores
 from fingerprint.discovery.assignment import Assignment
@@ -37,6 +38,12 @@ StageFn = Callable[[str], None]
 
 Graph = Callable[..., Neighbours]
 """Finds neighbours: takes vectors, k and options as `knn.knn_graph` does."""
+
+EXACT_UP_TO = 4_096
+"""Segments above this number are compared through inverted lists (D-332)."""
+
+graph_of_segments: Graph = partial(knn_graph, lists=ListSearch(probes=16, directions=256))
+"""Finds neighbours; of many segments in few lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ def discover(
     *,
     min_length: int = 1,
     exact_up_to: int = EXACT_UP_TO,
-    graph: Graph = knn_graph,
+    graph: Graph = graph_of_segments,
 ) -> Discovery:
     """Find families among a batch's distinct prompts, continuing the stored ones.
 
@@ -97,7 +104,7 @@ def discover_in(
     *,
     min_length: int,
     exact_up_to: int = EXACT_UP_TO,
-    graph: Graph = knn_graph,
+    graph: Graph = graph_of_segments,
 ) -> Discovery:
     """Find families as `discover` does, among prompts whose n-grams are known; the batch needs no texts."""
     senders = batch.senders()

@@ -139,7 +139,7 @@ def group_sentences(said: Sentences, senders: sparse.csr_matrix, *, seed: int) -
         NEIGHBOURS,
         seed=seed,
         exact_up_to=EXACT_UP_TO,
-        search=SEARCH if count > EXACT_UP_TO else None,
+        lists=SEARCH,
     )
     sent = (said.held.T @ senders[said.prompts]).tocsr()
     accounts = np.diff(sent.indptr)

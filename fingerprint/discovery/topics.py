@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import sparse
@@ -17,7 +18,7 @@ from fingerprint.base.stats import pick_evenly, q_values
 from fingerprint.base.types import Doubles, Embed, FloatArray, Ids, IntArray
 from fingerprint.clustering.hdbscan_graph import cluster
 from fingerprint.clustering.inverted_lists import ListSearch
-from fingerprint.clustering.knn import Neighbours, knn_graph
+from fingerprint.clustering.knn import knn_graph
 from fingerprint.discovery.assignment import Assignment
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery, Graph
@@ -34,8 +35,8 @@ MAX_UNASSIGNED = 32_768
 EXACT_UP_TO = 8_192
 """Prompts above this number are compared through inverted lists (D-328)."""
 
-SEARCH = ListSearch(probes=32, directions=128)
-"""Finds candidates among so many."""
+graph_of_meaning: Graph = partial(knn_graph, lists=ListSearch(probes=32, directions=128))
+"""Finds neighbours; of many prompts in few lists and directions."""
 
 MIN_SAMPLES = 5
 """HDBSCAN's: the neighbour whose distance tells how dense it is around a prompt."""
@@ -67,14 +68,6 @@ class Topics:
     known: IntArray
     wordings: tuple[tuple[Wordings, ...], ...]
     unassigned: Unassigned
-
-
-def graph_of_meaning(
-    vectors: FloatArray, k: int, *, seed: int = 0, exact_up_to: int = EXACT_UP_TO
-) -> Neighbours:
-    """Find neighbours as `knn.knn_graph` does, of many vectors by SEARCH."""
-    search = SEARCH if len(vectors) > exact_up_to else None
-    return knn_graph(vectors, k, seed=seed, exact_up_to=exact_up_to, search=search)
 
 
 def topics(

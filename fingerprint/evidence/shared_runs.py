@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from fingerprint.base.hashing import GOLDEN, mix
 from fingerprint.base.types import Doubles, HashArray, Ids, IntArray
+from fingerprint.text.ngram_table import is_member
 from fingerprint.text.ngrams import Shingles, shingle
 from fingerprint.text.tokenise import tokens
 
@@ -41,9 +42,7 @@ def wordings(shingles: Shingles, row: IntArray, family: IntArray, known: HashArr
     first = np.cumsum(count) - count
     at = np.arange(int(count.sum())) + np.repeat(shingles.offsets[row] - first, count)
     held = _within(shingles.hashes[at], np.repeat(family, count))
-    place = np.searchsorted(known, held)
-    place[place == len(known)] = 0
-    least = np.where(known[place] == held, held, UNKNOWN) if len(known) else np.full(len(held), UNKNOWN)
+    least = np.where(is_member(held, known), held, UNKNOWN)
     out = np.full(len(row), UNKNOWN, dtype=np.uint64)
     out[count > 0] = np.minimum.reduceat(least, first[count > 0]) if len(least) else UNKNOWN
     return out
