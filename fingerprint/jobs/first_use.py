@@ -43,7 +43,10 @@ def compile_all(on_progress: Callable[[str, int, int], None], *, lookups: bool) 
     """
     done = mark(lookups=lookups)
     processes = min(workers(), MOST_PROCESSES)
-    if done is None or done.exists() or processes < 2:
+    if done is None or processes < 2:
+        return
+    # who compiled for lookups compiled for nights, too
+    if done.exists() or ((more := mark(lookups=True)) is not None and more.exists()):
         return
     wanted = [n for n, (name, _) in enumerate(kernels()) if lookups or not name.startswith(OF_LOOKUPS)]
     if _shared_out(processes, wanted, on_progress):

@@ -52,7 +52,10 @@ def test_each_kernel_of_the_list_is_compiled_once(cache: Path) -> None:
     kept = sorted(path.name.partition("-")[0] for path in cache.rglob("*.nbi"))
     assert kept == ["hashing.finalise", "sorting._sink"]  # what cannot be compiled does not stop the others
     assert steps == [("compile", done, 3) for done in range(4)]
-    first_use.compile_all(lambda *step: pytest.fail(f"{step}: they were compiled before"), lookups=True)
+    for lookups in (True, False):
+        first_use.compile_all(
+            lambda *step: pytest.fail(f"{step}: they were compiled before"), lookups=lookups
+        )
 
 
 def test_a_night_does_not_wait_for_kernels_of_lookups(cache: Path) -> None:
