@@ -181,7 +181,7 @@ def _with_grams(old: Signature, template: Template, grams: HashArray, embed: Emb
     weights = np.where(known, old.weights[at] if len(old.weights) else largest, largest).astype(np.float32)
     prototypes = old.prototypes
     if embed is not None and template.segments:
-        prototypes = embed_sentences([template], embed)[0]
+        prototypes = embed_sentences([template], embed)[0][0]
     return replace(
         old, kind="template", template=template, grams=grams, weights=weights, prototypes=prototypes
     )

@@ -131,7 +131,8 @@ class Signature:
     threshold: the lowest match score that counts as a match, 0 to 1.
     variant_of: the family that this is another wording of; what matches it belongs to that family.
     similarity: how much of the prototypes' meaning almost no non-member holds, a mean cosine; 1 = meaning never
-    counts. typical_similarity: what half of the non-members hold.
+    counts. typical_similarity: what half of the non-members hold. word_similarity: how much of it almost no non-member says
+    in whatever words (`embedding.word_similarity`); 1 = only the similarity counts.
     requests_seen: its requests on the last night that described it. unsynchronised: those of them that no other
     account's stood near in time, where its accounts act together; 0 where they do not.
     profile: what these requests are like beside their text; None where no night here saw it. It is not exported.
@@ -148,6 +149,7 @@ class Signature:
     stamp: Stamp
     similarity: float = 1.0
     typical_similarity: float = 0.0
+    word_similarity: float = 1.0
     requests_seen: int = 0
     unsynchronised: int = 0
     version: int = 1

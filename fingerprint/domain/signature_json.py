@@ -73,6 +73,8 @@ def to_json(signature: Signature) -> Json:
         "weights": _floats_to_json(signature.weights),
         "prototypes": _floats_to_json(signature.prototypes),
     }
+    if signature.word_similarity < 1:  # signatures of earlier versions have none
+        content["words"] = float(signature.word_similarity)
     return content | {"content_hash": _content_hash(content)}
 
 
@@ -97,6 +99,7 @@ def from_json(obj: object, *, edited: bool = False) -> Signature:
         threshold=top.number("threshold", 0.0, 1.0),
         similarity=top.number("similarity", -1.0, 1.0),
         typical_similarity=top.number("usual", -1.0, 1.0),
+        word_similarity=top.number("words", 0.0, 1.0) if "words" in top.names() else 1.0,
         requests_seen=top.count("seen"),
         unsynchronised=top.count("strays"),
         spread=_spread_from_json(top.take("spread"), "signature.spread"),

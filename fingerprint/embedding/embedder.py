@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from fingerprint.base.parallel import in_order
 from fingerprint.base.strings import buffers
-from fingerprint.base.types import Embed, FloatArray, HashArray, Ids, IntArray
+from fingerprint.base.types import Bools, Embed, FloatArray, HashArray, Ids, IntArray
 from fingerprint.domain.errors import ModelError
 from fingerprint.domain.signature import Stamp
 from fingerprint.domain.vocabulary import DEFAULT_MODEL, MODELS
@@ -128,6 +128,14 @@ class Embedder:
             return self._memory.encode(strings, self._encode_all)
         return self._encode_all(strings)
 
+    def encode_told(self, texts: TextSequence) -> tuple[FloatArray, Bools]:
+        """As `encode`; also tell which texts (n,) were read as ones of another language than English."""
+        strings = as_strings(texts)
+        others = np.zeros(len(strings), np.bool_)
+        if self._memory is not None:
+            return self.encode(strings), others
+        return self._encode_all(strings, others), others
+
     def remember(self, rows: int) -> None:
         """Keep so many of the last vectors in memory, for a process that answers request by request.
 
@@ -137,14 +145,16 @@ class Embedder:
         if not (isinstance(model, StaticModel) and model.reads_words):
             self._memory = RecentVectors(rows, self.dimension)
 
-    def _encode_all(self, strings: pa.LargeStringArray) -> FloatArray:
+    def _encode_all(self, strings: pa.LargeStringArray, others: Bools | None = None) -> FloatArray:
         rows = np.empty((len(strings), self.dimension), dtype=np.float32)
         if len(strings) <= CHUNK:
-            self._encode_chunk(strings, rows)
+            self._encode_chunk(strings, rows, others)
             return rows
 
         def encode(start: int) -> None:
-            self._encode_chunk(strings.slice(start, CHUNK), rows[start : start + CHUNK])
+            part = slice(start, start + CHUNK)
+            told = None if others is None else others[part]
+            self._encode_chunk(strings.slice(start, CHUNK), rows[part], told)
 
         # words are read by one thread at a time, and averaged by the others meanwhile
         threads = (self.threads or 1) if self.light and self.is_static else 1
@@ -191,8 +201,8 @@ class Embedder:
             return read_word_pieces(self.folder)
         return None if model.pieces is None else (model.pieces, model.own_vectors)
 
-    def _encode_chunk(self, texts: pa.LargeStringArray, rows: FloatArray) -> None:
-        self._raw(texts, rows)
+    def _encode_chunk(self, texts: pa.LargeStringArray, rows: FloatArray, others: Bools | None) -> None:
+        self._raw(texts, rows, others)
         # a few rows at a time, which stay in the processor's cache
         for begin in range(0, len(rows), NORMALISED):
             some = rows[begin : begin + NORMALISED]
@@ -202,13 +212,19 @@ class Embedder:
         _, offsets = buffers(texts)
         rows[offsets[1:] == offsets[:-1]] = 0
 
-    def _raw(self, strings: pa.LargeStringArray, rows: FloatArray, foreign: int = FOREIGN) -> None:
-        """Write each text's vector, of whatever length, into rows (n, d)."""
+    def _raw(
+        self,
+        strings: pa.LargeStringArray,
+        rows: FloatArray,
+        others: Bools | None = None,
+        foreign: int = FOREIGN,
+    ) -> None:
+        """Write each text's vector, of whatever length, into rows (n, d), and as `StaticModel.means` does to others (n,)."""
         model = self._model()
         if not len(strings):
             return
         if isinstance(model, StaticModel):
-            model.means(strings, rows, threads=self.threads or 1, foreign=foreign)
+            model.means(strings, rows, others, threads=self.threads or 1, foreign=foreign)
         elif self._other_words is not None:
             rows[:] = _token_means(model, self._other_words.numbers(strings, foreign))
         else:
@@ -217,7 +233,12 @@ class Embedder:
     @cached_property
     def _other_words(self) -> StaticModel | None:
         """What reads texts in other languages, of a model with a table of their words."""
-        if not self.is_static or not (self.folder / WORDS).is_file():
+        return self.word_model if (self.folder / WORDS).is_file() else None
+
+    @cached_property
+    def word_model(self) -> StaticModel | None:
+        """What reads texts word by word, of a static model."""
+        if not self.is_static:
             return None
         model = self._model()
         return model if isinstance(model, StaticModel) else read_model(self.folder, self.revision)

@@ -120,14 +120,15 @@ def held_by(
     for p in range(own[0], own[1]):
         nearest = np.float32(-1.0)
         for s in range(span[0], span[1]):
-            nearest = max(nearest, _cosine(vectors, s, prototypes, p))
+            nearest = max(nearest, cosine(vectors, s, prototypes, p))
         total += nearest
     return np.float32(total / np.float32(max(own[1] - own[0], 1)))
 
 
 # the sum may be taken in any order, so in vector registers; a call of BLAS takes longer than such a short product
 @kernel_with(fastmath=True)
-def _cosine(vectors: FloatArray, s: int, prototypes: FloatArray, p: int) -> np.float32:
+def cosine(vectors: FloatArray, s: int, prototypes: FloatArray, p: int) -> np.float32:
+    """Return the product of row s of some vectors (n, d) and row p of others (m, d)."""
     total = np.float32(0.0)
     for i in range(vectors.shape[1]):
         total += vectors[s, i] * prototypes[p, i]

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, pairwise
 from pathlib import Path
 from threading import Lock
@@ -22,10 +23,11 @@ import pyarrow as pa
 
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import buffers
-from fingerprint.base.types import FloatArray, Ids, IntArray
+from fingerprint.base.types import Bools, FloatArray, Ids, IntArray
 from fingerprint.domain.errors import ModelError
 from fingerprint.embedding.languages import FOREIGN, Languages, read_languages
 from fingerprint.embedding.token_cache import NumberedWords, Readings, TokenCache
+from fingerprint.embedding.word_similarity import Words, WordVectors
 from fingerprint.embedding.wordpiece import WordPieces, read_pieces, word_rules
 
 BATCH_CHARS = 1 << 20
@@ -83,21 +85,32 @@ class StaticModel:
         return self.vectors if self.languages is None else self.vectors[: self.languages.first]
 
     def means(
-        self, texts: pa.LargeStringArray, rows: FloatArray, *, threads: int = 1, foreign: int = FOREIGN
+        self,
+        texts: pa.LargeStringArray,
+        rows: FloatArray,
+        others: Bools | None = None,
+        *,
+        threads: int = 1,
+        foreign: int = FOREIGN,
     ) -> None:
         """Write each text's mean token vector into rows (n, d), zeros for a text without a known token.
 
-        foreign: evidence above which a text is read as one of another language than English.
+        others: (n,) bool, if wanted: written are the texts that are read as ones of another language than English. foreign:
+        evidence above which they are.
         """
+        others = np.empty(len(texts), np.bool_) if others is None else others
         for begin, part in self._parts(texts):
-            out = rows[begin : begin + len(part.offsets) - 1]
+            some = slice(begin, begin + len(part.offsets) - 1)
+            out, told = rows[some], others[some]
             if threads <= 1 or len(out) < FEW:
-                _means(self.vectors, part, out, 0, foreign)
+                _means(self.vectors, part, out, told, 0, foreign)
                 continue
             with ThreadPoolExecutor(threads) as pool:
                 step = -(-len(out) // threads)
                 jobs = [
-                    pool.submit(_means, self.vectors, part, out[at : at + step], at, foreign)
+                    pool.submit(
+                        _means, self.vectors, part, out[at : at + step], told[at : at + step], at, foreign
+                    )
                     for at in range(0, len(out), step)
                 ]
             for job in jobs:
@@ -112,6 +125,17 @@ class StaticModel:
             ids = np.empty(offsets[-1], np.int32)
             _ids(part, foreign, ids, sizes)
             yield ids, offsets
+
+    @cached_property
+    def word_vectors(self) -> WordVectors:
+        """The vectors of all words, with their lengths."""
+        return WordVectors(self.vectors, np.linalg.norm(self.vectors, axis=1).astype(np.float32))
+
+    def words(self, texts: pa.LargeStringArray) -> Words:
+        """Return the rows of the tokens of all texts (n,), each read in its own language."""
+        parts = list(self.numbers(texts))
+        ends = np.concatenate([[0], *(np.diff(offsets) for _, offsets in parts)]).cumsum()
+        return Words(np.concatenate([np.empty(0, np.int32), *(ids for ids, _ in parts)]), ends)
 
     def evidence(self, texts: pa.LargeStringArray) -> IntArray:
         """Sum up the evidence of each text (n,) that it is not English."""
@@ -180,13 +204,16 @@ def token_batches(tokenizer: Any, texts: Sequence[str]) -> Iterator[tuple[IntArr
 
 
 @kernel
-def _means(vectors: FloatArray, tokens: NumberedWords, out: FloatArray, first: int, foreign: int) -> None:
-    """Write the means of the texts from number `first` on."""
+def _means(
+    vectors: FloatArray, tokens: NumberedWords, out: FloatArray, others: Bools, first: int, foreign: int
+) -> None:
+    """Write the means of the texts from number `first` on, and which of them are of other languages."""
     for row in range(len(out)):
         mean = out[row]
         mean[:] = 0
         begin, end = tokens.offsets[first + row], tokens.offsets[first + row + 1]
-        ids, ends = _reading(tokens, begin, end, foreign)
+        others[row] = _evidence(tokens, begin, end) > foreign
+        ids, ends = tokens.foreign if others[row] else tokens.own
         count = 0
         for w in range(begin, end):
             for t in range(ends[tokens.word[w]], ends[tokens.word[w] + 1]):
@@ -200,12 +227,12 @@ def _means(vectors: FloatArray, tokens: NumberedWords, out: FloatArray, first: i
 
 
 @kernel
-def _reading(tokens: NumberedWords, begin: int, end: int, foreign: int) -> Readings:
-    """Choose how the words from `begin` to `end` are read: by the evidence of all of them."""
+def _evidence(tokens: NumberedWords, begin: int, end: int) -> int:
+    """Sum up the evidence of the words from `begin` to `end`, by which all of them are read."""
     evidence = 0
     for w in range(begin, end):
         evidence += tokens.evidence[tokens.word[w]]
-    return tokens.foreign if evidence > foreign else tokens.own
+    return evidence
 
 
 @kernel
@@ -215,7 +242,7 @@ def _ids(tokens: NumberedWords, foreign: int, out: Ids, sizes: IntArray) -> None
     sizes[0] = 0
     for row in range(len(sizes) - 1):
         begin, end = tokens.offsets[row], tokens.offsets[row + 1]
-        ids, ends = _reading(tokens, begin, end, foreign)
+        ids, ends = tokens.foreign if _evidence(tokens, begin, end) > foreign else tokens.own
         first = o
         for w in range(begin, end):
             for t in range(ends[tokens.word[w]], ends[tokens.word[w] + 1]):

@@ -115,8 +115,7 @@ def _work(
 ) -> StoredNight:
     """Read a night, find its families and judge them, and store all of it at once."""
     known = KnownFamilies(store.signatures(), stamp_of(embedder), [n.batch_id for n in store.nights()])
-    work, embed = Checkpoints(home.work, job_key(request, known)), cached_encoder(embedder, home.vector_cache)
-    job = Job(work, home.leftovers, home.conversations, request.settings, engine, embed, clock.at)
+    job = _job(request, home, known, embedder, engine, clock)
     clock.stage("read")
     night = _looked_at(read(_reader(request, home, clock), known, job), store, request.settings.strict)
     families, unexplained, embedded = _families(night, known, job)
@@ -170,6 +169,19 @@ def _work(
             keep_days=request.settings.keep_days,
         )
     return kept
+
+
+def _job(
+    request: NightRequest,
+    home: Home,
+    known: KnownFamilies,
+    embedder: Embedder,
+    engine: Engine,
+    clock: StageClock,
+) -> Job:
+    work, embed = Checkpoints(home.work, job_key(request, known)), cached_encoder(embedder, home.vector_cache)
+    words = embedder.word_model
+    return Job(work, home.leftovers, home.conversations, request.settings, engine, embed, clock.at, words)
 
 
 def _as_sent(
@@ -250,6 +262,7 @@ def _find(
         stamp=known.stamp,
         settings=job.settings,
         whole=whole,
+        words=job.words,
     )
     families = rewordings(
         described=described,

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from fingerprint.base.jit import read_only
 from fingerprint.base.types import Bools, Doubles, FloatArray, HashArray, Ids, IntArray
 from fingerprint.domain.errors import StampMismatch
 from fingerprint.domain.results import FamilyScore, Match
@@ -24,6 +25,7 @@ from fingerprint.matching.met_vectors import MetVectors
 from fingerprint.matching.own_sentences import clear_own
 from fingerprint.matching.snapshot import Snapshot, open_snapshot
 from fingerprint.matching.snapshot_build import embedder_of
+from fingerprint.matching.template_words import TemplateWords
 from fingerprint.signatures import match_score
 from fingerprint.text import sentences
 from fingerprint.text.normalise import compose_one, normalise
@@ -74,12 +76,17 @@ class Matcher:
         if before is not None and before.snapshot.id == snapshot.id:
             self.filter: HashArray = before.filter
             self._met: MetVectors = before._met
+            self._asked: TemplateWords = before._asked
         else:
             self._met = MetVectors(lambda q: snapshot.search(q, NEAR), a["prototypes"].shape[1], NEAR)
-            templates = [segment for facts in self.families for segment in facts["segments"]]
-            self.filter = scattered.filter_of(self._index.grams, templates)
+            segments = [facts["segments"] for facts in self.families]
+            self.filter = scattered.filter_of(self._index.grams, [text for own in segments for text in own])
+            self._asked = TemplateWords(segments, a["prototypes"], a["bounds"], embedder)
         self._beginnings = Beginnings(self._index, filter_=self.filter)
         self._meanings = meanings.Meanings(*(a[name] for name in meanings.Meanings._fields))
+        if not embedder.is_static:  # nothing reads its texts word by word
+            alike = read_only(np.ones(len(self.names), np.float32))
+            self._meanings = self._meanings._replace(word_similarity=alike)
         self._any_topical = bool(a["topical"].any())
 
     @classmethod
@@ -185,19 +192,13 @@ class Matcher:
         carrier = ngram_index.carriers(family, score, self._index.threshold, self._index.campaign)
         unsure = np.flatnonzero((score < match_score.SURE) | (carrier >= 0))
         if len(unsure) and len(self.snapshot.owners):
-            near, near_similarity = self._nearest_in_meaning(
+            meant = self._nearest_in_meaning(
                 texts if len(unsure) == len(texts) else texts.take(pa.array(unsure)), carrier[unsure]
             )
-            if (near >= 0).any():
-                chosen = near >= 0
-                self._weigh(
-                    unsure[chosen],
-                    near[chosen],
-                    near_similarity[chosen],
-                    carrier,
-                    (family, score, similarity),
-                    also,
-                )
+            chosen = meant.family >= 0
+            if chosen.any():
+                near = meant.of(np.flatnonzero(chosen))
+                self._weigh(unsure[chosen], near, carrier, (family, score, similarity), also)
         sent_before = np.zeros(len(texts), dtype=np.bool_)
         if accounts is not None:
             sent_before = known(self.snapshot.arrays["senders"], accounts, family, self.names)
@@ -210,19 +211,19 @@ class Matcher:
     def _weigh(
         self,
         rows: IntArray,
-        near: Ids,
-        held: FloatArray,
+        meant: meanings.Meant,
         carrier: Ids,
         answers: tuple[Ids, Doubles, FloatArray],
         also: list[ngram_index.Also],
     ) -> None:
-        """Give some prompts, rows (u,), to the family whose meaning each says (u,), where that is better; held: how much of it (u,).
+        """Give some prompts, rows (u,), to the family whose meaning each says, where that is better.
 
         answers: family, score and similarity of all, which are changed. also: other matches, which are added to.
         """
         family, score, similarity = answers
-        own, own_score = family[rows], score[rows]
-        worth = self._worth(near, held)
+        own, own_score, near = family[rows], score[rows], meant.family
+        shift = self.snapshot.arrays["shift"][near].astype(np.float64)
+        worth = match_score.shifted(match_score.score_of_meaning(meant.beyond), shift)
         also += [self._matching(rows, near, worth), self._matching(rows, own, own_score)]
         # what matches by its text is not given up for what does not match by its meaning, nor a campaign for another
         rank, near_rank = self._rank(own, own_score), self._rank(near, worth)
@@ -231,7 +232,7 @@ class Matcher:
         near_rank[(carrier[rows] >= 0) & ~same & (worth < match_score.SURE)] = 0
         better = same | (near_rank > rank) | ((near_rank == rank) & (worth > own_score))
         score[rows[better]] = np.where(same, np.maximum(own_score, worth), worth)[better]
-        similarity[rows[better]] = held[better]
+        similarity[rows[better]] = meant.similarity[better]
         family[rows[better]] = near[better]
 
     def _rank(self, family: Ids, score: Doubles) -> Ids:
@@ -266,8 +267,8 @@ class Matcher:
         kept = first[self._first[other[first]] != self._first[family[row[first]]]]
         return ngram_index.Also(row[kept], other[kept], score[kept])
 
-    def _nearest_in_meaning(self, texts: pa.LargeStringArray, carrier: Ids) -> tuple[Ids, FloatArray]:
-        """Find the family whose meaning each text says best (q,), -1 = none, and how much of it the text holds (q,).
+    def _nearest_in_meaning(self, texts: pa.LargeStringArray, carrier: Ids) -> meanings.Meant:
+        """Find the family whose meaning each text says best (q,).
 
         carrier: (q,) the family whose text each holds already, -1 = none. Beside it only campaigns are looked for, in what
         follows the system prompt.
@@ -276,19 +277,42 @@ class Matcher:
         flat, offsets = sentences.split_sentences(texts)
         # sentences and whole texts at once: half the calls
         passages = pa.concat_arrays([flat, sentences.heads(texts)]) if self._any_topical else flat
-        vectors = self._embedder.encode(passages)
+        vectors, foreign = self._embedder.encode_told(passages)
         if (carrier >= 0).any():
             clear_own(vectors, offsets, carrier, self._meanings.prototypes, self._meanings.bounds)
         owners = self._met.owners(vectors)
-        return meanings.best_meaning(self._meanings, vectors, offsets, owners, carrier)
+        meant, to_read = meanings.best_meaning(self._meanings, vectors, offsets, owners, carrier, foreign)
+        rows = np.flatnonzero(to_read[:, 0] >= 0)
+        if len(rows):
+            self._read(rows, to_read[rows], flat, (vectors, foreign), offsets, meant)
+        return meant
 
-    def _worth(self, family: Ids, similarity: FloatArray) -> Doubles:
-        """Score texts by the meaning that they hold of a family each, (q,)."""
-        a = self.snapshot.arrays
-        score = match_score.score_of_meaning(
-            match_score.meaning(similarity, a["similarity"][family], a["usual"][family])
+    def _read(
+        self,
+        rows: IntArray,
+        to_read: Ids,
+        flat: pa.LargeStringArray,
+        encoded: tuple[FloatArray, Bools],
+        offsets: IntArray,
+        meant: meanings.Meant,
+    ) -> None:
+        """Compare some texts, rows (r,), word by word with the families to read (r, n); meant: of all texts, is changed.
+
+        flat: the sentences of all texts, encoded: their vectors and which are in other languages, offsets: where each text's begin.
+        """
+        asked, model = self._asked.of(to_read[to_read >= 0]), self._embedder.word_model
+        assert model is not None  # nothing is to be read otherwise
+        if len(rows) < len(offsets) - 1:
+            chosen = np.concatenate([np.arange(offsets[row], offsets[row + 1]) for row in rows])
+            flat, encoded = flat.take(pa.array(chosen)), (encoded[0][chosen], encoded[1][chosen])
+            offsets = np.append(0, np.cumsum(np.diff(offsets)[rows]))
+        own = meant.of(rows)
+        words = model.words(flat)
+        meanings.read_meaning(
+            self._meanings, own, to_read, model.word_vectors, encoded[0], offsets, words, encoded[1], asked
         )
-        return match_score.shifted(score, a["shift"][family].astype(np.float64))
+        for column, better in zip(meant, own, strict=True):
+            column[rows] = better
 
     def one(
         self,

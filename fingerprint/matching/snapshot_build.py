@@ -103,6 +103,7 @@ def _arrays(signatures: Sequence[Signature], senders: pa.Table | None) -> dict[s
         "threshold": np.array([s.threshold for s in signatures], dtype=np.float64),
         "similarity": np.array([s.similarity for s in signatures], dtype=np.float32),
         "usual": np.array([s.typical_similarity for s in signatures], dtype=np.float32),
+        "word_similarity": np.array([s.word_similarity for s in signatures], dtype=np.float32),
         "senders": np.unique(sender_hashes),
     }
 

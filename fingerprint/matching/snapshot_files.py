@@ -17,7 +17,7 @@ from fingerprint.domain.settings import Home
 
 MANIFEST = "manifest.json"
 
-FORMAT = 5
+FORMAT = 6
 """Of the files and what they hold; a snapshot of another one is made anew from the database."""
 
 

@@ -11,6 +11,7 @@ from fingerprint.base.types import Embed, StageProgress
 from fingerprint.domain.reading import Reading
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature, Stamp
+from fingerprint.embedding.static_model import StaticModel
 from fingerprint.nights.checkpoint import Checkpoints, key_of
 from fingerprint.nights.engine import Engine
 from fingerprint.traffic.sources import find_sources
@@ -58,7 +59,8 @@ class Job:
     """What all stages of one night need.
 
     work: where finished stages of a large night are kept. tell: called as stages begin and go on. leftovers: the folder
-    of what earlier nights left in no family. conversations: that of what they sent last.
+    of what earlier nights left in no family. conversations: that of what they sent last. words: what reads texts word by word,
+    None where the model does not.
     """
 
     work: Checkpoints
@@ -68,3 +70,4 @@ class Job:
     engine: Engine
     embed: Embed
     tell: StageProgress
+    words: StaticModel | None = None

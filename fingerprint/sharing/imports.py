@@ -21,7 +21,7 @@ from fingerprint.domain.wordings import root_of
 from fingerprint.embedding.embedder import Embedder, stamp_of
 from fingerprint.sharing import stix
 from fingerprint.sharing.phrases import template_grams
-from fingerprint.signatures.match_score import FLOOR, LEAST_MEANING, base_threshold, score_of
+from fingerprint.signatures.match_score import FLOOR, LEAST_MEANING, LEAST_SAID, base_threshold, score_of
 from fingerprint.text.ngrams import VERSION as GRAMS
 from fingerprint.text.normalise import VERSION
 
@@ -144,6 +144,7 @@ def check(signature: Signature) -> None:
     if len(signature.prototypes):
         _between("similarity", signature.similarity, LEAST_MEANING - _ROUNDING, 1)
         _between("usual", signature.typical_similarity, -1, signature.similarity)
+        _between("words", signature.word_similarity, LEAST_SAID - _ROUNDING, 1)
         norms = np.linalg.norm(signature.prototypes.astype(np.float64), axis=1)
         _between("prototypes", float(norms.min()), 0.999, 1.001, "a row's length")
         _between("prototypes", float(norms.max()), 0.999, 1.001, "a row's length")

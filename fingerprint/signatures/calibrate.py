@@ -43,19 +43,70 @@ class NonMembers:
     """What n prompts in no family say, and who says it.
 
     vectors: (s, d) of their sentences, as `held_similarity` takes them; offsets: (n + 1,) where each prompt's begin. own: (n, f) CSR, nonzero where a
-    prompt is by one of the accounts that send the family together: it may be a rewording and is no stranger's.
+    prompt is by one of the accounts that send the family together: it may be a rewording and is no stranger's. sentences: the
+    same, where their words are to be read.
     """
 
     vectors: Rows
     offsets: IntArray
     own: sparse.csr_matrix
+    sentences: Sentences | None = None
 
     @classmethod
     def of(cls, texts: pa.ChunkedArray | pa.Array, own: sparse.csr_matrix, embed: Embed) -> NonMembers:
         """Take the sentences of at most SENTENCE_PROMPTS of these texts (n,), evenly chosen; own: (n, f)."""
         chosen = pick_evenly(np.arange(len(texts)), SENTENCE_PROMPTS)
         flat, offsets = sentences.split_sentences(texts.take(pa.array(chosen)))
-        return cls(Sentences(flat, embed), offsets, own[chosen])
+        read = Sentences(flat, embed)
+        return cls(read, offsets, own[chosen], read)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What n others hold of the meaning of f templates, of those that have sentences where there are others.
+
+    count: f. families: (c,) int64, which these are. prototypes: (p, d) their sentences, owners (c + 1,) where each one's begin.
+    similarity: (n, c) float32, as `held_similarity` has it. own: (n, f) CSC, as in `NonMembers`.
+    """
+
+    count: int
+    families: IntArray
+    prototypes: FloatArray
+    owners: IntArray
+    similarity: FloatArray
+    own: sparse.csc_matrix
+    others: NonMembers | None
+
+    @classmethod
+    def of(cls, prototypes: Sequence[FloatArray], others: NonMembers | None) -> Held:
+        """Compare each template's sentences (p, d) with what others say, None = nobody."""
+        families = np.array([f for f, p in enumerate(prototypes) if len(p)], dtype=np.int64)
+        if others is None or not len(families) or len(others.offsets) < 2:
+            none, nobody = np.empty((0, 0), np.float32), sparse.csc_matrix((0, len(prototypes)))
+            return cls(len(prototypes), families[:0], none, np.zeros(1, np.int64), none, nobody, None)
+        owners = np.concatenate([[0], np.cumsum([len(prototypes[f]) for f in families])]).astype(np.int64)
+        rows = np.concatenate([prototypes[f] for f in families])
+        similarity = held_similarity(others.vectors, others.offsets, rows, owners)
+        return cls(len(prototypes), families, rows, owners, similarity, others.own.tocsc(), others)
+
+    def only(self, families: Sequence[int]) -> Held:
+        """Return the same of some of the templates that have sentences, in the same order."""
+        columns = np.searchsorted(self.families, families)
+        rows = [np.arange(self.owners[c], self.owners[c + 1]) for c in columns]
+        owners = np.concatenate([[0], np.cumsum([len(own) for own in rows])]).astype(np.int64)
+        return replace(
+            self,
+            families=self.families[columns],
+            prototypes=self.prototypes[np.concatenate([np.empty(0, np.int64), *rows])],
+            owners=owners,
+            similarity=self.similarity[:, columns],
+        )
+
+    def strangers(self, column: int) -> IntArray:
+        """Return the others who are no senders of that one of the templates, ascending."""
+        f = self.families[column]
+        own = self.own.indices[self.own.indptr[f] : self.own.indptr[f + 1]]
+        return np.delete(np.arange(len(self.similarity)), own)
 
 
 def weights(discovery: Discovery, senders: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -97,31 +148,21 @@ def thresholds(discovery: Discovery, weight: sparse.csr_matrix, rate: float) -> 
         row = slice(overlap.indptr[f], overlap.indptr[f + 1])
         others = (discovery.label[overlap.indices[row]] != f) & (overlap.data[row] < COVER * total[f])
         scores = match_score.score_of(overlap.data[row][others], total[f])
-        worst = _reached(scores, len(discovery.label) - int(discovery.families.support[f]), rate)
+        worst = reached(scores, len(discovery.label) - int(discovery.families.support[f]), rate)
         out[f] = max(match_score.FLOOR, worst + MARGIN)
     return out
 
 
-def of_meaning(
-    prototypes: Sequence[FloatArray], others: NonMembers | None, rate: float
-) -> tuple[Doubles, Doubles]:
+def of_meaning(held: Held, rate: float) -> tuple[Doubles, Doubles]:
     """Return what at most `rate` of the others hold of each template's meaning, and what half of them hold, (f,) each.
 
-    prototypes: each template's sentences (p, d); 1 and 0 for those without, or without others to compare with.
+    1 and 0 for templates without sentences, or without others to compare with.
     """
-    least, typical = np.ones(len(prototypes)), np.zeros(len(prototypes))
-    rows = np.array([f for f, p in enumerate(prototypes) if len(p)], dtype=np.int64)
-    if others is None or not len(rows) or len(others.offsets) < 2:
-        return least, typical
-    owners = np.concatenate([[0], np.cumsum([len(prototypes[f]) for f in rows])]).astype(np.int64)
-    similarity = held_similarity(
-        others.vectors, others.offsets, np.concatenate([prototypes[f] for f in rows]), owners
-    )
-    own = others.own.tocsc()
-    for column, f in enumerate(rows):
-        strangers = np.delete(similarity[:, column], own.indices[own.indptr[f] : own.indptr[f + 1]])
+    least, typical = np.ones(held.count), np.zeros(held.count)
+    for column, f in enumerate(held.families):
+        strangers = held.similarity[held.strangers(column), column]
         if len(strangers):
-            least[f], typical[f] = _bounded(_reached(strangers, len(strangers), rate)), np.median(strangers)
+            least[f], typical[f] = _bounded(reached(strangers, len(strangers), rate)), np.median(strangers)
     return least, typical
 
 
@@ -130,7 +171,7 @@ def of_centre(centre: FloatArray, others: FloatArray, rate: float) -> tuple[floa
     if not len(centre) or not len(others):
         return 1.0, 0.0
     near = others @ centre[0]
-    return _bounded(_reached(near, len(near), rate)), float(np.median(near))
+    return _bounded(reached(near, len(near), rate)), float(np.median(near))
 
 
 def with_reliability(signature: Signature, requests: int, unsynchronised: int) -> Signature:
@@ -153,6 +194,8 @@ def stricter(old: Signature, fresh: Signature) -> Signature:
     out = replace(old, threshold=max(old.threshold, base.threshold), weights=known_public(old, fresh))
     if fresh.similarity > old.similarity or old.similarity == 1.0:
         out = replace(out, similarity=fresh.similarity, typical_similarity=fresh.typical_similarity)
+    if fresh.word_similarity > old.word_similarity or old.word_similarity == 1.0:
+        out = replace(out, word_similarity=fresh.word_similarity)
     return with_reliability(out, fresh.requests_seen, fresh.unsynchronised)
 
 
@@ -160,7 +203,7 @@ def _bounded(similarity: float) -> float:
     return min(max(similarity, match_score.LEAST_MEANING), 1.0)
 
 
-def _reached(scores: npt.NDArray[np.floating], count: int, rate: float) -> float:
+def reached(scores: npt.NDArray[np.floating], count: int, rate: float) -> float:
     """Return the score that at most `rate` of `count` non-members exceed, some of which have none (0)."""
     allowed = max(int(rate * (count + 1)) - 1, 0)
     return (

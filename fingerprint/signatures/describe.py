@@ -21,6 +21,7 @@ from fingerprint.discovery.layers import carriers_of
 from fingerprint.discovery.topics import Topics
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature, Spread, Stamp, Template
+from fingerprint.embedding.static_model import StaticModel
 from fingerprint.signatures import calibrate, match_score
 from fingerprint.signatures.prototypes import with_prototypes
 from fingerprint.signatures.spread import with_spread_and_reliability
@@ -61,10 +62,12 @@ def describe(
     settings: Settings,
     *,
     whole: Whole | None = None,
+    words: StaticModel | None = None,
 ) -> Described:
     """Describe the families that share text, as `text_families` has them, then those that only share meaning.
 
-    Stored families go on. whole: the night that `batch` is a sample of; None where it is all of one. Texts are the batch's.
+    Stored families go on. whole: the night that `batch` is a sample of; None where it is all of one. Texts are the batch's. words: what
+    reads them word by word, None where only sentences are to be compared.
     """
     drafts = [*textual, *_by_meaning(batch, len(textual), topical, stored, stamp, settings)]
     known = np.concatenate([discovery.families.known, topical.known])
@@ -78,7 +81,9 @@ def describe(
         or (len(draft.grams) and (known[f] >= 0 or (draft.template.segments and members[f].nnz)))
     ]
     members = members[kept]
-    fresh = with_prototypes(batch, [drafts[f] for f in kept], members, topical.unassigned, embed, settings)
+    fresh = with_prototypes(
+        batch, [drafts[f] for f in kept], members, topical.unassigned, embed, settings, words
+    )
     tonight = with_spread_and_reliability(batch, fresh, members)
     signatures = tuple(
         _continued(stored[known[f]], signature, int(members[row].nnz), settings.min_requests)

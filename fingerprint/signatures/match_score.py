@@ -4,7 +4,7 @@ score = sigmoid((x - MIDDLE) / SCALE + s), where by its grams x = LENGTH · log(
 meaning x = NEAR + BEYOND · m; the better of the two counts.
 
 b: the prompt's grams of the signature, each counting by its rarity; c: their weighted share of all the
-signature's grams; m: how far the prompt's share of the template's meaning lies beyond what almost no non-member
+signature's grams; m: how far the prompt's share of the template's meaning, word by word where its words are known, lies beyond what almost no non-member
 of the night held, in units of what lies between that and what half of them held. So eight rare grams of a long
 template count about as much as all of a short one's, and scores of families with long and short templates compare.
 
@@ -50,6 +50,16 @@ NARROW = 0.05
 LEAST_MEANING = 0.25
 """Meaning never counts below this, whatever a night's other prompts hold: too few of them show little."""
 
+LEAST_SAID = 0.3
+"""As LEAST_MEANING, of what is said word by word: of any template almost none of a large night's others say less."""
+
+USUALLY_SAID = 0.19
+"""What half of the non-members say of a template word by word: 0.17 to 0.22, whatever the template."""
+
+READ_FROM, READ_FOREIGN_FROM = 0.85, 0.25
+"""How near a text must be to a template's sentences for its words to be compared, 0 as half of the non-members, 1 as almost none of them;
+and a text with a sentence in another language than English, for there cosines are lower (D-313)."""
+
 SURE = 0.9
 """Above this score by grams alone, meaning is not asked."""
 
@@ -89,6 +99,14 @@ def meaning(similarity: FloatArray, least: FloatArray, typical: FloatArray) -> F
     return np.asarray(
         np.maximum(similarity - least, 0) / np.maximum(least - typical, NARROW), dtype=np.float32
     )
+
+
+def read_from(similarity: FloatArray, typical: FloatArray, gate: float) -> FloatArray:
+    """Return what a text must hold of a meaning for its words to be compared, a mean cosine, (f,) float32.
+
+    similarity, typical: (f,) float32, as of `Signature`. gate: READ_FROM or READ_FOREIGN_FROM.
+    """
+    return np.asarray(typical + gate * np.maximum(similarity - typical, NARROW), dtype=np.float32)
 
 
 def score_of_meaning(beyond: FloatArray) -> Doubles:

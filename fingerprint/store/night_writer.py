@@ -42,7 +42,7 @@ from fingerprint.store.tables import (
 PINNED = {
     "template": (
         *("kind", "text", "search", "template", "grams", "weights", "prototypes"),
-        *("similarity", "usual", "threshold"),
+        *("similarity", "usual", "words", "threshold"),
     ),
     "threshold": ("threshold",),
     "variant_of": ("variant_of",),

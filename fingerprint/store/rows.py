@@ -75,6 +75,7 @@ def to_row(signature: Signature) -> Row:
         "threshold": float(signature.threshold),
         "similarity": float(signature.similarity),
         "usual": float(signature.typical_similarity),
+        "words": float(signature.word_similarity),
         "seen": int(signature.requests_seen),
         "strays": int(signature.unsynchronised),
         "grams": np.asarray(signature.grams, dtype="<u8").tobytes(),
@@ -99,6 +100,7 @@ def to_signature(row: sa.Row[Any]) -> Signature:
         threshold=row.threshold,
         similarity=row.similarity,
         typical_similarity=row.usual,
+        word_similarity=row.words,
         requests_seen=row.seen,
         unsynchronised=row.strays,
         spread=Spread(

@@ -181,8 +181,9 @@ def _content(signature: Signature) -> dict[str, object]:
         "threshold",
         "similarity",
         "usual",
+        "words",
     )
-    return {name: content[name] for name in names}
+    return {name: content.get(name) for name in names}
 
 
 def _save(connection: sa.Connection, signatures: Sequence[Signature], now: datetime) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-REVISION = "0013_relays"
+REVISION = "0014_words"
 """The last of the migrations, after which a database has these tables."""
 
 
@@ -113,6 +113,7 @@ families = sa.Table(
     sa.Column("threshold", sa.Double, nullable=False),
     sa.Column("similarity", sa.Double, nullable=False),
     sa.Column("usual", sa.Double, nullable=False),
+    sa.Column("words", sa.Double, nullable=False, server_default="1"),
     sa.Column("seen", sa.BigInteger, nullable=False),
     sa.Column("strays", sa.BigInteger, nullable=False),
     sa.Column("grams", sa.LargeBinary, nullable=False),  # <u8

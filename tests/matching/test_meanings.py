@@ -36,12 +36,15 @@ def test_best_of_all_that_are_near(seed: int) -> None:
         rng.uniform(-0.2, 0.3, FAMILIES).astype(np.float32),
         rng.random(FAMILIES) < 0.3,
         rng.random(FAMILIES) < 0.5,
+        np.ones(FAMILIES, np.float32),
     )
     offsets = np.append(0, np.cumsum(rng.integers(0, 4, TEXTS)))
     vectors = unit(rng, offsets[-1] + TEXTS)
     owner = rng.integers(-1, FAMILIES, (len(vectors), NEAREST)).astype(np.int32)
     carrier = np.where(rng.random(TEXTS) < 0.3, 0, -1).astype(np.int32)
-    family, similarity = best_meaning(meanings, vectors, offsets, owner, carrier)
+    nowhere = np.zeros(len(vectors), np.bool_)
+    (family, similarity, _), to_read = best_meaning(meanings, vectors, offsets, owner, carrier, nowhere)
+    assert (to_read == -1).all()
     for row in range(TEXTS):
         worth = [
             worth_of(meanings, f, vectors, owner, (offsets[row], offsets[row + 1], offsets[-1] + row))
@@ -75,7 +78,9 @@ def worth_of(
 
 def test_without_whole_texts_only_sentences_count() -> None:
     one = np.ones((1, 1), np.float32)
-    meanings = made(one, np.array([0, 1]), *np.zeros((2, 1), np.float32), np.array([True]), np.array([False]))
-    nobody = np.array([-1], np.int32)
-    family, _ = best_meaning(meanings, one, np.array([0, 1]), np.zeros((1, 1), np.int32), nobody)
-    assert family.tolist() == [-1]
+    meanings = made(
+        one, np.array([0, 1]), *np.zeros((2, 1), np.float32), np.array([True]), np.array([False]), one[0]
+    )
+    nobody, english = np.array([-1], np.int32), np.array([False])
+    meant, _ = best_meaning(meanings, one, np.array([0, 1]), np.zeros((1, 1), np.int32), nobody, english)
+    assert meant.family.tolist() == [-1]

@@ -7,7 +7,14 @@ from scipy import sparse
 from support.bare_signatures import signature
 
 from fingerprint.signatures import calibrate, match_score
-from fingerprint.signatures.calibrate import NonMembers, of_centre, of_meaning, stricter, with_reliability
+from fingerprint.signatures.calibrate import (
+    Held,
+    NonMembers,
+    of_centre,
+    of_meaning,
+    stricter,
+    with_reliability,
+)
 
 
 def unit(random: np.random.Generator, rows: int) -> np.ndarray:
@@ -31,7 +38,7 @@ def test_few_others_hold_more_of_a_meaning(rate: float) -> None:
     random = np.random.default_rng(0)
     templates = [unit(random, 3), np.empty((0, 8), np.float32), unit(random, 1)]
     seen, fresh = others(random, 2000), others(random, 2000)
-    least, usual = of_meaning(templates, seen, rate)
+    least, usual = of_meaning(Held.of(templates, seen), rate)
     assert (least[1], usual[1]) == (1, 0)
     for f in (0, 2):
         cosines = [
@@ -53,8 +60,8 @@ def test_a_familys_own_senders_are_no_others() -> None:
     vectors = every.vectors.copy()
     vectors[every.offsets[said]] = template[0]
     own = sparse.csr_matrix((np.ones(len(said)), (said, np.zeros(len(said), int))), shape=(500, 1))
-    strict = of_meaning([template], NonMembers(vectors, every.offsets, strangers(500, 1)), 0.01)[0]
-    open_ = of_meaning([template], NonMembers(vectors, every.offsets, own), 0.01)[0]
+    strict = of_meaning(Held.of([template], NonMembers(vectors, every.offsets, strangers(500, 1))), 0.01)[0]
+    open_ = of_meaning(Held.of([template], NonMembers(vectors, every.offsets, own)), 0.01)[0]
     kept = np.setdiff1d(np.arange(500), said)
     held = [(vectors[every.offsets[n] : every.offsets[n + 1]] @ template.T).max(axis=0).mean() for n in kept]
     assert open_[0] < strict[0]
@@ -65,7 +72,7 @@ def test_without_others_meaning_never_counts() -> None:
     random = np.random.default_rng(1)
     nobody = NonMembers(np.empty((0, 8), np.float32), np.array([0]), strangers(0))
     for nothing in (None, nobody):
-        least, usual = of_meaning([unit(random, 2)], nothing, 0.01)
+        least, usual = of_meaning(Held.of([unit(random, 2)], nothing), 0.01)
         assert (least.tolist(), usual.tolist()) == ([1], [0])
     assert of_centre(unit(random, 1), np.empty((0, 8), np.float32), 0.01) == (1, 0)
     assert of_centre(np.empty((0, 8), np.float32), unit(random, 5), 0.01) == (1, 0)
