@@ -46,6 +46,9 @@ MATRIX = 1 << 24
 MOST_PROMPTS = 1_024
 """Prompts whose sentences are compared at once."""
 
+_MARGIN = np.float32(1e-4)
+"""What rounding may add to a cosine, and more."""
+
 
 def held_similarity(vectors: Rows, offsets: IntArray, prototypes: FloatArray, owners: IntArray) -> FloatArray:
     """How much of each of f templates each of q prompts holds, (q, f) float32; -1 for a prompt without sentences.
@@ -116,13 +119,28 @@ def held_by(
     vectors: FloatArray, span: tuple[int, int], prototypes: FloatArray, own: tuple[int, int]
 ) -> np.float32:
     """As `held_similarity`, of the template with prototypes (p, d) from own[0] to own[1] and one prompt, whose vectors (s, d) are in `span`."""
-    total = np.float32(0.0)
+    return held_from(vectors, span, prototypes, own, np.float32(-np.inf))
+
+
+@kernel
+def held_from(
+    vectors: FloatArray,
+    span: tuple[int, int],
+    prototypes: FloatArray,
+    own: tuple[int, int],
+    least: np.float32,
+) -> np.float32:
+    """As `held_by`, or -1 as soon as what is left to compare cannot bring it to `least` any more."""
+    total, count = np.float32(0.0), max(own[1] - own[0], 1)
+    needed = np.float32(count) * (least - _MARGIN)
     for p in range(own[0], own[1]):
         nearest = np.float32(-1.0)
         for s in range(span[0], span[1]):
             nearest = max(nearest, cosine(vectors, s, prototypes, p))
         total += nearest
-    return np.float32(total / np.float32(max(own[1] - own[0], 1)))
+        if total + np.float32(own[1] - p - 1) < needed:
+            return np.float32(-1.0)
+    return np.float32(total / np.float32(count))
 
 
 # the sum may be taken in any order, so in vector registers; a call of BLAS takes longer than such a short product

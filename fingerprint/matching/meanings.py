@@ -9,7 +9,7 @@ from numba import njit
 
 from fingerprint.base.jit import kernel
 from fingerprint.base.types import Bools, FloatArray, Ids, IntArray
-from fingerprint.embedding.similarity import held_by
+from fingerprint.embedding.similarity import held_by, held_from
 from fingerprint.embedding.word_similarity import Words, WordVectors, said_by
 from fingerprint.matching.template_words import NONE, AskedWords
 from fingerprint.signatures.match_score import NARROW, READ_FOREIGN_FROM, READ_FROM, USUALLY_SAID
@@ -131,14 +131,22 @@ def _best(
                 continue
             seen[count] = f
             count += 1
-            shared = held_by(vectors, span, meanings.prototypes, (meanings.bounds[f], meanings.bounds[f + 1]))
-            least = meanings.similarity[f]
-            if meanings.word_similarity[f] < 1:
-                way = (shared - meanings.usual[f]) / max(least - meanings.usual[f], _NARROW)
+            least, usual, by_words = (
+                meanings.similarity[f],
+                meanings.usual[f],
+                meanings.word_similarity[f] < 1,
+            )
+            unit = max(least - usual, _NARROW)
+            own = meanings.bounds[f], meanings.bounds[f + 1]
+            # most families fall short of what counts with their first sentences
+            counts = usual + gate * unit if by_words else least + most * unit
+            shared = held_from(vectors, span, meanings.prototypes, own, counts)
+            if by_words:
+                way = (shared - usual) / unit
                 if way >= gate:
                     _insert(to_read, near, np.int32(f), way)
                 continue
-            beyond = max(shared - least, np.float32(0)) / max(least - meanings.usual[f], _NARROW)
+            beyond = max(shared - least, np.float32(0)) / unit
             if beyond > most or (beyond == most and best >= 0 and f < best):
                 best, similarity, most = f, shared, beyond
     return best, similarity, most

@@ -55,3 +55,18 @@ def test_sentences_are_embedded_as_they_are_compared(monkeypatch: pytest.MonkeyP
     found = similarity.held_similarity(lazy, offsets, templates, bounds)
     np.testing.assert_array_equal(found, similarity.held_similarity(said, offsets, templates, bounds))
     assert sorted(at_once) == [6, 12, 12]
+
+
+def test_what_cannot_reach_the_least_is_given_up_and_nothing_else() -> None:
+    rng = np.random.default_rng(3)
+    rows = rng.standard_normal((60, 8)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    given_up = 0
+    for begin in range(0, 40, 4):
+        span, own = (begin, begin + 1 + begin % 4), (begin + 4, begin + 8)
+        whole = similarity.held_by(rows, span, rows, own)
+        for least in (-1.0, float(whole), float(whole) - 0.05, 0.3, 0.6, 0.9):
+            part = similarity.held_from(rows, span, rows, own, np.float32(least))
+            assert part == whole or (part == -1 and whole < least)
+            given_up += part == -1
+    assert given_up > 10
