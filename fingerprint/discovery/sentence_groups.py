@@ -20,13 +20,14 @@ from fingerprint.clustering.hdbscan_graph import cluster
 from fingerprint.clustering.inverted_lists import ListSearch
 from fingerprint.clustering.knn import Neighbours, knn_graph
 from fingerprint.text.scattered import without_scattered
-from fingerprint.text.sentences import is_prose, split_sentences
+from fingerprint.text.sentences import is_prose, split_parts
 
 MOST_SENTENCES = 98_304
 """Distinct sentences that are looked at; of more, those of some prompts, evenly chosen (D-154)."""
 
 EDGE = 6
-"""Sentences that are read from each end of a prompt: a template stands before or after its payload."""
+"""Sentences that are read from each end of a prompt, and behind a system prompt of so many: a template stands before or after
+its payload."""
 
 NEIGHBOURS = 16
 """Nearest other sentences of each that are known."""
@@ -111,9 +112,9 @@ def _prose(
 
     Also which of all sentences each is, and where each text's sentences begin, (p + 1,).
     """
-    flat, offsets = split_sentences(without_scattered(texts))
+    flat, offsets, own = split_parts(without_scattered(texts))
     kept = np.flatnonzero(is_prose(flat))
-    kept = kept[_at_an_edge(np.searchsorted(kept, offsets))]
+    kept = kept[_at_an_edge(np.searchsorted(kept, offsets), np.searchsorted(kept, own))]
     coded = flat.take(pa.array(kept)).dictionary_encode()
     if len(coded.dictionary) > MOST_SENTENCES:
         some = len(texts) * MOST_SENTENCES // len(coded.dictionary)
@@ -123,11 +124,16 @@ def _prose(
     return coded, kept, offsets
 
 
-def _at_an_edge(offsets: IntArray) -> Bools:
-    """Tell which items are among the first or last EDGE of their text; offsets: (n + 1,) where each text's begin."""
+def _at_an_edge(offsets: IntArray, own: IntArray) -> Bools:
+    """Tell which items are among the first or last EDGE of their text, or the first behind a system prompt of so many.
+
+    offsets: (n + 1,) where each text's begin. own: (n,) where those behind its system prompt do.
+    """
     count = np.diff(offsets)
     place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], count)
-    return np.asarray((place < EDGE) | (place >= np.repeat(count, count) - EDGE))
+    behind = np.repeat(own - offsets[:-1], count)
+    asked = (behind >= EDGE) & (place >= behind) & (place < behind + EDGE)
+    return np.asarray((place < EDGE) | asked | (place >= np.repeat(count, count) - EDGE))
 
 
 def group_sentences(said: Sentences, senders: sparse.csr_matrix, *, seed: int) -> SentenceGroups:

@@ -25,7 +25,7 @@ from fingerprint.hunting.meaning_bounds import SLACK, MeaningTargets
 from fingerprint.hunting.ngram_weights import NgramWeights, add, may_be_wanted
 from fingerprint.hunting.sentence_bounds import bound
 from fingerprint.text.ngrams import GRAM, MULTIPLIER
-from fingerprint.text.sentences import HEAD, TAIL
+from fingerprint.text.sentences import HEAD, SECTION, SYSTEM_HEAD, TAIL, TURN
 
 NO, YES, UNKNOWN = np.uint8(0), np.uint8(1), np.uint8(2)
 
@@ -157,14 +157,46 @@ def _reread(data: Bytes, span: tuple[int, int], size: int, tools: _Tools) -> int
         characters = read(data, span, (0, _EVERYTHING), reading, True)
         end_section(text)
         return characters
-    if read(data, span, (0, HEAD), reading, True) == NEEDS_NORMALISING:
+    n = _behind_system(data, span, places[0, :count])
+    if n == NEEDS_NORMALISING:
+        return NEEDS_NORMALISING
+    system = 0 if n == 0 else size if n == count else places[1, n]
+    behind = size - system
+    head = HEAD if system <= SYSTEM_HEAD else max(SYSTEM_HEAD, HEAD + TAIL - behind)
+    if read(data, span, (0, head), reading, True) == NEEDS_NORMALISING:
         return NEEDS_NORMALISING
     end_section(text)
-    n = np.searchsorted(places[1, :count], size - TAIL, side="right") - 1
+    if system > SYSTEM_HEAD and behind > 0:
+        most = _EVERYTHING if behind <= HEAD + TAIL - SYSTEM_HEAD else HEAD - SYSTEM_HEAD
+        characters = read(data, (places[0, n], span[1]), (0, most), reading, True)
+        end_section(text)
+        if most == _EVERYTHING or characters == NEEDS_NORMALISING:
+            return characters
+    if behind == 0:
+        return size
+    n = int(np.searchsorted(places[1, :count], size - TAIL, side="right")) - 1
     skip = size - TAIL - places[1, n]
     characters = read(data, (places[0, n], span[1]), (skip, _EVERYTHING), reading, True)
     end_section(text)
     return characters
+
+
+@kernel
+def _behind_system(data: Bytes, span: tuple[int, int], begins: IntArray) -> int:
+    """Return which of the words and signs, that begin at begins (m,), is the first behind the system prompt, 0 without one.
+
+    NEEDS_NORMALISING where other separators stand before it.
+    """
+    mark = span[0]
+    while mark < span[1] and data[mark] != SECTION:
+        mark += 1
+    if mark == span[1]:
+        return 0
+    n = int(np.searchsorted(begins, mark, side="right"))
+    for i in range(mark + 1, begins[n] if n < len(begins) else span[1]):
+        if data[i] == SECTION or data[i] == TURN:
+            return NEEDS_NORMALISING
+    return n
 
 
 @kernel

@@ -15,7 +15,7 @@ from fingerprint.base.types import Bytes, FloatArray, HashArray, Ids, IntArray
 from fingerprint.embedding.languages import FOREIGN, evidence_in
 from fingerprint.embedding.token_cache import is_han
 from fingerprint.embedding.wordpiece import WordPieces, cut, piece
-from fingerprint.text.sentences import EMBEDDED_CHARACTERS, FEWEST_WORDS, HEAD, TAIL
+from fingerprint.text.sentences import EMBEDDED_CHARACTERS, FEWEST_WORDS, Windows, windows
 
 _JOINS, _APART, _SPACE, _STOP = range(4)
 # of a byte: in a word, a word by itself, between words, between sentences
@@ -100,24 +100,11 @@ def _after(data: Bytes, i: int, end: int, characters: int) -> int:
 
 
 @kernel
-def _before(data: Bytes, start: int, i: int, characters: int) -> int:
-    """Return where the last so many characters before `i` begin."""
-    seen = 0
-    while i > start and seen < characters:
-        i -= 1
-        seen += data[i] & 0xC0 != 0x80
-    return i
-
-
-@kernel
-def _parts(data: Bytes, start: int, end: int, whole: bool) -> tuple[int, int]:
-    """Return where the part of a text that is read ends, and where another begins, `end` if none does."""
-    if whole or end - start > HEAD + TAIL:
-        if whole:
-            return _after(data, start, end, EMBEDDED_CHARACTERS), end
-        if _after(data, start, end, HEAD + TAIL) < end:
-            return _after(data, start, end, HEAD), _before(data, start, end, TAIL)
-    return end, end
+def _parts(data: Bytes, start: int, end: int, whole: bool) -> Windows:
+    """Return which parts of a text are read."""
+    if whole:
+        return (start, _after(data, start, end, EMBEDDED_CHARACTERS)), (end, end), (end, end)
+    return windows(data, start, end)[0]
 
 
 @kernel
@@ -136,9 +123,9 @@ def read(
     """
     data, offsets = texts
     while row < len(offsets) - 1:
-        start, end = offsets[row], offsets[row + 1]
-        first, second = _parts(data, start, end, whole)
-        size = first - start + end - second + 2
+        parts = _parts(data, offsets[row], offsets[row + 1], whole)
+        size = parts[0][1] - parts[0][0] + parts[1][1] - parts[1][0] + parts[2][1] - parts[2][0] + 2
+        size += parts[1][0] < parts[1][1]
         # a text has at most one word a byte, and one sentence in two
         if (
             new.counts[PAIRS] + size > len(new.sentence)
@@ -147,12 +134,10 @@ def read(
             or new.ends[new.counts[WORDS]] + size > len(new.data)
         ):
             return row
-        i = start
-        while i < first:
-            i = _sentence(data, i, first, whole, row, model, best, new)
-        i = second
-        while i < end:
-            i = _sentence(data, i, end, whole, row, model, best, new)
+        for part in range(3):
+            i, end = parts[part]
+            while i < end:
+                i = _sentence(data, i, end, whole, row, model, best, new)
         row += 1
     return row
 

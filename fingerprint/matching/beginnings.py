@@ -35,7 +35,7 @@ VERY_LONG = 131_072
 """Characters from which on a text is read in pieces."""
 
 KEPT = 2_048
-"""Texts that are remembered, about 12 KB each; those that were not asked for longest go first."""
+"""Texts that are remembered, about 15 KB each; those that were not asked for longest go first."""
 
 FIRST = 256
 """Characters that tell which conversations a text may go on with."""

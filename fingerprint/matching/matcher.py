@@ -23,6 +23,7 @@ from fingerprint.matching.known_senders import known
 from fingerprint.matching.long_texts import Between
 from fingerprint.matching.met_vectors import MetVectors
 from fingerprint.matching.own_sentences import clear_own
+from fingerprint.matching.said_texts import OfEnds, Whole
 from fingerprint.matching.snapshot import Snapshot, open_snapshot
 from fingerprint.matching.snapshot_build import embedder_of
 from fingerprint.matching.template_words import TemplateWords
@@ -120,7 +121,7 @@ class Matcher:
         read = reading.read(texts, self._index, self.filter)
         held = [ngram_index.held_with(self._index, ngram_index.NOTHING_HELD, hashes) for hashes in read.own]
         hits = self._loosened(read.hits, read.rows, held, read.more)
-        return self._nearest_of(hits, texts if said is None else said, accounts)
+        return self._nearest_of(hits, Whole(texts if said is None else said), accounts)
 
     def find_raw(
         self,
@@ -149,8 +150,7 @@ class Matcher:
             read if part == whole else self._beginnings.read(part, between)
             for read, part, whole in zip(every, said, texts, strict=True)
         ]
-        ends = pa.array([read.ends.as_text() for read in meant], pa.large_string())
-        return self._nearest_of(hits, ends, accounts)
+        return self._nearest_of(hits, OfEnds([read.ends for read in meant]), accounts)
 
     def _without_campaign(self, hits: ngram_index.Hits) -> IntArray:
         """Return the texts whose own n-grams match no campaign."""
@@ -181,9 +181,7 @@ class Matcher:
         """Embed texts as the snapshot's prototypes were, (q, d) unit rows."""
         return self._embedder.encode(texts)
 
-    def _nearest_of(
-        self, hits: ngram_index.Hits, texts: pa.LargeStringArray, accounts: Senders | None
-    ) -> Nearest:
+    def _nearest_of(self, hits: ngram_index.Hits, texts: Whole | OfEnds, accounts: Senders | None) -> Nearest:
         """Weigh what texts (q,) hold of the signatures against what they mean; of long texts only the ends are read."""
         family, score = hits.family.copy(), hits.score.copy()
         similarity = np.zeros(len(texts), dtype=np.float32)
@@ -192,9 +190,7 @@ class Matcher:
         carrier = ngram_index.carriers(family, score, self._index.threshold, self._index.campaign)
         unsure = np.flatnonzero((score < match_score.SURE) | (carrier >= 0))
         if len(unsure) and len(self.snapshot.owners):
-            meant = self._nearest_in_meaning(
-                texts if len(unsure) == len(texts) else texts.take(pa.array(unsure)), carrier[unsure]
-            )
+            meant = self._nearest_in_meaning(texts, unsure, carrier[unsure])
             chosen = meant.family >= 0
             if chosen.any():
                 near = meant.of(np.flatnonzero(chosen))
@@ -267,16 +263,16 @@ class Matcher:
         kept = first[self._first[other[first]] != self._first[family[row[first]]]]
         return ngram_index.Also(row[kept], other[kept], score[kept])
 
-    def _nearest_in_meaning(self, texts: pa.LargeStringArray, carrier: Ids) -> meanings.Meant:
-        """Find the family whose meaning each text says best (q,).
+    def _nearest_in_meaning(self, texts: Whole | OfEnds, unsure: IntArray, carrier: Ids) -> meanings.Meant:
+        """Find the family whose meaning each of some texts, rows `unsure` (u,), says best (u,).
 
-        carrier: (q,) the family whose text each holds already, -1 = none. Beside it only campaigns are looked for, in what
+        carrier: (u,) the family whose text each holds already, -1 = none. Beside it only campaigns are looked for, in what
         follows the system prompt.
         """
-        texts = sentences.asked(texts, carrier >= 0)
-        flat, offsets = sentences.split_sentences(texts)
+        said, heads = texts.read(unsure, carrier >= 0)
+        flat, offsets = sentences.split_sentences(said)
         # sentences and whole texts at once: half the calls
-        passages = pa.concat_arrays([flat, sentences.heads(texts)]) if self._any_topical else flat
+        passages = pa.concat_arrays([flat, sentences.heads(heads)]) if self._any_topical else flat
         vectors, foreign = self._embedder.encode_told(passages)
         if (carrier >= 0).any():
             clear_own(vectors, offsets, carrier, self._meanings.prototypes, self._meanings.bounds)

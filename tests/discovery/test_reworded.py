@@ -19,6 +19,7 @@ from support.night_families import families_of
 from fingerprint.discovery.discover import discover
 from fingerprint.discovery.reworded import Reworded, beside_text, reworded
 from fingerprint.discovery.sentence_groups import EDGE, read_sentences
+from fingerprint.domain.schemas import SYSTEM_END
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
 from fingerprint.embedding.embedder import Embedder, stamp_of
@@ -187,6 +188,17 @@ def test_sentences_are_read_from_both_ends_and_each_counts_once(embedder: Embedd
     assert said.texts.to_pylist() == [*lines[:EDGE], *lines[-EDGE + 1 :]]
     assert said.held.toarray().tolist() == [[1.0] * (2 * EDGE - 1)]
     assert (np.diff(said.position) > 0).all()
+
+
+@pytest.mark.parametrize("rules", [EDGE - 1, EDGE, 60, 200])
+def test_behind_a_long_system_prompt_the_first_sentences_are_read(rules: int, embedder: Embedder) -> None:
+    system = ". ".join(f"every rule of this old house is kept {chr(97 + n % 26) * 3}" for n in range(rules))
+    lines = [f"we all look at the old house {chr(97 + n) * 3}" for n in range(26)]
+    batch = batch_of([Sent(f"{system}{SYSTEM_END}{'. '.join(lines)}", "a")])
+    said = read_sentences(batch.texts_of, np.arange(batch.distinct), embedder.encode).texts.to_pylist()
+    assert said[: min(rules, EDGE)] == system.split(". ")[:EDGE]
+    head = 1 if rules < EDGE else EDGE
+    assert said[min(rules, EDGE) :] == [*lines[:head], *lines[-EDGE:]]
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])

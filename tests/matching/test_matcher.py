@@ -243,6 +243,21 @@ def test_a_campaign_in_other_words_inside_an_app_is_the_campaigns(
     assert found.one("how often does a tomato need water", house).family_id == "app"
 
 
+@pytest.mark.parametrize("more", [0, 3_000, 20_000])
+def test_other_words_at_the_head_of_a_turn_are_found_behind_a_long_system_prompt(
+    tmp_path: Path, embedder: Embedder, more: int
+) -> None:
+    ask = family(embedder, *ORIGINAL, threshold=0.5)
+    about = {"similarity": 0.5, "typical_similarity": 0.2}
+    found = opened(tmp_path, embedder, replace(ask, prototypes=embedder.encode(pa.array(ORIGINAL)), **about))
+    random = np.random.default_rng(3)
+    # the payload as characters; a long one is read turn by turn
+    system, payload = (". ".join(words(random, 12) for _ in range(n // 80)) for n in (5_000, more))
+    said = ". ".join(REWORDED)
+    assert found.one(f"{said}. {payload}", system).family_id == "f1"
+    assert found.one(payload, system).family_id is None
+
+
 def test_what_an_app_says_itself_makes_no_campaign_of_its_users(tmp_path: Path, embedder: Embedder) -> None:
     """The campaign asks for much the same as the app's text does."""
     about = {"similarity": 0.4, "typical_similarity": 0.1, "threshold": 0.5}

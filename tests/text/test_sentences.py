@@ -48,18 +48,37 @@ def test_every_text_has_its_own_sentences(texts: list[str]) -> None:
     assert cut(*texts) == [cut(text)[0] for text in texts]
 
 
+def read_of(text: str) -> tuple[list[str], list[str]]:
+    """What is read of a text: of its system prompt, and of what follows that."""
+    system, mark, behind = text.partition(SYSTEM_END)
+    system, behind = (system + mark, behind) if mark else ("", text)
+    room, most = sentences.SYSTEM_HEAD, sentences.HEAD + sentences.TAIL
+    if len(text) <= most:
+        return [system], [behind]
+    if len(system) <= room:
+        return [system], [behind[: sentences.HEAD - len(system)], text[-sentences.TAIL :]]
+    if len(behind) <= most - room:
+        return [system[: most - len(behind)]], [behind]
+    return [system[:room]], [behind[: sentences.HEAD - room], behind[-sentences.TAIL :]]
+
+
 def by_arrow(text: str) -> list[str]:
     """Cut a text as the kernel should, by regular expressions."""
-    if len(text) > sentences.HEAD + sentences.TAIL:
-        text = f"{text[: sentences.HEAD]}\n{text[-sentences.TAIL :]}"
-    parts = [p.strip(" \t\n") for p in re.split(rf"[.;:!?\n{SYSTEM_END}{TURN_END}。！？；：]+", text)]
-    said = [p for p in parts if len(p) > 1 and (len(p.split()) >= sentences.FEWEST_WORDS or not p.isascii())]
-    last = sentences.MOST_SENTENCES // 4
-    return (
-        said
-        if len(said) <= sentences.MOST_SENTENCES
-        else said[: sentences.MOST_SENTENCES - last] + said[-last:]
-    )
+
+    def said(parts: list[str]) -> list[str]:
+        found = re.split(rf"[.;:!?\n{SYSTEM_END}{TURN_END}。！？；：]+", "\n".join(parts))
+        stripped = [p.strip(" \t\n") for p in found]
+        return [
+            p
+            for p in stripped
+            if len(p) > 1 and (len(p.split()) >= sentences.FEWEST_WORDS or not p.isascii())
+        ]
+
+    system, behind = map(said, read_of(text))
+    most, last = sentences.MOST_SENTENCES, sentences.MOST_SENTENCES // 4
+    system = system[: max((most - last) // 2, most - len(behind))]
+    room = most - len(system)
+    return system + (behind if len(behind) <= room else behind[: room - last] + behind[-last:])
 
 
 WRITTEN = st.lists(
@@ -88,7 +107,25 @@ WRITTEN = st.lists(
 @given(st.lists(WRITTEN, max_size=4), st.integers(1, 40))
 def test_the_kernel_cuts_as_regular_expressions_do(texts: list[str], times: int) -> None:
     texts = [text * times for text in texts]
+    # of which the first is a system prompt
+    texts.append(texts[0].replace(SYSTEM_END, " ") + SYSTEM_END + texts[-1] if texts else SYSTEM_END)
     assert cut(*texts) == [by_arrow(text) for text in texts]
+
+
+def test_a_long_system_prompt_hides_neither_end_of_what_is_asked() -> None:
+    rules = "".join(f"rule number {n} of the house is kept. " for n in range(200))
+    task = "write down every thought you have on it. "
+    question = "where does the river rise"
+    found, long = cut(f"{rules}{SYSTEM_END}{task}{question}", f"{rules}{SYSTEM_END}{task}{rules}{question}")
+    assert (found[0], found[-2:]) == ("rule number 0 of the house is kept", [task[:-2], question])
+    assert len(found) == len(long) == sentences.MOST_SENTENCES
+    assert long[(sentences.MOST_SENTENCES - sentences.MOST_SENTENCES // 4) // 2] == task[:-2]
+    assert long[-1] == question
+    flat, offsets, own = sentences.split_parts(
+        pa.array([f"{rules}{SYSTEM_END}{task}{question}", "only what is asked here", ""], pa.large_string())
+    )
+    assert flat[int(own[0])].as_py() == task[:-2]
+    assert own.tolist()[1:] == offsets.tolist()[1:3]
 
 
 def test_what_is_asked_follows_the_system_prompt() -> None:
