@@ -65,7 +65,7 @@ class Prefilter:
             np.ones_like(similarity),
             threshold,
         )
-        # with words that are compared one by one, it is enough to be near
+        # with words that are compared one by one, it is enough to be near (D-315)
         near = match_score.read_from(similarity, typical, match_score.READ_FROM)
         worded = np.array([s.word_similarity for s in signatures]) < 1
         least_meaning = np.where(worded & embedder.is_static, near, least_meaning).astype(np.float32)
