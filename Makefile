@@ -19,7 +19,7 @@ demo: $(VENV)/.installed
 
 # files on two processes; then, alone, what measures time
 test: ready
-	$(BIN)/python -m pytest -m 'not alone' -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m 'not alone' -n 3 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest -m alone $$(grep -rl 'mark\.alone' --include='test_*.py' tests)
 
 ready: $(VENV)/.installed-dev $(VENV)/.kernels $(LITELLM)/.installed browser

@@ -30,7 +30,7 @@ def by_others(
     template; the rest say nothing of it.
     """
     out = np.ones(len(held.families))
-    if held.others is None or held.others.sentences is None:
+    if held.others is None or held.others.sentences is None or not len(out):
         return out
     foreign = model.evidence(held.others.sentences.texts) > FOREIGN
     strangers = [held.strangers(c) for c in range(len(out))]

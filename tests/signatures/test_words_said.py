@@ -111,3 +111,12 @@ def test_without_strangers_words_never_count(embedder: Embedder) -> None:
         held, model.words(pa.array([], pa.large_string())), of_meaning(held, 0.1), model, 0.1
     )
     assert not len(got)
+
+
+def test_a_night_without_a_template_in_english(embedder: Embedder) -> None:
+    model = embedder.word_model
+    assert model is not None
+    _, others = strangers(embedder, 20)
+    nothing = Held.of([], others)
+    asked = model.words(pa.array([], pa.large_string()))
+    assert not len(words_said.by_others(nothing, asked, of_meaning(nothing, 0.1), model, 0.1))

@@ -59,8 +59,8 @@ def test_two_keys_get_alike_whatever_their_number_of_jobs() -> None:
 
     async def asked() -> None:
         aside = Aside()
-        jobs = [aside.run("many", 1, pieces(10, 0.005, log, "many"), soon()) for _ in range(8)]
-        jobs += [aside.run("one", 1, pieces(20, 0.005, log, "one"), soon())]
+        jobs = [aside.run("many", 1, pieces(10, 0.02, log, "many"), soon()) for _ in range(8)]
+        jobs += [aside.run("one", 1, pieces(20, 0.02, log, "one"), soon())]
         await asyncio.gather(*jobs)
 
     asyncio.run(asked())
