@@ -19,6 +19,7 @@ from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, Ids, IntAr
 from fingerprint.clustering.hdbscan_graph import cluster
 from fingerprint.clustering.inverted_lists import ListSearch
 from fingerprint.clustering.knn import Neighbours, knn_graph
+from fingerprint.text.licences import are_of_licences
 from fingerprint.text.scattered import without_scattered
 from fingerprint.text.sentences import is_prose, split_parts
 
@@ -108,7 +109,7 @@ def read_sentences(texts: TextsOfPrompts, prompts: IntArray, embed: Embed) -> Se
 def _prose(
     texts: pa.Array | pa.ChunkedArray,
 ) -> tuple[pa.DictionaryArray, IntArray, IntArray]:
-    """Return the sentences of prose of texts (p,), at most MOST_SENTENCES distinct ones.
+    """Return the sentences of prose of texts (p,) that are of no licence, at most MOST_SENTENCES distinct ones.
 
     Also which of all sentences each is, and where each text's sentences begin, (p + 1,).
     """
@@ -116,6 +117,10 @@ def _prose(
     kept = np.flatnonzero(is_prose(flat))
     kept = kept[_at_an_edge(np.searchsorted(kept, offsets), np.searchsorted(kept, own))]
     coded = flat.take(pa.array(kept)).dictionary_encode()
+    public = are_of_licences(coded.dictionary)
+    if public.any():
+        kept = kept[~public[coded.indices.to_numpy()]]
+        coded = flat.take(pa.array(kept)).dictionary_encode()
     if len(coded.dictionary) > MOST_SENTENCES:
         some = len(texts) * MOST_SENTENCES // len(coded.dictionary)
         places, _ = ranges(np.searchsorted(kept, offsets), pick_evenly(np.arange(len(texts)), some))

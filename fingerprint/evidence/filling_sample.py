@@ -31,6 +31,7 @@ from fingerprint.base.types import (
 )
 from fingerprint.evidence.shared_runs import of_families, runs_of, share_in_common, wordings
 from fingerprint.evidence.word_vectors import in_other_script, word_vectors
+from fingerprint.text.licences import in_licences
 from fingerprint.text.masking import UUID
 from fingerprint.text.ngrams import shingle, spans
 from fingerprint.text.tokenise import tokens
@@ -186,18 +187,22 @@ def _in_common(run: HashArray, pair: IntArray, at: IntArray, sender: Ids) -> Dou
 def _fillings(
     texts: pa.LargeStringArray, row: IntArray, family: IntArray, shared: HashArray, known: HashArray
 ) -> tuple[pa.LargeStringArray, Ids, HashArray]:
-    """Return what texts, by their rows (p,), hold beside the shared grams (sorted), how many tokens it is, and the wording.
+    """Return what texts, by their rows (p,), hold beside the shared grams (sorted) and licences, how many tokens it is, and the wording.
 
     family: (p,) whose template each is filled into. known: the grams of families, as `of_families` returns them.
     """
     words = tokens(texts)
     shingles = shingle(words.hashes, words.section, words.row_offsets)
     covered = spans(words.section, words.row_offsets)
+    taken = shingles.hashes
+    if len(shared):
+        # what a licence says is nobody's filling, as it is nobody's template
+        taken = np.where(in_licences(shingles), shared[0], taken)
     data, offsets = buffers(texts)
     out, out_offsets, count = _beside_grams(
         (data, offsets),
         (words.row_offsets, words.starts, words.ends),
-        (shingles.hashes, covered.first, covered.last, shingles.offsets),
+        (taken, covered.first, covered.last, shingles.offsets),
         row,
         shared,
     )

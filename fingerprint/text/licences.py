@@ -11,14 +11,19 @@ from functools import cache
 from importlib.resources import as_file, files
 
 import numpy as np
+import pyarrow as pa
 from numba import njit
 
 from fingerprint.base.types import Bools, HashArray
 from fingerprint.text.ngram_table import is_member
-from fingerprint.text.ngrams import GRAM, Shingles
+from fingerprint.text.ngrams import GRAM, Shingles, shingle
+from fingerprint.text.tokenise import tokens
 
 FEWEST = 16
 """N-grams in a row (19 words) from which on a text is a licence's; fewer are in anybody's English."""
+
+OF_LICENCE = 0.7
+"""Share of a sentence's n-grams from which on it is a licence's."""
 
 
 @cache
@@ -46,6 +51,15 @@ def in_licences(shingles: Shingles) -> Bools:
     """
     known = is_member(shingles.hashes, licence_grams())
     return np.asarray(_runs(known, shingles.joined, FEWEST, GRAM), dtype=np.bool_)
+
+
+def are_of_licences(sentences: pa.LargeStringArray) -> Bools:
+    """Tell which normalised sentences (s,) are of a licence: OF_LICENCE of their n-grams, those at their edges apart, are."""
+    read = tokens(sentences)
+    shingles = shingle(read.hashes, read.section, read.row_offsets)
+    known = np.append(0, np.cumsum(is_member(shingles.hashes, licence_grams())))
+    held = known[shingles.offsets[1:]] - known[shingles.offsets[:-1]]
+    return np.asarray((held > 0) & (held >= OF_LICENCE * (np.diff(shingles.offsets) - 2)))
 
 
 def own_grams(grams: HashArray) -> HashArray:

@@ -190,6 +190,13 @@ def test_sentences_are_read_from_both_ends_and_each_counts_once(embedder: Embedd
     assert (np.diff(said.position) > 0).all()
 
 
+def test_sentences_of_licences_are_not_read(embedder: Embedder) -> None:
+    licence = "You may not use this file except in compliance with the License"
+    batch = batch_of([Sent(f"{licence}. we all look at the old house", f"a{n}") for n in range(3)])
+    said = read_sentences(batch.texts_of, np.arange(batch.distinct), embedder.encode)
+    assert said.texts.to_pylist() == ["we all look at the old house"]
+
+
 @pytest.mark.parametrize("rules", [EDGE - 1, EDGE, 60, 200])
 def test_behind_a_long_system_prompt_the_first_sentences_are_read(rules: int, embedder: Embedder) -> None:
     system = ". ".join(f"every rule of this old house is kept {chr(97 + n % 26) * 3}" for n in range(rules))

@@ -18,6 +18,8 @@ from fingerprint.text.ngrams import shingle
 from fingerprint.text.normalise import normalise
 from fingerprint.text.tokenise import tokens
 
+LICENCE = """Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby
+granted, provided that the above copyright notice and this permission notice appear in all copies."""
 TEMPLATE = "write out every thought before you answer the question below"
 SUBJECTS = ["how old is the moon really", "why do cats purr at night", "", "bake rye bread with sourdough"]
 
@@ -53,6 +55,28 @@ def test_what_is_embedded_is_the_filling() -> None:
     empty = sample.length < MIN_TOKENS
     assert (sample.vectors[empty] == 0).all()
     assert (sample.vectors[~empty] == 1).all()
+
+
+def test_a_licence_is_no_filling() -> None:
+    texts = normalise(pa.array([f"{LICENCE}\n{s} {TEMPLATE}" for s in SUBJECTS], pa.large_string()))
+    seen: list[str] = []
+
+    def embed(fillings: pa.Array | pa.ChunkedArray) -> FloatArray:
+        seen.extend(fillings.to_pylist())
+        return np.ones((len(fillings), 2), dtype=np.float32)
+
+    filling_sample(
+        rows_of([np.arange(4)], 4),
+        np.arange(4, dtype=np.int32),
+        np.arange(4, dtype=np.int32),
+        [grams_of(TEMPLATE)],
+        lambda p: texts.take(pa.array(p)),
+        sizes_of(texts),
+        embed,
+    )
+    # n-grams that reach from the licence into a filling are of both
+    assert not [filling for filling in seen if "granted" in filling or "notice" in filling]
+    assert all(any(" ".join(s.split()[3:]) in filling for filling in seen) for s in SUBJECTS)
 
 
 def test_of_a_picture_nothing_can_be_read() -> None:

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.crafted import words
 
-from fingerprint.text.licences import FEWEST, _runs, in_licences, licence_grams, own_grams, without_licences
+from fingerprint.text.licences import (
+    FEWEST,
+    _runs,
+    are_of_licences,
+    in_licences,
+    licence_grams,
+    own_grams,
+    without_licences,
+)
 from fingerprint.text.ngrams import GRAM, Shingles, shingle
 from fingerprint.text.normalise import normalise
 from fingerprint.text.tokenise import tokens
@@ -49,6 +57,20 @@ def test_texts_that_quote_a_few_words_of_a_licence_are_not_touched() -> None:
     plain = shingled(f"{words(random, 30)} {quoted} {words(random, 30)}", "", "copy", words(random, 50))
     assert not in_licences(plain).any()
     assert without_licences(plain) is plain
+
+
+def test_sentences_of_a_licence_are_told_and_others_are_not() -> None:
+    licence = [ISC, BSD.format("Acme"), "You may not use this file except in compliance with the License"]
+    others = [
+        "Rewrite the software above, and say for each change why",
+        "this software for any purpose that you can think of, please",
+        words(np.random.default_rng(3), 12),
+        "copy",
+        "",
+    ]
+    texts = normalise(pa.array([*licence, *others], pa.large_string()))
+    assert are_of_licences(texts).tolist() == [True] * len(licence) + [False] * len(others)
+    assert not len(are_of_licences(texts[:0]))
 
 
 def test_a_stored_core_loses_its_licence_and_keeps_a_few_words_of_one() -> None:
