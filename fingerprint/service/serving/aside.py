@@ -54,11 +54,12 @@ class _Job:
 
 
 class Aside:
-    """The jobs of one event loop."""
+    """The jobs of one event loop; clock: seconds, which only go forward."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._pool = ThreadPoolExecutor(THREADS, "aside")
-        self._turns = Turns()
+        self._turns = Turns(clock)
         self._waiting: dict[str, list[tuple[Place, _Job]]] = {}
         self._begun: list[_Job] = []
         self._numbers = count()
@@ -66,15 +67,15 @@ class Aside:
     async def run(self, key: str, size: int, work: Callable[[Between], Answer], deadline: float) -> Answer:
         """Do some work for a key; size: bytes that it reads. Raises what it raises, and Problem 503 at the deadline.
 
-        work: gets what it should call between its pieces. deadline: on the monotonic clock.
+        work: gets what it should call between its pieces. deadline: on the clock.
         """
         coming = asyncio.get_running_loop().create_future()
-        place = (time.monotonic() + PATIENCE_S * size, next(self._numbers))
+        place = (self._clock() + PATIENCE_S * size, next(self._numbers))
         job = _Job(key, place, size, deadline, work, coming)
         heapq.heappush(self._waiting.setdefault(key, []), (place, job))
         self._begin()
         try:
-            await asyncio.wait((coming,), timeout=max(0.0, deadline - time.monotonic()))
+            await asyncio.wait((coming,), timeout=max(0.0, deadline - self._clock()))
             if not coming.done():
                 raise too_late()
             answer: Answer = coming.result()
@@ -110,7 +111,7 @@ class Aside:
 
     def _worked(self, job: _Job) -> Any:
         def between() -> None:
-            if job.answer is None or job.answer.cancelled() or time.monotonic() > job.deadline:
+            if job.answer is None or job.answer.cancelled() or self._clock() > job.deadline:
                 raise too_late()
             self._turns.others_first(job.key, job.place)
 

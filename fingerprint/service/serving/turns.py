@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from threading import Condition
 
 Place = tuple[float, int]
@@ -12,7 +13,8 @@ Place = tuple[float, int]
 class Turns:
     """Hands the turn over between keys by the seconds that each has used (start-time fair queueing; Goyal et al. 1996)."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._changed = Condition()
         self._used: dict[str, float] = {}
         self._waiting: dict[str, list[Place]] = {}
@@ -35,7 +37,7 @@ class Turns:
             self._waiting[key].remove(place)
             if not self._waiting[key]:
                 del self._waiting[key]
-            self._taken, self._began, self._now = True, time.monotonic(), self._used[key]
+            self._taken, self._began, self._now = True, self._clock(), self._used[key]
 
     def give(self, key: str) -> None:
         """Let others have the turn."""
@@ -58,7 +60,7 @@ class Turns:
         self.take(key, place)
 
     def _account(self, key: str) -> None:
-        now = time.monotonic()
+        now = self._clock()
         self._used[key] += now - self._began
         self._began = now
 
