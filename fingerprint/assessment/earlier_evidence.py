@@ -2,7 +2,8 @@
 
 The evidence is a log10 likelihood ratio, and those of independent nights add up. All of what was known is carried over
 where the pool is the same, as far as accounts that came back tell; half of it otherwise, for pools change (D-171,
-D-205). Whether a pool is one customer's is a mean of tonight and before, for a few accounts more or less must not turn a
+D-205). Doubts whether a family's fillings can show anything are the same every night, so that no night adds more than they
+leave (D-340). Whether a pool is one customer's is a mean of tonight and before, for a few accounts more or less must not turn a
 verdict over (D-260). A night that is worked again adds nothing to itself, and neither do the rounds of a watch, which see
 the same requests again and again.
 """
@@ -52,7 +53,10 @@ def with_earlier_evidence(
         before = np.array([values.get(pro, 0.0) - values.get(contra, 0.0) for values in last])
         ratio = evidence[:, k] - evidence[:, m]
         ratio = np.where(known, before, ratio) if since is Since.SAME else ratio + share * before
-        evidence[:, k] = np.clip(ratio, 0.0, statistics.features[k].cap)
+        cap = statistics.features[k].cap
+        # a night adds no more than its fillings can show, and what was known stays
+        most = np.maximum(statistics.bounds.get(pro, np.full(len(ratio), cap)), np.clip(before, 0.0, cap))
+        evidence[:, k] = np.clip(ratio, 0.0, most)
         evidence[:, m] = np.clip(-ratio, 0.0, statistics.features[m].cap)
     if CUSTOMER in column:
         k = column[CUSTOMER]

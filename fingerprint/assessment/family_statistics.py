@@ -31,7 +31,8 @@ class FamilyStatistics:
 
     features: the rows of the table, in the order of the columns. evidence: (f, k), from 0 to the feature's cap, 0 where
     nothing is known. value, expected: (f, k) the numbers to tell, NaN for none. requests: (f,) how many it is all from.
-    names: of features whose statistic chooses among several things, what it chose for each family.
+    names: of features whose statistic chooses among several things, what it chose for each family. bounds: of features whose
+    statistic bounds what all nights say together, the most evidence of each family (f,).
     """
 
     features: Features
@@ -40,6 +41,7 @@ class FamilyStatistics:
     expected: Doubles
     requests: IntArray
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    bounds: Mapping[str, Doubles] = field(default_factory=dict)
 
     def evidence_of(self, name: str, family: int) -> float:
         """Return a feature's evidence of one family, 0 where the table has no such row."""
@@ -77,7 +79,12 @@ def family_statistics(
         evidence[tests] = corrected(evidence[tests])
     caps = np.array([feature.cap for feature in features])
     names = {feature.name: trait.names for feature, trait in zip(features, rows, strict=True) if trait.names}
-    return FamilyStatistics(features, np.clip(evidence, 0, caps), value, expected, requests, names)
+    bounds = {
+        feature.name: feature.cap * trait.bound
+        for feature, trait in zip(features, rows, strict=True)
+        if trait.bound is not None
+    }
+    return FamilyStatistics(features, np.clip(evidence, 0, caps), value, expected, requests, names, bounds)
 
 
 def corrected(evidence: Doubles) -> Doubles:

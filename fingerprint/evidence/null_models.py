@@ -40,12 +40,14 @@ class Trait:
     evidence: how much the value speaks for what the statistic looks for, 0 where nothing is known: -log10 of the
     one-sided p-value of a value at least as extreme, or log10 of a likelihood ratio. A statistic that is no test gives
     a share from 0 to 1. names: of each family what the value is of, where a statistic chooses among several; or none.
+    bound: share of the feature's cap that the evidence of all nights together may reach, None for 1.
     """
 
     value: Doubles
     expected: Doubles
     evidence: Doubles
     names: tuple[str, ...] = ()
+    bound: Doubles | None = None
 
 
 def trait_where(known: Bools, value: Doubles, expected: Doubles, evidence: Doubles) -> Trait:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fingerprint.assessment.earlier_evidence import CARRIED, Since, with_earlier_evidence
@@ -47,6 +49,16 @@ def test_no_family_gets_beyond_the_cap() -> None:
     after = with_earlier_evidence(statistics(cap), [last("dealt", cap)])
     assert after.evidence_of("dealt", 0) == cap
     assert after.evidence_of("topics", 0) == 0
+
+
+def test_nights_together_say_no_more_than_the_fillings_can_show() -> None:
+    tonight = replace(statistics(0.3, 0.3, 0.3, -0.2), bounds={"dealt": np.full(4, 0.4)})
+    tonight.evidence[:, NAMES.index("returning")] = 5.0
+    after = with_earlier_evidence(
+        tonight, [last("dealt", 0.3), last("dealt", 0.9), last("topics", 1.0), last("dealt", 0.9)]
+    )
+    # what was known stays, but for what tonight says against it
+    np.testing.assert_allclose([ratio(after, f) for f in range(4)], [0.4, 0.9, -0.7, 0.7])
 
 
 def test_a_night_that_is_worked_again_adds_nothing_to_itself() -> None:

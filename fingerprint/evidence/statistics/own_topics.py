@@ -9,7 +9,8 @@ dealt, against the excesses of pools whose accounts have topics of their own (`O
 account have a large deviation and so say little either way. Fillings that are all about the same thing, as records of
 one shape are, have no topics to show, so nothing is concluded from them. Nor is it where several accounts ask the same. And a
 text inside an application's template that some of its users share, as a document that several ask about, is a topic
-itself: within it there are none.
+itself: within it there are none. What fillings cannot show on one night they cannot show on ten, so these doubts bound what nights
+say together; but that few accounts could be compared is a doubt of one night.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ MIN_DEVIATION = 0.005
 def dealt_fillings(data: Observations) -> Trait:
     """Excess of the likeness of fillings within accounts; the evidence is that they are dealt from one list."""
     trait = _topics(data)
-    return Trait(trait.value, trait.expected, np.maximum(trait.evidence, 0.0))
+    return replace(trait, evidence=np.maximum(trait.evidence, 0.0))
 
 
 def own_topics(data: Observations) -> Trait:
@@ -81,9 +82,11 @@ def _topics(data: Observations) -> Trait:
     diverse = (filling_spread(data) - ALIKE_SPREAD) / (DIVERSE_SPREAD - ALIKE_SPREAD)
     compared = (_share_with_two(data) - FEW_COMPARED) / (MOST_COMPARED - FEW_COMPARED)
     subject = (np.nan_to_num(median_length(data)) - SHORT_TOKENS) / (LONG_TOKENS - SHORT_TOKENS)
-    counts = np.clip(diverse, 0.0, 1.0) * np.clip(compared, 0.0, 1.0) * np.clip(subject, 0.0, 1.0)
-    counts *= asked_alone(data) * (1.0 - _topic_of_carrier(data, trait.evidence))
-    return replace(trait, evidence=np.where(trait.evidence > 0, counts, 1.0) * trait.evidence)
+    bound = np.clip(diverse, 0.0, 1.0) * np.clip(subject, 0.0, 1.0)
+    bound *= asked_alone(data) * (1.0 - _topic_of_carrier(data, trait.evidence))
+    counts = bound * np.clip(compared, 0.0, 1.0)
+    evidence = np.where(trait.evidence > 0, counts, 1.0) * trait.evidence
+    return replace(trait, evidence=evidence, bound=bound)
 
 
 def _topic_of_carrier(data: Observations, ratio: Doubles) -> Doubles:

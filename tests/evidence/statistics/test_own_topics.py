@@ -74,6 +74,25 @@ def test_fillings_of_one_shape_show_nothing() -> None:
     assert dealt_fillings(dealt).evidence[0] > 1
 
 
+@pytest.mark.parametrize(("tokens", "most"), [(3, 0.0), (6, 0.25), (20, 1.0)])
+def test_the_doubt_that_short_fillings_leave_is_the_same_every_night(tokens: int, most: float) -> None:
+    dealt = family(False)
+    sample = dealt.sample
+    assert sample is not None
+    asked = replace(dealt, sample=replace(sample, length=np.full_like(sample.length, tokens)))
+    trait = dealt_fillings(asked)
+    assert trait.bound is not None
+    assert trait.bound[0] == most
+    assert (trait.evidence[0] > 0) == (most > 0)
+
+
+def test_that_few_accounts_could_be_compared_is_a_doubt_of_one_night() -> None:
+    few = dealt_fillings(family(False, accounts=40, each=1))
+    assert few.evidence[0] == 0
+    assert few.bound is not None
+    assert few.bound[0] == 1
+
+
 def document(*, users: bool, topics: bool = True) -> Observations:
     """An application, and a text inside its template whose senders use it otherwise, too (`users`), or do not."""
     application, inside = family(topics, accounts=40), family(False, seed=1)
