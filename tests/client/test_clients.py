@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -51,14 +52,14 @@ BUSY: Step = (503, {"retry-after": "0"}, {"detail": "512 lookups wait already"})
 @both
 def test_what_is_sent_and_what_comes_back(one: One) -> None:
     with scripted() as service:
-        options = Options(service.address, key="fpk_a_b", timeout_s=20)
+        options = Options(service.address, key="fpk_a_b", timeout_s=600)
         answer = one(
             options, {"messages": [{"role": "user", "content": "Hi \ud800 é"}]}, account="a-1", explain=True
         )
     (asked,) = service.asked
     assert asked.path == "/v1/lookup"
     assert asked.headers["x-api-key"] == "fpk_a_b"
-    assert 15_000 < int(asked.headers["x-request-timeout-ms"]) <= 20_000
+    assert 500_000 < int(asked.headers["x-request-timeout-ms"]) <= 600_000
     assert asked.body == {
         "messages": [{"role": "user", "content": "Hi \ud800 é"}],
         "account_id": "a-1",
@@ -105,21 +106,21 @@ def test_it_is_given_up_after_the_last_retry(one: One) -> None:
 
 @both
 def test_no_try_begins_that_would_end_too_late(one: One) -> None:
-    with scripted((503, {"retry-after": "30"}, {})) as service:
+    with scripted((503, {"retry-after": "900"}, {})) as service:
         began = time.monotonic()
-        with pytest.raises(LookupFailed, match="a further try would come after 2 s"):
-            one(Options(service.address, timeout_s=2), "p")
-    assert time.monotonic() - began < 1.5
+        with pytest.raises(LookupFailed, match="a further try would come after 600 s"):
+            one(Options(service.address, timeout_s=600), "p")
+    assert time.monotonic() - began < 600, "it did not wait for what would be too late"
     assert len(service.asked) == 1
 
 
 @both
 def test_a_deadline_ends_a_slow_answer(one: One) -> None:
-    with scripted(delay_s=1.5) as service:
-        began = time.monotonic()
+    held = threading.Event()  # nothing is answered before it is set
+    with scripted(held=held) as service:
         with pytest.raises(LookupFailed):
             one(Options(service.address, retries=0), "p", timeout_s=0.3)
-        assert time.monotonic() - began < 1.2
+        held.set()
 
 
 @both

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -138,9 +137,8 @@ def test_stopped_by_a_signal(number: signal.Signals, status: int, tmp_path: Path
     assert "another job is running on this home" in failed(
         5, "nightly", "-", "--home", tmp_path / "home", stdin=""
     )
-    time.sleep(0.2)
     job.send_signal(number)
-    _, told = job.communicate(timeout=30)
+    _, told = job.communicate(timeout=60)
     assert job.returncode == status
     failure = json.loads(told.splitlines()[-1])
     assert (failure["level"], failure["exit_status"]) == ("error", status)

@@ -85,7 +85,7 @@ GATEWAYS = ROUTES[2:]
 @pytest.fixture(scope="module")
 def service(worked: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home = Path(shutil.copytree(worked, tmp_path_factory.mktemp("fuzz") / "home"))
-    with running(home, max_body=3_000_000, deadline_ms=60_000) as found:
+    with running(home, max_body=3_000_000) as found:
         yield found
 
 

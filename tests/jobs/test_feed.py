@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 from support.small_traffic import done, objects, start
+from support.until import until
 
 from fingerprint.domain.errors import InputError, UsageError
 from fingerprint.jobs.feed import read_feed
@@ -145,13 +145,6 @@ def test_a_collection_and_a_url(
     assert ids(tmp_path / "a") == ids(tmp_path / "b") == {family: None}
 
 
-def appears(words: str, file: Path) -> bool:
-    until = time.monotonic() + 60
-    while words not in file.read_text() and time.monotonic() < until:
-        time.sleep(0.1)
-    return words in file.read_text()
-
-
 def test_it_goes_on_after_a_failure(labelled: Path, family: str, tmp_path: Path) -> None:
     folder, other = tmp_path / "feed", tmp_path / "other"
     folder.mkdir()
@@ -165,10 +158,10 @@ def test_it_goes_on_after_a_failure(labelled: Path, family: str, tmp_path: Path)
             env=environment,
         )
         try:
-            assert appears("at least one file of .json or .jsonl expected", errors)
+            until(lambda: "at least one file of .json or .jsonl expected" in errors.read_text())
             done("feed", "write", folder, "--home", labelled)
-            assert appears("1 new families", printed)
-            assert appears("0 new families, 1 already known", printed)
+            until(lambda: "1 new families" in printed.read_text())
+            until(lambda: "0 new families, 1 already known" in printed.read_text())
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)

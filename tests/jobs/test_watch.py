@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import time
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from support.small_traffic import (
     night_rows,
     objects,
     row,
+    run,
     start,
     written,
 )
@@ -63,40 +64,56 @@ def test_campaigns_are_raised_while_the_day_runs(stream: Path, undisturbed: list
     assert not any(word in told for word in fillings)
 
 
+def watched(stream: Path, folder: Path) -> list[str]:
+    """Return the words of a command that watches a stream and keeps all it has to in a folder."""
+    kept = ("--home", folder / "home", "--state", folder / "state", "--events", folder / "events")
+    return ["watch", *map(str, (stream, *kept, "--every-minutes", 60, "--growth", 0))]
+
+
+DRIVER = """
+import json, os, signal, sys
+from fingerprint.cli.main import cli
+from fingerprint.jobs import watch_state
+
+tell, save = watch_state.EventLog.__call__, watch_state.save
+
+def told(log, event):
+    tell(log, event)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def saved(state, *where):
+    save(state, *where)
+    if state.told_bytes:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+for command, moment in json.loads(sys.argv[1]):  # nothing has run here yet that minds a fork
+    if not (child := os.fork()):
+        if moment == "told":
+            watch_state.EventLog.__call__ = told
+        else:
+            watch_state.save = saved
+        cli(command)
+    print(os.WTERMSIG(os.waitpid(child, 0)[1]))
+"""
+
+
 def test_a_watch_that_is_killed_tells_each_event_once(
     stream: Path, undisturbed: list[Row], tmp_path: Path
 ) -> None:
-    command = (
-        "watch",
-        stream,
-        "--home",
-        tmp_path / "home",
-        "--state",
-        tmp_path / "state",
-        "--events",
-        tmp_path / "events",
-    )
-    command = (*command, "--every-minutes", 60, "--growth", 0)
-    process = start(*command)
-    until = time.monotonic() + 200
-    told = tmp_path / "events"
-    while process.poll() is None and time.monotonic() < until and not (told.exists() and told.stat().st_size):
-        time.sleep(0.01)
-    os.kill(
-        process.pid, signal.SIGKILL
-    )  # when the first campaign is told, hours of the stream before the second
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    assert told.stat().st_size
-    assert "rows read" in start_and_wait(*command)
-    assert events(tmp_path / "events") == undisturbed
-
-
-def start_and_wait(*command: object) -> str:
-    process = start(*command)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err.decode()
-    return err.decode()
+    # when the first campaign is told, hours of the stream before the second, and when that was noted
+    moments = {moment: watched(stream, tmp_path / moment) for moment in ("told", "saved")}
+    for moment in moments:
+        (tmp_path / moment).mkdir()
+    commands = json.dumps([(command, moment) for moment, command in moments.items()])
+    job = subprocess.run([sys.executable, "-c", DRIVER, commands], check=True, capture_output=True, text=True)
+    assert job.stdout.split() == [str(int(signal.SIGKILL))] * len(moments), job.stderr
+    for moment, command in moments.items():
+        before = events(tmp_path / moment / "events")
+        assert 0 < len(before) < len(undisturbed)
+        again = run(*command)
+        assert again.exit_code == 0, again.output
+        assert "rows read" in again.stderr
+        assert events(tmp_path / moment / "events") == undisturbed, moment
 
 
 def test_events_told_after_the_state_was_saved_are_told_again(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.service_client import Running, running
 from support.small_traffic import TEMPLATES, done, objects
+from support.until import until
 
 from fingerprint.store.store import Store
 
@@ -250,32 +250,33 @@ def test_a_family_a_campaign_and_an_account(served: Running, family: str) -> Non
         assert str(served.home) not in got.text
 
 
-def test_a_label_reaches_lookups_within_two_seconds(own: Running, family: str) -> None:
-    label = own.key("label", "read")
+@pytest.fixture
+def seldom(home: Path) -> Iterator[Running]:
+    """One that looks for what others changed only every hour."""
+    with running(home, refresh_ms=3_600_000) as service:
+        yield service
+
+
+def test_a_label_reaches_lookups_at_once(seldom: Running, family: str) -> None:
+    label = seldom.key("label", "read")
     url = f"/v1/families/{family}/labels"
     prompts = [t.format("river market engine teacher window garden") for t in TEMPLATES]
-    ours = own.key("lookup", name="gateway")
+    ours = seldom.key("lookup", name="gateway")
 
     def labels() -> set[object]:
-        answers = [ask(own, {"prompt": p}, headers=ours) for p in prompts]
+        answers = [ask(seldom, {"prompt": p}, headers=ours) for p in prompts]
         return {a["label"] for a in answers if a["family_id"] == family}
 
-    got = own.client.post(
+    got = seldom.client.post(
         url, json={"label": "campaign", "campaign": "outline-7"}, headers={**label, "if-match": '"0"'}
     )
     assert got.status_code == 201, got.text
     assert got.json()["by"] == "ann"
-    said = time.monotonic()
-    while labels() != {"campaign"}:
-        assert time.monotonic() - said < 2
-        time.sleep(0.02)
+    until(lambda: labels() == {"campaign"})
     etag = got.headers["etag"]
-    taken_back = own.client.post(url, json={"label": None}, headers={**label, "if-match": etag})
+    taken_back = seldom.client.post(url, json={"label": None}, headers={**label, "if-match": etag})
     assert taken_back.status_code == 201
-    said = time.monotonic()
-    while labels() != {None}:
-        assert time.monotonic() - said < 2
-        time.sleep(0.02)
+    until(lambda: labels() == {None})
 
 
 def test_a_misspelt_label_is_refused_unless_it_is_meant(own: Running, family: str) -> None:
@@ -311,10 +312,7 @@ def test_a_new_snapshot_is_taken_up_and_the_command_line_reads_it(own: Running, 
     before = own.service.live.serving
     assert before is not None
     done("label", family, "campaign", "--home", own.home)
-    deadline = time.monotonic() + 5
-    while own.service.live.serving.snapshot_id == before.snapshot_id:  # type: ignore[union-attr]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: own.service.live.serving.snapshot_id != before.snapshot_id)  # type: ignore[union-attr]
     assert ask(own, {"prompt": PROMPT})["snapshot_id"] != before.snapshot_id
 
 
@@ -324,15 +322,12 @@ def test_a_label_over_http_is_published_for_those_without_a_database(own: Runnin
         f"/v1/families/{family}/labels", json={"label": "benign"}, headers={**label, "if-match": "*"}
     )
     assert got.status_code == 201
-    deadline = time.monotonic() + 60
-    while (
-        '"label": "benign"'
-        not in (
-            own.home / "snapshots" / (own.home / "current").read_text().strip() / "manifest.json"
-        ).read_text()
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+
+    def published() -> str:
+        current = (own.home / "current").read_text().strip()
+        return (own.home / "snapshots" / current / "manifest.json").read_text()
+
+    until(lambda: '"label": "benign"' in published())
 
 
 def test_the_database_away_stops_no_lookup(own: Running) -> None:

@@ -133,7 +133,7 @@ ELSEWHERE = {
 def service(worked: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     policy = tmp_path_factory.mktemp("policy") / "policy.toml"
     policy.write_text('unparsed = "block"\n[[rule]]\nmin_score = 0.5\ndecision = "block"\n')
-    with running(worked, policy=str(policy), deadline_ms=60_000) as found:
+    with running(worked, policy=str(policy)) as found:
         yield found
 
 
@@ -191,7 +191,7 @@ def narrow(worked: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     """A service that reads neither assistant turns nor tool results."""
     policy = tmp_path_factory.mktemp("roles") / "policy.toml"
     policy.write_text('[[rule]]\nmin_score = 0.5\ndecision = "block"\n')
-    with running(worked, policy=str(policy), deadline_ms=60_000, roles=()) as started:
+    with running(worked, policy=str(policy), roles=()) as started:
         yield started
 
 

@@ -6,14 +6,19 @@ import json
 import re
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 from support.servers import answers, free_port
 from support.small_traffic import TEMPLATES, failed, start
+from support.until import until
 
 from fingerprint.service.listening import bound_sockets, url_of
 from fingerprint.store.store import Store
@@ -21,53 +26,80 @@ from fingerprint.store.store import Store
 PROMPT = TEMPLATES[0].format("river market engine teacher window garden")
 
 
+PATIENT = """
+from dataclasses import replace
+from fingerprint.cli.main import main
+from fingerprint.service.http.config import Config
+
+leave = Config.to_environment
+Config.to_environment = lambda config: leave(replace(config, drain_ms=600_000, deadline_ms=600_000))
+main()
+"""
+"""The program, but that a service says for ten minutes that it is not ready before it closes the door."""
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-def test_requests_in_work_end_and_new_ones_are_sent_elsewhere(home: Path, workers: int) -> None:
+def test_requests_in_work_end_and_new_ones_are_sent_elsewhere(
+    home: Path, tmp_path: Path, workers: int
+) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    process = start("serve", "--home", home, "--port", port, "--workers", workers)
+    options = ("serve", "--home", str(home), "--port", str(port), "--workers", str(workers))
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PATIENT, *options], stdout=subprocess.DEVNULL, stderr=file
+        )
     try:
         answers(f"{url}/readyz", process)
-        time.sleep(1)
+        until(lambda: log.read_bytes().count(b'"event":"swapped"') == workers)  # signals are handled by then
         statuses: list[int] = []
-        told, unready = threading.Event(), threading.Event()
+        unready = threading.Event()
 
         def asking() -> None:
-            with httpx2.Client(timeout=30) as client:
+            with httpx2.Client(timeout=60) as client:
                 while not unready.is_set():
                     statuses.append(client.post(f"{url}/v1/lookup", json={"prompt": PROMPT}).status_code)
                     if client.get(f"{url}/readyz").status_code == 503:
                         unready.set()
-                    told.wait(0.1)  # nobody reads the log until the end, and a pipe holds 64 KiB
                 bodies = {"requests": [{"prompt": f"{PROMPT} {n}"} for n in range(200)]}
                 statuses.append(client.post(f"{url}/v1/lookup/batch", json=bodies).status_code)
 
         thread = threading.Thread(target=asking)
         thread.start()
-        while len(statuses) < 5 and thread.is_alive():
-            time.sleep(0.05)
-        metrics = httpx2.get(f"{url}/metrics", timeout=30).text
+        until(lambda: len(statuses) >= 5 or not thread.is_alive())
+        metrics = httpx2.get(f"{url}/metrics", timeout=60).text
         process.send_signal(signal.SIGTERM)
-        told.set()
         thread.join(60)
         assert unready.is_set(), "readiness went before the door closed"
         assert set(statuses) == {200}
-        assert len(statuses) > 2
+        assert len(statuses) > 5
+        children = psutil.Process(process.pid).children()
+        process.send_signal(signal.SIGTERM)  # whoever is told twice waits no longer
+
+        def ended() -> bool:
+            for one in children:  # two signals at once would be one
+                with suppress(psutil.NoSuchProcess):
+                    one.terminate()
+            return process.poll() is not None
+
+        until(ended, pause_s=0.1)
     finally:
-        process.terminate()
-        _, log = process.communicate(timeout=60)
-    assert process.returncode == 0, log
+        process.kill()
+        process.wait()
+    assert process.returncode == 0, log.read_text()
     counted = [
         x for x in metrics.splitlines() if x.startswith("fingerprint_lookups_total") and 'found="match"' in x
     ]
     assert sum(float(line.split()[-1]) for line in counted) > 0
     assert "process_resident_memory_bytes" in metrics
-    lines = [json.loads(line) for line in log.splitlines()]
+    told = log.read_bytes()
+    lines = [json.loads(line) for line in told.splitlines()]
     asked = [line for line in lines if line["event"] == "request" and line["route"] == "/v1/lookup"]
     assert asked[0]["decision"] == "observe"
     assert asked[0]["family"]
-    assert b"hidden reasoning" not in log
-    assert b"river market" not in log
+    assert b"hidden reasoning" not in told
+    assert b"river market" not in told
 
 
 def test_it_says_where_it_is_and_what_it_serves(home: Path) -> None:

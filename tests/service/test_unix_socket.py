@@ -9,13 +9,13 @@ import socket
 import stat
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 from support.small_traffic import TEMPLATES, start
+from support.until import until
 
 from fingerprint.client import AsyncClient, Client, Options
 from fingerprint.domain.errors import UsageError
@@ -40,10 +40,8 @@ def test_lookups_over_a_socket(worked: Path, folder: Path, workers: int) -> None
     try:
         transport = httpx2.HTTPTransport(uds=str(path))
         with httpx2.Client(transport=transport, base_url="http://localhost") as http:
-            until = time.monotonic() + 120
-            while not _ready(http) and time.monotonic() < until:
-                assert process.poll() is None
-                time.sleep(0.2)
+            until(lambda: process.poll() is not None or _ready(http), 120, pause_s=0.1)
+            assert process.poll() is None
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         options = Options(f"unix:{path}", timeout_s=30)
         with Client(options) as client:

@@ -126,7 +126,7 @@ def test_home_lock(tmp_path: Path) -> None:
 
     process = SPAWNED.Process(target=hold)
     process.start()
-    assert held.wait(10)
+    assert held.wait(60)
     with pytest.raises(HomeLocked, match=rf"another job is running on this home \(process {process.pid}\)"):
         HomeLock(tmp_path).__enter__()
     process.kill()

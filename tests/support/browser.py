@@ -8,7 +8,6 @@ import shutil
 import socket
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from fingerprint.service.http.config import Config
 from fingerprint.service.serving.context import Service
 from fingerprint.store.store import Store
 from support.small_traffic import TEMPLATES
+from support.until import WAIT_S, until
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = [
@@ -35,7 +35,9 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-expect.set_options(timeout=20_000)  # a test that fails takes longer, one on a busy machine does not fail
+expect.set_options(
+    timeout=1000 * WAIT_S
+)  # a test that fails takes longer, one on a busy machine does not fail
 PROMPT = TEMPLATES[0].format("some rivers and old bridges of the north")
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
@@ -68,15 +70,12 @@ def serving(home: Path, *people: str, history: tuple[str, ...] = ()) -> Iterator
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    until = time.monotonic() + 60
-    while not server.started and time.monotonic() < until:
-        time.sleep(0.02)
-    assert server.started
+    until(lambda: server.started)
     try:
         yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}", home, app.state.service, keys)
     finally:
         server.should_exit = True
-        thread.join(timeout=30)
+        thread.join(timeout=WAIT_S)
         listening.close()
 
 
@@ -117,7 +116,7 @@ def log_in(browser: Browser, site: Site, name: str, **context: Any) -> Page:
     """Log in, the first time by the form; what a page complains of fails the test that reads `complaints`."""
     known = site.sessions.get(name)
     opened: BrowserContext = browser.new_context(base_url=site.address, storage_state=known, **context)
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(1000 * WAIT_S)
     page = opened.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -168,13 +167,12 @@ def of_prompt(site: Site) -> str:
     return found
 
 
-def looked_up(site: Site, field: str, expected: object) -> float:
-    """Wait until lookups answer so; returns the seconds it took."""
-    begin = time.monotonic()
-    while time.monotonic() - begin < 5:
+def looked_up(site: Site, field: str, expected: object) -> None:
+    """Wait until lookups answer so."""
+
+    def answered() -> bool:
         serving = site.service.live.serving
         assert serving is not None
-        if getattr(serving.matcher.one(PROMPT), field) == expected:
-            return time.monotonic() - begin
-        time.sleep(0.02)
-    raise AssertionError(f"{field} {expected} expected, {serving.matcher.one(PROMPT)} found")
+        return bool(getattr(serving.matcher.one(PROMPT), field) == expected)
+
+    until(answered)

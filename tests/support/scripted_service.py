@@ -6,10 +6,12 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from support.until import WAIT_S
 
 ANSWER: dict[str, Any] = {
     "match": True,
@@ -45,7 +47,7 @@ class Script:
     address: str = ""
     steps: list[Step] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
-    delay_s: float = 0.0
+    held: threading.Event | None = None
     by_body: Callable[[Any], Step] | None = None
 
     def step(self, body: Any) -> Step:
@@ -56,10 +58,10 @@ class Script:
 
 @contextmanager
 def scripted(
-    *steps: Step, delay_s: float = 0.0, by_body: Callable[[Any], Step] | None = None
+    *steps: Step, held: threading.Event | None = None, by_body: Callable[[Any], Step] | None = None
 ) -> Iterator[Script]:
-    """Answer by the steps, the last one for ever, each after `delay_s`; or by what `by_body` says of a body."""
-    script = Script(steps=list(steps) or [(200, {}, ANSWER)], delay_s=delay_s, by_body=by_body)
+    """Answer by the steps, the last one for ever, each once `held` is set; or by what `by_body` says of a body."""
+    script = Script(steps=list(steps) or [(200, {}, ANSWER)], held=held, by_body=by_body)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -69,13 +71,15 @@ def scripted(
             headers = {name.lower(): value for name, value in self.headers.items()}
             script.asked.append(Asked(self.path, headers, body, time.monotonic()))
             status, extra, answer = script.step(body)
-            time.sleep(script.delay_s)
+            if script.held is not None:
+                script.held.wait(WAIT_S)
             content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
             for name, value in {**extra, "content-length": str(len(content))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(content)
+            with suppress(ConnectionError):  # who asked may have given up
+                self.wfile.write(content)
 
         def log_message(self, *_words: object) -> None: ...
 

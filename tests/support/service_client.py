@@ -33,7 +33,7 @@ class Running:
 
 @contextmanager
 def running(home: Path, **settings: object) -> Iterator[Running]:
-    """Start a service over a home; settings: as Config has them."""
-    app = create_app(Config(str(home), **settings))  # type: ignore[arg-type]
+    """Start a service over a home; settings: as Config has them, but that lookups may take as long as a busy machine needs."""
+    app = create_app(Config(str(home), **{"deadline_ms": 60_000, **settings}))  # type: ignore[arg-type]
     with TestClient(app, base_url="http://127.0.0.1:8765", follow_redirects=False) as client:
         yield Running(client, app.state.service, home)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 WAIT_S = 60
 
 
-def until(holds: Callable[[], object], seconds: float = WAIT_S) -> None:
+def until(holds: Callable[[], object], seconds: float = WAIT_S, *, pause_s: float = 0.002) -> None:
     """Return as soon as it holds; fails the test where it does not in time."""
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, f"not so after {seconds} s"
-        time.sleep(0.002)
+        time.sleep(pause_s)

@@ -84,7 +84,7 @@ def test_a_pipe_hands_lines_out_as_they_come() -> None:
 def broker() -> Iterator[tuple[str, confluent_kafka.Producer]]:
     """A broker that librdkafka itself runs for tests, on a port of this machine: Kafka's protocol, not Kafka's code."""
     producer = confluent_kafka.Producer({"test.mock.num.brokers": 1})
-    (found,) = producer.list_topics(timeout=10).brokers.values()
+    (found,) = producer.list_topics(timeout=60).brokers.values()
     yield f"{found.host}:{found.port}", producer
     producer.flush(5)
 
@@ -92,7 +92,7 @@ def broker() -> Iterator[tuple[str, confluent_kafka.Producer]]:
 def send(producer: confluent_kafka.Producer, topic: str, *messages: tuple[int, bytes]) -> None:
     for partition, value in messages:
         producer.produce(topic, value, partition=partition)
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
 
 
 def test_a_topic_is_read_from_its_beginning_and_again_from_where_it_was(

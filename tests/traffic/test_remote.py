@@ -67,7 +67,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def _wait(url: str) -> None:
-    for _ in range(200):
+    for _ in range(1_200):
         try:
             urllib.request.urlopen(url, timeout=1).close()
         except urllib.error.HTTPError:

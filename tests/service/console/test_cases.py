@@ -159,7 +159,7 @@ def test_examples_are_read_from_kept_traffic_and_not_stored(page: Page, site: Si
     family = of_prompt(site)
     page.goto(f"/families/{family}")
     page.click("text=Show examples")
-    expect(page.locator("#examples")).to_contain_text("You are an expert reviewer", timeout=30_000)
+    expect(page.locator("#examples")).to_contain_text("You are an expert reviewer")
     expect(page.locator("#examples .note")).to_have_count(5)
     assert site.store.access.audit(limit=1)[0].action == "examples.read"
 

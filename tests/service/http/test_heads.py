@@ -41,7 +41,7 @@ async def _answers(parts: list[bytes]) -> tuple[list[bytes], int]:
         pass
     got = b""
     try:
-        while read := await asyncio.wait_for(reader.read(65_536), 5):
+        while read := await asyncio.wait_for(reader.read(65_536), 60):
             got += read
     except ConnectionError:
         pass

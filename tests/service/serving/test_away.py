@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from pathlib import Path
 
 import pytest
 from support.service_client import Running, running
 from support.small_traffic import TEMPLATES
+from support.until import until
 
 from fingerprint.domain.errors import StoreError
 from fingerprint.service.serving.publisher import Publisher
@@ -104,11 +104,8 @@ def test_a_missing_snapshot_is_there_again_soon(home: Path) -> None:
     with running(home) as service:
         key = service.key("lookup")
         shutil.rmtree(home / "snapshots")
-        until = time.monotonic() + 60
-        while not service.service.live.on_disk():
-            assert time.monotonic() < until
-            assert looks_up(service, key)
-            time.sleep(0.2)
+        until(lambda: looks_up(service, key) and service.service.live.on_disk())
+        assert looks_up(service, key)
 
 
 def test_a_home_that_only_may_be_read_is_served(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import httpx2
+import psutil
 import pytest
-from support.servers import answers, free_port
+from support.servers import answers, free_port, looked_up
 from support.service_client import running
 from support.small_traffic import TEMPLATES, failed, start
+from support.until import until
 
 from fingerprint.service.serving.policy import GatewayPolicy
 from fingerprint.service.serving.policy_file import PolicyFile
@@ -106,17 +108,23 @@ def test_a_service_tells_of_a_wrong_file_and_goes_on(worked: Path, tmp_path: Pat
         assert str(path) not in ready(), "whoever asks needs no key"
         replace(path, MARKS)
         until(lambda: decision() == "mark")
-        assert ready() == "ready\n"
+        until(lambda: ready() == "ready\n")
         told = service.client.get("/metrics").text
         assert gauge(told, "fingerprint_policy_sound") == "fingerprint_policy_sound 1.0"
         assert gauge(told, "fingerprint_policy_info") != info
 
 
-def until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"not so after {seconds} s"
-        time.sleep(0.02)
+@contextmanager
+def held(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Let a service and its workers do nothing meanwhile."""
+    top = psutil.Process(process.pid)
+    whole = [top, *top.children(recursive=True)]
+    for one in whole:
+        one.suspend()
+    until(lambda: all(one.status() == psutil.STATUS_STOPPED for one in whole))
+    yield
+    for one in whole:
+        one.resume()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -134,10 +142,10 @@ def test_hangup_reads_it_again_in_every_worker(worked: Path, tmp_path: Path, wor
         process = start(*command, stderr=file)
     try:
         answers(f"http://127.0.0.1:{port}/readyz", process)
-        until(lambda: read() == workers, 60)
+        until(lambda: read() == workers)
         assert decisions(port) == {"block"}
-        written_over(path, MARKS)
-        time.sleep(1)
+        with held(process):  # for a while the file is shorter, and then younger
+            written_over(path, MARKS)
         assert decisions(port) == {"block"}, "the change cannot be seen"
         process.send_signal(signal.SIGHUP)
         until(lambda: read() == 2 * workers)
@@ -151,8 +159,7 @@ def test_hangup_reads_it_again_in_every_worker(worked: Path, tmp_path: Path, wor
 
 def decisions(port: int) -> set[str]:
     """Ask over connections of their own, so that every worker answers some."""
-    url = f"http://127.0.0.1:{port}/v1/lookup"
-    return {httpx2.post(url, json=PROMPT, timeout=30).json()["decision"] for _ in range(12)}
+    return {looked_up(f"http://127.0.0.1:{port}", PROMPT)["decision"] for _ in range(12)}
 
 
 def test_a_wrong_policy_at_the_start_stops_it(worked: Path, tmp_path: Path) -> None:
