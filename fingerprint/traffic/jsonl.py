@@ -11,12 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.base.jit import kernel
-from fingerprint.base.simd import WIDE, copy, lowest, within
+from fingerprint.base.simd import copy
 from fingerprint.base.strings import strings
 from fingerprint.base.types import Bools, Bytes, IntArray
-from fingerprint.domain.schemas import FACTS, SECTION_MARK, SYSTEM_END, TRAFFIC_SCHEMA
-from fingerprint.text.characters import encode
-from fingerprint.traffic.json_characters import character, code_unit, plain_end
+from fingerprint.domain.schemas import FACTS, TRAFFIC_SCHEMA
+from fingerprint.traffic.json_texts import blank_end, copy_text, same, text_stop
 from fingerprint.traffic.requests import READ_ELSEWHERE
 from fingerprint.traffic.sources import Lines
 from fingerprint.traffic.tabular import unusable
@@ -38,9 +37,8 @@ _NAMES = np.frombuffer("".join(FIELDS).encode(), np.uint8)
 _NAME_ENDS = np.cumsum([0, *map(len, FIELDS)])
 _ELSEWHERE = np.frombuffer("".join(sorted(READ_ELSEWHERE)).encode(), np.uint8)
 _ELSEWHERE_ENDS = np.cumsum([0, *map(len, sorted(READ_ELSEWHERE))])
-_QUOTE, _BACKSLASH, _SLASH, _COLON, _COMMA, _OPEN, _CLOSE = map(ord, '"\\/:,{}')
+_QUOTE, _COLON, _COMMA, _OPEN, _CLOSE = map(ord, '":,{}')
 _ZERO, _NINE = map(ord, "09")
-_SECTION, _MARK = ord(SYSTEM_END), ord(SECTION_MARK)  # TURN_END is between
 
 
 def read_rows(lines: Lines) -> tuple[pa.RecordBatch, Flags]:
@@ -53,7 +51,9 @@ def read_rows(lines: Lines) -> tuple[pa.RecordBatch, Flags]:
     escaped = np.zeros((len(FIELDS), len(lines)), np.bool_)
     read = ~lines.too_long
     _find(data, lines.begins, lines.ends, spans, escaped, np.zeros((MOST_KEYS, 2), np.int64), read)
-    columns = [_column(data, spans[f][read], escaped[f][read], f) for f in range(len(FIELDS))]
+    columns = [
+        texts_at(data, spans[f][read], escaped[f][read], objects=f == METADATA) for f in range(len(FIELDS))
+    ]
     columns[TIME] = utc_column(columns[TIME])
     columns.append(pa.nulls(int(read.sum()), FACTS))
     # who reads all JSON says what is wrong
@@ -65,11 +65,14 @@ def read_rows(lines: Lines) -> tuple[pa.RecordBatch, Flags]:
     return batch, read
 
 
-def _column(data: Bytes, spans: IntArray, escaped: Flags, field: int) -> pa.LargeStringArray:
-    """Return the texts at spans (m, 2) of one field, null where there is none."""
+def texts_at(data: Bytes, spans: IntArray, escaped: Flags, *, objects: bool = False) -> pa.LargeStringArray:
+    """Return the texts at spans (m, 2) of JSON, null where one is (-1, -1); escaped: (m,), which hold escapes.
+
+    objects: they are objects, which lose the space between their parts.
+    """
     sizes = spans[:, 1] - spans[:, 0]
     out, offsets = np.empty(sizes.sum(), np.uint8), np.zeros(len(spans) + 1, np.int64)
-    _copy(data, spans, escaped, field == METADATA, out, offsets)
+    _copy(data, spans, escaped, objects, out, offsets)
     none = spans[:, 0] < 0
     if not none.any():
         return strings(out, offsets)
@@ -96,12 +99,12 @@ def _find(
 @kernel
 def _row(data: Bytes, i: int, end: int, row: int, spans: IntArray, escaped: Flags, keys: IntArray) -> bool:
     """Find the texts of one line; False for a line that is not to be read here."""
-    i = _blank(data, i, end)
+    i = blank_end(data, i, end)
     if i >= end or data[i] != _OPEN:
         return False
     found = 0
     while True:
-        key = _blank(data, i + 1, end)
+        key = blank_end(data, i + 1, end)
         field, i = _key(data, key, end)
         if field < 0 or (field != OTHER and found >> field & 1):
             return False
@@ -110,7 +113,7 @@ def _row(data: Bytes, i: int, end: int, row: int, spans: IntArray, escaped: Flag
         found |= 1 << field
         begin = i
         if data[i] == _QUOTE and field != METADATA:
-            stop, escapes = _string(data, i + 1, end)
+            stop, escapes = text_stop(data, i + 1, end)
             if stop < 0:
                 return False
             # no text is none
@@ -127,7 +130,7 @@ def _row(data: Bytes, i: int, end: int, row: int, spans: IntArray, escaped: Flag
             i, null = _scalar(data, i, end)
             if i < 0 or not (null or field == OTHER):
                 return False
-        i = _blank(data, i, end)
+        i = blank_end(data, i, end)
         if i >= end:
             return False
         if data[i] == _CLOSE:
@@ -137,7 +140,7 @@ def _row(data: Bytes, i: int, end: int, row: int, spans: IntArray, escaped: Flag
     for field in (ID, ACCOUNT, TIME, PROMPT):
         if spans[field, row, 0] < 0:
             return False
-    return bool(_blank(data, i + 1, end) == end)
+    return bool(blank_end(data, i + 1, end) == end)
 
 
 @kernel
@@ -145,18 +148,18 @@ def _key(data: Bytes, i: int, end: int) -> tuple[int, int]:
     """Return the field that a key at `i` names, and where its value begins; -1 where there is no plain key."""
     if i >= end or data[i] != _QUOTE:
         return -1, i
-    stop, escapes = _string(data, i + 1, end)
+    stop, escapes = text_stop(data, i + 1, end)
     if stop < 0 or escapes:
         return -1, i
-    value = _blank(data, stop + 1, end)
+    value = blank_end(data, stop + 1, end)
     if value >= end or data[value] != _COLON:
         return -1, i
-    value = _blank(data, value + 1, end)
+    value = blank_end(data, value + 1, end)
     if value >= end:
         return -1, i
     for field in range(len(_NAME_ENDS) - 1):
         first = _NAME_ENDS[field]
-        if _NAME_ENDS[field + 1] - first == stop - i - 1 and _same(data, i + 1, _NAMES, first, stop - i - 1):
+        if _NAME_ENDS[field + 1] - first == stop - i - 1 and same(data, i + 1, _NAMES, first, stop - i - 1):
             return field, value
     return OTHER, value
 
@@ -164,80 +167,12 @@ def _key(data: Bytes, i: int, end: int) -> tuple[int, int]:
 @kernel
 def _is_elsewhere(data: Bytes, i: int, end: int) -> bool:
     """Tell whether the key that begins at `i` says something of a request that is not read here."""
-    size = _string(data, i, end)[0] - i
+    size = text_stop(data, i, end)[0] - i
     for n in range(len(_ELSEWHERE_ENDS) - 1):
         first = _ELSEWHERE_ENDS[n]
-        if _ELSEWHERE_ENDS[n + 1] - first == size and _same(data, i, _ELSEWHERE, first, size):
+        if _ELSEWHERE_ENDS[n + 1] - first == size and same(data, i, _ELSEWHERE, first, size):
             return True
     return False
-
-
-@kernel
-def _same(a: Bytes, at: int, b: Bytes, there: int, size: int) -> bool:
-    k = 0
-    while k < size and a[at + k] == b[there + k]:
-        k += 1
-    return k == size
-
-
-@kernel
-def _blank(data: Bytes, i: int, end: int) -> int:
-    """Return where the next byte stands that is no white space."""
-    while i < end and (data[i] == 32 or data[i] == 9 or data[i] == 13):
-        i += 1
-    return i
-
-
-@kernel
-def _string(data: Bytes, i: int, end: int) -> tuple[int, bool]:
-    """Return where the quote stands that ends a string, -1 for none, and whether the string holds escapes."""
-    escapes = False
-    i = plain_end(data, i, end)
-    while i < end:
-        c = data[i]
-        if c == _QUOTE:
-            return i, escapes
-        if c < 0x20:
-            return -1, False
-        if c == _BACKSLASH:
-            escapes = True
-            width = _escape(data, i, end)[0]
-        else:
-            width = character(data, i, end)
-        if width == 0:
-            return -1, False
-        i = plain_end(data, i + width, end)
-    return -1, False
-
-
-@kernel
-def _escape(data: Bytes, i: int, end: int) -> tuple[int, int]:
-    """Return how many bytes the escape at `i` takes, 0 for none to be read here, and the character it stands for."""
-    if i + 1 >= end:
-        return 0, 0
-    c = data[i + 1]
-    if c in (_QUOTE, _BACKSLASH, _SLASH):
-        return 2, int(c)
-    if c == 110:  # n
-        return 2, 10
-    if c == 116:  # t
-        return 2, 9
-    if c == 114:  # r
-        return 2, 13
-    if c == 98:  # b
-        return 2, 8
-    if c == 102:  # f
-        return 2, 12
-    code = code_unit(data, i, end)
-    # what parts the sections of a text is taken out elsewhere
-    if code < 0 or _SECTION <= code <= _MARK or 0xDC00 <= code < 0xE000:
-        return 0, 0
-    if code < 0xD800 or code >= 0xE000:
-        return 6, code
-    low = code_unit(data, i + 6, end)
-    if not 0xDC00 <= low < 0xE000:
-        return 0, 0
-    return 12, 0x10000 + ((code - 0xD800) << 10) + low - 0xDC00
 
 
 @kernel
@@ -266,7 +201,7 @@ def _scalar(data: Bytes, i: int, end: int) -> tuple[int, bool]:
 def _flat(data: Bytes, i: int, end: int, keys: IntArray) -> int:
     """Return where an object ends that has different keys, and strings without escapes or scalars; -1 for others."""
     count = 0
-    i = _blank(data, i + 1, end)
+    i = blank_end(data, i + 1, end)
     if i < end and data[i] == _CLOSE:
         return i + 1
     while count < len(keys):
@@ -274,14 +209,14 @@ def _flat(data: Bytes, i: int, end: int, keys: IntArray) -> int:
         field, i = _key(data, i, end)
         if field < 0:
             return -1
-        size = _string(data, begin + 1, end)[0] - begin - 1
+        size = text_stop(data, begin + 1, end)[0] - begin - 1
         for k in range(count):
-            if keys[k, 1] == size and _same(data, keys[k, 0], data, begin + 1, size):
+            if keys[k, 1] == size and same(data, keys[k, 0], data, begin + 1, size):
                 return -1
         keys[count, 0], keys[count, 1] = begin + 1, size
         count += 1
         if data[i] == _QUOTE:
-            stop, escapes = _string(data, i + 1, end)
+            stop, escapes = text_stop(data, i + 1, end)
             if stop < 0 or escapes:
                 return -1
             i = stop + 1
@@ -289,14 +224,14 @@ def _flat(data: Bytes, i: int, end: int, keys: IntArray) -> int:
             i = _scalar(data, i, end)[0]
             if i < 0:
                 return -1
-        i = _blank(data, i, end)
+        i = blank_end(data, i, end)
         if i >= end:
             return -1
         if data[i] == _CLOSE:
             return i + 1
         if data[i] != _COMMA:
             return -1
-        i = _blank(data, i + 1, end)
+        i = blank_end(data, i + 1, end)
     return -1
 
 
@@ -318,24 +253,5 @@ def _copy(data: Bytes, spans: IntArray, escaped: Flags, compact: bool, out: Byte
             copy(out, o, data, i, end - i)
             o += end - i
         else:
-            while i < end:
-                size = _until_escape(data, i, end) - i
-                copy(out, o, data, i, size)
-                i, o = i + size, o + size
-                if i < end:
-                    width, code = _escape(data, i, end)
-                    i, o = i + width, encode(code, out, o)
+            o = copy_text(data, i, end, out, o)
         offsets[n + 1] = o
-
-
-@kernel
-def _until_escape(data: Bytes, i: int, end: int) -> int:
-    """Return where the next backslash stands, or `end`."""
-    while i + WIDE <= end:
-        marks = within(data, i, _BACKSLASH, _BACKSLASH)
-        if marks != 0:
-            return i + int(lowest(marks))
-        i += WIDE
-    while i < end and data[i] != _BACKSLASH:
-        i += 1
-    return i

@@ -26,7 +26,7 @@ _ROLE_OF = {
 
 _SYSTEM_OR_USER = (_SYSTEM, _USER)
 
-_REDACTED = ("redacted-by-litellm", "default-message-value")
+REDACTED = ("redacted-by-litellm", "default-message-value")
 """What LiteLLM writes for every message when message logging is off, and where a call had none."""
 
 _PARTS = ("input_text", "input_image", "input_file", "input_audio", "text", "image_url", "image")
@@ -99,8 +99,8 @@ def read_turns(name: str, value: object, also: Roles = NO_ROLES) -> Turns:
         _read(value, said, 4)
     elif value is not None:
         said.spoilt(name, "text or messages", value)
-    if any(text in _REDACTED for text in said.users):
-        said.users[:] = [text for text in said.users if text not in _REDACTED]
+    if any(text in REDACTED for text in said.users):
+        said.users[:] = [text for text in said.users if text not in REDACTED]
     return said
 
 

@@ -17,6 +17,7 @@ from fingerprint.domain.errors import UsageError
 from fingerprint.domain.reading import Reading
 from fingerprint.domain.results import IngestReport
 from fingerprint.domain.schemas import TRAFFIC_SCHEMA
+from fingerprint.traffic.alike import RowsAlike
 from fingerprint.traffic.arrow_values import one_row, plain
 from fingerprint.traffic.batches import coalesced
 from fingerprint.traffic.content_hash import ContentHash
@@ -119,6 +120,7 @@ class TrafficReader:
         self._rejects = rejects
         self._options = options
         self._reading = RowReading.of(options.reading)
+        self._alike = RowsAlike(self._reading)
         self._seen = SeenIds()
         self._hash = ContentHash()
         self._plausibility = plausibility
@@ -234,12 +236,16 @@ class TrafficReader:
         self._rows_read += len(batch)
         if len(batch) == len(lines):
             return batch
-        left = ((first + i, lines[i]) for i in np.flatnonzero(~read).tolist())
+        alike, which = self._alike_rows(lines.up_to(self._text_bytes), ~read)
+        self._rows_read += len(alike)
+        if len(alike) == len(lines):
+            return alike
+        left = ((first + i, lines[i]) for i in np.flatnonzero(~(read | which)).tolist())
         others, numbers = self._numbered(label, self._parsed(label, left))
-        if not len(batch):
+        if not len(batch) and not len(alike):
             return others
-        order = np.argsort(np.concatenate([np.flatnonzero(read) + first, numbers]), kind="stable")
-        return pa.concat_batches([batch, others]).take(pa.array(order))
+        numbers = np.concatenate([np.flatnonzero(read) + first, np.flatnonzero(which) + first, numbers])
+        return pa.concat_batches([batch, alike, others]).take(pa.array(np.argsort(numbers, kind="stable")))
 
     def _plain_rows(self, lines: Lines) -> tuple[pa.RecordBatch, Bools]:
         """Read the lines that are plain rows; where none were before, the first ones tell whether any are looked for."""
@@ -248,6 +254,12 @@ class TrafficReader:
         batch, read = read_rows(lines)
         self._no_plain_rows = not len(batch)
         return batch, read
+
+    def _alike_rows(self, lines: Lines, wanted: Bools) -> tuple[pa.RecordBatch, Bools]:
+        """Read wanted lines of known shapes together; a trace is told of each row, which takes objects."""
+        if self._options.trace is not None:
+            return pa.RecordBatch.from_pylist([], TRAFFIC_SCHEMA), np.zeros(len(lines), np.bool_)
+        return self._alike.read(lines, wanted)
 
     def _parsed(self, label: str, lines: Iterable[tuple[int, bytes | None]]) -> Iterator[Row]:
         too_long = f"over {self._options.line_bytes:,} bytes in a line"

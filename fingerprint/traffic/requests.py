@@ -124,11 +124,11 @@ def extract(row: Json, reading: RowReading = _AS_IT_IS) -> Request:
     model = find("model", located)
     if model is not None and not isinstance(model, str):
         raise wrong_type("model", "text", model)
-    parameters = _parameters(located)
+    parameters = parameters_of(located)
     system, prompt = _texts(located, parameters)
     if not system and not prompt:
         raise BadRow("no_text", "no text: neither user nor system text found")
-    facts = _facts(located, parameters)
+    facts = facts_of(located, parameters)
     return Request(request_id, account_id, time, system, prompt, model or None, _metadata(located), facts)
 
 
@@ -138,7 +138,7 @@ def texts(row: Json, roles: Roles = NO_ROLES) -> tuple[str | None, str]:
     Raises BadRow, naming which type was found.
     """
     located = locate(row, RowReading(roles=roles))
-    return _texts(located, _parameters(located))
+    return _texts(located, parameters_of(located))
 
 
 def sender(row: Json) -> str | None:
@@ -208,7 +208,7 @@ def _texts(located: Located, parameters: list[Json]) -> tuple[str | None, str]:
     else:
         values = {key: holder[key] for key in plan.systems}
     systems = [plain_text(key, items_in(said, "type"), usual="system") for key, said in values.items()]
-    tools = [marked("tools", own_text(tool_text(value))) for value in _tools(located, parameters)]
+    tools = [marked("tools", own_text(tool_text(value))) for value in tools_of(located, parameters)]
     users: list[str] = []
     if "prompt" in mapping:
         value = value_at(row, mapping["prompt"])
@@ -253,7 +253,7 @@ def _read_fields(holder: Json, plan: Plan, systems: list[str], users: list[str],
         raise bad
 
 
-def _parameters(located: Located) -> list[Json]:
+def parameters_of(located: Located) -> list[Json]:
     """Return the objects of parameters that a request and its log have."""
     return [
         inner
@@ -263,7 +263,7 @@ def _parameters(located: Located) -> list[Json]:
     ]
 
 
-def _tools(located: Located, parameters: list[Json]) -> list[Any]:
+def tools_of(located: Located, parameters: list[Json]) -> list[Any]:
     """Return the definitions of tools and answers that a request has."""
     holder, plan = located.holders[-1]
     found = [holder[key] for key in plan.tools]
@@ -273,7 +273,8 @@ def _tools(located: Located, parameters: list[Json]) -> list[Any]:
     return [value for i, value in enumerate(found) if value and value not in found[:i]]
 
 
-def _facts(located: Located, parameters: list[Json]) -> Facts:
+def facts_of(located: Located, parameters: list[Json]) -> Facts:
+    """Return what a request asks for beside its text."""
     holder, plan = located.holders[-1]
     objects = [(holder, plan.facts)] if plan.facts else []
     objects += [(inner, keys) for inner in parameters if (keys := keys_of_facts(tuple(inner)))]

@@ -26,7 +26,8 @@ class LogFormat:
     kind find nothing, as those of all kinds are.
     split: the rows inside one object of the file, for formats that put many into one or write one in pieces; what it
     gives may be of another format, and is split again.
-    is_request: False for rows that are no request to a model, which are left out without a word.
+    is_request: False for rows that are no request to a model, which are left out without a word; told_by: names of the
+    texts in a row that it reads, where it reads nothing else.
     wrappers: where the provider's request lies if the row is not itself one: an object, or the JSON of one.
     texts, systems: keys, in the row or in what it wraps, of what users and what the system say; all of them are read.
     private: the keys of `texts` mean something else in other logs, and are looked for in rows of this kind alone.
@@ -43,6 +44,7 @@ class LogFormat:
     known_by: tuple[tuple[str, ...], ...] = ()
     split: Callable[[Json], list[Any]] | None = None
     is_request: Callable[[Json], bool] = is_request
+    told_by: tuple[str, ...] = ()
     wrappers: Paths = ()
     texts: tuple[str, ...] = ()
     systems: tuple[str, ...] = ()
@@ -58,3 +60,8 @@ class LogFormat:
     lacks: tuple[str, ...] = ()
     model: Paths = ()
     metadata: Mapping[str, Paths] = field(default_factory=dict)
+
+    @property
+    def told_by_shape(self) -> bool:
+        """Whether a row's names, kinds of values and texts of `told_by` say if it is a request."""
+        return self.is_request is is_request or bool(self.told_by)
