@@ -1,7 +1,7 @@
 """Finds the templated prompt families of model-extraction campaigns in LLM API traffic, and matches new traffic with them.
 
 The names below are all that other programs need; they load their modules when they are first used, so that
-`import fingerprint` and `fingerprint --help` stay quick. Inside, start with `fingerprint.jobs.nightly`.
+`import fingerprint` and `fingerprint --help` stay quick. Inside, start with `fingerprint.jobs.night_steps`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+from numba.core.registry import cpu_target
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -34,3 +35,8 @@ def read_only(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     """Close an array to writing, as those of mapped files are: for one that is not, numba compiles all kernels anew."""
     array.flags.writeable = False
     return array
+
+
+def load_target() -> None:
+    """Import what numba imports at the first call of a kernel, so that no two threads do so at once."""
+    cpu_target.target_context.refresh()

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -19,12 +20,30 @@ def workers() -> int:
 
 def prefetch(items: Iterator[Item]) -> Iterator[Item]:
     """Yield the items, while another thread makes the next one; to stop waits for that one."""
+    with reading_ahead(items, 1) as coming:
+        yield from coming
+
+
+@contextmanager
+def reading_ahead(items: Iterator[Item], count: int) -> Iterator[Iterator[Item]]:
+    """Begin to make items in another thread, `count` before they are asked for; to stop waits for the one that is made.
+
+    An error is raised where its item would stand.
+    """
     end: Any = object()
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, end)
-        while (item := coming.result()) is not end:
-            coming = pool.submit(next, items, end)
-            yield item
+        coming = deque(pool.submit(next, items, end) for _ in range(count))
+
+        def each() -> Iterator[Item]:
+            while (item := coming.popleft().result()) is not end:
+                coming.append(pool.submit(next, items, end))
+                yield item
+
+        try:
+            yield each()
+        finally:
+            for future in coming:
+                future.cancel()
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, threads: int) -> Iterator[Result]:

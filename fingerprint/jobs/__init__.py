@@ -3,5 +3,5 @@
 In: where the traffic is, the home, and settings. Out: what is stored or written, and a report. Commands, the service and
 other programs call these, and none of the stages below.
 
-Read `nightly.py` first: it names the steps of a night in their order.
+Read `night_steps.py` first: it names the steps of a night in their order.
 """

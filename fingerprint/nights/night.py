@@ -1,6 +1,6 @@
 """A night is read, and its families are discovered: in memory where it fits, otherwise by way of the disk.
 
-From there on a small night and a large one are worked by the same steps (`jobs.nightly` lists them), for a small one
+From there on a small night and a large one are worked by the same steps (`jobs.night_steps` lists them), for a small one
 is a sample of everything.
 """
 
@@ -14,7 +14,7 @@ from itertools import chain
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.base.parallel import prefetch, workers
+from fingerprint.base.parallel import workers
 from fingerprint.base.sparse import ranges
 from fingerprint.base.types import Ids, IntArray
 from fingerprint.discovery import discover as discovery_stage
@@ -106,17 +106,17 @@ class Discovered:
         return leftovers.to_rows(self.leftovers, families.label[self.whole.sampled])
 
 
-def read(reader: TrafficReader, known: KnownFamilies, job: Job) -> Night:
-    """Read a night, or take up one that an earlier process has read.
+def read(
+    reader: TrafficReader, known: KnownFamilies, job: Job, batches: Iterator[pa.RecordBatch] | None = None
+) -> Night:
+    """Read a night, or take up one that an earlier process has read; batches: the reader's, where that has begun.
 
     Raises InputError without a single valid row, and what reading raises.
     """
     if not job.work.has("read"):
         seen = Conversations(job.settings.conversation_hours)
         most = 0 if job.engine.spreads else memory.whole(job.settings.memory_gb)
-        # a pipe may be silent for hours, and a thread that waits for it cannot be stopped
-        batches = iter(reader) if reader.is_pipe else prefetch(iter(reader))
-        head, rest = _read_head(turns(batches, job.settings.conversation_hours, seen), most)
+        head, rest = _read_head(turns(batches or iter(reader), job.settings.conversation_hours, seen), most)
         if rest is None:
             return _in_memory(reader, head, seen, job)
         large.read(

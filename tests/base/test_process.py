@@ -21,7 +21,7 @@ def told(code: str) -> Any:
 
 
 def test_a_night_loads_only_what_it_needs() -> None:
-    loaded = set(told("import fingerprint.jobs.nightly\nprint(json.dumps(list(sys.modules)))"))
+    loaded = set(told("import fingerprint.jobs.night_steps\nprint(json.dumps(list(sys.modules)))"))
     assert {"numpy", "faiss", "sqlalchemy", "scipy.special"} <= loaded
     assert loaded.isdisjoint(("scipy.stats", "alembic", "torch", "sentence_transformers", "sklearn", "ray"))
 

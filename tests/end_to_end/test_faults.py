@@ -94,7 +94,7 @@ KILLED_AT = ("read", "shingle", "cluster", "refine", "describe", "judge", "store
 DRIVER = """
 import os, signal, sys
 from pathlib import Path
-from fingerprint.jobs import nightly
+from fingerprint.jobs import night_steps, nightly
 from fingerprint.matching import snapshot_build
 from fingerprint.domain.settings import Home
 

@@ -96,7 +96,7 @@ KEPT = set(STAGES) - {"read", "judge", "store", "publish"}
 DRIVER = """
 import os, shutil, signal, sys
 from pathlib import Path
-from fingerprint.jobs import nightly
+from fingerprint.jobs import night_steps, nightly
 from fingerprint.nights import memory
 from fingerprint.domain.settings import Home
 

@@ -6,7 +6,7 @@ import pytest
 from support.small_traffic import done, failed, night_rows, objects, row, written
 
 from fingerprint.domain.settings import Home
-from fingerprint.jobs import nightly
+from fingerprint.jobs import night_steps, nightly
 from fingerprint.store.store import Store
 
 STAGES = ["read", "shingle", "cluster", "refine", "describe", "judge", "store", "publish"]
@@ -41,7 +41,7 @@ def test_a_step_that_fails_leaves_nothing_stored_and_may_be_run_again(
         raise OSError("out of order")
 
     with monkeypatch.context() as patch:
-        patch.setattr(nightly, step, fail)
+        patch.setattr(night_steps, step, fail)
         with pytest.raises(OSError, match="out of order"):
             nightly.nightly([day], home)
     with Store.open(home.path, read_only=True) as store:
