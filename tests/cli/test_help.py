@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import click
@@ -19,9 +19,9 @@ from fingerprint.cli.main import cli
 def test_help_is_quick_and_loads_nothing_heavy() -> None:
     took = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = _seconds_of_children()
         subprocess.run([sys.executable, "-m", "fingerprint", "--help"], check=True, capture_output=True)
-        took.append(time.perf_counter() - began)
+        took.append(_seconds_of_children() - began)
     assert min(took) <= 0.5
     ask = "import sys, fingerprint.cli; print(*sys.modules)"
     loaded = subprocess.run(
@@ -31,6 +31,12 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
     assert roots.isdisjoint(
         ("torch", "numba", "numpy", "pyarrow", "sqlalchemy", "faiss", "sentence_transformers", "rich")
     )
+
+
+def _seconds_of_children() -> float:
+    """Return the processor's time of child processes that ended, which a busy machine hardly changes."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import statistics
 import subprocess
 import time
 from collections.abc import Iterator
@@ -31,7 +30,7 @@ def options(worked: Path) -> Iterator[Options]:
     process = start("serve", "--home", worked, "--port", port, stderr=subprocess.DEVNULL)
     try:
         answers(f"{address}/readyz", process)
-        yield Options(address, timeout_s=30)
+        yield Options(address, timeout_s=60)
     finally:
         process.terminate()
         process.communicate(timeout=60)
@@ -63,21 +62,21 @@ def test_a_batch_with_requests_that_cannot_be_read(options: Options) -> None:
     assert [answer.refused for answer in got] == [False, True, False, False]
 
 
-async def _rate(ask: object, count: int) -> float:
-    """Return lookups a second of AT_ONCE tasks."""
+async def _cost(ask: object, count: int) -> float:
+    """Return the processor's seconds that lookups of AT_ONCE tasks take of this process."""
     numbers = iter(range(count))
 
     async def worker() -> None:
         for _ in numbers:
             await ask()  # type: ignore[operator]
 
-    began = time.perf_counter()
+    began = time.process_time()
     await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
-    return count / (time.perf_counter() - began)
+    return time.process_time() - began
 
 
-async def rates(options: Options) -> tuple[float, float]:
-    """Return the median rates of httpx2 alone and of the client, in turns, so that both have the same machine."""
+async def costs(options: Options) -> tuple[float, float]:
+    """Return the least costs of httpx2 alone and of the client, in turns, so that both have the same machine."""
     body = json.dumps({"prompt": SENT, "account_id": "a-17"}).encode()
     async with (
         httpx2.AsyncClient(headers={"content-type": "application/json"}, timeout=30) as http,
@@ -90,11 +89,11 @@ async def rates(options: Options) -> tuple[float, float]:
         async def ours() -> None:
             await client.lookup(SENT, account="a-17")
 
-        measured = [(await _rate(bare, LOOKUPS), await _rate(ours, LOOKUPS)) for _ in range(ROUNDS)]
-    return statistics.median(r[0] for r in measured), statistics.median(r[1] for r in measured)
+        measured = [(await _cost(bare, LOOKUPS), await _cost(ours, LOOKUPS)) for _ in range(ROUNDS)]
+    return min(cost for cost, _ in measured), min(cost for _, cost in measured)
 
 
 @pytest.mark.alone
 def test_a_lookup_costs_hardly_more_than_its_http(options: Options) -> None:
-    bare, ours = asyncio.run(rates(options))
-    assert ours >= 0.85 * bare, f"httpx2 {bare:,.0f}/s, client {ours:,.0f}/s"
+    bare, ours = asyncio.run(costs(options))
+    assert 0.85 * ours <= bare, f"httpx2 {bare:.2f} s, client {ours:.2f} s"

@@ -258,9 +258,9 @@ def test_long_and_hostile_texts_take_linear_time() -> None:
     rows = ["я" * 10**6, "z" * 30 + "12345", "1.", "a@", "ab1/", "\u0301", "?", "http://", "1,234,", "סо"]
     texts = pa.array([row * (2_000_000 // len(row.encode())) for row in rows])
     normalise(texts.slice(0, 1))
-    started = time.perf_counter()
+    started = time.process_time()
     tokens(normalise(texts))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_importing_the_package_stays_light() -> None:
