@@ -46,7 +46,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         start_new_session=True,
     )
     try:
-        output, _ = bash.communicate(timeout=300)
+        output, _ = bash.communicate(timeout=1200)
     finally:
         if bash.poll() is None:
             os.killpg(bash.pid, signal.SIGKILL)
