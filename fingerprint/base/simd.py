@@ -72,6 +72,26 @@ def within(typingctx: Any, data: Any, i: Any, first: Any, last: Any) -> Any:
 
 
 @intrinsic
+def shift_capitals(typingctx: Any, target: Any, o: Any, data: Any, i: Any, by: Any) -> Any:
+    """Write the 64 bytes from data[i] on to target[o] on, those of A to Z with `by` added: 32 makes them small letters."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        lanes = ir.VectorType(_BYTE, WIDE)
+        block = _at(context, builder, signature.args[2], args[2], args[3], lanes)
+        number = builder.sub(block, _all(builder, ir.Constant(_BYTE, ord("A"))))
+        capital = builder.icmp_unsigned("<=", number, _all(builder, ir.Constant(_BYTE, ord("Z") - ord("A"))))
+        more = builder.select(
+            capital, _all(builder, builder.trunc(args[4], _BYTE)), ir.Constant(lanes, [0] * WIDE)
+        )
+        out = context.make_array(signature.args[0])(context, builder, args[0]).data
+        to = builder.bitcast(builder.gep(out, [args[1]]), lanes.as_pointer())
+        builder.store(builder.add(block, more), to, align=1)
+        return context.get_dummy_value()
+
+    return types.void(target, types.intp, data, types.intp, types.intp), build
+
+
+@intrinsic
 def lowest(typingctx: Any, bits: Any) -> Any:
     """Return the place of the lowest bit that is set, 64 if none is."""
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
 from fingerprint.base.jit import kernel
+from fingerprint.base.simd import WIDE, lowest, shift_capitals, within
 from fingerprint.base.types import Bytes, HashArray, IntArray
 from fingerprint.text import mask_patterns
 from fingerprint.text.mask_patterns import AF, DIGIT, KIND, MAIL, MIN_HEX_LETTERS, email, token, url
@@ -48,7 +49,7 @@ NO_VALUE: Final = FNV_OFFSET
 _MAX_LOCAL = 64  # of an e-mail address (RFC 5321, 4.5.3.1.1)
 _MAX_PIECE = 1024  # a longer run of letters and digits is read in parts, so that no text takes quadratic time
 
-_SPACE, _SLASH, _COLON, _AT = b" /:@"
+_SPACE, _SLASH, _ZERO, _COLON, _AT, _A, _F = b" /0:@af"
 
 # beside long runs of the letters a to f, what any mask holds: a digit, @ or ://
 _ALARMS = KIND == DIGIT
@@ -90,12 +91,7 @@ def _mask_rows(data: Bytes, offsets: IntArray, ends: IntArray, values: HashArray
         while i < last:
             alarm = _alarm(data, i, last)
             start, cut = (alarm, last) if alarm == last else _around(data, i, alarm, last)
-            if o == i:
-                o = start
-            else:
-                for k in range(i, start):
-                    data[o] = data[k]
-                    o += 1
+            o = start if o == i else _moved(data, i, start, o)
             if start < cut:
                 o, value = mask_part(data, start, cut, o, value)
             i = cut
@@ -107,6 +103,22 @@ def _mask_rows(data: Bytes, offsets: IntArray, ends: IntArray, values: HashArray
 def _alarm(data: Bytes, first: int, last: int) -> int:
     """Return a place at or after `first` that the first mask covers, `last` if there is none; most text has few."""
     i = first
+    while i < last and i + WIDE <= len(data):
+        signs = within(data, i, _ZERO, _COLON) | within(data, i, _AT, _AT)
+        runs = within(data, i, _A, _F)
+        if last - i < WIDE:
+            inside = (np.uint64(1) << np.uint64(last - i)) - np.uint64(1)
+            signs, runs = signs & inside, runs & inside
+        for by in (1, 2, 4, 8):  # leaves where MIN_HEX_LETTERS begin
+            runs &= runs >> np.uint64(by)
+        at = lowest(signs | runs)
+        if at == WIDE:
+            i += WIDE - MIN_HEX_LETTERS + 1
+            continue
+        i += int(at)
+        if data[i] != _COLON or (i + 1 < last and data[i + 1] == _SLASH):
+            return i
+        i += 1
     while i < last:
         stop = min(i + MIN_HEX_LETTERS, last)
         while i < stop:
@@ -178,11 +190,21 @@ def mask_part(data: Bytes, start: int, last: int, o: int, value: np.uint64) -> t
             value = _with_value(data, i, stop, value)
             o = _put(data, o, which)
         else:
-            for k in range(i, stop):
-                data[o] = data[k]
-                o += 1
+            o = _moved(data, i, stop, o)
         i = stop
     return o, value
+
+
+@kernel
+def _moved(data: Bytes, i: int, end: int, o: int) -> int:
+    """Move what stands from `i` to `end` to `o`, which is not behind `i`, and return where it ends."""
+    while i + WIDE <= end:
+        shift_capitals(data, o, data, i, 0)  # reads all that it writes over
+        i, o = i + WIDE, o + WIDE
+    while i < end:
+        data[o] = data[i]
+        i, o = i + 1, o + 1
+    return o
 
 
 @kernel

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numba import njit
 
 from fingerprint.base.jit import kernel
-from fingerprint.base.simd import copy
+from fingerprint.base.simd import WIDE, copy, lowest, shift_capitals, within
 from fingerprint.base.strings import buffers, plain, strings
 from fingerprint.base.types import Bools, Bytes, HashArray, IntArray
 from fingerprint.domain.schemas import SECTION_MARK, SYSTEM_END
@@ -48,6 +48,8 @@ MAX_MARKS: Final = 6
 
 # bytes that a fold writes are at most this many times the bytes it reads
 _GROWTH: Final = 2
+
+_CAPITAL: Final = ord("A")
 
 # a mark of a section stands at the beginning of a text or a line, elsewhere it is somebody's own
 _MARK: Final = ord(SECTION_MARK)
@@ -132,7 +134,7 @@ def _fold(texts: pa.Array | pa.ChunkedArray, table: Characters) -> tuple[Bytes, 
         rows, chosen = strings(cleaned, clean_offsets), pa.array(needs_nfkc)
         composed = pc.utf8_normalize(rows.filter(chosen), form="NFKC")
         cleaned, clean_offsets = buffers(pc.replace_with_mask(rows, chosen, composed))
-    room = int(offsets[-1] - offsets[0]) + _GROWTH * int(clean_offsets[-1] - clean_offsets[0])
+    room = int(offsets[-1] - offsets[0]) + _GROWTH * int(clean_offsets[-1] - clean_offsets[0]) + WIDE
     out, ends = np.empty(room, np.uint8), np.zeros(len(offsets), np.int64)
     _fold_rows((data, offsets), (cleaned, clean_offsets), wide, table, (out, ends))
     return out[: ends[-1]], ends
@@ -161,7 +163,7 @@ def _clean(
     room = 0
     for r in rows:
         room += offsets[r + 1] - offsets[r]
-    out, ends = np.empty(_GROWTH * room, np.uint8), np.zeros(len(rows) + 1, np.int64)
+    out, ends = np.empty(_GROWTH * room + WIDE, np.uint8), np.zeros(len(rows) + 1, np.int64)
     needs_nfkc = np.zeros(len(rows), np.bool_)
     o, normal = (
         int(np.int64(0)),
@@ -188,6 +190,11 @@ def _cleaned(
     """
     while i < end:
         if data[i] < 0x80:
+            if 32 <= data[i] < 127 and i + WIDE <= len(data):
+                size = min(lowest(~within(data, i, 32, 126)), end - i)
+                shift_capitals(out, o, data, i, 0)
+                i, o = i + size, o + size
+                continue
             group = table.kinds[data[i]] & CLASS
             if group not in (DROP, STRIP):
                 out[o] = 32 if group == SPACE else data[i]
@@ -236,9 +243,34 @@ def _fold_rows(
 
 
 @kernel
+def _usual(data: Bytes, i: int, end: int) -> int:
+    """Return how many bytes from `i` on, 64 at most, are words of ASCII with one space between two; the first and the last are of a word.
+
+    0, too, where fewer than 64 bytes follow before the end of the array.
+    """
+    if not 32 < data[i] < 127 or i + WIDE > len(data):
+        return 0
+    words = within(data, i, 33, 126)
+    if end - i < WIDE:
+        words &= (np.uint64(1) << np.uint64(end - i)) - np.uint64(1)
+    spaces = within(data, i, 32, 32) & (words << np.uint64(1)) & (words >> np.uint64(1))
+    return int(lowest(~(words | spaces)))
+
+
+@kernel
 def _fold_ascii(data: Bytes, i: int, end: int, table: Bytes, out: Bytes, o: int) -> int:
     gap, bare = False, True  # white space is due; nothing stands before it
+    by = int(table[_CAPITAL]) - _CAPITAL
     while i < end:
+        size = _usual(data, i, end)
+        if size > 0:
+            if gap and not bare:
+                out[o] = 32
+                o += 1
+            gap, bare = False, False
+            shift_capitals(out, o, data, i, by)
+            i, o = i + size, o + size
+            continue
         b = table[data[i]]
         i += 1
         if b > 32:
@@ -266,7 +298,20 @@ def _fold_ascii(data: Bytes, i: int, end: int, table: Bytes, out: Bytes, o: int)
 def _fold_wide(data: Bytes, i: int, end: int, table: Characters, out: Bytes, o: int) -> int:
     gap, bare, marks = False, True, 0
     word, scanned, flags = i, i, 0  # where the word starts, up to where its flags are known, and those
+    by = int(table.ascii[_CAPITAL]) - _CAPITAL
     while i < end:
+        size = _usual(data, i, end)
+        if size > 0:
+            if gap and not bare:
+                out[o] = 32
+                o += 1
+            gap, bare, marks = False, False, 0
+            shift_capitals(out, o, data, i, by)
+            k, i, o = i + size, i + size, o + size
+            while k > i - size and table.kinds[data[k - 1]] & CLASS == LETTER:
+                k -= 1
+            word = k if k > i - size else word
+            continue
         size = min(width(data[i]), end - i)
         at, code = i, decode(data, i, size)
         i += size

@@ -34,6 +34,13 @@ def copied(data: np.ndarray, i: int, size: int, o: int) -> np.ndarray:
     return out
 
 
+@njit
+def shifted(data: np.ndarray, i: int, o: int, by: int) -> np.ndarray:
+    out = np.zeros(o + WIDE + 1, np.uint8)
+    simd.shift_capitals(out, o, data, i, by)
+    return out
+
+
 @given(
     data=st.binary(min_size=WIDE + 8, max_size=WIDE + 8),
     i=st.integers(0, 8),
@@ -62,6 +69,13 @@ def test_a_copy_writes_nothing_beyond_its_end(data: bytes, i: int, size: int, o:
     size = min(size, len(data) - i)
     out = copied(np.frombuffer(data + b"!", np.uint8), i, size, o).tobytes()
     assert out == bytes(o) + data[i : i + size] + b"\0"
+
+
+@given(data=st.binary(min_size=WIDE + 8, max_size=WIDE + 8), i=st.integers(0, 8), o=st.integers(0, 5))
+def test_capitals_and_no_others_become_small(data: bytes, i: int, o: int) -> None:
+    source = np.frombuffer(data, np.uint8)
+    assert shifted(source, i, o, 32).tobytes() == bytes(o) + data[i : i + WIDE].lower() + b"\0"
+    assert shifted(source, i, o, 0).tobytes() == bytes(o) + data[i : i + WIDE] + b"\0"
 
 
 @pytest.mark.parametrize(
