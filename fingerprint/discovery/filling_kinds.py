@@ -12,6 +12,7 @@ from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, IntArray, TextsOfPrompts
 from fingerprint.discovery.reworded import CLAIMED
 from fingerprint.discovery.same_fillings import OWN_SHARE
+from fingerprint.discovery.sentence_groups import EDGE
 from fingerprint.text.sentences import split_sentences
 
 SAMPLE = 48
@@ -19,6 +20,10 @@ SAMPLE = 48
 
 FEWEST_FILLED = 4
 """Prompts with a filling from which on what fills a family is known."""
+
+WORDED_ANEW, FEWEST_WORDINGS, COMPARED = 0.5, 3, 16
+"""A sentence is the template's, however it is worded, if this share of the family's other prompts, so many at least, say the same
+(cosine CLAIMED) within EDGE sentences of either end; of more prompts than the last number it is asked of so many (D-351)."""
 
 IN_PART = 0.8
 """A prompt holds a sentence of another family's template if one of its own has this cosine with it."""
@@ -86,7 +91,32 @@ def _read(texts: TextsOfPrompts, prompts: IntArray, said: FloatArray, embed: Emb
     own = np.bincount(code)[code] > max(OWN_SHARE * len(chosen), 1.0) if len(code) else np.zeros(0, np.bool_)
     # a wording that few of them have is no filling, either
     own |= _nearest(vectors, said) >= CLAIMED
-    return _Read(vectors, np.repeat(np.arange(len(chosen)), np.diff(offsets)), ~own, len(chosen))
+    prompt = np.repeat(np.arange(len(chosen)), np.diff(offsets))
+    filling = ~own & ~_worded_anew(vectors, offsets)
+    # what all are filled with may be of one narrow kind, and is a filling all the same
+    if len(np.unique(prompt[filling])) < len(np.unique(prompt[~own])) / 2:
+        filling = ~own
+    return _Read(vectors, prompt, filling, len(chosen))
+
+
+def _worded_anew(vectors: FloatArray, offsets: IntArray) -> Bools:
+    """Tell which sentences (s, d) of some prompts, unit rows, most of the others say in other words, (s,).
+
+    offsets: (p + 1,) where each prompt's begin.
+    """
+    count = np.diff(offsets)
+    prompt = np.repeat(np.arange(len(count)), count)
+    place = np.arange(len(vectors)) - offsets[prompt]
+    at_end = (place < EDGE) | (place >= count[prompt] - EDGE)
+    compared = pick_evenly(np.flatnonzero(count > 0), COMPARED)
+    rows = np.flatnonzero(at_end & np.isin(prompt, compared))
+    if not len(rows):
+        return np.zeros(len(vectors), dtype=np.bool_)
+    whose, first = np.unique(prompt[rows], return_index=True)
+    said = np.logical_or.reduceat(vectors @ vectors[rows].T >= CLAIMED, first, axis=1)
+    others = whose[None, :] != prompt[:, None]
+    wordings = (said & others).sum(axis=1)
+    return np.asarray((wordings >= FEWEST_WORDINGS) & (wordings >= WORDED_ANEW * others.sum(axis=1)))
 
 
 def _nearest(vectors: FloatArray, said: FloatArray) -> FloatArray:

@@ -82,9 +82,9 @@ def rewordings(
         spoken = said_by_others(batch.senders(), texts, described.signatures, members, embed)
         # a stored variant's prompts count for its original
         whole = members_of(owned_by(described.assignment.label, owners(described.signatures)), families)
-        one, other = of_one_pool(whole, batch.senders())
+        one, other, mostly = of_one_pool(whole, batch.senders())
         prompts = resemblance(texts, whole, _said(described.signatures), one, other, embed)
-    alike = Alike(spoken, filled.result(), OnePool(one, other, prompts))
+    alike = Alike(spoken, filled.result(), OnePool(one, other, mostly, prompts))
     wordings, owner = with_variants(
         batch.senders(), described.signatures, members, described.born, common, alike
     )

@@ -21,7 +21,12 @@ from fingerprint.signatures.translations import FEWEST_SHARED, of_two_languages
 from fingerprint.signatures.variants import Wording
 
 SHARED_POOL = 0.5
-"""Families are sent by one pool if at least this share of the smaller one's accounts send both (D-161)."""
+"""Families are sent by one pool if at least this share of the smaller one's accounts send both (D-161), or of each one's
+accounts other families that they have accounts in common with (D-347)."""
+
+CONNECTED_P = 1e-4
+"""Two families have accounts in common beyond chance if it is rarer than this (hypergeometric tail); whether these and
+others of the kind are sent by one pool is asked of all of them together (`POOL_OVERLAP_P`)."""
 
 LARGER_POOL = 3
 """... and one language has at most so many times the accounts of another: busy accounts are among the many senders of anything."""
@@ -50,10 +55,14 @@ templates (D-257, D-320)."""
 
 @dataclass(frozen=True, slots=True)
 class OnePool:
-    """Pairs (p,) of families that one pool sends, and what their prompts show of each other."""
+    """Pairs (p,) of families that one pool sends, and what their prompts show of each other.
+
+    mostly: (p,) whether the two alone show it: half of the smaller one's accounts send both.
+    """
 
     one: IntArray
     other: IntArray
+    mostly: Bools
     prompts: Resemblance
 
 
@@ -74,9 +83,10 @@ def siblings(
     if not count:
         return original
     prompts = np.diff(wording.members.indptr)
-    alike = _of_like_size(filled, prompts)
+    alike = _filled_by_like_size(filled, prompts)
     known = np.flatnonzero(original >= 0)
-    same = of_two_languages(wording, pairs.one, pairs.other) | _one_template(wording, pairs)
+    languages = pairs.mostly & of_two_languages(wording, pairs.one, pairs.other)
+    same = languages | _one_template(wording, pairs)
     one = np.concatenate([alike.row, pairs.one[same], translated[0], known]).astype(np.int64)
     other = np.concatenate([alike.col, pairs.other[same], translated[1], original[known]]).astype(np.int64)
     joined = born[one] | born[other]
@@ -90,27 +100,63 @@ def siblings(
     return out
 
 
-def _of_like_size(filled: sparse.csr_matrix, prompts: Ids) -> sparse.coo_matrix:
+def _filled_by_like_size(filled: sparse.csr_matrix, prompts: Ids) -> sparse.coo_matrix:
     """Leave out pairs of a small family and a large one: what many senders fill in holds what few do by chance (D-160)."""
     pairs = filled.tocoo()
-    smaller = np.minimum(prompts[pairs.row], prompts[pairs.col])
-    near = np.maximum(prompts[pairs.row], prompts[pairs.col]) <= LARGER_POOL * smaller
+    near = _of_like_size(prompts, pairs.row, pairs.col)
     return sparse.coo_matrix((pairs.data[near], (pairs.row[near], pairs.col[near])), shape=filled.shape)
 
 
-def of_one_pool(members: sparse.csr_matrix, senders: sparse.csr_matrix) -> tuple[IntArray, IntArray]:
-    """Return the pairs (p,) of families (f, n) whose pools are one and of like size; senders: (n, a) CSR."""
+def of_one_pool(members: sparse.csr_matrix, senders: sparse.csr_matrix) -> tuple[IntArray, IntArray, Bools]:
+    """Return the pairs (p,) of families (f, n) whose pools are one and of like size, and of which they alone show it, (p,).
+
+    Two families may be sent by other accounts of a pool each: where they have accounts in common, beyond chance, and half of each
+    one's accounts send some other of the families so connected, all of these are sent by one pool. senders: (n, a) CSR.
+    """
     pool = (members @ senders).sign().tocsr()
     size = np.diff(pool.indptr)
     shared = sparse.triu(pool @ pool.T, k=1).tocoo()
-    both = shared.data.astype(np.int64)
-    smaller, larger = (
-        np.minimum(size[shared.row], size[shared.col]),
-        np.maximum(size[shared.row], size[shared.col]),
+    near = (shared.data >= FEWEST_SHARED) & _of_like_size(size, shared.row, shared.col)
+    one, other, both = (x[near].astype(np.int64) for x in (shared.row, shared.col, shared.data))
+    smaller, larger = np.minimum(size[one], size[other]), np.maximum(size[one], size[other])
+    chance = stats.hypergeometric(both, senders.shape[1], larger, smaller)
+    mostly = (both >= SHARED_POOL * smaller) & (chance < POOL_OVERLAP_P)
+    connected = chance < CONNECTED_P
+    row, column = _pairs_within(_joint_pools(pool, one[connected], other[connected]))
+    joint = _of_like_size(size, row, column)
+    code = one * len(size) + other
+    pairs = np.union1d(code[mostly], row[joint] * len(size) + column[joint])
+    return pairs // max(len(size), 1), pairs % max(len(size), 1), np.isin(pairs, code[mostly])
+
+
+def _joint_pools(pool: sparse.csr_matrix, one: IntArray, other: IntArray) -> IntArray:
+    """Return the number of the joint pool that sends each family (f, a), (f,), -1 for none; one, other: (p,) pairs connected."""
+    count, accounts = pool.shape
+    connected = sparse.csr_matrix((np.ones(len(one)), (one, other)), shape=(count, count))
+    others = ((connected + connected.T) @ pool).sign().tocsr()
+    size, elsewhere = np.diff(pool.indptr), np.diff(others.indptr)
+    inside = np.asarray(pool.multiply(others).sum(axis=1)).ravel().astype(np.int64)
+    whole = (inside >= FEWEST_SHARED) & (inside >= SHARED_POOL * size)
+    whole[whole] = (
+        stats.hypergeometric(inside[whole], accounts, elsewhere[whole], size[whole]) < POOL_OVERLAP_P
     )
-    near = (both >= FEWEST_SHARED) & (both >= SHARED_POOL * smaller) & (larger <= LARGER_POOL * smaller)
-    near &= stats.hypergeometric(both, senders.shape[1], larger, smaller) < POOL_OVERLAP_P
-    return shared.row[near].astype(np.int64), shared.col[near].astype(np.int64)
+    both = whole[one] & whole[other]
+    group = components(one[both], other[both], count).astype(np.int64)
+    return np.where(whole, group, -1)
+
+
+def _pairs_within(group: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the pairs (p,) of things in one group, the lower number first; group: (f,) numbers, -1 for none."""
+    ones = sparse.csr_matrix(
+        (np.ones(int((group >= 0).sum())), (np.flatnonzero(group >= 0), group[group >= 0])),
+        shape=(len(group), int(group.max(initial=0)) + 1),
+    )
+    pairs = sparse.triu(ones @ ones.T, k=1).tocoo()
+    return pairs.row.astype(np.int64), pairs.col.astype(np.int64)
+
+
+def _of_like_size(size: IntArray | Ids, one: IntArray | Ids, other: IntArray | Ids) -> Bools:
+    return np.asarray(np.maximum(size[one], size[other]) <= LARGER_POOL * np.minimum(size[one], size[other]))
 
 
 def _one_template(wording: Wording, pairs: OnePool) -> Bools:

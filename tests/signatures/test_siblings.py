@@ -19,7 +19,7 @@ ACCOUNTS = 2_000
 NOTHING = sparse.csr_matrix((3, 3), dtype=np.bool_)
 
 
-def pools(*accounts: range) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+def pools(*accounts: Sequence[int]) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     """Members of families with one prompt an account, and who sent each."""
     sizes = [len(a) for a in accounts]
     family = np.repeat(np.arange(len(accounts)), sizes)
@@ -38,7 +38,7 @@ def alike(family: int, cosines: Sequence[float]) -> FloatArray:
 
 
 def joined(
-    *accounts: range,
+    *accounts: Sequence[int],
     familiar: tuple[float, float, float] = (0.6, 0.1, 0.1),
     length: tuple[int, int, int] = (300, 280, 320),
     born: tuple[bool, bool, bool] = (True, True, True),
@@ -61,8 +61,8 @@ def joined(
         np.array(length),
         np.ones(3),
     )
-    one, other = of_one_pool(members, senders)
-    pairs = OnePool(one, other, Resemblance(np.full(len(one), unlike), np.full(len(one), mixed)))
+    one, other, mostly = of_one_pool(members, senders)
+    pairs = OnePool(one, other, mostly, Resemblance(np.full(len(one), unlike), np.full(len(one), mixed)))
     none = np.empty(0, np.int64)
     return siblings(
         wording, np.array(born), np.array(original, np.int32), filled, pairs, (none, none)
@@ -147,6 +147,34 @@ def test_single_sentences_of_two_families_are_somewhat_alike_by_chance(cosine: f
     assert result == ([1, -1, -1] if whole else [-1, -1, -1])
 
 
+JOINT = ([*range(12)], [*range(4), *range(12, 20)], [*range(4, 8), *range(12, 16), *range(20, 24)])
+"""Each two have a third of their accounts in common, and each has two thirds of them in common with the others."""
+
+
+def test_wordings_that_other_accounts_of_a_pool_send_are_one_family() -> None:
+    assert joined(*JOINT, familiar=ONE_LANGUAGE, cosines=[0.6] * 2, unlike=0.0) == [-1, 0, 0]
+    assert joined(*JOINT, familiar=ONE_LANGUAGE, cosines=[0.1] * 2, unlike=0.0) == [-1, -1, -1]
+    assert joined(*JOINT, familiar=ONE_LANGUAGE, cosines=[0.6] * 2, unlike=0.3) == [-1, -1, -1]
+    # the third has accounts in common with one of them only, and so has each of these
+    two = (*JOINT[:2], [*range(4), *range(30, 38)])
+    assert joined(*two, familiar=ONE_LANGUAGE, cosines=[0.6] * 2, unlike=0.0) == [-1, -1, -1]
+
+
+def test_that_two_families_are_in_two_languages_is_not_enough_for_a_joint_pool() -> None:
+    assert joined(*JOINT) == [-1, -1, -1]
+
+
+def test_a_joint_pool_is_told_by_all_its_families() -> None:
+    rng = np.random.default_rng(3)
+    dealt = [rng.choice(60, 16, replace=False).tolist() for _ in range(7)]
+    # people who use some of seven things have some in common with each other, too, but most of them use one
+    used = [[*rng.choice(24, 4, replace=False), *range(100 + 20 * n, 112 + 20 * n)] for n in range(7)]
+    one, other, mostly = of_one_pool(*pools(*dealt))
+    assert set(zip(one.tolist(), other.tolist(), strict=True)) == {(i, j) for j in range(7) for i in range(j)}
+    assert mostly.sum() <= 1
+    assert not len(of_one_pool(*pools(*used))[0])
+
+
 def test_strangers_who_say_the_same_stay_apart() -> None:
     pools = (range(8), range(20, 31), range(40, 48))
     assert joined(*pools, familiar=ONE_LANGUAGE, cosines=[0.9] * 3, unlike=0.0, mixed=1.0) == [-1, -1, -1]
@@ -216,13 +244,40 @@ def test_fillings_of_one_kind_are_less_unlike_than_those_of_two() -> None:
 def test_what_says_what_the_template_says_in_other_words_is_no_filling() -> None:
     pets = [f"where can one wash the {['dog', 'cat', 'parrot'][n % 3]} {n}" for n in range(24)]
     reply = "please give your answer to all that follows in a single line"
-    one, other = pets[:12], [f"{pet}. {reply}" for pet in pets[12:]]
-    # a sentence that comes once in every way of writing it
-    other = [f"{x}{' now' * n}" for n, x in enumerate(other)]
     embedder = Embedder.load("static")
-    known = compared([one, other], [[FRAMES[0]], [FRAMES[1], reply]], embedder).unlike
-    unknown = compared([one, other], [[FRAMES[0]], [FRAMES[1]]], embedder).unlike
-    assert known[0] < WORDING_UNLIKE < unknown[0]
+
+    def unlike(said: list[str]) -> float:
+        """How unlike others are filled, five of which hold a sentence that comes once in every way of writing it."""
+        other = [f"{x}. {reply}{' now' * n}" if n < 5 else x for n, x in enumerate(pets[12:])]
+        return float(compared([pets[:12], other], [[FRAMES[0]], [FRAMES[1], *said]], embedder).unlike[0])
+
+    assert unlike([reply]) < WORDING_UNLIKE < unlike([])
+
+
+ASKED = [
+    "where does the river rise", "who paints murals in naples", "how long do bees sleep", "is granite heavier than oak",
+    "what makes bread go stale", "why was the tram late", "can a violin be glued", "which moon has volcanoes",
+    "how is felt dyed", "do penguins have knees", "who drew the first map", "what does a notary cost",
+    "when do figs ripen", "why is the harbour closed", "how fast is a falcon", "who invented the zip",
+]  # fmt: skip
+
+
+def test_what_most_prompts_say_in_other_words_is_the_templates_though_it_does_not_show_it() -> None:
+    embedder = Embedder.load("static")
+    ways = [
+        "please give your answer to all of it in a single line",
+        "and answer everything in one line only, please",
+    ]
+    holding = [f"{x}. {ways[n % 2]}{' now' * n}" for n, x in enumerate(ASKED[8:])]
+    said = [[frame] for frame in FRAMES[:2]]
+    assert compared([ASKED[:8], holding], said, embedder).unlike[0] < WORDING_UNLIKE
+
+
+def test_fillings_of_one_narrow_kind_are_fillings_though_all_are_alike() -> None:
+    pets = [f"where can one wash the dog after walk {n}" for n in range(12)]
+    money = [f"how does one tax the mortgage of year {n}" for n in range(12)]
+    unlike = filled([pets, money], Embedder.load("static"))
+    assert unlike[0] > WORDING_UNLIKE
 
 
 def test_families_mix_where_prompts_of_one_hold_what_the_others_template_says() -> None:
@@ -276,7 +331,7 @@ def test_no_families() -> None:
     nothing = sparse.csr_matrix((0, 0))
     empty = Wording([], nothing, np.empty(0), nothing, np.empty(0, dtype=np.int64), np.empty(0))
     none = np.empty(0, dtype=np.int64)
-    pairs = OnePool(none, none, Resemblance(np.empty(0), np.empty(0)))
+    pairs = OnePool(none, none, np.empty(0, np.bool_), Resemblance(np.empty(0), np.empty(0)))
     assert not len(
         siblings(empty, np.empty(0, np.bool_), np.empty(0, np.int32), nothing, pairs, (none, none))
     )
