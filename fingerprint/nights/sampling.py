@@ -107,7 +107,7 @@ def search(spool: Spool, claims: Claims, stored: RoundCores, job: Job, *, most: 
     for number in range(1, ROUNDS + 1):
         # a likely prompt may be sampled twice: with the others that hold its text
         free = sampled <= likely
-        free[claims.prompt] = False
+        free[claims.prompt[_is_long(cores)[claims.family]]] = False
         if not (free & (sampled == 0)).any():
             break
         chosen = choose_sample(spool, free, likely + urgent, most)
@@ -145,7 +145,7 @@ def choose_sample(spool: Spool, free: Bools, likely: Bytes, most: int) -> IntArr
 def _search_sample(
     spool: Spool, chosen: IntArray, number: int, job: Job
 ) -> tuple[RoundCores, list[HashArray]]:
-    """Return the families of a sample, and its seeds: long text in it that two accounts share, in no family yet.
+    """Return the families of a sample, and its seeds: long text in it that two accounts share, in no long family yet.
 
     The last round has no seeds, for no other comes to look for them.
     """
@@ -181,9 +181,10 @@ def _search_sample(
 
 def _seeds(batch: Batch, discovery: Discovery) -> tuple[HashArray, IntArray]:
     """Return the n-grams of a sample's seeds, one seed after the other, and where each one's begin."""
-    unassigned = np.flatnonzero(discovery.label < 0)
-    shingles = discovery.shingles.only(unassigned)
-    shared = shared_grams(shingles, batch.senders()[unassigned], min_prompts=2, min_accounts=2)
+    long = np.append(discovery.families.size >= MIN_LONG_CORE, np.False_)
+    unexplained = np.flatnonzero(~long[discovery.label])
+    shingles = discovery.shingles.only(unexplained)
+    shared = shared_grams(shingles, batch.senders()[unexplained], min_prompts=2, min_accounts=2)
     segments = join_segments(shingles, shared).only(MIN_SEED_LENGTH)
     longest = np.sort(np.argsort(-segments.length, kind="stable")[:MAX_SEEDS])
     rank = np.full(len(segments.length) + 1, -1, dtype=np.int64)

@@ -44,6 +44,7 @@ def of_two_languages(wording: Wording, one: IntArray, other: IntArray) -> Bools:
     near[near] = [
         _foreign(wording, i, j) for i, j in zip(one[near].tolist(), other[near].tolist(), strict=True)
     ]
+    near[near] = _likeliest(wording, one[near], other[near])
     return np.asarray(near)
 
 
@@ -62,14 +63,35 @@ def translations(
     near = np.flatnonzero(both >= FEWEST_SHARED)
     one, other = shared.row[near].astype(np.int64), shared.col[near].astype(np.int64)
     chance = stats.hypergeometric(both[near], senders.shape[1], size[one], size[other])
+    listed = zip(chance.tolist(), one.tolist(), other.tolist(), strict=True)
+    foreign = np.array([p < POOL_OVERLAP_P and _foreign(wording, i, j) for p, i, j in listed], dtype=np.bool_)
+    one, other = one[foreign], other[foreign]
+    likeliest = _likeliest(wording, one, other)
+    one, other = one[likeliest], other[likeliest]
     same = np.array(
-        [
-            p < POOL_OVERLAP_P and _foreign(wording, i, j) and _any_in_order(said[i], said[j])
-            for p, i, j in zip(chance.tolist(), one.tolist(), other.tolist(), strict=True)
-        ],
+        [_any_in_order(said[i], said[j]) for i, j in zip(one.tolist(), other.tolist(), strict=True)],
         dtype=np.bool_,
     )
     return one[same], other[same]
+
+
+def _likeliest(wording: Wording, one: IntArray, other: IntArray) -> Bools:
+    """Tell which pairs (p,) in two languages may be one template: a foreign family translates one template of each language.
+
+    Of several of a language, which a pool with several templates sends, it is the one that it is most like by meaning and names:
+    how much lower cosines of two languages lie is the same for all of them.
+    """
+    swapped = wording.familiar[one] > wording.familiar[other]
+    foreign, original = np.where(swapped, other, one), np.where(swapped, one, other)
+    out = np.ones(len(one), dtype=np.bool_)
+    for row in np.unique(foreign[np.flatnonzero(np.bincount(foreign)[foreign] > 1)]).tolist():
+        pairs = np.flatnonzero(foreign == row)
+        candidates = original[pairs]
+        alike = wording.similarity(row, candidates)
+        for place, candidate in enumerate(candidates.tolist()):
+            better = candidates[alike > alike[place]].tolist()
+            out[pairs[place]] = all(_foreign(wording, candidate, rival) for rival in better)
+    return out
 
 
 def _any_in_order(ours: Sequence[FloatArray], theirs: Sequence[FloatArray]) -> bool:

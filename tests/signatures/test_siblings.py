@@ -318,6 +318,22 @@ def test_frames_around_the_same_questions_are_filled_alike() -> None:
     assert in_frames(questions, frames).toarray().tolist() == (~np.eye(3, dtype=bool)).tolist()
 
 
+def test_all_families_texts_are_read_together_so_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fingerprint.discovery.same_fillings.AT_ONCE", 7)
+    random = np.random.default_rng(0)
+    texts = batch_of([Sent(f"how many {words(random, 8)} are left", f"a{n}") for n in range(40)]).texts_of
+    members = sparse.csr_matrix(np.tile(np.eye(2), 20))  # every other prompt
+    asked: list[int] = []
+
+    def read(prompts: np.ndarray) -> pa.ChunkedArray:
+        assert len(prompts) <= 7
+        asked.extend(prompts.tolist())
+        return texts(prompts)
+
+    assert not same_fillings(read, members).nnz
+    assert asked == list(range(40))
+
+
 def test_too_few_or_one_text_in_all_is_no_filling() -> None:
     random = np.random.default_rng(1)
     frames = [words(random, 12) for _ in range(2)]

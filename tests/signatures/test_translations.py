@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from fingerprint.base.types import FloatArray
-from fingerprint.signatures.translations import chance_of_order, translations
+from fingerprint.signatures.translations import chance_of_order, of_two_languages, translations
 from fingerprint.signatures.variants import Wording
 
 DIMENSION = 64
@@ -77,3 +77,48 @@ def test_translations_share_some_accounts_beyond_chance_and_are_in_two_languages
     assert pairs(0) == []
     assert pairs(4, cosine=0.0) == []
     assert pairs(4, familiar=(0.6, 0.5)) == []
+
+
+LANGUAGES = (0.6, 0.1, 0.05)
+"""Common words of three languages, of which the first is that of most traffic."""
+
+
+def of_a_pool(templates: int, cosine: float = 0.5) -> tuple[Wording, sparse.csr_matrix]:
+    """Families of one pool of ten accounts among 3,000: so many templates, each in three languages, one after the other."""
+    families = templates * len(LANGUAGES)
+    members = sparse.csr_matrix(np.kron(np.eye(families), np.ones(10)).astype(np.float32))
+    prompts = 10 * families
+    senders = sparse.csr_matrix(
+        (np.ones(prompts), (np.arange(prompts), np.arange(prompts) % 10)), shape=(prompts, 3000)
+    )
+    said = [
+        translation(template(family // 3, 6), 40 + family, cosine) if family % 3 else template(family // 3, 6)
+        for family in range(families)
+    ]
+    # words of the language, and of the template in it
+    rare = np.array(
+        [
+            np.concatenate([np.kron(np.eye(3)[n % 3], np.ones(12)), np.kron(np.eye(families)[n], np.ones(8))])
+            for n in range(families)
+        ]
+    )
+    familiar = np.tile(LANGUAGES, templates)
+    length = np.full(families, 300)
+    return Wording(said, members, familiar, sparse.csr_matrix(rare), length, np.full(families, 0.4)), senders
+
+
+@pytest.mark.parametrize("templates", [1, 2, 4])
+def test_of_a_pools_templates_a_translation_is_of_the_one_that_it_is_most_like(templates: int) -> None:
+    wording, senders = of_a_pool(templates)
+    one, other = np.triu_indices(len(wording.length), k=1)
+    languages = of_two_languages(wording, one, other)
+    in_order = translations(wording, [[s] for s in wording.sentences], senders)
+    for ours, theirs in ((one[languages], other[languages]), in_order):
+        joined = set(zip(ours.tolist(), theirs.tolist(), strict=True))
+        assert all(i // 3 == j // 3 for i, j in joined)
+        assert joined >= {(f, f + language) for f in range(0, 3 * templates, 3) for language in (1, 2)}
+
+
+def test_a_pools_only_template_has_languages_of_which_the_model_knows_nothing() -> None:
+    wording, _ = of_a_pool(1, cosine=0.0)
+    assert of_two_languages(wording, *np.triu_indices(3, k=1)).all()
