@@ -119,12 +119,14 @@ def held(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """Let a service and its workers do nothing meanwhile."""
     top = psutil.Process(process.pid)
     whole = [top, *top.children(recursive=True)]
-    for one in whole:
-        one.suspend()
-    until(lambda: all(one.status() == psutil.STATUS_STOPPED for one in whole))
-    yield
-    for one in whole:
-        one.resume()
+    try:
+        for one in whole:
+            one.suspend()
+        until(lambda: all(one.status() == psutil.STATUS_STOPPED for one in whole))
+        yield
+    finally:
+        for one in whole:
+            one.resume()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
