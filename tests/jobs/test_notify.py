@@ -121,7 +121,7 @@ def test_a_watch_tells_of_flagged_families_only() -> None:
 def test_a_receiver_that_never_answers_does_not_hold_up_a_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fingerprint.jobs.notices.LAST_WAIT_S", 0.2)
     monkeypatch.setattr("fingerprint.jobs.notices.MOST_WAITING", 2)
-    monkeypatch.setattr("fingerprint.jobs.notify.TIMEOUT_S", 60.0)
+    monkeypatch.setattr("fingerprint.jobs.notify.TIMEOUT_S", 20.0)
     told: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
