@@ -45,9 +45,8 @@ def test_a_shared_opening_does_not_hide_small_applications_from_later_samples(
     rows = record_batch(day(np.random.default_rng(5))).to_pylist()
     lines = [json.dumps({**row, "timestamp": row["timestamp"].isoformat()}) for row in rows]
     (tmp_path / "day.jsonl").write_text("\n".join(lines))
-    by_disk(
-        monkeypatch, 80_000
-    )  # about four prompts of each application, and more when the large one is known
+    # about five prompts of each application, and more when the large one is known
+    by_disk(monkeypatch, 90_000)
     worked(tmp_path / "day.jsonl", tmp_path / "home")
     family = assigned(tmp_path / "home")[LARGE:].reshape(APPS, EACH)
     own = [max(set(part), key=part.tolist().count) for part in family]
