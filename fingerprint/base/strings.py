@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
+from fingerprint.base.simd import copy
 from fingerprint.base.types import Bytes, Ids, IntArray
 
 PIECE_BYTES = 16_000_000
@@ -86,6 +87,5 @@ def gather(data: Bytes, begins: IntArray, ends: IntArray) -> tuple[Bytes, IntArr
         offsets[n + 1] = offsets[n] + ends[n] - begins[n]
     out = np.empty(offsets[-1], dtype=np.uint8)
     for n in range(len(begins)):
-        for i in range(begins[n], ends[n]):
-            out[offsets[n] + i - begins[n]] = data[i]
+        copy(out, offsets[n], data, begins[n], ends[n] - begins[n])
     return out, offsets

@@ -16,13 +16,14 @@ import pyarrow as pa
 from numba import njit
 
 from fingerprint.base.growing import widened
-from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, GOLDEN, finalise, find_slot
+from fingerprint.base.hashing import FNV_OFFSET, GOLDEN, finalise, find_slot
 from fingerprint.base.jit import kernel
 from fingerprint.base.simd import copy
 from fingerprint.base.strings import buffers, strings
 from fingerprint.base.times import HOUR_SECONDS
 from fingerprint.base.types import Bytes, Doubles, FloatArray, HashArray, Ids, IntArray
 from fingerprint.domain.schemas import SYSTEM_END, TURN_END
+from fingerprint.traffic.beginning_hashes import break_after, text_hash, with_words
 
 CONVERSATION_HOURS = 24.0
 """A request continues one that came so many hours before, or less."""
@@ -37,7 +38,6 @@ LEAST_KEPT = 40
 """Bytes that the turns kept of a conversation that was cut must have, lest a "yes" and a "go on" join two."""
 
 _FIRST_ROOM = 1 << 12
-_FIRST_BREAK, _LAST_BREAK = 10, 30  # line feed, carriage return, SYSTEM_END, TURN_END and what stands between
 _SYSTEM_END: Final = ord(SYSTEM_END)
 _TURN_END: Final = ord(TURN_END)
 _TEXTS, _ENDINGS, _SENT, _CONVERSATIONS, _PIECES = range(5)  # what `counts` counts
@@ -238,28 +238,28 @@ def read_text(
 ) -> tuple[Head, np.int64]:
     """Read a text: what tells where it goes on, and how many turns it has; writes those for which there is room."""
     (first, end), (account, second, seconds), (begins, ends, hashes) = text, sender, turns
-    h = (FNV_OFFSET ^ account) * GOLDEN
-    before, turn, begin = h, FNV_OFFSET, first
+    whole = (FNV_OFFSET ^ account) * GOLDEN
+    h, done, begin, stop = whole, first, first, first
+    key = before = finalise(whole)
     parent, length, number = np.int64(-1), np.int64(0), np.int64(0)
-    for i in range(first, end):
-        byte = np.uint64(data[i])
-        h = (h ^ byte) * FNV_PRIME
-        if _SYSTEM_END <= data[i] <= _TURN_END:
-            turn, begin = FNV_OFFSET, i + 1
-        else:
-            turn = (turn ^ byte) * FNV_PRIME
-        if i + 1 == end or _FIRST_BREAK <= data[i + 1] <= _LAST_BREAK:
-            key = finalise(h)
-            at = find_slot(texts.key, key, key)
-            if texts.key[at] != 0 and abs(second - texts.second[at]) <= seconds:
-                parent, length = np.int64(at), np.int64(i + 1 - first)
-            if i + 1 < end and data[i + 1] == _SYSTEM_END:
-                before = h
-            elif i + 1 == end or data[i + 1] == _TURN_END:
-                if number < len(ends):
-                    begins[number], ends[number], hashes[number] = begin, i + 1, turn
-                number += 1
-    return (finalise(h), before, parent, length), number
+    while stop < end:
+        if _SYSTEM_END <= data[stop] <= _TURN_END:
+            begin = stop + 1
+        stop = break_after(data, stop + 1, end)
+        h, done = with_words(data, done, stop, h)
+        key = text_hash(data, done, stop, h)
+        at = find_slot(texts.key, key, key)
+        if texts.key[at] != 0 and abs(second - texts.second[at]) <= seconds:
+            parent, length = np.int64(at), np.int64(stop - first)
+        if stop < end and data[stop] == _SYSTEM_END:
+            before = key
+        elif stop == end or data[stop] == _TURN_END:
+            if number < len(ends):
+                part, rest = with_words(data, begin, stop, FNV_OFFSET)
+                begins[number], ends[number] = begin, stop
+                hashes[number] = text_hash(data, rest, stop, part)
+            number += 1
+    return (key, before, parent, length), number
 
 
 @kernel

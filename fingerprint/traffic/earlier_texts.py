@@ -26,7 +26,7 @@ LEAST_WHOLE = 2
 class SentTexts:
     """Texts that requests sent.
 
-    key: (t,) uint64, a hash of account and text. conversation: (t,) int32. second: (t,) float64, Unix time when it was
+    key: (t,) uint64, of account and text (`beginning_hashes`). conversation: (t,) int32. second: (t,) float64, Unix time when it was
     sent last. ways: (t,) int32, in how many it was continued.
     """
 
