@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
+from fingerprint.base.process import give_back
 from fingerprint.base.sparse import ranges
 from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, Ids, IntArray, TextsOfPrompts
@@ -96,6 +97,7 @@ class SentenceGroups:
 def read_sentences(texts: TextsOfPrompts, prompts: IntArray, embed: Embed) -> Sentences:
     """Cut prompts (p,), ascending, into sentences, and embed those that are prose; of too many, of some prompts."""
     coded, kept, offsets = _prose(texts(prompts))
+    give_back()
     prompt = np.searchsorted(offsets, kept, side="right") - 1
     saying, row = np.unique(prompt, return_inverse=True)
     at = coded.indices.to_numpy().astype(np.int64)

@@ -129,7 +129,9 @@ class StaticModel:
     @cached_property
     def word_vectors(self) -> WordVectors:
         """The vectors of all words, with their lengths."""
-        return WordVectors(self.vectors, np.linalg.norm(self.vectors, axis=1).astype(np.float32))
+        # the squares of all would be as large as the vectors
+        lengths = [np.linalg.norm(part, axis=1) for part in np.array_split(self.vectors, 64)]
+        return WordVectors(self.vectors, np.concatenate(lengths).astype(np.float32))
 
     def words(self, texts: pa.LargeStringArray) -> Words:
         """Return the rows of the tokens of all texts (n,), each read in its own language."""

@@ -24,7 +24,7 @@ from fingerprint.assessment.earlier_evidence import Since
 from fingerprint.assessment.lifecycle import flag_events
 from fingerprint.assessment.outcome import group_campaigns
 from fingerprint.base.parallel import workers
-from fingerprint.base.process import peak_memory
+from fingerprint.base.process import give_back, peak_memory
 from fingerprint.base.types import Ids
 from fingerprint.discovery import leftovers
 from fingerprint.discovery.topics import Unassigned, topics
@@ -94,6 +94,7 @@ def work_night(
             clock.at("read", 0, None)
             read_night = _looked_at(read(reader, known, job, batches), store, settings.strict)
             proven = _families(read_night, known, job)
+            give_back()
             clock.stage("judge")
             night = _judged(read_night, proven, request, home, store, job, clock)
         clock.stage("publish")
@@ -223,6 +224,7 @@ def _families(night: Night, known: KnownFamilies, job: Job) -> Proven:
 def _find(night: Night, known: KnownFamilies, job: Job, aside: Executor) -> Proven:
     """Find and describe the families of a night; aside: does what waits for nothing."""
     discovered = discover(night=night, known=known, job=job)
+    give_back()
     textual = aside.submit(
         text_families,
         discovered.batch,

@@ -89,3 +89,22 @@ print(json.dumps(faults() - before))
 """
     settled, plain = (told(code.replace("{settled}", str(on))) for on in (True, False))
     assert settled < plain / 2, (settled, plain)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say what is resident")
+def test_free_memory_is_given_back() -> None:
+    code = """
+from pathlib import Path
+from fingerprint.base.process import give_back, settle
+settle()
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+blocks = [b"x" * (1 << 20) for _ in range(100)]
+last, blocks[-1:] = blocks[-1], []  # the heap's end stays
+blocks.clear()
+before = resident()
+give_back()
+print(json.dumps([before - resident(), hasattr(__import__("ctypes").CDLL(None), "malloc_trim")]))
+"""
+    less, is_glibc = told(code)
+    assert less > 50 << 20 or not is_glibc
