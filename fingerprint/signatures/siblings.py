@@ -43,9 +43,9 @@ VERBATIM, MOSTLY_VERBATIM, SAME_STEP = 0.97, 0.5, 0.36
 """Templates that share so much of their sentences as good as word for word differ in their other ones, and if these are less
 alike than that (mean of both directions), they are templates for different steps (D-320)."""
 
-MIXED_SHARE, MIXED_UNLIKE = 0.1, 0.05
+MIXED_SHARE, MIXED_UNLIKE, MOSTLY_MIXED = 0.1, 0.05, 0.5
 """Two families are parts of one template if this share of one's prompts also holds what the other's template says, and they
-are filled no more unlike each other than that (D-321)."""
+are filled no more unlike each other than that (D-321); where so many prompts do, no more unlike than wordings."""
 
 WORDING_MEANING, PART_MEANING, PART_UNLIKE, FEWEST_PARTS, PART_SENTENCES = -0.05, -0.15, 0.03, 3, 2
 """Three families and more hang together as wordings or parts of one template that are no more than so much less alike than
@@ -176,7 +176,8 @@ def _one_template(wording: Wording, pairs: OnePool) -> Bools:
         for (i, j), likely in zip(listed, same, strict=True)
         if likely
     ]
-    same |= (pairs.prompts.mixed >= MIXED_SHARE) & (unlike <= MIXED_UNLIKE)
+    most = np.where(pairs.prompts.mixed >= MOSTLY_MIXED, WORDING_UNLIKE, MIXED_UNLIKE)
+    same |= (pairs.prompts.mixed >= MIXED_SHARE) & (unlike <= most)
     least = np.where(longer <= PART_SENTENCES, PART_MEANING, WORDING_MEANING)
     parts = (meaning >= least) & (unlike <= PART_UNLIKE)
     group = components(pairs.one[same | parts], pairs.other[same | parts], len(sentences))

@@ -194,7 +194,14 @@ def test_three_parts_that_a_pool_fills_alike_are_one_template(
 
 @pytest.mark.parametrize(
     ("mixed", "unlike", "whole"),
-    [(0.2, 0.0, True), (0.05, 0.0, False), (0.2, 0.1, False), (0.2, np.nan, False)],
+    [
+        (0.2, 0.0, True),
+        (0.05, 0.0, False),
+        (0.2, 0.1, False),
+        (0.2, np.nan, False),
+        (0.6, 0.09, True),
+        (0.6, 0.12, False),
+    ],
 )
 def test_parts_that_stand_together_in_some_prompts_are_one_template_whatever_they_say(
     mixed: float, unlike: float, whole: bool
