@@ -19,7 +19,11 @@ intrinsic = cast(Any, _intrinsic)  # mypy would count the typing context among t
 WIDE = 64
 """Bytes that `within` looks at; nothing here may be asked about bytes behind the end of an array."""
 
+LANES = 16
+"""Floats that `sum_rows` and `product` take at once."""
+
 _BYTE, _WORD = ir.IntType(8), ir.IntType(64)
+_FLOATS = ir.VectorType(ir.FloatType(), LANES)
 
 _LINE = 64  # bytes that come from memory at once
 
@@ -114,3 +118,92 @@ def copy(typingctx: Any, target: Any, o: Any, data: Any, i: Any, size: Any) -> A
         return context.get_dummy_value()
 
     return types.void(target, types.intp, data, types.intp, types.intp), build
+
+
+def _floats(context: Any, builder: Any, kind: Any, value: Any, place: Any) -> Any:
+    """Return a pointer to LANES floats of an array, which need not be aligned."""
+    data = context.make_array(kind)(context, builder, value).data
+    return builder.bitcast(builder.gep(data, [place]), _FLOATS.as_pointer())
+
+
+@intrinsic
+def sum_rows(typingctx: Any, table: Any, rows: Any, first: Any, last: Any, column: Any, out: Any) -> Any:
+    """Write the sum of table[row, column : column + LANES] over rows[first:last] to out[column : column + LANES].
+
+    table: (t, c) int16, rows: int32, out: (o,) float32, all contiguous; c and o hold these columns. Of up to 65,536 rows.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kinds, wide = signature.args, context.get_value_type(types.intp)
+        columns = builder.extract_value(context.make_array(kinds[0])(context, builder, args[0]).shape, 1)
+        numbers = context.make_array(kinds[1])(context, builder, args[1]).data
+        integers, short = (ir.VectorType(ir.IntType(bits), LANES) for bits in (32, 16))
+        total = cast(Any, cgutils).alloca_once_value(builder, ir.Constant(integers, [0] * LANES))
+        with cast(Any, cgutils).for_range_slice(builder, args[2], args[3], ir.Constant(wide, 1)) as (n, _):
+            row = builder.sext(builder.load(builder.gep(numbers, [n])), wide)
+            place = builder.add(builder.mul(row, columns), args[4])
+            values = builder.sext(_at(context, builder, kinds[0], args[0], place, short), integers)
+            builder.store(builder.add(builder.load(total), values), total)
+        numbers = builder.sitofp(builder.load(total), _FLOATS)
+        builder.store(numbers, _floats(context, builder, kinds[5], args[5], args[4]), align=4)
+        return context.get_dummy_value()
+
+    return types.void(table, rows, types.intp, types.intp, types.intp, out), build
+
+
+def _in_all(builder: Any, values: Any) -> Any:
+    """Return the sum of the LANES numbers of a vector."""
+    half = LANES // 2
+    while half:  # the upper half onto the lower one, until one number is left
+        lower, upper = (
+            ir.Constant(ir.VectorType(ir.IntType(32), half), [start + n for n in range(half)])
+            for start in (0, half)
+        )
+        values = builder.fadd(*(builder.shuffle_vector(values, values, part) for part in (lower, upper)))
+        half //= 2
+    return builder.extract_element(values, ir.Constant(ir.IntType(32), 0))
+
+
+@intrinsic
+def product(typingctx: Any, a: Any, i: Any, b: Any, k: Any, size: Any) -> Any:
+    """Return the inner product of `size` floats of the contiguous float32 arrays a and b, from places i and k on.
+
+    size must be a multiple of LANES; places count through all rows. Sums are taken in another order than one by one.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kinds, wide = signature.args, context.get_value_type(types.intp)
+        total = cast(Any, cgutils).alloca_once_value(builder, ir.Constant(_FLOATS, [0.0] * LANES))
+        zero, step = ir.Constant(wide, 0), ir.Constant(wide, LANES)
+        with cast(Any, cgutils).for_range_slice(builder, zero, args[4], step) as (at, _):
+            mine, other = (
+                builder.load(
+                    _floats(context, builder, kinds[n], args[n], builder.add(args[n + 1], at)), align=4
+                )
+                for n in (0, 2)
+            )
+            builder.store(builder.fadd(builder.load(total), builder.fmul(mine, other)), total)
+        return _in_all(builder, builder.load(total))
+
+    return types.float32(a, types.intp, b, types.intp, types.intp), build
+
+
+@intrinsic
+def squares_behind_first(typingctx: Any, values: Any) -> Any:
+    """Return the sum of squares of values[1:], contiguous float32, whose length is a multiple of LANES, not 0."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind, wide = signature.args[0], context.get_value_type(types.intp)
+        size = builder.extract_value(context.make_array(kind)(context, builder, args[0]).shape, 0)
+        start = builder.load(_floats(context, builder, kind, args[0], ir.Constant(wide, 0)), align=4)
+        start = builder.insert_element(
+            start, ir.Constant(ir.FloatType(), 0.0), ir.Constant(ir.IntType(32), 0)
+        )
+        total = cast(Any, cgutils).alloca_once_value(builder, builder.fmul(start, start))
+        step = ir.Constant(wide, LANES)
+        with cast(Any, cgutils).for_range_slice(builder, step, size, step) as (at, _):
+            some = builder.load(_floats(context, builder, kind, args[0], at), align=4)
+            builder.store(builder.fadd(builder.load(total), builder.fmul(some, some)), total)
+        return _in_all(builder, builder.load(total))
+
+    return types.float32(values), build

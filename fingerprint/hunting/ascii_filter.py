@@ -8,21 +8,21 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.base.jit import kernel
+from fingerprint.base.simd import LANES, sum_rows
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bools, Bytes, FloatArray, IntArray
-from fingerprint.hunting import ascii_reader
-from fingerprint.hunting.ascii_reader import (
+from fingerprint.hunting import read_text
+from fingerprint.hunting.ascii_reader import prepare, read
+from fingerprint.hunting.meaning_bounds import SLACK, MeaningTargets
+from fingerprint.hunting.ngram_weights import NgramWeights, add, may_be_wanted
+from fingerprint.hunting.read_text import (
     NEEDS_NORMALISING,
     Reading,
     ReadText,
     end_section,
-    prepare,
-    read,
     reading_for,
     start_text,
 )
-from fingerprint.hunting.meaning_bounds import SLACK, MeaningTargets
-from fingerprint.hunting.ngram_weights import NgramWeights, add, may_be_wanted
 from fingerprint.hunting.sentence_bounds import bound
 from fingerprint.text.ngrams import GRAM, MULTIPLIER
 from fingerprint.text.sentences import HEAD, SECTION, SYSTEM_HEAD, TAIL, TURN
@@ -109,7 +109,7 @@ def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.u
         return UNKNOWN
     end_section(text)
     # a text without words is read by its signs
-    if text.counts[ascii_reader.SECTIONS] == 0 or text.counts[ascii_reader.SEPARATORS] > _MAX_SECTIONS:
+    if text.counts[read_text.SECTIONS] == 0 or text.counts[read_text.SEPARATORS] > _MAX_SECTIONS:
         return UNKNOWN
     if _holds_ngrams(text, weights, row):
         return YES
@@ -118,8 +118,7 @@ def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.u
     if long and _reread(data, (start, end), size, tools) == NEEDS_NORMALISING:
         return UNKNOWN
     # few dimensions exclude most texts
-    near, sums = targets.words.near, targets.words.sums
-    return YES if _may_hold_meaning(tools, near) and _may_hold_meaning(tools, sums) else NO
+    return YES if _may_hold_meaning(tools, targets.near) and _may_hold_meaning(tools, len(tools.y)) else NO
 
 
 @kernel
@@ -128,7 +127,7 @@ def _holds_ngrams(text: ReadText, weights: NgramWeights, row: int) -> bool:
     weights.held[:] = 0
     tokens, bits = text.tokens, weights.bits
     first = 0
-    for s in range(text.counts[ascii_reader.SECTIONS]):
+    for s in range(text.counts[read_text.SECTIONS]):
         last = text.sections[s]
         width = min(GRAM, last - first)
         for i in range(first, last - width + 1):
@@ -151,7 +150,7 @@ def _reread(data: Bytes, span: tuple[int, int], size: int, tools: _Tools) -> int
     """
     reading = tools.reading
     text = reading.text
-    places, count = text.places, text.counts[ascii_reader.PLACES]
+    places, count = text.places, text.counts[read_text.PLACES]
     start_text(text)
     if size <= HEAD + TAIL:
         characters = read(data, span, (0, _EVERYTHING), reading, True)
@@ -200,23 +199,18 @@ def _behind_system(data: Bytes, span: tuple[int, int], begins: IntArray) -> int:
 
 
 @kernel
-def _may_hold_meaning(tools: _Tools, sums: FloatArray) -> bool:
-    """Tell by some dimensions whether the sentences of the text that was read may hold enough of a template's meaning.
-
-    sums: (rows, q) float32, these dimensions of pieces and words (WordTable).
-    """
+def _may_hold_meaning(tools: _Tools, columns: int) -> bool:
+    """Tell by the first columns of sums whether the sentences of the text that was read may hold enough of a template's meaning."""
     reading, _, targets, y, best = tools
     text = reading.text
-    y = y[: sums.shape[1]]
+    y = y[:columns]
     best[:] = 0
-    rows = text.rows
-    for s in range(text.counts[ascii_reader.SENTENCES]):
-        y[:] = 0
-        for n in range(text.sentences[s], text.sentences[s + 1]):
-            number = rows[n]
-            for c in range(len(y)):
-                y[c] += sums[number, c]
-        bound(y, targets.prototypes, best)
+    rows, sums = text.rows, targets.words.sums
+    for s in range(text.counts[read_text.SENTENCES]):
+        first, last = text.sentences[s], text.sentences[s + 1]
+        for column in range(0, len(y), LANES):
+            sum_rows(sums, rows, first, last, column, y)
+        bound(y, targets.prototypes, best, np.float32((last - first) * targets.words.rounding))
     for f in range(len(targets.least)):
         total = np.float32(0.0)
         for p in range(targets.owners[f], targets.owners[f + 1]):

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from fingerprint.base.simd import LANES
 from fingerprint.base.strings import buffers, strings
 from fingerprint.base.types import Bools, Embed, FloatArray, IntArray
 from fingerprint.embedding.languages import MOST_EVIDENCE
@@ -39,11 +40,9 @@ from fingerprint.text.sentences import heads, split_sentences
 DIMENSIONS = 64
 """Of the basis, or more for many prototypes; the others are the main directions of some texts (D-020)."""
 
-NEAR_DIMENSIONS, MIN_SPARE = 16, 8
-"""Dimensions that are looked at first, for they exclude most texts, where so many are left beside the prototypes'."""
-
-LANES = 8
-"""Floats that a processor adds at once."""
+NEAR, MIN_SPARE = 32, 8
+"""Columns that are looked at first, for they exclude most texts: so many, which lie together, or more, lest fewer are left beside
+the prototypes'."""
 
 SAMPLE = 512
 """Texts whose main directions complete the basis."""
@@ -79,7 +78,7 @@ class MeaningTargets(NamedTuple):
 
     pieces: how words are cut. words: those that were met, and the vectors of pieces and words in the basis.
     prototypes: (p, q) float32 in the basis, zeros in the first column and from column p + 1 on. owners: (f + 1,) int64, where each template's begin.
-    least: (f,) float32, how much of each matters, 0 to 1; inf for none.
+    least: (f,) float32, how much of each matters, 0 to 1; inf for none. near: how many columns exclude most texts.
     """
 
     pieces: WordPieces
@@ -87,13 +86,15 @@ class MeaningTargets(NamedTuple):
     prototypes: FloatArray
     owners: IntArray
     least: FloatArray
+    near: int
 
 
 def no_targets() -> MeaningTargets:
     """Look for nothing."""
     nothing = np.empty((0, 0), np.float32)
-    words = empty_table(nothing, 0)
-    return MeaningTargets(NO_PIECES, words, nothing, np.zeros(1, np.int64), np.empty(0, np.float32))
+    return MeaningTargets(
+        NO_PIECES, empty_table(nothing), nothing, np.zeros(1, np.int64), np.empty(0, np.float32), 0
+    )
 
 
 class MeaningBounds:
@@ -116,7 +117,7 @@ class MeaningBounds:
         self._prototypes, self._owners, self._least, self._whole = prototypes, owners, least, whole
         self._model = model
         self._pieces, self._piece_sums = NO_PIECES, np.empty((0, 0), np.float32)
-        self._dimensions = max(DIMENSIONS, len(prototypes) + DIMENSIONS // 2)
+        self._dimensions = _in_lanes(max(DIMENSIONS, len(prototypes) + DIMENSIONS // 2))
         self._basis: FloatArray | None = None
         self._targets = np.empty((0, 0), np.float32)
         self._begin()
@@ -160,9 +161,7 @@ class MeaningBounds:
             sample = heads(first) if self._whole else split_sentences(first)[0]
             self._basis = _basis(self._prototypes, self._model.encode(sample), self._dimensions)
             own = self._basis[1 : len(self._prototypes) + 1]
-            # loops over a multiple of the processor's lanes have no rest
-            wide = -(-(len(own) + 1) // LANES) * LANES
-            self._targets = np.zeros((len(own), min(wide, self._dimensions)), np.float32)
+            self._targets = np.zeros((len(own), _in_lanes(len(own) + 1)), np.float32)
             self._targets[:, 1 : len(own) + 1] = self._prototypes @ own.T
             if self._model.pieces is not None:
                 self._pieces, vectors = self._model.pieces
@@ -177,9 +176,10 @@ class MeaningBounds:
         """
         if self._whole or not len(self._piece_sums):
             return None
-        few = len(self._prototypes) + 1 + MIN_SPARE <= NEAR_DIMENSIONS
-        words = empty_table(self._piece_sums, NEAR_DIMENSIONS if few else self._dimensions)
-        return MeaningTargets(self._pieces, words, self._targets, self._owners, self._least)
+        near = max(NEAR, _in_lanes(len(self._prototypes) + 1 + MIN_SPARE))
+        return MeaningTargets(
+            self._pieces, empty_table(self._piece_sums), self._targets, self._owners, self._least, near
+        )
 
     def _bounds(self, texts: pa.LargeStringArray) -> FloatArray:
         """Bound the cosine of each text's nearest sentence to each prototype, (n, p), 0 to 1."""
@@ -216,6 +216,11 @@ class MeaningBounds:
         self._forget(room)
         self._sums[:known], self._word_count = sums[:known], known
         rehash(old, self._words)
+
+
+def _in_lanes(columns: int) -> int:
+    """Return so many columns or a few more, which the processor adds without a rest."""
+    return -(-columns // LANES) * LANES
 
 
 def _basis(prototypes: FloatArray, sample: FloatArray, dimensions: int) -> FloatArray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise, find_slot
 from fingerprint.base.jit import kernel, kernel_with
+from fingerprint.base.simd import product, squares_behind_first
 from fingerprint.base.types import Bytes, FloatArray, HashArray, Ids, IntArray
 from fingerprint.embedding.languages import FOREIGN, evidence_in
 from fingerprint.embedding.token_cache import is_han
@@ -180,7 +181,7 @@ def _sentence(
         new.row[later] = row
         new.counts[SENTENCES] += 1
     else:
-        bound(y, targets, best[row])
+        bound(y, targets, best[row], np.float32(0))
     return i + (1 if i == end or data[i] < 0x80 else 3)
 
 
@@ -258,26 +259,24 @@ def _is_stop(data: Bytes, i: int, end: int) -> bool:
     return i + 2 < end and data[i] == a and data[i + 1] == b and data[i + 2] == c
 
 
-@kernel_with(fastmath=True, forceinline=True)
-def bound(y: FloatArray, targets: FloatArray, best: FloatArray) -> None:
+@kernel_with(forceinline=True)
+def bound(y: FloatArray, targets: FloatArray, best: FloatArray, slip: np.float32) -> None:
     """Raise the bounds of a text, best (p,), to those of one of its sentences.
 
-    y: (b,) float32, the evidence of the sentence's words and the first dimensions of their sum, b > p; the evidence is
-    0 afterwards. targets: (p, q) float32, the prototypes.
+    y: (b,) float32, the evidence of the sentence's words and the first dimensions of their sum, b > p. targets: (p, q)
+    float32, the prototypes, 0 in the column EVIDENCE. b >= q, and both are multiples of LANES. slip: how far off y may be.
     """
     if y[EVIDENCE] > FOREIGN:
         best[:] = 1  # other vectors than these count
         return
-    y[EVIDENCE] = 0
-    length = np.float32(0.0)
-    for c in range(len(y)):
-        length += y[c] * y[c]
-    scale = np.float32(1.0) / np.sqrt(max(length, np.float32(1e-12)))
+    length = np.sqrt(max(squares_behind_first(y), np.float32(1e-12))) - slip
+    if length <= 0:
+        best[:] = 1
+        return
+    scale, width = np.float32(1.0) / length, targets.shape[1]
     for p in range(len(targets)):
-        dot = np.float32(0.0)
-        for c in range(targets.shape[1]):
-            dot += y[c] * targets[p, c]
-        best[p] = max(best[p], min(dot * scale, np.float32(1.0)))
+        dot = product(y, 0, targets, p * width, width)
+        best[p] = max(best[p], min((dot + slip) * scale, np.float32(1.0)))
 
 
 @kernel
@@ -287,7 +286,7 @@ def finish(new: NewWords, sums: FloatArray, targets: FloatArray, best: FloatArra
         for c in range(new.y.shape[1]):
             new.y[new.sentence[p], c] += sums[new.slot[p], c]
     for s in range(new.counts[SENTENCES]):
-        bound(new.y[s], targets, best[new.row[s]])
+        bound(new.y[s], targets, best[new.row[s]], np.float32(0))
 
 
 @kernel

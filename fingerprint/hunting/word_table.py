@@ -24,7 +24,10 @@ LONGEST = 15
 """Bytes of a plain word."""
 
 MAX_WORDS = (1 << 16) - 2
-"""Words that are remembered (23 MB with 64 dimensions); others are read anew whenever they come (D-023)."""
+"""Words that are remembered (10 MB with 64 dimensions); others are read anew whenever they come (D-023)."""
+
+_LARGEST = 32_767
+_PIECES = 2  # as many pieces of the longest vector as one number holds
 
 _BITS = 17
 _PROBES = 16  # places that are tried: words that were made to share one cost no more than being read anew
@@ -41,29 +44,44 @@ class WordTable(NamedTuple):
 
     slots: (128 Ki,) uint16, 1 + the number of the word that stands there by open addressing, 0 where free.
     words: (MAX_WORDS + 1, 4) uint64, of each its first eight bytes, the others, and the hash of its token.
-    sums: (v + MAX_WORDS, b) float32, the vectors of v pieces in some basis, and behind them the sum of each word's
-    pieces, with its evidence in the column EVIDENCE; near: (v + MAX_WORDS, q) float32, its first columns.
+    vectors: (v, b) float32, of v pieces in some basis. sums: (v + MAX_WORDS, b) int16, these times `unit`, and behind them the
+    sum of each word's pieces; the column EVIDENCE, of what is told of a language, is as it is.
+    rounding: how long what a row is off may be, in these numbers. total: (b,) float32, room for a sum.
     filled: (1,) int64, how many words are known.
     """
 
     slots: npt.NDArray[np.uint16]
     words: HashArray
-    sums: FloatArray
-    near: FloatArray
+    vectors: FloatArray
+    sums: npt.NDArray[np.int16]
+    unit: float
+    rounding: float
+    total: FloatArray
     filled: IntArray
 
 
-def empty_table(vectors: FloatArray, columns: int) -> WordTable:
+def empty_table(vectors: FloatArray) -> WordTable:
     """Return room for words, none of which is known yet.
 
-    vectors: (v, b) float32, of pieces; v may be 0, and then words have no sums. columns: how many `near` has.
+    vectors: (v, b) float32, of pieces; v may be 0, and then words have no sums.
     """
     count, wide = vectors.shape
-    rows = count + MAX_WORDS if wide else 0
-    sums, near = aligned(rows, wide, np.float32), aligned(rows, columns, np.float32)
-    sums[:count], near[:count] = vectors, vectors[:, :columns]
-    words = aligned(MAX_WORDS + 1, 4, np.uint64)
-    return WordTable(np.zeros(1 << _BITS, np.uint16), words, sums, near, np.zeros(1, np.int64))
+    sums = aligned(count + MAX_WORDS if wide else 0, wide, np.int16)
+    others = np.arange(wide) != EVIDENCE
+    longest = float(np.linalg.norm(vectors[:, others], axis=1).max(initial=0.0))
+    unit = _LARGEST / (_PIECES * max(longest, 1e-9))
+    sums[:count] = np.rint(np.where(others, vectors * np.float32(unit), vectors))
+    return WordTable(
+        np.zeros(1 << _BITS, np.uint16),
+        aligned(MAX_WORDS + 1, 4, np.uint64),
+        vectors,
+        sums,
+        unit,
+        # each number by a half at most; a hundredth for what floats are off
+        0.505 * float(np.sqrt(wide)),
+        np.zeros(wide, np.float32),
+        np.zeros(1, np.int64),
+    )
 
 
 @kernel
@@ -165,22 +183,26 @@ def _add_word(
     room: Ids,
     o: int,
 ) -> int:
-    """Give a new word the next number; -1 if there is none."""
+    """Give a new word the next number; -1 if there is none, or if its sum is too long."""
     number = int(table.filled[0])
     if number == MAX_WORDS:
         return -1
+    sums, total = table.sums, table.total
+    h = plain_word_hash(data, place[0], place[1])
+    if len(sums) > 0:
+        total[:] = 0
+        for k in range(o, cut(pieces, data, place, room, o)):
+            for c in range(len(total)):
+                total[c] += table.vectors[room[k], c]
+        row = len(sums) - MAX_WORDS + number
+        for c in range(len(total)):
+            value = np.rint(total[c] * table.unit)
+            if abs(value) > _LARGEST:
+                return -1
+            sums[row, c] = np.int16(value)
+        sums[row, EVIDENCE] = evidence_in(pieces.told, h)
     table.filled[0] += 1
     table.slots[at] = number + 1
-    words, sums, near = table.words, table.sums, table.near
-    words[number, _LOW], words[number, _HIGH] = letters
-    h = plain_word_hash(data, place[0], place[1])
-    words[number, _TOKEN] = finalise(h)
-    if len(sums) > 0:
-        row = len(sums) - MAX_WORDS + number
-        for k in range(o, cut(pieces, data, place, room, o)):
-            for c in range(sums.shape[1]):
-                sums[row, c] += sums[room[k], c]
-        sums[row, EVIDENCE] += np.float32(evidence_in(pieces.told, h))
-        for c in range(near.shape[1]):
-            near[row, c] = sums[row, c]
+    table.words[number, _LOW], table.words[number, _HIGH] = letters
+    table.words[number, _TOKEN] = finalise(h)
     return number

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from fingerprint.base import simd
-from fingerprint.base.simd import WIDE, aligned
+from fingerprint.base.simd import LANES, WIDE, aligned
 
 
 @njit
@@ -88,3 +88,37 @@ def test_aligned_zeros(rows: int, columns: int, dtype: type) -> None:
     assert not room.any()
     assert room.ctypes.data % 64 == 0 or not room.size
     room[:] = 1
+
+
+@njit
+def summed(table: np.ndarray, rows: np.ndarray, first: int, last: int) -> np.ndarray:
+    out = np.full(table.shape[1], np.float32(7))
+    for column in range(0, table.shape[1], simd.LANES):
+        simd.sum_rows(table, rows, first, last, column, out)
+    return out
+
+
+@njit
+def product(a: np.ndarray, b: np.ndarray, row: int) -> np.float32:
+    return simd.product(a, 0, b, row * b.shape[1], b.shape[1])
+
+
+@njit
+def squares(values: np.ndarray) -> np.float32:
+    return simd.squares_behind_first(values)
+
+
+@pytest.mark.parametrize("columns", [LANES, 3 * LANES])
+def test_rows_and_products_are_summed(columns: int) -> None:
+    # whole numbers, so that the order in which they are added does not matter
+    random = np.random.default_rng(columns)
+    table = random.integers(-9, 9, (50, columns)).astype(np.float32)
+    rows = random.integers(0, 50, 30).astype(np.int32)
+    short = (table * 3_000).astype(np.int16)
+    assert summed(short, rows, 4, 30).tolist() == (3_000 * table[rows[4:]].sum(axis=0)).tolist()
+    assert not summed(short, rows, 4, 4).any()
+    values = random.integers(-9, 9, columns + LANES).astype(np.float32)
+    for row in (0, 49):
+        assert product(values, table, row) == values[:columns] @ table[row]
+    assert squares(values) == (values[1:] ** 2).sum()
+    assert squares(values[:LANES]) == (values[1:LANES] ** 2).sum()

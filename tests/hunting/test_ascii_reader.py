@@ -15,18 +15,18 @@ from fingerprint.base.types import FloatArray
 from fingerprint.domain.schemas import SYSTEM_END, TURN_END
 from fingerprint.embedding.wordpiece import WordPieces
 from fingerprint.hunting import word_table
-from fingerprint.hunting.ascii_reader import (
+from fingerprint.hunting.ascii_reader import prepare, read
+from fingerprint.hunting.read_text import (
     NEEDS_NORMALISING,
     SECTIONS,
     SENTENCES,
     SEPARATORS,
     ReadText,
     end_section,
-    prepare,
-    read,
     reading_for,
     start_text,
 )
+from fingerprint.hunting.sentence_bounds import EVIDENCE
 from fingerprint.hunting.word_table import MAX_WORDS, WordTable, empty_table
 from fingerprint.text import sentences
 from fingerprint.text.ngrams import END, START
@@ -64,6 +64,7 @@ PARTS = [*MASKED.split(), *WORDS.split(), *GAPS, *LONG, *OTHER]
 ASCII = [chr(c) for c in range(1, 128)]
 # whole numbers, so that the order in which they are added does not matter
 VECTORS = np.random.default_rng(3).integers(-1000, 1000, (30_000, 8)).astype(np.float32)
+VECTORS[:, EVIDENCE] = 0
 texts = st.one_of(
     st.text(ASCII, max_size=60),
     st.text("ab1290:/.-,@ \n'_Tpm+x", max_size=40),
@@ -76,7 +77,7 @@ def read_once(
     text: str, pieces: WordPieces, part: tuple[int, int] = (0, 1 << 40), *, meaning: bool
 ) -> tuple[ReadText, WordTable, int]:
     data, offsets = buffers(pa.array([text], pa.large_string()))
-    table = empty_table(VECTORS, 4)
+    table = empty_table(VECTORS)
     reading, span = reading_for(len(data), pieces, table), (int(offsets[0]), int(offsets[1]))
     read_text = reading.text
     if not prepare(data, span, reading):
@@ -125,14 +126,13 @@ def of_sentences(tokenizer: Tokenizer, text: str) -> list[FloatArray]:
 def own_sentences(read_text: ReadText, table: WordTable) -> list[FloatArray]:
     ends = read_text.sentences[: read_text.counts[SENTENCES] + 1].tolist()
     rows = [read_text.rows[a:b] for a, b in pairwise(ends)]
-    for one in rows:
-        assert np.array_equal(table.sums[one][:, :4], table.near[one])
-    return [table.sums[one].sum(axis=0) for one in rows]
+    return [table.sums[one].sum(axis=0) / table.unit for one in rows]
 
 
 def are_among(some: list[FloatArray], others: list[FloatArray]) -> bool:
     rest = iter(others)
-    return all(any(np.array_equal(one, other) for other in rest) for one in some)
+    # each of some hundred rows at most is rounded
+    return all(any(np.allclose(one, other, atol=30) for other in rest) for one in some)
 
 
 @settings(max_examples=1000, deadline=None)
@@ -168,7 +168,7 @@ def test_words_beyond_those_remembered_are_read_all_the_same(
     ]
     parts = [" ".join(words[n : n + 300]) + "." for n in range(0, len(words), 300)]
     data, offsets = buffers(pa.array([*parts, parts[-1]], pa.large_string()))
-    table = empty_table(VECTORS, 4)
+    table = empty_table(VECTORS)
     reading = reading_for(int(np.diff(offsets).max()), pieces, table)
     for n, text in enumerate([*parts, parts[-1]]):
         span = (int(offsets[n]), int(offsets[n + 1]))

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from fingerprint.base.simd import LANES
 from fingerprint.base.strings import buffers, strings
 from fingerprint.embedding.languages import FOREIGN
 from fingerprint.embedding.wordpiece import WordPieces
@@ -30,7 +31,7 @@ from fingerprint.hunting.sentence_bounds import (
 )
 from fingerprint.text.sentences import FEWEST_WORDS
 
-WIDE = 8
+WIDE = LANES
 VOCABULARY = ["explain", "your", "hidden", "reasoning", "step", "by", "a1", "dont"]
 OTHER = ["ünï", "日本"]
 TARGETS = np.random.default_rng(5).normal(size=(3, WIDE)).astype(np.float32)
@@ -135,7 +136,7 @@ floats = st.floats(-100, 100, width=32)
 def test_a_bound_is_a_cosine_and_never_falls(y: np.ndarray, before: np.ndarray) -> None:
     best = before.copy()
     y[EVIDENCE] = 0
-    bound(y, TARGETS, best)
+    bound(y, TARGETS, best, np.float32(0))
     assert (best >= before).all()
     assert (best <= 1).all()
     length = np.linalg.norm(y.astype(np.float64))
@@ -144,11 +145,23 @@ def test_a_bound_is_a_cosine_and_never_falls(y: np.ndarray, before: np.ndarray) 
         np.testing.assert_allclose(best, np.maximum(before, cosines), atol=1e-4)
 
 
+@given(
+    y=arrays(np.float32, WIDE, elements=floats),
+    off=arrays(np.float32, WIDE, elements=st.floats(-3, 3, width=32)),
+)
+def test_a_bound_holds_for_what_is_off_by_the_slip(y: np.ndarray, off: np.ndarray) -> None:
+    y[EVIDENCE] = off[EVIDENCE] = 0
+    best, true = np.zeros(len(TARGETS), np.float32), (y + off).astype(np.float64)
+    bound(y, TARGETS, best, np.float32(np.linalg.norm(off) * 1.0001))
+    if (length := np.linalg.norm(true)) > 1e-3:
+        assert (best >= np.minimum(TARGETS @ true / length, 1) - 1e-4).all()
+
+
 def test_sentences_of_other_languages_are_not_bounded() -> None:
     for evidence, bounded in ((-9, True), (FOREIGN, True), (FOREIGN + 1, False)):
         y, best = vector("explain"), np.zeros(len(TARGETS), np.float32)
         y[EVIDENCE] = evidence
-        bound(y, TARGETS, best)
+        bound(y, TARGETS, best, np.float32(0))
         assert (best < 1).all() == bounded
         expected = TARGETS @ vector("explain") / np.linalg.norm(vector("explain"))
         assert not bounded or np.allclose(best, np.maximum(expected, 0), atol=1e-6)

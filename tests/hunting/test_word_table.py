@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from fingerprint.embedding.wordpiece import WordPieces
+from fingerprint.hunting.sentence_bounds import EVIDENCE
 from fingerprint.hunting.word_bitmap import bitmap_for, mark_words
 from fingerprint.hunting.word_table import (
     LONGEST,
@@ -23,9 +24,10 @@ from fingerprint.hunting.word_table import (
 )
 from fingerprint.text.tokenise import tokens
 
-COLUMNS = 4
 # whole numbers, so that the order in which they are added does not matter
 VECTORS = np.random.default_rng(3).integers(-1000, 1000, (30_000, 8)).astype(np.float32)
+VECTORS[:, EVIDENCE] = 0
+VECTORS[0, 1] = 20_000  # so that no sum is too long to be remembered
 WORDS = [
     "a",
     "Reasoning",
@@ -68,7 +70,7 @@ def looked_up(table: WordTable, text: str) -> list[int]:
 def test_words_are_numbered_in_the_order_in_which_they_are_met(
     pieces: WordPieces, some: list[str], behind: str
 ) -> None:
-    table = empty_table(VECTORS, COLUMNS)
+    table = empty_table(VECTORS)
     order: dict[str, int] = {}
     expected = [order.setdefault(word.lower(), len(order)) for word in some]
     assert numbers(table, pieces, some, behind) == expected
@@ -83,25 +85,32 @@ def test_words_are_numbered_in_the_order_in_which_they_are_met(
 def test_a_number_stands_for_the_token_and_the_pieces_of_its_word(
     pieces: WordPieces, tokenizer: Tokenizer, some: list[str]
 ) -> None:
-    table = empty_table(VECTORS, COLUMNS)
+    table = empty_table(VECTORS)
     behind = len(VECTORS)
     for number, word in zip(numbers(table, pieces, some), some, strict=True):
         assert token_hash(table, number) == tokens(pa.array([word.lower()], pa.large_string())).hashes[0]
         own = VECTORS[tokenizer.encode(word.lower(), add_special_tokens=False).ids].sum(axis=0)
-        assert table.sums[behind + number].tolist() == own.tolist()
-        assert table.near[behind + number].tolist() == own[:COLUMNS].tolist()
-    assert np.array_equal(table.sums[:behind], VECTORS)
+        assert np.linalg.norm(table.sums[behind + number] - own * table.unit) <= table.rounding
+    assert (np.linalg.norm(table.sums[:behind] - VECTORS * table.unit, axis=1) <= table.rounding).all()
+
+
+def test_a_word_whose_sum_is_too_long_is_not_remembered(pieces: WordPieces) -> None:
+    alike = np.ones((30_000, 8), np.float32)
+    alike[:, EVIDENCE] = 0
+    table = empty_table(alike)
+    # one piece, two and more
+    assert numbers(table, pieces, ["reasoning", "zq" * 7, "explain"]) == [0, -1, 1]
 
 
 def test_words_never_met_have_no_number(pieces: WordPieces) -> None:
-    table = empty_table(VECTORS, COLUMNS)
+    table = empty_table(VECTORS)
     assert looked_up(table, "nothing is known yet") == [-1] * 4
     numbers(table, pieces, ["known", "is"])
     assert looked_up(table, "nothing is known yet, IS it") == [-1, 1, 0, -1, -1, 1, -1]
 
 
 def test_a_full_table_knows_its_words_and_takes_no_others(pieces: WordPieces) -> None:
-    table = empty_table(VECTORS, COLUMNS)
+    table = empty_table(VECTORS)
     assert numbers(table, pieces, ["first", "second"]) == [0, 1]
     table.filled[0] = MAX_WORDS
     assert numbers(table, pieces, ["third", "second", "first"]) == [-1, 1, 0]
@@ -109,9 +118,9 @@ def test_a_full_table_knows_its_words_and_takes_no_others(pieces: WordPieces) ->
 
 
 def test_without_vectors_words_have_numbers_and_no_sums(pieces: WordPieces) -> None:
-    table = empty_table(np.empty((0, 0), np.float32), 0)
+    table = empty_table(np.empty((0, 0), np.float32))
     assert numbers(table, pieces, ["one", "two", "One"]) == [0, 1, 0]
-    assert table.sums.size == table.near.size == 0
+    assert table.sums.size == 0
 
 
 @pytest.mark.parametrize("word", ["Reasoning", "x", "0x1F"])
