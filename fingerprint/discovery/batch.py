@@ -24,7 +24,7 @@ from fingerprint.base.strings import cuts, sizes_of
 from fingerprint.base.types import Bools, Bytes, Doubles, HashArray, Ids, IntArray
 from fingerprint.evidence.coactivity import Behaviour, Ranks, behaviour
 from fingerprint.evidence.request_facts import FactCodes, RequestFacts
-from fingerprint.text.normalise import compose, display_batch, normalise_with_values
+from fingerprint.text.normalise import compose, display, normalise_with_values
 from fingerprint.text.tokenise import Tokens, tokens
 
 PIECE = 4_096
@@ -174,10 +174,11 @@ class _Piece:
 
     @classmethod
     def of(cls, rows: pa.RecordBatch) -> _Piece:
-        texts, values = normalise_with_values(compose(rows.column("system"), rows.column("prompt")))
+        sent = compose(rows.column("system"), rows.column("prompt"))
+        texts, values = normalise_with_values(sent)
         tokenised = tokens(texts)
         key = prompt_keys(tokenised, values)
-        return cls(rows, texts, display_batch(rows), tokenised, key)
+        return cls(rows, texts, display(sent), tokenised, key)
 
 
 def pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -145,10 +145,12 @@ def _wide_rows(data: Bytes, offsets: IntArray) -> Bools:
     """Tell which rows have anything but ASCII."""
     wide = np.zeros(len(offsets) - 1, np.bool_)
     for r in range(len(wide)):
-        seen = np.uint8(0)
-        for i in range(offsets[r], offsets[r + 1]):
-            seen |= data[i]
-        wide[r] = seen >= 0x80
+        i, end = offsets[r], offsets[r + 1]
+        while i + WIDE <= end and within(data, i, 0x80, 0xFF) == 0:
+            i += WIDE
+        while i < end and data[i] < 0x80:
+            i += 1
+        wide[r] = i < end
     return wide
 
 
@@ -367,8 +369,3 @@ def _word_flags(data: Bytes, i: int, end: int, kinds: Bytes) -> tuple[int, int]:
 def normalise_batch(batch: pa.RecordBatch) -> pa.LargeStringArray:
     """Return the text of each request that is fingerprinted: system and user turns, normalised."""
     return normalise(compose(batch.column("system"), batch.column("prompt")))
-
-
-def display_batch(batch: pa.RecordBatch) -> pa.LargeStringArray:
-    """Return each request's text as a person may see it, with its own letters and case."""
-    return display(compose(batch.column("system"), batch.column("prompt")))
