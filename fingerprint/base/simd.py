@@ -1,4 +1,4 @@
-"""Looks at many bytes at once, by the processor's vector instructions, where numba's loops look at one."""
+"""Looks at many bytes or numbers at once, by the processor's vector instructions, where numba's loops look at one."""
 
 # numba hands every intrinsic its typing context, and takes the names of arguments from the signature
 # ruff: noqa: ARG001
@@ -13,6 +13,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic as _intrinsic
+
+from fingerprint.base.jit import kernel_with
 
 intrinsic = cast(Any, _intrinsic)  # mypy would count the typing context among the arguments
 
@@ -207,3 +209,13 @@ def squares_behind_first(typingctx: Any, values: Any) -> Any:
         return _in_all(builder, builder.load(total))
 
     return types.float32(values), build
+
+
+@kernel_with(fastmath={"nnan", "nsz"})
+def highest(rows: npt.NDArray[np.float32], row: int, begin: int, end: int) -> np.float32:
+    """Return the highest of rows[row, begin:end], of which there is one at least and none is NaN; the compiler may look at many at once."""
+    best = rows[row, begin]
+    for column in range(begin + 1, end):
+        value = rows[row, column]
+        best = value if value > best else best  # noqa: FURB136
+    return np.float32(best)

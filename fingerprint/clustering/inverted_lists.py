@@ -16,6 +16,7 @@ from numba import njit
 
 from fingerprint.base.jit import kernel
 from fingerprint.base.parallel import workers
+from fingerprint.base.simd import highest
 from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import FloatArray, Ids, IntArray
 from fingerprint.clustering.all_pairs import offer
@@ -32,6 +33,9 @@ TOGETHER = 1_024
 
 PARTS = 8
 """Parts of the points that threads compare with others, list by list; fewer make larger products, more occupy more threads."""
+
+GROUP = 32
+"""Products with centroids of which the highest is known."""
 
 CHUNK = 16
 """Products that are looked at together: mostly none of them is near enough."""
@@ -147,26 +151,26 @@ def nearest_centroids(points: FloatArray, centres: FloatArray, probes: int, *, p
 
 @njit(cache=True, nogil=True)
 def _best(near: FloatArray, out: IntArray) -> None:
-    """Write which columns of each row are highest, in descending order, of equal ones the first; out: (r, at most c)."""
+    """Write which columns of each row (r, c) are highest, in descending order, of equal ones the first; uses `near` up.
+
+    out: (r, at most c). The highest of every GROUP columns is known, so that each place in `out` looks at these alone (D-318).
+    """
     rows, columns = near.shape
-    places = out.shape[1]
-    best = np.empty(places, dtype=np.float32)
+    tops = np.empty(-(-columns // GROUP), dtype=np.float32)
     for r in range(rows):
-        for p in range(places):
-            best[p], out[r, p] = np.float32(-np.inf), 0
-        for begin in range(0, columns, CHUNK):
-            end, enough, worst = min(begin + CHUNK, columns), 0, best[places - 1]
-            for c in range(begin, end):
-                enough += near[r, c] > worst
-            if enough == 0:
-                continue
-            for c in range(begin, end):
-                if near[r, c] > best[places - 1]:
-                    at = places - 1
-                    while at > 0 and best[at - 1] < near[r, c]:
-                        best[at], out[r, at] = best[at - 1], out[r, at - 1]
-                        at -= 1
-                    best[at], out[r, at] = near[r, c], c
+        for g in range(len(tops)):
+            tops[g] = highest(near, r, g * GROUP, min((g + 1) * GROUP, columns))
+        for p in range(out.shape[1]):
+            group = 0
+            for g in range(1, len(tops)):
+                if tops[g] > tops[group]:
+                    group = g
+            begin, end = group * GROUP, min((group + 1) * GROUP, columns)
+            at = begin
+            while at < end - 1 and near[r, at] != tops[group]:
+                at += 1
+            out[r, p], near[r, at] = at, np.float32(-np.inf)
+            tops[group] = highest(near, r, begin, end)
 
 
 @kernel

@@ -19,6 +19,7 @@ import numpy as np
 
 from fingerprint.base.jit import kernel
 from fingerprint.base.parallel import in_order, workers
+from fingerprint.base.simd import highest
 from fingerprint.base.types import Bools, Doubles, FloatArray, IntArray
 
 Projection: TypeAlias = Callable[[FloatArray], FloatArray]
@@ -36,7 +37,7 @@ NEAREST = 3
 CHUNK = 512
 """Prompts that are compared with the reference at once."""
 
-TOGETHER = 16
+TOGETHER = 32
 """Cosines that are looked at together: mostly none of them is near enough."""
 
 
@@ -115,10 +116,8 @@ def _mean_of_nearest(
     for row in range(len(own)):
         nearest[:], account[:] = np.float32(-np.inf), -1
         for begin in range(0, len(owner), TOGETHER):
-            end, enough = min(begin + TOGETHER, len(owner)), 0
-            for c in range(begin, end):
-                enough += cosines[row, c] > nearest[last]
-            if enough == 0:
+            end = min(begin + TOGETHER, len(owner))
+            if highest(cosines, row, begin, end) <= nearest[last]:
                 continue
             for c in range(begin, end):
                 if cosines[row, c] > nearest[last] and owner[c] != own[row]:

@@ -122,3 +122,11 @@ def test_rows_and_products_are_summed(columns: int) -> None:
         assert product(values, table, row) == values[:columns] @ table[row]
     assert squares(values) == (values[1:] ** 2).sum()
     assert squares(values[:LANES]) == (values[1:LANES] ** 2).sum()
+
+
+@pytest.mark.parametrize(("begin", "end"), [(0, 1), (3, 20), (0, 32), (5, 77)])
+def test_the_highest_of_a_part_of_a_row(begin: int, end: int) -> None:
+    rows = np.random.default_rng(0).standard_normal((3, 77)).astype(np.float32)
+    rows[1] = -np.inf
+    for row in range(3):
+        assert simd.highest(rows, row, begin, end) == rows[row, begin:end].max()

@@ -46,6 +46,18 @@ def test_few_points_have_as_many_neighbours_as_there_are(n: int) -> None:
     assert all(row not in others for row, others in enumerate(places.tolist()))
 
 
+@pytest.mark.parametrize(("lists", "probes"), [(1, 1), (33, 33), (64, 5), (75, 8)])
+def test_the_nearest_lists_come_in_order_of_equal_ones_the_first(lists: int, probes: int) -> None:
+    rng = np.random.default_rng(0)
+    points = rng.integers(-2, 3, (1_100, 3)).astype(
+        np.float32
+    )  # whole numbers: products are equal, or differ
+    centres = rng.integers(-2, 3, (lists, 3)).astype(np.float32)
+    with ThreadPoolExecutor(2) as pool:
+        own = inverted_lists.nearest_centroids(points, centres, probes, pool=pool)
+    np.testing.assert_array_equal(own, np.argsort(-(points @ centres.T), axis=1, kind="stable")[:, :probes])
+
+
 def test_few_of_the_lists_show_nearly_all_neighbours() -> None:
     x = clustered(6_000)
     exact = knn_graph(x, 10)
