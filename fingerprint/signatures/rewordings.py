@@ -23,7 +23,7 @@ from fingerprint.signatures.adoption import adopt, owned_by, owners
 from fingerprint.signatures.describe import Described
 from fingerprint.signatures.siblings import OnePool, of_one_pool, siblings
 from fingerprint.signatures.spread import spreads
-from fingerprint.signatures.translations import translations
+from fingerprint.signatures.translations import letters, translations
 from fingerprint.signatures.variants import MIN_SHARED_POOL, Wording, originals
 from fingerprint.text.normalise import normalise
 from fingerprint.text.sentences import split_sentences
@@ -119,7 +119,7 @@ def with_variants(
     """
     owner = owners(signatures)
     templates = [s.template for s in signatures]
-    length = np.array([len(str(t)) for t in templates], dtype=np.int64)
+    length = np.array([letters(str(t)) for t in templates], dtype=np.int64)
     join = sparse.csr_matrix(
         (np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), shape=(len(owner),) * 2
     )

@@ -9,6 +9,7 @@ languages. Orders are compared as Needleman & Wunsch 1970 align sequences, witho
 from __future__ import annotations
 
 from collections.abc import Sequence
+from unicodedata import east_asian_width
 
 import numpy as np
 from scipy import sparse
@@ -24,6 +25,9 @@ FEWEST_SHARED = 3
 LONGER = 2.0
 """A translation is at most so many times longer or shorter; where order is compared, in sentences."""
 
+WIDE_LETTERS = 3
+"""Letters of an alphabet that a Chinese, Japanese or Korean character stands for (D-352)."""
+
 FEWEST_IN_ORDER = 5
 """Sentences from which on their order tells: there are 120 orders of five."""
 
@@ -35,6 +39,11 @@ MIN_WORDS = 10
 
 COMMON_RARE_SHARE = 0.2
 """Templates in two languages share less than this part of the rarer words of either."""
+
+
+def letters(text: str) -> int:
+    """Return how long a text is in letters of an alphabet; characters that are wide in East Asia (UAX #11) stand for several."""
+    return sum(WIDE_LETTERS if east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def of_two_languages(wording: Wording, one: IntArray, other: IntArray) -> Bools:

@@ -55,7 +55,7 @@ class Wording:
 
     sentences: (p, d) unit rows, of each family's template and of the variants it has already. members: (f, n) CSR,
     variants' included. familiar: (f,) share of common words in the template; rare: (f, w) CSR, the others that it
-    holds, and how much each counts. length: (f,) of the template, in characters. least: (f,) what a prompt must hold of
+    holds, and how much each counts. length: (f,) of the template, in letters (`translations.letters`). least: (f,) what a prompt must hold of
     the template's meaning to match it.
     """
 

@@ -7,7 +7,13 @@ import pytest
 from scipy import sparse
 
 from fingerprint.base.types import FloatArray
-from fingerprint.signatures.translations import chance_of_order, of_two_languages, translations
+from fingerprint.signatures.translations import (
+    LONGER,
+    chance_of_order,
+    letters,
+    of_two_languages,
+    translations,
+)
 from fingerprint.signatures.variants import Wording
 
 DIMENSION = 64
@@ -55,6 +61,25 @@ def test_too_few_sentences_or_twice_as_many_tell_nothing(one: int, other: int) -
         chance_of_order(template(1, one) if one else np.zeros((0, DIMENSION), np.float32), template(1, other))
         == 1
     )
+
+
+ENGLISH = "Read the notice below as a lawyer would. Name each duty that it puts on the tenant, and say by when it is due."
+OTHERS = {
+    "zh": "请像律师一样阅读下面的通知。列出它要求租户承担的每一项义务,并说明各自的期限。",
+    "ja": "以下の通知を弁護士の目で読んでください。借主に課される義務をすべて挙げ、それぞれの期限を述べてください。",
+    "ko": "아래 통지문을 변호사처럼 읽으세요. 세입자에게 부과되는 의무를 모두 적고, 각각 언제까지인지 말하세요.",
+    "ru": "Прочитай уведомление ниже, как это сделал бы юрист. Назови каждую обязанность арендатора и укажи срок.",
+}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_text_is_about_as_long_in_letters_in_any_language(language: str) -> None:
+    assert len(ENGLISH) / LONGER < letters(OTHERS[language]) < len(ENGLISH) * LONGER
+    assert letters(ENGLISH) == len(ENGLISH)
+
+
+def test_in_characters_it_is_not() -> None:
+    assert len(OTHERS["zh"]) < len(ENGLISH) / LONGER
 
 
 def pairs(
