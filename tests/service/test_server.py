@@ -52,7 +52,9 @@ def test_requests_in_work_end_and_new_ones_are_sent_elsewhere(
         )
     try:
         answers(f"{url}/readyz", process)
-        until(lambda: log.read_bytes().count(b'"event":"swapped"') == workers)  # signals are handled by then
+        until(
+            lambda: log.read_bytes().count(b'"event":"swapped"') == workers, 120
+        )  # signals are handled by then
         statuses: list[int] = []
         unready = threading.Event()
 
