@@ -117,8 +117,10 @@ def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.u
         return NO
     if long and _reread(data, (start, end), size, tools) == NEEDS_NORMALISING:
         return UNKNOWN
-    # few dimensions exclude most texts
-    return YES if _may_hold_meaning(tools, targets.near) and _may_hold_meaning(tools, len(tools.y)) else NO
+    for columns in targets.stages:
+        if not _may_hold_meaning(tools, columns):
+            return NO
+    return YES
 
 
 @kernel

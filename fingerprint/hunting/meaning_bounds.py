@@ -37,11 +37,11 @@ from fingerprint.hunting.word_table import WordTable, empty_table
 from fingerprint.text.normalise import normalise
 from fingerprint.text.sentences import heads, split_sentences
 
-DIMENSIONS = 64
-"""Of the basis, or more for many prototypes; the others are the main directions of some texts (D-020)."""
+DIMENSIONS = 128
+"""Of the basis, or more for many prototypes; the others are the main directions of some texts (D-020, D-324)."""
 
-NEAR, MIN_SPARE = 32, 8
-"""Columns that are looked at first, for they exclude most texts: so many, which lie together, or more, lest fewer are left beside
+NEAR, MIDDLE, MIN_SPARE = 32, 64, 8
+"""Columns that are looked at first and then, for they exclude most texts: so many, or more, lest fewer than MIN_SPARE are left beside
 the prototypes'."""
 
 SAMPLE = 512
@@ -50,7 +50,7 @@ SAMPLE = 512
 SLACK = 1e-4
 """Cosines are float32 sums over hundreds of words; a bound this much too low is not trusted to exclude."""
 
-MAX_WORDS = 1 << 19
+MAX_WORDS = 1 << 18
 """Distinct words remembered (about 150 MB); beyond them all are forgotten and learnt anew."""
 
 _MAX_PAIRS, _MAX_NEW_BYTES, _MAX_NEW_WORDS = 1 << 17, 1 << 20, 1 << 16
@@ -78,7 +78,8 @@ class MeaningTargets(NamedTuple):
 
     pieces: how words are cut. words: those that were met, and the vectors of pieces and words in the basis.
     prototypes: (p, q) float32 in the basis, zeros in the first column and from column p + 1 on. owners: (f + 1,) int64, where each template's begin.
-    least: (f,) float32, how much of each matters, 0 to 1; inf for none. near: how many columns exclude most texts.
+    least: (f,) float32, how much of each matters, 0 to 1; inf for none. stages: (s,) int64, how many columns are looked
+    at first, then, and at last.
     """
 
     pieces: WordPieces
@@ -86,14 +87,19 @@ class MeaningTargets(NamedTuple):
     prototypes: FloatArray
     owners: IntArray
     least: FloatArray
-    near: int
+    stages: IntArray
 
 
 def no_targets() -> MeaningTargets:
     """Look for nothing."""
     nothing = np.empty((0, 0), np.float32)
     return MeaningTargets(
-        NO_PIECES, empty_table(nothing), nothing, np.zeros(1, np.int64), np.empty(0, np.float32), 0
+        NO_PIECES,
+        empty_table(nothing),
+        nothing,
+        np.zeros(1, np.int64),
+        np.empty(0, np.float32),
+        np.empty(0, np.int64),
     )
 
 
@@ -176,10 +182,10 @@ class MeaningBounds:
         """
         if self._whole or not len(self._piece_sums):
             return None
-        near = max(NEAR, _in_lanes(len(self._prototypes) + 1 + MIN_SPARE))
-        return MeaningTargets(
-            self._pieces, empty_table(self._piece_sums), self._targets, self._owners, self._least, near
-        )
+        least, most = _in_lanes(len(self._prototypes) + 1 + MIN_SPARE), self._piece_sums.shape[1]
+        stages = np.unique([max(NEAR, least), max(MIDDLE, least), most])
+        words = empty_table(self._piece_sums)
+        return MeaningTargets(self._pieces, words, self._targets, self._owners, self._least, stages)
 
     def _bounds(self, texts: pa.LargeStringArray) -> FloatArray:
         """Bound the cosine of each text's nearest sentence to each prototype, (n, p), 0 to 1."""

@@ -24,7 +24,7 @@ LONGEST = 15
 """Bytes of a plain word."""
 
 MAX_WORDS = (1 << 16) - 2
-"""Words that are remembered (10 MB with 64 dimensions); others are read anew whenever they come (D-023)."""
+"""Words that are remembered (17 MB with 128 dimensions); others are read anew whenever they come (D-023)."""
 
 _LARGEST = 32_767
 _PIECES = 2  # as many pieces of the longest vector as one number holds
@@ -67,10 +67,14 @@ def empty_table(vectors: FloatArray) -> WordTable:
     """
     count, wide = vectors.shape
     sums = aligned(count + MAX_WORDS if wide else 0, wide, np.int16)
-    others = np.arange(wide) != EVIDENCE
-    longest = float(np.linalg.norm(vectors[:, others], axis=1).max(initial=0.0))
+    longest = float(
+        np.sqrt(np.square(vectors).sum(axis=1) - np.square(vectors[:, :1]).sum(axis=1)).max(initial=0.0)
+    )
     unit = _LARGEST / (_PIECES * max(longest, 1e-9))
-    sums[:count] = np.rint(np.where(others, vectors * np.float32(unit), vectors))
+    scaled = vectors * np.float32(unit)
+    np.rint(scaled, out=sums[:count], casting="unsafe")
+    if wide:
+        sums[:count, EVIDENCE] = vectors[:, EVIDENCE]
     return WordTable(
         np.zeros(1 << _BITS, np.uint16),
         aligned(MAX_WORDS + 1, 4, np.uint64),
