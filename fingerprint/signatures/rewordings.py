@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,7 @@ from fingerprint.signatures.siblings import OnePool, of_one_pool, siblings
 from fingerprint.signatures.spread import spreads
 from fingerprint.signatures.translations import letters, translations
 from fingerprint.signatures.variants import MIN_SHARED_POOL, Wording, originals
+from fingerprint.text.languages import language_of
 from fingerprint.text.normalise import normalise
 from fingerprint.text.sentences import split_sentences
 from fingerprint.text.tokenise import tokens
@@ -127,7 +129,12 @@ def with_variants(
     familiar, rare = _words(common, templates)
     # parts of sentences, as a reworded family shows, do not tell a language
     familiar[[s.kind == "reworded" for s in signatures]] = 1.0
-    wording = Wording(_said(signatures), (join @ members).tocsr(), familiar, rare, length, least)
+
+    @cache
+    def language(row: int) -> str | None:
+        return None if signatures[row].kind == "reworded" else language_of(str(templates[row]))
+
+    wording = Wording(_said(signatures), (join @ members).tocsr(), familiar, rare, length, least, language)
     original = originals(wording, born, senders, spoken=alike.spoken)
     worded = [
         [signatures[v].prototypes for v in np.flatnonzero(owner == f).tolist()] for f in range(len(owner))

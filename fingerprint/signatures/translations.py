@@ -134,7 +134,10 @@ def _paired(cosine: FloatArray) -> Doubles:
 
 
 def _foreign(wording: Wording, one: int, other: int) -> bool:
-    """Tell whether two templates are in two languages: one hardly uses the words common here, and they share few others."""
+    """Tell whether two templates are in two languages: one hardly uses the words common here, and they share few others.
+
+    Unless both are surely in one (`text.languages`).
+    """
     most = wording.familiar.max(initial=0.0)
     ours, theirs = sorted((wording.familiar[one], wording.familiar[other]))
     if ours >= MAX_FOREIGN_SHARE * most:
@@ -144,4 +147,7 @@ def _foreign(wording: Wording, one: int, other: int) -> bool:
     fewer = min(rare[0].nnz, rare[1].nnz)
     if fewer < MIN_WORDS:
         return False
-    return bool(ours < MAX_FOREIGN_SHARE * theirs or common <= COMMON_RARE_SHARE * fewer)
+    if ours >= MAX_FOREIGN_SHARE * theirs and common > COMMON_RARE_SHARE * fewer:
+        return False
+    language = wording.language(one)
+    return language is None or language != wording.language(other)

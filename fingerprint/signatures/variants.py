@@ -9,7 +9,7 @@ is foreign, written in words that the rest of the traffic hardly uses, and sprea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +55,9 @@ class Wording:
 
     sentences: (p, d) unit rows, of each family's template and of the variants it has already. members: (f, n) CSR,
     variants' included. familiar: (f,) share of common words in the template; rare: (f, w) CSR, the others that it
-    holds, and how much each counts. length: (f,) of the template, in letters (`translations.letters`). least: (f,) what a prompt must hold of
-    the template's meaning to match it.
+    holds, and how much each counts. length: (f,) of the template, in letters (`translations.letters`). least: (f,) what a
+    prompt must hold of the template's meaning to match it. language: names the language of a template, by its row; None where
+    that is uncertain.
     """
 
     sentences: Sequence[FloatArray]
@@ -65,6 +66,7 @@ class Wording:
     rare: sparse.csr_matrix
     length: IntArray
     least: Doubles
+    language: Callable[[int], str | None]
 
     def similarity(self, new: int, others: npt.NDArray[np.integer]) -> Doubles:
         """Return by how much a family is more like each of some others (m,) than it must be to say the same, (m,).

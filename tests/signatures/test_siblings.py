@@ -60,6 +60,7 @@ def joined(
         sparse.csr_matrix(rare),
         np.array(length),
         np.ones(3),
+        {}.get,
     )
     one, other, mostly = of_one_pool(members, senders)
     pairs = OnePool(one, other, mostly, Resemblance(np.full(len(one), unlike), np.full(len(one), mixed)))
@@ -352,7 +353,7 @@ def test_too_few_or_one_text_in_all_is_no_filling() -> None:
 
 def test_no_families() -> None:
     nothing = sparse.csr_matrix((0, 0))
-    empty = Wording([], nothing, np.empty(0), nothing, np.empty(0, dtype=np.int64), np.empty(0))
+    empty = Wording([], nothing, np.empty(0), nothing, np.empty(0, dtype=np.int64), np.empty(0), {}.get)
     none = np.empty(0, dtype=np.int64)
     pairs = OnePool(none, none, np.empty(0, np.bool_), Resemblance(np.empty(0), np.empty(0)))
     assert not len(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -83,7 +86,11 @@ def test_in_characters_it_is_not() -> None:
 
 
 def pairs(
-    shared: int, *, cosine: float = 0.5, familiar: tuple[float, float] = (0.6, 0.05)
+    shared: int,
+    *,
+    cosine: float = 0.5,
+    familiar: tuple[float, float] = (0.6, 0.05),
+    named: Mapping[int, str | None] = MappingProxyType({}),
 ) -> list[tuple[int, int]]:
     """Two families of ten accounts each among 3,000, and what is told of them."""
     members = sparse.csr_matrix(np.kron(np.eye(2), np.ones(10)).astype(np.float32))
@@ -91,7 +98,7 @@ def pairs(
     senders = sparse.csr_matrix((np.ones(20), (np.arange(20), account)), shape=(20, 3000))
     said = [template(3, 6), translation(template(3, 6), 4, cosine)]
     rare = sparse.csr_matrix(np.kron(np.eye(2), np.ones(12)))
-    wording = Wording(said, members, np.array(familiar), rare, np.array([400, 130]), np.ones(2))
+    wording = Wording(said, members, np.array(familiar), rare, np.array([400, 130]), np.ones(2), named.get)
     one, other = translations(wording, [[s] for s in said], senders)
     return list(zip(one.tolist(), other.tolist(), strict=True))
 
@@ -102,6 +109,8 @@ def test_translations_share_some_accounts_beyond_chance_and_are_in_two_languages
     assert pairs(0) == []
     assert pairs(4, cosine=0.0) == []
     assert pairs(4, familiar=(0.6, 0.5)) == []
+    assert pairs(4, named={0: "Spanish", 1: "French"}) == pairs(4, named={0: "Spanish"}) == [(0, 1)]
+    assert pairs(4, named={0: "Spanish", 1: "Spanish"}) == []
 
 
 LANGUAGES = (0.6, 0.1, 0.05)
@@ -129,7 +138,9 @@ def of_a_pool(templates: int, cosine: float = 0.5) -> tuple[Wording, sparse.csr_
     )
     familiar = np.tile(LANGUAGES, templates)
     length = np.full(families, 300)
-    return Wording(said, members, familiar, sparse.csr_matrix(rare), length, np.full(families, 0.4)), senders
+    return Wording(
+        said, members, familiar, sparse.csr_matrix(rare), length, np.full(families, 0.4), {}.get
+    ), senders
 
 
 @pytest.mark.parametrize("templates", [1, 2, 4])

@@ -42,6 +42,7 @@ def found(
         NO_WORDS,
         np.array([sum(map(len, s)) for s in said]),
         np.ones(2),
+        {}.get,
     )
     born = np.array([not stored, True])
     return int(originals(wording, born, sparse.csr_matrix(senders), spoken=sparse.csr_matrix((2, 2)))[1])
@@ -53,7 +54,9 @@ def test_a_rewording_by_the_same_pool_is_a_variant(embedder: Embedder) -> None:
 
 def compared(a: np.ndarray, b: np.ndarray, *, least: float = 1.0) -> Wording:
     nothing = sparse.csr_matrix((2, 0), dtype=np.float32)
-    return Wording([a, b], nothing, np.ones(2), NO_WORDS, np.ones(2, dtype=np.int64), np.full(2, least))
+    return Wording(
+        [a, b], nothing, np.ones(2), NO_WORDS, np.ones(2, dtype=np.int64), np.full(2, least), {}.get
+    )
 
 
 def test_a_rewording_may_say_in_one_sentence_what_took_three() -> None:
@@ -124,7 +127,7 @@ def test_too_few_accounts_say_nothing(embedder: Embedder) -> None:
 
 def test_no_families() -> None:
     nothing = sparse.csr_matrix((0, 0), dtype=np.float32)
-    empty = Wording([], nothing, np.empty(0), nothing, np.empty(0, dtype=np.int64), np.empty(0))
+    empty = Wording([], nothing, np.empty(0), nothing, np.empty(0, dtype=np.int64), np.empty(0), {}.get)
     assert len(originals(empty, np.empty(0, dtype=np.bool_), nothing, spoken=nothing)) == 0
 
 
@@ -139,7 +142,7 @@ def test_a_translation_keeps_names(kept: list[int], which: int) -> None:
     # where no word tells them apart, their length does
     length = np.array([400, 300, 280])
     wording = Wording(
-        nothing, sparse.csr_matrix((3, 1)), np.ones(3), sparse.csr_matrix(words), length, np.ones(3)
+        nothing, sparse.csr_matrix((3, 1)), np.ones(3), sparse.csr_matrix(words), length, np.ones(3), {}.get
     )
     assert wording.translated(2, np.array([0, 1])) == which
 
@@ -156,6 +159,6 @@ def test_names_count_for_a_rewording() -> None:
         rare = sparse.csr_matrix(np.array(words, dtype=np.float64))
         nothing = sparse.csr_matrix((2, 0), dtype=np.float32)
         wording = Wording(
-            [near, one[:2]], nothing, np.ones(2), rare, np.ones(2, dtype=np.int64), np.full(2, 0.4)
+            [near, one[:2]], nothing, np.ones(2), rare, np.ones(2, dtype=np.int64), np.full(2, 0.4), {}.get
         )
         assert (wording.similarity(0, np.array([1]))[0] > 0) == enough
