@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from scipy import sparse
 
 from fingerprint.base.stats import pick_evenly
@@ -15,8 +16,9 @@ from fingerprint.discovery.same_fillings import OWN_SHARE
 from fingerprint.discovery.sentence_groups import EDGE
 from fingerprint.text.sentences import split_sentences
 
-SAMPLE = 48
-"""Prompts of a family that are read."""
+SAMPLE, AT_ONCE = 48, 64
+"""Prompts of a family that are read, and families whose prompts are read together: of a large night texts are packed in
+pieces on disk (D-356)."""
 
 FEWEST_FILLED = 4
 """Prompts with a filling from which on what fills a family is known."""
@@ -70,7 +72,14 @@ def resemblance(
     families.
     """
     rows, place = np.unique(np.concatenate([one, other]), return_inverse=True)
-    read = [_read(texts, members[row].indices, said[row], embed) for row in rows.tolist()]
+    read: list[_Read] = []
+    for begin in range(0, len(rows), AT_ONCE):
+        some = rows[begin : begin + AT_ONCE].tolist()
+        chosen = [pick_evenly(np.sort(members[row].indices), SAMPLE).astype(np.int64) for row in some]
+        prompts = np.unique(np.concatenate(chosen))
+        together = texts(prompts)
+        for row, own in zip(some, chosen, strict=True):
+            read.append(_read(together.take(pa.array(np.searchsorted(prompts, own))), said[row], embed))
     first, second = place[: len(one)].tolist(), place[len(one) :].tolist()
     mixed = [
         max(
@@ -83,20 +92,19 @@ def resemblance(
     return Resemblance(unlike, np.array(mixed, dtype=np.float64))
 
 
-def _read(texts: TextsOfPrompts, prompts: IntArray, said: FloatArray, embed: Embed) -> _Read:
-    chosen = pick_evenly(np.sort(prompts), SAMPLE).astype(np.int64)
-    flat, offsets = split_sentences(texts(chosen))
+def _read(texts: pa.Array | pa.ChunkedArray, said: FloatArray, embed: Embed) -> _Read:
+    flat, offsets = split_sentences(texts)
     vectors = embed(flat)
     code = flat.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    own = np.bincount(code)[code] > max(OWN_SHARE * len(chosen), 1.0) if len(code) else np.zeros(0, np.bool_)
+    own = np.bincount(code)[code] > max(OWN_SHARE * len(texts), 1.0) if len(code) else np.zeros(0, np.bool_)
     # a wording that few of them have is no filling, either
     own |= _nearest(vectors, said) >= CLAIMED
-    prompt = np.repeat(np.arange(len(chosen)), np.diff(offsets))
+    prompt = np.repeat(np.arange(len(texts)), np.diff(offsets))
     filling = ~own & ~_worded_anew(vectors, offsets)
     # what all are filled with may be of one narrow kind, and is a filling all the same
     if len(np.unique(prompt[filling])) < len(np.unique(prompt[~own])) / 2:
         filling = ~own
-    return _Read(vectors, prompt, filling, len(chosen))
+    return _Read(vectors, prompt, filling, len(texts))
 
 
 def _worded_anew(vectors: FloatArray, offsets: IntArray) -> Bools:

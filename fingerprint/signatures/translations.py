@@ -53,8 +53,7 @@ def of_two_languages(wording: Wording, one: IntArray, other: IntArray) -> Bools:
     near[near] = [
         _foreign(wording, i, j) for i, j in zip(one[near].tolist(), other[near].tolist(), strict=True)
     ]
-    near[near] = _likeliest(wording, one[near], other[near])
-    return np.asarray(near)
+    return _likeliest(wording, one, other, near)
 
 
 def translations(
@@ -72,10 +71,10 @@ def translations(
     near = np.flatnonzero(both >= FEWEST_SHARED)
     one, other = shared.row[near].astype(np.int64), shared.col[near].astype(np.int64)
     chance = stats.hypergeometric(both[near], senders.shape[1], size[one], size[other])
-    listed = zip(chance.tolist(), one.tolist(), other.tolist(), strict=True)
-    foreign = np.array([p < POOL_OVERLAP_P and _foreign(wording, i, j) for p, i, j in listed], dtype=np.bool_)
-    one, other = one[foreign], other[foreign]
-    likeliest = _likeliest(wording, one, other)
+    pooled = chance < POOL_OVERLAP_P
+    one, other = one[pooled], other[pooled]
+    foreign = [_foreign(wording, i, j) for i, j in zip(one.tolist(), other.tolist(), strict=True)]
+    likeliest = _likeliest(wording, one, other, np.array(foreign, dtype=np.bool_))
     one, other = one[likeliest], other[likeliest]
     same = np.array(
         [_any_in_order(said[i], said[j]) for i, j in zip(one.tolist(), other.tolist(), strict=True)],
@@ -84,22 +83,24 @@ def translations(
     return one[same], other[same]
 
 
-def _likeliest(wording: Wording, one: IntArray, other: IntArray) -> Bools:
+def _likeliest(wording: Wording, one: IntArray, other: IntArray, foreign: Bools) -> Bools:
     """Tell which pairs (p,) in two languages may be one template: a foreign family translates one template of each language.
 
     Of several of a language, which a pool with several templates sends, it is the one that it is most like by meaning and names:
-    how much lower cosines of two languages lie is the same for all of them.
+    how much lower cosines of two languages lie is the same for all of them. one, other: pairs of families of one pool. foreign:
+    (p,) bool, those in two languages.
     """
     swapped = wording.familiar[one] > wording.familiar[other]
-    foreign, original = np.where(swapped, other, one), np.where(swapped, one, other)
-    out = np.ones(len(one), dtype=np.bool_)
-    for row in np.unique(foreign[np.flatnonzero(np.bincount(foreign)[foreign] > 1)]).tolist():
-        pairs = np.flatnonzero(foreign == row)
-        candidates = original[pairs]
-        alike = wording.similarity(row, candidates)
-        for place, candidate in enumerate(candidates.tolist()):
-            better = candidates[alike > alike[place]].tolist()
-            out[pairs[place]] = all(_foreign(wording, candidate, rival) for rival in better)
+    row, candidate = np.where(swapped, other, one), np.where(swapped, one, other)
+    out = foreign.copy()
+    for translated in np.unique(row[foreign]).tolist():
+        asked = np.flatnonzero(foreign & (row == translated))
+        mates = np.concatenate([other[one == translated], one[other == translated]])
+        alike = wording.similarity(translated, mates)
+        level = wording.similarity(translated, candidate[asked])
+        for pair, own in zip(asked.tolist(), level.tolist(), strict=True):
+            better = mates[alike > own].tolist()
+            out[pair] = all(_foreign(wording, int(candidate[pair]), rival) for rival in better)
     return out
 
 

@@ -50,12 +50,13 @@ def joined(
     cosines: Sequence[float] = (),
     unlike: float = np.nan,
     mixed: float = 0.0,
+    sentences: Sequence[FloatArray] | None = None,
 ) -> list[int]:
-    """Which family each of three is put to; cosines: of each sentence of one and its like in another."""
+    """Which family each of three is put to; cosines: of each sentence of one and its like in another, or else the sentences."""
     members, senders = pools(*accounts)
     rare = np.ones((3, 3 * words)) if same_words else np.kron(np.eye(3), np.ones(words))
     wording = Wording(
-        [alike(family, cosines) for family in range(3)],
+        sentences or [alike(family, cosines) for family in range(3)],
         members,
         np.array(familiar),
         sparse.csr_matrix(rare),
@@ -192,6 +193,17 @@ def test_three_parts_that_a_pool_fills_alike_are_one_template(
     pools = (range(8), range(2, 13), range(4, 12))
     result = joined(*pools, familiar=ONE_LANGUAGE, cosines=[cosine], unlike=unlike)
     assert result == ([1, -1, 1] if whole else [-1, -1, -1])
+
+
+def test_two_wordings_of_a_part_are_no_two_parts() -> None:
+    pools = (range(8), range(2, 13), range(4, 12))
+    # the first two say the same, and the third something a little like it
+    rows = [[1.0, 0.0, 0.0], [0.9, 0.436, 0.0], [0.35, 0.08, 0.933]]
+    said = [np.array([row], dtype=np.float32) for row in rows]
+    assert joined(*pools, familiar=ONE_LANGUAGE, sentences=said, unlike=0.0) == [1, -1, -1]
+    rows[1] = [0.35, -0.08, -0.933]
+    said = [np.array([row], dtype=np.float32) for row in rows]
+    assert joined(*pools, familiar=ONE_LANGUAGE, sentences=said, unlike=0.0) == [1, -1, 1]
 
 
 @pytest.mark.parametrize(

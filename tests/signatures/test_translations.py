@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -153,6 +154,18 @@ def test_of_a_pools_templates_a_translation_is_of_the_one_that_it_is_most_like(t
         joined = set(zip(ours.tolist(), theirs.tolist(), strict=True))
         assert all(i // 3 == j // 3 for i, j in joined)
         assert joined >= {(f, f + language) for f in range(0, 3 * templates, 3) for language in (1, 2)}
+
+
+def test_a_template_in_two_languages_is_no_translation_of_what_its_original_is_not() -> None:
+    """Nor where words do not tell that the original is in another language, or it is much longer."""
+    wording, _ = of_a_pool(2)
+    wording = replace(wording, language=(["English", "Spanish", "German"] * 2).__getitem__)
+    wording.familiar[0] = 0.15  # a template of names and tags
+    wording.length[0] = 2_000
+    one, other = np.triu_indices(len(wording.length), k=1)
+    languages = of_two_languages(wording, one, other)
+    joined = set(zip(one[languages].tolist(), other[languages].tolist(), strict=True))
+    assert not {(i, j) for i, j in joined if i // 3 != j // 3}
 
 
 def test_a_pools_only_template_has_languages_of_which_the_model_knows_nothing() -> None:
