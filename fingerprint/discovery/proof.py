@@ -9,7 +9,7 @@ from fingerprint.base import stats
 from fingerprint.base.sparse import family_of
 from fingerprint.base.stats import q_values
 from fingerprint.base.types import Bools, IntArray
-from fingerprint.discovery.families import CORE_SHARE, COVER, Families
+from fingerprint.discovery.families import CORE_SHARE, Families
 from fingerprint.discovery.shared_ngrams import SharedGrams
 from fingerprint.discovery.sparse_products import counts_from
 from fingerprint.domain.settings import Settings
@@ -55,9 +55,9 @@ MIN_BOUNDARY_SHARE = 0.4
 MIN_SOLID_PROMPTS = 12
 """Prompts from which on it is no chance that nearly all of them hold nearly all of a core: no excerpt ends in it (D-083)."""
 
-CONTAINED_RATIO, EXPLAINED_SHARE = 1.5, 0.3
-"""A core lies within one that has as much of it as a prompt must have (COVER) and is so many times longer. A short core is
-a fragment if proven families with such cores account for this share of its prompts (D-082, D-355)."""
+CONTAINED_SHARE, CONTAINED_RATIO, EXPLAINED_SHARE = 0.9, 1.5, 0.3
+"""A core lies within one that has this share of its n-grams and is so many times longer. A short core is a fragment if
+proven families with such cores account for this share of its prompts (D-082, D-355)."""
 
 SYNCHRONY_P = 1e-4
 """Senders act together where chance does so this rarely."""
@@ -179,7 +179,7 @@ def without_fragments(families: Families, proven: Bools) -> Families:
     size, long = families.size, proven & (families.size >= MIN_LONG_CORE)
     overlap = (families.core @ families.core.T).tocoo()
     row, column = overlap.row, overlap.col
-    inside = (overlap.data >= COVER * size[row]) & (size[column] >= CONTAINED_RATIO * size[row])
+    inside = (overlap.data >= CONTAINED_SHARE * size[row]) & (size[column] >= CONTAINED_RATIO * size[row])
     inside &= long[column] & (size[row] < MIN_LONG_CORE) & (families.known[row] < 0)
     holders = sparse.csr_matrix(
         (np.ones(int(inside.sum()), dtype=np.float32), (row[inside], column[inside])),

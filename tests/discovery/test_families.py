@@ -278,17 +278,6 @@ def test_fragments_give_back_the_prompts_of_longer_templates() -> None:
     assert members_of(found)[2] == list(range(54))
 
 
-@pytest.mark.parametrize(("shared", "left"), [(3, 4), (2, 54)])
-def test_a_fragment_is_a_text_of_which_longer_templates_hold_as_much_as_its_prompts_must(
-    shared: int, left: int
-) -> None:
-    # the templates' prompts are the fragment's for 3 of its 5 n-grams, and other prompts for other ones
-    cores = [range(20), range(20 - shared, 40), [*range(20 - shared, 20), *range(40, 45 - shared)]]
-    members = [range(30), range(30, 50), range(54)]
-    found = proof.without_fragments(of(cores, members, (48, 60)), np.array([True, True, True]))
-    assert len(members_of(found)[2]) == left
-
-
 def test_a_template_is_no_fragment_of_what_fills_it_now_and_then() -> None:
     # the first family is the second's template and a popular document
     cores, members = [range(40), range(10)], [range(15), range(60)]
