@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from fingerprint.base import stats
 from fingerprint.base.types import Bools, HashArray, IntArray
 from fingerprint.discovery.batch import Batch, part_of
 from fingerprint.discovery.discover import Discovery, discover_in
@@ -24,17 +23,13 @@ from fingerprint.discovery.proof import MIN_LONG_CORE
 from fingerprint.discovery.same_fillings import same_fillings
 from fingerprint.discovery.shared_ngrams import shared_grams
 from fingerprint.domain.settings import Settings
-from fingerprint.evidence.null_models import POOL_OVERLAP_P
-from fingerprint.evidence.pools import SHARED_POOL
+from fingerprint.evidence.pools import overlapping_pools, sent_by_connected
 
 FEWER = 2
 """A frame needs so many times fewer prompts than a family."""
 
 LIKE_SIZE = 3
 """Frames of one question are at most so many times larger than each other, and than a family must be."""
-
-FEWEST_SHARED = 3
-"""Accounts that send two families of one pool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +124,10 @@ def _has_company(
         [small, members_of(discovery.label, len(discovery.families)).astype(small.dtype)], format="csr"
     )
     support = np.diff(members.indptr)
-    company = (
-        _filled_alike(batch, members, grams, settings) + _of_one_pool(batch, members, small.shape[0])
-    ).tocoo()
-    # what is large enough by itself, and yet unproven, is no frame of what is much larger: that is filled with it
-    like = (support[company.row] < settings.min_requests) | (
-        support[company.col] <= LIKE_SIZE * support[company.row]
-    )
-    total = support.copy()
-    np.add.at(total, company.row[like], support[company.col[like]])
-    in_company = np.isin(np.arange(small.shape[0]), company.row[like])
-    return np.asarray(in_company & (total[: small.shape[0]] >= settings.min_requests))
+    company = _filled_alike(batch, members, grams, settings) + _of_one_pool(batch, members)
+    total = support + company.sign() @ support
+    in_company = (np.diff(company.indptr) > 0) & (total >= settings.min_requests)
+    return np.asarray(in_company[: small.shape[0]])
 
 
 def _filled_alike(
@@ -152,15 +140,13 @@ def _filled_alike(
     return sparse.csr_matrix((ones, (near[alike.row], near[alike.col])), shape=(len(grams),) * 2)
 
 
-def _of_one_pool(batch: Batch, members: sparse.csr_matrix, small: int) -> sparse.csr_matrix:
-    """Tell which families the accounts of small ones send, too, beyond chance (`evidence.pools`), (f, f) CSR."""
+def _of_one_pool(batch: Batch, members: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Tell which others the accounts of each family send beyond chance, half of them one other, or several together, (f, f) CSR."""
     sent = (members @ batch.senders()).sign().tocsr()
-    size = np.diff(sent.indptr)
-    both = (sent[:small] @ sent.T).tocoo()
-    fewer, more = np.minimum(size[both.row], size[both.col]), np.maximum(size[both.row], size[both.col])
-    count = both.data.astype(np.int64)
-    p_value = stats.hypergeometric(count, len(batch.accounts), more, fewer)
-    same = (both.row != both.col) & (count >= np.maximum(FEWEST_SHARED, SHARED_POOL * fewer))
-    same &= p_value < POOL_OVERLAP_P
-    ones = np.ones(int(same.sum()))
-    return sparse.csr_matrix((ones, (both.row[same], both.col[same])), shape=(len(size),) * 2)
+    pairs = overlapping_pools(sent)
+    joint = sent_by_connected(sent, pairs)
+    same = pairs.mostly | (pairs.connected & joint[pairs.one])
+    back = pairs.mostly | (pairs.connected & joint[pairs.other])
+    row = np.concatenate([pairs.one[same], pairs.other[back]])
+    column = np.concatenate([pairs.other[same], pairs.one[back]])
+    return sparse.csr_matrix((np.ones(len(row)), (row, column)), shape=(members.shape[0],) * 2)
