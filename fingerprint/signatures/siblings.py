@@ -74,7 +74,7 @@ def siblings(
     alike = filled.tocoo()
     known = np.flatnonzero(original >= 0)
     languages = pairs.mostly & of_two_languages(wording, pairs.one, pairs.other)
-    same = languages | _one_template(wording, pairs, languages)
+    same = languages | _one_template(wording, pairs)
     one = np.concatenate([alike.row, pairs.one[same], translated[0], known]).astype(np.int64)
     other = np.concatenate([alike.col, pairs.other[same], translated[1], original[known]]).astype(np.int64)
     joined = born[one] | born[other]
@@ -119,12 +119,11 @@ def of_one_pool(members: sparse.csr_matrix, senders: sparse.csr_matrix) -> tuple
     return code // max(len(size), 1), code % max(len(size), 1), np.isin(code, alone)
 
 
-def _one_template(wording: Wording, pairs: OnePool, languages: Bools) -> Bools:
+def _one_template(wording: Wording, pairs: OnePool) -> Bools:
     """Tell which pairs (p,) of families of one pool are of one template.
 
     Wordings of it say the same, and are filled alike. Parts of it stand together in some prompts; or they are short, and
-    say something alike, and are filled alike: two such families are two templates, but three are parts of one, where wordings and
-    languages of a part count once. languages: (p,) bool, as `of_two_languages` tells.
+    say something alike, and are filled alike: two such families are two templates, but three are parts of one.
     """
     listed = list(zip(pairs.one.tolist(), pairs.other.tolist(), strict=True))
     meaning = np.array([wording.similarity(i, np.array([j]))[0] for i, j in listed]).reshape(len(listed))
@@ -137,14 +136,12 @@ def _one_template(wording: Wording, pairs: OnePool, languages: Bools) -> Bools:
         for (i, j), likely in zip(listed, same, strict=True)
         if likely
     ]
-    part = components(pairs.one[same | languages], pairs.other[same | languages], len(sentences))
     most = np.where(pairs.prompts.mixed >= MOSTLY_MIXED, WORDING_UNLIKE, MIXED_UNLIKE)
     same |= (pairs.prompts.mixed >= MIXED_SHARE) & (unlike <= most)
     least = np.where(longer <= PART_SENTENCES, PART_MEANING, WORDING_MEANING)
     parts = (meaning >= least) & (unlike <= PART_UNLIKE)
     group = components(pairs.one[same | parts], pairs.other[same | parts], len(sentences))
-    different = np.bincount(np.unique(np.stack([group, part]), axis=1)[0], minlength=len(sentences))
-    return np.asarray(same | (parts & (different[group[pairs.one]] >= FEWEST_PARTS)))
+    return np.asarray(same | (parts & (np.bincount(group)[group[pairs.one]] >= FEWEST_PARTS)))
 
 
 def _other_steps(one: FloatArray, other: FloatArray) -> bool:
