@@ -1,9 +1,9 @@
-"""Templates that are no families by themselves: frames of one question, wordings in several languages.
+"""Templates too small to be families by themselves: frames of one question, wordings in several languages.
 
-A campaign that deals its requests over six frames sends few prompts in each. Families are looked for once more
+A campaign that deals its requests over six frames sends few prompts in each. Small families are looked for once more
 among the prompts in no family, with half as many prompts, and stay where others belong to them: families that are
 filled with the same things, or that the same accounts send. Together they must have as many prompts as a family
-needs (D-206). Some have as many by themselves, but nothing else proved them (D-358).
+needs (D-206).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
+from fingerprint.base import stats
 from fingerprint.base.types import Bools, HashArray, IntArray
 from fingerprint.discovery.batch import Batch, part_of
 from fingerprint.discovery.discover import Discovery, discover_in
@@ -23,13 +24,17 @@ from fingerprint.discovery.proof import MIN_LONG_CORE
 from fingerprint.discovery.same_fillings import same_fillings
 from fingerprint.discovery.shared_ngrams import shared_grams
 from fingerprint.domain.settings import Settings
-from fingerprint.evidence.pools import overlapping_pools, sent_by_connected
+from fingerprint.evidence.null_models import POOL_OVERLAP_P
+from fingerprint.evidence.pools import SHARED_POOL
 
 FEWER = 2
 """A frame needs so many times fewer prompts than a family."""
 
 LIKE_SIZE = 3
-"""Frames of one question are at most so many times larger than each other, and than a family must be."""
+"""Frames of one question are at most so many times larger than each other."""
+
+FEWEST_SHARED = 3
+"""Accounts that send two families of one pool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,8 @@ def add_frames(batch: Batch, discovery: Discovery, small: Small, settings: Setti
     more, prompts = small.more, small.prompts
     if more is None:
         return discovery
-    new = np.flatnonzero(
-        (more.families.size >= MIN_LONG_CORE) & (more.families.support < LIKE_SIZE * settings.min_requests)
-    )
+    support = more.families.support
+    new = np.flatnonzero((more.families.size >= MIN_LONG_CORE) & (support < settings.min_requests))
     if not len(new):
         return discovery
     members = more.families.members[new].tocsr()
@@ -124,10 +128,9 @@ def _has_company(
         [small, members_of(discovery.label, len(discovery.families)).astype(small.dtype)], format="csr"
     )
     support = np.diff(members.indptr)
-    company = _filled_alike(batch, members, grams, settings) + _of_one_pool(batch, members)
+    company = _filled_alike(batch, members, grams, settings) + _of_one_pool(batch, members, small.shape[0])
     total = support + company.sign() @ support
-    in_company = (np.diff(company.indptr) > 0) & (total >= settings.min_requests)
-    return np.asarray(in_company[: small.shape[0]])
+    return np.asarray(total[: small.shape[0]] >= settings.min_requests)
 
 
 def _filled_alike(
@@ -140,13 +143,15 @@ def _filled_alike(
     return sparse.csr_matrix((ones, (near[alike.row], near[alike.col])), shape=(len(grams),) * 2)
 
 
-def _of_one_pool(batch: Batch, members: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Tell which others the accounts of each family send beyond chance, half of them one other, or several together, (f, f) CSR."""
+def _of_one_pool(batch: Batch, members: sparse.csr_matrix, small: int) -> sparse.csr_matrix:
+    """Tell which families the accounts of small ones send, too, beyond chance (`evidence.pools`), (f, f) CSR."""
     sent = (members @ batch.senders()).sign().tocsr()
-    pairs = overlapping_pools(sent)
-    joint = sent_by_connected(sent, pairs)
-    same = pairs.mostly | (pairs.connected & joint[pairs.one])
-    back = pairs.mostly | (pairs.connected & joint[pairs.other])
-    row = np.concatenate([pairs.one[same], pairs.other[back]])
-    column = np.concatenate([pairs.other[same], pairs.one[back]])
-    return sparse.csr_matrix((np.ones(len(row)), (row, column)), shape=(members.shape[0],) * 2)
+    size = np.diff(sent.indptr)
+    both = (sent[:small] @ sent.T).tocoo()
+    fewer, more = np.minimum(size[both.row], size[both.col]), np.maximum(size[both.row], size[both.col])
+    count = both.data.astype(np.int64)
+    p_value = stats.hypergeometric(count, len(batch.accounts), more, fewer)
+    same = (both.row != both.col) & (count >= np.maximum(FEWEST_SHARED, SHARED_POOL * fewer))
+    same &= p_value < POOL_OVERLAP_P
+    ones = np.ones(int(same.sum()))
+    return sparse.csr_matrix((ones, (both.row[same], both.col[same])), shape=(len(size),) * 2)

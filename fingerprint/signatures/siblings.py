@@ -12,12 +12,24 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from fingerprint.base import stats
 from fingerprint.base.sparse import components
 from fingerprint.base.types import Bools, FloatArray, Ids, IntArray
 from fingerprint.discovery.filling_kinds import Resemblance
-from fingerprint.evidence.pools import in_joint_pools, of_like_size, overlapping_pools
-from fingerprint.signatures.translations import of_two_languages
+from fingerprint.evidence.null_models import POOL_OVERLAP_P
+from fingerprint.signatures.translations import FEWEST_SHARED, of_two_languages
 from fingerprint.signatures.variants import Wording
+
+SHARED_POOL = 0.5
+"""Families are sent by one pool if at least this share of the smaller one's accounts send both (D-161), or of each one's
+accounts other families that they have accounts in common with (D-347)."""
+
+CONNECTED_P = 1e-4
+"""Two families have accounts in common beyond chance if it is rarer than this (hypergeometric tail); whether these and
+others of the kind are sent by one pool is asked of all of them together (`POOL_OVERLAP_P`)."""
+
+LARGER_POOL = 3
+"""... and one language has at most so many times the accounts of another: busy accounts are among the many senders of anything."""
 
 FEWEST_SAID, SURELY_SAID = 2, 0.2
 """Sentences of a template from which on two that say the same are one; single ones are alike by chance, and must say it by
@@ -74,7 +86,7 @@ def siblings(
     alike = filled.tocoo()
     known = np.flatnonzero(original >= 0)
     languages = pairs.mostly & of_two_languages(wording, pairs.one, pairs.other)
-    same = languages | _one_template(wording, pairs)
+    same = languages | _one_template(wording, pairs, languages)
     one = np.concatenate([alike.row, pairs.one[same], translated[0], known]).astype(np.int64)
     other = np.concatenate([alike.col, pairs.other[same], translated[1], original[known]]).astype(np.int64)
     joined = born[one] | born[other]
@@ -98,7 +110,7 @@ def filled_by_like_size(
     original, which what is filled like a variant belongs to.
     """
     pairs = filled.tocoo()
-    near = of_like_size(np.diff(members.indptr), pairs.row, pairs.col)
+    near = _of_like_size(np.diff(members.indptr), pairs.row, pairs.col)
     row, column = owner[pairs.row[near]], owner[pairs.col[near]]
     return sparse.csr_matrix((np.ones(len(row), np.bool_), (row, column)), shape=filled.shape)
 
@@ -111,19 +123,56 @@ def of_one_pool(members: sparse.csr_matrix, senders: sparse.csr_matrix) -> tuple
     """
     pool = (members @ senders).sign().tocsr()
     size = np.diff(pool.indptr)
-    pairs = overlapping_pools(pool)
-    row, column = in_joint_pools(pool, pairs)
-    mostly, joint = pairs.mostly & of_like_size(size, pairs.one, pairs.other), of_like_size(size, row, column)
-    alone = pairs.one[mostly] * len(size) + pairs.other[mostly]
-    code = np.union1d(alone, row[joint] * len(size) + column[joint])
-    return code // max(len(size), 1), code % max(len(size), 1), np.isin(code, alone)
+    shared = sparse.triu(pool @ pool.T, k=1).tocoo()
+    near = (shared.data >= FEWEST_SHARED) & _of_like_size(size, shared.row, shared.col)
+    one, other, both = (x[near].astype(np.int64) for x in (shared.row, shared.col, shared.data))
+    smaller, larger = np.minimum(size[one], size[other]), np.maximum(size[one], size[other])
+    chance = stats.hypergeometric(both, senders.shape[1], larger, smaller)
+    mostly = (both >= SHARED_POOL * smaller) & (chance < POOL_OVERLAP_P)
+    connected = chance < CONNECTED_P
+    row, column = _pairs_within(_joint_pools(pool, one[connected], other[connected]))
+    joint = _of_like_size(size, row, column)
+    code = one * len(size) + other
+    pairs = np.union1d(code[mostly], row[joint] * len(size) + column[joint])
+    return pairs // max(len(size), 1), pairs % max(len(size), 1), np.isin(pairs, code[mostly])
 
 
-def _one_template(wording: Wording, pairs: OnePool) -> Bools:
+def _joint_pools(pool: sparse.csr_matrix, one: IntArray, other: IntArray) -> IntArray:
+    """Return the number of the joint pool that sends each family (f, a), (f,), -1 for none; one, other: (p,) pairs connected."""
+    count, accounts = pool.shape
+    connected = sparse.csr_matrix((np.ones(len(one)), (one, other)), shape=(count, count))
+    others = ((connected + connected.T) @ pool).sign().tocsr()
+    size, elsewhere = np.diff(pool.indptr), np.diff(others.indptr)
+    inside = np.asarray(pool.multiply(others).sum(axis=1)).ravel().astype(np.int64)
+    whole = (inside >= FEWEST_SHARED) & (inside >= SHARED_POOL * size)
+    whole[whole] = (
+        stats.hypergeometric(inside[whole], accounts, elsewhere[whole], size[whole]) < POOL_OVERLAP_P
+    )
+    both = whole[one] & whole[other]
+    group = components(one[both], other[both], count).astype(np.int64)
+    return np.where(whole, group, -1)
+
+
+def _pairs_within(group: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the pairs (p,) of things in one group, the lower number first; group: (f,) numbers, -1 for none."""
+    ones = sparse.csr_matrix(
+        (np.ones(int((group >= 0).sum())), (np.flatnonzero(group >= 0), group[group >= 0])),
+        shape=(len(group), int(group.max(initial=0)) + 1),
+    )
+    pairs = sparse.triu(ones @ ones.T, k=1).tocoo()
+    return pairs.row.astype(np.int64), pairs.col.astype(np.int64)
+
+
+def _of_like_size(size: IntArray | Ids, one: IntArray | Ids, other: IntArray | Ids) -> Bools:
+    return np.asarray(np.maximum(size[one], size[other]) <= LARGER_POOL * np.minimum(size[one], size[other]))
+
+
+def _one_template(wording: Wording, pairs: OnePool, languages: Bools) -> Bools:
     """Tell which pairs (p,) of families of one pool are of one template.
 
     Wordings of it say the same, and are filled alike. Parts of it stand together in some prompts; or they are short, and
-    say something alike, and are filled alike: two such families are two templates, but three are parts of one.
+    say something alike, and are filled alike: two such families are two templates, but three are parts of one, where wordings and
+    languages of a part count once. languages: (p,) bool, as `of_two_languages` tells.
     """
     listed = list(zip(pairs.one.tolist(), pairs.other.tolist(), strict=True))
     meaning = np.array([wording.similarity(i, np.array([j]))[0] for i, j in listed]).reshape(len(listed))
@@ -136,12 +185,14 @@ def _one_template(wording: Wording, pairs: OnePool) -> Bools:
         for (i, j), likely in zip(listed, same, strict=True)
         if likely
     ]
+    part = components(pairs.one[same | languages], pairs.other[same | languages], len(sentences))
     most = np.where(pairs.prompts.mixed >= MOSTLY_MIXED, WORDING_UNLIKE, MIXED_UNLIKE)
     same |= (pairs.prompts.mixed >= MIXED_SHARE) & (unlike <= most)
     least = np.where(longer <= PART_SENTENCES, PART_MEANING, WORDING_MEANING)
     parts = (meaning >= least) & (unlike <= PART_UNLIKE)
     group = components(pairs.one[same | parts], pairs.other[same | parts], len(sentences))
-    return np.asarray(same | (parts & (np.bincount(group)[group[pairs.one]] >= FEWEST_PARTS)))
+    different = np.bincount(np.unique(np.stack([group, part]), axis=1)[0], minlength=len(sentences))
+    return np.asarray(same | (parts & (different[group[pairs.one]] >= FEWEST_PARTS)))
 
 
 def _other_steps(one: FloatArray, other: FloatArray) -> bool:

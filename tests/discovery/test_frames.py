@@ -115,33 +115,3 @@ def test_prompts_that_got_a_family_meanwhile_are_in_no_frame() -> None:
     later = add_frames(batch, since, small, SETTINGS)
     assert len(later.families) == 4  # half of a frame is none
     assert later.label[12:15].tolist() == [0, 0, 0]
-
-
-def without_second(found: Discovery) -> Discovery:
-    """The same discovery as if nothing had proved its second family."""
-    label = np.where(found.label == 1, -1, found.label).astype(np.int32)
-    return replace(found, families=found.families.take(np.array([0])), label=label)
-
-
-@pytest.mark.parametrize(("pool", "families"), [(6, 2), (0, 1)])
-def test_what_has_enough_prompts_but_no_proof_stays_in_company(pool: int, families: int) -> None:
-    random = np.random.default_rng(7)
-    sent = in_frames(random, frames=2, prompts=12, pool=pool)
-    batch = batch_of([*sent, *passers_by(random, 4_000)])
-    found = discover(batch, [], SETTINGS, lambda stage: None)
-    assert len(found.families) == 2
-    one = without_second(found)
-    assert len(add_frames(batch, one, find_small(batch, one, SETTINGS), SETTINGS).families) == families
-
-
-def test_accounts_that_send_several_families_together_are_company() -> None:
-    random = np.random.default_rng(8)
-    first, second = in_frames(random, frames=2, prompts=10)[:10], in_frames(random, frames=1, prompts=10)
-    second = [replace(s, account=f"other{n}") for n, s in enumerate(second)]
-    few = in_frames(random, frames=1, prompts=7)
-    own = [s.account for s in (*first[:3], *second[:3])]
-    shared = [replace(s, account=account) for s, account in zip(few, [*own, "alone"], strict=True)]
-    rest = passers_by(random, 4_000)
-    assert night([*first, *second, *shared, *rest]).families.support.tolist() == [10, 10, 7]
-    strangers = [replace(s, account=f"alone{n}") for n, s in enumerate(few)]
-    assert night([*first, *second, *strangers, *rest]).families.support.tolist() == [10, 10]

@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from fingerprint.evidence.pools import (
-    in_joint_pools,
-    overlapping_pools,
-    pool_groups,
-    sent_by_active_pools,
-    sent_by_connected,
-)
+from fingerprint.evidence.pools import pool_groups, sent_by_active_pools
 
 ACCOUNTS = 1_000
 
@@ -65,30 +59,3 @@ def test_accounts_that_send_much_else_are_met_by_chance(others: float, expected:
     volume = np.full(ACCOUNTS, 20.0)
     volume[:30] = others
     assert found(sent(range(30), range(8)), 0, volume=volume) == expected
-
-
-def test_a_family_is_sent_by_several_connected_ones_together() -> None:
-    both = [0, 1, 2, 20, 21, 22, 90]
-    matrix = sent(range(10), range(20, 30), both, range(500, 510))
-    pairs = overlapping_pools(matrix)
-    assert (pairs.one.tolist(), pairs.other.tolist()) == ([0, 1], [2, 2])
-    assert not pairs.mostly.any()
-    assert pairs.connected.all()
-    assert sent_by_connected(matrix, pairs).tolist() == [False, False, True, False]
-    # it is sent by them, but they are not of one pool with it
-    assert not len(in_joint_pools(matrix, pairs)[0])
-    # a third of one's accounts are not enough, nor are accounts in common with one of many
-    other = sent(range(10), [0, 1, 2, *range(91, 97)], [*range(700, 800), 0, 1, 2])
-    pairs = overlapping_pools(other)
-    connected = {
-        *zip(pairs.one[pairs.connected].tolist(), pairs.other[pairs.connected].tolist(), strict=True)
-    }
-    assert connected == {(0, 1)}
-    assert not sent_by_connected(other, pairs).any()
-
-
-def test_families_that_each_half_of_a_pool_sends_are_of_one_joint_pool() -> None:
-    dealt = [range(9), range(6, 15), [*range(12, 18), 0, 1, 2], range(600, 609)]
-    matrix = sent(*[list(pool) for pool in dealt])
-    one, other = in_joint_pools(matrix, overlapping_pools(matrix))
-    assert {*zip(one.tolist(), other.tolist(), strict=True)} == {(0, 1), (0, 2), (1, 2)}
