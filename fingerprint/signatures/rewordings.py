@@ -22,7 +22,7 @@ from fingerprint.domain.signature import Signature, Template
 from fingerprint.evidence.coactivity import Behaviour
 from fingerprint.signatures.adoption import adopt, owned_by, owners
 from fingerprint.signatures.describe import Described
-from fingerprint.signatures.siblings import OnePool, filled_by_like_size, of_one_pool, siblings
+from fingerprint.signatures.siblings import OnePool, of_one_pool, siblings
 from fingerprint.signatures.spread import spreads
 from fingerprint.signatures.translations import letters, translations
 from fingerprint.signatures.variants import MIN_SHARED_POOL, Wording, originals
@@ -140,8 +140,7 @@ def with_variants(
         [signatures[v].prototypes for v in np.flatnonzero(owner == f).tolist()] for f in range(len(owner))
     ]
     translated = translations(wording, worded, senders)
-    filled = filled_by_like_size(alike.filled, members, owner)
-    original = siblings(wording, born, original, filled, alike.pairs, translated)
+    original = siblings(wording, born, original, alike.filled, alike.pairs, translated)
     out = [
         replace(s, variant_of=signatures[original[f]].family_id) if original[f] >= 0 else s
         for f, s in enumerate(signatures)

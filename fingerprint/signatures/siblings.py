@@ -76,14 +76,14 @@ def siblings(
 ) -> Ids:
     """Return which family each new one is a variant of, (f,) int32, -1 = none, with siblings put together.
 
-    original: (f,) as `variants.originals` returns them. filled: (f, f) CSR, as `filled_by_like_size` returns it. translated: pairs,
+    original: (f,) as `variants.originals` returns them. filled: (f, f) CSR, families that are filled alike. translated: pairs,
     (p,) each, as `translations` returns them. Stored families are nobody's variants; among new ones the largest is the original.
     """
     count = len(born)
     if not count:
         return original
     prompts = np.diff(wording.members.indptr)
-    alike = filled.tocoo()
+    alike = _filled_by_like_size(filled, prompts)
     known = np.flatnonzero(original >= 0)
     languages = pairs.mostly & of_two_languages(wording, pairs.one, pairs.other)
     same = languages | _one_template(wording, pairs, languages)
@@ -100,19 +100,11 @@ def siblings(
     return out
 
 
-def filled_by_like_size(
-    filled: sparse.csr_matrix, members: sparse.csr_matrix, owner: Ids
-) -> sparse.csr_matrix:
-    """Return which families are filled alike, (f, f) CSR as `siblings` takes it, without pairs of a small and a large one.
-
-    What many senders fill in holds what few do by chance (D-160). filled: (f, f) CSR, as `same_fillings` returns it; members:
-    (f, n) CSR, the prompts that it compared, a stored variant's apart from its original's. owner: (f,) the row of each one's
-    original, which what is filled like a variant belongs to.
-    """
+def _filled_by_like_size(filled: sparse.csr_matrix, prompts: Ids) -> sparse.coo_matrix:
+    """Leave out pairs of a small family and a large one: what many senders fill in holds what few do by chance (D-160)."""
     pairs = filled.tocoo()
-    near = _of_like_size(np.diff(members.indptr), pairs.row, pairs.col)
-    row, column = owner[pairs.row[near]], owner[pairs.col[near]]
-    return sparse.csr_matrix((np.ones(len(row), np.bool_), (row, column)), shape=filled.shape)
+    near = _of_like_size(prompts, pairs.row, pairs.col)
+    return sparse.coo_matrix((pairs.data[near], (pairs.row[near], pairs.col[near])), shape=filled.shape)
 
 
 def of_one_pool(members: sparse.csr_matrix, senders: sparse.csr_matrix) -> tuple[IntArray, IntArray, Bools]:

@@ -12,14 +12,7 @@ from fingerprint.base.types import FloatArray
 from fingerprint.discovery.filling_kinds import Resemblance, resemblance
 from fingerprint.discovery.same_fillings import same_fillings
 from fingerprint.embedding.embedder import Embedder
-from fingerprint.signatures.siblings import (
-    PART_UNLIKE,
-    WORDING_UNLIKE,
-    OnePool,
-    filled_by_like_size,
-    of_one_pool,
-    siblings,
-)
+from fingerprint.signatures.siblings import PART_UNLIKE, WORDING_UNLIKE, OnePool, of_one_pool, siblings
 from fingerprint.signatures.variants import Wording
 
 ACCOUNTS = 2_000
@@ -52,7 +45,6 @@ def joined(
     born: tuple[bool, bool, bool] = (True, True, True),
     original: tuple[int, int, int] = (-1, -1, -1),
     filled: sparse.csr_matrix = NOTHING,
-    owner: tuple[int, int, int] = (0, 1, 2),
     same_words: bool = False,
     words: int = 12,
     cosines: Sequence[float] = (),
@@ -75,7 +67,6 @@ def joined(
     one, other, mostly = of_one_pool(members, senders)
     pairs = OnePool(one, other, mostly, Resemblance(np.full(len(one), unlike), np.full(len(one), mixed)))
     none = np.empty(0, np.int64)
-    filled = filled_by_like_size(filled, members, np.array(owner, np.int32))
     return siblings(
         wording, np.array(born), np.array(original, np.int32), filled, pairs, (none, none)
     ).tolist()
@@ -330,14 +321,6 @@ def test_variants_of_a_family_that_joins_another_go_with_it() -> None:
     alike = sparse.csr_matrix(np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=np.bool_))
     joined_all = joined(range(8), range(20, 31), range(4), original=(-1, -1, 0), filled=alike)
     assert joined_all == [1, -1, 1]
-
-
-def test_what_is_filled_like_a_stored_variant_is_one_of_its_original() -> None:
-    """Though all the prompts of the original and its variants together are many more."""
-    alike = sparse.csr_matrix(np.array([[0, 0, 0], [0, 0, 1], [0, 1, 0]], dtype=np.bool_))
-    stored = {"born": (False, False, True), "filled": alike, "owner": (0, 0, 2)}
-    assert joined(range(30), range(40, 48), range(50, 58), **stored) == [-1, -1, 0]
-    assert joined(range(30), range(40, 70), range(80, 88), **stored) == [-1, -1, -1]
 
 
 def in_frames(questions: list[str], frames: list[str]) -> sparse.csr_matrix:
