@@ -8,14 +8,13 @@ needs (D-206).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
 from fingerprint.base import stats
-from fingerprint.base.types import Bools, HashArray, IntArray
+from fingerprint.base.types import Bools, IntArray
 from fingerprint.discovery.batch import Batch, part_of
 from fingerprint.discovery.discover import Discovery, discover_in
 from fingerprint.discovery.families import members_of
@@ -86,8 +85,7 @@ def add_frames(batch: Batch, discovery: Discovery, small: Small, settings: Setti
     members = sparse.csr_matrix(
         (members.data, prompts[members.indices], members.indptr), shape=(len(new), batch.distinct)
     )
-    grams = [*_grams(more, new), *_grams(discovery, np.arange(len(discovery.families)))]
-    kept = new[_has_company(batch, discovery, members, grams, settings)]
+    kept = new[_has_company(batch, discovery, members, settings)]
     return with_families(batch, discovery, more, kept) if len(kept) else discovery
 
 
@@ -105,42 +103,28 @@ def _with_shared_text(
     return free[count >= MIN_LONG_CORE]
 
 
-def _grams(discovery: Discovery, families: IntArray) -> list[HashArray]:
-    """Return the n-grams of some families' cores, sorted."""
-    core = discovery.families.core
-    return [
-        discovery.shared.hashes[np.sort(core.indices[core.indptr[f] : core.indptr[f + 1]])] for f in families
-    ]
-
-
-def _has_company(
-    batch: Batch,
-    discovery: Discovery,
-    small: sparse.csr_matrix,
-    grams: Sequence[HashArray],
-    settings: Settings,
-) -> Bools:
+def _has_company(batch: Batch, discovery: Discovery, small: sparse.csr_matrix, settings: Settings) -> Bools:
     """Tell which small families (s,) others belong to, so that all have as many prompts as a family needs.
 
-    small: (s, n) CSR, their prompts. grams: sorted, of each of them, and then of each family of the discovery.
+    small: (s, n) CSR, their prompts.
     """
     members = sparse.vstack(
         [small, members_of(discovery.label, len(discovery.families)).astype(small.dtype)], format="csr"
     )
     support = np.diff(members.indptr)
-    company = _filled_alike(batch, members, grams, settings) + _of_one_pool(batch, members, small.shape[0])
+    company = _filled_alike(batch, members, support, settings) + _of_one_pool(batch, members, small.shape[0])
     total = support + company.sign() @ support
     return np.asarray(total[: small.shape[0]] >= settings.min_requests)
 
 
 def _filled_alike(
-    batch: Batch, members: sparse.csr_matrix, grams: Sequence[HashArray], settings: Settings
+    batch: Batch, members: sparse.csr_matrix, support: IntArray, settings: Settings
 ) -> sparse.csr_matrix:
     """Tell which families of like size are filled with the same things, (f, f) CSR."""
-    near = np.flatnonzero(np.diff(members.indptr) < LIKE_SIZE * settings.min_requests)
-    alike = same_fillings(batch.texts_of, members[near], [grams[f] for f in near.tolist()]).tocoo()
+    near = np.flatnonzero(support < LIKE_SIZE * settings.min_requests)
+    alike = same_fillings(batch.texts_of, members[near]).tocoo()
     ones = np.ones(alike.nnz)
-    return sparse.csr_matrix((ones, (near[alike.row], near[alike.col])), shape=(len(grams),) * 2)
+    return sparse.csr_matrix((ones, (near[alike.row], near[alike.col])), shape=(len(support),) * 2)
 
 
 def _of_one_pool(batch: Batch, members: sparse.csr_matrix, small: int) -> sparse.csr_matrix:

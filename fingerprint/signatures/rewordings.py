@@ -80,7 +80,7 @@ def rewordings(
     families = len(described.signatures)
     members = members_of(described.assignment.label, families)
     with ThreadPoolExecutor(1) as aside:
-        filled = aside.submit(same_fillings, texts, members, [s.grams for s in described.signatures])
+        filled = aside.submit(same_fillings, texts, members)
         spoken = said_by_others(batch.senders(), texts, described.signatures, members, embed)
         # a stored variant's prompts count for its original
         whole = members_of(owned_by(described.assignment.label, owners(described.signatures)), families)

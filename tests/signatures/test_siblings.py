@@ -17,7 +17,6 @@ from fingerprint.signatures.variants import Wording
 
 ACCOUNTS = 2_000
 NOTHING = sparse.csr_matrix((3, 3), dtype=np.bool_)
-NO_GRAMS = np.empty(0, dtype=np.uint64)
 
 
 def pools(*accounts: Sequence[int]) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
@@ -329,7 +328,7 @@ def in_frames(questions: list[str], frames: list[str]) -> sparse.csr_matrix:
     family = np.repeat(np.arange(len(frames)), len(questions))
     rows = np.arange(len(sent))
     members = sparse.csr_matrix((np.ones(len(rows)), (family, rows)), shape=(len(frames), len(rows)))
-    return same_fillings(batch.texts_of, members, [NO_GRAMS] * len(frames))
+    return same_fillings(batch.texts_of, members)
 
 
 def test_frames_around_the_same_questions_are_filled_alike() -> None:
@@ -351,7 +350,7 @@ def test_all_families_texts_are_read_together_so_many_at_once(monkeypatch: pytes
         asked.extend(prompts.tolist())
         return texts(prompts)
 
-    assert not same_fillings(read, members, [NO_GRAMS] * 2).nnz
+    assert not same_fillings(read, members).nnz
     assert asked == list(range(40))
 
 
@@ -374,4 +373,4 @@ def test_no_families() -> None:
     )
     embed = Embedder.load("static").encode
     assert not len(resemblance(batch_of([]).texts_of, nothing, [], none, none, embed).unlike)
-    assert same_fillings(batch_of([]).texts_of, nothing, []).shape == (0, 0)
+    assert same_fillings(batch_of([]).texts_of, nothing).shape == (0, 0)
