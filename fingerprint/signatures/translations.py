@@ -8,6 +8,7 @@ languages. Orders are compared as Needleman & Wunsch 1970 align sequences, witho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from unicodedata import east_asian_width
 
@@ -28,6 +29,9 @@ LONGER = 2.0
 WIDE_LETTERS = 3
 """Letters of an alphabet that a Chinese, Japanese or Korean character stands for (D-352)."""
 
+_NARROW = re.compile(r"[\x00-\u10ff]+")
+"""Characters below those of Korean, none of which is wide: whole templates are passed over at once."""
+
 FEWEST_IN_ORDER = 5
 """Sentences from which on their order tells: there are 120 orders of five."""
 
@@ -43,7 +47,8 @@ COMMON_RARE_SHARE = 0.2
 
 def letters(text: str) -> int:
     """Return how long a text is in letters of an alphabet; characters that are wide in East Asia (UAX #11) stand for several."""
-    return sum(WIDE_LETTERS if east_asian_width(character) in "WF" else 1 for character in text)
+    wide = sum(east_asian_width(character) in "WF" for character in _NARROW.sub("", text))
+    return len(text) + (WIDE_LETTERS - 1) * wide
 
 
 def of_two_languages(wording: Wording, one: IntArray, other: IntArray) -> Bools:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from fingerprint.base.jit import kernel
 from fingerprint.base.simd import copy
 from fingerprint.base.types import Bools, Bytes, IntArray
-from fingerprint.traffic.json_texts import blank_end, same, text_stop
+from fingerprint.traffic.json_texts import blank_end, text_stop, word_at
 from fingerprint.traffic.sources import Lines
 
 DEEPEST = 64
@@ -216,7 +216,7 @@ def _next(
         return -1, o, False
     tells = False
     if lists == 0:
-        tells = depth == 1 and _is_told(data, i + 1, stop, told)
+        tells = depth == 1 and word_at(data, i + 1, stop, told) >= 0
         o = _written(data, i + 1, stop, shape, o)
     i = blank_end(data, stop + 1, end)
     if i >= end or data[i] != _COLON:
@@ -231,15 +231,6 @@ def _written(data: Bytes, i: int, end: int, shape: Bytes, o: int) -> int:
     copy(shape, o, data, i, end - i)
     shape[o + end - i] = _QUOTE
     return o + end - i + 1
-
-
-@kernel
-def _is_told(data: Bytes, i: int, end: int, told: tuple[Bytes, IntArray]) -> bool:
-    names, ends = told
-    for n in range(len(ends) - 1):
-        if ends[n + 1] - ends[n] == end - i and same(data, i, names, ends[n], end - i):
-            return True
-    return False
 
 
 @kernel

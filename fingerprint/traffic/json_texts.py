@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fingerprint.base.jit import kernel
 from fingerprint.base.simd import WIDE, copy, lowest, within
-from fingerprint.base.types import Bytes
+from fingerprint.base.types import Bytes, IntArray
 from fingerprint.domain.schemas import SECTION_MARK, SYSTEM_END
 from fingerprint.text.characters import encode
 from fingerprint.traffic.json_characters import character, code_unit, plain_end
@@ -20,6 +20,16 @@ def same(a: Bytes, at: int, b: Bytes, there: int, size: int) -> bool:
     while k < size and a[at + k] == b[there + k]:
         k += 1
     return k == size
+
+
+@kernel
+def word_at(data: Bytes, i: int, end: int, words: tuple[Bytes, IntArray]) -> int:
+    """Return which word stands from `i` to `end`, -1 for none; words: the bytes of all, (b,), and where each begins, (w + 1,)."""
+    table, begins = words
+    for n in range(len(begins) - 1):
+        if begins[n + 1] - begins[n] == end - i and same(data, i, table, begins[n], end - i):
+            return n
+    return -1
 
 
 @kernel

@@ -13,7 +13,7 @@ from fingerprint.base.strings import strings
 from fingerprint.base.types import Bools, Bytes, IntArray
 from fingerprint.domain.schemas import TURN_END
 from fingerprint.traffic.json_characters import text_end
-from fingerprint.traffic.json_texts import blank_end, copy_text, same
+from fingerprint.traffic.json_texts import blank_end, copy_text, word_at
 from fingerprint.traffic.messages import REDACTED
 
 _QUOTE, _COMMA, _OBJECT, _END_OBJECT, _LIST, _END_LIST, _N = map(ord, '",{}[]n')
@@ -92,7 +92,7 @@ def _list(
                 out[1][u] = _TURN
                 u += 1
             begin, u = u, copy_text(data, begin, stop, out[1], u)
-            if _word(out[1], begin, u, words) > _TOOL:
+            if word_at(out[1], begin, u, words) > _TOOL:
                 return -1, -1
         i = blank_end(data, i, end)
     return s, u
@@ -108,7 +108,7 @@ def _message(data: Bytes, i: int, words: tuple[Bytes, IntArray]) -> tuple[int, i
         if data[i] == _COMMA:
             i = blank_end(data, i + 1, end)
         name_end = text_end(data, i + 1, end)
-        name = _word(data, i + 1, name_end, words)
+        name = word_at(data, i + 1, name_end, words)
         i = blank_end(data, name_end + 1, end)  # at the colon
         i = blank_end(data, i + 1, end)
         after = _value_end(data, i)
@@ -117,7 +117,7 @@ def _message(data: Bytes, i: int, words: tuple[Bytes, IntArray]) -> tuple[int, i
                 return i, _NO_WORD, -1, -1
             seen |= 1 << name
             if name == _ROLE and data[i] == _QUOTE:
-                role = _word(data, i + 1, after - 1, words)
+                role = word_at(data, i + 1, after - 1, words)
             elif name == _CONTENT and data[i] == _QUOTE:
                 begin, stop = i + 1, after - 1
             elif name != _CONTENT or data[i] != _N:
@@ -127,16 +127,6 @@ def _message(data: Bytes, i: int, words: tuple[Bytes, IntArray]) -> tuple[int, i
     if not known or (begin < 0 and role in (_SYSTEM, _USER)):
         role = _NO_WORD
     return i + 1, role, begin, stop
-
-
-@kernel
-def _word(data: Bytes, i: int, end: int, words: tuple[Bytes, IntArray]) -> int:
-    """Return which of the words stands from `i` to `end`, _NO_WORD for none."""
-    table, ends = words
-    for n in range(len(ends) - 1):
-        if ends[n + 1] - ends[n] == end - i and same(data, i, table, ends[n], end - i):
-            return n
-    return _NO_WORD
 
 
 @kernel

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support.crafted import Sent, record_batch, words
-from support.large_nights import assigned, by_disk, worked
+from support.crafted import Sent, words
+from support.large_nights import assigned, by_disk, day_file, worked
 from support.new_wordings import passers_by, sent_by_a_pool
 
 DAY = 86_400
@@ -31,11 +30,9 @@ def day(random: np.random.Generator) -> list[Sent]:
 def test_a_sample_of_a_third_finds_what_stands_in_a_carrier_and_what_is_reworded_everywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = record_batch(day(np.random.default_rng(5))).to_pylist()
-    lines = [json.dumps({**row, "timestamp": row["timestamp"].isoformat()}) for row in rows]
-    (tmp_path / "day.jsonl").write_text("\n".join(lines))
+    traffic = day_file(tmp_path, day(np.random.default_rng(5)))
     by_disk(monkeypatch, 200_000)
-    worked(tmp_path / "day.jsonl", tmp_path / "home")
+    worked(traffic, tmp_path / "home")
     family = assigned(tmp_path / "home")
     inside, users, reworded = (
         max(set(part), key=part.tolist().count) for part in (family[INSIDE], family[USERS], family[REWORDED])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support.crafted import Sent, record_batch, words
-from support.large_nights import assigned, by_disk, worked
+from support.crafted import Sent, words
+from support.large_nights import assigned, by_disk, day_file, worked
 
 DAY = 86_400
 APPS, EACH, ACCOUNTS, LARGE = 16, 32, 3, 800
@@ -42,12 +41,10 @@ def day(random: np.random.Generator) -> list[Sent]:
 def test_a_shared_opening_does_not_hide_small_applications_from_later_samples(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = record_batch(day(np.random.default_rng(5))).to_pylist()
-    lines = [json.dumps({**row, "timestamp": row["timestamp"].isoformat()}) for row in rows]
-    (tmp_path / "day.jsonl").write_text("\n".join(lines))
+    traffic = day_file(tmp_path, day(np.random.default_rng(5)))
     # about five prompts of each application, and more when the large one is known
     by_disk(monkeypatch, 90_000)
-    worked(tmp_path / "day.jsonl", tmp_path / "home")
+    worked(traffic, tmp_path / "home")
     family = assigned(tmp_path / "home")[LARGE:].reshape(APPS, EACH)
     own = [max(set(part), key=part.tolist().count) for part in family]
     assert "" not in own

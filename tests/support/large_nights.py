@@ -1,7 +1,9 @@
-"""What several test files make alike: agreement, assigned, by_disk, families, same, worked."""
+"""What several test files make alike: agreement, assigned, by_disk, day_file, families, same, worked."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,21 @@ from fingerprint.domain.settings import Home
 from fingerprint.jobs import nightly
 from fingerprint.nights import memory
 from fingerprint.store.store import Store
+from support.crafted import Sent, record_batch
 
 Column = npt.NDArray[Any]
 
 
 def worked(traffic: Path, home: Path) -> NightReport:
     return nightly.nightly([traffic], Home(home), assignments=home.with_suffix(".parquet"))
+
+
+def day_file(folder: Path, sent: Sequence[Sent]) -> Path:
+    """Write requests as JSON lines."""
+    rows = record_batch(sent).to_pylist()
+    path = folder / "day.jsonl"
+    path.write_text("\n".join(json.dumps({**row, "timestamp": row["timestamp"].isoformat()}) for row in rows))
+    return path
 
 
 def by_disk(patch: pytest.MonkeyPatch, sample: int) -> None:
