@@ -108,7 +108,7 @@ def _in_server(server: str, name: str) -> str:
 def store_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
     """What `Store.open` takes as url: None for SQLite in the home, or a fresh PostgreSQL database's.
 
-    It has nothing in it, but its tables where a test has a `store` in it: to make them anew for each takes a fifth of a second.
+    It has nothing in it, but its tables, made once for all, where a test has a `store` in it.
     """
     if request.param == "sqlite":
         yield None

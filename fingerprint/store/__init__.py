@@ -4,6 +4,6 @@ In: a night's signatures, tables and rows; imported signatures; labels and API k
 `domain`, lists filtered and paged in SQL, and histories as Arrow tables. Every method of `Store` is one transaction.
 
 Read `store.py` first, then `tables.py`. `rows.py` turns rows into records, `lists.py` lists them, `night_writer.py` and
-`signature_import.py` write; `database.py` opens, migrates and maps errors. A new table or column is a new file in
-`migrations/versions`.
+`signature_import.py` write; `database.py` opens and maps errors, `schema.py` makes the tables or migrates them. A new
+table or column goes into `tables.py` and, for homes of before, into a new file in `migrations/versions`; a test compares both.
 """

@@ -16,9 +16,9 @@ from fingerprint.base.private import private_file
 from fingerprint.domain.errors import StoreError, UsageError
 from fingerprint.domain.settings import Home
 from fingerprint.store.privacy import close_home
+from fingerprint.store.schema import bring_up_to_date, require_known, revision_of
 from fingerprint.store.tables import REVISION
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 15
 AGAIN = "run the same command again"
 CONNECT_TIMEOUT_S = 10
@@ -50,7 +50,7 @@ class Database:
                 close_home(Home(home))
             self._reads, self._writes = open_engines(parsed, read_only)
             try:
-                self._migrate(read_only)
+                self._bring_up_to_date(read_only)
                 self._inode = None if self._file is None else _inode(self._file)
             except BaseException:
                 self.close()
@@ -112,36 +112,21 @@ class Database:
                     f"{self.name}: deleted rows are still in its log, for another process reads it; {AGAIN}"
                 )
 
-    def _migrate(self, read_only: bool) -> None:
+    def _bring_up_to_date(self, read_only: bool) -> None:
         with self.reading() as connection:
-            revision = _revision(connection)
+            revision = revision_of(connection)
         if revision == REVISION:
             return
-        # Alembic takes 0.2 s to import, which a start on a database of today need not wait for
-        from alembic import command
-        from alembic.config import Config
-        from alembic.script import ScriptDirectory
-        from alembic.util import CommandError
-
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        try:
-            known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
-            if revision is not None and revision not in known:
-                raise StoreError(
-                    f"{self.name}: schema {REVISION} expected, {revision} found: a newer version of fingerprint made it"
-                )
-            if read_only:
-                raise StoreError(
-                    f"{self.name}: schema {REVISION} expected, {revision or 'an empty database'} found: "
-                    "run `fingerprint upgrade` on it once, as a user who may write to it"
-                )
-            with self.writing(alone=True) as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-            self.upgraded_from = revision
-        except CommandError as error:
-            raise StoreError(f"{self.name}: {error}") from error
+        if revision is not None:
+            require_known(revision, self.name)
+        if read_only:
+            raise StoreError(
+                f"{self.name}: schema {REVISION} expected, {revision or 'an empty database'} found: "
+                "run `fingerprint upgrade` on it once, as a user who may write to it"
+            )
+        with self.writing(alone=True) as connection:
+            bring_up_to_date(connection, self.name)
+        self.upgraded_from = revision
 
 
 @contextmanager
@@ -201,16 +186,9 @@ def stored_revision(home: Path, url: str | None) -> str | None:
         reads, _ = open_engines(parsed, read_only=True)
         try:
             with reads.begin() as connection:
-                return _revision(connection)
+                return revision_of(connection)
         finally:
             reads.dispose()
-
-
-def _revision(connection: sa.Connection) -> str | None:
-    """Return the database's schema, as Alembic writes it down; None for an empty database."""
-    if not sa.inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def database_url(home: Path | None, url: str | None) -> sa.URL:

@@ -1,4 +1,4 @@
-"""The database's tables, the same in SQLite and PostgreSQL; `migrations` makes them."""
+"""The database's tables, the same in SQLite and PostgreSQL; `schema` makes them, or migrations of what there was."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ nights = sa.Table(
     sa.Column("new_families", sa.BigInteger, nullable=False),
     sa.Column("flagged", sa.BigInteger, nullable=False),
     sa.Column("assigned", sa.BigInteger, nullable=False),
-    sa.Column("conversations", sa.BigInteger, nullable=False),
-    sa.Column("expected_false_flags", sa.Double, nullable=False),
+    sa.Column("conversations", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("expected_false_flags", sa.Double, nullable=False, server_default="0"),
     sa.Column("first_request", UtcTime),
     sa.Column("last_request", UtcTime),
     sa.Column("accounts", sa.BigInteger, nullable=False, server_default="0"),
@@ -103,7 +103,7 @@ families = sa.Table(
     sa.Column("campaign_id", sa.Text, sa.ForeignKey("campaigns.campaign_id"), index=True),
     sa.Column("accounts", sa.BigInteger, nullable=False),
     sa.Column("requests", sa.BigInteger, nullable=False),
-    sa.Column("conversations", sa.BigInteger, nullable=False),
+    sa.Column("conversations", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("first_seen", UtcTime, nullable=False),
     sa.Column("last_seen", UtcTime, nullable=False),
     sa.Column("per_day", sa.JSON, nullable=False),
@@ -112,10 +112,10 @@ families = sa.Table(
     sa.Column("reasons", sa.JSON, nullable=False),
     sa.Column("threshold", sa.Double, nullable=False),
     sa.Column("similarity", sa.Double, nullable=False),
-    sa.Column("usual", sa.Double, nullable=False),
+    sa.Column("usual", sa.Double, nullable=False, server_default="0"),
     sa.Column("words", sa.Double, nullable=False, server_default="1"),
-    sa.Column("seen", sa.BigInteger, nullable=False),
-    sa.Column("strays", sa.BigInteger, nullable=False),
+    sa.Column("seen", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("strays", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("grams", sa.LargeBinary, nullable=False),  # <u8
     sa.Column("weights", sa.LargeBinary, nullable=False),  # <f4
     sa.Column("prototypes", sa.LargeBinary, nullable=False),  # <f4, rows of the stamp's dimension
@@ -157,7 +157,7 @@ spread = sa.Table(
     sa.Column("account_id", sa.Text, primary_key=True),
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),
-    sa.Column("conversations", sa.BigInteger, nullable=False),
+    sa.Column("conversations", sa.BigInteger, nullable=False, server_default="0"),
     # all that is summed of a family, in its order
     sa.Index(None, "family_id", "day", "account_id", "requests", "conversations"),
     sa.Index(None, "account_id"),
@@ -171,7 +171,7 @@ activity = sa.Table(
     sa.Column("account_id", sa.Text, primary_key=True, index=True),
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),
-    sa.Column("conversations", sa.BigInteger, nullable=False),
+    sa.Column("conversations", sa.BigInteger, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 
@@ -192,7 +192,7 @@ accounts = sa.Table(
     sa.Column("score", sa.Double, nullable=False),
     sa.Column("flagged", sa.Boolean, nullable=False),
     sa.Column("requests", sa.BigInteger, nullable=False),
-    sa.Column("conversations", sa.BigInteger, nullable=False),
+    sa.Column("conversations", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("families", sa.JSON, nullable=False),
     sa.Column("evidence", sa.JSON, nullable=False),
     sa.Column("updated", UtcTime, nullable=False),
@@ -247,7 +247,7 @@ sessions = sa.Table(
     sa.Column("expires", UtcTime, nullable=False),
 )
 
-# triggers, made by the migrations, refuse to change or delete its rows
+# triggers, which `schema` makes, refuse to change or delete its rows
 audit = sa.Table(
     "audit",
     metadata,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.migrated import migrate
 
 from fingerprint.base.parallel import workers
 
@@ -26,11 +27,15 @@ def test_a_night_loads_only_what_it_needs() -> None:
     assert loaded.isdisjoint(("scipy.stats", "alembic", "torch", "sentence_transformers", "sklearn", "ray"))
 
 
-def test_a_database_of_today_is_opened_without_alembic(tmp_path: Path) -> None:
+def test_only_a_database_of_before_is_opened_with_alembic(tmp_path: Path) -> None:
+    """An empty one gets its tables without it, and one of today has them."""
     opens = f"from pathlib import Path\nfrom fingerprint.store.store import Store\nStore.open(Path({str(tmp_path)!r})).close()"
     loads = f"{opens}\nprint(json.dumps('alembic' in sys.modules))"
-    assert told(loads) is True
     assert told(loads) is False
+    assert told(loads) is False
+    (tmp_path / "fingerprint.db").unlink()
+    migrate(tmp_path, None, "0010_sessions")
+    assert told(loads) is True
 
 
 def test_commands_are_settled_before_the_heavy_libraries_come() -> None:

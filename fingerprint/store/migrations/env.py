@@ -1,4 +1,4 @@
-"""What Alembic runs: upgrades within the transaction of the connection that `database.migrate` hands over."""
+"""What Alembic runs: upgrades within the transaction of the connection that `schema.bring_up_to_date` hands over."""
 
 from alembic import context
 

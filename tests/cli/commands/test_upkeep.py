@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from support.migrated import migrate
 from support.service_client import running
 from support.small_traffic import TEMPLATES, done, failed, objects
 
@@ -110,18 +111,8 @@ def test_postgresql_is_backed_up_too(home: Path, tmp_path: Path, postgresql: str
 
 def older(home: Path) -> None:
     """Make a home's database one of an older version, by taking the last migration back, and its snapshot one that is lost."""
-    from alembic import command
-    from alembic.config import Config
-    from support.stored_nights import engine_of
-
-    from fingerprint.store.database import MIGRATIONS
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
     (home / "fingerprint.db").unlink()
-    with engine_of(home, None).begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0010_sessions")
+    migrate(home, None, "0010_sessions")
     shutil.rmtree(home / "snapshots")
 
 
