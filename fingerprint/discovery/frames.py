@@ -1,9 +1,9 @@
-"""Templates too small to be families by themselves: frames of one question, wordings in several languages.
+"""Templates that are no families by themselves: frames of one question, wordings in several languages.
 
-A campaign that deals its requests over six frames sends few prompts in each. Small families are looked for once more
+A campaign that deals its requests over six frames sends few prompts in each. Families are looked for once more
 among the prompts in no family, with half as many prompts, and stay where others belong to them: families that are
 filled with the same things, or that the same accounts send. Together they must have as many prompts as a family
-needs (D-206).
+needs (D-206). Some have as many by themselves, but nothing else proved them (D-358).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FEWER = 2
 """A frame needs so many times fewer prompts than a family."""
 
 LIKE_SIZE = 3
-"""Frames of one question are at most so many times larger than each other."""
+"""Frames of one question are at most so many times larger than each other, and than a family must be."""
 
 FEWEST_SHARED = 3
 """Accounts that send two families of one pool."""
@@ -77,8 +77,9 @@ def add_frames(batch: Batch, discovery: Discovery, small: Small, settings: Setti
     more, prompts = small.more, small.prompts
     if more is None:
         return discovery
-    support = more.families.support
-    new = np.flatnonzero((more.families.size >= MIN_LONG_CORE) & (support < settings.min_requests))
+    new = np.flatnonzero(
+        (more.families.size >= MIN_LONG_CORE) & (more.families.support < LIKE_SIZE * settings.min_requests)
+    )
     if not len(new):
         return discovery
     members = more.families.members[new].tocsr()
@@ -112,9 +113,17 @@ def _has_company(batch: Batch, discovery: Discovery, small: sparse.csr_matrix, s
         [small, members_of(discovery.label, len(discovery.families)).astype(small.dtype)], format="csr"
     )
     support = np.diff(members.indptr)
-    company = _filled_alike(batch, members, support, settings) + _of_one_pool(batch, members, small.shape[0])
-    total = support + company.sign() @ support
-    return np.asarray(total[: small.shape[0]] >= settings.min_requests)
+    company = (
+        _filled_alike(batch, members, support, settings) + _of_one_pool(batch, members, small.shape[0])
+    ).tocoo()
+    # what is large enough by itself, and yet unproven, is no frame of what is much larger: that is filled with it
+    like = (support[company.row] < settings.min_requests) | (
+        support[company.col] <= LIKE_SIZE * support[company.row]
+    )
+    total = support.copy()
+    np.add.at(total, company.row[like], support[company.col[like]])
+    in_company = np.isin(np.arange(small.shape[0]), company.row[like])
+    return np.asarray(in_company & (total[: small.shape[0]] >= settings.min_requests))
 
 
 def _filled_alike(

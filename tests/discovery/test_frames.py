@@ -115,3 +115,27 @@ def test_prompts_that_got_a_family_meanwhile_are_in_no_frame() -> None:
     later = add_frames(batch, since, small, SETTINGS)
     assert len(later.families) == 4  # half of a frame is none
     assert later.label[12:15].tolist() == [0, 0, 0]
+
+
+def without_second(found: Discovery) -> Discovery:
+    """The same discovery as if nothing had proved its second family."""
+    label = np.where(found.label == 1, -1, found.label).astype(np.int32)
+    return replace(found, families=found.families.take(np.array([0])), label=label)
+
+
+@pytest.mark.parametrize(("pool", "larger", "families"), [(6, 1, 2), (0, 1, 1), (6, 4, 1)])
+def test_what_has_enough_prompts_but_no_proof_stays_in_company_of_like_size(
+    pool: int, larger: int, families: int
+) -> None:
+    random = np.random.default_rng(7)
+    sent = [
+        *in_frames(random, frames=1, prompts=12 * larger, pool=pool),
+        *in_frames(random, frames=1, prompts=12, pool=pool),
+    ]
+    if not pool:
+        sent = [replace(s, account=f"stranger{n}") for n, s in enumerate(sent)]
+    batch = batch_of([*sent, *passers_by(random, 4_000)])
+    found = discover(batch, [], SETTINGS, lambda stage: None)
+    assert len(found.families) == 2
+    one = without_second(found)
+    assert len(add_frames(batch, one, find_small(batch, one, SETTINGS), SETTINGS).families) == families
