@@ -15,7 +15,7 @@ from numba import njit
 from scipy import sparse
 
 from fingerprint.base.hashing import GOLDEN, mix
-from fingerprint.base.sorting import holds
+from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.sparse import family_of
 from fingerprint.base.strings import buffers, cuts, strings
 from fingerprint.base.types import (
@@ -33,6 +33,7 @@ from fingerprint.evidence.shared_runs import of_families, runs_of, share_in_comm
 from fingerprint.evidence.word_vectors import in_other_script, word_vectors
 from fingerprint.text.licences import in_licences
 from fingerprint.text.masking import UUID
+from fingerprint.text.ngram_table import PlaceTable, is_member
 from fingerprint.text.ngrams import shingle, spans
 from fingerprint.text.tokenise import tokens
 
@@ -85,6 +86,21 @@ class FillingSample:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What some texts are filled with, by pairs (p,) of a family and a prompt.
+
+    length: (p,), vectors: (p, d), words: (p, w) as of a FillingSample. run, owner: (k,) hashed runs, and the pair of each.
+    """
+
+    pair: IntArray
+    length: Ids
+    run: HashArray
+    owner: IntArray
+    vectors: FloatArray
+    words: FloatArray
+
+
 def filling_sample(
     rows: sparse.csr_matrix,
     account: Ids,
@@ -101,6 +117,7 @@ def filling_sample(
     the normalised texts of distinct prompts by their ascending numbers. sizes: (n,) bytes of each.
     """
     shared = np.unique(np.concatenate([*grams, np.empty(0, dtype=np.uint64)]))
+    tables = PlaceTable.of(shared), PlaceTable.of(of_families(list(grams)))
     family, request = chosen_requests(rows, account)
     pair, at = np.unique(np.stack([family, prompt[request].astype(np.int64)]), axis=1, return_inverse=True)
     distinct, place = np.unique(pair[1], return_inverse=True)
@@ -108,26 +125,25 @@ def filling_sample(
     vectors: FloatArray | None = None
     words = np.zeros((pair.shape[1], WORDS_WIDTH), dtype=np.float32)
     runs, owners = [np.empty(0, dtype=np.uint64)], [np.empty(0, dtype=np.int64)]
-    known = of_families(list(grams))
     order = np.argsort(place, kind="stable")
-    for begin, end in cuts(sizes[distinct], CHUNK):
+
+    def read(piece: tuple[int, int]) -> _Piece:
+        begin, end = piece
         some = order[np.searchsorted(place[order], begin) : np.searchsorted(place[order], end)]
-        read = texts(distinct[begin:end])
         fillings, count, wording = _fillings(
-            pa.chunked_array(read).combine_chunks() if isinstance(read, pa.ChunkedArray) else read,
-            place[some] - begin,
-            pair[0, some],
-            shared,
-            known,
+            _flat(texts(distinct[begin:end])), place[some] - begin, pair[0, some], tables
         )
-        length[some] = count
         run, owner = runs_of(fillings, wording)
-        runs.append(run)
-        owners.append(some[owner])
-        part = embed(fillings)
-        vectors = np.zeros((pair.shape[1], part.shape[1]), dtype=np.float32) if vectors is None else vectors
-        vectors[some] = np.where((count >= MIN_TOKENS)[:, None], part, 0.0)
-        words[some] = _foreign_words(fillings)
+        return _Piece(some, count, run, some[owner], embed(fillings), _foreign_words(fillings))
+
+    for piece in in_order(read, cuts(sizes[distinct], CHUNK), threads=workers()):
+        some, length[piece.pair] = piece.pair, piece.length
+        runs.append(piece.run)
+        owners.append(piece.owner)
+        if vectors is None:
+            vectors = np.zeros((pair.shape[1], piece.vectors.shape[1]), dtype=np.float32)
+        vectors[some] = np.where((piece.length >= MIN_TOKENS)[:, None], piece.vectors, 0.0)
+        words[some] = piece.words
     every = np.zeros((0, 0), dtype=np.float32) if vectors is None else vectors
     at = at.ravel()
     common = _in_common(np.concatenate(runs), np.concatenate(owners), at, account[request])
@@ -184,27 +200,29 @@ def _in_common(run: HashArray, pair: IntArray, at: IntArray, sender: Ids) -> Dou
     return share_in_common(run[taken], request, sender, len(at))
 
 
-def _fillings(
-    texts: pa.LargeStringArray, row: IntArray, family: IntArray, shared: HashArray, known: HashArray
-) -> tuple[pa.LargeStringArray, Ids, HashArray]:
-    """Return what texts, by their rows (p,), hold beside the shared grams (sorted) and licences, how many tokens it is, and the wording.
+def _flat(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
 
-    family: (p,) whose template each is filled into. known: the grams of families, as `of_families` returns them.
+
+def _fillings(
+    texts: pa.LargeStringArray, row: IntArray, family: IntArray, tables: tuple[PlaceTable, PlaceTable]
+) -> tuple[pa.LargeStringArray, Ids, HashArray]:
+    """Return what texts, by their rows (p,), hold beside families' grams and licences, how many tokens it is, and the wording.
+
+    family: (p,) whose template each is filled into. tables: the grams of all families, and what `of_families` returns.
     """
+    shared, known = tables
     words = tokens(texts)
     shingles = shingle(words.hashes, words.section, words.row_offsets)
     covered = spans(words.section, words.row_offsets)
-    taken = shingles.hashes
-    if len(shared):
-        # what a licence says is nobody's filling, as it is nobody's template
-        taken = np.where(in_licences(shingles), shared[0], taken)
+    # what a licence says is nobody's filling, as it is nobody's template
+    taken = is_member(shingles.hashes, shared) | in_licences(shingles)
     data, offsets = buffers(texts)
     out, out_offsets, count = _beside_grams(
         (data, offsets),
         (words.row_offsets, words.starts, words.ends),
         (taken, covered.first, covered.last, shingles.offsets),
         row,
-        shared,
     )
     return strings(out, out_offsets), count, wordings(shingles, row, family, known)
 
@@ -213,11 +231,10 @@ def _fillings(
 def _beside_grams(
     text: tuple[Bytes, IntArray],
     token: tuple[IntArray, Ids, Ids],
-    gram: tuple[HashArray, IntArray, IntArray, IntArray],
+    gram: tuple[Bools, IntArray, IntArray, IntArray],
     row: IntArray,
-    known: HashArray,
 ) -> tuple[Bytes, IntArray, Ids]:
-    (data, offsets), (token_offsets, starts, ends), (hashes, first, last, gram_offsets) = text, token, gram
+    (data, offsets), (token_offsets, starts, ends), (taken, first, last, gram_offsets) = text, token, gram
     room = 0
     for p in range(len(row)):
         room += offsets[row[p] + 1] - offsets[row[p]] + 1
@@ -230,7 +247,7 @@ def _beside_grams(
         begin, end = token_offsets[row[p]], token_offsets[row[p] + 1]
         fixed = np.zeros(end - begin, dtype=np.bool_)
         for g in range(gram_offsets[row[p]], gram_offsets[row[p] + 1]):
-            if holds(known, hashes[g]):
+            if taken[g]:
                 fixed[first[g] - begin : last[g] - begin] = True
         for i in range(end - begin):
             if fixed[i]:

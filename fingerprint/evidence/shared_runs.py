@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from fingerprint.base.hashing import GOLDEN, mix
 from fingerprint.base.types import Doubles, HashArray, Ids, IntArray
-from fingerprint.text.ngram_table import is_member
+from fingerprint.text.ngram_table import PlaceTable, is_member
 from fingerprint.text.ngrams import Shingles, shingle
 from fingerprint.text.tokenise import tokens
 
@@ -32,11 +32,11 @@ def of_families(grams: list[HashArray]) -> HashArray:
     return np.unique(_within(np.concatenate([*grams, np.empty(0, dtype=np.uint64)]), family))
 
 
-def wordings(shingles: Shingles, row: IntArray, family: IntArray, known: HashArray) -> HashArray:
+def wordings(shingles: Shingles, row: IntArray, family: IntArray, known: PlaceTable) -> HashArray:
     """Return which wording of its family's template each request has, (p,) uint64: the least of the family's grams in it.
 
-    UNKNOWN where it has none, as another wording has. row: (p,) prompts of `shingles`. family: (p,) of each. known: as
-    `of_families` returns them.
+    UNKNOWN where it has none, as another wording has. row: (p,) prompts of `shingles`. family: (p,) of each. known: what
+    `of_families` returns.
     """
     count = np.diff(shingles.offsets)[row]
     first = np.cumsum(count) - count

@@ -125,7 +125,7 @@ def _claims(
     shift = np.uint64(64)
     while np.uint64(1) << (np.uint64(64) - shift) < np.uint64(64 * len(marks)):
         shift -= np.uint64(1)
-    seen_in = np.full(len(gram_at), -1, dtype=np.int64)
+    seen_in = np.zeros(len(gram_at), dtype=np.int32)  # the row that held each last, counted from 1
     overlap = np.zeros(len(least), dtype=np.int32)
     touched = np.empty(len(least), dtype=np.int32)
     room = len(offsets) + 16
@@ -140,10 +140,10 @@ def _claims(
             if not (marks[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1):
                 continue
             at = find_slot(slots, hashes[i], mixed)
-            if slots[at] == 0 or seen_in[entry[at]] == row:
+            if slots[at] == 0 or seen_in[entry[at]] == row + 1:
                 continue
             gram = entry[at]
-            seen_in[gram] = row
+            seen_in[gram] = row + 1
             for e in range(gram_at[gram], gram_at[gram + 1]):
                 if overlap[family[e]] == 0:
                     touched[met] = family[e]

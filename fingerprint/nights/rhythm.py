@@ -27,7 +27,7 @@ from fingerprint.domain.signature import Signature
 from fingerprint.nights.night import Night
 from fingerprint.nights.over_midnight import given
 from fingerprint.signatures.rewordings import NightFamilies
-from fingerprint.text.ngram_table import find_places
+from fingerprint.text.ngram_table import PlaceTable, find_places
 from fingerprint.text.ngrams import Shingles, shingle
 from fingerprint.text.tokenise import tokens
 
@@ -205,10 +205,10 @@ def _senders(group: IntArray, prompts: IntArray, begin: IntArray, account: Ids) 
 
 def _postings(night: Night, chosen: IntArray, hashes: HashArray) -> sparse.csr_matrix:
     """Return which of these sorted hashes (k,) each of the chosen prompts (p,) holds, (k, p) CSR of ones."""
-    parts = [sparse.csr_matrix((0, len(hashes)), dtype=np.float32)]
+    parts, table = [sparse.csr_matrix((0, len(hashes)), dtype=np.float32)], PlaceTable.of(hashes)
     for begin, end in cuts(night.sizes[chosen], CHUNK):
         grams = _shingles(night, chosen[begin:end])
-        at = find_places(grams.hashes, hashes)
+        at = find_places(grams.hashes, table)
         known = np.flatnonzero(at >= 0)
         row = np.repeat(np.arange(grams.prompts), np.diff(grams.offsets))[known]
         ones = np.ones(len(known), dtype=np.float32)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numba import njit
 
 from fingerprint.base.types import Bools, HashArray
-from fingerprint.text.ngram_table import is_member
+from fingerprint.text.ngram_table import PlaceTable, is_member
 from fingerprint.text.ngrams import GRAM, Shingles, shingle
 from fingerprint.text.tokenise import tokens
 
@@ -31,6 +31,11 @@ def licence_grams() -> HashArray:
     """Return the n-grams of the licences that the Open Source Initiative approved, (g,) uint64, sorted."""
     with as_file(files(__package__).joinpath("licences.npy")) as path:
         return np.asarray(np.load(path), dtype=np.uint64)
+
+
+@cache
+def _licence_table() -> PlaceTable:
+    return PlaceTable.of(licence_grams())
 
 
 def without_licences(shingles: Shingles) -> Shingles:
@@ -49,7 +54,7 @@ def in_licences(shingles: Shingles) -> Bools:
 
     One word may be another than in the licence, such as a name or a year.
     """
-    known = is_member(shingles.hashes, licence_grams())
+    known = is_member(shingles.hashes, _licence_table())
     return np.asarray(_runs(known, shingles.joined, FEWEST, GRAM), dtype=np.bool_)
 
 
@@ -57,14 +62,14 @@ def are_of_licences(sentences: pa.LargeStringArray) -> Bools:
     """Tell which normalised sentences (s,) are of a licence: OF_LICENCE of their n-grams, those at their edges apart, are."""
     read = tokens(sentences)
     shingles = shingle(read.hashes, read.section, read.row_offsets)
-    known = np.append(0, np.cumsum(is_member(shingles.hashes, licence_grams())))
+    known = np.append(0, np.cumsum(is_member(shingles.hashes, _licence_table())))
     held = known[shingles.offsets[1:]] - known[shingles.offsets[:-1]]
     return np.asarray((held > 0) & (held >= OF_LICENCE * (np.diff(shingles.offsets) - 2)))
 
 
 def own_grams(grams: HashArray) -> HashArray:
     """Return a stored core (g,) without what it holds of licences, if that is FEWEST n-grams or more."""
-    public = is_member(grams, licence_grams())
+    public = is_member(grams, _licence_table())
     return grams[~public] if np.count_nonzero(public) >= FEWEST else grams
 
 

@@ -7,6 +7,7 @@ the first bits of their hashes, and each part is counted in a small table of its
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -52,14 +53,28 @@ def find_shared(hashes: HashArray, offsets: IntArray, known: HashArray, least: i
     return np.concatenate(parts), ids
 
 
-def find_places(hashes: HashArray, known: HashArray) -> Ids:
+class PlaceTable(NamedTuple):
+    """Where distinct hashes stand, arranged once for many look-ups.
+
+    keys: (2^b,) uint64, a hash or 0 where the slot is empty. place: (2^b,) int32, the place of each.
+    """
+
+    keys: HashArray
+    place: Ids
+
+    @classmethod
+    def of(cls, known: HashArray) -> PlaceTable:
+        """Arrange distinct hashes (k,), none of which is 0."""
+        return cls(*_place_table(known))
+
+
+def find_places(hashes: HashArray, known: HashArray | PlaceTable) -> Ids:
     """Return where each hash (m,) stands among the distinct known ones, -1 where it does not."""
-    if not len(known):
-        return np.full(len(hashes), -1, dtype=np.int32)
-    return np.asarray(_look_up(hashes, known))
+    table = known if isinstance(known, PlaceTable) else PlaceTable.of(known)
+    return np.asarray(_look_up(hashes, table.keys, table.place))
 
 
-def is_member(hashes: HashArray, known: HashArray) -> Bools:
+def is_member(hashes: HashArray, known: HashArray | PlaceTable) -> Bools:
     """Tell which hashes (m,) are among the distinct known ones."""
     return find_places(hashes, known) >= 0
 
@@ -166,14 +181,19 @@ def _count_parts(
 
 
 @njit(cache=True, nogil=True)
-def _look_up(hashes: HashArray, known: HashArray) -> Ids:
+def _place_table(known: HashArray) -> tuple[HashArray, Ids]:
     size = _room(len(known))
-    keys, entry = np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.int32)
+    keys, place = np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.int32)
     for number in range(len(known)):
         at = find_slot(keys, known[number], xmx_mix(known[number]))
-        keys[at], entry[at] = known[number], number
+        keys[at], place[at] = known[number], number
+    return keys, place
+
+
+@njit(cache=True, nogil=True)
+def _look_up(hashes: HashArray, keys: HashArray, place: Ids) -> Ids:
     out = np.empty(len(hashes), dtype=np.int32)
     for i in range(len(hashes)):
         at = find_slot(keys, hashes[i], xmx_mix(hashes[i]))
-        out[i] = entry[at] if keys[at] != 0 else -1
+        out[i] = place[at] if keys[at] != 0 else -1
     return out

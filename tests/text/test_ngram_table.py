@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint.text import ngram_table
-from fingerprint.text.ngram_table import find_places, find_shared, is_member
+from fingerprint.text.ngram_table import PlaceTable, find_places, find_shared, is_member
 
 HASHES = st.lists(st.integers(1, 2**64 - 1) | st.integers(1, 20), max_size=60)
 
@@ -54,4 +54,5 @@ def test_places_are_those_of_a_plain_search(asked: list[int], known: set[int]) -
     expected = [among.index(h) if h in known else -1 for h in asked]
     hashes, names = np.array(asked, dtype=np.uint64), np.array(among, dtype=np.uint64)
     assert find_places(hashes, names).tolist() == expected
+    assert find_places(hashes, PlaceTable.of(names)).tolist() == expected
     assert is_member(hashes, names).tolist() == [h in known for h in asked]
