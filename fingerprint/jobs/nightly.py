@@ -19,7 +19,6 @@ from fingerprint.domain.settings import Home, Settings
 from fingerprint.domain.vocabulary import DEFAULT_MODEL
 from fingerprint.embedding.embedder import Embedder
 from fingerprint.jobs.stage_clock import StageClock
-from fingerprint.nights import spool
 from fingerprint.nights.engine import choose_engine
 from fingerprint.nights.job import NightRequest
 from fingerprint.store.lock import HomeLock
@@ -56,7 +55,7 @@ def nightly(
     clock = StageClock(on_progress)
     flag_threshold(settings.precision)
     # a call that cannot succeed makes no home
-    engine = choose_engine(settings, spill=home.spill, warm_up=spool.warm_up)
+    engine = choose_engine(settings, spill=home.spill, warm_up=_warm_up)
     request = NightRequest(sources, reading or Reading(), settings)
     threads = settings.threads or workers()
     embedder = Embedder.load(
@@ -70,6 +69,13 @@ def nightly(
             from fingerprint.jobs.night_steps import work_night
 
             return work_night(request, home, engine, embedder, reader, batches, clock, assignments)
+
+
+def _warm_up() -> None:
+    """Let a node of a cluster make ready what texts are worked with; here that loads while the first rows are read."""
+    from fingerprint.nights.spool import warm_up
+
+    warm_up()
 
 
 @contextmanager

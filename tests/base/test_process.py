@@ -22,9 +22,16 @@ def told(code: str) -> Any:
 
 
 def test_a_night_loads_only_what_it_needs() -> None:
-    loaded = set(told("import fingerprint.jobs.night_steps\nprint(json.dumps(list(sys.modules)))"))
+    code = """
+import fingerprint.jobs.nightly
+before_reading = list(sys.modules)
+import fingerprint.jobs.night_steps
+print(json.dumps([before_reading, list(sys.modules)]))
+"""
+    before_reading, loaded = map(set, told(code))
     assert {"numpy", "faiss", "sqlalchemy", "scipy.special"} <= loaded
     assert loaded.isdisjoint(("scipy.stats", "alembic", "torch", "sentence_transformers", "sklearn", "ray"))
+    assert before_reading.isdisjoint(("sqlalchemy", "scipy.special", "fingerprint.nights.spool"))
 
 
 def test_only_a_database_of_before_is_opened_with_alembic(tmp_path: Path) -> None:
