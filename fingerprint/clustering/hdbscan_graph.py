@@ -1,20 +1,23 @@
-"""HDBSCAN over a graph of nearest neighbours, with weighted items.
+"""HDBSCAN over a graph of nearest neighbours, with weighted items; the one user of hdbscan.
 
 Campello, Moulavi, Sander (2013), "Density-based clustering based on hierarchical density estimates",
-over cosine distance d = 1 - similarity: the minimum spanning tree of the mutual reachability graph (Borůvka over the
-neighbour lists), the tree of clusters that it condenses to, and a selection of these (why not the library: D-111, D-363).
+over cosine distance d = 1 - similarity. The minimum spanning tree of the mutual reachability graph is
+ours (Borůvka over the neighbour lists); the condensed tree, stability and selection are hdbscan's (why: D-111).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
+from numba import njit
 
 from fingerprint.base.sparse import components
 from fingerprint.base.types import Doubles, FloatArray, Ids, IntArray
-from fingerprint.clustering.condensed_tree import condense, select
 from fingerprint.clustering.knn import Neighbours
 from fingerprint.clustering.spanning_tree import (
     FAR,
@@ -23,11 +26,27 @@ from fingerprint.clustering.spanning_tree import (
     NearestOutside,
     collapse,
     core_distances,
+    find_root,
     spanning_tree,
 )
 from fingerprint.domain.errors import UsageError
 
 Selection = Literal["eom", "leaf"]
+
+
+def _hdbscan_tree() -> Any:
+    """Load hdbscan's module of trees by itself: its package loads scikit-learn, a third of a second of every start."""
+    package = find_spec("hdbscan")
+    assert package is not None
+    spec = PathFinder.find_spec("hdbscan._hdbscan_tree", package.submodule_search_locations)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_tree = _hdbscan_tree()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +95,11 @@ def cluster(
     core = np.maximum(core, floor)
     tree = spanning_tree(neighbours.ids, distance, core, floor, outside)
     edges = _join(tree, weight, min_cluster_size, floor)
-    leaf = np.concatenate([np.ones(n, dtype=np.int64), weight[weight > 1] - 1])
-    condensed = condense(edges.low, edges.high, edges.length, leaf, min_cluster_size)
-    labels = select(condensed, leaves=selection == "leaf", epsilon=epsilon)[:n]
-    death = condensed.death[labels]
-    probability = np.where(labels >= 0, np.minimum(condensed.until[:n], death) / death, 0.0)
-    return _numbered(labels, probability, weight, min_cluster_size)
+    condensed, stability = _condense(edges, weight, min_cluster_size)
+    labels, probability, _ = _tree.get_clusters(
+        condensed, stability, selection, cluster_selection_epsilon=float(epsilon), max_cluster_size=total + 1
+    )
+    return _numbered(labels[:n], probability[:n], weight, min_cluster_size)
 
 
 def _check(
@@ -123,7 +141,39 @@ def _join(tree: Edges, weight: IntArray, min_cluster_size: int, floor: float) ->
     )
 
 
-def _numbered(labels: Ids, probability: Doubles, weight: IntArray, min_cluster_size: int) -> Clusters:
+@njit(cache=True, nogil=True)
+def _linkage(low: IntArray, high: IntArray, length: Doubles, leaf: IntArray) -> Doubles:
+    """Single linkage in SciPy's format, (leaves - 1, 4), with leaves of any size."""
+    n = leaf.shape[0]
+    parent, size = np.empty(2 * n - 1, dtype=np.int64), np.empty(2 * n - 1, dtype=np.int64)
+    for i in range(2 * n - 1):
+        parent[i], size[i] = i, leaf[i] if i < n else 0
+    out = np.empty((n - 1, 4))
+    for e in range(n - 1):
+        a, b = find_root(parent, low[e]), find_root(parent, high[e])
+        parent[a] = parent[b] = n + e
+        size[n + e] = size[a] + size[b]
+        out[e, 0], out[e, 1], out[e, 2], out[e, 3] = a, b, length[e], size[n + e]
+    return out
+
+
+def _condense(
+    edges: Edges, weight: IntArray, min_cluster_size: int
+) -> tuple[npt.NDArray[Any], dict[float, float]]:
+    """Condense the tree and weigh its clusters' stability; the tree's own leaves keep size 1.
+
+    hdbscan tells points from clusters by child_size == 1, so the true sizes go to the stability alone.
+    """
+    n = len(weight)
+    leaf = np.concatenate([np.ones(n, dtype=np.int64), weight[weight > 1] - 1])
+    tree = _tree.condense_tree(_linkage(edges.low, edges.high, edges.length, leaf), min_cluster_size)
+    weighed = tree.copy()
+    point = tree["child"] < len(leaf)
+    weighed["child_size"][point] = leaf[tree["child"][point]]
+    return tree, _tree.compute_stability(weighed)
+
+
+def _numbered(labels: IntArray, probability: Doubles, weight: IntArray, min_cluster_size: int) -> Clusters:
     member = labels >= 0
     numbered = np.full(len(labels), -1, dtype=np.int32)
     strength = probability.astype(np.float32)
