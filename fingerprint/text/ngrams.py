@@ -97,6 +97,34 @@ def _count_grams(section: npt.NDArray[Any], offsets: IntArray, gram: int, starts
             i = j
 
 
+@kernel
+def _mixed(hashed: np.uint64, token: np.uint64) -> np.uint64:
+    hashed = (hashed ^ token) * MULTIPLIER
+    return hashed ^ (hashed >> np.uint64(29))
+
+
+@kernel
+def _gram(hashes: HashArray, i: int, padded: int, begin: int, gram: int) -> np.uint64:
+    """Return the gram that begins at a place of a section, its marks counted; its tokens begin at i."""
+    width = min(gram, padded)
+    hashed = np.uint64(width)
+    for k in range(begin, begin + width):
+        hashed = _mixed(hashed, START if k == 0 else (END if k == padded - 1 else hashes[i + k - 1]))
+    return max(hashed, np.uint64(1))
+
+
+@kernel
+def _hash_inside(tokens: HashArray, out: HashArray) -> None:
+    """Write the grams of GRAM tokens without a mark; the compiler looks at several at once."""
+    for n in range(len(out)):
+        hashed = np.uint64(GRAM)
+        hashed = _mixed(hashed, tokens[n])
+        hashed = _mixed(hashed, tokens[n + 1])
+        hashed = _mixed(hashed, tokens[n + 2])
+        hashed = _mixed(hashed, tokens[n + 3])
+        out[n] = max(hashed, np.uint64(1))
+
+
 @njit(cache=True, nogil=True)
 def hash_grams(
     hashes: HashArray, section: npt.NDArray[Any], offsets: IntArray, gram: int
@@ -115,16 +143,18 @@ def hash_grams(
             while j < offsets[row + 1] and section[j] == section[i]:
                 j += 1
             padded = j - i + 2
-            width = min(gram, padded)
-            for begin in range(padded - width + 1):
-                mixed = np.uint64(width)
-                for k in range(begin, begin + width):
-                    token = START if k == 0 else (END if k == padded - 1 else hashes[i + k - 1])
-                    mixed = (mixed ^ token) * MULTIPLIER
-                    mixed ^= mixed >> np.uint64(29)
-                out[place] = max(mixed, np.uint64(1))
-                joined[place] = begin < padded - width
-                place += 1
+            last = padded - min(gram, padded)
+            out[place], out[place + last] = (
+                _gram(hashes, i, padded, 0, gram),
+                _gram(hashes, i, padded, last, gram),
+            )
+            if gram == GRAM:
+                _hash_inside(hashes[i:j], out[place + 1 : place + last])
+            else:
+                for begin in range(1, last):
+                    out[place + begin] = _gram(hashes, i, padded, begin, gram)
+            joined[place : place + last] = True
+            place += last + 1
             i = j
     return out, joined, starts
 

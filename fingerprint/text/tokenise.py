@@ -13,8 +13,10 @@ from numba import njit
 from fingerprint.base.growing import widened
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
 from fingerprint.base.jit import kernel
+from fingerprint.base.simd import WIDE, lowest, within
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
+from fingerprint.base.word_hashes import WORDS, hash_words
 from fingerprint.domain.schemas import SYSTEM_END
 from fingerprint.text.characters import (
     CLASS,
@@ -23,7 +25,6 @@ from fingerprint.text.characters import (
     SEPARATOR,
     SINGLE,
     SPACE,
-    SYMBOL,
     decode,
     matching,
     width,
@@ -34,7 +35,6 @@ LAST_SECTION: Final = 255
 """All turns from this one on are one section."""
 
 _SYSTEM_END = ord(SYSTEM_END)
-_OTHER, _PLAIN, _BLANK = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +134,6 @@ def _hash(data: Bytes, i: int, end: int) -> np.uint64:
     return finalise(h)
 
 
-@njit(cache=True, nogil=True)
-def _first_bytes(kinds: Bytes) -> Bytes:
-    """Return what a character's first byte tells, (256,): _PLAIN, _BLANK (no token, and ends one) or _OTHER."""
-    first = np.full(256, _OTHER, np.uint8)
-    for b in range(0x80):
-        if kinds[b] == LETTER:
-            first[b] = _PLAIN
-        elif kinds[b] in (SPACE, SYMBOL) and b != 39 and b != 95:
-            first[b] = _BLANK
-    return first
-
-
 @kernel
 def _first_section(data: Bytes, i: int, end: int) -> int:
     for k in range(i, end):
@@ -155,39 +143,73 @@ def _first_section(data: Bytes, i: int, end: int) -> int:
 
 
 @kernel
+def _words(
+    data: Bytes, row: tuple[int, int], i: int, section: int, out: tuple[Any, ...], t: int
+) -> tuple[int, int, bool]:
+    """Write the words of ASCII letters and digits among the WIDE bytes from `i` on, up to what `_next` has to look at.
+
+    Returns where the tokens end, where to go on, and whether `_next` must. At ', _ and what is no printable ASCII it must, and
+    at a word that goes on there or is as long as all these bytes.
+    """
+    (start, end), (_, starts, ends, sections), one = row, out, np.uint64(1)
+    letters = within(data, i, 48, 57) | within(data, i, 65, 90) | within(data, i, 97, 122)
+    others = ~within(data, i, 32, 126) | within(data, i, 39, 39) | within(data, i, 95, 95)
+    size = end - i
+    if size < WIDE:
+        letters &= (one << np.uint64(size)) - one
+        others &= (one << np.uint64(size)) - one
+    stop = lowest(others)
+    read = (one << np.uint64(stop)) - one if stop < WIDE else ~np.uint64(0)
+    firsts, stops = letters & ~(letters << one), ~letters & (letters << one) & read
+    while stops != 0:
+        starts[t], ends[t] = i + lowest(firsts) - start, i + lowest(stops) - start
+        sections[t] = section
+        t += 1
+        firsts &= firsts - one
+        stops &= stops - one
+    word = lowest(firsts & read)  # one that does not end here
+    if word < WIDE:
+        return t, i + word, stop < WIDE or word == 0
+    return t, i + min(size, stop), stop < WIDE
+
+
+@kernel
 def _scan_row(
-    data: Bytes, row: tuple[int, int], tables: tuple[Bytes, Bytes], signs: bool, out: tuple[Any, ...], t: int
+    data: Bytes, row: tuple[int, int], kinds: Bytes, signs: bool, out: tuple[Any, ...], t: int
 ) -> int:
-    """Write the tokens of one row from `t` on and return where they end."""
+    """Write the tokens of one row from `t` on, but for their hashes, and return where they end."""
     start, end = row
-    kinds, first = tables
-    hashes, starts, ends, section = out
+    _, starts, ends, section = out
     i, now = start, _first_section(data, start, end)
     while i < end:
-        glance = first[data[i]]
-        if glance == _BLANK:
-            if not signs:
-                i += 1
+        if not signs and i + WIDE <= len(data):
+            t, i, hard = _words(data, row, i, now, out, t)
+            if not hard:
                 continue
-            glance = _OTHER
-        a, h = i, FNV_OFFSET
-        while glance == _PLAIN:  # its FNV-1a as it is read: most words are ASCII letters
-            h = (h ^ np.uint64(data[i])) * FNV_PRIME
-            i += 1
-            glance = first[data[i]] if i < end else _BLANK
-        if glance == _BLANK:
-            h = finalise(h)
-        else:  # ', _ and what is not ASCII may be inside a word
-            a, i = _next(data, a, end, kinds, signs)
-            if a == i:
-                break
-            if kinds[data[a]] == SEPARATOR:
-                now = min(now + 1, LAST_SECTION)
-                continue
-            h = _hash(data, a, i)
-        hashes[t], starts[t], ends[t], section[t] = h, a - start, i - start, now
+        a, i = _next(data, i, end, kinds, signs)
+        if a == i:
+            break
+        if kinds[data[a]] == SEPARATOR:
+            now = min(now + 1, LAST_SECTION)
+            continue
+        starts[t], ends[t], section[t] = a - start, i - start, now
         t += 1
     return t
+
+
+@kernel
+def _hash_row(data: Bytes, start: int, out: tuple[Any, ...], first: int, end: int) -> None:
+    """Write the hashes of the tokens from `first` to `end`, of a row that begins at `start`."""
+    hashes, starts, ends, _ = out
+    for t in range(first, end, WORDS):
+        last, longest = min(t + WORDS, end) - 1, 0
+        for k in range(t, last + 1):
+            longest = max(longest, ends[k] - starts[k])
+        if start + starts[last] + longest + 8 <= len(data):
+            hash_words(data, start, starts, ends, t, last, hashes)
+            continue
+        for k in range(t, last + 1):
+            hashes[k] = _hash(data, start + starts[k], start + ends[k])
 
 
 @njit(cache=True, nogil=True)
@@ -197,17 +219,17 @@ def scan(data: Bytes, offsets: IntArray, kinds: Bytes) -> tuple[Any, ...]:
     room = (offsets[-1] - offsets[0]) // 4 + 64
     hashes, section = np.empty(room, np.uint64), np.empty(room, np.uint8)
     starts, ends = np.empty(room, np.int32), np.empty(room, np.int32)
-    first = _first_bytes(kinds)
     t = int(np.int64(0))
     for r in range(len(offsets) - 1):
         start, end = offsets[r], offsets[r + 1]
-        if t + end - start > room:  # no row has more tokens than bytes
-            room = 2 * room + end - start
+        if t + end - start + WORDS > room:  # no row has more tokens than bytes
+            room = 2 * room + end - start + WORDS
             hashes, section = widened(hashes, room), widened(section, room)
             starts, ends = widened(starts, room), widened(ends, room)
         for signs in (False, True):
-            t = _scan_row(data, (start, end), (kinds, first), signs, (hashes, starts, ends, section), t)
+            t = _scan_row(data, (start, end), kinds, signs, (hashes, starts, ends, section), t)
             if t > rows[r]:
                 break
         rows[r + 1] = t
+        _hash_row(data, start, (hashes, starts, ends, section), rows[r], t)
     return rows, hashes[:t], starts[:t], ends[:t], section[:t]
