@@ -93,6 +93,10 @@ MERGE_ROUNDS = 2
 ASSIGN_ROUNDS = 4
 """Times that prompts are assigned: what a family gets changes what it is worth to the next prompt."""
 
+ORDINARY_SHARE, TOGETHER_SHARE = 0.01, 0.5
+"""N-grams are ordinary language if this share of the prompts in no family hold each, or as many as the family has, and
+fewer than the second share of those that hold any hold them together (D-380)."""
+
 UNPROVEN_STRENGTH = 0.1
 """What the strength of a family without proof is worth: a phrase that half the traffic holds must not starve a template (D-084)."""
 
@@ -132,8 +136,9 @@ def renew(
     given = Families(families.core, assigned, families.known)
     alive = np.flatnonzero((families.known >= 0) | (given.support >= least))
     given = given.take(alive)
-    fresh, rows = _covering(_recore(given, shared, least).core, given.known, shared, least)
-    return fresh, alive[rows]
+    renewed, left = _without_ordinary(_recore(given, shared, least), assigned, shared, least)
+    fresh, rows = _covering(renewed.core, renewed.known, shared, least)
+    return fresh, alive[left[rows]]
 
 
 def assign(families: Families, strength: Doubles, *, least: int) -> Ids:
@@ -202,6 +207,49 @@ def _recore(families: Families, shared: SharedGrams, least: int) -> Families:
     core.eliminate_zeros()
     core.sort_indices()
     return Families(core, families.members, families.known)
+
+
+def _without_ordinary(
+    families: Families, assigned: sparse.csr_matrix, shared: SharedGrams, least: int
+) -> tuple[Families, IntArray]:
+    """Take ordinary language out of new cores of which it alone would make strangers' prompts members.
+
+    Long payloads hold the same set phrases, and so do the long texts of strangers, prompts that no family has; assigned:
+    (f, n) CSR. What is left of a core may be another family's, which then has its prompts. Also returns the rows that are
+    left, ascending.
+    """
+    strangers = np.bincount(assigned.indices, minlength=assigned.shape[1]) == 0
+    holders = shared.postings @ strangers.astype(np.float64)
+    enough = np.minimum(ORDINARY_SHARE * int(strangers.sum()), families.support)
+    ordinary, size = families.core.copy(), families.size
+    row = np.repeat(np.arange(len(families)), size)
+    ordinary.data[:] = holders[ordinary.indices] >= np.maximum(enough, least)[row]
+    ordinary.eliminate_zeros()
+    count = np.diff(ordinary.indptr)
+    changed = np.flatnonzero((families.known < 0) & (count >= COVER * size) & (size - count >= 2))
+    changed = changed[_here_and_there(ordinary[changed], shared, strangers)]
+    yields = np.zeros(len(families), dtype=np.bool_)
+    yields[changed] = True
+    core = (families.core - sparse.diags(yields.astype(np.float32)) @ ordinary).tocsr()
+    core.eliminate_zeros()
+    core.sort_indices()
+    overlap, size = (core[changed] @ core.T).tocoo(), np.diff(core.indptr)
+    one, other = changed[overlap.row], overlap.col
+    same = overlap.data >= np.maximum(OVERLAP * np.maximum(size[one], size[other]), COVER * size[other])
+    # of two that were changed the first stays
+    same &= (one != other) & (~yields[other] | (other < one))
+    left = np.setdiff1d(np.arange(len(families)), one[same])
+    return Families(core, families.members, families.known).take(left), left
+
+
+def _here_and_there(ordinary: sparse.csr_matrix, shared: SharedGrams, strangers: Bools) -> Bools:
+    """Tell whose ordinary n-grams (f, k) strangers hold by chance, some here and some there, and seldom together, as a template's."""
+    held = (ordinary @ shared.postings).tocsr()
+    row = np.repeat(np.arange(held.shape[0]), np.diff(held.indptr))
+    theirs = strangers[held.indices]
+    together = theirs & (held.data >= COVER * np.diff(ordinary.indptr)[row])
+    some, most = (np.bincount(row[which], minlength=held.shape[0]) for which in (theirs, together))
+    return np.asarray(most < TOGETHER_SHARE * some)
 
 
 def _held_before(core: sparse.csr_matrix, row: IntArray, column: Ids) -> Bools:

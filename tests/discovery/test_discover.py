@@ -146,6 +146,22 @@ def test_a_payload_that_others_send_too_does_not_steal_members(template: str) ->
     assert family not in families_of(discovery, slice(60, None))
 
 
+def test_strangers_long_texts_are_no_members_for_the_set_phrases_in_them() -> None:
+    random = np.random.default_rng(6)
+    phrases = [words(random, 5) for _ in range(8)]
+
+    def essay(share: float) -> str:
+        parts = [phrase for phrase in phrases if random.random() < share]
+        return " ".join(f"{words(random, 30)} {part}" for part in ["", *random.permutation(parts).tolist()])
+
+    campaign = [f"{SHORT} {essay(0.9)}" for _ in range(60)]
+    strangers = [essay(0.4) for _ in range(300)]
+    discovery = found([*in_bursts(random, campaign), *by_anybody(random, strangers)])
+    consistent(discovery)
+    assert families_of(discovery, slice(0, 60)) == {0: 60}
+    assert families_of(discovery, slice(60, None)) == {-1: 300}
+
+
 def test_repeated_slot_values_do_not_split_a_template() -> None:
     random = np.random.default_rng(4)
     topics = [words(random, 6) for _ in range(5)]

@@ -178,6 +178,55 @@ def test_renewed_cores_are_what_the_assigned_prompts_hold() -> None:
     assert members_of(fresh) == [list(range(30))]
 
 
+def with_set_phrases(own: int, phrases: int, strangers: int) -> np.ndarray:
+    """Postings: 20 prompts of a template with its own n-grams and set phrases, and strangers' prompts.
+
+    One of these holds all phrases, and so many hold each of them: one half the even ones, the other the odd ones.
+    """
+    out = np.zeros((own + phrases, 20 + 1 + 2 * strangers), dtype=np.float32)
+    out[:, :20] = 1
+    out[own:, 20] = 1
+    out[own::2, 21 : 20 + strangers] = 1
+    out[own + 1 :: 2, 20 + strangers : 19 + 2 * strangers] = 1
+    return out
+
+
+@pytest.mark.parametrize(
+    ("own", "phrases", "strangers", "known", "core", "members"),
+    [
+        (4, 6, 20, -1, 4, 20),
+        (4, 6, 7, -1, 10, 21),  # fewer strangers hold each phrase than a family needs prompts
+        (5, 6, 20, -1, 11, 20),  # the phrases alone make no member
+        (1, 9, 20, -1, 10, 21),  # nothing else would be left
+        (4, 6, 20, 0, 10, 21),  # a stored core stays
+    ],
+)
+def test_ordinary_language_alone_makes_no_member(
+    own: int, phrases: int, strangers: int, known: int, core: int, members: int
+) -> None:
+    postings = with_set_phrases(own, phrases, strangers)
+    assigned = np.zeros((1, postings.shape[1]))
+    assigned[0, :20] = 1
+    families = Families(csr(np.ones((1, own + phrases))), csr(assigned), np.array([known], dtype=np.int32))
+    fresh, left = renew(families, csr(assigned), shared_of(postings), least=LEAST)
+    assert left.tolist() == [0]
+    assert cores_of(fresh) == [list(range(core))]
+    assert members_of(fresh) == [list(range(members))]
+
+
+def test_what_is_left_of_a_core_without_ordinary_language_may_be_a_stored_familys() -> None:
+    postings = with_set_phrases(4, 6, 20)
+    cores = np.ones((2, 10))
+    cores[0, 4:] = 0
+    assigned = np.zeros((2, postings.shape[1]))
+    assigned[1, :20] = 1
+    families = Families(csr(cores), csr(assigned), np.array([0, -1], dtype=np.int32))
+    fresh, left = renew(families, csr(assigned), shared_of(postings), least=LEAST)
+    assert left.tolist() == [0]
+    assert cores_of(fresh) == [[0, 1, 2, 3]]
+    assert members_of(fresh) == [list(range(20))]
+
+
 def families_with(members: object, known: list[int] | None = None) -> Families:
     held = csr(members)
     f = held.shape[0]
