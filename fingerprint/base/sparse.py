@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any, TypeVar
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from fingerprint.base.jit import kernel
 from fingerprint.base.types import Doubles, Ids, IntArray
+
+Value = TypeVar("Value", bound=np.generic)
 
 
 def ranges(offsets: IntArray, rows: npt.NDArray[np.integer]) -> tuple[IntArray, IntArray]:
@@ -14,9 +20,47 @@ def ranges(offsets: IntArray, rows: npt.NDArray[np.integer]) -> tuple[IntArray, 
 
     offsets: (n + 1,) where the values of all rows begin.
     """
-    lengths = np.diff(offsets)[rows]
-    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return np.arange(ends[-1]) + np.repeat(offsets[rows] - ends[:-1], lengths), ends
+    ends = ends_of(offsets, rows)
+    return np.arange(ends[-1]) + np.repeat(offsets[rows] - ends[:-1], np.diff(ends)), ends
+
+
+def copied(
+    values: npt.NDArray[Value], offsets: IntArray, rows: npt.NDArray[np.integer], ends: IntArray
+) -> npt.NDArray[Value]:
+    """Return the values of some rows (m,), one row after the other, as values[ranges(offsets, rows)[0]] would.
+
+    values: (p,) of 1 or 8 bytes each. offsets: (n + 1,) where the values of all rows begin. ends: (m + 1,) where those of
+    each of these begin in the result, as `ranges` returns them, or `ends_of`.
+    """
+    plain = np.uint64 if values.dtype.itemsize == 8 else np.uint8
+    out = np.empty(ends[-1], dtype=values.dtype)
+    _copy_rows(values.view(plain), offsets, rows.astype(np.int64), ends, out.view(plain))
+    return out
+
+
+def ends_of(offsets: IntArray, rows: npt.NDArray[np.integer]) -> IntArray:
+    """Return where the values of each of some rows (m,) begin once these are put one after the other, (m + 1,)."""
+    return np.concatenate([[0], np.cumsum(np.diff(offsets)[rows])]).astype(np.int64)
+
+
+@kernel
+def _copy_rows(
+    values: npt.NDArray[Any], offsets: IntArray, rows: IntArray, ends: IntArray, out: npt.NDArray[Any]
+) -> None:
+    for r in range(len(rows)):
+        begin = offsets[rows[r]] - ends[r]
+        for place in range(ends[r], ends[r + 1]):
+            out[place] = values[begin + place]
+
+
+def spans_of(offsets: IntArray, count: int) -> list[tuple[int, int]]:
+    """Cut rows into at most so many spans of about as many values: begin and end of each.
+
+    offsets: (n + 1,) where the values of all rows begin. Without values there is no span.
+    """
+    cuts = np.unique(np.searchsorted(offsets, np.linspace(offsets[0], offsets[-1], count + 1)))
+    cuts[-1] = len(offsets) - 1
+    return list(pairwise(cuts.tolist()))
 
 
 def family_of(pool: sparse.csr_matrix) -> IntArray:

@@ -9,6 +9,7 @@ Memory: about 30 bytes a conversation, 12 bytes and an id a request, and, for ea
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +20,7 @@ from scipy import sparse
 
 from fingerprint.base.hashing import SeenIds
 from fingerprint.base.parallel import in_order
-from fingerprint.base.sparse import ranges
+from fingerprint.base.sparse import copied, ends_of
 from fingerprint.base.strings import cuts, sizes_of
 from fingerprint.base.types import Bools, Bytes, Doubles, HashArray, Ids, IntArray
 from fingerprint.evidence.coactivity import Behaviour, Ranks, behaviour
@@ -209,18 +210,25 @@ def collect(batches: Iterable[pa.RecordBatch], *, threads: int = 1) -> Batch:
         texts.append(piece.texts.filter(pa.array(new)))
         readable.append(piece.shown.filter(pa.array(new)))
         parts.append(_token_rows(piece.tokens, np.flatnonzero(new)))
-    account = pa.chunked_array(columns["account_id"], pa.large_string()).combine_chunks().dictionary_encode()
-    times = pa.chunked_array(columns["timestamp"], pa.timestamp("us", tz="UTC")).cast(pa.int64())
-    lengths = np.concatenate([np.empty(0, dtype=np.int64), *(np.diff(ends) for *_, ends in parts)])
+    with ThreadPoolExecutor(2) as aside:
+        texts_joined, readable_joined = (aside.submit(_one_chunk, chunks) for chunks in (texts, readable))
+        account = (
+            pa.chunked_array(columns["account_id"], pa.large_string()).combine_chunks().dictionary_encode()
+        )
+        times = pa.chunked_array(columns["timestamp"], pa.timestamp("us", tz="UTC")).cast(pa.int64())
+        prompt = places_of(_joined(keys), _joined(distinct))
+        token_hashes = _joined([hashes for hashes, *_ in parts])
+        section = np.concatenate([np.empty(0, dtype=np.uint8), *(section for _, section, _ in parts)])
+        lengths = np.concatenate([np.empty(0, dtype=np.int64), *(np.diff(ends) for *_, ends in parts)])
     return Batch(
         account=account.indices.to_numpy().astype(np.int32),
         accounts=account.dictionary,
         second=times.to_numpy().astype(np.float64) / 1e6,
-        prompt=places_of(_joined(keys), _joined(distinct)),
-        texts=_one_chunk(texts),
-        shown=_one_chunk(readable),
-        token_hashes=np.concatenate([np.empty(0, dtype=np.uint64), *(hashes for hashes, *_ in parts)]),
-        section=np.concatenate([np.empty(0, dtype=np.uint8), *(section for _, section, _ in parts)]),
+        prompt=prompt,
+        texts=texts_joined.result(),
+        shown=readable_joined.result(),
+        token_hashes=token_hashes,
+        section=section,
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         metadata=pa.chunked_array(columns["metadata"], pa.large_string()),
         facts=RequestFacts(np.concatenate(codes), facts.table()),
@@ -275,5 +283,10 @@ def sequence_hash(hashes: HashArray, section: Bytes, offsets: IntArray) -> HashA
 
 def _token_rows(tokenised: Tokens, rows: IntArray) -> tuple[HashArray, Bytes, IntArray]:
     """Return the hashes and sections of the tokens of some texts (m,), and where each text's begin, (m + 1,)."""
-    places, ends = ranges(tokenised.row_offsets, rows)
-    return tokenised.hashes[places], tokenised.section[places], ends
+    offsets = tokenised.row_offsets
+    ends = ends_of(offsets, rows)
+    return (
+        copied(tokenised.hashes, offsets, rows, ends),
+        copied(tokenised.section, offsets, rows, ends),
+        ends,
+    )

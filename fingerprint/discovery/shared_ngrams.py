@@ -9,9 +9,18 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
+from fingerprint.base.jit import kernel
+from fingerprint.base.parallel import in_order
+from fingerprint.base.sparse import spans_of
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 from fingerprint.text.ngram_table import find_places, find_shared, is_member
 from fingerprint.text.ngrams import Shingles
+
+HALVES = 2
+"""Threads that find out which prompts hold an n-gram: each needs 8 bytes for every one."""
+
+WORTH_THREADS = 1 << 18
+"""Places of n-grams from which on it is worth several threads."""
 
 
 @dataclass(frozen=True)
@@ -103,31 +112,55 @@ def boundary_grams(shingles: Shingles, shared: SharedGrams) -> Bools:
     return out
 
 
-@njit(cache=True, nogil=True)
 def _postings(ids: Ids, offsets: IntArray, grams: int) -> tuple[Ids, Ids]:
     """Return which prompts hold each n-gram, ascending and each once, as the indptr and indices of a CSR matrix.
 
     ids: (p,) which n-gram stands at each place, -1 for none, of prompts that begin at offsets (n + 1,).
     """
-    ends = np.zeros(grams + 1, dtype=np.int32)
-    seen_in = np.full(grams, -1, dtype=np.int32)
-    for row in range(len(offsets) - 1):
+    spans = spans_of(offsets, HALVES)
+    threads = 1 if len(ids) < WORTH_THREADS else HALVES
+    seen_in = np.full((len(spans), grams), -1, dtype=np.int32)
+    counts = np.zeros((len(spans), grams), dtype=np.int32)
+
+    def count(half: int) -> None:
+        _count_holders(ids, offsets, spans[half], seen_in[half], counts[half])
+
+    for _ in in_order(count, range(len(spans)), threads=threads):
+        pass
+    ends = np.append(np.int32(0), np.cumsum(counts.sum(axis=0), dtype=np.int32))
+    free = ends[:-1] + np.cumsum(counts, axis=0, dtype=np.int32) - counts
+    holders = np.empty(ends[-1], dtype=np.int32)
+    seen_in[:] = -1
+
+    def write(half: int) -> None:
+        _write_holders(ids, offsets, spans[half], seen_in[half], free[half], holders)
+
+    for _ in in_order(write, range(len(spans)), threads=threads):
+        pass
+    return ends, holders
+
+
+@kernel
+def _count_holders(ids: Ids, offsets: IntArray, rows: tuple[int, int], seen_in: Ids, counts: Ids) -> None:
+    """Count the prompts of some rows that hold each n-gram; seen_in: (k,) the last of them, -1 before."""
+    for row in range(rows[0], rows[1]):
         for i in range(offsets[row], offsets[row + 1]):
             if ids[i] >= 0 and seen_in[ids[i]] != row:
                 seen_in[ids[i]] = row
-                ends[ids[i] + 1] += 1
-    for gram in range(grams):
-        ends[gram + 1] += ends[gram]
-    free = ends[:-1].copy()
-    holders = np.empty(ends[-1], dtype=np.int32)
-    seen_in[:] = -1
-    for row in range(len(offsets) - 1):
+                counts[ids[i]] += 1
+
+
+@kernel
+def _write_holders(
+    ids: Ids, offsets: IntArray, rows: tuple[int, int], seen_in: Ids, free: Ids, holders: Ids
+) -> None:
+    """Write the prompts of some rows that hold each n-gram to its next free places."""
+    for row in range(rows[0], rows[1]):
         for i in range(offsets[row], offsets[row + 1]):
             if ids[i] >= 0 and seen_in[ids[i]] != row:
                 seen_in[ids[i]] = row
                 holders[free[ids[i]]] = row
                 free[ids[i]] += 1
-    return ends, holders
 
 
 @njit(cache=True, nogil=True)

@@ -17,12 +17,16 @@ from fingerprint.base.hashing import find_slot, xmx_mix
 from fingerprint.base.jit import kernel
 from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.sorting import sort_up
+from fingerprint.base.sparse import spans_of
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 
 PART = 1 << 15
 """Grams of a part, about: its table takes a megabyte."""
 
 MOST_BITS = 12
+
+LOOKED_UP = 1 << 18
+"""Grams that one thread looks up at a time."""
 
 
 def find_shared(hashes: HashArray, offsets: IntArray, known: HashArray, least: int) -> tuple[HashArray, Ids]:
@@ -32,8 +36,8 @@ def find_shared(hashes: HashArray, offsets: IntArray, known: HashArray, least: i
     sorted, and which of them stands at each place (p,), -1 for none.
     """
     bits = min(MOST_BITS, max(0, (len(hashes) // PART).bit_length()))
-    at, known_at = _begins(hashes, bits), _begins(known, bits)
-    order, moved, row_of = _partition(hashes, offsets, at, bits)
+    known_at = np.append(0, np.cumsum(_sizes(known, bits)))
+    order, moved, row_of, at = _partition(hashes, offsets, bits)
     ids = np.empty(len(hashes), dtype=np.int32)
     cuts = np.linspace(0, 1 << bits, num=min(1 << bits, 2 * workers()) + 1).astype(np.int64)
 
@@ -71,7 +75,16 @@ class PlaceTable(NamedTuple):
 def find_places(hashes: HashArray, known: HashArray | PlaceTable) -> Ids:
     """Return where each hash (m,) stands among the distinct known ones, -1 where it does not."""
     table = known if isinstance(known, PlaceTable) else PlaceTable.of(known)
-    return np.asarray(_look_up(hashes, table.keys, table.place))
+    out = np.empty(len(hashes), dtype=np.int32)
+
+    def look_up(begin: int) -> None:
+        some = slice(begin, begin + LOOKED_UP)
+        _look_up(hashes[some], table.keys, table.place, out[some])
+
+    begins = range(0, len(hashes), LOOKED_UP)
+    for _ in in_order(look_up, begins, threads=min(len(begins), workers())):
+        pass
+    return out
 
 
 def is_member(hashes: HashArray, known: HashArray | PlaceTable) -> Bools:
@@ -92,29 +105,54 @@ def _part(gram: np.uint64, bits: int) -> int:
     return int((gram >> np.uint64(1)) >> np.uint64(63 - bits))
 
 
-@njit(cache=True, nogil=True)
-def _begins(hashes: HashArray, bits: int) -> IntArray:
-    """Return where each part begins, of grams put part by part."""
-    at = np.zeros((1 << bits) + 1, dtype=np.int64)
-    for gram in hashes:
-        at[_part(gram, bits) + 1] += 1
-    for part in range(1 << bits):
-        at[part + 1] += at[part]
-    return at
+def _partition(hashes: HashArray, offsets: IntArray, bits: int) -> tuple[Ids, HashArray, Ids, IntArray]:
+    """Put grams part by part, in their order: the place of each, its hash, its prompt, and where each part begins."""
+    spans = spans_of(offsets, workers())
+    threads = 1 if len(hashes) < LOOKED_UP else len(spans)
 
+    def count(span: tuple[int, int]) -> IntArray:
+        return np.asarray(_sizes(hashes[offsets[span[0]] : offsets[span[1]]], bits))
 
-@njit(cache=True, nogil=True)
-def _partition(hashes: HashArray, offsets: IntArray, at: IntArray, bits: int) -> tuple[Ids, HashArray, Ids]:
-    """Put grams part by part, in their order: the place of each, its hash, and its prompt."""
-    free = at[:-1].copy()
+    counts = np.array(list(in_order(count, spans, threads=threads)), dtype=np.int64).reshape(-1, 1 << bits)
+    at = np.append(0, np.cumsum(counts.sum(axis=0)))
+    free = at[:-1] + np.cumsum(counts, axis=0) - counts
     order, row_of = np.empty(len(hashes), dtype=np.int32), np.empty(len(hashes), dtype=np.int32)
     moved = np.empty(len(hashes), dtype=np.uint64)
-    for row in range(len(offsets) - 1):
+
+    def put(number: int) -> None:
+        _put(hashes, offsets, spans[number], free[number], bits, order, moved, row_of)
+
+    for _ in in_order(put, range(len(spans)), threads=threads):
+        pass
+    return order, moved, row_of, at
+
+
+@njit(cache=True, nogil=True)
+def _sizes(hashes: HashArray, bits: int) -> IntArray:
+    """Count the grams of each part."""
+    out = np.zeros(1 << bits, dtype=np.int64)
+    for gram in hashes:
+        out[_part(gram, bits)] += 1
+    return out
+
+
+@kernel
+def _put(
+    hashes: HashArray,
+    offsets: IntArray,
+    rows: tuple[int, int],
+    free: IntArray,
+    bits: int,
+    order: Ids,
+    moved: HashArray,
+    row_of: Ids,
+) -> None:
+    """Put the grams of some prompts where each part's next free places are."""
+    for row in range(rows[0], rows[1]):
         for i in range(offsets[row], offsets[row + 1]):
             part = _part(hashes[i], bits)
             order[free[part]], moved[free[part]], row_of[free[part]] = i, hashes[i], row
             free[part] += 1
-    return order, moved, row_of
 
 
 @kernel
@@ -190,10 +228,8 @@ def _place_table(known: HashArray) -> tuple[HashArray, Ids]:
     return keys, place
 
 
-@njit(cache=True, nogil=True)
-def _look_up(hashes: HashArray, keys: HashArray, place: Ids) -> Ids:
-    out = np.empty(len(hashes), dtype=np.int32)
+@kernel
+def _look_up(hashes: HashArray, keys: HashArray, place: Ids, out: Ids) -> None:
     for i in range(len(hashes)):
         at = find_slot(keys, hashes[i], xmx_mix(hashes[i]))
         out[i] = place[at] if keys[at] != 0 else -1
-    return out

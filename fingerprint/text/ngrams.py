@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba import njit
 
 from fingerprint.base.jit import kernel
-from fingerprint.base.sparse import ranges
+from fingerprint.base.sparse import copied, ends_of
 from fingerprint.base.types import Bools, HashArray, IntArray
 
 
@@ -39,8 +39,12 @@ class Shingles:
 
     def only(self, prompts: npt.NDArray[np.integer]) -> Shingles:
         """Return the grams of some prompts (q,) only."""
-        at, offsets = ranges(self.offsets, prompts)
-        return Shingles(self.hashes[at], self.joined[at], offsets)
+        ends = ends_of(self.offsets, prompts)
+        return Shingles(
+            copied(self.hashes, self.offsets, prompts, ends),
+            copied(self.joined, self.offsets, prompts, ends),
+            ends,
+        )
 
 
 @dataclass(frozen=True, slots=True)
