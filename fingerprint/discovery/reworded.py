@@ -17,7 +17,7 @@ from scipy import sparse
 from fingerprint.base import stats
 from fingerprint.base.sparse import components
 from fingerprint.base.stats import pick_evenly
-from fingerprint.base.types import Bools, Embed, FloatArray, Ids, IntArray
+from fingerprint.base.types import Bools, FloatArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch, behaviour_of
 from fingerprint.discovery.proof import is_pools
 from fingerprint.discovery.sentence_groups import (
@@ -26,7 +26,6 @@ from fingerprint.discovery.sentence_groups import (
     SentenceGroups,
     Sentences,
     group_sentences,
-    read_sentences,
 )
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
@@ -99,15 +98,16 @@ class Reworded:
 
 def reworded(
     batch: Batch,
-    prompts: IntArray,
+    said: Sentences,
     stored: Sequence[Signature],
-    embed: Embed,
     settings: Settings,
     *,
     fresh: bool = True,
 ) -> Reworded:
-    """Find reworded families among prompts (p,), ascending, that share no text with any: stored ones, then new ones if `fresh`."""
-    said = read_sentences(batch.texts_of, prompts, embed)
+    """Find reworded families among prompts, ascending, that share no text with any: stored ones, then new ones if `fresh`.
+
+    said: what these prompts say.
+    """
     old = [number for number, s in enumerate(stored) if s.kind == "reworded"]
     continued = most_said(said, [stored[number].prototypes for number in old])
     seen, again = np.unique(continued[continued >= 0], return_inverse=True)

@@ -7,6 +7,7 @@ text stand for a template that is copied. Common asks are dense, too: only their
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,9 @@ from fingerprint.text.sentences import is_prose, split_parts
 
 MOST_SENTENCES = 98_304
 """Distinct sentences that are looked at; of more, those of some prompts, evenly chosen (D-154)."""
+
+AT_ONCE = 4_096
+"""Prompts that are cut into sentences at once."""
 
 EDGE = 6
 """Sentences that are read from each end of a prompt, and behind a system prompt of so many: a template stands before or after
@@ -52,6 +56,45 @@ density around one."""
 
 SAME_GROUP = 0.2
 """Groups nearer than this cosine distance are not parted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """The sentences of prose at the beginnings and ends of p prompts: k in all, one prompt's after the other's.
+
+    prompts: (p,) int64. texts: (k,). offsets: (p + 1,) int64, where each prompt's begin. position: (k,) float64, how far from the
+    prompt's beginning, 0 to 1.
+    """
+
+    prompts: IntArray
+    texts: pa.LargeStringArray
+    offsets: IntArray
+    position: Doubles
+
+    def rows(self, rows: IntArray) -> Prose:
+        """Return those of some of the prompts, given by their places (q,)."""
+        places, offsets = ranges(self.offsets, rows)
+        return Prose(self.prompts[rows], self.texts.take(pa.array(places)), offsets, self.position[places])
+
+    def of(self, prompts: IntArray, texts: TextsOfPrompts) -> Prose:
+        """Return those of prompts (q,), ascending; what these (ascending, too) lack is read."""
+        known = np.isin(prompts, self.prompts)
+        out = self.rows(np.searchsorted(self.prompts, prompts[known]))
+        if known.all():
+            return out
+        both = Prose.joined([out, read_prose(texts, prompts[~known])])
+        return both.rows(np.argsort(both.prompts))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Prose]) -> Prose:
+        """Return those of all prompts of some parts."""
+        counts = np.concatenate([np.diff(part.offsets) for part in parts])
+        return cls(
+            np.concatenate([part.prompts for part in parts]),
+            pa.concat_arrays([part.texts for part in parts]),
+            np.append(0, np.cumsum(counts)),
+            np.concatenate([part.position for part in parts]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,41 +137,41 @@ class SentenceGroups:
     held: sparse.csr_matrix
 
 
-def read_sentences(texts: TextsOfPrompts, prompts: IntArray, embed: Embed) -> Sentences:
-    """Cut prompts (p,), ascending, into sentences, and embed those that are prose; of too many, of some prompts."""
-    coded, kept, offsets = _prose(texts(prompts))
-    give_back()
+def read_prose(texts: TextsOfPrompts, prompts: IntArray) -> Prose:
+    """Cut prompts (p,), ascending, into sentences, and keep those of prose at their edges that are of no licence."""
+    plain = without_scattered(texts(prompts))
+    parts = [slice(begin, begin + AT_ONCE) for begin in range(0, max(len(prompts), 1), AT_ONCE)]
+    return Prose.joined([_prose_of(prompts[part], plain[part]) for part in parts])
+
+
+def _prose_of(prompts: IntArray, texts: pa.LargeStringArray) -> Prose:
+    flat, offsets, own = split_parts(texts)
+    kept = np.flatnonzero(is_prose(flat))
+    kept = kept[_at_an_edge(np.searchsorted(kept, offsets), np.searchsorted(kept, own))]
+    coded = flat.take(pa.array(kept)).dictionary_encode()
+    public = are_of_licences(coded.dictionary)
+    kept = kept[~public[coded.indices.to_numpy()]]
     prompt = np.searchsorted(offsets, kept, side="right") - 1
+    position = (kept - offsets[prompt]) / np.diff(offsets)[prompt]
+    return Prose(prompts, flat.take(pa.array(kept)), np.searchsorted(kept, offsets), position)
+
+
+def read_sentences(prose: Prose, embed: Embed) -> Sentences:
+    """Embed the distinct sentences of prose; of more than MOST_SENTENCES, those of some prompts, evenly chosen."""
+    coded = prose.texts.dictionary_encode()
+    if len(coded.dictionary) > MOST_SENTENCES:
+        some = len(prose.prompts) * MOST_SENTENCES // len(coded.dictionary)
+        prose = prose.rows(pick_evenly(np.arange(len(prose.prompts)), some))
+        coded = prose.texts.dictionary_encode()
+    give_back()
+    prompt = np.repeat(np.arange(len(prose.prompts)), np.diff(prose.offsets))
     saying, row = np.unique(prompt, return_inverse=True)
     at = coded.indices.to_numpy().astype(np.int64)
     shape = (len(saying), len(coded.dictionary))
     held = sparse.csr_matrix((np.ones(len(at), dtype=np.float32), (row, at)), shape=shape)
     held.data[:] = 1.0  # a sentence that comes again in a prompt counts once
-    position = np.bincount(at, (kept - offsets[prompt]) / np.diff(offsets)[prompt]) / np.bincount(at)
-    return Sentences(prompts[saying], coded.dictionary, embed(coded.dictionary), held, position)
-
-
-def _prose(
-    texts: pa.Array | pa.ChunkedArray,
-) -> tuple[pa.DictionaryArray, IntArray, IntArray]:
-    """Return the sentences of prose of texts (p,) that are of no licence, at most MOST_SENTENCES distinct ones.
-
-    Also which of all sentences each is, and where each text's sentences begin, (p + 1,).
-    """
-    flat, offsets, own = split_parts(without_scattered(texts))
-    kept = np.flatnonzero(is_prose(flat))
-    kept = kept[_at_an_edge(np.searchsorted(kept, offsets), np.searchsorted(kept, own))]
-    coded = flat.take(pa.array(kept)).dictionary_encode()
-    public = are_of_licences(coded.dictionary)
-    if public.any():
-        kept = kept[~public[coded.indices.to_numpy()]]
-        coded = flat.take(pa.array(kept)).dictionary_encode()
-    if len(coded.dictionary) > MOST_SENTENCES:
-        some = len(texts) * MOST_SENTENCES // len(coded.dictionary)
-        places, _ = ranges(np.searchsorted(kept, offsets), pick_evenly(np.arange(len(texts)), some))
-        kept = kept[places]
-        coded = flat.take(pa.array(kept)).dictionary_encode()
-    return coded, kept, offsets
+    position = np.bincount(at, prose.position) / np.bincount(at)
+    return Sentences(prose.prompts[saying], coded.dictionary, embed(coded.dictionary), held, position)
 
 
 def _at_an_edge(offsets: IntArray, own: IntArray) -> Bools:

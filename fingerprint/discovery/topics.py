@@ -7,13 +7,13 @@ that acts together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from scipy import sparse
 
+from fingerprint.base.process import give_back
 from fingerprint.base.stats import pick_evenly, q_values
 from fingerprint.base.types import Doubles, Embed, FloatArray, Ids, IntArray
 from fingerprint.clustering.hdbscan_graph import cluster
@@ -24,6 +24,7 @@ from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery, Graph
 from fingerprint.discovery.proof import MIN_LONG_CORE, SYNCHRONY_P
 from fingerprint.discovery.reworded import Wordings, beside_text, reworded
+from fingerprint.discovery.sentence_groups import Prose, read_prose, read_sentences
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
 from fingerprint.evidence.coactivity import behaviour
@@ -31,6 +32,9 @@ from fingerprint.text.sentences import heads
 
 MAX_UNASSIGNED = 32_768
 """Prompts in no family that are embedded, to find families of meaning among them."""
+
+AT_ONCE = 4_096
+"""Prompts whose texts are in memory together while their beginnings are embedded."""
 
 EXACT_UP_TO = 8_192
 """Prompts above this number are compared through inverted lists (D-328)."""
@@ -53,6 +57,47 @@ class Unassigned:
         """Return those that these labels (of all prompts, -1 = none) leave in no family."""
         left = label[self.prompts] < 0
         return Unassigned(self.prompts[left], self.vectors[left])
+
+    def of(self, prompts: IntArray, batch: Batch, embed: Embed) -> Unassigned:
+        """Return prompts (q,), ascending, with their vectors; what these lack is embedded."""
+        known = np.isin(prompts, self.prompts)
+        vectors = self.vectors[np.searchsorted(self.prompts, prompts[known])]
+        if known.all():
+            return Unassigned(prompts, vectors)
+        out = np.empty((len(prompts), vectors.shape[1]), dtype=np.float32)
+        out[known], out[~known] = vectors, embed_heads(batch, prompts[~known], embed)
+        return Unassigned(prompts, out)
+
+
+@dataclass(slots=True)
+class Readings:
+    """What is read of prompts before it is settled which of them are in no family: vectors of beginnings, and prose.
+
+    Both are handed over once, for where most memory is taken the prose is needed no more.
+    """
+
+    _read: list[tuple[Unassigned, Prose]]
+
+    def take(self) -> tuple[Unassigned, Prose]:
+        """Return both, and keep neither; raises IndexError at a second call."""
+        return self._read.pop()
+
+
+def read_unassigned(batch: Batch, discovery: Discovery, embed: Embed) -> Readings:
+    """Read the prompts among which `topics` looks for families if these are the discovery's."""
+    prompts = _unassigned(discovery)
+    beginnings = Unassigned(prompts, embed_heads(batch, prompts, embed))
+    return Readings([(beginnings, read_prose(batch.texts_of, _with_fragments(prompts, discovery)))])
+
+
+def _unassigned(discovery: Discovery) -> IntArray:
+    return pick_evenly(np.flatnonzero(discovery.label < 0), MAX_UNASSIGNED)
+
+
+def _with_fragments(prompts: IntArray, discovery: Discovery) -> IntArray:
+    """Add to prompts (p,) those of new families with a short core, ascending."""
+    fragments = np.flatnonzero((discovery.families.known < 0) & (discovery.families.size < MIN_LONG_CORE))
+    return np.union1d(prompts, np.flatnonzero(np.isin(discovery.label, fragments)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +125,29 @@ def topics(
     *,
     graph: Graph = graph_of_meaning,
     fresh: bool = True,
+    readings: Readings | None = None,
 ) -> Topics:
     """Find families of meaning among the prompts that no family holds, stored ones first; others only if `fresh`.
 
     Those of new families with a short core are looked at, too: a wording that comes back now and then makes one.
     assignment: of the batch's prompts to the families of the discovery. graph: finds neighbours, as `knn.knn_graph`.
+    readings: what is read already, of these prompts or about these.
     """
-    prompts = pick_evenly(np.flatnonzero(discovery.label < 0), MAX_UNASSIGNED)
+    beginnings, prose = (readings or read_unassigned(batch, discovery, embed)).take()
+    prompts = _unassigned(discovery)
     prompts = prompts[assignment.label[prompts] < 0]
-    fragments = np.flatnonzero((discovery.families.known < 0) & (discovery.families.size < MIN_LONG_CORE))
-    open_to = np.union1d(prompts, np.flatnonzero(np.isin(discovery.label, fragments)))
-    with ThreadPoolExecutor(1) as aside:
-        embedded = aside.submit(embed_heads, batch, prompts, embed)
-        said = beside_text(reworded(batch, open_to, stored, embed, settings, fresh=fresh), discovery.label)
+    prose = prose.of(_with_fragments(prompts, discovery), batch.texts_of)
+    sentences = read_sentences(prose, embed)
+    del prose
+    give_back()
+    said = beside_text(reworded(batch, sentences, stored, settings, fresh=fresh), discovery.label)
+    del sentences
     worded = said.label >= 0
     assignment = assignment.with_prompts(
         said.prompts[worded], len(discovery.families) + said.label[worded], strength=1.0
     )
     first = len(discovery.families) + len(said.known)
-    unassigned = Unassigned(prompts, embedded.result()).still(assignment.label)
+    unassigned = beginnings.of(prompts[assignment.label[prompts] < 0], batch, embed)
     continues = _continued(unassigned, stored)
     free = np.flatnonzero((continues < 0) & fresh)
     label = cluster_by_meaning(
@@ -136,7 +185,8 @@ def _continued(unassigned: Unassigned, stored: Sequence[Signature]) -> IntArray:
 
 def embed_heads(batch: Batch, prompts: IntArray | Ids, embed: Embed) -> FloatArray:
     """Embed the beginnings of some prompts, (p, d)."""
-    return embed(heads(batch.texts_of(prompts)))
+    parts = [prompts[begin : begin + AT_ONCE] for begin in range(0, max(len(prompts), 1), AT_ONCE)]
+    return np.concatenate([embed(heads(batch.texts_of(part))) for part in parts])
 
 
 def cluster_by_meaning(

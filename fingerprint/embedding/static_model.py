@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
 import pyarrow as pa
 
 from fingerprint.base.jit import kernel
+from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bools, FloatArray, Ids, IntArray
 from fingerprint.domain.errors import ModelError
@@ -33,8 +33,10 @@ from fingerprint.embedding.wordpiece import WordPieces, read_pieces, word_rules
 BATCH_CHARS = 1 << 20
 """Characters tokenised at once: a token takes some 150 bytes until its batch is done."""
 
-FEW = 256
-"""Texts that are not worth several threads."""
+PART = 1 << 18
+"""Bytes of text whose words are read by one thread at a time."""
+
+Result = TypeVar("Result")
 
 _TYPES = {"F32": "<f4", "F16": "<f2"}
 
@@ -99,32 +101,28 @@ class StaticModel:
         evidence above which they are.
         """
         others = np.empty(len(texts), np.bool_) if others is None else others
-        for begin, part in self._parts(texts):
-            some = slice(begin, begin + len(part.offsets) - 1)
-            out, told = rows[some], others[some]
-            if threads <= 1 or len(out) < FEW:
-                _means(self.vectors, part, out, told, 0, foreign)
-                continue
-            with ThreadPoolExecutor(threads) as pool:
-                step = -(-len(out) // threads)
-                jobs = [
-                    pool.submit(
-                        _means, self.vectors, part, out[at : at + step], told[at : at + step], at, foreign
-                    )
-                    for at in range(0, len(out), step)
-                ]
-            for job in jobs:
-                job.result()
+
+        def mean(part: tuple[int, NumberedWords]) -> None:
+            begin, words = part
+            some = slice(begin, begin + len(words.offsets) - 1)
+            _means(self.vectors, words, rows[some], others[some], foreign)
+
+        for _ in self._of_parts(mean, texts, threads=threads):
+            pass
 
     def numbers(self, texts: pa.LargeStringArray, foreign: int = FOREIGN) -> Iterator[tuple[Ids, IntArray]]:
         """Yield the rows of some texts' tokens at a time, in one array, and where each text's begin, (m + 1,)."""
-        for _, part in self._parts(texts):
-            sizes = np.empty(len(part.offsets), np.int64)
-            _ids(part, foreign, np.empty(0, np.int32), sizes)
+
+        def ids_of(part: tuple[int, NumberedWords]) -> tuple[Ids, IntArray]:
+            _, words = part
+            sizes = np.empty(len(words.offsets), np.int64)
+            _ids(words, foreign, np.empty(0, np.int32), sizes)
             offsets = np.cumsum(sizes)
             ids = np.empty(offsets[-1], np.int32)
-            _ids(part, foreign, ids, sizes)
-            yield ids, offsets
+            _ids(words, foreign, ids, sizes)
+            return ids, offsets
+
+        yield from self._of_parts(ids_of, texts)
 
     @cached_property
     def word_vectors(self) -> WordVectors:
@@ -141,26 +139,55 @@ class StaticModel:
 
     def evidence(self, texts: pa.LargeStringArray) -> IntArray:
         """Sum up the evidence of each text (n,) that it is not English."""
-        sums = [
-            np.add.reduceat(np.append(part.evidence[part.word], 0), part.offsets[:-1], dtype=np.int64)
-            * (np.diff(part.offsets) > 0)
-            for _, part in self._parts(texts)
-        ]
+
+        def summed(part: tuple[int, NumberedWords]) -> IntArray:
+            _, words = part
+            sums = np.add.reduceat(
+                np.append(words.evidence[words.word], 0), words.offsets[:-1], dtype=np.int64
+            )
+            return np.asarray(sums * (np.diff(words.offsets) > 0))
+
+        sums = self._of_parts(summed, texts, threads=workers())
         return np.concatenate([np.zeros(0, np.int64), *sums])
 
-    def _parts(self, texts: pa.LargeStringArray) -> Iterator[tuple[int, NumberedWords]]:
-        """Yield the tokens of some texts at a time, and the number of their first one."""
-        begin = 0
-        if self._words is not None:
-            for part in self._words.of(*buffers(texts)):
-                yield begin, part
-                begin += len(part.offsets) - 1
+    def _of_parts(
+        self,
+        work: Callable[[tuple[int, NumberedWords]], Result],
+        texts: pa.LargeStringArray,
+        *,
+        threads: int = 1,
+    ) -> Iterator[Result]:
+        """Yield what is made of the tokens of some texts at a time, and of the number of their first one."""
+        words = self._words
+        if words is None:
+            yield from map(work, self._read_by_library(texts))
             return
+        data, offsets = buffers(texts)
+        bounds = _parts(offsets)
+
+        def read(first: int) -> Result:
+            begin, end = bounds[first], bounds[first + 1]
+            return work((begin, words.of(data, offsets[begin : end + 1])))
+
+        parts = len(bounds) - 1
+        yield from in_order(read, range(parts), threads=min(threads, parts))
+
+    def _read_by_library(self, texts: pa.LargeStringArray) -> Iterator[tuple[int, NumberedWords]]:
+        begin = 0
         for ids, offsets in token_batches(self.tokenizer, texts.to_pylist()):
             every = np.arange(len(ids) + 1, dtype=np.int64)
             read, nothing = Readings(ids.astype(np.int32), every), np.zeros(len(ids), np.int32)
             yield begin, NumberedWords(every[:-1].astype(np.int32), offsets, read, read, nothing)
             begin += len(offsets) - 1
+
+
+def _parts(offsets: IntArray) -> list[int]:
+    """Return where parts of n texts begin that have PART bytes or one text more, and n; offsets: (n + 1,) of their bytes."""
+    count = len(offsets) - 1
+    if count and offsets[-1] - offsets[0] <= PART:
+        return [0, count]
+    ends = (offsets - offsets[0]) // PART
+    return [0, *(np.flatnonzero(np.diff(ends[:-1])) + 1).tolist(), *([count] if count else [])]
 
 
 _IN_USE: WeakValueDictionary[tuple[Path, str], StaticModel] = WeakValueDictionary()
@@ -206,14 +233,12 @@ def token_batches(tokenizer: Any, texts: Sequence[str]) -> Iterator[tuple[IntArr
 
 
 @kernel
-def _means(
-    vectors: FloatArray, tokens: NumberedWords, out: FloatArray, others: Bools, first: int, foreign: int
-) -> None:
-    """Write the means of the texts from number `first` on, and which of them are of other languages."""
+def _means(vectors: FloatArray, tokens: NumberedWords, out: FloatArray, others: Bools, foreign: int) -> None:
+    """Write the means of texts (n, d), and which of them are of other languages."""
     for row in range(len(out)):
         mean = out[row]
         mean[:] = 0
-        begin, end = tokens.offsets[first + row], tokens.offsets[first + row + 1]
+        begin, end = tokens.offsets[row], tokens.offsets[row + 1]
         others[row] = _evidence(tokens, begin, end) > foreign
         ids, ends = tokens.foreign if others[row] else tokens.own
         count = 0

@@ -60,8 +60,22 @@ class _KnownWords(NamedTuple):
     ends: IntArray
 
 
+class _Learnt(NamedTuple):
+    """What is known of the first `size` words. Others are added behind these and become a new one; nothing before them changes.
+
+    generation: how often all words were forgotten, after which they have other numbers.
+    """
+
+    generation: int
+    size: int
+    table: _KnownWords
+    own: Readings
+    foreign: Readings
+    evidence: Ids
+
+
 class TokenCache:
-    """The words that a tokenizer has read; safe to use from several threads.
+    """The words that a tokenizer has read; safe to use from several threads, which wait for one another only to add words.
 
     rules: what it takes for a word. pieces: how it cuts ASCII words, so that it need not be asked for these, which takes
     100 times as long. languages: words of other languages, for which pieces are needed, too.
@@ -79,91 +93,73 @@ class TokenCache:
         self._tokenizer, self._pieces, self._languages, self._most = tokenizer, pieces, languages, most
         self._parts_han = rules.parts_han if pieces is None else pieces.parts_han
         self._guard = Lock()
-        self._forget(_FIRST_ROOM)
+        self._learnt = self._nothing(_FIRST_ROOM, generation=0)
 
-    def _forget(self, room: int) -> None:
-        self._known = _KnownWords(
-            np.zeros(2 * room, np.int32),
-            np.zeros(room, np.uint64),
-            np.zeros(16 * room, np.uint8),
-            np.zeros(room + 1, np.int64),
-        )
-        self._count = 0
-        self._own = _no_readings(room)
-        self._foreign = self._own if self._languages is None else _no_readings(room)
-        self._evidence = np.zeros(room, np.int32)
+    def _nothing(self, room: int, *, generation: int) -> _Learnt:
+        own = _no_readings(room)
+        foreign = own if self._languages is None else _no_readings(room)
+        table = _table(room, 16 * room)
+        return _Learnt(generation, 0, table, own, foreign, np.zeros(room, np.int32))
 
-    def of(self, data: Bytes, offsets: IntArray) -> list[NumberedWords]:
-        """Return the words of n texts (their bytes, offsets (n + 1,)) in parts that follow each other."""
-        parts, row = [], 0
-        with self._guard:
-            while row < len(offsets) - 1:
-                self._make_room(int(offsets[row + 1] - offsets[row]))
-                word = np.empty(int(offsets[-1] - offsets[row]) // 2 + len(offsets) - row, np.int32)
-                at = np.zeros(len(offsets) - row, np.int64)
-                done, count = _read(data, offsets, row, self._parts_han, self._known, self._count, word, at)
-                self._learn(count)
-                parts.append(
-                    NumberedWords(
-                        word[: at[done - row]],
-                        at[: done - row + 1],
-                        self._own,
-                        self._foreign,
-                        self._evidence,
+    def of(self, data: Bytes, offsets: IntArray) -> NumberedWords:
+        """Return the words of n texts (their bytes, offsets (n + 1,)), which take room for four times as many bytes."""
+        most = int(offsets[-1] - offsets[0]) // 2 + len(offsets)
+        word, at = np.empty(most, np.int32), np.zeros(len(offsets), np.int64)
+        begins = np.empty(most, np.int64)
+        learnt = self._learnt
+        unknown = _find(data, offsets, self._parts_han, learnt.table, learnt.size, word, at, begins)
+        if unknown:
+            with self._guard:
+                while not self._has_room(unknown, int(offsets[-1] - offsets[0]), learnt.generation):
+                    learnt = self._learnt  # others than before, where all were forgotten
+                    unknown = _find(
+                        data, offsets, self._parts_han, learnt.table, learnt.size, word, at, begins
                     )
-                )
-                row = done
-        return parts
+                known = self._learnt
+                count = _add(data, offsets, self._parts_han, known.table, known.size, word, begins[:unknown])
+                learnt = self._learnt = self._with_readings(count)
+        return NumberedWords(word[: at[-1]], at, learnt.own, learnt.foreign, learnt.evidence)
 
-    def _make_room(self, size: int) -> None:
-        """See to it that a text of so many bytes fits, whatever its words."""
-        known, words = self._known, size // 2 + 1
-        room, letters = len(known.keys), len(known.spelled)
-        if self._count + words <= room and known.ends[self._count] + size <= letters:
-            return
-        if 2 * room > max(self._most, 2 * words):
-            self._forget(max(room, words, size // 16 + 1))
-            return
-        room, letters = (
-            max(2 * room, self._count + words),
-            max(2 * letters, int(known.ends[self._count]) + size),
+    def _has_room(self, words: int, size: int, generation: int) -> bool:
+        """Make room for so many more words of so many bytes; False if words found in that generation are forgotten."""
+        learnt, table = self._learnt, self._learnt.table
+        room, letters = len(table.keys), len(table.spelled)
+        used = int(table.ends[learnt.size])
+        if learnt.size + words > room or used + size > letters:
+            if 2 * room > max(self._most, 2 * words):
+                most = max(room, words, size // 16 + 1)
+                self._learnt = self._nothing(most, generation=learnt.generation + 1)
+            else:
+                room, letters = max(2 * room, learnt.size + words), max(2 * letters, used + size)
+                bigger = _table(1 << (room - 1).bit_length(), letters)
+                _rehash(table, bigger, learnt.size)
+                self._learnt = learnt._replace(table=bigger)
+        return self._learnt.generation == generation
+
+    def _with_readings(self, count: int) -> _Learnt:
+        """Return what is known with the words of the table up to `count`, and their tokens."""
+        known = self._learnt
+        begin, end = known.table.ends[known.size], known.table.ends[count]
+        spelled, ends = (
+            known.table.spelled[begin:end].copy(),
+            known.table.ends[known.size : count + 1] - begin,
         )
-        room = 1 << (room - 1).bit_length()
-        bigger = _KnownWords(
-            np.zeros(2 * room, np.int32),
-            np.zeros(room, np.uint64),
-            np.zeros(letters, np.uint8),
-            np.zeros(room + 1, np.int64),
-        )
-        _rehash(known, bigger, self._count)
-        self._known = bigger
+        own = _after(known.own, known.size, *self._tokenise(spelled, ends))
+        foreign, evidence = own, _with_room(known.evidence, count)
+        if self._languages is not None:
+            foreign = self._in_other_languages(spelled, ends, evidence)
+        return known._replace(size=count, own=own, foreign=foreign, evidence=evidence)
 
-    def _learn(self, count: int) -> None:
-        """Note the tokens of the words from the last known one on."""
-        if count == self._count:
-            return
-        known = self._known
-        begin, end = known.ends[self._count], known.ends[count]
-        spelled, ends = known.spelled[begin:end].copy(), known.ends[self._count : count + 1] - begin
-        own = _after(self._own, self._count, *self._tokenise(spelled, ends))
-        if self._languages is None:
-            self._own = self._foreign = own
-            self._evidence = _with_room(self._evidence, count)
-        else:
-            self._foreign, self._evidence = self._in_other_languages(spelled, ends, count)
-            self._own = own
-        self._count = count
-
-    def _in_other_languages(self, spelled: Bytes, ends: IntArray, count: int) -> tuple[Readings, Ids]:
-        """Return all known words, and now these, as words of other languages, and their evidence."""
+    def _in_other_languages(self, spelled: Bytes, ends: IntArray, evidence: Ids) -> Readings:
+        """Return all known words, and now these, as words of other languages; write the evidence of these."""
         assert self._languages is not None
         assert self._pieces is not None
         ids, id_ends = np.empty(len(spelled), np.int32), np.zeros(len(ends), np.int64)
-        evidence = _with_room(self._evidence, count)
         told = np.empty(len(ends) - 1, np.int32)
         read_words(self._languages, self._pieces, spelled, ends, ids, id_ends, told)
-        evidence[self._count : count] = told
-        return _after(self._foreign, self._count, ids[: id_ends[-1]], id_ends), evidence
+        count = self._learnt.size
+        evidence[count : count + len(told)] = told
+        return _after(self._learnt.foreign, count, ids[: id_ends[-1]], id_ends)
 
     def _tokenise(self, spelled: Bytes, ends: IntArray) -> tuple[Ids, IntArray]:
         """Return the tokens of some words, and where each one's begin, (k + 1,)."""
@@ -182,6 +178,15 @@ class TokenCache:
         ids[of_cut] = cut[: cut_ends[-1]]
         ids[~of_cut] = np.fromiter(chain.from_iterable(read), np.int32)
         return ids, np.concatenate([[0], np.cumsum(sizes)])
+
+
+def _table(room: int, letters: int) -> _KnownWords:
+    return _KnownWords(
+        np.zeros(2 * room, np.int32),
+        np.zeros(room, np.uint64),
+        np.zeros(letters, np.uint8),
+        np.zeros(room + 1, np.int64),
+    )
 
 
 def _no_readings(room: int) -> Readings:
@@ -219,12 +224,28 @@ def _is_space(byte: np.uint8) -> bool:
 
 
 @kernel
-def _place(known: _KnownWords, key: np.uint64, data: Bytes, begin: int, end: int) -> int:
-    """Return the slot where a word stands or would stand."""
+def _word(data: Bytes, i: int, end: int, parts_han: bool) -> tuple[int, np.uint64]:
+    """Return where the word ends that begins at `i` of a text, and its hash."""
+    key = FNV_OFFSET
+    last = i + 3 if parts_han and is_han(data, i, end) else end
+    while i < last and not _is_space(data[i]):
+        key = (key ^ np.uint64(data[i])) * FNV_PRIME
+        i += 1
+        if parts_han and last == end and is_han(data, i, end):
+            break
+    return i, xmx_mix(key)
+
+
+@kernel
+def _place(known: _KnownWords, count: int, key: np.uint64, data: Bytes, begin: int, end: int) -> int:
+    """Return the slot where a word stands or would stand among the first `count`; others may be added meanwhile."""
     mask = np.uint64(len(known.slots) - 1)
     at = key & mask
     while known.slots[at] != 0:
         number = known.slots[at] - 1
+        # what is known stands before what was added since
+        if number >= count:
+            break
         first = known.ends[number]
         if known.keys[number] == key and known.ends[number + 1] - first == end - begin:
             same = True
@@ -238,50 +259,71 @@ def _place(known: _KnownWords, key: np.uint64, data: Bytes, begin: int, end: int
     return int(at)
 
 
-@njit(cache=True, nogil=True)
-def _read(
+@kernel
+def _find(
     data: Bytes,
     offsets: IntArray,
-    row: int,
     parts_han: bool,
     known: _KnownWords,
     count: int,
     word: Ids,
     at: IntArray,
-) -> tuple[int, int]:
-    """Give texts from `row` on the numbers of their words; return the row where room ended, and how many words are known then."""
-    first, written = row, 0
-    nothing = np.int64(0)
-    while row < len(offsets) - 1:
-        size = offsets[row + 1] - offsets[row]
-        if count + size // 2 + 1 > len(known.keys) or known.ends[count] + size > len(known.spelled):
-            break
+    begins: IntArray,
+) -> int:
+    """Write the number of each word of n texts, -1 for one that is not among the first `count`, and where it begins.
+
+    at: (n + 1,) where each text's words begin. Returns how many are unknown.
+    """
+    written, unknown = 0, 0
+    for row in range(len(offsets) - 1):
         i, end = offsets[row], offsets[row + 1]
         while i < end:
             if _is_space(data[i]):
                 i += 1
                 continue
-            begin, key = i, FNV_OFFSET
-            last = begin + 3 if parts_han and is_han(data, i, end) else end
-            while i < last and not _is_space(data[i]):
-                key = (key ^ np.uint64(data[i])) * FNV_PRIME
-                i += 1
-                if parts_han and last == end and is_han(data, i, end):
-                    break
-            key = xmx_mix(key)
-            slot = _place(known, key, data, begin, i)
-            if known.slots[slot] == nothing:
-                known.ends[count + 1] = known.ends[count] + i - begin
-                for b in range(begin, i):
-                    known.spelled[known.ends[count] + b - begin] = data[b]
-                known.keys[count] = key
-                count += 1
-                known.slots[slot] = count
-            word[written] = known.slots[slot] - 1
+            begin = i
+            i, key = _word(data, begin, end, parts_han)
+            number = known.slots[_place(known, count, key, data, begin, i)] - 1
+            if 0 <= number < count:
+                word[written] = number
+            else:
+                word[written], begins[unknown] = -1, begin
+                unknown += 1
             written += 1
-        row += 1
-        at[row - first] = written
-    return row, count
+        at[row + 1] = written
+    return unknown
+
+
+@kernel
+def _add(
+    data: Bytes,
+    offsets: IntArray,
+    parts_han: bool,
+    known: _KnownWords,
+    count: int,
+    word: Ids,
+    begins: IntArray,
+) -> int:
+    """Add the words that begin there and are not known yet, and write their numbers for -1; return how many are known then."""
+    row, written = 0, 0
+    nothing = np.int64(0)
+    for n in range(len(begins)):
+        begin = begins[n]
+        while offsets[row + 1] <= begin:
+            row += 1
+        while word[written] >= 0:
+            written += 1
+        end, key = _word(data, begin, offsets[row + 1], parts_han)
+        slot = _place(known, count, key, data, begin, end)
+        if known.slots[slot] == nothing:
+            known.ends[count + 1] = known.ends[count] + end - begin
+            for b in range(begin, end):
+                known.spelled[known.ends[count] + b - begin] = data[b]
+            known.keys[count] = key
+            count += 1
+            known.slots[slot] = count
+        word[written] = known.slots[slot] - 1
+    return count
 
 
 @njit(cache=True, nogil=True)

@@ -222,8 +222,9 @@ def _families(night: Night, known: KnownFamilies, job: Job) -> Proven:
 
 
 def _find(night: Night, known: KnownFamilies, job: Job, aside: Executor) -> Proven:
-    """Find and describe the families of a night; aside: does what waits for nothing."""
-    discovered = discover(night=night, known=known, job=job)
+    """Find and describe the families of a night; aside: does what waits for nothing else, while one thread finds them."""
+    common = aside.submit(common_words, night.batch) if night.spool is None else None
+    discovered = discover(night=night, known=known, job=job, aside=aside)
     give_back()
     textual = aside.submit(
         text_families,
@@ -234,7 +235,7 @@ def _find(night: Night, known: KnownFamilies, job: Job, aside: Executor) -> Prov
         job.settings,
         whole=discovered.whole,
     )
-    common = aside.submit(common_words, discovered.batch)
+    common = common or aside.submit(common_words, discovered.batch)
     topical = topics(
         batch=discovered.batch,
         discovery=discovered.discovery,
@@ -243,6 +244,7 @@ def _find(night: Night, known: KnownFamilies, job: Job, aside: Executor) -> Prov
         embed=job.embed,
         settings=job.settings,
         graph=discovered.graph,
+        readings=discovered.readings.result() if discovered.readings else None,
     )
     whole = discovered.whole
     if night.spool is not None:

@@ -18,7 +18,7 @@ from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery
 from fingerprint.discovery.families import COVER
 from fingerprint.discovery.reworded import most_said
-from fingerprint.discovery.sentence_groups import read_sentences
+from fingerprint.discovery.sentence_groups import read_prose, read_sentences
 from fingerprint.discovery.topics import Topics
 from fingerprint.domain.signature import Signature
 from fingerprint.nights.claims import Claims, core_table
@@ -101,7 +101,7 @@ def by_meaning(
     chosen = _likeliest(night, np.flatnonzero(free), own)
     label = np.full(len(chosen), -1, dtype=np.int32)
     for begin in range(0, len(chosen), AT_ONCE):
-        said = read_sentences(whole.texts, chosen[begin : begin + AT_ONCE], embed)
+        said = read_sentences(read_prose(whole.texts, chosen[begin : begin + AT_ONCE]), embed)
         label[np.searchsorted(chosen, said.prompts)] = most_said(said, centres)
     found = np.flatnonzero(label >= 0)
     return replace(

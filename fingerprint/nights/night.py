@@ -7,7 +7,7 @@ is a sample of everything.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 
@@ -24,7 +24,7 @@ from fingerprint.discovery.batch import Batch, Requests, collect
 from fingerprint.discovery.discover import Discovery, Graph
 from fingerprint.discovery.families import COVER
 from fingerprint.discovery.leftovers import Leftovers
-from fingerprint.discovery.topics import graph_of_meaning
+from fingerprint.discovery.topics import MAX_UNASSIGNED, Readings, graph_of_meaning, read_unassigned
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.results import IngestReport
 from fingerprint.evidence.slot_fillings import Fillings, fillings, told_apart
@@ -91,7 +91,8 @@ class Discovered:
 
     batch: these prompts with all their requests: all of a small night, a sample of a large one. discovery: what it
     holds. assignment: its prompts to the families of the discovery. whole: the night that it is a sample of. leftovers:
-    its prompts in no family beside those of earlier nights. graph: finds neighbours.
+    its prompts in no family beside those of earlier nights. graph: finds neighbours. readings: what is read meanwhile of
+    prompts that may be in no family, None if nothing is.
     """
 
     batch: Batch
@@ -100,6 +101,7 @@ class Discovered:
     whole: Whole
     leftovers: Leftovers
     graph: Graph
+    readings: Future[Readings] | None = None
 
     def unexplained(self, families: NightFamilies) -> pa.Table:
         """Return what later nights should remember of the prompts in no family (`leftovers.to_rows`)."""
@@ -166,8 +168,11 @@ def _in_memory(reader: TrafficReader, batches: list[pa.RecordBatch], seen: Conve
     return Night(batch, requests, report, reader.content_hash, continued=going_on.continued, sent=sent)
 
 
-def discover(night: Night, known: KnownFamilies, job: Job) -> Discovered:
-    """Find the families that share text, continuing the known ones, with what earlier nights left beside tonight's."""
+def discover(night: Night, known: KnownFamilies, job: Job, aside: Executor) -> Discovered:
+    """Find the families that share text, continuing the known ones, with what earlier nights left beside tonight's.
+
+    aside: reads prompts that are in no family so far, while others are still looked for.
+    """
     if night.spool is not None:
         batch, discovery, whole = large.discover(night.spool, known.signatures, job)
         discovery, left = _extended(night, batch, discovery, known, job)
@@ -177,6 +182,9 @@ def discover(night: Night, known: KnownFamilies, job: Job) -> Discovered:
     discovery = discovery_stage.discover(
         batch, known.signatures, job.settings, lambda stage: job.tell(stage, 0, None)
     )
+    readings = None
+    if np.count_nonzero(discovery.label < 0) <= MAX_UNASSIGNED:  # which of more are chosen depends on all
+        readings = aside.submit(read_unassigned, batch, discovery, job.embed)
     discovery, left = _extended(night, batch, discovery, known, job)
     job.tell("describe", 0, None)
     whole = Whole.of(batch, discovery.assignment)
@@ -184,7 +192,7 @@ def discover(night: Night, known: KnownFamilies, job: Job) -> Discovered:
     carrier = layers.carriers_of(batch, discovery, job.settings)
     continued = discovery.continued(known.signatures)
     assignment = adopt(batch, batch.texts_of, continued, discovery.assignment, job.embed, carrier)
-    return Discovered(batch, discovery, assignment, whole, left, graph_of_meaning)
+    return Discovered(batch, discovery, assignment, whole, left, graph_of_meaning, readings)
 
 
 def _extended(

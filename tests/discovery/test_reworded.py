@@ -16,9 +16,10 @@ from support.new_wordings import (
 )
 from support.night_families import families_of
 
+from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import discover
 from fingerprint.discovery.reworded import Reworded, beside_text, reworded
-from fingerprint.discovery.sentence_groups import EDGE, read_sentences
+from fingerprint.discovery.sentence_groups import EDGE, Prose, read_prose, read_sentences
 from fingerprint.domain.schemas import SYSTEM_END
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
@@ -34,9 +35,13 @@ def embedder() -> Embedder:
     return Embedder.load("static")
 
 
+def prose_of(batch: Batch) -> Prose:
+    return read_prose(batch.texts_of, np.arange(batch.distinct))
+
+
 def found(sent: list[Sent], embedder: Embedder, stored: list[Signature] | None = None) -> Reworded:
     batch = batch_of(sent)
-    return reworded(batch, np.arange(batch.distinct), stored or [], embedder.encode, SETTINGS)
+    return reworded(batch, read_sentences(prose_of(batch), embedder.encode), stored or [], SETTINGS)
 
 
 def night(sent: list[Sent], embedder: Embedder) -> NightFamilies:
@@ -183,7 +188,7 @@ def test_words_that_no_three_accounts_share_are_not_shown(embedder: Embedder) ->
 def test_sentences_are_read_from_both_ends_and_each_counts_once(embedder: Embedder) -> None:
     lines = [f"we all look at the old house {chr(97 + n) * 3}" for n in range(26)]
     batch = batch_of([Sent(". ".join([*lines, lines[-1]]), "a"), Sent("no prose", "b")])
-    said = read_sentences(batch.texts_of, np.arange(batch.distinct), embedder.encode)
+    said = read_sentences(prose_of(batch), embedder.encode)
     assert said.prompts.tolist() == [0]
     assert said.texts.to_pylist() == [*lines[:EDGE], *lines[-EDGE + 1 :]]
     assert said.held.toarray().tolist() == [[1.0] * (2 * EDGE - 1)]
@@ -193,7 +198,7 @@ def test_sentences_are_read_from_both_ends_and_each_counts_once(embedder: Embedd
 def test_sentences_of_licences_are_not_read(embedder: Embedder) -> None:
     licence = "You may not use this file except in compliance with the License"
     batch = batch_of([Sent(f"{licence}. we all look at the old house", f"a{n}") for n in range(3)])
-    said = read_sentences(batch.texts_of, np.arange(batch.distinct), embedder.encode)
+    said = read_sentences(prose_of(batch), embedder.encode)
     assert said.texts.to_pylist() == ["we all look at the old house"]
 
 
@@ -202,7 +207,7 @@ def test_behind_a_long_system_prompt_the_first_sentences_are_read(rules: int, em
     system = ". ".join(f"every rule of this old house is kept {chr(97 + n % 26) * 3}" for n in range(rules))
     lines = [f"we all look at the old house {chr(97 + n) * 3}" for n in range(26)]
     batch = batch_of([Sent(f"{system}{SYSTEM_END}{'. '.join(lines)}", "a")])
-    said = read_sentences(batch.texts_of, np.arange(batch.distinct), embedder.encode).texts.to_pylist()
+    said = read_sentences(prose_of(batch), embedder.encode).texts.to_pylist()
     assert said[: min(rules, EDGE)] == system.split(". ")[:EDGE]
     head = 1 if rules < EDGE else EDGE
     assert said[min(rules, EDGE) :] == [*lines[:head], *lines[-EDGE:]]

@@ -10,9 +10,10 @@ from support.bare_signatures import signature
 from support.bursts import in_bursts
 from support.crafted import background, batch_of, words
 
-from fingerprint.base.types import FloatArray, Ids
+from fingerprint.base.types import Embed, FloatArray, Ids, IntArray
+from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import discover
-from fingerprint.discovery.topics import cluster_by_meaning, topics
+from fingerprint.discovery.topics import cluster_by_meaning, embed_heads, read_unassigned, topics
 from fingerprint.domain.errors import UsageError
 from fingerprint.domain.settings import Settings
 from fingerprint.text.sentences import EMBEDDED_CHARACTERS, heads
@@ -207,3 +208,29 @@ def test_prompts_that_were_adopted_are_in_no_topic() -> None:
     found = topics(batch, discovery, adopted, stored, embed, Settings())
     assert found.assignment.label[:5].tolist() == [0] * 5
     assert (found.assignment.label[5:] == len(discovery.families)).all()
+
+
+def test_prompts_that_were_read_while_others_were_looked_for_are_not_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(0)
+    pool = in_bursts(random, [f"garden {words(random, 8)}" for _ in range(30)])
+    batch = batch_of([*pool, *background(random, 100)])
+    discovery = discover(batch, (), Settings(), lambda stage: None)
+    again = topics(batch, discovery, discovery.assignment, (), embed, Settings())
+    read: list[int] = []
+
+    def recorded(batch: Batch, prompts: IntArray, embed: Embed) -> FloatArray:
+        read.extend(prompts.tolist())
+        return embed_heads(batch, prompts, embed)
+
+    monkeypatch.setattr("fingerprint.discovery.topics.embed_heads", recorded)
+    before = replace(discovery, label=np.where(np.arange(batch.distinct) < 20, 0, -1).astype(np.int32))
+    readings = read_unassigned(batch, before, embed)
+    assert read == list(range(20, batch.distinct))
+    out = topics(batch, discovery, discovery.assignment, (), embed, Settings(), readings=readings)
+    assert read == [*range(20, batch.distinct), *range(20)]
+    assert out.assignment.label.tolist() == again.assignment.label.tolist()
+    np.testing.assert_array_equal(out.unassigned.vectors, again.unassigned.vectors)
+    with pytest.raises(IndexError):
+        readings.take()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -33,11 +34,11 @@ def tokenizer() -> Tokenizer:
 
 
 def numbered(words: TokenCache, texts: list[str]) -> list[list[int]]:
+    read = words.of(*buffers(pa.array(texts, pa.large_string())))
     out = []
-    for part in words.of(*buffers(pa.array(texts, pa.large_string()))):
-        for row in range(len(part.offsets) - 1):
-            mine = part.word[part.offsets[row] : part.offsets[row + 1]]
-            out.append([int(i) for w in mine for i in part.own.ids[part.own.ends[w] : part.own.ends[w + 1]]])
+    for row in range(len(texts)):
+        mine = read.word[read.offsets[row] : read.offsets[row + 1]]
+        out.append([int(i) for w in mine for i in read.own.ids[read.own.ends[w] : read.own.ends[w + 1]]])
     return out
 
 
@@ -82,20 +83,36 @@ def test_more_words_than_are_remembered(tokenizer: Tokenizer) -> None:
     random = np.random.default_rng(3)
     texts = [" ".join(map(str, random.integers(0, 10**6, 60).tolist())) for _ in range(3_000)]
     learnt = cache(tokenizer, most=40_000)
-    assert numbered(learnt, texts) == read(tokenizer, texts)
+    for begin in range(0, len(texts), 500):
+        part = texts[begin : begin + 500]
+        assert numbered(learnt, part) == read(tokenizer, part)
     assert numbered(learnt, ["x" * 70_000 + " y", *texts[-3:]]) == read(
         tokenizer, ["x" * 70_000 + " y", *texts[-3:]]
     )
-    assert len(learnt._known.keys) <= 80_000
+    assert len(learnt._learnt.table.keys) <= 80_000
+
+
+@pytest.mark.parametrize("most", [20_000, MOST_WORDS])
+def test_threads_read_the_same_tokens_while_words_are_added_and_forgotten(
+    most: int, tokenizer: Tokenizer
+) -> None:
+    random = np.random.default_rng(5)
+    texts = [" ".join(map(str, random.integers(0, 10**6, 40).tolist())) for _ in range(1_200)]
+    learnt = cache(tokenizer, most=most)
+    parts = [texts[begin : begin + 30] for begin in range(0, len(texts), 30)]
+    with ThreadPoolExecutor(4) as pool:
+        tokens = list(pool.map(lambda part: numbered(learnt, part), parts))
+    assert tokens == [read(tokenizer, part) for part in parts]
+    assert (learnt._learnt.generation > 0) == (most < MOST_WORDS)
 
 
 def test_a_slice_and_nothing(tokenizer: Tokenizer) -> None:
     learnt = cache(tokenizer)
     column = pa.array(["left out", "the sea", "", "the ocean"], pa.large_string()).slice(1)
-    (part,) = learnt.of(*buffers(column))
-    assert part.offsets.tolist() == [0, 2, 2, 4]
-    assert part.word.tolist() == [0, 1, 0, 2]
-    assert learnt.of(*buffers(pa.array([], pa.large_string()))) == []
+    read = learnt.of(*buffers(column))
+    assert read.offsets.tolist() == [0, 2, 2, 4]
+    assert read.word.tolist() == [0, 1, 0, 2]
+    assert learnt.of(*buffers(pa.array([], pa.large_string()))).offsets.tolist() == [0]
 
 
 def test_only_tokenizers_that_cut_at_spaces_first_are_read_so() -> None:

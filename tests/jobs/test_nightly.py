@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from support.small_traffic import done, failed, night_rows, objects, row, written
 
 from fingerprint.domain.settings import Home
 from fingerprint.jobs import night_steps, nightly
+from fingerprint.nights import night
 from fingerprint.store.store import Store
 
 STAGES = ["read", "shingle", "cluster", "refine", "describe", "judge", "store", "publish"]
@@ -50,6 +52,23 @@ def test_a_step_that_fails_leaves_nothing_stored_and_may_be_run_again(
     assert not home.snapshots.exists()
     assert nightly.nightly([day], home).families == 2
     assert not home.work.exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "step"),
+    [(night, "read_unassigned"), (night_steps, "text_families")],
+)
+def test_what_fails_beside_the_steps_ends_the_night(
+    module: ModuleType, step: str, day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("out of order aside")
+
+    monkeypatch.setattr(module, step, fail)
+    with pytest.raises(OSError, match="out of order aside"):
+        nightly.nightly([day], Home(tmp_path / "home"))
+    with Store.open(tmp_path / "home", read_only=True) as store:
+        assert store.nights() == []
 
 
 def test_odd_traffic_is_told_and_with_strict_an_error(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from fingerprint.nights import memory
 from fingerprint.nights.checkpoint import Checkpoints
 from fingerprint.nights.engine import Threads
 from fingerprint.nights.job import Job, KnownFamilies, NightRequest, job_key
-from fingerprint.nights.night import Night, discover, read
+from fingerprint.nights.night import Discovered, Night, discover, read
 from fingerprint.traffic.reader import TrafficReader, read_traffic
 
 
@@ -51,6 +52,11 @@ def reader(day: Path) -> TrafficReader:
     return read_traffic([day], rejects=None)
 
 
+def discovered(night: Night, embedder: Embedder, job: Job) -> Discovered:
+    with ThreadPoolExecutor(1) as aside:
+        return discover(night, known(embedder), job, aside)
+
+
 def read_both(
     day: Path, folder: Path, embedder: Embedder, patch: pytest.MonkeyPatch
 ) -> tuple[tuple[Night, Job], tuple[Night, Job]]:
@@ -83,8 +89,7 @@ def test_both_kinds_of_night_discover_the_same(
     day: Path, tmp_path: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small, large = (
-        discover(night, known(embedder), job)
-        for night, job in read_both(day, tmp_path, embedder, monkeypatch)
+        discovered(night, embedder, job) for night, job in read_both(day, tmp_path, embedder, monkeypatch)
     )
     assert len(small.discovery.families) == len(large.discovery.families) == 2
     carried = [found.whole.carried(found.assignment).label for found in (small, large)]
@@ -106,7 +111,7 @@ def test_a_spooled_night_is_not_read_again(
 
 def test_stages_are_told_as_they_begin(day: Path, tmp_path: Path, embedder: Embedder) -> None:
     job, begun = job_in(tmp_path, embedder)
-    discover(read(reader(day), known(embedder), job), known(embedder), job)
+    discovered(read(reader(day), known(embedder), job), embedder, job)
     assert begun == ["shingle", "cluster", "refine", "describe"]
 
 
