@@ -6,16 +6,14 @@ kept as hashes; what they tell is measured in `evidence.statistics.slot_values`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 
 from fingerprint.base.hashing import mix
-from fingerprint.base.sorting import holds
-from fingerprint.base.types import HashArray, Ids, IntArray
-from fingerprint.text.ngrams import Shingles, Spans
+from fingerprint.base.types import Bools, HashArray, Ids, IntArray
+from fingerprint.text.ngrams import Spans
 
 MAX_SLOT_TOKENS = 8
 """Tokens of a slot up to which its value is kept: longer ones are taken from no list."""
@@ -32,32 +30,15 @@ class Fillings:
     slots: HashArray
 
 
-def fillings(
-    shingles: Shingles,
-    covered: Spans,
-    token_hashes: HashArray,
-    offsets: IntArray,
-    label: Ids,
-    grams: Sequence[HashArray],
-) -> Fillings:
+def fillings(own: Bools, covered: Spans, token_hashes: HashArray, offsets: IntArray, label: Ids) -> Fillings:
     """Take the grams of its family from each of n prompts.
 
-    shingles, covered: of these prompts. token_hashes: (t,) uint64, of which prompt i has offsets[i] to offsets[i + 1]; offsets
-    (n + 1,). label: (n,) int32, each prompt's family, -1 = none. grams: the sorted grams of each family.
+    own: (p,), which of the prompts' grams are of their families. covered: the tokens of each gram. token_hashes: (t,)
+    uint64, of which prompt i has offsets[i] to offsets[i + 1]; offsets (n + 1,). label: (n,) int32, each prompt's family,
+    -1 = none.
     """
-    gram_offsets = np.cumsum([0, *(len(g) for g in grams)]).astype(np.int64)
-    whole, slots = _hash_fillings(
-        shingles.hashes,
-        covered.first,
-        covered.last,
-        shingles.offsets,
-        token_hashes,
-        offsets,
-        label,
-        np.concatenate([*grams, np.empty(0, dtype=np.uint64)]),
-        gram_offsets,
-    )
-    return Fillings(whole, slots)
+    grams = own, covered.first, covered.last, covered.offsets
+    return Fillings(*_hash_fillings(grams, token_hashes, offsets, label))
 
 
 def told_apart(filled: Fillings, label: Ids) -> Fillings:
@@ -73,27 +54,19 @@ def told_apart(filled: Fillings, label: Ids) -> Fillings:
 
 @njit(cache=True, nogil=True)
 def _hash_fillings(
-    prompt_grams: HashArray,
-    first: IntArray,
-    last: IntArray,
-    prompt_gram_offsets: IntArray,
-    tokens: HashArray,
-    offsets: IntArray,
-    label: Ids,
-    family_grams: HashArray,
-    family_gram_offsets: IntArray,
+    grams: tuple[Bools, IntArray, IntArray, IntArray], tokens: HashArray, offsets: IntArray, label: Ids
 ) -> tuple[HashArray, HashArray]:
+    own, first, last, gram_offsets = grams
     n = len(offsets) - 1
     whole = np.zeros(n, dtype=np.uint64)
     slots = np.zeros((n, MAX_SLOTS), dtype=np.uint64)
     for row in range(n):
         if label[row] < 0:
             continue
-        template = family_grams[family_gram_offsets[label[row]] : family_gram_offsets[label[row] + 1]]
         begin = offsets[row]
         fixed = np.zeros(offsets[row + 1] - begin, dtype=np.bool_)
-        for g in range(prompt_gram_offsets[row], prompt_gram_offsets[row + 1]):
-            if holds(template, prompt_grams[g]):
+        for g in range(gram_offsets[row], gram_offsets[row + 1]):
+            if own[g]:
                 fixed[first[g] - begin : last[g] - begin] = True
         slot = 0
         run = np.uint64(0)

@@ -23,7 +23,8 @@ from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 class CoreTable(NamedTuple):
     """The n-grams of f families, to be looked up.
 
-    slots: (2^b,) uint64, an n-gram or 0 where the slot is empty. entry: (2^b,) int32, the n-gram's row in offsets.
+    slots: (2^b,) uint64, an n-gram or 0 where the slot is empty. entry: (2^b,) int32, the family whose core alone holds the
+    n-gram, or, of several, -1 - the n-gram's row in offsets.
     offsets: (g + 1,) int64 into family: (e,) int32, the families whose core holds an n-gram, ascending.
     size: (f,) int64, n-grams in each core. marks: (2^b / 8,) uint64, bits of which each n-gram sets one.
     """
@@ -60,12 +61,14 @@ def core_table(grams: Sequence[HashArray]) -> CoreTable:
     sizes = np.array([len(core) for core in grams], dtype=np.int64)
     every = np.concatenate([*grams, np.empty(0, dtype=np.uint64)])
     family = np.repeat(np.arange(len(grams), dtype=np.int32), sizes)
-    order = np.lexsort((family, every))
-    distinct, counts = np.unique(every, return_counts=True)
+    order = np.argsort(every, kind="stable")  # families are ascending
+    begins = np.flatnonzero(np.diff(every[order], prepend=np.uint64(0)))  # no gram is 0
+    distinct, counts = every[order[begins]], np.diff(begins, append=len(every))
     bits = max(4, len(distinct).bit_length() + 1)
-    slots, entry, marks = _table(distinct, bits)
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return CoreTable(slots, entry, offsets, family[order].astype(np.int32), sizes, marks)
+    holders = family[order]
+    entries = np.where(counts == 1, holders[begins], -1 - np.arange(len(distinct), dtype=np.int32))
+    slots, entry, marks = _table(distinct, entries.astype(np.int32), bits)
+    return CoreTable(slots, entry, np.append(begins, len(every)), holders, sizes, marks)
 
 
 def find_claims(cores: CoreTable, hashes: HashArray, offsets: IntArray, *, share: float) -> Claims:
@@ -73,12 +76,24 @@ def find_claims(cores: CoreTable, hashes: HashArray, offsets: IntArray, *, share
 
     hashes: (p,) uint64 and offsets: (n + 1,), the n-grams of n prompts; one that comes again counts once.
     """
-    return Claims(*_claims(hashes, offsets, cores, np.ceil(share * cores.size - 1e-6).astype(np.int64)))
+    nobody, nothing = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.bool_)
+    return Claims(*_claims(hashes, offsets, cores, _least(cores, share), nobody, nothing))
 
 
-def besides(claims: Claims, label: Ids) -> Claims:
-    """Return the claims on families that prompts were not given to; label: (n,) the family of each, -1 = none."""
-    return claims.only(claims.family != label[claims.prompt])
+def find_own(
+    cores: CoreTable, hashes: HashArray, offsets: IntArray, label: Ids, *, share: float
+) -> tuple[Claims, Bools]:
+    """Find which families prompts hold beside their own, as `find_claims`, and which n-grams (p,) are of the own one's core.
+
+    label: (n,) the family of each prompt, -1 = none.
+    """
+    own = np.zeros(len(hashes), dtype=np.bool_)
+    claims = Claims(*_claims(hashes, offsets, cores, _least(cores, share), label, own))
+    return claims.only(claims.family != label[claims.prompt]), own
+
+
+def _least(cores: CoreTable, share: float) -> IntArray:
+    return np.asarray(np.ceil(share * cores.size - 1e-6), dtype=np.int64)
 
 
 def append_claims(claims: Claims, more: Claims, families: int) -> Claims:
@@ -101,7 +116,7 @@ def join_claims(parts: Sequence[Claims], first: Sequence[int]) -> Claims:
 
 
 @njit(cache=True, nogil=True)
-def _table(grams: HashArray, bits: int) -> tuple[HashArray, Ids, HashArray]:
+def _table(grams: HashArray, entries: Ids, bits: int) -> tuple[HashArray, Ids, HashArray]:
     slots = np.zeros(1 << bits, dtype=np.uint64)
     entry = np.zeros(1 << bits, dtype=np.int32)
     marks = np.zeros(1 << (bits - 3), dtype=np.uint64)
@@ -112,43 +127,58 @@ def _table(grams: HashArray, bits: int) -> tuple[HashArray, Ids, HashArray]:
         marks[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
         at = free_slot(slots, mixed)
         slots[at] = grams[i]
-        entry[at] = i
+        entry[at] = entries[i]
     return slots, entry, marks
 
 
 @njit(cache=True, nogil=True)
 def _claims(
-    hashes: HashArray, offsets: IntArray, cores: CoreTable, least: IntArray
+    hashes: HashArray, offsets: IntArray, cores: CoreTable, least: IntArray, label: Ids, own: Bools
 ) -> tuple[IntArray, Ids, Ids]:
-    """Return the claims of `find_claims`, as columns; least: (f,) n-grams of each core that a prompt must hold."""
+    """Return the claims of `find_claims`, as columns; least: (f,) n-grams of each core that a prompt must hold.
+
+    Marks in own (p,), where that has places, the n-grams of the prompts' own families, label (n,).
+    """
     slots, entry, gram_at, family, _, marks = cores
     shift = np.uint64(64)
     while np.uint64(1) << (np.uint64(64) - shift) < np.uint64(64 * len(marks)):
         shift -= np.uint64(1)
-    seen_in = np.zeros(len(gram_at), dtype=np.int32)  # the row that held each last, counted from 1
+    seen_in = np.zeros(len(slots), dtype=np.int32)  # the row that held each last, counted from 1
     overlap = np.zeros(len(least), dtype=np.int32)
-    touched = np.empty(len(least), dtype=np.int32)
+    touched = np.empty(len(least) + 1, dtype=np.int32)
+    most = 0
+    for row in range(len(offsets) - 1):
+        most = max(most, offsets[row + 1] - offsets[row])
+    marked = np.empty(most + 1, dtype=np.int64)
     room = len(offsets) + 16
     out_prompt, out_family = np.empty(room, np.int64), np.empty(room, np.int32)
     out_held = np.empty(room, np.int32)
     count = 0
     for row in range(len(offsets) - 1):
         met = 0
-        for i in range(offsets[row], offsets[row + 1]):
-            mixed = xmx_mix(hashes[i])
-            bit = mixed >> shift
-            if not (marks[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1):
+        likely = 0
+        for i in range(offsets[row], offsets[row + 1]):  # without a branch, which nobody could foretell
+            bit = xmx_mix(hashes[i]) >> shift
+            marked[likely] = i
+            likely += int((marks[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1))
+        for i in marked[:likely]:
+            at = find_slot(slots, hashes[i], xmx_mix(hashes[i]))
+            if slots[at] == 0:
                 continue
-            at = find_slot(slots, hashes[i], mixed)
-            if slots[at] == 0 or seen_in[entry[at]] == row + 1:
+            one, several = entry[at], -1 - entry[at]
+            begin = gram_at[several] if one < 0 else 0
+            end = gram_at[several + 1] if one < 0 else 1
+            if len(own) > 0:
+                for e in range(begin, end):
+                    own[i] |= (family[e] if one < 0 else one) == label[row]
+            if seen_in[at] == row + 1:
                 continue
-            gram = entry[at]
-            seen_in[gram] = row + 1
-            for e in range(gram_at[gram], gram_at[gram + 1]):
-                if overlap[family[e]] == 0:
-                    touched[met] = family[e]
-                    met += 1
-                overlap[family[e]] += 1
+            seen_in[at] = row + 1
+            for e in range(begin, end):
+                f = family[e] if one < 0 else one
+                touched[met] = f
+                met += int(overlap[f] == 0)
+                overlap[f] += 1
         sort_up(touched[:met])
         if count + met > room:
             room = 2 * room + met

@@ -29,7 +29,7 @@ from fingerprint.domain.errors import InputError
 from fingerprint.domain.results import IngestReport
 from fingerprint.evidence.slot_fillings import Fillings, fillings, told_apart
 from fingerprint.nights import beyond, large, memory, over_midnight
-from fingerprint.nights.claims import Claims, besides, core_table, find_claims
+from fingerprint.nights.claims import Claims, core_table, find_own
 from fingerprint.nights.job import Job, KnownFamilies
 from fingerprint.nights.over_midnight import Continued, GoingOn
 from fingerprint.nights.spool import Spool, texts_of
@@ -233,9 +233,9 @@ def fill_batch(batch: Batch, families: NightFamilies) -> tuple[Fillings, Claims]
     hashes = batch.token_hashes[places]
     section, label = batch.section[places], families.label[members]
     shingles = shingle(hashes, section, offsets)
-    grams = [s.grams for s in families.signatures]
-    member_fillings = fillings(shingles, spans(section, offsets), hashes, offsets, label, grams)
-    also = besides(find_claims(core_table(grams), shingles.hashes, shingles.offsets, share=COVER), label)
+    cores = core_table([s.grams for s in families.signatures])
+    also, own = find_own(cores, shingles.hashes, shingles.offsets, label, share=COVER)
+    member_fillings = fillings(own, spans(section, offsets), hashes, offsets, label)
     whole = np.zeros(batch.distinct, dtype=np.uint64)
     slots = np.zeros((batch.distinct, member_fillings.slots.shape[1]), dtype=np.uint64)
     whole[members], slots[members] = member_fillings.whole, member_fillings.slots

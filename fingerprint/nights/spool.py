@@ -25,7 +25,7 @@ from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch, pieces, places_of, prompt_keys
 from fingerprint.evidence.request_facts import FactCodes, RequestFacts
 from fingerprint.evidence.slot_fillings import MAX_SLOTS, Fillings, fillings
-from fingerprint.nights.claims import Claims, CoreTable, besides, core_table, find_claims, join_claims
+from fingerprint.nights.claims import Claims, CoreTable, core_table, find_claims, find_own, join_claims
 from fingerprint.nights.engine import Engine
 from fingerprint.nights.spool_files import SpoolFiles, read_rows, read_table
 from fingerprint.text.ngrams import shingle, spans
@@ -241,7 +241,7 @@ def fill(
 
     items = ((part, label[part.first : part.end]) for part in _parts(spool, engine))
     also: list[Claims] = []
-    context = tuple(grams), core_table(grams), share
+    context = core_table(grams), share
     for number, (prompts, part, held) in enumerate(engine.in_order(fillings_of, context, items), 1):
         whole[prompts], slots[prompts] = part.whole, part.slots
         also.append(Claims(held.prompt.copy(), held.family.copy(), held.grams.copy()))
@@ -250,28 +250,22 @@ def fill(
 
 
 def fillings_of(
-    context: tuple[Sequence[HashArray], CoreTable, float], item: tuple[SpoolPart, Ids]
+    context: tuple[CoreTable, float], item: tuple[SpoolPart, Ids]
 ) -> tuple[IntArray, Fillings, Claims]:
     """Return what those texts of a part are filled with that have a label, and which other families they hold.
 
     First their numbers in the spool, (m,) int64; claims are on prompts of the part.
 
-    context: the sorted n-grams of each family, the same as a table, and the share of them that is enough. item: the part,
-    and the family of each of its texts, int32, -1 = none.
+    context: the n-grams of each family, and the share of them that is enough. item: the part, and the family of each of its
+    texts, int32, -1 = none.
     """
-    (grams, cores, share), (part, label) = context, item
+    (cores, share), (part, label) = context, item
     rows = np.flatnonzero(label >= 0)
     tokenised = tokens(part.texts().take(pa.array(rows)))
     shingles = shingle(tokenised.hashes, tokenised.section, tokenised.row_offsets)
-    claims = besides(find_claims(cores, shingles.hashes, shingles.offsets, share=share), label[rows])
-    filled = fillings(
-        shingles,
-        spans(tokenised.section, tokenised.row_offsets),
-        tokenised.hashes,
-        tokenised.row_offsets,
-        label[rows],
-        grams,
-    )
+    claims, own = find_own(cores, shingles.hashes, shingles.offsets, label[rows], share=share)
+    covered = spans(tokenised.section, tokenised.row_offsets)
+    filled = fillings(own, covered, tokenised.hashes, tokenised.row_offsets, label[rows])
     return part.first + rows, filled, Claims(rows[claims.prompt], claims.family, claims.grams)
 
 

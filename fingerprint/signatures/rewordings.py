@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
+from fingerprint.base.distinct import counted_hashes
 from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Bools, Doubles, Embed, FloatArray, HashArray, Ids, TextsOfPrompts
 from fingerprint.discovery.batch import Batch, behaviour_of
@@ -192,7 +193,7 @@ def said_by_others(
 
 def common_words(batch: Batch) -> HashArray:
     """Return the hashes of the batch's COMMON_WORDS most frequent tokens, sorted uint64."""
-    words, counts = np.unique(batch.token_hashes, return_counts=True)
+    words, counts = counted_hashes(batch.token_hashes)
     return np.sort(words[np.argsort(-counts, kind="stable")[:COMMON_WORDS]])
 
 

@@ -18,7 +18,8 @@ def filled(texts: list[str], template: str, label: list[int] | None = None) -> F
     found, mine = shingled(texts)
     labels = np.array(label or [0] * len(texts), dtype=np.int32)
     covered = spans(found.section, found.row_offsets)  # type: ignore[attr-defined]
-    return fillings(mine, covered, found.hashes, found.row_offsets, labels, [np.sort(core.hashes)])  # type: ignore[attr-defined]
+    own = np.isin(mine.hashes, core.hashes)  # type: ignore[attr-defined]
+    return fillings(own, covered, found.hashes, found.row_offsets, labels)  # type: ignore[attr-defined]
 
 
 FIXED = "write down all that you know on this subject"

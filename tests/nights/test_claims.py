@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint.nights.claims import Claims, core_table, find_claims, join_claims
+from fingerprint.nights.claims import Claims, core_table, find_claims, find_own, join_claims
 
 # few values, so that cores overlap and prompts repeat grams; 0 marks an empty slot and is no gram
 GRAMS = st.integers(1, 40).map(lambda n: n * 0x9E3779B97F4A7C15 % 2**64)
@@ -37,6 +37,26 @@ def test_claims_are_what_a_plain_count_finds(
         if core & set(prompt) and len(core & set(prompt)) >= share * len(core) - 1e-9
     ]
     assert listed(find_claims(known, *arranged(prompts), share=share)) == expected
+
+
+@given(
+    st.lists(st.sets(GRAMS, max_size=12), min_size=1, max_size=8),
+    st.lists(st.tuples(st.lists(GRAMS, max_size=30), st.integers(-1, 7)), max_size=12),
+)
+def test_grams_of_the_own_family_are_marked_and_the_others_claimed(
+    families: list[set[int]], prompts: list[tuple[list[int], int]]
+) -> None:
+    known = core_table([np.array(sorted(f), dtype=np.uint64) for f in families])
+    label = np.array([min(f, len(families) - 1) for _, f in prompts], dtype=np.int32)
+    hashes, offsets = arranged([grams for grams, _ in prompts])
+    claims, own = find_own(known, hashes, offsets, label, share=0.6)
+    every = listed(find_claims(known, hashes, offsets, share=0.6))
+    assert listed(claims) == [(p, f, count) for p, f, count in every if f != label[p]]
+    assert own.tolist() == [
+        f >= 0 and gram in families[f]
+        for f, (grams, _) in zip(label.tolist(), prompts, strict=True)
+        for gram in grams
+    ]
 
 
 def test_no_families_claim_nothing() -> None:
