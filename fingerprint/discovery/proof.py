@@ -70,6 +70,10 @@ RETURNING_SHARE, FEWEST_RETURNING, RETURNING_P = 1 / 3, 3, 1e-4
 has so many prompts sent by an account that sent one already this rarely (D-156)."""
 
 
+MOSTLY_ONES_SHARE = 2 / 3
+"""A text is mostly one account's if that sends this share of its prompts, and the others fewer than a family needs (D-381)."""
+
+
 def is_proven(families: Families, act: Behaviour, outlined: Bools, settings: Settings) -> Bools:
     """Tell which families (f,) are more than common language or a document that people pass around.
 
@@ -109,6 +113,15 @@ def is_come_back_to(
     part = families.take(short)
     out[short] = comes_back(part.members, act.only(short), senders)
     return out & (act.accounts >= settings.min_accounts)
+
+
+def is_mostly_ones(families: Families, senders: sparse.csr_matrix, settings: Settings) -> Bools:
+    """Tell which new families (f,) are one account's prompts and a few of others' that hold the same; senders: (n, a) CSR."""
+    sent = (families.members @ senders.sign()).tocsr()
+    total, most = np.asarray(sent.sum(axis=1)).ravel(), np.zeros(len(families))
+    np.maximum.at(most, family_of(sent), sent.data)
+    mostly = (most >= MOSTLY_ONES_SHARE * total) & (total - most < settings.min_requests)
+    return np.asarray((families.known < 0) & mostly)
 
 
 def _pooled(families: Families, act: Behaviour, settings: Settings) -> Bools:

@@ -92,11 +92,12 @@ class _Trial:
             & ~proof.is_proven(families, act, never, self._settings)
         )
         outlined[undecided] = self._outline(families.take(undecided), number[undecided])
-        return (
+        proven = (
             proof.is_proven(families, act, outlined, self._settings)
             | proof.is_akin(families, act, self._senders, self._settings)
             | proof.is_come_back_to(families, act, self._senders, self._settings)
         )
+        return proven & ~proof.is_mostly_ones(families, self._senders, self._settings)
 
     def assign(self, families: Families, number: IntArray) -> Ids:
         """Give every prompt (n,) to its strongest family, -1 = none."""

@@ -162,6 +162,21 @@ def test_strangers_long_texts_are_no_members_for_the_set_phrases_in_them() -> No
     assert families_of(discovery, slice(60, None)) == {-1: 300}
 
 
+@pytest.mark.parametrize("prompts", [36, 14])
+def test_a_sentence_that_one_accounts_job_sends_too_takes_no_prompts(prompts: int) -> None:
+    random = np.random.default_rng(2)
+    sentence = words(random, 14)
+    grown = [f"{LONG} {sentence if n < 6 else ''} {words(random, 9)}" for n in range(40)]
+    pool = [Sent(p, f"pool{n % 10}", float(random.uniform(0, 86_400))) for n, p in enumerate(grown)]
+    pool[:6] = [replace(sent, second=100.0 + n) for n, sent in enumerate(pool[:6])]
+    # the job runs while these accounts send
+    job = [Sent(f"{sentence} {words(random, 12)}", "job", 100.0 + n / 4) for n in range(prompts)]
+    discovery = found([*pool, *job, *background(random, 400, accounts=300)])
+    consistent(discovery)
+    assert families_of(discovery, slice(0, 40)) == {0: 40}
+    assert families_of(discovery, slice(40, 40 + prompts)) == {-1: prompts}
+
+
 def test_repeated_slot_values_do_not_split_a_template() -> None:
     random = np.random.default_rng(4)
     topics = [words(random, 6) for _ in range(5)]
