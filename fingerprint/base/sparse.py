@@ -78,6 +78,27 @@ def components(i: npt.NDArray[np.integer], j: npt.NDArray[np.integer], count: in
 
     Returns (count,) int32, 0 to the number of components - 1 in the order of their first items.
     """
-    graph = sparse.csr_matrix((np.ones(len(i), np.float32), (i, j)), shape=(count, count))
-    # SciPy walks from item 0 on and gives the next number to each one it has not reached yet
-    return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1], dtype=np.int32)
+    label = np.arange(count, dtype=np.int32)
+    _join_pairs(i.astype(np.int64), j.astype(np.int64), label)
+    return label
+
+
+@kernel
+def _join_pairs(i: IntArray, j: IntArray, label: Ids) -> None:
+    """Write the numbers of the components of pairs to `label` (count,), in which each item stands for itself (union-find)."""
+    for e, one in enumerate(i):
+        a, b = one, j[e]
+        while label[a] != a:
+            label[a] = label[label[a]]
+            a = label[a]
+        while label[b] != b:
+            label[b] = label[label[b]]
+            b = label[b]
+        label[max(a, b)] = min(a, b)
+    components = 0
+    for item in range(
+        len(label)
+    ):  # the first item of each is its root, and what stands above an item is before it
+        above = label[item]
+        label[item] = components if above == item else label[above]
+        components += above == item

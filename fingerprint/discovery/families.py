@@ -14,7 +14,7 @@ import numpy.typing as npt
 from numba import njit
 from scipy import sparse
 
-from fingerprint.base.sparse import components
+from fingerprint.base.sparse import components, family_of
 from fingerprint.base.types import Bools, Doubles, FloatArray, HashArray, Ids, IntArray
 from fingerprint.discovery.segments import Segments
 from fingerprint.discovery.shared_ngrams import SharedGrams
@@ -82,7 +82,10 @@ COVER = 0.6
 """A prompt is a member if it holds this share of the core's n-grams (D-079)."""
 
 OVERLAP = 0.5
-"""Families merge if their cores share this part of the larger core, and at least two n-grams."""
+"""Families merge if their cores share this part of the larger core, and FEWEST_SHARED n-grams."""
+
+FEWEST_SHARED = 2.0
+"""N-grams that two cores share, or nothing is said of them."""
 
 SAME_PROMPTS = 0.9
 """A stored family goes on as a new one whose core holds this share of its own, if they have this share of all their prompts in common."""
@@ -193,18 +196,19 @@ def _recore(families: Families, shared: SharedGrams, least: int) -> Families:
     """
     support = families.support
     counts = counts_from(families.members, shared.by_prompt, CORE_SHARE * support)
-    row = np.repeat(np.arange(len(families)), np.diff(counts.indptr))
-    own = counts.data >= OWN_SHARE * np.diff(shared.postings.indptr)[counts.indices]
-    own |= (families.known[row] < 0) | _held_before(families.core, row, counts.indices)
+    stored = families.known >= 0
+    if not stored.any():
+        counts.data[:] = 1.0
+        return Families(counts, families.members, families.known)
+    row = family_of(counts)
+    own = ~stored[row] | (counts.data >= OWN_SHARE * np.diff(shared.postings.indptr)[counts.indices])
+    asked = np.flatnonzero(~own)
+    own[asked] = _held_before(families.core, row[asked], counts.indices[asked])
     counts.data[:] = own
     counts.eliminate_zeros()
-    fresh = (families.known < 0) | ((support >= least) & (np.diff(counts.indptr) >= 2))
-    core = (
-        sparse.diags(fresh.astype(np.float32)) @ counts
-        + sparse.diags((~fresh).astype(np.float32)) @ families.core
-    )
-    core = core.tocsr()
-    core.eliminate_zeros()
+    fresh = ~stored | ((support >= least) & (np.diff(counts.indptr) >= 2))
+    chosen = np.arange(len(families)) + np.where(fresh, 0, len(families))
+    core = sparse.vstack([counts, families.core], format="csr")[chosen]
     core.sort_indices()
     return Families(core, families.members, families.known)
 
@@ -255,17 +259,18 @@ def _here_and_there(ordinary: sparse.csr_matrix, shared: SharedGrams, strangers:
 def _held_before(core: sparse.csr_matrix, row: IntArray, column: Ids) -> Bools:
     """Tell which of these cells (e,) of a core are set."""
     width = core.shape[1]
-    cells = np.repeat(np.arange(core.shape[0], dtype=np.int64), np.diff(core.indptr)) * width + core.indices
-    return np.asarray(np.isin(row.astype(np.int64) * width + column, cells))
+    return np.asarray(np.isin(row * width + column, family_of(core) * width + core.indices))
 
 
 def _merge(families: Families, alike: Callable[[Families, sparse.coo_matrix], Bools]) -> Families:
     """Join families whose cores are alike; two stored families never become one.
 
-    alike: which pairs of families are, (e,) bool, given how many n-grams their cores have in common, (f, f) of e pairs.
+    alike: which pairs of families are, (e,) bool, given how many n-grams their cores have in common, FEWEST_SHARED at least,
+    (f, f) of e pairs.
     """
     f = len(families)
-    overlap = sparse.triu(families.core @ families.core.T, k=1, format="coo")
+    shared = counts_from(families.core, families.core.T.tocsr(), np.full(f, FEWEST_SHARED))
+    overlap = sparse.triu(shared, k=1, format="coo")
     same = np.flatnonzero(alike(families, overlap))
     row, column = overlap.row[same], overlap.col[same]
     shares = overlap.data[same] / np.maximum(families.size[row], families.size[column])
@@ -283,7 +288,7 @@ def _merge(families: Families, alike: Callable[[Families, sparse.coo_matrix], Bo
 
 def _overlapping(families: Families, overlap: sparse.coo_matrix) -> Bools:
     larger = np.maximum(families.size[overlap.row], families.size[overlap.col])
-    return np.asarray(overlap.data >= np.maximum(OVERLAP * larger, 2))
+    return np.asarray(overlap.data >= np.maximum(OVERLAP * larger, FEWEST_SHARED))
 
 
 def _going_on(families: Families, overlap: sparse.coo_matrix) -> Bools:
@@ -292,7 +297,9 @@ def _going_on(families: Families, overlap: sparse.coo_matrix) -> Bools:
     What is stored of a template may be less than its text (`asked`).
     """
     row, column, known = overlap.row, overlap.col, families.known
-    held = overlap.data >= np.maximum(SAME_PROMPTS * np.minimum(families.size[row], families.size[column]), 2)
+    held = overlap.data >= np.maximum(
+        SAME_PROMPTS * np.minimum(families.size[row], families.size[column]), FEWEST_SHARED
+    )
     pairs = np.flatnonzero(held & ((known[row] >= 0) != (known[column] >= 0)))
     row, column = row[pairs], column[pairs]
     both = np.asarray(families.members[row].multiply(families.members[column]).sum(axis=1)).ravel()

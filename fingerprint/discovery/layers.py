@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
-from fingerprint.base.sparse import ranges
+from fingerprint.base.jit import kernel
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch, behaviour_of, part_of
 from fingerprint.discovery.discover import Discovery, coverage_of, discover_in
@@ -68,7 +68,7 @@ def peel(batch: Batch, discovery: Discovery, stored: Sequence[Signature], settin
     hunted[: len(families)] = [
         s is not None and is_campaign(s.label, flagged=s.flagged) for s in discovery.continued(stored)
     ]
-    label = discovery.label.copy()
+    label, senders = discovery.label.copy(), batch.senders()
     apart = (core @ families.core[carriers].T).toarray() < OVERLAP * size[:, None]
     for column, carrier in enumerate(carriers.tolist()):
         inside = held.multiply(discovery.label == carrier).tocsr()
@@ -77,7 +77,9 @@ def peel(batch: Batch, discovery: Discovery, stored: Sequence[Signature], settin
         held_here[carrier] = False
         asked = np.flatnonzero(held_here)
         chosen = held_here & hunted
-        marks = _are_markers(batch, discovery, inside[asked], size[asked] >= MIN_LONG_CORE, carrier, settings)
+        prompts = families.members[carrier].indices
+        long = size[asked] >= MIN_LONG_CORE
+        marks = _are_markers(part_of(batch, prompts), senders, prompts, inside[asked], long, settings)
         chosen[asked[marks]] = True
         rows = np.flatnonzero(chosen)
         # the longest of those that a prompt holds
@@ -135,44 +137,71 @@ def _unknown(cores: sparse.csr_matrix, known: sparse.csr_matrix) -> sparse.csr_m
 def _without_cores(discovery: Discovery, prompts: IntArray) -> Shingles:
     """Return the n-grams of some prompts of families without those of their family's core."""
     shingles, core = discovery.shingles, discovery.families.core
-    places, ends = ranges(shingles.offsets, prompts)
-    gram = discovery.shared.ids[places].astype(np.int64)
-    family = np.repeat(discovery.label[prompts].astype(np.int64), np.diff(ends))
-    own = np.repeat(np.arange(core.shape[0], dtype=np.int64), np.diff(core.indptr)) * core.shape[1]
-    kept = (gram < 0) | ~np.isin(family * core.shape[1] + gram, own + core.indices)
-    joined = shingles.joined[places] & np.append(kept[1:], np.False_)
-    return Shingles(
-        shingles.hashes[places[kept]],
-        joined[kept],
-        np.append(0, np.cumsum(kept))[ends].astype(np.int64),
+    some = shingles.only(prompts)
+    kept = np.empty(len(some.hashes), dtype=np.bool_)
+    _mark_others(
+        discovery.shared.ids,
+        (shingles.offsets, some.offsets),
+        (prompts, np.argsort(discovery.label[prompts], kind="stable"), discovery.label),
+        (core.indptr, core.indices),
+        np.full(core.shape[1], -1, dtype=np.int32),
+        kept,
     )
+    joined = some.joined & np.append(kept[1:], np.False_)
+    return Shingles(some.hashes[kept], joined[kept], np.append(0, np.cumsum(kept))[some.offsets])
+
+
+@kernel
+def _mark_others(
+    ids: Ids,
+    offsets: tuple[IntArray, IntArray],
+    asked: tuple[IntArray, IntArray, Ids],
+    core: tuple[Ids, Ids],
+    own: Ids,
+    kept: Bools,
+) -> None:
+    """Tell which n-grams of some prompts are not of their family's core, into kept (q,), prompt by prompt.
+
+    ids: (p,) which n-gram stands at each place of all prompts. offsets: where each of all prompts begins, and each of these.
+    asked: these prompts (m,), their order by family (m,), and the family of each of all prompts. core: indptr and indices
+    of cores (f, k). own: (k,) -1, used up.
+    """
+    prompts, by_family, label = asked
+    family = -1
+    for m in by_family:
+        if label[prompts[m]] != family:
+            family = label[prompts[m]]
+            for g in range(core[0][family], core[0][family + 1]):
+                own[core[1][g]] = family
+        begin = offsets[0][prompts[m]] - offsets[1][m]
+        for place in range(offsets[1][m], offsets[1][m + 1]):
+            gram = ids[begin + place]
+            kept[place] = gram < 0 or own[gram] != family
 
 
 def _are_markers(
-    batch: Batch,
-    discovery: Discovery,
+    beside: Batch,
+    senders: sparse.csr_matrix,
+    prompts: Ids,
     inside: sparse.csr_matrix,
     long: Bools,
-    carrier: int,
     settings: Settings,
 ) -> Bools:
     """Tell which texts (t,) inside a carrier are a pool's, by who else sends the carrier; inside: (t, n) CSR, its prompts.
 
+    beside: all that is sent in the carrier, whose prompts (m,) these are of n. senders: (n, a) CSR.
     Templates of one pool (`evidence.pools`) count together: each alone is in a part of what the pool sends. Accounts that
     send a text at the same times may send much else of the carrier; a text that is not `long` (t,) needs both.
     """
     out = np.zeros(inside.shape[0], dtype=np.bool_)
-    senders = batch.senders()
     enough = np.diff(inside.indptr) >= _fewest(settings)
     enough &= np.diff((inside @ senders).tocsr().indptr) >= settings.min_accounts
-    prompts = discovery.families.members[carrier].indices
-    beside = part_of(batch, prompts)
     enough[enough] = long[enough] | _act_together(beside, inside[enough][:, prompts])
     rows = np.flatnonzero(enough)
     if not len(rows):
         return out
     carried = np.asarray(senders[prompts].sum(axis=0)).ravel()
-    group = pool_groups((inside[rows] @ senders).tocsr(), len(batch.accounts))
+    group = pool_groups((inside[rows] @ senders).tocsr(), senders.shape[1])
     groups = _joined(inside[rows], group)
     together = _act_together(beside, groups[:, prompts])
     for number in range(groups.shape[0]):

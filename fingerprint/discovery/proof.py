@@ -190,9 +190,9 @@ def without_fragments(families: Families, proven: Bools) -> Families:
     enough by itself, whatever fills it now and then.
     """
     size, long = families.size, proven & (families.size >= MIN_LONG_CORE)
-    overlap = (families.core @ families.core.T).tocoo()
+    overlap = counts_from(families.core, families.core.T.tocsr(), CONTAINED_SHARE * size).tocoo()
     row, column = overlap.row, overlap.col
-    inside = (overlap.data >= CONTAINED_SHARE * size[row]) & (size[column] >= CONTAINED_RATIO * size[row])
+    inside = size[column] >= CONTAINED_RATIO * size[row]
     inside &= long[column] & (size[row] < MIN_LONG_CORE) & (families.known[row] < 0)
     holders = sparse.csr_matrix(
         (np.ones(int(inside.sum()), dtype=np.float32), (row[inside], column[inside])),

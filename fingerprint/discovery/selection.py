@@ -54,16 +54,16 @@ def select(
     outline: asked only of families that depend on it, for to tell it takes long. renew: None leaves cores as they are.
     """
     trial = _Trial(batch, settings, outline)
-    families, number = candidates, np.arange(len(candidates))
+    families, number, act = candidates, np.arange(len(candidates)), trial.test(candidates)
     for _ in range(ROUNDS):
         if renew is not None:
             # what is left to a family after assignment shows its whole template, not what it shares with siblings
-            families, left = renew(families, members_of(trial.assign(families, number), len(families)))
-            number = number[left]
-        assigned = families.with_members(trial.assign(families, number))
+            families, left = renew(families, members_of(trial.assign(families, act, number), len(families)))
+            number, act = number[left], trial.test(families)
+        assigned = families.with_members(trial.assign(families, act, number))
         kept = np.flatnonzero(trial.proves(assigned, trial.test(assigned), number))
-        families, number = families.take(kept), number[kept]
-    label = trial.assign(families, number)
+        families, number, act = families.take(kept), number[kept], act.only(kept)
+    label = trial.assign(families, act, number)
     assigned = families.with_members(label)
     kept = np.flatnonzero((assigned.known >= 0) | (assigned.support >= settings.min_requests))
     rank = np.full(len(families) + 1, -1, dtype=np.int32)
@@ -99,9 +99,8 @@ class _Trial:
         )
         return proven & ~proof.is_mostly_ones(families, self._senders, self._settings)
 
-    def assign(self, families: Families, number: IntArray) -> Ids:
-        """Give every prompt (n,) to its strongest family, -1 = none."""
-        act = self.test(families)
+    def assign(self, families: Families, act: Behaviour, number: IntArray) -> Ids:
+        """Give every prompt (n,) to its strongest family, -1 = none; act: of these families, as `test` tells it."""
         proven = self.proves(families, act, number)
         # what an account's behaviour proves, it proves of all prompts that hold the text, and of no part of them
         left = proof.without_fragments(families, proven)

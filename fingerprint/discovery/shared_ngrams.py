@@ -92,14 +92,29 @@ def with_grams(
     fresh = _counted(more, ids, shingles, senders)
     hashes = np.concatenate([shared.hashes, more])
     order = np.argsort(hashes)
-    rank = np.full(len(order) + 1, -1, dtype=np.int32)
+    rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order))
     return SharedGrams(
         hashes[order],
         np.concatenate([shared.accounts, fresh.accounts])[order],
-        rank[np.where(ids >= 0, ids + len(shared.hashes), shared.ids)],
+        _renumbered(shared.ids, ids, rank[: len(shared.hashes)], rank[len(shared.hashes) :]),
         sparse.vstack([shared.postings, fresh.postings], format="csr")[order],
     )
+
+
+@njit(cache=True, nogil=True)
+def _renumbered(ids: Ids, more: Ids, old: Ids, fresh: Ids) -> Ids:
+    """Return the new number of the n-gram at each place (p,), -1 for none.
+
+    ids, more: (p,) which of the old ones (k,) and of the fresh ones (m,) stands there, -1 for none; old, fresh: their numbers.
+    """
+    out = np.empty(len(ids), dtype=np.int32)
+    for place in range(len(ids)):
+        if more[place] >= 0:
+            out[place] = fresh[more[place]]
+        else:
+            out[place] = old[ids[place]] if ids[place] >= 0 else -1
+    return out
 
 
 def boundary_grams(shingles: Shingles, shared: SharedGrams) -> Bools:

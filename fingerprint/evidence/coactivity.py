@@ -153,10 +153,10 @@ def close_to_others(
     """
     window = _window(WINDOWS_SECONDS[1], ranks)
     time = ranks.place[rows.indices] / max(len(ranks.place), 1)
-    by_time, (by_sender, sender_at) = _by_time(rows, time), _by_sender(rows, account, time)
-    ordered, close, own = (np.empty(n, dtype=np.int64) for n in (len(time), len(time), len(sender_at) - 1))
-    _close_requests(rows.indptr, time[by_time], window, ordered)
-    close[by_time] = ordered
+    by_time = _by_time(rows, time)
+    time, (by_sender, sender_at) = time[by_time], _by_sender(rows, account, by_time)
+    close, own = (np.empty(n, dtype=np.int64) for n in (len(time), len(sender_at) - 1))
+    _close_requests(rows.indptr, time, window, close)
     _own_pairs(sender_at, time[by_sender], window, own)
     pairs = np.add.reduceat(close[by_sender], sender_at[:-1]) - 2 * own if len(own) else own
     others = np.diff(rows.indptr)[family_of(pool)] - pool.data
@@ -186,10 +186,10 @@ def _synchrony(
     """
     size = 1 / OVERDISPERSION**2
     windows = np.array([_window(seconds, ranks) for seconds in WINDOWS_SECONDS])
-    time = _among_others(rows, ranks.place)
-    by_sender, sender_at = _by_sender(rows, account, time)
+    order, time = _among_others(rows, ranks.place)
+    by_sender, sender_at = _by_sender(rows, account, order)
     pairs = np.zeros((len(windows), rows.shape[0]), dtype=np.int64)
-    _close_pairs(rows.indptr, time[_by_time(rows, time)], sender_at, time[by_sender], windows, pairs)
+    _close_pairs(rows.indptr, time, sender_at, time[by_sender], windows, pairs)
     expected = np.maximum(pairs_of_two * 2 * windows[:, None], MIN_EXPECTED_PAIRS)
     p_value = stats.negative_binomial(pairs, size, expected)
     best = np.argmin(p_value, axis=0)
@@ -227,8 +227,8 @@ def _miss_probability(volume: Doubles, total: Doubles, draws: Doubles | IntArray
     return np.asarray(np.exp(draws * np.log1p(-np.minimum(volume / total, 1 - 1e-9))))
 
 
-def _among_others(rows: sparse.csr_matrix, place: IntArray) -> Doubles:
-    """Return where each family's requests stand among those that are not the family's, 0 to 1, of each entry of `rows` (m,).
+def _among_others(rows: sparse.csr_matrix, place: IntArray) -> tuple[IntArray, Doubles]:
+    """Return the entries of `rows` (m,), each family's by time, and where they stand among requests not the family's, 0 to 1.
 
     place: (r,) of all requests in the order of time. Those between the same two others are spread evenly between them.
     Of a family that is more than half of the batch as many requests count among the others as make up the difference: few
@@ -236,14 +236,14 @@ def _among_others(rows: sparse.csr_matrix, place: IntArray) -> Doubles:
     """
     out = np.empty(rows.nnz, dtype=np.float64)
     places = place[rows.indices]
-    order = _by_time(rows, places)
-    _spread(rows.indptr, order, places[order], len(place), out)
-    return out
+    order = np.argsort(family_of(rows) * len(place) + places)
+    _spread(rows.indptr, places[order], len(place), out)
+    return order, out
 
 
 @kernel
-def _spread(indptr: Ids, order: IntArray, places: IntArray, requests: int, out: Doubles) -> None:
-    """Write to out[order] (m,) where requests stand among others; places: (m,) of each family, ascending."""
+def _spread(indptr: Ids, places: IntArray, requests: int, out: Doubles) -> None:
+    """Write to out (m,) where requests stand among others; places: (m,) of each family, ascending."""
     for family in range(len(indptr) - 1):
         begin, end = indptr[family], indptr[family + 1]
         others = requests - (end - begin)
@@ -256,25 +256,24 @@ def _spread(indptr: Ids, order: IntArray, places: IntArray, requests: int, out: 
                 continue
             before, between = gap + own * (first - begin), 1 + own * (k - first)
             for j in range(first, k):
-                out[order[j]] = (before + between * (j - first + 0.5) / (k - first)) / whole
+                out[j] = (before + between * (j - first + 0.5) / (k - first)) / whole
             first = k
 
 
-def _by_time(rows: sparse.csr_matrix, when: Doubles | IntArray) -> IntArray:
+def _by_time(rows: sparse.csr_matrix, when: Doubles) -> IntArray:
     """Return the entries of a CSR matrix (m,), row by row, each row's by time; when: (m,) of each of them."""
     return np.lexsort((when, family_of(rows)))
 
 
-def _by_sender(rows: sparse.csr_matrix, account: Ids, when: Doubles) -> tuple[IntArray, IntArray]:
-    """Return the entries of a CSR matrix (m,), row by row, then by sender, then by time; and where each sender's begin.
+def _by_sender(rows: sparse.csr_matrix, account: Ids, by_time: IntArray) -> tuple[IntArray, IntArray]:
+    """Put the entries of a CSR matrix by row, then by sender, then by time; also return where each sender's begin.
 
-    The ends are (s + 1,) for s pairs of a row and a sender.
+    by_time: (m,) the entries row by row, each row's by time; the order is of these. The ends are (s + 1,) for s pairs of a
+    row and a sender.
     """
-    family, sender = family_of(rows), account[rows.indices]
-    order = np.lexsort((when, sender, family))
-    family, sender = family[order], sender[order]
-    first = np.flatnonzero((np.diff(family, prepend=-1) != 0) | (np.diff(sender, prepend=-1) != 0))
-    return order, np.append(first, len(order))
+    pair = family_of(rows) * (int(account.max(initial=0)) + 1) + account[rows.indices[by_time]]
+    order = np.argsort(pair, kind="stable")
+    return order, np.append(np.flatnonzero(np.diff(pair[order], prepend=-1)), len(order))
 
 
 @kernel
