@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, kernel_with
 from fingerprint.base.simd import LANES, sum_rows
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bools, Bytes, FloatArray, IntArray
@@ -104,7 +104,7 @@ def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.u
     if not prepare(data, (start, end), reading):
         return UNKNOWN
     start_text(text)
-    size = read(data, (start, end), (0, _EVERYTHING), reading, by_meaning and not long)
+    size = read(data, (start, end), _everything(), reading, by_meaning and not long)
     if size == NEEDS_NORMALISING:
         return UNKNOWN
     end_section(text)
@@ -153,9 +153,10 @@ def _reread(data: Bytes, span: tuple[int, int], size: int, tools: _Tools) -> int
     reading = tools.reading
     text = reading.text
     places, count = text.places, text.counts[read_text.PLACES]
+    everything, meaning = _everything(), len(tools.targets.prototypes) > 0
     start_text(text)
     if size <= HEAD + TAIL:
-        characters = read(data, span, (0, _EVERYTHING), reading, True)
+        characters = read(data, span, everything, reading, meaning)
         end_section(text)
         return characters
     n = _behind_system(data, span, places[0, :count])
@@ -164,22 +165,28 @@ def _reread(data: Bytes, span: tuple[int, int], size: int, tools: _Tools) -> int
     system = 0 if n == 0 else size if n == count else places[1, n]
     behind = size - system
     head = HEAD if system <= SYSTEM_HEAD else max(SYSTEM_HEAD, HEAD + TAIL - behind)
-    if read(data, span, (0, head), reading, True) == NEEDS_NORMALISING:
+    if read(data, span, (everything[0], head), reading, meaning) == NEEDS_NORMALISING:
         return NEEDS_NORMALISING
     end_section(text)
     if system > SYSTEM_HEAD and behind > 0:
-        most = _EVERYTHING if behind <= HEAD + TAIL - SYSTEM_HEAD else HEAD - SYSTEM_HEAD
-        characters = read(data, (places[0, n], span[1]), (0, most), reading, True)
+        most = everything[1] if behind <= HEAD + TAIL - SYSTEM_HEAD else HEAD - SYSTEM_HEAD
+        characters = read(data, (places[0, n], span[1]), (everything[0], most), reading, meaning)
         end_section(text)
-        if most == _EVERYTHING or characters == NEEDS_NORMALISING:
+        if most == everything[1] or characters == NEEDS_NORMALISING:
             return characters
     if behind == 0:
         return size
     n = int(np.searchsorted(places[1, :count], size - TAIL, side="right")) - 1
     skip = size - TAIL - places[1, n]
-    characters = read(data, (places[0, n], span[1]), (skip, _EVERYTHING), reading, True)
+    characters = read(data, (places[0, n], span[1]), (skip, everything[1]), reading, meaning)
     end_section(text)
     return characters
+
+
+@kernel_with(forceinline=True)
+def _everything() -> tuple[int, int]:
+    """Return the part of a text that is all of it; numbers as they are written are types of their own to numba (D-270)."""
+    return int(np.int64(0)), int(np.int64(_EVERYTHING))
 
 
 @kernel

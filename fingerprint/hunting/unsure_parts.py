@@ -141,7 +141,7 @@ def _fold_and_mask(data: Bytes, i: int, end: int, alphabet: Alphabet, out: Bytes
     Returns NEEDS_NORMALISING instead of these where it has a character that is not ASCII.
     """
     kind, fold = alphabet
-    o = 0
+    o, begin = 0, int(np.int64(0))
     while True:
         c = kind[data[i]]
         while c not in (BLANK, PARTING):
@@ -155,7 +155,7 @@ def _fold_and_mask(data: Bytes, i: int, end: int, alphabet: Alphabet, out: Bytes
             after += 1
         # only a date or a time may go on behind a space, and these end in a digit
         if after in (i, end) or kind[data[i - 1]] != DIGIT or not _MAY_GO_ON[fold[data[after]]]:
-            return i, mask_part(out, 0, o, 0, NO_VALUE)[0]
+            return i, mask_part(out, begin, o, begin, NO_VALUE)[0]
         out[o] = 32
         i, o = after, o + 1
 

@@ -1,7 +1,7 @@
-"""Compiles all kernels at the first use after an installation, in several processes: numba compiles one at a time in each.
+"""Compiles a job's kernels at its first use after an installation, in several processes: numba compiles one at a time in each.
 
-`kernels.jsonl` has a line for each kernel that Python calls, and the types it is called with; whatever is not in it is
-compiled when it is first called, as numba always does.
+`kernels.jsonl` has a line for each kernel that Python calls: its name, the jobs that call it, and the types it is called
+with; whatever is not in it is compiled when it is first called, as numba always does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Literal, NamedTuple, cast, get_args
 
 from fingerprint.base.kernel_cache import VARIABLE, users, writable
 from fingerprint.base.parallel import workers
@@ -27,38 +27,54 @@ MOST_PROCESSES = 4
 """More would mostly compile the same small kernels again, which others are made of."""
 
 LIST = Path(__file__).with_name("kernels.jsonl")
-OF_LOOKUPS = ("fingerprint.matching.",)
-"""How the names of kernels begin that no night calls."""
-
 _PACKAGE = Path(__file__).parents[1]
 
 Type = str | dict[str, Any]
 """uint8[:], float64[:,:] A readonly, int64, or a tuple: the types in it, and its class if it has one."""
 
 
-def compile_all(on_progress: Callable[[str, int, int], None], *, lookups: bool) -> None:
-    """Compile what is not compiled yet, where it can be kept and there are processors for it.
+Job = Literal["night", "lookup", "hunt", "serve"]
+"""What calls kernels, and has its own compiled before it begins."""
 
-    lookups: also what only lookups call. Costs a few milliseconds where that was done before. No error: what stays uncompiled is compiled when it is called.
+JOBS: tuple[Job, ...] = get_args(Job)
+
+
+class Kernel(NamedTuple):
+    """A kernel that Python calls: module:function, the jobs that call it, and the types of its arguments."""
+
+    name: str
+    jobs: frozenset[Job]
+    arguments: list[Type]
+
+
+def compile_for(on_progress: Callable[[str, int, int], None], *jobs: Job) -> None:
+    """Compile what these jobs call and is not compiled yet, where it can be kept and there are processors for it.
+
+    Costs a few milliseconds where that was done before. No error: what stays uncompiled is compiled when it is called.
     """
-    done = mark(lookups=lookups)
     processes = min(workers(), MOST_PROCESSES)
-    if done is None or processes < 2:
+    marks = _marks()
+    if marks is None or processes < 2:
         return
-    # who compiled for lookups compiled for nights, too
-    if done.exists() or ((more := mark(lookups=True)) is not None and more.exists()):
+    done = {job for job, mark in marks.items() if mark.exists()}
+    if done.issuperset(jobs):
         return
-    wanted = [n for n, (name, _) in enumerate(kernels()) if lookups or not name.startswith(OF_LOOKUPS)]
+    wanted = [
+        number
+        for number, kernel in enumerate(kernels())
+        if not kernel.jobs.isdisjoint(jobs) and kernel.jobs.isdisjoint(done)
+    ]
     if _shared_out(processes, wanted, on_progress):
         with contextlib.suppress(OSError):
-            done.parent.mkdir(parents=True, exist_ok=True)
-            done.touch()
+            for job in jobs:
+                marks[job].parent.mkdir(parents=True, exist_ok=True)
+                marks[job].touch()
 
 
-def kernels() -> list[tuple[str, list[Type]]]:
-    """Return each kernel, as module:function, with the types of its arguments."""
+def kernels() -> list[Kernel]:
+    """Return each kernel of the list."""
     lines = map(json.loads, LIST.read_text(encoding="utf-8").splitlines())
-    return [(name, arguments) for name, *arguments in lines]
+    return [Kernel(name, frozenset(jobs), arguments) for name, jobs, *arguments in lines]
 
 
 def numba_types(arguments: Sequence[Type]) -> tuple[Any, ...]:
@@ -80,17 +96,19 @@ def _numba_type(written: Type) -> Any:
     return types.Array(scalar, dims.count(":"), flags.split()[0] if flags else "C", "readonly" in flags)
 
 
-def mark(*, lookups: bool) -> Path | None:
-    """Return the file that says that the kernels of these very files were compiled, None where none can be kept."""
-    digest = hashlib.sha256(f"{sys.version} {lookups}".encode() + LIST.read_bytes())
+def _marks() -> dict[Job, Path] | None:
+    """Return the files that say that each job's kernels of these very files were compiled, None where none can be kept."""
+    digest = hashlib.sha256(sys.version.encode() + LIST.read_bytes())
     try:
-        for module in sorted({name.partition(":")[0] for name, _ in kernels()}):
+        for module in sorted({kernel.name.partition(":")[0] for kernel in kernels()}):
             source = _PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py").stat()
             digest.update(f"{module} {source.st_size} {source.st_mtime_ns}\n".encode())
     except OSError:  # inside a zip
         return None
     folder = _kept_in()
-    return folder and folder / f"fingerprint-{digest.hexdigest()[:16]}.compiled"
+    if folder is None:
+        return None
+    return {job: folder / f"fingerprint-{digest.hexdigest()[:16]}-{job}.compiled" for job in JOBS}
 
 
 def _kept_in() -> Path | None:
@@ -154,11 +172,11 @@ def _give(process: subprocess.Popen[bytes], left: deque[int], turn: int) -> None
             given.close()
 
 
-def _compile_what_is_asked_for(every: Sequence[tuple[str, Sequence[Type]]]) -> None:
+def _compile_what_is_asked_for(every: Sequence[Kernel]) -> None:
     """Read numbers of kernels from stdin, a line each, and answer each with a line when it is compiled, or cannot be."""
     gc.disable()  # a tenth of the time, and the process ends soon
     for line in sys.stdin:
-        name, arguments = every[int(line)]
+        name, _, arguments = every[int(line)]
         module, _, function = name.partition(":")
         with contextlib.suppress(Exception):  # then it is compiled, or fails, when it is called
             getattr(importlib.import_module(module), function).compile(numba_types(arguments))

@@ -72,7 +72,7 @@ def _read(index: NgramIndex, text: str, between: Between, prefix: str) -> tuple[
         others = same > _KEPT or (others and same == len(sections))
         kept, of = hashes[len(hashes) - min(same, _KEPT) :], int(sections[-1])
     if len(kept):
-        last = _grams(kept, np.full(len(kept), of))[1 if others else 0 :]
+        last = _grams(kept, np.full(len(kept), of, sections.dtype))[1 if others else 0 :]
         held = held_with(index, held, last)
     return held, ends, any_token
 

@@ -13,6 +13,7 @@ from numba import njit
 from fingerprint.base.growing import widened
 from fingerprint.base.hashing import find_slot
 from fingerprint.base.jit import kernel, read_only
+from fingerprint.base.sorting import sort_up
 from fingerprint.base.types import Bools, Doubles, FloatArray, HashArray, Ids, IntArray
 from fingerprint.domain.signature import Signature, is_campaign
 from fingerprint.signatures.match_score import LENGTH, MIDDLE, SCALE, SHARE, preference, reliability
@@ -325,7 +326,7 @@ def _others(
             out[n] = f
             n += 1
     out = out[:n].copy()
-    out.sort()
+    sort_up(out)
     score = np.empty(n)
     for t in range(n):
         score[t] = _reached(index, weight, out[t])[1]

@@ -46,7 +46,7 @@ def run(home: Home, *, rows: int, seed: int, temporary: bool) -> None:
     )
     truth = folder / "truth.parquet"
     with _bars() as progress:
-        first_use.compile_all(progress, lookups=True)
+        first_use.compile_for(progress, "night", "lookup")
         days = simulate.write(
             config,
             folder / "traffic",

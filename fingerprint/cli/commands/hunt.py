@@ -27,6 +27,8 @@ from fingerprint.domain.reading import Reading
 if TYPE_CHECKING:
     from fingerprint.hunting.hunter import Target
 
+_STOPPED = "stopped; no hits were written"
+
 
 @click.command()
 @click.argument("family")
@@ -97,6 +99,7 @@ def hunt(
     score higher. --json prints the counts as one JSON object on stdout and progress as JSON lines on stderr.
     """
     from fingerprint.cli.output import printing
+    from fingerprint.jobs import first_use
     from fingerprint.jobs import hunt as hunt_job
 
     to_stdout = output == "-"
@@ -112,10 +115,8 @@ def hunt(
         top=top,
         strict=strict,
     )
-    with (
-        reporting(quiet=quiet, as_json=as_json) as progress,
-        explain_stop(lambda: "stopped; no hits were written"),
-    ):
+    with reporting(quiet=quiet, as_json=as_json) as progress, explain_stop(lambda: _STOPPED):
+        first_use.compile_for(progress, "hunt")
         report = hunt_job.hunt(target, traffic, options, output=output, on_progress=progress)
     printing.result(
         [report],

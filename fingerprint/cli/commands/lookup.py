@@ -67,6 +67,7 @@ def lookup(
     stderr.
     """
     from fingerprint.cli.output import printing
+    from fingerprint.jobs import first_use
     from fingerprint.jobs import lookup as lookup_job
 
     home = looked_up_home_of(path, database)
@@ -77,6 +78,7 @@ def lookup(
         reporting(quiet=quiet, as_json=as_json) as progress,
         explain_stop(lambda: "stopped; no matches were written"),
     ):
+        first_use.compile_for(progress, "lookup")
         report = lookup_job.lookup(
             traffic,
             home,
@@ -122,9 +124,12 @@ def try_(
     template the prompt contains, what fills the slots, coverage, similarity, score and threshold.
     """
     from fingerprint.cli.output import printing
+    from fingerprint.jobs import first_use
     from fingerprint.jobs import lookup as lookup_job
 
     home = looked_up_home_of(path, database)
+    with reporting(quiet=False, as_json=as_json) as progress:
+        first_use.compile_for(progress, "lookup")
     text = sys.stdin.buffer.read().decode(errors="replace") if prompt == "-" else prompt
     current = lookup_job.open_current(home, model)
     printing.stale(current.stale)

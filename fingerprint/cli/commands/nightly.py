@@ -170,7 +170,7 @@ def nightly(
         reporting(quiet=quiet, as_json=as_json) as progress,
         explain_stop(lambda: _nightly_stopped(progress.stage)),
     ):
-        first_use.compile_all(progress, lookups=False)
+        first_use.compile_for(progress, "night")
         report = nightly_job.nightly(
             traffic,
             home,

@@ -18,6 +18,7 @@ from fingerprint.cli.commands.options import (
     login,
     made_with_option,
     output_options,
+    reporting,
     worked_home_of,
 )
 from fingerprint.cli.output.terminal import plain
@@ -106,10 +107,14 @@ def serve(
     the requests that have begun. New snapshots and labels are used without a restart. The output is one line
     with its address and what it serves, and a log of JSON lines on stderr. A port that is in use is exit status 2.
     """
+    from fingerprint.jobs import first_use
     from fingerprint.service.http.config import Config
     from fingerprint.service.server import serve as listen
 
     home = home_of(path, database)
+    if home.current_file.exists():  # else there is nothing to look up yet
+        with reporting(quiet=False, as_json=True) as progress:
+            first_use.compile_for(progress, "serve")
     listen(
         Config(
             str(home.path.absolute()),
