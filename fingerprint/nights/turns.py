@@ -8,6 +8,7 @@ of the conversations. Memory then: 28 bytes a request, and CHUNK_BYTES of text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fingerprint.base.hashing import hash_strings
+from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.private import private_file
 from fingerprint.base.strings import buffers, gather, sizes_of, strings
 from fingerprint.base.types import Doubles, Ids, IntArray
@@ -85,10 +87,12 @@ def joined(rows: pa.RecordBatch) -> pa.RecordBatch:
     begin = np.flatnonzero(np.diff(number[order], prepend=-1))
     if len(begin) == len(number) and (np.diff(order) == 1).all():
         return rows.select(list(COLUMNS))
-    data, ends = buffers(rows.column("prompt").take(pa.array(order)))
+    others = rows.select([name for name in COLUMNS if name != "prompt"])
+    with ThreadPoolExecutor(1) as aside:
+        first = aside.submit(others.take, pa.array(order[begin]))
+        data, ends = buffers(rows.column("prompt").take(pa.array(order)))
     whole = strings(data, np.append(ends[begin], ends[-1]))  # what is added lies one behind the other
-    first = rows.select([name for name in COLUMNS if name != "prompt"]).take(pa.array(order[begin]))
-    return first.append_column(rows.schema.field("prompt"), whole)
+    return first.result().append_column(rows.schema.field("prompt"), whole)
 
 
 def first_sizes(batches: Sequence[pa.RecordBatch]) -> Ids:
@@ -100,7 +104,9 @@ def first_sizes(batches: Sequence[pa.RecordBatch]) -> Ids:
 
 def in_memory(batches: Sequence[pa.RecordBatch]) -> tuple[pa.RecordBatch, Requests]:
     """Return the conversations of all turns (n > 0), COLUMNS, and the requests that they are."""
-    rows = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+    table = pa.Table.from_batches(batches)
+    columns = list(in_order(pa.ChunkedArray.combine_chunks, table.columns, threads=workers()))
+    rows = pa.RecordBatch.from_arrays(columns, schema=table.schema)
     ids = pa.chunked_array([rows.column("request_id")])
     return joined(rows), Requests(ids, rows.column("conversation").to_numpy(), seconds_of(rows))
 
