@@ -18,6 +18,7 @@ from fingerprint.base import stats
 from fingerprint.base.sparse import components
 from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Bools, FloatArray, Ids, IntArray
+from fingerprint.clustering.knn import Neighbours
 from fingerprint.discovery.batch import Batch, behaviour_of
 from fingerprint.discovery.proof import is_pools
 from fingerprint.discovery.sentence_groups import (
@@ -26,6 +27,7 @@ from fingerprint.discovery.sentence_groups import (
     SentenceGroups,
     Sentences,
     group_sentences,
+    nearest_sentences,
 )
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
@@ -96,29 +98,43 @@ class Reworded:
     wordings: tuple[tuple[Wordings, ...], ...]
 
 
-def reworded(
-    batch: Batch,
-    said: Sentences,
-    stored: Sequence[Signature],
-    settings: Settings,
-    *,
-    fresh: bool = True,
-) -> Reworded:
-    """Find reworded families among prompts, ascending, that share no text with any: stored ones, then new ones if `fresh`.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What m prompts say, compared with what stored families say, and among themselves.
 
-    said: what these prompts say.
+    prompts: (m,) int64, ascending. continued: (m,) int32, the stored signature that each continues, -1 = none. free: what the others
+    say, and near: which of these sentences are near one another; None where no new families are looked for.
     """
+
+    prompts: IntArray
+    continued: Ids
+    free: Sentences
+    near: Neighbours | None
+
+
+def compared(
+    said: Sentences, stored: Sequence[Signature], settings: Settings, *, fresh: bool = True
+) -> Compared:
+    """Compare what prompts say with stored reworded families, and, if `fresh`, what is left among itself."""
     old = [number for number, s in enumerate(stored) if s.kind == "reworded"]
-    continued = most_said(said, [stored[number].prototypes for number in old])
+    row = most_said(said, [stored[number].prototypes for number in old])
+    continued = np.append(old, -1).astype(np.int32)[row]
+    free = said.only(row < 0)
+    near = nearest_sentences(free, seed=settings.seed) if fresh else None
+    return Compared(said.prompts, continued, free, near)
+
+
+def reworded(batch: Batch, said: Compared, settings: Settings) -> Reworded:
+    """Find reworded families among prompts that share no text with any: stored ones, then new ones."""
+    continued = said.continued
     seen, again = np.unique(continued[continued >= 0], return_inverse=True)
     label = np.full(len(said.prompts), -1, dtype=np.int32)
     label[continued >= 0] = again
     wordings: tuple[tuple[Wordings, ...], ...] = ()
-    if fresh:
-        free = np.flatnonzero(continued < 0)
-        new, wordings = _discover(batch, said.only(continued < 0), settings)
-        label[free] = np.where(new >= 0, len(seen) + new, -1)
-    known = np.concatenate([np.array(old, dtype=np.int64)[seen], np.full(len(wordings), -1)])
+    if said.near is not None:
+        new, wordings = _discover(batch, said.free, said.near, settings)
+        label[continued < 0] = np.where(new >= 0, len(seen) + new, -1)
+    known = np.concatenate([seen, np.full(len(wordings), -1)])
     return Reworded(said.prompts, label, known.astype(np.int64), (*(() for _ in seen), *wordings))
 
 
@@ -151,11 +167,11 @@ def beside_text(families: Reworded, label: Ids) -> Reworded:
 
 
 def _discover(
-    batch: Batch, said: Sentences, settings: Settings
+    batch: Batch, said: Sentences, near: Neighbours, settings: Settings
 ) -> tuple[Ids, tuple[tuple[Wordings, ...], ...]]:
     """Return the new family of each prompt (m,), -1 = none, and what each family says."""
     senders = batch.senders()
-    groups = group_sentences(said, senders, seed=settings.seed)
+    groups = group_sentences(said, near, senders)
     template = _own_groups(groups, _together(groups))
     members = _members(groups, template)
     template = _joined(batch, said, groups, template, _proven(batch, said, members, settings))

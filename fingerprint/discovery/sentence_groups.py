@@ -186,17 +186,18 @@ def _at_an_edge(offsets: IntArray, own: IntArray) -> Bools:
     return np.asarray((place < EDGE) | asked | (place >= np.repeat(count, count) - EDGE))
 
 
-def group_sentences(said: Sentences, senders: sparse.csr_matrix, *, seed: int) -> SentenceGroups:
-    """Group sentences that other accounts say in other words; senders: (n, a) CSR, who sent each prompt of the batch."""
+def nearest_sentences(said: Sentences, *, seed: int) -> Neighbours:
+    """Find the sentences that are nearest to each."""
+    return knn_graph(said.vectors, NEIGHBOURS, seed=seed, exact_up_to=EXACT_UP_TO, lists=SEARCH)
+
+
+def group_sentences(said: Sentences, near: Neighbours, senders: sparse.csr_matrix) -> SentenceGroups:
+    """Group sentences that other accounts say in other words; near: `nearest_sentences`.
+
+    senders: (n, a) CSR, who sent each prompt of the batch.
+    """
     count = len(said.texts)
     of_sentence = np.full(count, -1, dtype=np.int32)
-    near = knn_graph(
-        said.vectors,
-        NEIGHBOURS,
-        seed=seed,
-        exact_up_to=EXACT_UP_TO,
-        lists=SEARCH,
-    )
     sent = (said.held.T @ senders[said.prompts]).tocsr()
     accounts = np.diff(sent.indptr)
     first = sent.indices[sent.indptr[:-1]]

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 
+from fingerprint.base.once import Once
 from fingerprint.base.process import give_back
 from fingerprint.base.stats import pick_evenly, q_values
 from fingerprint.base.types import Doubles, Embed, FloatArray, Ids, IntArray
@@ -23,7 +24,7 @@ from fingerprint.discovery.assignment import Assignment
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import Discovery, Graph
 from fingerprint.discovery.proof import MIN_LONG_CORE, SYNCHRONY_P
-from fingerprint.discovery.reworded import Wordings, beside_text, reworded
+from fingerprint.discovery.reworded import Compared, Wordings, beside_text, compared, reworded
 from fingerprint.discovery.sentence_groups import Prose, read_prose, read_sentences
 from fingerprint.domain.settings import Settings
 from fingerprint.domain.signature import Signature
@@ -69,29 +70,37 @@ class Unassigned:
         return Unassigned(prompts, out)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Readings:
-    """What is read of prompts before it is settled which of them are in no family: vectors of beginnings, and prose.
+    """What is read of prompts before it is settled which of them are in no family: vectors of beginnings, and prose."""
 
-    Both are handed over once, for where most memory is taken the prose is needed no more.
-    """
-
-    _read: list[tuple[Unassigned, Prose]]
-
-    def take(self) -> tuple[Unassigned, Prose]:
-        """Return both, and keep neither; raises IndexError at a second call."""
-        return self._read.pop()
+    beginnings: Unassigned
+    prose: Prose
 
 
-def read_unassigned(batch: Batch, discovery: Discovery, embed: Embed) -> Readings:
+@dataclass(frozen=True, slots=True)
+class OpenPrompts:
+    """Prompts that are open to families of meaning: vectors of their beginnings, and what they say, compared."""
+
+    beginnings: Unassigned
+    said: Compared
+
+
+def read_unassigned(batch: Batch, discovery: Discovery, embed: Embed) -> Once[Readings]:
     """Read the prompts among which `topics` looks for families if these are the discovery's."""
     prompts = _unassigned(discovery)
     beginnings = Unassigned(prompts, embed_heads(batch, prompts, embed))
-    return Readings([(beginnings, read_prose(batch.texts_of, _with_fragments(prompts, discovery)))])
+    return Once(Readings(beginnings, read_prose(batch.texts_of, _with_fragments(prompts, discovery))))
 
 
 def _unassigned(discovery: Discovery) -> IntArray:
     return pick_evenly(np.flatnonzero(discovery.label < 0), MAX_UNASSIGNED)
+
+
+def _open(discovery: Discovery, assignment: Assignment) -> IntArray:
+    """Return the prompts that neither the discovery nor the assignment has in a family, (p,) ascending."""
+    prompts = _unassigned(discovery)
+    return prompts[assignment.label[prompts] < 0]
 
 
 def _with_fragments(prompts: IntArray, discovery: Discovery) -> IntArray:
@@ -115,6 +124,31 @@ class Topics:
     unassigned: Unassigned
 
 
+def compare_unassigned(
+    batch: Batch,
+    discovery: Discovery,
+    assignment: Assignment,
+    stored: Sequence[Signature],
+    embed: Embed,
+    settings: Settings,
+    *,
+    fresh: bool = True,
+    readings: Once[Readings] | None = None,
+) -> Once[OpenPrompts]:
+    """Compare what prompts say that no family holds: the part of `topics` that all processors share, with its arguments.
+
+    Those of new families with a short core are looked at, too: a wording that comes back now and then makes one.
+    readings: what is read already, of these prompts or about these.
+    """
+    read = (readings or read_unassigned(batch, discovery, embed)).take()
+    open_to = _with_fragments(_open(discovery, assignment), discovery)
+    sentences = read_sentences(read.prose.of(open_to, batch.texts_of), embed)
+    beginnings = read.beginnings
+    del read
+    give_back()
+    return Once(OpenPrompts(beginnings, compared(sentences, stored, settings, fresh=fresh)))
+
+
 def topics(
     batch: Batch,
     discovery: Discovery,
@@ -125,23 +159,19 @@ def topics(
     *,
     graph: Graph = graph_of_meaning,
     fresh: bool = True,
-    readings: Readings | None = None,
+    open_prompts: Once[OpenPrompts] | None = None,
 ) -> Topics:
     """Find families of meaning among the prompts that no family holds, stored ones first; others only if `fresh`.
 
-    Those of new families with a short core are looked at, too: a wording that comes back now and then makes one.
     assignment: of the batch's prompts to the families of the discovery. graph: finds neighbours, as `knn.knn_graph`.
-    readings: what is read already, of these prompts or about these.
+    open_prompts: these, where they are compared already.
     """
-    beginnings, prose = (readings or read_unassigned(batch, discovery, embed)).take()
-    prompts = _unassigned(discovery)
-    prompts = prompts[assignment.label[prompts] < 0]
-    prose = prose.of(_with_fragments(prompts, discovery), batch.texts_of)
-    sentences = read_sentences(prose, embed)
-    del prose
-    give_back()
-    said = beside_text(reworded(batch, sentences, stored, settings, fresh=fresh), discovery.label)
-    del sentences
+    if open_prompts is None:
+        open_prompts = compare_unassigned(batch, discovery, assignment, stored, embed, settings, fresh=fresh)
+    taken = open_prompts.take()
+    prompts, beginnings = _open(discovery, assignment), taken.beginnings
+    said = beside_text(reworded(batch, taken.said, settings), discovery.label)
+    del taken
     worded = said.label >= 0
     assignment = assignment.with_prompts(
         said.prompts[worded], len(discovery.families) + said.label[worded], strength=1.0
@@ -165,8 +195,8 @@ def topics(
     number = np.full(len(continues), -1, dtype=np.int64)
     number[continues >= 0] = topic
     number[free] = np.where(label >= 0, len(seen) + label, -1)
-    taken = number >= 0
-    after = assignment.with_prompts(unassigned.prompts[taken], first + number[taken], strength=1.0)
+    placed = number >= 0
+    after = assignment.with_prompts(unassigned.prompts[placed], first + number[placed], strength=1.0)
     subjects = np.concatenate([seen, np.full(int(label.max(initial=-1)) + 1, -1)]).astype(np.int64)
     wordings = (*said.wordings, *(() for _ in subjects))
     known = np.concatenate([said.known, subjects]).astype(np.int64)

@@ -27,7 +27,7 @@ from fingerprint.base.parallel import workers
 from fingerprint.base.process import give_back, peak_memory
 from fingerprint.base.types import Ids
 from fingerprint.discovery import leftovers
-from fingerprint.discovery.topics import Unassigned, topics
+from fingerprint.discovery.topics import Unassigned, compare_unassigned, topics
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.expected_precision import expected_false_flags
 from fingerprint.domain.results import NightReport
@@ -45,7 +45,7 @@ from fingerprint.nights.beyond import by_meaning
 from fingerprint.nights.checkpoint import Checkpoints
 from fingerprint.nights.engine import Engine
 from fingerprint.nights.job import Job, KnownFamilies, NightRequest, job_key
-from fingerprint.nights.night import Night, discover, fill, read
+from fingerprint.nights.night import Discovered, Night, discover, fill, read
 from fingerprint.nights.over_midnight import given
 from fingerprint.nights.profiles import with_profiles
 from fingerprint.nights.resume import StoredNight
@@ -226,16 +226,18 @@ def _find(night: Night, known: KnownFamilies, job: Job, aside: Executor) -> Prov
     common = aside.submit(common_words, night.batch) if night.spool is None else None
     discovered = discover(night=night, known=known, job=job, aside=aside)
     give_back()
-    textual = aside.submit(
-        text_families,
-        discovered.batch,
-        discovered.discovery,
-        known.signatures,
-        known.stamp,
-        job.settings,
-        whole=discovered.whole,
-    )
     common = common or aside.submit(common_words, discovered.batch)
+    open_prompts = compare_unassigned(
+        batch=discovered.batch,
+        discovery=discovered.discovery,
+        assignment=discovered.assignment,
+        stored=known.signatures,
+        embed=job.embed,
+        settings=job.settings,
+        readings=discovered.readings.result() if discovered.readings else None,
+    )
+    # while one thread makes groups of what is near
+    textual = aside.submit(_textual, discovered, known, job)
     topical = topics(
         batch=discovered.batch,
         discovery=discovered.discovery,
@@ -244,7 +246,7 @@ def _find(night: Night, known: KnownFamilies, job: Job, aside: Executor) -> Prov
         embed=job.embed,
         settings=job.settings,
         graph=discovered.graph,
-        readings=discovered.readings.result() if discovered.readings else None,
+        open_prompts=open_prompts,
     )
     whole = discovered.whole
     if night.spool is not None:
@@ -273,6 +275,18 @@ def _find(night: Night, known: KnownFamilies, job: Job, aside: Executor) -> Prov
         large.keep(families, unexplained, job.work)
         return families, unexplained, None
     return families, unexplained, topical.unassigned
+
+
+def _textual(discovered: Discovered, known: KnownFamilies, job: Job) -> list[Signature]:
+    """Describe the families that share text, as far as their text does."""
+    return text_families(
+        batch=discovered.batch,
+        discovery=discovered.discovery,
+        stored=known.signatures,
+        stamp=known.stamp,
+        settings=job.settings,
+        whole=discovered.whole,
+    )
 
 
 def _report(

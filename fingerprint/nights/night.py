@@ -14,6 +14,7 @@ from itertools import chain
 import numpy as np
 import pyarrow as pa
 
+from fingerprint.base.once import Once
 from fingerprint.base.parallel import workers
 from fingerprint.base.sparse import ranges
 from fingerprint.base.types import Ids, IntArray
@@ -101,7 +102,7 @@ class Discovered:
     whole: Whole
     leftovers: Leftovers
     graph: Graph
-    readings: Future[Readings] | None = None
+    readings: Future[Once[Readings]] | None = None
 
     def unexplained(self, families: NightFamilies) -> pa.Table:
         """Return what later nights should remember of the prompts in no family (`leftovers.to_rows`)."""

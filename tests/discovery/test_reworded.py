@@ -18,7 +18,7 @@ from support.night_families import families_of
 
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import discover
-from fingerprint.discovery.reworded import Reworded, beside_text, reworded
+from fingerprint.discovery.reworded import Reworded, beside_text, compared, reworded
 from fingerprint.discovery.sentence_groups import EDGE, Prose, read_prose, read_sentences
 from fingerprint.domain.schemas import SYSTEM_END
 from fingerprint.domain.settings import Settings
@@ -41,7 +41,8 @@ def prose_of(batch: Batch) -> Prose:
 
 def found(sent: list[Sent], embedder: Embedder, stored: list[Signature] | None = None) -> Reworded:
     batch = batch_of(sent)
-    return reworded(batch, read_sentences(prose_of(batch), embedder.encode), stored or [], SETTINGS)
+    said = read_sentences(prose_of(batch), embedder.encode)
+    return reworded(batch, compared(said, stored or [], SETTINGS), SETTINGS)
 
 
 def night(sent: list[Sent], embedder: Embedder) -> NightFamilies:

@@ -13,7 +13,13 @@ from support.crafted import background, batch_of, words
 from fingerprint.base.types import Embed, FloatArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch
 from fingerprint.discovery.discover import discover
-from fingerprint.discovery.topics import cluster_by_meaning, embed_heads, read_unassigned, topics
+from fingerprint.discovery.topics import (
+    cluster_by_meaning,
+    compare_unassigned,
+    embed_heads,
+    read_unassigned,
+    topics,
+)
 from fingerprint.domain.errors import UsageError
 from fingerprint.domain.settings import Settings
 from fingerprint.text.sentences import EMBEDDED_CHARACTERS, heads
@@ -228,9 +234,13 @@ def test_prompts_that_were_read_while_others_were_looked_for_are_not_read_again(
     before = replace(discovery, label=np.where(np.arange(batch.distinct) < 20, 0, -1).astype(np.int32))
     readings = read_unassigned(batch, before, embed)
     assert read == list(range(20, batch.distinct))
-    out = topics(batch, discovery, discovery.assignment, (), embed, Settings(), readings=readings)
+    open_prompts = compare_unassigned(
+        batch, discovery, discovery.assignment, (), embed, Settings(), readings=readings
+    )
+    out = topics(batch, discovery, discovery.assignment, (), embed, Settings(), open_prompts=open_prompts)
     assert read == [*range(20, batch.distinct), *range(20)]
     assert out.assignment.label.tolist() == again.assignment.label.tolist()
     np.testing.assert_array_equal(out.unassigned.vectors, again.unassigned.vectors)
-    with pytest.raises(IndexError):
-        readings.take()
+    for taken in (readings, open_prompts):
+        with pytest.raises(IndexError):
+            taken.take()
