@@ -15,6 +15,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from fingerprint.base import stats
+from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.sparse import components
 from fingerprint.base.stats import pick_evenly
 from fingerprint.base.types import Bools, FloatArray, Ids, IntArray
@@ -184,9 +185,17 @@ def _discover(
     things = [
         _things(said, groups, np.flatnonzero(of_group == f), members[kept[f]]) for f in range(len(kept))
     ]
-    label = most_said(said, [t.centres for t in things])
-    things = [_with_more(said, t, senders, np.flatnonzero(label == f)) for f, t in enumerate(things)]
-    label = most_said(said, [t.centres for t in things])
+    counts = _counts_said(said, [t.centres for t in things])
+    label = _most(counts, len(said.prompts))
+
+    def widened(f: int) -> _Things:
+        return _with_more(said, things[f], senders, np.flatnonzero(label == f))
+
+    wider = list(in_order(widened, range(len(things)), threads=workers()))
+    changed = [f for f, more in enumerate(wider) if more is not things[f]]
+    for f, count in zip(changed, _counts_said(said, [wider[f].centres for f in changed]), strict=True):
+        counts[f] = count
+    things, label = wider, _most(counts, len(said.prompts))
     wordings = tuple(
         tuple(
             _wordings(said, sentences, centre, np.flatnonzero(label == f))
@@ -339,10 +348,23 @@ def most_said(said: Sentences, centres: Sequence[FloatArray]) -> Ids:
 
     centres: of each family, (c, d) unit rows.
     """
-    out = np.full(len(said.prompts), -1, dtype=np.int32)
-    most = np.full(len(said.prompts), FEWEST_SAID - 1, dtype=np.int64)
-    for family, own in enumerate(centres):
-        count = things_said(said.held, said.vectors, own)
+    return _most(_counts_said(said, centres), len(said.prompts))
+
+
+def _counts_said(said: Sentences, centres: Sequence[FloatArray]) -> list[IntArray]:
+    """Count how many of each family's things each prompt says, (m,) each."""
+
+    def count(own: FloatArray) -> IntArray:
+        return things_said(said.held, said.vectors, own)
+
+    return list(in_order(count, centres, threads=workers()))
+
+
+def _most(counts: Sequence[IntArray], prompts: int) -> Ids:
+    """Return the first family of which each prompt says most, and at least FEWEST_SAID things, -1 = none; counts: (m,) each."""
+    out = np.full(prompts, -1, dtype=np.int32)
+    most = np.full(prompts, FEWEST_SAID - 1, dtype=np.int64)
+    for family, count in enumerate(counts):
         out[count > most] = family
         most = np.maximum(most, count)
     return out
