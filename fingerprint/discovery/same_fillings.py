@@ -35,7 +35,7 @@ def same_fillings(texts: TextsOfPrompts, members: sparse.csr_matrix) -> sparse.c
     different, number = np.unique(sentence, return_inverse=True)
     shape = (members.shape[0], len(different))
     # a sentence counts once a prompt
-    key = np.unique(np.stack([prompt, number]), axis=1, return_index=True)[1]
+    key = np.unique(prompt * len(different) + number, return_index=True)[1]
     count = sparse.csr_matrix((np.ones(len(key)), (family[key], number[key])), shape=shape)
     read = np.minimum(np.diff(members.indptr), SAMPLE)
     most = np.maximum(OWN_SHARE * read, 1.0)

@@ -19,7 +19,7 @@ from fingerprint.base.sparse import ranges
 from fingerprint.base.stats import pick_evenly
 from fingerprint.base.strings import cuts
 from fingerprint.base.times import HOUR_SECONDS
-from fingerprint.base.types import Doubles, HashArray, Ids, IntArray
+from fingerprint.base.types import Bools, Doubles, HashArray, Ids, IntArray
 from fingerprint.discovery.batch import Batch
 from fingerprint.domain.casework import grams_digest
 from fingerprint.domain.schemas import ACCOUNT_HOURS_SCHEMA, FAMILY_HOURS_SCHEMA, PATTERNS_SCHEMA, Rhythm
@@ -176,8 +176,7 @@ def patterns(
         own_postings = postings[core[there]]
         near = np.flatnonzero(own_postings.T @ signature.weights[there] >= MIN_HELD_SHARE * total)
         digest = own_postings.T.astype(np.int64) @ random[core[there]]
-        key = np.stack([digest, sent.label == owner[number]])[:, near]
-        _, first, group = np.unique(key, axis=1, return_index=True, return_inverse=True)
+        first, group = _groups(digest[near], sent.label[near] == owner[number])
         count = np.rint(np.bincount(group, weights=requests[near])).astype(np.int64)
         senders = _senders(group, near, begin, pairs[1])
         for top in np.argsort(-count, kind="stable")[:MAX_PATTERNS]:
@@ -194,6 +193,16 @@ def patterns(
                 }
             )
     return pa.Table.from_pylist(out, schema=PATTERNS_SCHEMA)
+
+
+def _groups(digest: IntArray, member: Bools) -> tuple[IntArray, IntArray]:
+    """Return the first of each group of prompts (p,) that are equal in both, groups being sorted by them, and each one's group."""
+    order = np.lexsort((member, digest))
+    new = np.ones(len(order), np.bool_)
+    new[1:] = (np.diff(digest[order]) != 0) | (np.diff(member[order].astype(np.int8)) != 0)
+    group = np.empty(len(order), np.int64)
+    group[order] = np.cumsum(new) - 1
+    return order[new], group
 
 
 def _senders(group: IntArray, prompts: IntArray, begin: IntArray, account: Ids) -> IntArray:

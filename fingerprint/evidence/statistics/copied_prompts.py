@@ -51,11 +51,13 @@ def asked_alone(data: Observations) -> Doubles:
     return np.asarray(1 - counting_share(several))
 
 
+@once
 def _is_copied(data: Observations) -> Doubles:
     """Tell which requests (r,) are of a prompt that several accounts sent, 1 or 0."""
     accounts = int(data.account.max(initial=0)) + 1
-    pairs = np.unique(data.prompt.astype(np.int64) * accounts + data.account)
-    return (np.bincount(pairs // accounts) > 1)[data.prompt].astype(np.float64)
+    pairs = np.sort(data.prompt.astype(np.int64) * accounts + data.account)
+    senders = np.bincount(pairs[np.diff(pairs, prepend=-1) != 0] // accounts)
+    return (senders > 1)[data.prompt].astype(np.float64)
 
 
 def _share(data: Observations, is_copied: Doubles) -> Doubles:
