@@ -18,7 +18,7 @@ from fingerprint.base.jit import kernel
 from fingerprint.base.parallel import workers
 from fingerprint.base.simd import highest
 from fingerprint.base.stats import pick_evenly
-from fingerprint.base.types import FloatArray, Ids, IntArray
+from fingerprint.base.types import Doubles, FloatArray, Ids, IntArray
 from fingerprint.clustering.all_pairs import offer
 from fingerprint.clustering.faiss_index import BATCH
 
@@ -55,23 +55,37 @@ class ListSearch:
         """
         del exact_up_to
         with ThreadPoolExecutor(workers()) as pool:
-            ids = nearest(main_directions(points, self.directions), wide, seed, self.probes, pool=pool)
+            main = main_directions(points, self.directions, pool=pool)
+            ids = nearest(main, wide, seed, self.probes, pool=pool)
         for start in range(0, len(ids), BATCH):
             yield ids[start : start + BATCH].astype(np.int64)
 
 
-def main_directions(points: FloatArray, count: int) -> FloatArray:
-    """Project points (n, d) on `count` main directions of theirs, as unit rows; as they are if they have no more."""
+def main_directions(points: FloatArray, count: int, *, pool: Executor) -> FloatArray:
+    """Project points (n, d) on `count` main directions of theirs, as unit rows; as they are if they have no more.
+
+    pool: threads that share the work; how many there are changes nothing.
+    """
     if points.shape[1] <= count:
         return points
-    moments = np.zeros((points.shape[1],) * 2)
-    for rows in np.array_split(pick_evenly(np.arange(len(points)), LEARNT_FROM), PARTS):
+
+    def squared(rows: IntArray) -> Doubles:
         part = points[rows].astype(np.float64)
-        moments += part.T @ part
-    _, vectors = np.linalg.eigh(moments)
-    main = points @ vectors[:, -count:].astype(np.float32)
-    main /= np.maximum(np.linalg.norm(main, axis=1, keepdims=True), 1e-12)
-    return np.asarray(main)
+        return part.T @ part
+
+    moments = np.zeros((points.shape[1],) * 2)
+    for some in pool.map(squared, np.array_split(pick_evenly(np.arange(len(points)), LEARNT_FROM), PARTS)):
+        moments += some
+    directions = np.linalg.eigh(moments)[1][:, -count:].astype(np.float32)
+    main = np.empty((len(points), count), dtype=np.float32)
+
+    def project(begin: int) -> None:
+        part = main[begin : begin + BATCH]
+        np.matmul(points[begin : begin + BATCH], directions, out=part)
+        part /= np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)
+
+    list(pool.map(project, range(0, len(points), BATCH)))
+    return main
 
 
 @dataclass(frozen=True, slots=True)

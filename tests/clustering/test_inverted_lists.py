@@ -68,8 +68,10 @@ def test_few_of_the_lists_show_nearly_all_neighbours() -> None:
 
 def test_main_directions_keep_what_varies() -> None:
     x = clustered(500)
-    assert main_directions(x, 32) is x
     flat = np.concatenate([x, np.zeros_like(x)], axis=1)
-    kept = main_directions(flat, 32)
+    with ThreadPoolExecutor(2) as two, ThreadPoolExecutor(1) as one:
+        assert main_directions(x, 32, pool=two) is x
+        kept = main_directions(flat, 32, pool=two)
+        assert kept.tobytes() == main_directions(flat, 32, pool=one).tobytes()
     assert kept.shape == (500, 32)
     np.testing.assert_allclose(kept @ kept.T, x @ x.T, atol=1e-5)
