@@ -95,7 +95,7 @@ def _judge(data: Bytes, offsets: IntArray, tools: _Tools, out: Verdicts) -> None
             out[row] = _verdict(data, offsets[row], offsets[row + 1], row, tools)
 
 
-@kernel
+@kernel_with(inline="always")
 def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.uint8:
     reading, weights, targets, _, _ = tools
     text = reading.text
@@ -123,7 +123,7 @@ def _verdict(data: Bytes, start: int, end: int, row: int, tools: _Tools) -> np.u
     return YES
 
 
-@kernel
+@kernel_with(inline="always")
 def _holds_ngrams(text: ReadText, weights: NgramWeights, row: int) -> bool:
     """Tell whether the n-grams of text number `row` weigh enough for a signature."""
     weights.held[:] = 0
@@ -144,7 +144,7 @@ def _holds_ngrams(text: ReadText, weights: NgramWeights, row: int) -> bool:
     return False
 
 
-@kernel
+@kernel_with(inline="always")
 def _reread(data: Bytes, span: tuple[int, int], size: int, tools: _Tools) -> int:
     """Read the pieces of a long text: those of the beginning and the end of its normalised form.
 
@@ -189,7 +189,7 @@ def _everything() -> tuple[int, int]:
     return int(np.int64(0)), int(np.int64(_EVERYTHING))
 
 
-@kernel
+@kernel_with(inline="always")
 def _behind_system(data: Bytes, span: tuple[int, int], begins: IntArray) -> int:
     """Return which of the words and signs, that begin at begins (m,), is the first behind the system prompt, 0 without one.
 
@@ -207,7 +207,7 @@ def _behind_system(data: Bytes, span: tuple[int, int], begins: IntArray) -> int:
     return n
 
 
-@kernel
+@kernel_with(inline="always")
 def _may_hold_meaning(tools: _Tools, columns: int) -> bool:
     """Tell by the first columns of sums whether the sentences of the text that was read may hold enough of a template's meaning."""
     reading, _, targets, y, best = tools

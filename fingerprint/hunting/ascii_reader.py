@@ -32,7 +32,7 @@ from fingerprint.hunting.word_bitmap import WordBitmap, is_unsure, mark_words
 from fingerprint.hunting.word_table import LONGEST, MAX_WORDS, look_up_words, token_hash
 
 
-@kernel
+@kernel_with(inline="always")
 def prepare(data: Bytes, span: tuple[int, int], reading: Reading) -> bool:
     """Mark the words of the text data[span[0]:span[1]], uint8, to read it; False where it must be normalised."""
     counts = reading.text.counts
@@ -104,7 +104,7 @@ def read(data: Bytes, span: tuple[int, int], part: tuple[int, int], reading: Rea
     return at
 
 
-@kernel_with(forceinline=True)
+@kernel_with(inline="always")
 def _read_sure(
     data: Bytes,
     place: tuple[int, int, int, int],
@@ -149,7 +149,7 @@ def _read_sure(
     return k, i, at, token, row, spaces
 
 
-@kernel_with(forceinline=True)
+@kernel_with(inline="always")
 def _first_mark(i: int, text: ReadText, bitmap: WordBitmap) -> int:
     """Return which mark is the first from `i` on."""
     if i == text.counts[ORIGIN]:

@@ -78,7 +78,7 @@ class SentenceModel(NamedTuple):
     piece_sums: FloatArray
 
 
-@kernel
+@kernel_with(inline="always")
 def rehash(old: SentenceWords, new: SentenceWords) -> None:
     """Enter all words of a table in a larger one."""
     for k in range(len(old.keys)):
@@ -87,7 +87,7 @@ def rehash(old: SentenceWords, new: SentenceWords) -> None:
             new.keys[at], new.slots[at] = old.keys[k], old.slots[k]
 
 
-@kernel
+@kernel_with(inline="always")
 def _after(data: Bytes, i: int, end: int, characters: int) -> int:
     """Return where so many characters from `i` on end."""
     seen = 0
@@ -100,7 +100,7 @@ def _after(data: Bytes, i: int, end: int, characters: int) -> int:
     return end
 
 
-@kernel
+@kernel_with(inline="always")
 def _parts(data: Bytes, start: int, end: int, whole: bool) -> Windows:
     """Return which parts of a text are read."""
     if whole:
@@ -143,7 +143,7 @@ def read(
     return row
 
 
-@kernel
+@kernel_with(inline="always")
 def _sentence(
     data: Bytes,
     i: int,
@@ -185,7 +185,7 @@ def _sentence(
     return i + (1 if i == end or data[i] < 0x80 else 3)
 
 
-@kernel_with(forceinline=True)
+@kernel_with(inline="always")
 def _word(data: Bytes, begin: int, end: int, whole: bool, cuts: bool) -> tuple[int, np.uint64, bool]:
     """Return where the word or sign at `begin` ends, its FNV-1a, and whether all of it is ASCII.
 
@@ -208,7 +208,7 @@ def _word(data: Bytes, begin: int, end: int, whole: bool, cuts: bool) -> tuple[i
     return i, key, is_ascii
 
 
-@kernel_with(forceinline=True)
+@kernel_with(inline="always")
 def _add_word(
     data: Bytes,
     span: tuple[int, int],
@@ -231,7 +231,7 @@ def _add_word(
         new.counts[PAIRS] += 1
 
 
-@kernel
+@kernel_with(inline="always")
 def _add_pieces(
     pieces: WordPieces,
     sums: FloatArray,
@@ -289,7 +289,7 @@ def finish(new: NewWords, sums: FloatArray, targets: FloatArray, best: FloatArra
         bound(new.y[s], targets, best[new.row[s]], np.float32(0))
 
 
-@kernel
+@kernel_with(inline="always")
 def _add_new_word(
     words: SentenceWords, at: int, key: np.uint64, data: Bytes, place: tuple[int, int], new: NewWords
 ) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
-from fingerprint.base.jit import kernel, kernel_with
+from fingerprint.base.jit import kernel_with
 from fingerprint.base.types import Bytes
 from fingerprint.embedding.wordpiece import cut, piece
 from fingerprint.hunting.ascii_alphabet import (
@@ -48,7 +48,7 @@ _MAY_GO_ON = np.zeros(256, np.bool_)  # after a date or a time and a space
 _MAY_GO_ON[[ord(c) for c in "0123456789ap"]] = True
 
 
-@kernel_with(forceinline=True)
+@kernel_with(inline="always")
 def read_unsure(
     data: Bytes, k: int, span: tuple[int, int], part: tuple[int, int], reading: Reading, meaning: bool
 ) -> tuple[int, int, int]:
@@ -76,7 +76,7 @@ def read_unsure(
     return k, stop, (characters if good else NEEDS_NORMALISING)
 
 
-@kernel_with(forceinline=True)
+@kernel_with(inline="always")
 def _read_plain_part(data: Bytes, k: int, end: int, reading: Reading, meaning: bool) -> int:
     """Read the marks from k on that begin before `end`, where nothing is left to mask; return which is the first behind."""
     (kind, fold), text, bitmap = reading.alphabet, reading.text, reading.bitmap
@@ -108,7 +108,7 @@ def _read_plain_part(data: Bytes, k: int, end: int, reading: Reading, meaning: b
     return k
 
 
-@kernel_with(forceinline=True)
+@kernel_with(inline="always")
 def _is_plain(data: Bytes, i: int, end: int, kind: Bytes) -> tuple[int, bool]:
     """Return where the part at `i` ends, and whether it surely holds no mask and only characters that stay."""
     run, digits, plain, first = 0, 0, True, i
@@ -134,7 +134,7 @@ def _is_plain(data: Bytes, i: int, end: int, kind: Bytes) -> tuple[int, bool]:
     )
 
 
-@kernel
+@kernel_with(inline="always")
 def _fold_and_mask(data: Bytes, i: int, end: int, alphabet: Alphabet, out: Bytes) -> tuple[int, int]:
     """Fold and mask the part at `i` into `out`; return where what was read ends, and how many bytes it has now.
 
@@ -218,7 +218,7 @@ def _read_words(data: Bytes, i: int, end: int, reading: Reading, meaning: bool) 
     return True
 
 
-@kernel_with(forceinline=True)
+@kernel_with(inline="always")
 def _add_piece(reading: Reading, data: Bytes, place: tuple[int, int], h: np.uint64) -> None:
     """Add the pieces of a word; h: its FNV-1a."""
     text, pieces = reading.text, reading.pieces

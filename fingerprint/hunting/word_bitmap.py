@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fingerprint.base.jit import kernel, kernel_with
+from fingerprint.base.jit import kernel_with
 from fingerprint.base.simd import WIDE, copy, lowest, within
 from fingerprint.base.types import Bytes, HashArray, IntArray
 
@@ -53,7 +53,7 @@ def bitmap_for(longest: int) -> WordBitmap:
     )
 
 
-@kernel
+@kernel_with(inline="always")
 def mark_words(data: Bytes, start: int, end: int, bitmap: WordBitmap) -> int:
     """Mark the words and signs of the text data[start:end], uint8, in `bitmap`.
 
@@ -96,7 +96,7 @@ def mark_words(data: Bytes, start: int, end: int, bitmap: WordBitmap) -> int:
     return begun
 
 
-@kernel
+@kernel_with(inline="always")
 def _padded(data: Bytes, i: int, end: int, rest: Bytes) -> Bytes:
     """Return the last bytes of a text with spaces behind them."""
     rest[:] = _SPACE
@@ -104,7 +104,7 @@ def _padded(data: Bytes, i: int, end: int, rest: Bytes) -> Bytes:
     return rest
 
 
-@kernel
+@kernel_with(inline="always")
 def _is_space_or_end(data: Bytes, i: int, end: int) -> np.uint64:
     return np.uint64(i >= end or data[i] == _SPACE or 9 <= data[i] <= 13)
 

@@ -88,7 +88,7 @@ def empty_table(vectors: FloatArray) -> WordTable:
     )
 
 
-@kernel
+@kernel_with(inline="always")
 def word_number(
     table: WordTable, pieces: WordPieces, data: Bytes, first: int, size: int, room: Ids, o: int
 ) -> int:
@@ -110,7 +110,7 @@ def word_number(
     return -1
 
 
-@kernel
+@kernel_with(inline="always")
 def look_up_words(table: WordTable, data: Bytes, bitmap: WordBitmap, count: int) -> None:
     """Write the numbers of the first `count` marked words of `data` (b,) uint8 into `bitmap.numbers`; -1 = not found.
 
@@ -176,7 +176,7 @@ def add_evidence(table: WordTable, pieces: WordPieces, h: np.uint64, rows: Ids, 
     return int(row)
 
 
-@kernel
+@kernel_with(inline="always")
 def _add_word(
     table: WordTable,
     at: int,
