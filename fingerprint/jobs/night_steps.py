@@ -36,6 +36,7 @@ from fingerprint.domain.settings import Home, Settings
 from fingerprint.domain.signature import Signature
 from fingerprint.domain.vocabulary import DEFAULT_MODEL
 from fingerprint.embedding.embedder import Embedder, cached_encoder, model_of, stamp_of
+from fingerprint.embedding.static_model import StaticModel
 from fingerprint.embedding.vector_cache import forget_older
 from fingerprint.evidence.intents import catalogue
 from fingerprint.jobs.stage_clock import StageClock
@@ -78,7 +79,7 @@ def work_night(
     starting: the engine, which starts when it is first used. embedder: of the model that was asked for, or the default one.
     """
     settings = request.settings
-    with Store.open(home.path, home.database) as store, starting as engine:
+    with Store.open(home.path, home.database) as store, starting as engine, ThreadPoolExecutor(1) as aside:
         if settings.model is None and model_of(store.stamp()) != DEFAULT_MODEL:
             made_by = model_of(store.stamp())  # of an older home, which goes on with it
             embedder = Embedder.load(
@@ -91,8 +92,10 @@ def work_night(
                 store.signatures(), stamp_of(embedder), [n.batch_id for n in store.nights()]
             )
             job = _job(request, home, known, embedder, engine, clock)
+            words = aside.submit(_words_of, embedder)  # a model is read while traffic is
             clock.at("read", 0, None)
             read_night = _looked_at(read(reader, known, job, batches), store, settings.strict)
+            job = replace(job, words=words.result())
             proven = _families(read_night, known, job)
             give_back()
             clock.stage("judge")
@@ -178,8 +181,11 @@ def _job(
     clock: StageClock,
 ) -> Job:
     work, embed = Checkpoints(home.work, job_key(request, known)), cached_encoder(embedder, home.vector_cache)
-    words = embedder.word_model
-    return Job(work, home.leftovers, home.conversations, request.settings, engine, embed, clock.at, words)
+    return Job(work, home.leftovers, home.conversations, request.settings, engine, embed, clock.at)
+
+
+def _words_of(embedder: Embedder) -> StaticModel | None:
+    return embedder.word_model
 
 
 def _as_sent(

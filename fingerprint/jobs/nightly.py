@@ -81,10 +81,10 @@ def _warm_up() -> None:
 @contextmanager
 def _begun(reader: TrafficReader, home: Home, clock: StageClock) -> Iterator[Iterator[pa.RecordBatch]]:
     """Begin to read in a thread; not from a pipe, for which a thread may wait for ever, nor what a killed job may have read."""
+    load_target()
     if reader.is_pipe or home.work.exists():
         yield iter(reader) if reader.is_pipe else prefetch(iter(reader))
         return
-    load_target()
     clock.stage("read")
     with reading_ahead(iter(reader), AHEAD) as batches:
         yield batches
