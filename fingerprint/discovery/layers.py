@@ -79,7 +79,7 @@ def peel(batch: Batch, discovery: Discovery, stored: Sequence[Signature], settin
         chosen = held_here & hunted
         prompts = families.members[carrier].indices
         long = size[asked] >= MIN_LONG_CORE
-        marks = _are_markers(part_of(batch, prompts), senders, prompts, inside[asked], long, settings)
+        marks = _are_markers(batch, senders, prompts, inside[asked], long, settings)
         chosen[asked[marks]] = True
         rows = np.flatnonzero(chosen)
         # the longest of those that a prompt holds
@@ -180,23 +180,28 @@ def _mark_others(
 
 
 def _are_markers(
-    beside: Batch,
+    batch: Batch,
     senders: sparse.csr_matrix,
-    prompts: Ids,
+    prompts: IntArray,
     inside: sparse.csr_matrix,
     long: Bools,
     settings: Settings,
 ) -> Bools:
     """Tell which texts (t,) inside a carrier are a pool's, by who else sends the carrier; inside: (t, n) CSR, its prompts.
 
-    beside: all that is sent in the carrier, whose prompts (m,) these are of n. senders: (n, a) CSR.
+    prompts: (m,) of the carrier. senders: (n, a) CSR.
     Templates of one pool (`evidence.pools`) count together: each alone is in a part of what the pool sends. Accounts that
     send a text at the same times may send much else of the carrier; a text that is not `long` (t,) needs both.
     """
     out = np.zeros(inside.shape[0], dtype=np.bool_)
     enough = np.diff(inside.indptr) >= _fewest(settings)
     enough &= np.diff((inside @ senders).tocsr().indptr) >= settings.min_accounts
-    enough[enough] = long[enough] | _act_together(beside, inside[enough][:, prompts])
+    if not enough.any():
+        return out
+    beside = part_of(batch, prompts)
+    short = np.flatnonzero(enough & ~long)
+    if len(short):
+        enough[short] = _act_together(beside, inside[short][:, prompts])
     rows = np.flatnonzero(enough)
     if not len(rows):
         return out
