@@ -1,8 +1,14 @@
 """Fixtures that several test files share."""
 
+# ruff: noqa: E402
 from __future__ import annotations
 
+from fingerprint.base.process import settle
+
+settle()  # before NumPy is imported, as in the program: threads of libraries wait asleep
+
 import fcntl
+import gc
 import itertools
 import json
 import os
@@ -35,6 +41,11 @@ settings.register_profile("kernels", deadline=None)
 settings.load_profile("kernels")
 
 _numbers = itertools.count()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end; to look through it again and again takes a tenth of the time."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
