@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -35,9 +35,10 @@ HEALTHY_S = 60
 """A worker that does not answer for so long is replaced."""
 
 
-def serve(config: Config) -> None:
+def serve(config: Config, prepare: Callable[[], None] = lambda: None) -> None:
     """Run until stopped; the first line on stdout says where, and what is served.
 
+    prepare: what may take a while, done once all is known to be right and before anybody can connect.
     Raises StoreError without a home, UsageError when other machines could connect and no key exists, when the address cannot be
     had, and when the policy's file is wrong: at the start there is no earlier policy to keep.
     """
@@ -69,6 +70,7 @@ def serve(config: Config) -> None:
         backlog=2048,
     )
     with _listening(config) as (sockets, address):
+        prepare()
         sys.stdout.write(f"{address} {_served(config)}\n")
         sys.stdout.flush()
         with suppress(KeyboardInterrupt):  # uvicorn raises the signal that stopped it again

@@ -20,7 +20,10 @@ from support.servers import answers, free_port
 from support.small_traffic import TEMPLATES, failed, start
 from support.until import until
 
+from fingerprint.domain.errors import UsageError
+from fingerprint.service.http.config import Config
 from fingerprint.service.listening import bound_sockets, url_of
+from fingerprint.service.server import serve
 from fingerprint.store.store import Store
 
 PROMPT = TEMPLATES[0].format("river market engine teacher window garden")
@@ -155,6 +158,13 @@ def test_what_cannot_be_served_is_refused(home: Path, tmp_path: Path) -> None:
         2, "serve", "--home", home, "--host", "no-such-host.invalid"
     )
     assert "Cannot assign requested address" in failed(2, "serve", "--home", home, "--host", "192.0.2.1")
+
+
+def test_nothing_is_compiled_for_what_cannot_be_served(home: Path) -> None:
+    compiled: list[bool] = []
+    with pytest.raises(UsageError, match="needs an API key"):
+        serve(Config(str(home), host="0.0.0.0"), prepare=lambda: compiled.append(True))
+    assert not compiled
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "[::1]", "localhost"])

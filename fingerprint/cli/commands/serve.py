@@ -112,9 +112,12 @@ def serve(
     from fingerprint.service.server import serve as listen
 
     home = home_of(path, database)
-    if home.current_file.exists():  # else there is nothing to look up yet
-        with reporting(quiet=False, as_json=True) as progress:
-            first_use.compile_for(progress, "serve")
+
+    def compile_kernels() -> None:
+        if home.current_file.exists():  # else there is nothing to look up yet
+            with reporting(quiet=False, as_json=True) as progress:
+                first_use.compile_for(progress, "serve")
+
     listen(
         Config(
             str(home.path.absolute()),
@@ -124,7 +127,8 @@ def serve(
             history=tuple(str(past.absolute()) for past in history),
             roles=() if "none" in roles else roles,
             **options,  # type: ignore[arg-type]
-        )
+        ),
+        compile_kernels,
     )
 
 
