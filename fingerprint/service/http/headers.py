@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = "; ".join(
@@ -29,6 +30,15 @@ HEADERS = {
 }
 _RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 _NOT_KEPT = (b"cache-control", b"no-store")
+
+
+def header_of(request: HTTPConnection, name: bytes) -> str | None:
+    """Return a request's first header of a name in small letters; Starlette's way to one it lacks takes twice as long (D-373)."""
+    for own, value in request.scope["headers"]:
+        if own == name:
+            sent: bytes = value
+            return sent.decode("latin-1")
+    return None
 
 
 class SecurityHeaders:

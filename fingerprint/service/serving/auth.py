@@ -9,6 +9,7 @@ from fastapi.requests import HTTPConnection
 
 from fingerprint.domain.vocabulary import Scope
 from fingerprint.service.http.config import is_loopback
+from fingerprint.service.http.headers import header_of
 from fingerprint.service.http.problems import Problem
 from fingerprint.service.serving.context import Service, service_of
 from fingerprint.service.serving.sessions import Session, session_of
@@ -117,10 +118,10 @@ def permitted_gateway(request: HTTPConnection) -> Principal:
 
 
 def _sent_key(request: HTTPConnection) -> str | None:
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    scheme, _, value = (header_of(request, b"authorization") or "").partition(" ")
     if scheme.lower() == "bearer" and value:
         return value.strip()
-    return request.headers.get("x-api-key")
+    return header_of(request, b"x-api-key")
 
 
 def _keys(service: Service) -> dict[str, StoredKey]:

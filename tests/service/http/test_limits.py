@@ -88,6 +88,7 @@ def test_bodies_that_should_be_json() -> None:
         # what is no number of milliseconds is not believed
         ({BUDGET: "-5"}, 1.0),
         ({BUDGET: "1e3"}, 1.0),
+        ({BUDGET: "\u00b2"}, 1.0),
         ({BUDGET: "9" * 9}, 1.0),
     ],
 )
