@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 # the first call of a kernel compiles it
 settings.register_profile("kernels", deadline=None)
 settings.load_profile("kernels")
+
+# a script's background job ignores Ctrl-C, and so would every process that a test starts
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = itertools.count()
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 import functools
 import os
 import shlex
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, TypeVar
 
 import click
@@ -244,35 +241,12 @@ def reporting(*, quiet: bool, as_json: bool = False) -> Progress:
 
 @contextmanager
 def explain_stop(words: Callable[[], str]) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM say how far the job had come; `words` is asked only then.
-
-    A signal is remembered: a finaliser, or a callback of a library, that runs just then swallows the exception, and what
-    fails afterwards was stopped all the same.
-    """
-    asked = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    # one that is ignored stays so
-    before = {number: handler for number in asked if callable(handler := signal.getsignal(number))}
-    came: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        before[signal.Signals(number)](number, frame)
-
-    for number in before:
-        signal.signal(number, stop)
+    """Let Ctrl-C and SIGTERM say how far the job had come; `words` is asked only then."""
     try:
-        try:
-            yield
-        except Exception:
-            if not came:
-                raise
-            stop(came[0], None)
-    except KeyboardInterrupt as stopped:
-        stopped.add_note(words())
+        yield
+    except KeyboardInterrupt as stop:
+        stop.add_note(words())
         raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def notify_options(command: Callable[..., Any]) -> Callable[..., Any]:
