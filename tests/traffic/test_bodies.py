@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint.domain.schemas import TURN_END
-from fingerprint.traffic.bodies import LONGEST_ACCOUNT, Body, parsed, said_in
+from fingerprint.domain.schemas import SECTION_MARK, SYSTEM_END, TURN_END
+from fingerprint.traffic.bodies import LONGEST_ACCOUNT, Body, Sent, parsed, said_in
+from fingerprint.traffic.messages import REDACTED
 from fingerprint.traffic.rejects import BadRow
+from fingerprint.traffic.requests import sender, texts
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -24,6 +26,40 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(), JSON, max_size=4), st.booleans())
 def test_whole_json_is_read_as_it_is(value: dict[str, Any], cut: bool) -> None:
     assert parsed(json.dumps(value, ensure_ascii=False).encode(), cut=cut) == Body(value)
+
+
+PIECES = (
+    *(
+        "",
+        "a",
+        "[]",
+        "{}",
+        '[{"type": "text", "text": "b"}]',
+        "{'content': 'c'}",
+        '{"prompt": "d"}',
+        *REDACTED,
+    ),
+    *(SECTION_MARK, SYSTEM_END, TURN_END, "user_a_account_b_session_c", "default-message-value"),
+)
+FIELD = st.text() | st.sampled_from(PIECES) | st.lists(st.sampled_from(PIECES)).map("".join) | JSON
+
+
+@given(
+    st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(("prompt", "system", "account_id", "explain", "user"), FIELD)
+    )
+)
+def test_a_plain_prompt_says_what_it_says_among_other_fields(fields: dict[str, Any]) -> None:
+    try:
+        system, prompt = texts(fields)
+    except BadRow:
+        system, prompt = None, ""
+    if not system and not prompt:
+        with pytest.raises(BadRow):
+            said_in(Body(fields))
+        return
+    account = sender(fields)
+    assert said_in(Body(fields)) == Sent(prompt, system, account)
 
 
 @given(st.text(min_size=1), st.integers(0, 300))

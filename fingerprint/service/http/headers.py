@@ -28,7 +28,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-_RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+ALWAYS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 _NOT_KEPT = (b"cache-control", b"no-store")
 
 
@@ -57,7 +57,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 own = message["headers"]
                 cached = any(name == b"cache-control" for name, _ in own)
-                message["headers"] = [*own, *_RAW] if cached else [*own, *_RAW, _NOT_KEPT]
+                message["headers"] = [*own, *ALWAYS] if cached else [*own, *ALWAYS, _NOT_KEPT]
             await send(message)
 
         await self.app(scope, receive, with_headers)

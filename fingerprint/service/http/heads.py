@@ -6,6 +6,8 @@ from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from fingerprint.service.http.one_write import OneWrite
+
 MOST_BYTES = 32_768
 """Bytes of a head, as nginx and Envoy have it, some less and some more."""
 
@@ -56,6 +58,8 @@ class BoundedHeads(HttpToolsProtocol):
         """Begin to answer."""
         self._open = False
         super().on_headers_complete()
+        # uvicorn names the class of its answers nowhere that one could say another; the answer has not begun
+        self.cycle.__class__ = OneWrite
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request, or too long a head."""
