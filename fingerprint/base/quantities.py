@@ -9,3 +9,8 @@ def bytes_words(size: float) -> str:
         if size >= unit:
             return f"{size / unit:,.1f} {name}"
     return f"{size:,.0f} B"
+
+
+def count_words(number: int, one: str, many: str | None = None) -> str:
+    """Say how many there are: 1 family, 1,200 families; many: the plural, where it is not `one` and an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

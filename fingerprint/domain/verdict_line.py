@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from fingerprint.base.quantities import count_words
 from fingerprint.domain.signature import Reason
 
 MIN_CONTRIBUTION = 0.5
@@ -18,7 +19,7 @@ def verdict_line(reasons: Sequence[Reason], accounts: int, *, flagged: bool) -> 
     pro = _phrases([r for r in reasons if r.contribution >= MIN_CONTRIBUTION])
     contra = _phrases([r for r in reasons if r.contribution <= -MIN_CONTRIBUTION])
     first, other = (pro, contra) if flagged else (contra, pro)
-    who = f"{accounts:,} accounts" if accounts != 1 else "1 account"
+    who = count_words(accounts, "account")
     if not first:
         first, other = other, []
     if not first:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from fingerprint.base.quantities import count_words
 from fingerprint.base.version import __version__
 from fingerprint.domain.errors import UsageError
 from fingerprint.domain.expected_precision import precision_words
@@ -113,14 +114,15 @@ def night_message(report: MorningReport, links: str | None = None) -> dict[str, 
     """Return the message about a night; links: the console's address, for a link to its page."""
     night, new = report.night, report.families.total
     day = f"{night.first_request or night.started:%Y-%m-%d}"
-    families = "1 family" if new == 1 else f"{new:,} families"
+    families = count_words(new, "family", "families")
     head = f"fingerprint, traffic of {day}: {families if new else 'nothing'} newly flagged"
     lines = [head] + [f"• {_campaign_words(c)}" for c in report.campaigns.rows[:MOST_NAMED]]
     if report.campaigns.total > MOST_NAMED:
-        lines.append(f"and {report.campaigns.total - MOST_NAMED:,} more campaigns")
+        lines.append(f"and {count_words(report.campaigns.total - MOST_NAMED, 'more campaign')}")
     if report.accounts.total:
         lines.append(
-            f"{report.accounts.total:,} accounts sent {report.in_flagged:,} requests of flagged families"
+            f"{count_words(report.accounts.total, 'account')} sent "
+            f"{count_words(report.in_flagged, 'request')} of flagged families"
         )
     lines += [f"Warning: {warning.words}" for warning in report.warnings]
     if links:

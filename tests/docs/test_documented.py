@@ -35,6 +35,7 @@ from fingerprint.service import console, routes
 from fingerprint.service.app import create_app
 from fingerprint.service.http.config import Config
 from fingerprint.service.routes import answers, gateways, schemas
+from fingerprint.service.serving import metrics
 from fingerprint.simulate import EVASIONS, PRESETS
 from fingerprint.traffic.rejects import RejectKind
 
@@ -123,6 +124,14 @@ def test_every_route_is_named() -> None:
         )
         == []
     )
+
+
+def test_every_metric_is_named() -> None:
+    code = Path(metrics.__file__).read_text()
+    found = re.findall(r'(Counter\()?"(fingerprint_[a-z_]+)"', code)
+    names = {name + ("_total" if counter else "") for counter, name in found}
+    assert {"fingerprint_lookups_total", "fingerprint_lookups_waiting", "fingerprint_policy_info"} <= names
+    assert sorted(name for name in names if f"`{name}`" not in everything()) == []
 
 
 def test_every_field_is_named() -> None:

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from support.small_traffic import (
 
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.settings import Home
+from fingerprint.jobs import first_use
 from fingerprint.jobs.watch import Watch, WatchFiles, WatchOptions, watch
 from fingerprint.jobs.watch_state import EventLog, WatchState
 from fingerprint.traffic.feeds import Chunk, File
@@ -210,6 +212,25 @@ def test_stdin_and_its_faults(tmp_path: Path) -> None:
     said = failed(3, "watch", "kafka://h:1/t", "--home", tmp_path, "--kafka-config", tmp_path / "k")
     assert "line 1: NAME=VALUE expected" in said
     assert "hunter2" not in said
+
+
+def test_kernels_are_compiled_and_shown_before_a_stream_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def compile_for(on_progress: Callable[[str, int, int], None], *jobs: str) -> None:
+        asked.append(jobs)
+        on_progress("compile", 300, 300)
+
+    monkeypatch.setattr(first_use, "compile_for", compile_for)
+    result = run("watch", "-", "--home", tmp_path / "home", stdin="")
+    assert asked == [("night", "lookup")]
+    assert result.stdout == ""  # events only
+    first, last = result.stderr.splitlines()
+    assert first.startswith("compile ")
+    assert "300 kernels" in first
+    assert last == "0 rows read, 0 rejected; 0 families flagged"
 
 
 def test_an_events_file_that_lost_some(tmp_path: Path) -> None:

@@ -101,6 +101,12 @@ def test_keys_on_the_command_line(home: Path) -> None:
     failed(2, "keys", "create", "ana", "--scope", "root", "--home", home)
 
 
+@pytest.mark.parametrize("command", [("list",), ("revoke", "3f9a1c20"), ("rotate-sessions",)])
+def test_a_mistyped_home_has_no_keys_and_is_not_made(command: tuple[str, ...], tmp_path: Path) -> None:
+    assert "there is no home here yet" in failed(5, "keys", *command, "--home", tmp_path / "hoem")
+    assert not list(tmp_path.iterdir())
+
+
 def test_others_may_connect_only_where_a_key_is_valid(home: Path) -> None:
     everywhere = Config(str(home), host="0.0.0.0")
     refuse_without_keys(Config(str(home), host="127.0.0.1"))

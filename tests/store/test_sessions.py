@@ -42,6 +42,6 @@ def test_the_database_holds_nothing_that_would_open_a_session(tmp_path: Path) ->
 def test_an_administrator_ends_all_sessions(home: Path) -> None:
     with Store.open(home) as store:
         store.sessions.start(session("a"), by="ann")
-    assert done("keys", "rotate-sessions", "--home", home) == "1 sessions ended\n"
+    assert done("keys", "rotate-sessions", "--home", home) == "1 session ended\n"
     with Store.open(home) as store:
         assert store.sessions.in_force() == {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fingerprint.base.quantities import count_words
 from fingerprint.cli.commands.options import (
     by_option,
     home_of,
@@ -27,6 +28,7 @@ from fingerprint.domain.reading import ROLES
 from fingerprint.domain.vocabulary import SCOPES
 
 if TYPE_CHECKING:
+    from fingerprint.domain.settings import Home
     from fingerprint.store.store import Store
 
 
@@ -145,10 +147,9 @@ def keys(path: Path | None, database: str | None) -> None:
     """
 
 
-def _opened(path: Path | None, database: str | None) -> Store:
+def _opened(home: Home) -> Store:
     from fingerprint.store.store import Store
 
-    home = home_of(path, database)
     return Store.open(home.path, home.database)
 
 
@@ -189,7 +190,7 @@ def create(
     from fingerprint.cli.output import printing
 
     expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
-    with _opened(path, database) as store:
+    with _opened(home_of(path, database)) as store:
         row, key = store.access.create_key(name, scopes, by=by or login(), expires=expires)
     printing.result([{**asdict(row), "key": key}], lambda: click.echo(key), as_json=as_json)
 
@@ -208,7 +209,7 @@ def list_(path: Path | None, database: str | None, as_json: bool) -> None:
     """
     from fingerprint.cli.output import key_lists, printing
 
-    with _opened(path, database) as store:
+    with _opened(worked_home_of(path, database)) as store:
         rows = [key.row for key in store.access.all_keys()]
     printing.result(rows, lambda: key_lists.keys(rows), as_json=as_json)
 
@@ -229,7 +230,7 @@ def revoke(key_id: str, path: Path | None, database: str | None, as_json: bool, 
     """
     from fingerprint.cli.output import printing
 
-    with _opened(path, database) as store:
+    with _opened(worked_home_of(path, database)) as store:
         row = store.access.revoke_key(store.full_id("key", key_id), by=by or login())
     printing.result([row], lambda: click.echo(plain(f"{row.key_id}: {row.name} revoked")), as_json=as_json)
 
@@ -249,9 +250,10 @@ def rotate_sessions(path: Path | None, database: str | None, as_json: bool, by: 
     """
     from fingerprint.cli.output import printing
 
-    with _opened(path, database) as store:
+    with _opened(worked_home_of(path, database)) as store:
         count = store.sessions.end_all(by=by or login())
-    printing.result([{"sessions": count}], lambda: click.echo(f"{count} sessions ended"), as_json=as_json)
+    words = f"{count_words(count, 'session')} ended"
+    printing.result([{"sessions": count}], lambda: click.echo(words), as_json=as_json)
 
 
 @click.command()

@@ -12,6 +12,7 @@ import click
 
 from fingerprint.base.files import replacing
 from fingerprint.base.private import folder_for_output
+from fingerprint.base.quantities import count_words
 from fingerprint.cli.commands.options import (
     home_of,
     home_options,
@@ -155,7 +156,7 @@ def _exported(
 
 
 def _export_summary(made: Export) -> str:
-    summary = f"{_count(len(made.written), 'family', 'families')} written"
+    summary = f"{count_words(len(made.written), 'family', 'families')} written"
     for names, why in (
         (made.too_few_accounts, "too few accounts sent them"),
         (made.too_little_text, "too little fixed text for a rule"),
@@ -165,10 +166,6 @@ def _export_summary(made: Export) -> str:
                 f"; {len(names)} left out, {why}: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
             )
     return plain(summary)
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
 
 
 def _write(content: bytes, out: Path | None) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from fingerprint.base.quantities import count_words
 from fingerprint.cli.commands.options import by_option, home_of, home_options, login, output_options
 from fingerprint.cli.output.terminal import plain
 from fingerprint.domain.errors import FingerprintError, StoreError
@@ -38,7 +39,7 @@ def backup(to: Path, path: Path | None, database: str | None, as_json: bool) -> 
     from fingerprint.jobs.backup import back_up
 
     made = back_up(_there(home_of(path, database)), to)
-    words = f"{to}: {len(made.files):,} files, {made.bytes:,} bytes, written and compared"
+    words = f"{to}: {count_words(len(made.files), 'file')}, {made.bytes:,} bytes, written and compared"
     printing.result([made], lambda: click.echo(plain(words)), as_json=as_json)
 
 
@@ -67,7 +68,7 @@ def restore(
     from fingerprint.jobs.backup import restore as put_back
 
     made = put_back(source, home_of(path, database), by=by or login(), replace=replace)
-    words = f"{source}: the backup of {made.made}, {len(made.files):,} files, is back"
+    words = f"{source}: the backup of {made.made}, {count_words(len(made.files), 'file')}, is back"
     printing.result([made], lambda: click.echo(plain(words)), as_json=as_json)
 
 

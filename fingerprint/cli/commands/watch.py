@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fingerprint.base.quantities import count_words
 from fingerprint.cli.commands.options import (
     conversation_hours_option,
     explain_stop,
@@ -15,6 +16,7 @@ from fingerprint.cli.commands.options import (
     home_options,
     notify_options,
     reading_options,
+    reporting,
 )
 from fingerprint.cli.output.terminal import warn
 from fingerprint.domain.errors import InputError, UsageError
@@ -131,6 +133,7 @@ def watch(
     it stopped; events in --events are then written once each, events on stdout may be repeated, and so may messages of
     --notify, which tell of flagged families and never hold up the watch.
     """
+    from fingerprint.jobs import first_use
     from fingerprint.jobs import watch as watch_job
     from fingerprint.jobs.notices import Notices
     from fingerprint.traffic.feeds import feed_of
@@ -146,10 +149,13 @@ def watch(
     place = watch_job.WatchFiles(source, state_file, events)
     with ExitStack() as opened:
         opened.enter_context(explain_stop(lambda: "stopped; events written so far remain valid"))
+        with reporting(quiet=False) as progress:
+            first_use.compile_for(progress, "night", "lookup")
         notices = None if webhook is None else opened.enter_context(Notices(webhook, warn))
         state = watch_job.watch(feed, home_of(path, database), place, options, notices=notices)
     click.echo(
-        f"{state.rows:,} rows read, {state.rejected:,} rejected; {len(state.flagged):,} families flagged",
+        f"{count_words(state.rows, 'row')} read, {state.rejected:,} rejected; "
+        f"{count_words(len(state.flagged), 'family', 'families')} flagged",
         err=True,
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
+from fingerprint.base.quantities import count_words
 from fingerprint.cli.output.tables import Page, put, table
 from fingerprint.cli.output.terminal import iso, json_line, plain
 from fingerprint.domain.expected_precision import expected_precision, precision_words
@@ -293,7 +294,7 @@ def family(signature: Signature, labels: Sequence[LabelRow], events: Sequence[tu
     page.fact(
         "matches",
         f"a score of {signature.threshold:.3f} or more; compares {len(signature.grams):,} phrases "
-        f"and the meaning of {_count(len(signature.prototypes), 'sentence')}",
+        f"and the meaning of {count_words(len(signature.prototypes), 'sentence')}",
     )
     if public := public_share(signature):
         page.fact("", f"{public:.0%} of its text is public: others send it, too, and it does not count")
@@ -372,10 +373,6 @@ def _shortened(text: str, most: int = 160) -> str:
 
 def _words(row: AccountRow) -> str:
     return "; ".join(reason.words for reason in row.evidence)
-
-
-def _count(number: int, one: str) -> str:
-    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 def _flag(flagged: bool) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fingerprint.base.quantities import bytes_words
+from fingerprint.base.quantities import bytes_words, count_words
 from fingerprint.cli.output.tables import Page
 from fingerprint.cli.output.terminal import plain
 from fingerprint.domain.expected_precision import precision_words
@@ -84,8 +84,8 @@ def _traffic(made: MorningReport) -> str:
 
 
 def _new(made: MorningReport) -> str:
-    families = f"{made.families.total:,} new famil{'y' if made.families.total == 1 else 'ies'}"
-    campaigns = f"{made.campaigns.total:,} campaign{'' if made.campaigns.total == 1 else 's'}"
+    families = count_words(made.families.total, "new family", "new families")
+    campaigns = count_words(made.campaigns.total, "campaign")
     return (
         f"{families} of {campaigns}, {made.new_campaigns:,} of them new"
         if made.families.total
