@@ -23,7 +23,6 @@ from fingerprint.clustering.spanning_tree import (
     FAR,
     FLOOR,
     Edges,
-    NearestOutside,
     collapse,
     core_distances,
     find_root,
@@ -70,7 +69,6 @@ def cluster(
     selection: Selection = "eom",
     epsilon: float = 0.0,
     floor: float = FLOOR,
-    outside: NearestOutside | None = None,
 ) -> Clusters:
     """Cluster n distinct items, each of which stands for `weight` identical ones.
 
@@ -78,8 +76,8 @@ def cluster(
     it (no infinite λ) and a copy never parted from its twin. An item that alone weighs min_cluster_size is a
     cluster even where there is no other (Campello, Moulavi & Sander 2013; McInnes & Healy 2017).
     neighbours: of n items. weight: (n,) int64, at least 1. floor, epsilon: cosine distances, 0 to 2.
-    outside: knows distances that the lists leave out (`knn.OutsideSearch`). Without it, groups that no chain of
-    neighbours joins are taken to be FAR apart: they never share a cluster, and more noise counts as theirs.
+    Groups that no chain of neighbours joins are taken to be FAR apart: they never share a cluster, and more noise
+    counts as theirs.
     floor: raise it to the distance that fillings of one template keep (0.05 to 0.2), and near-copies no longer
     outweigh their family: λ = 1 / distance makes a few of them more stable than all the rest.
     epsilon: cosine distance below which clusters are not split (hdbscan's cluster_selection_epsilon).
@@ -93,7 +91,7 @@ def cluster(
     distance = np.maximum(1.0 - neighbours.similarity.astype(np.float64), floor)
     core = core_distances(neighbours.ids, distance, weight, max(1, min(total - 1, min_samples)))
     core = np.maximum(core, floor)
-    tree = spanning_tree(neighbours.ids, distance, core, floor, outside)
+    tree = spanning_tree(neighbours.ids, distance, core)
     edges = _join(tree, weight, min_cluster_size, floor)
     condensed, stability = _condense(edges, weight, min_cluster_size)
     labels, probability, _ = _tree.get_clusters(

@@ -1,4 +1,4 @@
-"""Nearest neighbours by cosine similarity: a graph of all items, and the nearest item of another group.
+"""Nearest neighbours by cosine similarity: a graph of all items.
 
 FAISS hangs in a forked child once the parent has searched with several threads: start workers with
 `spawn` or `forkserver`, and call `set_threads(1)` first in a process that answers single lookups.
@@ -11,10 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from fingerprint.base.jit import kernel, kernel_with
-from fingerprint.base.types import Doubles, FloatArray, Ids, IntArray
+from fingerprint.base.types import FloatArray, Ids, IntArray
 from fingerprint.clustering.all_pairs import nearest
 from fingerprint.clustering.faiss_index import BATCH, EXACT_UP_TO, limit_threads, norms_of
 from fingerprint.clustering.faiss_index import search as search_faiss
@@ -35,10 +34,6 @@ class Neighbours:
 
 SPARE = 8
 """Candidates fetched beyond k, so that rounding in products does not decide who is the k-th neighbour."""
-
-LANDMARKS = 8_192
-"""Vectors that `OutsideSearch` compares with; labels of 16,000 items agree with all landmarks' at an ARI of 0.999."""
-
 
 RowProgress = Callable[[int, int], None]
 """Called with the number of vectors done and the number of all."""
@@ -139,49 +134,3 @@ def _rank(
                 ids[i, t] = ids[i, t - 1]
             similarity[i, at] = s
             ids[i, at] = j
-
-
-@dataclass(frozen=True)
-class OutsideSearch:
-    """Finds each row's nearest item of another group by mutual reachability, by brute force over landmarks.
-
-    vectors: (n, d) float32 unit rows, as given to `knn_graph`. Exact up to LANDMARKS vectors; above, every
-    second, third … vector is a landmark, and the distance found is an upper bound.
-    """
-
-    vectors: FloatArray
-
-    def __call__(self, rows: IntArray, group: IntArray, core: Doubles) -> tuple[IntArray, FloatArray]:
-        """Answer for `rows`: ids, -1 where there is one group only, and similarities; see `cluster`."""
-        count = min(len(self.vectors), LANDMARKS)
-        marks = np.arange(count) * len(self.vectors) // max(count, 1)
-        columns = np.ascontiguousarray(self.vectors[marks].T)
-        ids = np.full(len(rows), -1, dtype=np.int64)
-        similarity = np.full(len(rows), -1.0, dtype=np.float32)
-        for start in range(0, len(rows), BATCH // 8):
-            part = slice(start, start + BATCH // 8)
-            near = self.vectors[rows[part]] @ columns
-            _nearest_outside(near, rows[part], marks, group, core, ids[part])
-            _compare_pairs(self.vectors, rows[part], ids[part], similarity[part])
-        return ids, similarity
-
-
-@njit(cache=True, nogil=True)
-def _nearest_outside(
-    near: FloatArray, rows: IntArray, marks: IntArray, group: IntArray, core: Doubles, ids: IntArray
-) -> None:
-    mark_group, mark_core = group[marks], core[marks]
-    for r in range(len(rows)):
-        own, least = group[rows[r]], np.inf
-        for m in range(len(marks)):
-            reach = max(mark_core[m], 1.0 - near[r, m])
-            if reach < least and mark_group[m] != own:
-                least = reach
-                ids[r] = marks[m]
-
-
-@kernel
-def _compare_pairs(vectors: FloatArray, i: IntArray, j: IntArray, similarity: FloatArray) -> None:
-    for e in range(len(i)):
-        if j[e] >= 0:
-            similarity[e] = _dot(vectors[i[e]], vectors[j[e]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,18 +10,13 @@ import numpy.typing as npt
 from numba import njit
 
 from fingerprint.base.jit import kernel
-from fingerprint.base.types import Doubles, FloatArray, Ids, IntArray
+from fingerprint.base.types import Doubles, Ids, IntArray
 
 FLOOR = 1e-5
 """Distances below this are rounding of float32 vectors; it bounds λ = 1 / distance."""
 
 FAR = 3.0
 """Joins what no chain of neighbours joins; cosine distances end at 2."""
-
-
-NearestOutside = Callable[[IntArray, IntArray, Doubles], tuple[IntArray, FloatArray]]
-"""Asked with (rows, every item's group, every item's core distance): each row's nearest item of another group
-by mutual reachability, -1 for none, and their similarity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +136,6 @@ def _offer_lists(
 
 
 @kernel
-def _offer_beyond(
-    beyond: IntArray, horizon: Doubles, group: IntArray, best: IntArray, shortest: Doubles
-) -> None:
-    for i in range(beyond.shape[0]):
-        j = beyond[i]
-        if j >= 0 and group[j] != group[i] and horizon[i] < FAR:
-            _offer(best, shortest, group[i], i, j, horizon[i])
-            _offer(best, shortest, group[j], i, j, horizon[i])
-
-
-@kernel
 def _merge(
     parent: IntArray, best: IntArray, shortest: Doubles, ends: IntArray, length: Doubles, count: int
 ) -> int:
@@ -168,30 +151,18 @@ def _merge(
     return count
 
 
-def spanning_tree(
-    ids: Ids, distance: Doubles, core: Doubles, floor: float, outside: NearestOutside | None
-) -> Edges:
-    """Span the mutual reachability graph by Borůvka's rounds; edges in the order of (length, ends).
+def spanning_tree(ids: Ids, distance: Doubles, core: Doubles) -> Edges:
+    """Span the mutual reachability graph of the lists by Borůvka's rounds; edges in the order of (length, ends).
 
-    An item's list is silent beyond its horizon, the distance of its last neighbour. Where that is nearer than
-    the best edge of its group, `outside` is asked for the item's nearest in any other group; the answer
-    holds until the groups join, and from then on is the item's new horizon.
+    ids, distance: (n, k), nearest first, -1 = none. core: (n,) as `core_distances` has it. A forest where no chain of
+    neighbours joins some items.
     """
     n = len(ids)
     parent, first = np.arange(n), np.zeros(n, dtype=np.int64)
     ends, length, count, before = np.empty((n, 2), dtype=np.int64), np.empty(n), 0, -1
-    horizon = np.where(ids[:, -1] >= 0, np.maximum(core, distance[:, -1]), np.inf)
-    beyond = np.full(n, -1, dtype=np.int64)
     while count > before:
         group, best, shortest = _roots(parent), np.full((n, 2), n), np.full(n, FAR)
         _offer_lists(ids, distance, core, group, first, best, shortest)
-        if outside is not None:
-            stale = (beyond < 0) | (group[beyond] == group)
-            queried = np.flatnonzero(stale & (horizon < shortest[group]))
-            nearest, similarity = outside(queried, group, core)
-            reach = np.maximum(np.maximum(core[queried], core[nearest]), np.maximum(1.0 - similarity, floor))
-            beyond[queried], horizon[queried] = nearest, np.where(nearest >= 0, reach, np.inf)
-            _offer_beyond(beyond, horizon, group, best, shortest)
         before, count = count, _merge(parent, best, shortest, ends, length, count)
     order = np.lexsort((ends[:count, 1], ends[:count, 0], length[:count]))
     return Edges(ends[order, 0], ends[order, 1], length[order])

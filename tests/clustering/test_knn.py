@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fingerprint.clustering import knn
-from fingerprint.clustering.knn import OutsideSearch, knn_graph
+from fingerprint.clustering.knn import knn_graph
 from fingerprint.domain.errors import UsageError
 
 
@@ -65,18 +65,6 @@ def test_inverted_lists_find_nearly_all_and_do_not_depend_on_threads(monkeypatch
     shared = np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(exact.ids, one.ids, strict=True)])
     assert shared > 0.95
     assert calls[-1] == (6000, 6000)
-
-
-def test_outside_is_the_nearest_of_another_group_by_mutual_reachability():
-    x, core = unit(300), np.random.default_rng(2).uniform(0, 0.9, 300)
-    group, rows = np.arange(300) % 3, np.array([0, 17, 299])
-    reach = np.maximum(core[rows, None], np.maximum(core, 1 - x[rows].astype(np.float64) @ x.T))
-    reach[group[rows, None] == group] = np.inf
-    ids, similarity = OutsideSearch(x)(rows, group, core)
-    got = np.maximum(core[rows], np.maximum(core[ids], 1 - similarity))
-    np.testing.assert_allclose(got, reach.min(axis=1), atol=1e-6)
-    assert np.all(group[ids] != group[rows])
-    assert OutsideSearch(x)(rows, np.zeros(300, np.int64), core)[0].tolist() == [-1] * 3
 
 
 def test_wrong_vectors_are_refused():
