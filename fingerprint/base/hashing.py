@@ -1,4 +1,4 @@
-"""64-bit hashes: of strings, of words in kernels, the ids met before, and slots of open-addressing tables."""
+"""64-bit hashes: of strings, of words in kernels, and slots of open-addressing tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numba import njit
 
 from fingerprint.base.jit import kernel
 from fingerprint.base.strings import buffers
-from fingerprint.base.types import Bools, Bytes, HashArray, Ids, IntArray
+from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -61,36 +61,6 @@ def _mixed(x: np.uint64) -> np.uint64:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
-
-
-class SeenIds:
-    """The hashes of all ids so far, in sorted runs of doubling size.
-
-    8 bytes an id (16 while two runs merge). Some two of n different ids share a hash with a probability of
-    about n² / 2⁶⁵ (birthday bound): 7 in a million for 16 million requests; one of them is then left out.
-    """
-
-    def __init__(self) -> None:
-        self._runs: list[HashArray] = []
-
-    def first_time(self, hashes: HashArray) -> Bools:
-        """Tell which of (n,) uint64 hashes are new, of equal ones the first; all are seen from now on."""
-        unique, where = np.unique(hashes, return_index=True)
-        new = np.ones(len(unique), np.bool_)
-        for run in self._runs:
-            at = np.minimum(np.searchsorted(run, unique), len(run) - 1)
-            new &= run[at] != unique
-        self._add(unique[new])
-        mask = np.zeros(len(hashes), np.bool_)
-        mask[where[new]] = True
-        return mask
-
-    def _add(self, run: HashArray) -> None:
-        while self._runs and len(self._runs[-1]) < 2 * len(run):
-            run = np.concatenate([self._runs.pop(), run])
-            run.sort(kind="stable")  # radix or merge: fast on two sorted halves
-        if len(run):
-            self._runs.append(run)
 
 
 @kernel

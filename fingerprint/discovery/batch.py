@@ -18,7 +18,7 @@ import pyarrow as pa
 from numba import njit
 from scipy import sparse
 
-from fingerprint.base.hashing import SeenIds
+from fingerprint.base.hash_tables import HashNumbers
 from fingerprint.base.parallel import in_order
 from fingerprint.base.sparse import copied, ends_of
 from fingerprint.base.strings import cuts, sizes_of
@@ -192,11 +192,10 @@ def pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def collect(batches: Iterable[pa.RecordBatch], *, threads: int = 1) -> Batch:
     """Normalise and tokenise all batches, a conversation a row named as in TRAFFIC_SCHEMA, and keep the text of each distinct prompt once."""
-    seen = SeenIds()
+    numbers = HashNumbers()
     columns: dict[str, list[pa.Array]] = {name: [] for name in ("account_id", "timestamp", "metadata")}
     facts, codes = FactCodes(), [np.empty(0, dtype=np.int32)]
-    keys: list[HashArray] = []
-    distinct: list[HashArray] = []
+    prompts = [np.empty(0, dtype=np.int32)]
     texts: list[pa.Array] = []
     readable: list[pa.Array] = []
     parts: list[tuple[HashArray, Bytes, IntArray]] = []
@@ -204,9 +203,8 @@ def collect(batches: Iterable[pa.RecordBatch], *, threads: int = 1) -> Batch:
         codes.append(facts.encode(piece.rows))
         for name, chunks in columns.items():
             chunks.append(piece.rows.column(name))
-        new = seen.first_time(piece.key)
-        keys.append(piece.key)
-        distinct.append(piece.key[new])
+        prompt, new = numbers.of(piece.key)
+        prompts.append(prompt)
         texts.append(piece.texts.filter(pa.array(new)))
         readable.append(piece.shown.filter(pa.array(new)))
         parts.append(_token_rows(piece.tokens, np.flatnonzero(new)))
@@ -216,15 +214,14 @@ def collect(batches: Iterable[pa.RecordBatch], *, threads: int = 1) -> Batch:
             pa.chunked_array(columns["account_id"], pa.large_string()).combine_chunks().dictionary_encode()
         )
         times = pa.chunked_array(columns["timestamp"], pa.timestamp("us", tz="UTC")).cast(pa.int64())
-        prompt = places_of(_joined(keys), _joined(distinct))
-        token_hashes = _joined([hashes for hashes, *_ in parts])
+        token_hashes = np.concatenate([np.empty(0, dtype=np.uint64), *(hashes for hashes, *_ in parts)])
         section = np.concatenate([np.empty(0, dtype=np.uint8), *(section for _, section, _ in parts)])
         lengths = np.concatenate([np.empty(0, dtype=np.int64), *(np.diff(ends) for *_, ends in parts)])
     return Batch(
         account=account.indices.to_numpy().astype(np.int32),
         accounts=account.dictionary,
         second=times.to_numpy().astype(np.float64) / 1e6,
-        prompt=prompt,
+        prompt=np.concatenate(prompts),
         texts=texts_joined.result(),
         shown=readable_joined.result(),
         token_hashes=token_hashes,
@@ -233,21 +230,6 @@ def collect(batches: Iterable[pa.RecordBatch], *, threads: int = 1) -> Batch:
         metadata=pa.chunked_array(columns["metadata"], pa.large_string()),
         facts=RequestFacts(np.concatenate(codes), facts.table()),
     )
-
-
-def _joined(keys: list[HashArray]) -> HashArray:
-    return np.concatenate([np.empty(0, dtype=np.uint64), *keys])
-
-
-def places_of(keys: HashArray, distinct: HashArray) -> Ids:
-    """Return which of the distinct keys (n,) each key (r,) is, (r,) int32."""
-    order = np.argsort(distinct)
-    ascending = distinct[order]
-    out = np.empty(len(keys), dtype=np.int32)
-    for start in range(0, len(keys), 1 << 20):  # 8 bytes a key would double the peak of a large night
-        part = slice(start, start + (1 << 20))
-        out[part] = order[np.searchsorted(ascending, keys[part])]
-    return out
 
 
 def _one_chunk(parts: list[pa.Array]) -> pa.ChunkedArray:

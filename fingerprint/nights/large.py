@@ -35,8 +35,8 @@ from fingerprint.nights.spool import (
     write_spool,
 )
 from fingerprint.nights.spool import fill as fill_spool
-from fingerprint.nights.spool_files import refusals
-from fingerprint.nights.turns import TurnFile, requests_in
+from fingerprint.nights.spool_files import forget_sent, refusals
+from fingerprint.nights.turns import TurnFiles, requests_in
 from fingerprint.signatures.rewordings import NightFamilies
 from fingerprint.text.licences import own_grams, without_licences
 from fingerprint.text.ngrams import shingle
@@ -63,14 +63,14 @@ def read(
     Raises UsageError as soon as the night does not fit into the memory it may take.
     """
     folder = job.work.begin("read")
-    file = TurnFile.written(_fitting(batches, job.settings.memory_gb), folder)
+    files = TurnFiles.written(_fitting(batches, job.settings.memory_gb), folder)
     read_facts, hours = facts(), job.settings.conversation_hours
     sent = newest(seen.end(), hours)
     going_on = GoingOn(over_midnight.read(job.conversations, but=str(read_facts["content_hash"])), hours)
     table = core_table([own_grams(s.grams) for s in stored])
-    conversations = going_on.without_known(file.conversations(), file.first_sizes())
+    conversations = going_on.without_known(files.conversations(), files.first_sizes())
     arrays = write_spool(conversations, folder, table, share=COVER, engine=job.engine)
-    arrays |= {"conversation": file.conversation, "request_second": file.second}
+    arrays |= {"conversation": files.conversation, "request_second": files.second}
     arrays |= over_midnight.to_arrays(going_on.continued, sent)
     job.work.finish("read", read_facts, **arrays)
 
@@ -135,7 +135,10 @@ def fill(spool: Spool, label: Ids, grams: Sequence[HashArray], job: Job) -> tupl
 
 
 def keep(families: NightFamilies, unexplained: pa.Table, work: Checkpoints) -> None:
-    """Keep the described families, and what of the night to remember, for a process that goes on from there."""
+    """Keep the described families, and what of the night to remember, for a process that goes on from there.
+
+    From then on the texts as sent are gone.
+    """
     folder = work.begin("described")
     loose = folder / "loose.arrow"
     with refusals(folder), pa.ipc.new_file(str(private_file(loose)), unexplained.schema) as file:
@@ -151,6 +154,7 @@ def keep(families: NightFamilies, unexplained: pa.Table, work: Checkpoints) -> N
         carrier=families.carrier,
         **columns,
     )
+    forget_sent(work.path("read"))
 
 
 def finished(work: Checkpoints) -> tuple[NightFamilies, pa.Table] | None:

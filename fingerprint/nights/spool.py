@@ -1,7 +1,8 @@
 """A night too large for memory: its distinct prompts on disk, its conversations as columns of numbers.
 
 Prompts lie in the order they were read, each once, in two Arrow files of compressed batches: `texts.arrow` to match
-and `sent.arrow` as sent. Memory: 44 bytes a conversation, 16 a distinct prompt, and a piece of batch.py for each worker.
+and, until families are described (D-387), `sent.arrow` as sent. Memory: 44 bytes a conversation, 16 a distinct prompt,
+and a piece of batch.py for each worker.
 
 What is done for every text is a function of a module, for an `Engine`: `prepare`, `claims_of`, `fillings_of`.
 """
@@ -20,9 +21,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fingerprint.base.hashing import SeenIds
+from fingerprint.base.hash_tables import HashNumbers
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
-from fingerprint.discovery.batch import Batch, pieces, places_of, prompt_keys
+from fingerprint.discovery.batch import Batch, pieces, prompt_keys
 from fingerprint.evidence.request_facts import FactCodes, RequestFacts
 from fingerprint.evidence.slot_fillings import MAX_SLOTS, Fillings, fillings
 from fingerprint.nights.claims import Claims, CoreTable, core_table, find_claims, find_own, join_claims
@@ -118,7 +119,7 @@ def write_spool(
     share: of a core that a prompt must hold. Returns the arrays that `open_spool` and `claims_from_arrays` read.
     Raises StoreError when the disk refuses, and whatever reading raises.
     """
-    seen, accounts, metadata, facts = SeenIds(), _Codes(), _Codes(), FactCodes()
+    numbers, accounts, metadata, facts = HashNumbers(), _Codes(), _Codes(), FactCodes()
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     claims: list[Claims] = []
     starts: list[int] = []
@@ -134,12 +135,12 @@ def write_spool(
     with SpoolFiles(folder) as files:
         for piece in engine.in_order(prepare, (stored, share), texts()):
             rows = waiting.popleft()
-            new = seen.first_time(piece.key)
+            prompt, new = numbers.of(piece.key.copy())
             columns["account"].append(accounts.encode(rows.column("account_id")))
             columns["metadata"].append(metadata.encode(rows.column("metadata")))
             columns["fact_code"].append(facts.encode(rows))
             columns["second"].append(rows.column("timestamp").cast(pa.int64()).to_numpy() / 1e6)
-            columns["request_key"].append(piece.key.copy())
+            columns["prompt"].append(prompt)
             columns["key"].append(piece.key[new])
             columns["size"].append(_sizes(piece.texts)[new])
             claims.append(_renumber(piece.claims, new))
@@ -149,7 +150,6 @@ def write_spool(
         files.finish()
         files.write_names(accounts.strings(), metadata.strings(), facts.table())
     arrays = {name: np.concatenate([*parts, np.empty(0, _COLUMNS[name])]) for name, parts in columns.items()}
-    arrays["prompt"] = places_of(arrays.pop("request_key"), arrays["key"])
     arrays["pieces"] = np.array([*starts, count], dtype=np.int64)
     return arrays | claims_to_arrays(join_claims(claims, starts))
 
@@ -159,7 +159,7 @@ _COLUMNS = {
     "metadata": np.int32,
     "fact_code": np.int32,
     "second": np.float64,
-    "request_key": np.uint64,
+    "prompt": np.int32,
     "key": np.uint64,
     "size": np.int32,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +18,9 @@ from fingerprint.domain.errors import StoreError
 
 GROUP = 16
 """Batches that one thread unpacks at a time."""
+
+MOST_PARTS = 1 / 16
+"""Runs of consecutive rows, for each row, up to which they are not copied one by one."""
 
 _SCHEMA = pa.schema([pa.field("text", pa.large_string())])
 _PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
@@ -86,6 +89,12 @@ class SpoolFiles:
             writer.write_table(facts)
 
 
+def forget_sent(folder: Path) -> None:
+    """Remove the texts as sent: families are described, and nothing reads them any more."""
+    with refusals(folder):
+        (folder / "sent.arrow").unlink(missing_ok=True)
+
+
 @contextmanager
 def refusals(folder: Path) -> Iterator[None]:
     """Raise StoreError where the disk refuses to write to this folder."""
@@ -123,13 +132,29 @@ def read_rows(
     return pa.concat_arrays(list(in_order(read, groups, threads=workers())))
 
 
-def read_records(path: Path, begins: IntArray, rows: IntArray) -> pa.RecordBatch:
-    """Return some rows (ascending) of a file that is not packed, whose batches begin at begins (b + 1,)."""
-    cuts = np.searchsorted(rows, begins)
-    with pa.memory_map(str(path)) as file:
-        reader = pa.ipc.open_file(file)
-        parts = [
-            reader.get_batch(number).take(pa.array(rows[cuts[number] : cuts[number + 1]] - begins[number]))
-            for number in np.flatnonzero(np.diff(cuts)).tolist()
-        ]
+def read_records(files: Sequence[tuple[Path, IntArray]], rows: IntArray) -> pa.RecordBatch:
+    """Return some rows (m > 0,), ascending, of files that are not packed.
+
+    files: each one's path, and the rows (b + 1,) at which its batches begin, counted over all files.
+    """
+    parts: list[pa.RecordBatch] = []
+    for path, begins in files:
+        cuts = np.searchsorted(rows, begins)
+        batches = np.flatnonzero(np.diff(cuts)).tolist()
+        if not batches:
+            continue
+        with pa.memory_map(str(path)) as file:
+            reader = pa.ipc.open_file(file)
+            for number in batches:
+                inside = rows[cuts[number] : cuts[number + 1]] - begins[number]
+                parts += _taken(reader.get_batch(number), inside)
     return pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+
+
+def _taken(batch: pa.RecordBatch, rows: IntArray) -> list[pa.RecordBatch]:
+    """Return some rows (m > 0,), ascending, of a batch: parts of it where they lie together, otherwise a copy."""
+    begins = np.flatnonzero(np.diff(rows, prepend=rows[0] - 2) != 1)
+    if len(begins) > MOST_PARTS * len(rows):
+        return [batch.take(pa.array(rows))]
+    lengths = np.diff(begins, append=len(rows))
+    return [batch.slice(first, n) for first, n in zip(rows[begins].tolist(), lengths.tolist(), strict=True)]

@@ -1,7 +1,7 @@
 """The requests of a night as turns of conversations, and conversations as rows: what all later stages count.
 
 A turn is a row of traffic whose text is only what its request adds to its conversation. In memory they are joined at
-once. On disk they go to a file first, for a conversation's turns lie anywhere in a day, and are read back in the order
+once. On disk they go to files first, for a conversation's turns lie anywhere in a day, and are read back in the order
 of the conversations. Memory then: 28 bytes a request, and CHUNK_BYTES of text.
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,9 @@ from fingerprint.traffic.conversations import Conversations, Turns
 
 CHUNK_BYTES = 48_000_000
 """Text of conversations that are read back from the disk at once, but for a longer conversation."""
+
+FILE_BYTES = 64_000_000
+"""Bytes of a file of turns, about; the disk has that much of what is read back beside what is made of it."""
 
 ROW_BYTES = 64
 """What a row counts for beside its text."""
@@ -117,20 +122,20 @@ def seconds_of(rows: pa.RecordBatch) -> Doubles:
 
 
 @dataclass(frozen=True, slots=True)
-class TurnFile:
-    """Turns on the disk: q > 0 rows in batches that begin at `begins` (b + 1,).
+class TurnFiles:
+    """Turns on the disk: q > 0 rows in files of about FILE_BYTES, each of which goes when its conversations are read.
 
+    files: each file's path, and the rows (b + 1,) at which its batches begin, counted over all files.
     conversation: (q,) int32. second: (q,) float64. size: (q,) int32, bytes of what each adds.
     """
 
-    path: Path
-    begins: IntArray
+    files: Sequence[tuple[Path, IntArray]]
     conversation: Ids
     second: Doubles
     size: Ids
 
     @classmethod
-    def written(cls, batches: Iterable[pa.RecordBatch], folder: Path) -> TurnFile:
+    def written(cls, batches: Iterable[pa.RecordBatch], folder: Path) -> TurnFiles:
         """Write turns to `folder`, and their ids to a file of its own, as `requests_in` finds them.
 
         Raises StoreError when the disk refuses, and whatever reading raises.
@@ -138,40 +143,60 @@ class TurnFile:
         number: list[Ids] = []
         second: list[Doubles] = []
         size: list[Ids] = []
-        begins, path = [0], folder / "turns.arrow"
+        files: list[tuple[Path, IntArray]] = []
+        begins = [0]
         with (
             refusals(folder),
-            pa.ipc.new_file(str(private_file(path)), _TURNS) as turn_file,
             pa.ipc.new_file(str(private_file(folder / "ids.arrow")), _IDS) as ids,
         ):
-            for rows in batches:
-                turn_file.write_batch(pa.record_batch([rows.column(n) for n in _TURNS.names], schema=_TURNS))
-                ids.write_batch(pa.record_batch([rows.column("request_id")], schema=_IDS))
-                number.append(rows.column("conversation").to_numpy())
-                second.append(seconds_of(rows))
-                size.append(np.diff(buffers(rows.column("prompt"))[1]).astype(np.int32))
-                begins.append(begins[-1] + len(rows))
-        return cls(
-            path, np.array(begins), np.concatenate(number), np.concatenate(second), np.concatenate(size)
-        )
+            for part in _by_size(batches, FILE_BYTES):
+                begins, path = begins[-1:], folder / f"turns-{len(files)}.arrow"
+                with pa.ipc.new_file(str(private_file(path)), _TURNS) as file:
+                    for rows in part:
+                        file.write_batch(
+                            pa.record_batch([rows.column(n) for n in _TURNS.names], schema=_TURNS)
+                        )
+                        ids.write_batch(pa.record_batch([rows.column("request_id")], schema=_IDS))
+                        number.append(rows.column("conversation").to_numpy())
+                        second.append(seconds_of(rows))
+                        size.append(np.diff(buffers(rows.column("prompt"))[1]).astype(np.int32))
+                        begins.append(begins[-1] + len(rows))
+                files.append((path, np.array(begins)))
+        return cls(files, np.concatenate(number), np.concatenate(second), np.concatenate(size))
 
     def first_sizes(self) -> Ids:
         """Return how many bytes of prompt the first request of each conversation sent, (r,) int32."""
         return self.size[firsts(self.conversation)]
 
     def conversations(self) -> Iterator[pa.RecordBatch]:
-        """Yield all conversations (`joined`), in their order; then the file is removed."""
+        """Yield all conversations (`joined`), in their order; a file is removed when nothing more is read from it."""
         weight = np.bincount(self.conversation, weights=self.size + float(ROW_BYTES))
         order = np.argsort(self.conversation, kind="stable")
         end_of = np.cumsum(np.bincount(self.conversation))
+        last_in = {path: self.conversation[begins[0] : begins[-1]].max() for path, begins in self.files}
         begin = 0
         for last in np.append(np.flatnonzero(np.diff(np.cumsum(weight) // CHUNK_BYTES)), len(weight) - 1):
             rows = np.sort(order[begin : end_of[last]])
             begin = int(end_of[last])
-            yield joined(read_records(self.path, self.begins, rows))
-        self.path.unlink()
+            yield joined(read_records(self.files, rows))
+            for path in [path for path, number in last_in.items() if number <= last]:
+                path.unlink()
+                del last_in[path]
+
+
+def _by_size(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Divide batches into such as have about so many bytes together."""
+
+    def numbered() -> Iterator[tuple[int, pa.RecordBatch]]:
+        size = 0
+        for rows in batches:
+            yield size // most, rows
+            size += rows.nbytes
+
+    for _, part in groupby(numbered(), itemgetter(0)):
+        yield (rows for _, rows in part)
 
 
 def requests_in(folder: Path, conversation: Ids, second: Doubles) -> Requests:
-    """Return the r requests whose ids `TurnFile.written` wrote to a folder; conversation: (r,) int32, second: (r,) float64."""
+    """Return the r requests whose ids `TurnFiles.written` wrote to a folder; conversation: (r,) int32, second: (r,) float64."""
     return Requests(read_table(folder / "ids.arrow").column(0), conversation, second)

@@ -11,7 +11,8 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from fingerprint.base.hashing import SeenIds, hash_strings
+from fingerprint.base.hash_tables import SeenIds
+from fingerprint.base.hashing import hash_strings
 from fingerprint.base.types import Bools, IntArray
 from fingerprint.domain.errors import UsageError
 from fingerprint.domain.reading import Reading
@@ -177,6 +178,7 @@ class TrafficReader:
                     yield fresh
         finally:
             self._rejects.close()
+            self._seen = SeenIds()  # the job that reads goes on without the ids
 
     def _without_duplicates(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         ids = hash_strings(batch.column("request_id"))

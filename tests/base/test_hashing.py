@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from fingerprint.base.hashing import (
     FNV_OFFSET,
     FNV_PRIME,
-    SeenIds,
     finalise,
     find_slot,
     free_slot,
@@ -41,17 +40,6 @@ def test_hashes_stay_the_same_between_versions() -> None:
 def test_similar_ids_do_not_collide() -> None:
     ids = [f"{n:016x}" for n in range(200_000)] + [f"req-{n}" for n in range(200_000)]
     assert len(np.unique(hash_strings(pa.array(ids, pa.large_string())))) == 400_000
-
-
-@given(st.lists(st.lists(st.integers(0, 50), max_size=20), max_size=12))
-def test_seen_ids_agree_with_a_set(batches: list[list[int]]) -> None:
-    seen, known = SeenIds(), set[int]()
-    for batch in batches:
-        expected = []
-        for n in batch:
-            expected.append(n not in known)
-            known.add(n)
-        assert seen.first_time(np.array(batch, np.uint64)).tolist() == expected
 
 
 @given(st.permutations(range(8)))

@@ -10,7 +10,13 @@ from scipy import sparse
 from support.observed import DAY, rows_of
 
 from fingerprint.base.stats import q_values
-from fingerprint.evidence.coactivity import WINDOWS_SECONDS, Behaviour, behaviour, unsynchronised
+from fingerprint.evidence.coactivity import (
+    WINDOWS_SECONDS,
+    Behaviour,
+    behaviour,
+    time_ranks,
+    unsynchronised,
+)
 
 
 def daily_rhythm(random: np.random.Generator, count: int) -> np.ndarray:
@@ -182,6 +188,15 @@ def test_times_that_are_all_the_same_tell_nothing() -> None:
     who, when, rows = among_others(np.arange(60, dtype=np.int32), np.zeros(60), others=2000)
     act = behaviour(rows, who, np.zeros(len(when)))
     assert act.p_synchrony[0] > 0.01
+
+
+@given(st.lists(st.integers(0, 9), max_size=60), st.booleans())
+def test_ranks_are_those_of_times_and_then_of_a_shuffle(seconds: list[int], ordered: bool) -> None:
+    times = np.array(sorted(seconds) if ordered else seconds, dtype=np.float64)
+    shuffle = np.random.default_rng(0).permutation(len(times))
+    ranks = time_ranks(times)
+    assert np.argsort(ranks.place).tolist() == np.lexsort((shuffle, times)).tolist()
+    assert ranks.duration == (max(seconds) - min(seconds) if seconds else 0)
 
 
 def test_times_in_whole_minutes_do_not_depend_on_the_order_of_the_file() -> None:

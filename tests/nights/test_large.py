@@ -34,7 +34,11 @@ def test_a_full_disk_refuses_what_a_night_keeps_of_itself(tmp_path: Path) -> Non
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not work.has("described")
+    sent = work.begin("read") / "sent.arrow"
+    sent.touch()
+    work.finish("read", {})
     large.keep(families, unexplained, work)
+    assert not (work.path("read") / sent.name).exists()
     kept = large.finished(work)
     assert kept is not None
     assert kept[1].equals(unexplained)

@@ -14,8 +14,9 @@ from support.crafted import START, Sent, record_batch
 from fingerprint.base.hashing import hash_strings
 from fingerprint.domain.errors import StoreError
 from fingerprint.domain.schemas import SYSTEM_END, TURN_END
+from fingerprint.nights import spool_files
 from fingerprint.nights import turns as module
-from fingerprint.nights.turns import COLUMNS, TurnFile, in_memory, requests_in, turns
+from fingerprint.nights.turns import COLUMNS, TurnFiles, in_memory, requests_in, turns
 from fingerprint.traffic.conversations import Conversations
 
 WORDS = st.lists(st.sampled_from(["one", "ä", "two\nthree", "四"]), min_size=1, max_size=4).map(TURN_END.join)
@@ -70,14 +71,27 @@ def test_conversations_are_those_of_a_plain_loop(sent: list[Sent], cuts: list[in
     assert np.flatnonzero(requests.begins).tolist() == [conversation.index(c) for c in range(len(expected))]
 
 
-@given(st.lists(SENT, min_size=1, max_size=30), st.lists(st.integers(0, 30), max_size=4), st.integers(1, 400))
+@given(
+    st.lists(SENT, min_size=1, max_size=30),
+    st.lists(st.integers(0, 30), max_size=4),
+    st.integers(1, 400),
+    st.sampled_from([1, 500, 1_000_000]),
+    st.sampled_from([0.0, 1 / 2, 1.0]),
+)
 def test_on_disk_they_are_those_in_memory(
-    tmp_path_factory: pytest.TempPathFactory, sent: list[Sent], cuts: list[int], chunk: int
+    tmp_path_factory: pytest.TempPathFactory,
+    sent: list[Sent],
+    cuts: list[int],
+    chunk: int,
+    file_bytes: int,
+    most_parts: float,
 ) -> None:
     folder = tmp_path_factory.mktemp("turns")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK_BYTES", chunk)
-        file = TurnFile.written(turns(cut(sent, cuts), 24), folder)
+        patch.setattr(module, "FILE_BYTES", file_bytes)
+        patch.setattr(spool_files, "MOST_PARTS", most_parts)
+        file = TurnFiles.written(turns(cut(sent, cuts), 24), folder)
         found = list(file.conversations())
     assert rows_of(found) == plain(sent)[0]
     requests = requests_in(folder, file.conversation, file.second)
@@ -86,6 +100,21 @@ def test_on_disk_they_are_those_in_memory(
     assert requests.conversation.tolist() == expected.conversation.tolist()
     assert requests.second.tolist() == expected.second.tolist()
     assert [path.name for path in folder.iterdir()] == ["ids.arrow"]
+
+
+def test_a_file_goes_when_its_conversations_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(module, "FILE_BYTES", 1)
+    said = ["zero\nasks", "one", "two", "zero\nasks\nagain"]
+    sent = [Sent(prompt=text, account="a", second=60.0 * n) for n, text in enumerate(said)]
+    files = TurnFiles.written(turns(cut(sent, [1, 2, 3]), 24), tmp_path)
+    assert files.conversation.tolist() == [0, 1, 2, 0]
+    left = [sorted(path.name for path in tmp_path.glob("turns-*")) for _ in files.conversations()]
+    assert left == [
+        ["turns-0.arrow", "turns-1.arrow", "turns-2.arrow", "turns-3.arrow"],
+        ["turns-1.arrow", "turns-2.arrow"],
+        ["turns-2.arrow"],
+    ]
 
 
 def test_a_chat_that_is_cut_is_one_row_with_each_turn_once(tmp_path: Path) -> None:
@@ -99,7 +128,7 @@ def test_a_chat_that_is_cut_is_one_row_with_each_turn_once(tmp_path: Path) -> No
     rows, made = in_memory(list(turns(cut(sent, [4, 8]), 24)))
     assert rows_of([rows]) == [("a", 0.0, "be one", whole)]
     assert made.conversation.tolist() == [0] * 9
-    assert rows_of(list(TurnFile.written(turns(cut(sent, [8]), 24), tmp_path).conversations())) == rows_of(
+    assert rows_of(list(TurnFiles.written(turns(cut(sent, [8]), 24), tmp_path).conversations())) == rows_of(
         [rows]
     )
 
@@ -114,4 +143,4 @@ def test_without_hours_every_request_is_a_conversation() -> None:
 def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
     sent = [Sent(prompt="one", account="a", second=0.0)]
     with pytest.raises(StoreError, match="cannot be spooled"):
-        TurnFile.written(turns(cut(sent, []), 24), tmp_path / "gone")
+        TurnFiles.written(turns(cut(sent, []), 24), tmp_path / "gone")
