@@ -22,7 +22,7 @@ from fingerprint.domain.schemas import (
 from fingerprint.domain.signature import DayCount, Segment, Signature, Stamp
 from fingerprint.domain.vocabulary import MODELS
 from fingerprint.store.rows import OWNER, signatures_of, to_row
-from fingerprint.store.sql import Row, arrow_rows, chunks, upsert
+from fingerprint.store.sql import Row, chunks, insert_arrow, upsert
 from fingerprint.store.tables import (
     account_features,
     account_hours,
@@ -350,8 +350,7 @@ def save_rhythm(connection: sa.Connection, rhythm: Rhythm, batch_id: str) -> Non
         (patterns, rhythm.patterns, PATTERNS_SCHEMA),
     ):
         connection.execute(sa.delete(table).where(table.c.batch_id == batch_id))
-        for chunk in arrow_rows(rows, schema):
-            connection.execute(sa.insert(table), [row | {"batch_id": batch_id} for row in chunk])
+        insert_arrow(connection, table, rows, schema, batch_id=batch_id)
 
 
 def save_events(connection: sa.Connection, rows: Sequence[Event], batch_id: str) -> None:

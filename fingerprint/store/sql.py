@@ -53,16 +53,10 @@ def _insert(connection: sa.Connection, table: sa.Table) -> Any:
     return postgresql.insert(table)
 
 
-def arrow_rows(table: pa.Table, schema: pa.Schema) -> Iterator[list[Row]]:
-    """Cut an Arrow table of (at least) the schema's columns into chunks of rows; raises pa.ArrowInvalid, KeyError."""
-    for batch in _batches(table, schema):
-        yield batch.to_pylist()
-
-
 def insert_arrow(
     connection: sa.Connection, table: sa.Table, rows: pa.Table, schema: pa.Schema, *, batch_id: str
 ) -> None:
-    """Insert an Arrow table of (at least) the schema's columns as rows of one batch.
+    """Insert an Arrow table of (at least) the schema's columns as rows of one batch; raises pa.ArrowInvalid, KeyError.
 
     Past SQLAlchemy's way of one set of named parameters a row, which takes two (SQLite) to five times as long.
     """
@@ -75,9 +69,10 @@ def insert_arrow(
         for batch in _batches(rows, schema):
             connection.execute(statement, batch.to_pydict())
         return
-    plain = pa.schema([f.with_type(pa.large_string()) if pa.types.is_date(f.type) else f for f in schema])
+    utc = pa.schema([f.with_type(pa.timestamp("us")) if pa.types.is_timestamp(f.type) else f for f in schema])
+    plain = pa.schema([f.with_type(pa.large_string()) if pa.types.is_temporal(f.type) else f for f in schema])
     sql = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)})"  # noqa: S608
-    for batch in _batches(rows.select(schema.names).cast(schema), plain):
+    for batch in _batches(rows.select(schema.names).cast(schema).cast(utc), plain):
         values = zip(repeat(batch_id), *(column.to_pylist() for column in batch.columns), strict=False)
         connection.exec_driver_sql(sql, list(values))
 
