@@ -7,6 +7,8 @@ the very row that it would give there (D-101).
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pyarrow as pa
 
@@ -41,8 +43,8 @@ _QUOTE, _COLON, _COMMA, _OPEN, _CLOSE = map(ord, '":,{}')
 _ZERO, _NINE = map(ord, "09")
 
 
-def read_rows(lines: Lines) -> tuple[pa.RecordBatch, Flags]:
-    """Read what lines (n,) can be read here.
+def read_rows(lines: Lines, columns: Collection[str] = FIELDS) -> tuple[pa.RecordBatch, Flags]:
+    """Read what lines (n,) can be read here; columns: those that are wanted, ids, account and time among them: others are null.
 
     Returns the rows, in order (TRAFFIC_SCHEMA), and which of the lines they are, (n,).
     """
@@ -51,14 +53,18 @@ def read_rows(lines: Lines) -> tuple[pa.RecordBatch, Flags]:
     escaped = np.zeros((len(FIELDS), len(lines)), np.bool_)
     read = ~lines.too_long
     _find(data, lines.begins, lines.ends, spans, escaped, np.zeros((MOST_KEYS, 2), np.int64), read)
-    columns = [
-        texts_at(data, spans[f][read], escaped[f][read], objects=f == METADATA) for f in range(len(FIELDS))
+    count = int(read.sum())
+    found = [
+        texts_at(data, spans[f][read], escaped[f][read], objects=f == METADATA)
+        if name in columns
+        else pa.nulls(count, pa.large_string())
+        for f, name in enumerate(FIELDS)
     ]
-    columns[TIME] = utc_column(columns[TIME])
-    columns.append(pa.nulls(int(read.sum()), FACTS))
+    found[TIME] = utc_column(found[TIME])
+    found.append(pa.nulls(count, FACTS))
     # who reads all JSON says what is wrong
-    bad = np.asarray(columns[TIME].is_null()) | unusable(columns[ID]) | unusable(columns[ACCOUNT])
-    batch = pa.RecordBatch.from_arrays(columns, schema=TRAFFIC_SCHEMA)
+    bad = np.asarray(found[TIME].is_null()) | unusable(found[ID]) | unusable(found[ACCOUNT])
+    batch = pa.RecordBatch.from_arrays(found, schema=TRAFFIC_SCHEMA)
     if bad.any():
         read[np.flatnonzero(read)[bad]] = False
         batch = batch.filter(pa.array(~bad))

@@ -84,7 +84,8 @@ def read_traffic(
     reading: how rows are read; None: as they are.
     line_bytes: longer lines are rejected, and so are texts longer than that or than TEXT_BYTES.
     trace: is told of each row that is not of our own.
-    columns: the columns that are wanted of Parquet files that have ours; the others are null. None wants all.
+    columns: the columns that are wanted of Parquet files that have ours, and of lines that are rows of ours; the others are null. None
+    wants all.
     Raises InputError for a source that is missing, unknown or unreadable, and while iterating, when batches
     may already have been handed out, for one that turns out damaged: store nothing before the end.
     Raises UsageError for a bad mapping.
@@ -253,7 +254,8 @@ class TrafficReader:
         """Read the lines that are plain rows; where none were before, the first ones tell whether any are looked for."""
         if self._no_plain_rows and not len(read_rows(lines.first(_TRIED))[0]):
             return pa.RecordBatch.from_pylist([], TRAFFIC_SCHEMA), np.zeros(len(lines), np.bool_)
-        batch, read = read_rows(lines)
+        columns = self._options.columns
+        batch, read = read_rows(lines) if columns is None else read_rows(lines, columns)
         self._no_plain_rows = not len(batch)
         return batch, read
 

@@ -52,6 +52,9 @@ LINE_BYTES = 32 << 20
 TEXT_BYTES = 4 << 20
 """Of a request's text, in which these are a line each."""
 
+KERNEL_BLOCK = 2 << 20
+"""Bytes of lines that a kernel reads at once: with fewer, what Python does for each block counts (D-393)."""
+
 LARGE_BLOCK = 4 << 20
 """Bytes of a block of lines where reading them takes longer than all that a block costs."""
 
@@ -329,7 +332,7 @@ class Lines:
 def lines_of(stream: ByteStream, limit: int, takes_long: Callable[[], bool]) -> Iterator[Lines]:
     """Yield the lines of a stream; takes_long: whether those of the first block took Python's time and not a kernel's.
 
-    Then the others come in larger blocks, which a thread cuts ahead.
+    The others come in larger blocks, and in the largest, which a thread cuts ahead, if it was Python's.
     """
     size = 0
     lines = cut_lines(_at_least(stream, lambda: size), limit)
@@ -338,6 +341,8 @@ def lines_of(stream: ByteStream, limit: int, takes_long: Callable[[], bool]) -> 
         size = LARGE_BLOCK
         # a pipe may be silent for hours, and a thread that waits for it cannot be stopped
         lines = lines if stream.is_pipe else prefetch(lines)
+    elif not stream.is_pipe:
+        size = KERNEL_BLOCK
     yield from lines
 
 

@@ -226,3 +226,13 @@ def test_lines_are_cut_wherever_blocks_end(parts: list[bytes], size: int, limit:
     if expected[-1] == b"":
         expected.pop()
     assert found == [line if len(line) <= limit else None for line in expected]
+
+
+def test_columns_that_nobody_wants_are_null() -> None:
+    lines = lines_of(*(orjson.dumps({**ROW, "request_id": f"r{n}"}) for n in range(3)))
+    every, all_read = read_rows(lines)
+    some, read_too = read_rows(lines, ("request_id", "account_id", "timestamp", "system", "prompt"))
+    assert all_read.tolist() == read_too.tolist() == [True] * 3
+    for name in TRAFFIC_SCHEMA.names:
+        unwanted = name in ("model", "metadata")
+        assert some.column(name).null_count == 3 if unwanted else some.column(name).equals(every.column(name))
