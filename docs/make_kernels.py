@@ -18,6 +18,7 @@ import numpy as np
 from fingerprint.jobs import first_use
 
 LIST = Path(first_use.__file__).with_name("kernels.jsonl")
+SAMPLE = Path(__file__).parents[1] / "data" / "sample.jsonl.gz"
 
 
 def called() -> list[list[Any]]:
@@ -64,6 +65,7 @@ def work(job: str, folder: Path) -> None:
         for day in days[:3]:
             run("nightly", day, "--home", homes[0], "--quiet")
         run("nightly", other, "--home", homes[1], "--quiet", "--assignments", folder / "families.csv")
+        run("nightly", SAMPLE, "--home", folder / "third", "--quiet")
     elif job == "lookup":
         run("lookup", other, "--home", homes[1], "--quiet", "--output", folder / "found.jsonl")
         run("lookup", days[3], "--home", homes[0], "--quiet", "--output", folder / "found.parquet")

@@ -33,13 +33,15 @@ def counted_hashes(hashes: HashArray) -> tuple[HashArray, IntArray]:
 
     Where most come often it takes a small part of the time in which they are sorted.
     """
-    distinct, count = _counted(hashes)
-    order = np.argsort(distinct)
-    return distinct[order], count[order]
+    keys, count = _counted(hashes)
+    used = np.flatnonzero(keys)
+    used = used[np.argsort(keys[used])]
+    return keys[used], count[used]
 
 
 @njit(cache=True, nogil=True)
 def _counted(hashes: HashArray) -> tuple[HashArray, IntArray]:
+    """Return a table of the distinct hashes (c,), 0 where it is free, and how often each comes (c,)."""
     keys, count, used = np.zeros(1 << 12, np.uint64), np.zeros(1 << 12, np.int64), 0
     for key in hashes:
         at = find_slot(keys, key, key)
@@ -55,5 +57,4 @@ def _counted(hashes: HashArray) -> tuple[HashArray, IntArray]:
             keys[at] = key
             used += 1
         count[at] += 1
-    kept = np.flatnonzero(keys)
-    return keys[kept], count[kept]
+    return keys, count

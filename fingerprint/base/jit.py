@@ -16,8 +16,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def kernel_with(**options: Any) -> Callable[[Function], Function]:
     """Compile as `kernel` does, with more of numba's options."""
-    # why without numba's runtime: D-122
-    compiled = njit(cache=True, nogil=True, _nrt=False, **options)  # type: ignore[call-overload]
+    # why without numba's runtime: D-122; nobody calls a kernel from C, through a wrapper of its own (D-389)
+    compiled = njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True, **options)  # type: ignore[call-overload]
     return cast("Callable[[Function], Function]", compiled)
 
 
@@ -28,6 +28,12 @@ def kernel(function: Function) -> Function:
     instructions that cost more than the calls themselves. What makes arrays is `njit` as usual.
     """
     compiled: Callable[[Function], Function] = kernel_with()
+    return compiled(function)
+
+
+def inlined(function: Function) -> Function:
+    """Compile a small function inside the kernel that calls it, in one place; why small: D-389."""
+    compiled: Callable[[Function], Function] = kernel_with(inline="always")
     return compiled(function)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.types import Doubles, IntArray
 
 Numbers = IntArray | Doubles
@@ -120,7 +120,7 @@ def _shared(shared: IntArray, one: IntArray, other: IntArray, whole: int, out: D
         out[i] = 1.0 - tail if below else min(tail, 1.0)
 
 
-@kernel
+@inlined
 def _log_shared(k: int, n: int, m: int, whole: int) -> float:
     return _log_choose(n, k) + _log_choose(whole - n, m - k) - _log_choose(whole, m)
 

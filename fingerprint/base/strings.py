@@ -82,10 +82,10 @@ def strings(data: Bytes, offsets: IntArray) -> pa.LargeStringArray:
 @njit(cache=True, nogil=True)
 def gather(data: Bytes, begins: IntArray, ends: IntArray) -> tuple[Bytes, IntArray]:
     """Copy parts (m,) of some bytes one behind the other; also return where each begins, (m + 1,)."""
-    offsets = np.zeros(len(begins) + 1, dtype=np.int64)
+    offsets = np.zeros(len(begins) + 1, np.int64)
     for n in range(len(begins)):
         offsets[n + 1] = offsets[n] + ends[n] - begins[n]
-    out = np.empty(offsets[-1], dtype=np.uint8)
+    out = np.empty(offsets[-1], np.uint8)
     for n in range(len(begins)):
         copy(out, offsets[n], data, begins[n], ends[n] - begins[n])
     return out, offsets

@@ -143,7 +143,7 @@ def _join(tree: Edges, weight: IntArray, min_cluster_size: int, floor: float) ->
 def _linkage(low: IntArray, high: IntArray, length: Doubles, leaf: IntArray) -> Doubles:
     """Single linkage in SciPy's format, (leaves - 1, 4), with leaves of any size."""
     n = leaf.shape[0]
-    parent, size = np.empty(2 * n - 1, dtype=np.int64), np.empty(2 * n - 1, dtype=np.int64)
+    parent, size = np.empty(2 * n - 1, np.int64), np.empty(2 * n - 1, np.int64)
     for i in range(2 * n - 1):
         parent[i], size[i] = i, leaf[i] if i < n else 0
     out = np.empty((n - 1, 4))

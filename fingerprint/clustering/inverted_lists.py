@@ -170,7 +170,7 @@ def _best(near: FloatArray, out: IntArray) -> None:
     out: (r, at most c). The highest of every GROUP columns is known, so that each place in `out` looks at these alone (D-318).
     """
     rows, columns = near.shape
-    tops = np.empty(-(-columns // GROUP), dtype=np.float32)
+    tops = np.empty(-(-columns // GROUP), np.float32)
     for r in range(rows):
         for g in range(len(tops)):
             tops[g] = highest(near, r, g * GROUP, min((g + 1) * GROUP, columns))

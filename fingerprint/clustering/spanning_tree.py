@@ -89,7 +89,7 @@ def find_root(parent: IntArray, i: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _roots(parent: IntArray) -> IntArray:
-    out = np.empty(len(parent), dtype=np.int64)
+    out = np.empty(len(parent), np.int64)
     for i in range(len(parent)):
         out[i] = find_root(parent, i)
     return out

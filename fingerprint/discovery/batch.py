@@ -253,7 +253,7 @@ def sequence_hash(hashes: HashArray, section: Bytes, offsets: IntArray) -> HashA
 
     hashes: (t,) uint64 and section: (t,) uint8 of the tokens; offsets: (n + 1,) where each text's begin.
     """
-    out = np.empty(len(offsets) - 1, dtype=np.uint64)
+    out = np.empty(len(offsets) - 1, np.uint64)
     for row in range(len(offsets) - 1):
         mixed = np.uint64(offsets[row + 1] - offsets[row])
         for i in range(offsets[row], offsets[row + 1]):

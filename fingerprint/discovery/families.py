@@ -336,7 +336,7 @@ def _strongest(indptr: Ids, indices: Ids, value: Doubles, prompts: int) -> Ids:
 
     indptr, indices: (f, n) CSR of members. value: (f,) float64. Returns (n,) int32, -1 for none.
     """
-    label = np.full(prompts, -1, dtype=np.int32)
+    label = np.full(prompts, -1, np.int32)
     most = np.zeros(prompts)
     for family in range(len(indptr) - 1):
         for i in range(indptr[family], indptr[family + 1]):

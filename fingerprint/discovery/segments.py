@@ -88,23 +88,23 @@ def _followers(ids: Ids, joined: Bools, offsets: IntArray, support: IntArray) ->
     ids: (p,) int32, the n-gram at each place, -1 for none. joined: (p,) bool, as in `Shingles`. offsets: (n + 1,).
     support: (k,) how many prompts hold each n-gram.
     """
-    at = np.zeros(len(support) + 1, dtype=np.int64)
+    at = np.zeros(len(support) + 1, np.int64)
     for i in range(len(ids) - 1):
         if _may_follow(ids, joined, support, i):
             at[ids[i] + 1] += 1
     for gram in range(len(support)):
         at[gram + 1] += at[gram]
     # the places of each gram together, in the order of the prompts
-    right, prompt = np.empty(at[-1], dtype=np.int32), np.empty(at[-1], dtype=np.int32)
+    right, prompt = np.empty(at[-1], np.int32), np.empty(at[-1], np.int32)
     free = at[:-1].copy()
     for row in range(len(offsets) - 1):
         for i in range(offsets[row], min(offsets[row + 1], len(ids) - 1)):
             if _may_follow(ids, joined, support, i):
                 right[free[ids[i]]], prompt[free[ids[i]]] = ids[i + 1], row
                 free[ids[i]] += 1
-    times = np.zeros(len(support), dtype=np.int64)
-    last = np.full(len(support), -1, dtype=np.int32)
-    a, b = np.empty(at[-1], dtype=np.int32), np.empty(at[-1], dtype=np.int32)
+    times = np.zeros(len(support), np.int64)
+    last = np.full(len(support), -1, np.int32)
+    a, b = np.empty(at[-1], np.int32), np.empty(at[-1], np.int32)
     count = 0
     for gram in range(len(support)):
         for i in range(at[gram], at[gram + 1]):
@@ -141,7 +141,7 @@ def sketch(postings: sparse.csr_matrix, *, dimension: int = 256, seed: int = 0) 
 
 @njit(cache=True, nogil=True)
 def _project(indptr: Ids, indices: Ids, words: int, seed: np.uint64) -> FloatArray:
-    out = np.zeros((len(indptr) - 1, words * 64), dtype=np.float32)
+    out = np.zeros((len(indptr) - 1, words * 64), np.float32)
     for row in range(len(indptr) - 1):
         for i in range(indptr[row], indptr[row + 1]):
             for word in range(words):

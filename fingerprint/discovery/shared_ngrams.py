@@ -108,7 +108,7 @@ def _renumbered(ids: Ids, more: Ids, old: Ids, fresh: Ids) -> Ids:
 
     ids, more: (p,) which of the old ones (k,) and of the fresh ones (m,) stands there, -1 for none; old, fresh: their numbers.
     """
-    out = np.empty(len(ids), dtype=np.int32)
+    out = np.empty(len(ids), np.int32)
     for place in range(len(ids)):
         if more[place] >= 0:
             out[place] = fresh[more[place]]
@@ -184,8 +184,8 @@ def _distinct_accounts(gram_at: Ids, prompts: Ids, sender_at: Ids, senders: Ids,
 
     gram_at, prompts: (k, n) CSR, the prompts that hold each. sender_at, senders: (n, accounts) CSR, who sent those.
     """
-    out = np.zeros(len(gram_at) - 1, dtype=np.int32)
-    seen_in = np.full(accounts, -1, dtype=np.int32)
+    out = np.zeros(len(gram_at) - 1, np.int32)
+    seen_in = np.full(accounts, -1, np.int32)
     for gram in range(len(gram_at) - 1):
         for i in range(gram_at[gram], gram_at[gram + 1]):
             prompt = prompts[i]

@@ -78,10 +78,10 @@ def _count_from(
     a_at: Ids, a: Ids, b_at: Ids, b: Ids, columns: int, least: Reals, begin: int, end: int
 ) -> tuple[IntArray, Ids, FloatArray]:
     """Return the entries of some rows of a product: how many in each row, their columns, and their counts."""
-    count = np.zeros(columns, dtype=np.int32)
-    touched = np.empty(columns, dtype=np.int32)
-    lengths = np.zeros(end - begin, dtype=np.int64)
-    out, data = np.empty(1024, dtype=np.int32), np.empty(1024, dtype=np.float32)
+    count = np.zeros(columns, np.int32)
+    touched = np.empty(columns, np.int32)
+    lengths = np.zeros(end - begin, np.int64)
+    out, data = np.empty(1024, np.int32), np.empty(1024, np.float32)
     written = 0
     for row in range(begin, end):
         met = 0
@@ -118,10 +118,10 @@ def _count_at(
     a_at: Ids, a: Ids, b_at: Ids, b: Ids, wanted_at: Ids, wanted: Ids, columns: int, begin: int, end: int
 ) -> FloatArray:
     """Return the entries of some rows of a product where `wanted` has its own, one after the other."""
-    count = np.zeros(columns, dtype=np.int32)
-    wanted_in = np.full(columns, -1, dtype=np.int64)
+    count = np.zeros(columns, np.int32)
+    wanted_in = np.full(columns, -1, np.int64)
     first = wanted_at[begin]
-    out = np.zeros(wanted_at[end] - first, dtype=np.float32)
+    out = np.zeros(wanted_at[end] - first, np.float32)
     for row in range(begin, end):
         for w in range(wanted_at[row], wanted_at[row + 1]):
             wanted_in[wanted[w]] = row

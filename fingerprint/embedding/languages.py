@@ -16,7 +16,7 @@ import pyarrow as pa
 from numba import njit
 
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, free_slot, xmx_mix
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
 from fingerprint.domain.errors import ModelError
@@ -228,7 +228,7 @@ def _run(
     return o, told
 
 
-@kernel
+@inlined
 def _has_no_spaces(data: Bytes, place: tuple[int, int]) -> bool:
     """Tell whether a run has letters of a script that puts no spaces between words: Thai, kana, Han; or of Hangul."""
     for i in range(place[0], place[1]):

@@ -86,7 +86,7 @@ def _distinct(rows: FloatArray) -> tuple[FloatArray, IntArray]:
 @njit(cache=True, nogil=True)
 def _highest(cosines: FloatArray, offsets: IntArray) -> FloatArray:
     """Return the highest of some consecutive rows, column by column; no group (offsets) is empty."""
-    out = np.empty((len(offsets) - 1, cosines.shape[1]), dtype=np.float32)
+    out = np.empty((len(offsets) - 1, cosines.shape[1]), np.float32)
     for group in range(len(out)):
         best = out[group]
         for c in range(len(best)):
@@ -103,7 +103,7 @@ def held_of(
 ) -> FloatArray:
     """As `held_similarity`, of c candidate templates for each prompt (q, c) only, -1 = none; returns (q, c)."""
     rows, width = candidates.shape
-    out = np.full((rows, width), np.float32(-1.0), dtype=np.float32)
+    out = np.full((rows, width), np.float32(-1.0), np.float32)
     for r in range(rows):
         for c in range(width):
             f = candidates[r, c]

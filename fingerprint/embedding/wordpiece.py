@@ -15,7 +15,7 @@ import pyarrow as pa
 from numba import njit
 
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, free_slot
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
 
@@ -175,7 +175,7 @@ def cut_words(pieces: WordPieces, data: Bytes, ends: IntArray, out: Ids, out_end
         out_ends[n + 1] = o
 
 
-@kernel
+@inlined
 def _is_plain(data: Bytes, i: int, end: int) -> bool:
     good = True
     for k in range(i, end):
@@ -183,6 +183,6 @@ def _is_plain(data: Bytes, i: int, end: int) -> bool:
     return bool(good)
 
 
-@kernel
+@inlined
 def _is_letter_or_digit(byte: np.uint8) -> bool:
     return bool(97 <= byte <= 122 or 48 <= byte <= 57)

@@ -238,14 +238,14 @@ def _beside_grams(
     room = 0
     for p in range(len(row)):
         room += offsets[row[p] + 1] - offsets[row[p]] + 1
-    out = np.empty(room, dtype=np.uint8)
-    out_offsets = np.zeros(len(row) + 1, dtype=np.int64)
-    count = np.zeros(len(row), dtype=np.int32)
-    masked = np.zeros(len(row), dtype=np.bool_)
+    out = np.empty(room, np.uint8)
+    out_offsets = np.zeros(len(row) + 1, np.int64)
+    count = np.zeros(len(row), np.int32)
+    masked = np.zeros(len(row), np.bool_)
     o = 0
     for p in range(len(row)):
         begin, end = token_offsets[row[p]], token_offsets[row[p] + 1]
-        fixed = np.zeros(end - begin, dtype=np.bool_)
+        fixed = np.zeros(end - begin, np.bool_)
         for g in range(gram_offsets[row[p]], gram_offsets[row[p] + 1]):
             if taken[g]:
                 fixed[first[g] - begin : last[g] - begin] = True

@@ -58,13 +58,13 @@ def _hash_fillings(
 ) -> tuple[HashArray, HashArray]:
     own, first, last, gram_offsets = grams
     n = len(offsets) - 1
-    whole = np.zeros(n, dtype=np.uint64)
-    slots = np.zeros((n, MAX_SLOTS), dtype=np.uint64)
+    whole = np.zeros(n, np.uint64)
+    slots = np.zeros((n, MAX_SLOTS), np.uint64)
     for row in range(n):
         if label[row] < 0:
             continue
         begin = offsets[row]
-        fixed = np.zeros(offsets[row + 1] - begin, dtype=np.bool_)
+        fixed = np.zeros(offsets[row + 1] - begin, np.bool_)
         for g in range(gram_offsets[row], gram_offsets[row + 1]):
             if own[g]:
                 fixed[first[g] - begin : last[g] - begin] = True

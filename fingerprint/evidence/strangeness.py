@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.simd import highest
 from fingerprint.base.types import Bools, Doubles, FloatArray, IntArray
@@ -131,7 +131,7 @@ def _mean_of_nearest(
         out[row] = total / NEAREST
 
 
-@kernel
+@inlined
 def _insert(nearest: FloatArray, account: IntArray, cosine: np.float32, owner: int) -> None:
     """Keep a cosine that is higher than the lowest among the nearest, in descending order, each account's highest."""
     at = 0

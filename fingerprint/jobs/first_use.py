@@ -141,7 +141,8 @@ def _shared_out(processes: int, todo: Sequence[int], on_progress: Callable[[str,
             for turn, process in enumerate(running):
                 ready.register(cast("IO[bytes]", process.stdout), selectors.EVENT_READ, (turn, process))
                 _give(process, left, turn)
-            while ready.get_map():
+            # a process that has compiled all takes long to end, and is killed
+            while ready.get_map() and done < len(todo):
                 for key, _ in ready.select():
                     turn, process = key.data
                     if not process.stdout.readline():

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.types import Bools, FloatArray, Ids, IntArray
 from fingerprint.embedding.similarity import held_by, held_from
 from fingerprint.embedding.word_similarity import Words, WordVectors, said_by
@@ -152,7 +152,7 @@ def _best(
     return best, similarity, most
 
 
-@kernel
+@inlined
 def _insert(families: Ids, near: FloatArray, family: np.int32, way: np.float32) -> None:
     """Put a family among others, the nearest first, of equals the lowest number; the last is lost where all have room no more."""
     place = len(families)
@@ -209,7 +209,7 @@ def read_meaning(
                 meant.family[row], meant.similarity[row], meant.beyond[row] = f, shared, beyond
 
 
-@kernel
+@inlined
 def _holds(seen: Ids, count: int, family: int) -> bool:
     there = False
     for n in range(count):

@@ -175,11 +175,11 @@ def find_best(
 ) -> tuple[Ids, Doubles, Doubles, IntArray, Ids, Doubles]:
     """Return the columns of Hits and of its Also; arguments as those of `best_hits`."""
     rows = len(offsets) - 1
-    out = np.full(rows, -1, dtype=np.int32)
+    out = np.full(rows, -1, np.int32)
     score = np.zeros(rows)
     coverage = np.zeros(rows)
-    weight = np.zeros(len(index.total), dtype=np.float32)
-    family = np.empty(len(index.total), dtype=np.int32)
+    weight = np.zeros(len(index.total), np.float32)
+    family = np.empty(len(index.total), np.int32)
     also_row, also_family, also_score = np.empty(16, np.int64), np.empty(16, np.int32), np.empty(16)
     others = 0
     for row in range(rows):
@@ -207,15 +207,15 @@ def find_best(
 def _held_with(
     index: NgramIndex, places: Ids, family: Ids, weight: FloatArray, hashes: HashArray
 ) -> tuple[Ids, Ids, FloatArray]:
-    summed = np.zeros(len(index.total), dtype=np.float32)
-    touched = np.empty(len(index.total), dtype=np.int32)
+    summed = np.zeros(len(index.total), np.float32)
+    touched = np.empty(len(index.total), np.int32)
     for t in range(len(family)):
         touched[t], summed[family[t]] = family[t], weight[t]
     seen = _no_places(min(len(places) + len(hashes), len(index.grams)))
     for place in places:
         _is_new(seen, place)
     count = _gather(index, hashes, 0, len(hashes), seen, summed, touched, len(family))
-    out = np.empty(np.count_nonzero(seen), dtype=np.int32)
+    out = np.empty(np.count_nonzero(seen), np.int32)
     n = 0
     for place in seen:
         if place != 0:
@@ -228,7 +228,7 @@ def _held_with(
 def _best_of(
     index: NgramIndex, family: Ids, weight: FloatArray
 ) -> tuple[np.int32, float, float, Ids, Doubles]:
-    summed = np.zeros(len(index.total), dtype=np.float32)
+    summed = np.zeros(len(index.total), np.float32)
     for t in range(len(family)):
         summed[family[t]] = weight[t]
     best, score, coverage, matched = _best(index, summed, family, len(family))
@@ -318,7 +318,7 @@ def _others(
     index: NgramIndex, weight: FloatArray, family: Ids, count: int, best: np.int32
 ) -> tuple[Ids, Doubles]:
     """Return those of the first `count` signatures of `family` that the text matches beside the best, ascending, and their scores."""
-    out = np.empty(count, dtype=np.int32)
+    out = np.empty(count, np.int32)
     n = 0
     for t in range(count):
         f = family[t]
@@ -339,7 +339,7 @@ def _no_places(most: int) -> Ids:
     size = 16
     while size < 2 * most:
         size *= 2
-    return np.zeros(size, dtype=np.int32)
+    return np.zeros(size, np.int32)
 
 
 @kernel

@@ -117,9 +117,9 @@ def join_claims(parts: Sequence[Claims], first: Sequence[int]) -> Claims:
 
 @njit(cache=True, nogil=True)
 def _table(grams: HashArray, entries: Ids, bits: int) -> tuple[HashArray, Ids, HashArray]:
-    slots = np.zeros(1 << bits, dtype=np.uint64)
-    entry = np.zeros(1 << bits, dtype=np.int32)
-    marks = np.zeros(1 << (bits - 3), dtype=np.uint64)
+    slots = np.zeros(1 << bits, np.uint64)
+    entry = np.zeros(1 << bits, np.int32)
+    marks = np.zeros(1 << (bits - 3), np.uint64)
     shift = np.uint64(64 - bits - 3)
     for i in range(len(grams)):
         mixed = xmx_mix(grams[i])
@@ -143,13 +143,13 @@ def _claims(
     shift = np.uint64(64)
     while np.uint64(1) << (np.uint64(64) - shift) < np.uint64(64 * len(marks)):
         shift -= np.uint64(1)
-    seen_in = np.zeros(len(slots), dtype=np.int32)  # the row that held each last, counted from 1
-    overlap = np.zeros(len(least), dtype=np.int32)
-    touched = np.empty(len(least) + 1, dtype=np.int32)
+    seen_in = np.zeros(len(slots), np.int32)  # the row that held each last, counted from 1
+    overlap = np.zeros(len(least), np.int32)
+    touched = np.empty(len(least) + 1, np.int32)
     most = 0
     for row in range(len(offsets) - 1):
         most = max(most, offsets[row + 1] - offsets[row])
-    marked = np.empty(most + 1, dtype=np.int64)
+    marked = np.empty(most + 1, np.int64)
     room = len(offsets) + 16
     out_prompt, out_family = np.empty(room, np.int64), np.empty(room, np.int32)
     out_held = np.empty(room, np.int32)

@@ -62,7 +62,7 @@ def _append(out: Bytes, size: int, data: Bytes, begin: int, end: int) -> int:
 @njit(cache=True, nogil=True)
 def _spelled(texts: SpelledText, row: int, first: int, last: int) -> Bytes:
     at = texts.text_at[row]
-    out = np.empty(texts.ends[last - 1] - texts.starts[first] + last - first, dtype=np.uint8)
+    out = np.empty(texts.ends[last - 1] - texts.starts[first] + last - first, np.uint8)
     size = int(np.int64(0))
     for token in range(first, last):
         if token > first:
@@ -94,8 +94,8 @@ def _same(a: Bytes, b: Bytes) -> bool:
 @njit(cache=True, nogil=True)
 def spellings(texts: SpelledText, rows: IntArray, first: IntArray, count: int) -> Ids:
     """Group texts (m,) that spell `count` tokens alike, each from its token `first` on; (m,), in order of appearance."""
-    group = np.empty(len(rows), dtype=np.int32)
-    known = [np.empty(0, dtype=np.uint8) for _ in range(0)]
+    group = np.empty(len(rows), np.int32)
+    known = [np.empty(0, np.uint8) for _ in range(0)]
     for r in range(len(rows)):
         mine = _spelled(texts, rows[r], first[r], first[r] + count)
         group[r] = len(known)
@@ -114,7 +114,7 @@ def find(hashes: HashArray, offsets: IntArray, wanted: HashArray) -> IntArray:
 
     hashes: (t,) uint64, the tokens of n rows, which begin at offsets (n + 1,). wanted: (w,) uint64, w > 0.
     """
-    out = np.full(len(offsets) - 1, -1, dtype=np.int64)
+    out = np.full(len(offsets) - 1, -1, np.int64)
     for row in range(len(out)):
         for begin in range(offsets[row], offsets[row + 1] - len(wanted) + 1):
             same = True

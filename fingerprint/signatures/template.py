@@ -150,7 +150,7 @@ def _senders(sent_at: Ids, senders_of: Ids, rows: IntArray) -> int:
     for row in rows:
         for i in range(sent_at[row], sent_at[row + 1]):
             most = max(most, senders_of[i] + 1)
-    seen = np.zeros(most, dtype=np.bool_)
+    seen = np.zeros(most, np.bool_)
     count = 0
     for row in rows:
         for i in range(sent_at[row], sent_at[row + 1]):
@@ -168,8 +168,8 @@ def _most_covered(ids: Ids, offsets: IntArray, prompts: Ids, in_core: Bools) -> 
 @njit(cache=True, nogil=True)
 def _covered(ids: Ids, offsets: IntArray, prompts: Ids, in_core: Bools) -> IntArray:
     """Count the core grams that each of the prompts holds."""
-    out = np.zeros(len(prompts), dtype=np.int64)
-    seen_in = np.full(len(in_core), -1, dtype=np.int32)
+    out = np.zeros(len(prompts), np.int64)
+    seen_in = np.full(len(in_core), -1, np.int32)
     for row in range(len(prompts)):
         for place in range(offsets[prompts[row]], offsets[prompts[row] + 1]):
             gram = ids[place]
@@ -251,11 +251,11 @@ def _locate(
     ids, offsets: of the corpus's grams. covered: the columns of the prompts' own Spans.
     """
     first, last, at = covered
-    begin = np.full((len(prompts), len(grams)), -1, dtype=np.int32)
-    end = np.full((len(prompts), len(grams)), -1, dtype=np.int32)
+    begin = np.full((len(prompts), len(grams)), -1, np.int32)
+    end = np.full((len(prompts), len(grams)), -1, np.int32)
     for row in range(len(prompts)):
         start = offsets[prompts[row]]
-        counts = np.zeros(len(grams), dtype=np.int64)
+        counts = np.zeros(len(grams), np.int64)
         for place in range(start, offsets[prompts[row] + 1]):
             run = run_of[ids[place]] if ids[place] >= 0 else -1
             if run >= 0:

@@ -81,7 +81,7 @@ def _own_hashes(hashes: HashArray, place: HashArray) -> HashArray:
 @njit(cache=True, nogil=True)
 def _runs(known: Bools, joined: Bools, fewest: int, gram: int) -> Bools:
     """Mark runs with at least so many known n-grams (p,) and no gap wider than `gram`, and what overlaps them."""
-    out = np.zeros(len(known), dtype=np.bool_)
+    out = np.zeros(len(known), np.bool_)
     begin = 0  # of the section
     while begin < len(known):
         end = begin + 1

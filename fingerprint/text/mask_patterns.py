@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.types import Bools, Bytes
 
 UUID, HEX, BLOB, TIMESTAMP, DATE, CLOCK, URL, EMAIL, NUMBER, IP = range(1, 11)
@@ -35,7 +35,7 @@ _TAIL = KIND != 0
 _TAIL[[ord(c) for c in "+/=_-"]] = True
 
 
-@kernel
+@inlined
 def url(data: Bytes, i: int, end: int) -> tuple[int, int]:
     """Return where the host and the path end if :// and something stand at `i`, else (0, 0)."""
     if i + 3 >= end or data[i] != _COLON or data[i + 1] != _SLASH or data[i + 2] != _SLASH:
@@ -78,7 +78,7 @@ def _edge(data: Bytes, i: int, end: int) -> bool:
     return KIND[data[i - 1]] != DIGIT and _digits(data, i, end) >= _MIN_DIGITS
 
 
-@kernel
+@inlined
 def email(data: Bytes, i: int, at: int, end: int) -> int:
     """Return where the address ends of which `i` to `at` is the local part, 0 if there is none; data: (b,) uint8, up to `end`."""
     if _span(data, i, at, MAIL) < at:
@@ -146,7 +146,7 @@ def _is_hex(data: Bytes, i: int, j: int, bits: int) -> bool:
     return digits >= 2 or j - i >= 8
 
 
-@kernel
+@inlined
 def _is_uuid(data: Bytes, i: int, end: int) -> bool:
     if end - i < 36 or not _edge(data, i + 36, end):
         return False
@@ -160,7 +160,7 @@ def _is_uuid(data: Bytes, i: int, end: int) -> bool:
     return True
 
 
-@kernel
+@inlined
 def _is_blob(data: Bytes, i: int, j: int) -> bool:
     """Tell whether letters and digits change places as often as in random text: one time in eight, thrice at least."""
     changes = 0
@@ -169,7 +169,7 @@ def _is_blob(data: Bytes, i: int, j: int) -> bool:
     return changes >= 3 and changes * 8 >= j - i
 
 
-@kernel
+@inlined
 def _dated(data: Bytes, i: int, lead: int, end: int) -> tuple[int, int]:
     """Return the end and the mask of the date, time or both at `i`, where `lead` digits stand; (0, 0) if none."""
     if lead <= 2:
@@ -232,7 +232,7 @@ def _clock(data: Bytes, i: int, lead: int, end: int) -> int:
     return j if _edge(data, j, end) else 0
 
 
-@kernel
+@inlined
 def _zone(data: Bytes, i: int, end: int) -> int:
     """Return where the offset from UTC at `i` ends, `i` if there is none."""
     if i < end and data[i] in (_PLUS, _DASH):

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.simd import WIDE, lowest, shift_capitals, within
 from fingerprint.base.types import Bytes, HashArray, IntArray
 from fingerprint.text import mask_patterns
@@ -137,7 +137,7 @@ def _alarm(data: Bytes, first: int, last: int) -> int:
     return last
 
 
-@kernel
+@inlined
 def _around(data: Bytes, first: int, alarm: int, last: int) -> tuple[int, int]:
     """Return the part from `first` to `last` around an alarm that no mask crosses the ends of."""
     start, cut = alarm, alarm

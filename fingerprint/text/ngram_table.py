@@ -130,7 +130,7 @@ def _partition(hashes: HashArray, offsets: IntArray, bits: int) -> tuple[Ids, Ha
 @njit(cache=True, nogil=True)
 def _sizes(hashes: HashArray, bits: int) -> IntArray:
     """Count the grams of each part."""
-    out = np.zeros(1 << bits, dtype=np.int64)
+    out = np.zeros(1 << bits, np.int64)
     for gram in hashes:
         out[_part(gram, bits)] += 1
     return out
@@ -179,11 +179,11 @@ def _count_parts(
     most = 0
     for part in range(first, end):
         most = max(most, at[part + 1] - at[part] + known_at[part + 1] - known_at[part])
-    keys, entry = np.empty(_room(most), dtype=np.uint64), np.empty(_room(most), dtype=np.int32)
-    own, count = np.empty(most, dtype=np.uint64), np.empty(most, dtype=np.int64)
-    last, rank = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int32)
-    number = np.empty(most, dtype=np.int32)
-    shared, total = np.empty(1024, dtype=np.uint64), 0
+    keys, entry = np.empty(_room(most), np.uint64), np.empty(_room(most), np.int32)
+    own, count = np.empty(most, np.uint64), np.empty(most, np.int64)
+    last, rank = np.empty(most, np.int32), np.empty(most, np.int32)
+    number = np.empty(most, np.int32)
+    shared, total = np.empty(1024, np.uint64), 0
     for part in range(first, end):
         size = _room(at[part + 1] - at[part] + known_at[part + 1] - known_at[part])
         table = keys[:size]
@@ -221,7 +221,7 @@ def _count_parts(
 @njit(cache=True, nogil=True)
 def _place_table(known: HashArray) -> tuple[HashArray, Ids]:
     size = _room(len(known))
-    keys, place = np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.int32)
+    keys, place = np.zeros(size, np.uint64), np.zeros(size, np.int32)
     for number in range(len(known)):
         at = find_slot(keys, known[number], xmx_mix(known[number]))
         keys[at], place[at] = known[number], number

@@ -134,11 +134,11 @@ def hash_grams(
     hashes: HashArray, section: npt.NDArray[Any], offsets: IntArray, gram: int
 ) -> tuple[HashArray, Bools, IntArray]:
     """Return the columns of Shingles; arguments as those of `shingle`."""
-    starts = np.empty(len(offsets), dtype=np.int64)
+    starts = np.empty(len(offsets), np.int64)
     _count_grams(section, offsets, gram, starts)
     total = starts[-1]
-    out = np.empty(total, dtype=np.uint64)
-    joined = np.zeros(total, dtype=np.bool_)
+    out = np.empty(total, np.uint64)
+    joined = np.zeros(total, np.bool_)
     for row in range(len(offsets) - 1):
         place = starts[row]
         i = offsets[row]
@@ -166,10 +166,10 @@ def hash_grams(
 @njit(cache=True, nogil=True)
 def _spans(section: npt.NDArray[Any], offsets: IntArray, gram: int) -> tuple[IntArray, IntArray, IntArray]:
     """Return the columns of Spans."""
-    starts = np.empty(len(offsets), dtype=np.int64)
+    starts = np.empty(len(offsets), np.int64)
     _count_grams(section, offsets, gram, starts)
-    first = np.empty(starts[-1], dtype=np.int64)
-    last = np.empty(starts[-1], dtype=np.int64)
+    first = np.empty(starts[-1], np.int64)
+    last = np.empty(starts[-1], np.int64)
     for row in range(len(offsets) - 1):
         place = starts[row]
         i = offsets[row]

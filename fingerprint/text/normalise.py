@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.simd import WIDE, copy, lowest, shift_capitals, within
 from fingerprint.base.strings import buffers, plain, strings
 from fingerprint.base.types import Bools, Bytes, HashArray, IntArray
@@ -352,7 +352,7 @@ def _fold_wide(data: Bytes, i: int, end: int, table: Characters, out: Bytes, o: 
     return o
 
 
-@kernel
+@inlined
 def _word_flags(data: Bytes, i: int, end: int, kinds: Bytes) -> tuple[int, int]:
     """Return the flags of all characters of the word that starts at `i`, and where it ends."""
     flags = 0

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.sorting import holds
 from fingerprint.base.strings import buffers, strings
 from fingerprint.base.types import Bools, Bytes, HashArray, IntArray
@@ -133,7 +133,7 @@ def _thin(
         bounds[row + 1] = size
 
 
-@kernel
+@inlined
 def _is_scattered(data: Bytes, begin: int, end: int) -> bool:
     words, masked, i = 0, 0, begin
     while i < end:

@@ -140,12 +140,12 @@ def split_parts(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.LargeStringArray,
 @njit(cache=True, nogil=True)
 def _sentences(data: Bytes, offsets: IntArray) -> tuple[Bytes, IntArray, IntArray, IntArray]:
     """Return the bytes of the sentences, where each begins, (s + 1,), and as `split_parts`, (q + 1,) and (q,)."""
-    spans = np.empty((4, 2 * MOST_SENTENCES * (len(offsets) - 1)), dtype=np.int64)
+    spans = np.empty((4, 2 * MOST_SENTENCES * (len(offsets) - 1)), np.int64)
     count = _cut(data, offsets, spans)
     if count > spans.shape[1]:
-        spans = np.empty((4, count), dtype=np.int64)
+        spans = np.empty((4, count), np.int64)
         _cut(data, offsets, spans)
-    bounds, own = np.zeros(len(offsets), dtype=np.int64), np.zeros(len(offsets) - 1, dtype=np.int64)
+    bounds, own = np.zeros(len(offsets), np.int64), np.zeros(len(offsets) - 1, np.int64)
     i, kept = 0, 0
     for row in range(len(offsets) - 1):
         first, system = i, i
@@ -297,7 +297,7 @@ def is_prose(sentences: pa.Array | pa.ChunkedArray) -> Bools:
 
 @njit(cache=True, nogil=True)
 def _are_prose(data: Bytes, offsets: IntArray) -> Bools:
-    out = np.zeros(len(offsets) - 1, dtype=np.bool_)
+    out = np.zeros(len(offsets) - 1, np.bool_)
     for row in range(len(out)):
         size = offsets[row + 1] - offsets[row]
         if size < SHORTEST_PROSE or size > LONGEST_PROSE:

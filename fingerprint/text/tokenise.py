@@ -12,7 +12,7 @@ from numba import njit
 
 from fingerprint.base.growing import widened
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.simd import WIDE, lowest, within
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
@@ -77,7 +77,7 @@ def makes_token(character: str) -> bool:
     return int(token_kinds()[ord(character)]) in (LETTER, MARK, SINGLE)
 
 
-@kernel
+@inlined
 def _next(data: Bytes, i: int, end: int, kinds: Bytes, signs: bool) -> tuple[int, int]:
     """Return start and end of the first token or separator at or after `i`; (end, end) if there is none."""
     while i < end:
@@ -96,7 +96,7 @@ def _next(data: Bytes, i: int, end: int, kinds: Bytes, signs: bool) -> tuple[int
     return end, end
 
 
-@kernel
+@inlined
 def _word_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
     while i < end:
         if data[i] < 0x80:
@@ -115,7 +115,7 @@ def _word_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
     return end
 
 
-@kernel
+@inlined
 def _marks_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
     while i < end:
         size = min(width(data[i]), end - i)
@@ -125,7 +125,7 @@ def _marks_end(data: Bytes, i: int, end: int, kinds: Bytes) -> int:
     return end
 
 
-@kernel
+@inlined
 def _hash(data: Bytes, i: int, end: int) -> np.uint64:
     """Return FNV-1a, mixed by the finaliser of splitmix64 (Steele et al. 2014, fig. 16); 0 becomes 1."""
     h = FNV_OFFSET
@@ -134,7 +134,7 @@ def _hash(data: Bytes, i: int, end: int) -> np.uint64:
     return finalise(h)
 
 
-@kernel
+@inlined
 def _first_section(data: Bytes, i: int, end: int) -> int:
     for k in range(i, end):
         if data[k] == _SYSTEM_END:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fingerprint.base.hashing import FNV_PRIME, GOLDEN, finalise
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.simd import WIDE, eight, lowest, within
 from fingerprint.base.types import Bytes
 
@@ -13,7 +13,7 @@ _FIRST_BREAK, _LAST_BREAK = 10, 30  # line feed, carriage return, SYSTEM_END, TU
 _WORD = 8
 
 
-@kernel
+@inlined
 def break_after(data: Bytes, i: int, end: int) -> int:
     """Return where a line or a turn ends next, at `i` or behind it; `end` at last."""
     while i + WIDE <= len(data) and i < end:

@@ -17,7 +17,7 @@ from numba import njit
 
 from fingerprint.base.growing import widened
 from fingerprint.base.hashing import FNV_OFFSET, GOLDEN, finalise, find_slot
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.simd import copy
 from fingerprint.base.strings import buffers, strings
 from fingerprint.base.times import HOUR_SECONDS
@@ -298,7 +298,9 @@ def _place(
             conversation[row] = counts[_CONVERSATIONS]
             counts[_CONVERSATIONS] += 1
         if number >= LEAST_TURNS:
-            earlier = np.searchsorted(turns[1][:number], begin + known[row], side="right")
+            earlier = 0
+            while earlier < number and turns[1][earlier] <= begin + known[row]:
+                earlier += 1
             for n in range(earlier if earlier >= LEAST_TURNS else 0, number):
                 _note(sent, counts, conversation[row], turns[2][n])
     at = find_slot(texts.key, key, key)
@@ -356,7 +358,7 @@ def _turn_key(conversation: int, turn: np.uint64) -> np.uint64:
     return finalise((turn ^ finalise(np.uint64(conversation) + GOLDEN)) * GOLDEN)
 
 
-@kernel
+@inlined
 def _was_sent(sent: HashArray, conversation: int, turn: np.uint64) -> bool:
     key = _turn_key(conversation, turn)
     return bool(sent[find_slot(sent, key, key)] != 0)

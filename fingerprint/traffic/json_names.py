@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.sorting import holds
 from fingerprint.base.types import Bytes, HashArray
 from fingerprint.traffic.json_characters import code_unit, text_end
@@ -89,7 +89,7 @@ def _names(
     return count, other_case
 
 
-@kernel
+@inlined
 def _behind_text(data: Bytes, i: int) -> int:
     """Return where the text ends that is the value at `i`, space before it or not; `i` where it is no text."""
     begin = i
@@ -121,7 +121,7 @@ def _hashed(data: Bytes, i: int) -> tuple[int, np.uint64, np.uint64]:
     return i + 1, text, small
 
 
-@kernel
+@inlined
 def _long_s_or_kelvin(data: Bytes, i: int, c: np.uint64, size: int) -> tuple[np.uint64, int]:
     """Return the letter of ASCII that a long s or the sign of kelvin at `i` is, and its bytes; any other as it came."""
     if c == _LONG_S or (c == 0xC5 and i + 1 < len(data) and data[i + 1] == 0xBF):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.simd import copy
 from fingerprint.base.types import Bools, Bytes, IntArray
 from fingerprint.traffic.json_texts import blank_end, text_stop, word_at
@@ -233,7 +233,7 @@ def _written(data: Bytes, i: int, end: int, shape: Bytes, o: int) -> int:
     return o + end - i + 1
 
 
-@kernel
+@inlined
 def _may_be_json(data: Bytes, begin: int, kind: int) -> bool:
     return kind == _TEXT and data[begin] in (_OBJECT, _LIST, _BACKSLASH)
 

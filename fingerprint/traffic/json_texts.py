@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.simd import WIDE, copy, lowest, within
 from fingerprint.base.types import Bytes, IntArray
 from fingerprint.domain.schemas import SECTION_MARK, SYSTEM_END
@@ -108,7 +108,7 @@ def copy_text(data: Bytes, i: int, end: int, out: Bytes, o: int) -> int:
     return o
 
 
-@kernel
+@inlined
 def _until_escape(data: Bytes, i: int, end: int) -> int:
     """Return where the next backslash stands, or `end`."""
     while i + WIDE <= end:

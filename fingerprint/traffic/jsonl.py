@@ -12,7 +12,7 @@ from collections.abc import Collection
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.simd import copy
 from fingerprint.base.strings import strings
 from fingerprint.base.types import Bools, Bytes, IntArray
@@ -170,7 +170,7 @@ def _key(data: Bytes, i: int, end: int) -> tuple[int, int]:
     return OTHER, value
 
 
-@kernel
+@inlined
 def _is_elsewhere(data: Bytes, i: int, end: int) -> bool:
     """Tell whether the key that begins at `i` says something of a request that is not read here."""
     size = text_stop(data, i, end)[0] - i

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.types import Bytes
 from fingerprint.traffic.json_characters import character, code_unit, text_end
 from fingerprint.traffic.json_names import Names, names_in
@@ -193,7 +193,7 @@ def _closed(stack: Bytes, depth: int, whole: int, allowed: bool, out: Bytes) -> 
     return whole
 
 
-@kernel
+@inlined
 def _beginning(data: Bytes) -> int:
     """Return where JSON begins: after a byte order mark, and after record separators (RFC 7464)."""
     i = 3 if len(data) >= 3 and data[0] == 0xEF and data[1] == 0xBB and data[2] == 0xBF else 0
@@ -255,7 +255,7 @@ def _text(data: Bytes, i: int, out: Bytes, o: int) -> tuple[int, int, int]:
     return -1, o, undecodable
 
 
-@kernel
+@inlined
 def _escape(data: Bytes, i: int) -> tuple[int, bool]:
     """Return how many bytes the escape at `i` takes, 0 for none, and whether it is a lone surrogate."""
     if i + 1 >= len(data):
@@ -270,7 +270,7 @@ def _escape(data: Bytes, i: int) -> tuple[int, bool]:
     return 6, 0xD800 <= code < 0xE000
 
 
-@kernel
+@inlined
 def _goes_on(data: Bytes, i: int) -> bool:
     """Tell whether the data end within a character that begins at `i`."""
     width = 2 if 0xC2 <= data[i] <= 0xDF else 3 if 0xE0 <= data[i] <= 0xEF else 4
@@ -282,7 +282,7 @@ def _goes_on(data: Bytes, i: int) -> bool:
     return k == len(data)
 
 
-@kernel
+@inlined
 def _passed_over(data: Bytes, i: int) -> int:
     """Return where the list or object ends that begins at `i`, -1 where it does not."""
     depth, inside = 0, False
@@ -311,7 +311,7 @@ def _put_null(out: Bytes, o: int) -> int:
     return o + 4
 
 
-@kernel
+@inlined
 def _scalar(data: Bytes, i: int, out: Bytes, o: int) -> tuple[int, int]:
     """Write a word or a number; returns where it ends in both, -1 for anything else."""
     for word in range(len(_WORD_ENDS) - 1):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import inlined, kernel
 from fingerprint.base.strings import strings
 from fingerprint.base.types import Bools, Bytes, IntArray
 from fingerprint.domain.schemas import TURN_END
@@ -129,7 +129,7 @@ def _message(data: Bytes, i: int, words: tuple[Bytes, IntArray]) -> tuple[int, i
     return i + 1, role, begin, stop
 
 
-@kernel
+@inlined
 def _value_end(data: Bytes, i: int) -> int:
     """Return where the value at `i` ends."""
     end, depth = len(data), 0
