@@ -27,6 +27,10 @@ NumPy's products are small, or made by threads of ours. FAISS keeps its threads,
 """
 
 
+_POOL = ("ARROW_DEFAULT_MEMORY_POOL", "system")
+"""Read when Arrow is imported: it takes memory from the heap, which is kept, where its own pool gives it back at once (D-383)."""
+
+
 def settle() -> None:
     """Let memory be used again, where the C library is one that can be told so, and no thread wait awake."""
     gc.set_threshold(NEW_OBJECTS)
@@ -39,6 +43,7 @@ def settle() -> None:
         return
     for option, value in _MALLOC:
         mallopt(option, value)
+    os.environ.setdefault(*_POOL)
 
 
 def give_back() -> None:

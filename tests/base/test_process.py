@@ -20,7 +20,8 @@ def told(code: str) -> Any:
     """Run code in a process of its own, and return what it prints as JSON."""
     command = [sys.executable, "-c", f"import gc, json, os, sys\n{code}"]
     # these tests are settled themselves
-    unsettled = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY")}
+    ours = ("OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY", "ARROW_DEFAULT_MEMORY_POOL")
+    unsettled = {k: v for k, v in os.environ.items() if k not in ours}
     job = subprocess.run(command, check=True, capture_output=True, text=True, env=unsettled)
     return json.loads(job.stdout)
 
@@ -105,6 +106,21 @@ print(json.dumps(faults() - before))
 """
     settled, plain = (told(code.replace("{settled}", str(on))) for on in (True, False))
     assert settled < plain / 2, (settled, plain)
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="malloc cannot be told")
+def test_arrow_takes_its_memory_from_the_heap_that_is_kept() -> None:
+    """Unless the environment says otherwise."""
+    code = """
+{by_hand}
+from fingerprint.base.process import settle
+settle()
+import pyarrow
+print(json.dumps(pyarrow.default_memory_pool().backend_name))
+"""
+    by_hand = 'os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "mimalloc"'
+    assert told(code.replace("{by_hand}", "")) == "system"
+    assert told(code.replace("{by_hand}", by_hand)) == "mimalloc"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say what is resident")
