@@ -5,9 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # a small demo and a hunt in it compile the numba kernels, once and for all later runs
 TRIAL := $(VENV)/trial
-# a kernel that calls a changed one would go on as it was compiled, so all are compiled anew
 KERNELS := $(shell grep -rlE '@(kernel|njit|intrinsic)' --include=*.py fingerprint)
-COMPILE_KERNELS = find fingerprint '(' -name '*.nb[ic]' -o -name '*.compiled' ')' -delete && rm -rf $(TRIAL) && $(BIN)/fingerprint demo --rows 2000 --home $(TRIAL) > /dev/null && \
+COMPILE_KERNELS = rm -rf $(TRIAL) && $(BIN)/fingerprint demo --rows 2000 --home $(TRIAL) > /dev/null && \
 	$(BIN)/fingerprint hunt "$$($(BIN)/fingerprint families --home $(TRIAL) --flagged --limit 1 --format jsonl | \
 	sed 's/.*"family_id": *"\([^"]*\)".*/\1/')" $(TRIAL)/demo/traffic/day4.parquet --home $(TRIAL) --quiet > /dev/null && \
 	rm -rf $(TRIAL)

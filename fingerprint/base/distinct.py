@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from fingerprint.base.hashing import find_slot
+from fingerprint.base.jit import njit
 from fingerprint.base.types import HashArray, IntArray
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from fingerprint.base.hashing import GOLDEN, find_slot, free_slot, xmx_mix
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, njit
 from fingerprint.base.types import Bools, HashArray, Ids
 
 _FIRST_ROOM = 1 << 12

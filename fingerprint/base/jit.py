@@ -10,6 +10,12 @@ import numpy.typing as npt
 from numba import njit
 from numba.core.registry import cpu_target
 
+from fingerprint.base.kernel_locators import use_stamps
+
+__all__ = ["inlined", "kernel", "kernel_with", "load_target", "njit", "read_only"]
+
+use_stamps()  # before the first kernel
+
 Scalar = TypeVar("Scalar", bound=np.generic)
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -12,11 +12,11 @@ from typing import Any, cast
 
 import numba
 import numpy as np
-from numba import njit
 from numba import types as _types
 from numba.core import cgutils as _cgutils
 from numba.extending import intrinsic as _intrinsic
 
+from fingerprint.base.jit import njit
 from fingerprint.base.types import HashArray
 
 # what numba says of the types of these is nothing, or not so

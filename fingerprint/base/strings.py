@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
+from fingerprint.base.jit import njit
 from fingerprint.base.simd import copy
 from fingerprint.base.types import Bytes, Ids, IntArray
 

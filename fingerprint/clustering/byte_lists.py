@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, njit
 from fingerprint.base.types import FloatArray, Ids, IntArray
 from fingerprint.clustering.faiss_index import lists_of
 

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fingerprint.base.jit import njit
 from fingerprint.base.sparse import components
 from fingerprint.base.types import Doubles, FloatArray, Ids, IntArray
 from fingerprint.clustering.knn import Neighbours

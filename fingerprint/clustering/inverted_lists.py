@@ -12,9 +12,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, njit
 from fingerprint.base.parallel import workers
 from fingerprint.base.simd import highest
 from fingerprint.base.stats import pick_evenly

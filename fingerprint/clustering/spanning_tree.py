@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, njit
 from fingerprint.base.types import Doubles, Ids, IntArray
 
 FLOOR = 1e-5

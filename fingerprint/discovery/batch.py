@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 from scipy import sparse
 
 from fingerprint.base.hash_tables import HashNumbers
+from fingerprint.base.jit import njit
 from fingerprint.base.parallel import in_order
 from fingerprint.base.sparse import copied, ends_of
 from fingerprint.base.strings import cuts, sizes_of

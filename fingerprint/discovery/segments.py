@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from scipy import sparse
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, njit
 from fingerprint.base.sparse import components
 from fingerprint.base.types import Bools, FloatArray, Ids, IntArray
 from fingerprint.discovery.shared_ngrams import SharedGrams

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 from scipy import sparse
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, njit
 from fingerprint.base.parallel import in_order
 from fingerprint.base.sparse import spans_of
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray

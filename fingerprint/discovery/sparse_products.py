@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from scipy import sparse
 
 from fingerprint.base.growing import widened
+from fingerprint.base.jit import njit
 from fingerprint.base.parallel import workers
 from fingerprint.base.sorting import sort_up
 from fingerprint.base.types import FloatArray, Ids, IntArray

@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, free_slot, xmx_mix
-from fingerprint.base.jit import inlined, kernel
+from fingerprint.base.jit import inlined, kernel, njit
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
 from fingerprint.domain.errors import ModelError

@@ -13,9 +13,8 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
-from fingerprint.base.jit import kernel, kernel_with
+from fingerprint.base.jit import kernel, kernel_with, njit
 from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.types import Embed, FloatArray, Ids, IntArray
 from fingerprint.text.sentences import MOST_SENTENCES

@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, free_slot, xmx_mix
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, njit
 from fingerprint.base.strings import strings
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
 from fingerprint.embedding.languages import Languages, read_words

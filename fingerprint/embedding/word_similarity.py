@@ -13,9 +13,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from fingerprint.base.jit import kernel, kernel_with
+from fingerprint.base.jit import kernel, kernel_with, njit
 from fingerprint.base.types import Bools, FloatArray, Ids, IntArray
 from fingerprint.embedding.similarity import cosine
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from scipy import sparse
 
 from fingerprint.base.hashing import GOLDEN, mix
+from fingerprint.base.jit import njit
 from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.sparse import family_of
 from fingerprint.base.strings import buffers, cuts, strings

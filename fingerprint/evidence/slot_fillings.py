@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from fingerprint.base.hashing import mix
+from fingerprint.base.jit import njit
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 from fingerprint.text.ngrams import Spans
 

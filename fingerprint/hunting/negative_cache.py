@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from fingerprint.base.hashing import find_slot
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, njit
 from fingerprint.base.simd import eight
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bools, Bytes, HashArray, IntArray

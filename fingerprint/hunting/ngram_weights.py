@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, njit
 from fingerprint.base.types import Bools, Bytes, Doubles, FloatArray, HashArray, Ids, IntArray
 from fingerprint.matching.ngram_index import NgramIndex
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
-from fingerprint.base.jit import kernel, kernel_with
+from fingerprint.base.jit import kernel, kernel_with, njit
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray
 from fingerprint.embedding.wordpiece import WordPieces, cut, piece
 from fingerprint.hunting.ascii_alphabet import STOP, Alphabet, alphabet

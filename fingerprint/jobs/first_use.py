@@ -22,6 +22,7 @@ from typing import IO, Any, Literal, NamedTuple, cast, get_args
 
 from fingerprint.base.kernel_cache import VARIABLE, users, writable
 from fingerprint.base.parallel import workers
+from fingerprint.base.source_stamp import stamp
 
 MOST_PROCESSES = 4
 """More would mostly compile the same small kernels again, which others are made of."""
@@ -101,8 +102,7 @@ def _marks() -> dict[Job, Path] | None:
     digest = hashlib.sha256(sys.version.encode() + LIST.read_bytes())
     try:
         for module in sorted({kernel.name.partition(":")[0] for kernel in kernels()}):
-            source = _PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py").stat()
-            digest.update(f"{module} {source.st_size} {source.st_mtime_ns}\n".encode())
+            digest.update(stamp(_PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")))
     except OSError:  # inside a zip
         return None
     folder = _kept_in()

@@ -8,9 +8,9 @@ from itertools import accumulate
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from fingerprint.base.hashing import hash_strings, string_hash
+from fingerprint.base.jit import njit
 from fingerprint.base.sorting import holds
 from fingerprint.base.types import Bools, Bytes, HashArray, Ids, IntArray
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from fingerprint.base.jit import inlined, kernel
+from fingerprint.base.jit import inlined, kernel, njit
 from fingerprint.base.types import Bools, FloatArray, Ids, IntArray
 from fingerprint.embedding.similarity import held_by, held_from
 from fingerprint.embedding.word_similarity import Words, WordVectors, said_by

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from threading import Lock
 
 import numpy as np
-from numba import njit
 
 from fingerprint.base.hashing import xmx_mix
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, njit
 from fingerprint.base.types import FloatArray, Ids, IntArray
 
 PLACES = 1 << 13

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from fingerprint.base.growing import widened
 from fingerprint.base.hashing import find_slot
-from fingerprint.base.jit import kernel, read_only
+from fingerprint.base.jit import kernel, njit, read_only
 from fingerprint.base.sorting import sort_up
 from fingerprint.base.types import Bools, Doubles, FloatArray, HashArray, Ids, IntArray
 from fingerprint.domain.signature import Signature, is_campaign

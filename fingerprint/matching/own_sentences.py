@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from fingerprint.base.jit import njit
 from fingerprint.base.types import FloatArray, Ids, IntArray
 from fingerprint.embedding.similarity import held_by
 

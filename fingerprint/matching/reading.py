@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
+from fingerprint.base.jit import njit
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bytes, Doubles, HashArray, Ids, IntArray
 from fingerprint.matching.ngram_index import Also, Hits, NgramIndex, find_best

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from fingerprint.base.growing import widened
+from fingerprint.base.jit import njit
 from fingerprint.base.sorting import holds
 from fingerprint.base.types import HashArray, IntArray
 from fingerprint.text.masking import remask

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from numpy.lib import format as npy
 
+from fingerprint.base.jit import njit
 from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.private import private_file, private_folder
 from fingerprint.base.types import FloatArray, Ids

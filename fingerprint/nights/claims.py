@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from fingerprint.base.growing import widened
 from fingerprint.base.hashing import find_slot, free_slot, xmx_mix
+from fingerprint.base.jit import njit
 from fingerprint.base.sorting import sort_up
 from fingerprint.base.types import Bools, HashArray, Ids, IntArray
 

@@ -12,9 +12,9 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from scipy import sparse
 
+from fingerprint.base.jit import njit
 from fingerprint.base.stats import pick_evenly
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bools, Bytes, HashArray, Ids, IntArray

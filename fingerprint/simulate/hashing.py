@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
+from fingerprint.base.jit import njit
 from fingerprint.base.types import Bytes, Doubles
 from fingerprint.simulate.kernel import U64, mix
 

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, njit
 from fingerprint.base.types import Doubles, Ids
 from fingerprint.simulate.disguise import homoglyph, invisible, recase, tweak
 from fingerprint.simulate.grammar import Tables

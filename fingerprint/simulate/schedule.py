@@ -10,9 +10,8 @@ import itertools
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, njit
 from fingerprint.base.types import Doubles, HashArray
 from fingerprint.domain.errors import UsageError
 from fingerprint.simulate.kernel import I64, below, mix, unit

@@ -12,8 +12,8 @@ from importlib.resources import as_file, files
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
+from fingerprint.base.jit import njit
 from fingerprint.base.types import Bools, HashArray
 from fingerprint.text.ngram_table import PlaceTable, is_member
 from fingerprint.text.ngrams import GRAM, Shingles, shingle

@@ -10,11 +10,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from fingerprint.base.growing import widened
 from fingerprint.base.hashing import find_slot, xmx_mix
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, njit
 from fingerprint.base.parallel import in_order, workers
 from fingerprint.base.sorting import sort_up
 from fingerprint.base.sparse import spans_of

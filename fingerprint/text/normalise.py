@@ -11,9 +11,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
-from fingerprint.base.jit import inlined, kernel
+from fingerprint.base.jit import inlined, kernel, njit
 from fingerprint.base.simd import WIDE, copy, lowest, shift_capitals, within
 from fingerprint.base.strings import buffers, plain, strings
 from fingerprint.base.types import Bools, Bytes, HashArray, IntArray

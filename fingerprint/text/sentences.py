@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
-from fingerprint.base.jit import kernel
+from fingerprint.base.jit import kernel, njit
 from fingerprint.base.strings import buffers, gather, plain, strings
 from fingerprint.base.types import Bools, Bytes, IntArray
 from fingerprint.domain.schemas import SYSTEM_END, TURN_END

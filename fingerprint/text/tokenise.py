@@ -8,11 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from fingerprint.base.growing import widened
 from fingerprint.base.hashing import FNV_OFFSET, FNV_PRIME, finalise
-from fingerprint.base.jit import inlined, kernel
+from fingerprint.base.jit import inlined, kernel, njit
 from fingerprint.base.simd import WIDE, lowest, within
 from fingerprint.base.strings import buffers
 from fingerprint.base.types import Bytes, HashArray, Ids, IntArray

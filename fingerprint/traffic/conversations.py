@@ -13,11 +13,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
 from fingerprint.base.growing import widened
 from fingerprint.base.hashing import FNV_OFFSET, GOLDEN, finalise, find_slot
-from fingerprint.base.jit import inlined, kernel
+from fingerprint.base.jit import inlined, kernel, njit
 from fingerprint.base.simd import copy
 from fingerprint.base.strings import buffers, strings
 from fingerprint.base.times import HOUR_SECONDS

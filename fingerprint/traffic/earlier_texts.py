@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from fingerprint.base.hashing import find_slot
+from fingerprint.base.jit import njit
 from fingerprint.base.strings import buffers
 from fingerprint.base.times import HOUR_SECONDS
 from fingerprint.base.types import Bytes, Doubles, HashArray, Ids, IntArray

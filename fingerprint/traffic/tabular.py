@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numba import njit
 
+from fingerprint.base.jit import njit
 from fingerprint.base.types import Bools, Bytes, IntArray
 from fingerprint.domain.errors import InputError
 from fingerprint.domain.reading import Reading

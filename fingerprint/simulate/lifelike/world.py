@@ -10,8 +10,8 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
+from fingerprint.base.jit import njit
 from fingerprint.base.types import Bools, Bytes, Doubles, HashArray, IntArray
 from fingerprint.domain.errors import UsageError
 from fingerprint.simulate.grammar import Compiled
