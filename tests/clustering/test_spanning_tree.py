@@ -28,7 +28,7 @@ def test_a_tree_over_complete_lists_is_as_short_as_can_be(seed: int, n: int, min
     ids, distance = complete_lists(points)
     core = core_distances(ids, distance, np.ones(n, np.int64), min(min_samples, n - 1))
     assert core.tolist() == distance[:, min(min_samples, n - 1) - 1].tolist()
-    edges = spanning_tree(ids, distance, core, 0.0, None)
+    edges = spanning_tree(ids, distance, core)
     full = np.zeros((n, n))
     np.put_along_axis(full, ids.astype(np.int64), distance, axis=1)
     reach = np.maximum(full, np.maximum(core[:, None], core[None]))
@@ -43,18 +43,10 @@ def test_a_tree_over_complete_lists_is_as_short_as_can_be(seed: int, n: int, min
     assert len({find_root(parent, i) for i in range(n)}) == 1
 
 
-def test_lists_that_no_chain_joins_make_a_forest_unless_somebody_knows_more() -> None:
+def test_lists_that_no_chain_joins_make_a_forest() -> None:
     ids = np.array([[1], [0], [3], [2]], np.int32)
-    distance, core = np.full((4, 1), 0.1), np.full(4, 0.1)
-    assert len(spanning_tree(ids, distance, core, 0.0, None).length) == 2
-
-    def outside(rows: np.ndarray, group: np.ndarray, core: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        others = [np.flatnonzero(group != group[row]) for row in rows]
-        other = np.array([found[0] if len(found) else -1 for found in others], np.int64)
-        return other, np.full(len(rows), 0.5, np.float32)
-
-    joined = spanning_tree(ids, distance, core, 0.0, outside)
-    assert joined.length.tolist() == [0.1, 0.1, 0.5]
+    edges = spanning_tree(ids, np.full((4, 1), 0.1), np.full(4, 0.1))
+    assert list(zip(edges.low, edges.high, strict=True)) == [(0, 1), (2, 3)]
 
 
 def test_copies_count_for_core_distances() -> None:
